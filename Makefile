@@ -1,0 +1,52 @@
+# Everything that this project's people do, one word each.
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format requirements clean
+
+PYTHON ?= python3
+BIND ?= 127.0.0.1:8080
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
+
+help:  ## say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run .nginx  ## serve the sample files on $(BIND) and print a link
+	@GATEWAY_FILES=$${GATEWAY_FILES:-deploy/sample} exec $(BIN)/gateway serve --bind $(BIND) --link hello.txt
+
+test: $(VENV)/.dev .nginx  ## run every test; the container tests where Docker runs
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev .nginx  ## check style, types and nginx's configuration
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	PATH=$(BIN):$$PATH deploy/lint-nginx.sh
+
+format: $(VENV)/.dev  ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+requirements: $(VENV)/.dev  ## pin the newest releases, with hashes
+	deploy/pin-requirements.sh
+
+clean:  ## remove what make made
+	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	@deploy/install-packages.sh python3-venv
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(BIN)/python deploy/requirements/run.txt deploy/requirements/build.txt pyproject.toml
+	$(PIP) -r deploy/requirements/run.txt
+	$(PIP) -r deploy/requirements/build.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run deploy/requirements/dev.txt
+	$(PIP) -r deploy/requirements/dev.txt
+	@touch $@
+
+.PHONY: .nginx
+.nginx:
+	@deploy/install-packages.sh nginx

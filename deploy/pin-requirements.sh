@@ -1,0 +1,15 @@
+#!/bin/sh
+# Pin the newest releases that pyproject.toml allows, with hashes, for every
+# Python from 3.11 on.
+set -eu
+cd "$(dirname "$0")/.."
+
+pin() {
+    output=deploy/requirements/$1
+    shift
+    .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+        --generate-hashes --no-header "$@" --output-file "$output"
+}
+pin run.txt pyproject.toml
+pin build.txt --group build
+pin dev.txt pyproject.toml --group build --group dev

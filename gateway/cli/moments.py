@@ -1,0 +1,84 @@
+"""Durations and moments as people write them: ``7d``, ``90m``, ISO 8601."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import click
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_DURATION: Final = re.compile(r"(?:[0-9]{1,9}[smhdw])+", re.ASCII)
+_PART: Final = re.compile(r"([0-9]+)([smhdw])", re.ASCII)
+
+
+class Duration(click.ParamType[timedelta]):
+    """``45s``, ``90m``, ``12h``, ``7d``, ``2w``, or several: ``1h30m``."""
+
+    name = "duration"
+
+    def convert(
+        self,
+        value: str | timedelta,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> timedelta:
+        """Read the text, or fail with the forms that are known."""
+        if isinstance(value, timedelta):
+            return value
+        if not _DURATION.fullmatch(value):
+            self.fail(f"{value!r} is no duration like 45s, 90m, 12h, 7d", param, ctx)
+        try:
+            return timedelta(
+                seconds=sum(int(n) * _UNITS[unit] for n, unit in _PART.findall(value))
+            )
+        except OverflowError:
+            self.fail(f"{value!r} is longer than time goes", param, ctx)
+
+
+class Moment(click.ParamType[datetime]):
+    """ISO 8601, in UTC if no zone is given."""
+
+    name = "moment"
+
+    def convert(
+        self,
+        value: str | datetime,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> datetime:
+        """Read the text, or fail with the form that is known."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no moment like 2030-01-31T18:00", param, ctx)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+class DurationOrMoment(click.ParamType[timedelta | datetime]):
+    """A duration from now, or a moment."""
+
+    name = "duration|moment"
+
+    def convert(
+        self,
+        value: str | timedelta | datetime,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> timedelta | datetime:
+        """Read the text as a duration if it looks like one."""
+        if isinstance(value, str) and not _DURATION.fullmatch(value):
+            if "-" not in value:
+                self.fail(
+                    f"{value!r} is neither a duration like 7d nor a moment like "
+                    "2030-01-31T18:00",
+                    param,
+                    ctx,
+                )
+            return Moment().convert(value, param, ctx)
+        if isinstance(value, datetime):
+            return value
+        return Duration().convert(value, param, ctx)

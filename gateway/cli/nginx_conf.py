@@ -1,0 +1,49 @@
+"""``gateway nginx-conf``: the rendered set, to read or to include."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gateway import settings
+from gateway.ops.nginx import NginxConf
+
+
+@click.command("nginx-conf")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write the set into this folder instead of printing it.",
+)
+@click.option(
+    "--listen",
+    default="127.0.0.1:8080",
+    show_default=True,
+    help="What nginx's listen directive says.",
+)
+@click.option(
+    "--access-log",
+    default="/var/log/nginx/gateway.log",
+    show_default=True,
+    help="Where the access log goes.",
+)
+def nginx_conf(*, output: Path | None, listen: str, access_log: str) -> None:
+    """Print nginx's configuration, every file of it.
+
+    With --output it is written to a folder, whose conf.d/*.conf and
+    snippets/gateway.conf a site's own nginx can include (docs/nginx.md).
+    """
+    current = settings.read(required=("files",)).settings
+    rendering = NginxConf(
+        settings=current,
+        listen=listen,
+        run=current.data / "run" / "nginx",
+        conf=(output or Path("/etc/nginx/gateway")).absolute(),
+        access_log=access_log,
+    )
+    if output is not None:
+        rendering.write()
+        return
+    for name, text in rendering.files().items():
+        click.echo(f"# ==== {name} ====\n{text}")

@@ -1,0 +1,1 @@
+"""Verdicts: request facts and a grant become a Delivery or a Refusal."""

@@ -1,0 +1,30 @@
+"""Content-Disposition for any Unicode name (RFC 6266, RFC 8187)."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+from urllib.parse import quote
+
+# RFC 8187 attr-char, less what quote() keeps anyway.
+_ATTR_CHAR: Final = "!#$&+-.^_`|~"
+
+
+def content_disposition(name: str, *, is_inline: bool) -> str:
+    r"""Return the header's value, ASCII only.
+
+    ``filename`` is for clients that know no better: what ASCII can't say, and
+    ``%``, which some decode, becomes ``_``; quotes and backslashes too, whose
+    escapes browsers read differently.  ``filename*`` carries the whole name
+    and is left out where both would say the same.
+    """
+    kind = "inline" if is_inline else "attachment"
+    plain = unicodedata.normalize("NFKD", name)
+    plain = "".join(c for c in plain if not unicodedata.combining(c))
+    fallback = "".join(
+        c if " " <= c <= "~" and c not in '"\\%' else "_" for c in plain
+    )
+    value = f'{kind}; filename="{fallback}"'
+    if fallback != name:
+        value += f"; filename*=UTF-8''{quote(name, safe=_ATTR_CHAR)}"
+    return value

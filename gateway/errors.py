@@ -1,0 +1,118 @@
+"""Every refusal and fault of the gateway, as one shallow tree.
+
+Errors carry facts as attributes; what a client is told about them stands in
+one table, ``gateway.web.refusals``.  This module imports nothing.
+"""
+
+
+class GatewayError(Exception):
+    """Base of every error that the gateway raises on purpose."""
+
+
+class SettingsError(GatewayError):
+    """The settings can't be used; ``faults`` names every one that is wrong."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+        super().__init__("; ".join(faults))
+
+
+class KeyRingError(GatewayError):
+    """A key ring's text can't be used; ``faults`` names all that is wrong.
+
+    The faults name keys by id or position, never by secret.
+    """
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+        super().__init__("; ".join(faults))
+
+
+class ClaimsError(GatewayError):
+    """A link was asked for with claims that make no sense together."""
+
+
+class SuperviseError(GatewayError):
+    """``gateway serve`` can't start or can't go on, for the reason given."""
+
+
+class RefusedError(GatewayError):
+    """A request that is answered with a refusal, never with a file.
+
+    ``reason`` is the word that the access log shows to the operator.
+    """
+
+    reason = "refused"
+
+
+class NotServableError(RefusedError):
+    """A path that names nothing the gateway serves; ``fact`` says why."""
+
+    reason = "not-servable"
+
+    def __init__(self, fact: str) -> None:
+        self.fact = fact
+        self.reason = f"not-servable:{fact}"
+        super().__init__(fact)
+
+
+class LinkError(RefusedError):
+    """A link that does not permit what was asked."""
+
+    reason = "link"
+
+
+class MalformedLinkError(LinkError):
+    """Text that no signer would have written; ``fact`` says why."""
+
+    reason = "malformed"
+
+    def __init__(self, fact: str) -> None:
+        self.fact = fact
+        super().__init__(fact)
+
+
+class UnknownKeyError(LinkError):
+    """A link whose key is not on the ring: never was, or is retired."""
+
+    reason = "unknown-key"
+
+    def __init__(self, key_id: str) -> None:
+        self.key_id = key_id
+        super().__init__(f"no key {key_id!r} on the ring")
+
+
+class ForgedLinkError(LinkError):
+    """A link whose signature does not fit its claims and path."""
+
+    reason = "forged"
+
+
+class ExpiredLinkError(LinkError):
+    """A genuine link that is over; ``expired_at`` in Unix seconds."""
+
+    reason = "expired"
+
+    def __init__(self, expired_at: int) -> None:
+        self.expired_at = expired_at
+        super().__init__(f"expired at {expired_at}")
+
+
+class EarlyLinkError(LinkError):
+    """A genuine link that is not valid yet; ``valid_from`` in Unix seconds."""
+
+    reason = "early"
+
+    def __init__(self, valid_from: int) -> None:
+        self.valid_from = valid_from
+        super().__init__(f"not valid before {valid_from}")
+
+
+class ForeignClientError(LinkError):
+    """A genuine link, asked for from outside the networks that it names."""
+
+    reason = "foreign-client"
+
+    def __init__(self, client: str) -> None:
+        self.client = client
+        super().__init__(f"not valid from {client}")

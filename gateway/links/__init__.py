@@ -1,0 +1,11 @@
+"""Signing and reading links: no Flask, no database, no environment.
+
+A site that only mints links needs nothing but :class:`LinkSigner`; it imports
+itsdangerous and the standard library alone.
+"""
+
+from gateway.links.claims import Claims
+from gateway.links.keyring import Key, KeyRing
+from gateway.links.signer import LinkSigner
+
+__all__ = ["Claims", "Key", "KeyRing", "LinkSigner"]

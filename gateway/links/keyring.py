@@ -1,0 +1,195 @@
+"""The key ring: signing keys, newest first, each with an id."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property, lru_cache
+from typing import Final
+
+from itsdangerous.encoding import base64_decode, base64_encode
+from itsdangerous.exc import BadData
+from itsdangerous.signer import HMACAlgorithm, Signer
+
+from gateway.errors import KeyRingError, UnknownKeyError
+
+MINIMUM_SECRET_BYTES: Final = 32
+MAC_BYTES: Final = 16
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,16}", re.ASCII)
+_PLACEHOLDER = re.compile(
+    r"change.?me|example|insert|placeholder|replace|secret.?key|your.?(key|secret)",
+    re.IGNORECASE,
+)
+_MINIMUM_DISTINCT_CHARACTERS: Final = 10
+
+
+class Purpose(StrEnum):
+    """What a MAC is for; each purpose is a salt of its own.
+
+    A MAC made for one purpose never verifies for another, so that a share
+    link can't be replayed as a signed URL.
+    """
+
+    SIGNED_URL = "accel-gateway.signed-url.1"
+
+
+class _Hmac128(HMACAlgorithm):
+    """HMAC-SHA-256 cut to 16 bytes (RFC 2104 section 5).
+
+    22 base64url characters whose last one carries two bits, so that a link
+    never ends in ``-`` or ``_``, which mail clients cut off.
+    """
+
+    def get_signature(self, key: bytes, value: bytes) -> bytes:
+        return super().get_signature(key, value)[:MAC_BYTES]
+
+
+@dataclass(frozen=True)
+class Key:
+    """One signing key: a public id and a secret of at least 32 bytes."""
+
+    id: str
+    secret: str = field(repr=False)
+
+    @classmethod
+    def generate(cls) -> Key:
+        """Make a key of 256 random bits under a random id."""
+        key_id = "".join(
+            secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(6)
+        )
+        return cls(key_id, secrets.token_urlsafe(32))
+
+    def __str__(self) -> str:
+        return f"{self.id}:{self.secret}"
+
+
+@dataclass(frozen=True)
+class KeyRing:
+    """The keys that sign and verify, newest first.
+
+    The newest signs, all verify, and a key that was taken off refuses every
+    link that it ever signed.
+    """
+
+    keys: tuple[Key, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> KeyRing:
+        """Read ``id:secret,id:secret``, newest first; newlines separate too.
+
+        Raise KeyRingError with every fault found: no key, a bad or repeated
+        id, a secret that is short (under 32 bytes) or was copied from an
+        example.
+        """
+        entries = [entry for entry in re.split(r"[,\s]+", text) if entry]
+        faults: list[str] = []
+        keys: list[Key] = []
+        for position, entry in enumerate(entries, start=1):
+            key_id, separator, secret = entry.partition(":")
+            if not separator:
+                # The entry may be a bare secret: it must not be repeated here.
+                faults.append(f"key {position} is not of the form id:secret")
+                continue
+            keys.append(Key(key_id, secret))
+            faults.extend(f"key {position}: {fault}" for fault in _faults(keys[-1]))
+        ids = [key.id for key in keys]
+        faults.extend(
+            f"key id {key_id!r} stands there twice"
+            for key_id in sorted({i for i in ids if ids.count(i) > 1})
+        )
+        if not entries:
+            faults.append("there is no key")
+        if faults:
+            raise KeyRingError(faults)
+        return cls(tuple(keys))
+
+    @property
+    def newest(self) -> Key:
+        """The key that signs."""
+        return self.keys[0]
+
+    def __str__(self) -> str:
+        return ",".join(str(key) for key in self.keys)
+
+    def mac(self, purpose: Purpose, key_id: str, message: bytes) -> str:
+        """Return the 22-character MAC of *message* under one key.
+
+        Raise UnknownKeyError if no key has that id.
+        """
+        return (
+            _signer(self._key(key_id), purpose).get_signature(message).decode("ascii")
+        )
+
+    def verifies(
+        self, purpose: Purpose, key_id: str, message: bytes, mac: str
+    ) -> bool:
+        """Tell whether *mac* is the one canonical MAC text for *message*.
+
+        itsdangerous decodes leniently: other last characters, padding and
+        stray bytes pass.  Text that does not come back the same from decoding
+        and encoding is therefore refused first.  Raise UnknownKeyError if no
+        key has that id.
+        """
+        signer = _signer(self._key(key_id), purpose)
+        return _is_canonical(mac) and signer.verify_signature(message, mac)
+
+    @cached_property
+    def _by_id(self) -> dict[str, Key]:
+        return {key.id: key for key in self.keys}
+
+    def _key(self, key_id: str) -> Key:
+        try:
+            return self._by_id[key_id]
+        except KeyError:
+            raise UnknownKeyError(key_id) from None
+
+
+def _faults(key: Key) -> list[str]:
+    faults = []
+    if not _ID.fullmatch(key.id):
+        faults.append("its id must be 1 to 16 letters, digits, '-' or '_'")
+    length = len(key.secret.encode())
+    if length < MINIMUM_SECRET_BYTES:
+        faults.append(
+            f"its secret has {length} bytes, {MINIMUM_SECRET_BYTES} are the least"
+        )
+    elif (
+        _PLACEHOLDER.search(key.secret)
+        or len(set(key.secret)) < _MINIMUM_DISTINCT_CHARACTERS
+    ):
+        faults.append("its secret is an example; make one with: gateway keys new")
+    return faults
+
+
+def _is_canonical(mac: str) -> bool:
+    try:
+        return base64_encode(base64_decode(mac)) == mac.encode("ascii")
+    except (BadData, UnicodeEncodeError):
+        return False
+
+
+class _DerivedSigner(Signer):
+    """A Signer that derives its key once; the salted key never changes."""
+
+    def __init__(self, key: Key, purpose: Purpose) -> None:
+        super().__init__(
+            key.secret,
+            salt=purpose.value,
+            key_derivation="hmac",
+            digest_method=hashlib.sha256,
+            algorithm=_Hmac128(hashlib.sha256),
+        )
+        self._derived = super().derive_key()
+
+    def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
+        del secret_key  # there is exactly one
+        return self._derived
+
+
+@lru_cache(maxsize=1024)
+def _signer(key: Key, purpose: Purpose) -> Signer:
+    return _DerivedSigner(key, purpose)

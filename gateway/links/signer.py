@@ -1,0 +1,118 @@
+"""The library for sites that mint links without asking the gateway."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from ipaddress import ip_network
+from typing import Literal
+
+from gateway.errors import ClaimsError
+from gateway.links import signed_url
+from gateway.links.claims import Claims, Network, Presentation
+from gateway.links.keyring import KeyRing
+
+Expiry = timedelta | datetime | Literal["never"]
+
+
+class LinkSigner:
+    """Mints signed URLs, offline, with the gateway's own keys.
+
+    ``keys`` is the text of ``GATEWAY_KEYS`` (``id:secret``, newest first; the
+    newest signs), ``base_url`` that of ``GATEWAY_PUBLIC_URL``, ``clock`` tells
+    the time in Unix seconds.  Raise KeyRingError for keys that are missing,
+    short or an example.
+
+    >>> signer = LinkSigner(keys, "https://files.example.com")
+    >>> signer.sign("reports/q3.pdf", expires=timedelta(days=7))
+    'https://files.example.com/s/kq3vx7a.e1767830400.i1767225600.Jm3…/reports/q3.pdf'
+    """
+
+    def __init__(
+        self,
+        keys: str | KeyRing,
+        base_url: str,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.ring = KeyRing.parse(keys) if isinstance(keys, str) else keys
+        self.base_url = base_url.rstrip("/")
+        self._clock = clock
+
+    def sign(  # noqa: PLR0913 -- every claim is optional and named by keyword
+        self,
+        path: str,
+        *,
+        expires: Expiry,
+        not_before: datetime | None = None,
+        folder: bool = False,
+        presentation: Literal["inline", "attachment"] | None = None,
+        name: str | None = None,
+        rate: int | None = None,
+        networks: Iterable[str] = (),
+        stable: timedelta | None = None,
+    ) -> str:
+        """Return the URL of *path*, which is relative to the files tree.
+
+        *expires* is a life from now, a moment with a time zone, or
+        ``"never"``.  With *folder* the link covers everything below *path*,
+        and relative links inside it just work.  *rate* is in bytes a second,
+        *networks* are the clients' CIDRs.  With *stable* the expiry is rounded
+        up to a multiple of that window, so that the same call gives the same
+        URL, and caches see one, as long as the window lasts.  Raise
+        ClaimsError for claims that make no sense.
+        """
+        issued, expiry = _times(int(self._clock()), expires, stable)
+        claims = Claims(
+            key_id=self.ring.newest.id,
+            issued=issued,
+            expires=expiry,
+            not_before=None if not_before is None else _seconds(not_before),
+            depth=_depth(path) if folder else None,
+            presentation=None if presentation is None else Presentation(presentation),
+            name=name,
+            rate=rate,
+            networks=_networks(networks),
+        )
+        target = f"{path.rstrip('/')}/" if folder and path else path
+        return self.base_url + signed_url.mint(self.ring, claims, target)
+
+
+def _times(
+    now: int, expires: Expiry, stable: timedelta | None
+) -> tuple[int, int | None]:
+    window = 1 if stable is None else int(stable.total_seconds())
+    if window < 1:
+        raise ClaimsError("a window lasts at least one second")
+    if expires == "never":
+        return now - now % window, None
+    if isinstance(expires, datetime):
+        return now - now % window, _seconds(expires)
+    life = int(expires.total_seconds())
+    if life < 1:
+        raise ClaimsError("a link lives at least one second")
+    if stable is None:
+        return now, now + life
+    # Issued is counted back from the rounded expiry: both change together.
+    expiry = -(-(now + life) // window) * window
+    return expiry - life - window, expiry
+
+
+def _seconds(moment: datetime) -> int:
+    if moment.tzinfo is None:
+        raise ClaimsError(f"{moment} has no time zone")
+    return int(moment.timestamp())
+
+
+def _depth(path: str) -> int:
+    return len(path.rstrip("/").split("/")) if path.rstrip("/") else 0
+
+
+def _networks(
+    networks: Iterable[str],
+) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(network) for network in networks)
+    except ValueError as error:
+        raise ClaimsError(str(error)) from None

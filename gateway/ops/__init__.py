@@ -1,0 +1,1 @@
+"""Running it: supervisor, nginx rendering, logs."""

@@ -1,0 +1,60 @@
+"""Keeping tokens out of every log.
+
+nginx's access log blanks them itself (``nginx/conf.d/logging.conf``).  Its
+error log quotes request lines and can't be told not to, and a worker's
+exceptions quote paths: both pass through ``redact``.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Any, Final
+
+# The URL families whose first segment permits something.  Bytes that nginx
+# and gunicorn print percent-encoded or escaped stay inside the token.
+_TOKEN: Final = re.compile(r"(/(?:s|d|l|u)/+)[^/\s\"'?,]+")
+BLANK: Final = "[redacted]"
+
+
+def redact(text: str) -> str:
+    """Blank the tokens of all URLs in *text*."""
+    return _TOKEN.sub(rf"\1{BLANK}", text)
+
+
+class RedactingFormatter(logging.Formatter):
+    """Formats as usual, tracebacks included, then blanks tokens."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's line without tokens."""
+        return redact(super().format(record))
+
+
+def gunicorn_logging() -> dict[str, Any]:
+    """Return gunicorn's ``logconfig_dict``: one redacted stream on stderr."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "redacted": {
+                "()": RedactingFormatter,
+                "format": "%(asctime)s gunicorn[%(process)d] %(levelname)s %(message)s",
+            }
+        },
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "redacted",
+                "stream": "ext://sys.stderr",
+            }
+        },
+        "root": {"level": "INFO", "handlers": ["stderr"]},
+        "loggers": {
+            "gunicorn.error": {
+                "level": "INFO",
+                "handlers": ["stderr"],
+                "propagate": False,
+            },
+            "gunicorn.access": {"level": "CRITICAL", "propagate": False},
+        },
+    }

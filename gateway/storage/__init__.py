@@ -1,0 +1,1 @@
+"""Names, the files tree, and what lies on disk."""

@@ -1,0 +1,65 @@
+"""The files tree: existing files, read-only, below one root."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gateway.errors import NotServableError
+from gateway.storage.paths import FilePath
+
+# O_PATH opens the name alone: no read permission is needed, and neither a
+# FIFO nor a device can block or notice.
+_LOOK: Final = os.O_PATH | os.O_CLOEXEC
+
+
+@dataclass(frozen=True)
+class FilesTree:
+    """The folder ``GATEWAY_FILES``.
+
+    The root itself may be a symlink that a deployment swaps: it is resolved
+    anew for every request.
+    """
+
+    root: Path
+
+    def is_readable(self) -> bool:
+        """Tell whether the root is there and can be entered."""
+        return os.access(self.root, os.R_OK | os.X_OK)
+
+    def locate(self, path: FilePath) -> FilePath:
+        """Return the symlink-free path, below the root, of a regular file.
+
+        Where a link leads is read off the opened file descriptor, not worked
+        out from text, and nginx then opens the answer with symlinks disabled:
+        between the two there is no moment in which a link could be changed.
+        Raise NotServableError for what is missing, no regular file, hidden,
+        or outside the tree.
+        """
+        try:
+            root = _real_path(os.open(self.root, _LOOK | os.O_DIRECTORY))
+        except OSError:
+            raise NotServableError("no-root") from None
+        try:
+            descriptor = os.open(f"{root}/{path.text}", _LOOK)
+        except OSError:
+            raise NotServableError("missing") from None
+        mode = os.fstat(descriptor).st_mode
+        real = _real_path(descriptor)
+        if not stat.S_ISREG(mode):
+            raise NotServableError("not-a-file")
+        prefix = f"{root.rstrip('/')}/"
+        if not real.startswith(prefix):
+            raise NotServableError("outside")
+        return FilePath.parse(real[len(prefix) :])
+
+
+def _real_path(descriptor: int) -> str:
+    """Read the path of an open descriptor from proc(5), and close it."""
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)

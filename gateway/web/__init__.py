@@ -1,0 +1,1 @@
+"""Flask: one module per URL family; ``routes`` shows the whole surface."""

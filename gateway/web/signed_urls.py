@@ -1,0 +1,47 @@
+"""``/s/<token>/<path>``: signed URLs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote_to_bytes
+
+from flask import Response, request
+
+from gateway.delivery.accel import accel_headers
+from gateway.delivery.verdict import Refusal
+from gateway.links.signed_url import PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.delivery.verdict import SignedURLJudge
+
+#: nginx sets it, never a client: the address of the peer.
+CLIENT_ADDRESS: Final = "X-Real-IP"
+
+
+def view(
+    judge: SignedURLJudge, clock: Callable[[], float]
+) -> Callable[[str, str], Response]:
+    """Return the view that asks *judge* and hands its answer to nginx."""
+
+    def signed_url(token: str, path: str) -> Response:
+        verdict = judge.judge(
+            token,
+            _raw_path(),
+            now=clock(),
+            client=request.headers.get(CLIENT_ADDRESS, ""),
+        )
+        if isinstance(verdict, Refusal):
+            raise verdict.error
+        response = Response(headers=accel_headers(verdict))
+        del response.headers["Content-Type"]
+        return response
+
+    return signed_url
+
+
+def _raw_path() -> bytes:
+    """Return the decoded path's bytes, which Werkzeug would patch to UTF-8."""
+    path_info: str = request.environ["PATH_INFO"]
+    return path_info.encode("latin-1").removeprefix(PREFIX.encode()).split(b"/", 1)[1]

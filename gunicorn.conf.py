@@ -1,0 +1,36 @@
+"""gunicorn's configuration, for `gateway serve` and for the container."""
+
+import os
+
+from gateway import settings
+from gateway.ops.logs import gunicorn_logging
+
+_settings = settings.read().settings
+
+wsgi_app = "gateway.wsgi:app"
+proc_name = "gateway"
+
+# Only nginx of the same user reaches the socket.
+bind = f"unix:{_settings.socket}"
+umask = 0o177
+
+workers = _settings.workers or 2 * len(os.sched_getaffinity(0)) + 1
+worker_class = "sync"
+# The heartbeat's file; on a disk a slow fsync would look like a hung worker.
+worker_tmp_dir = "/dev/shm"
+timeout = 30
+graceful_timeout = _settings.grace
+
+# As long as nginx lets a request line be, so that nginx alone refuses.
+limit_request_line = 0
+limit_request_field_size = 16_384
+
+# No header may set PATH_INFO or SCRIPT_NAME, whoever sends it.
+forwarder_headers = ""
+
+# nginx's access log has every request; gunicorn's own would show tokens.
+accesslog = None
+errorlog = "-"
+logconfig_dict = gunicorn_logging()
+# Its default is a socket in $HOME, which a service user need not have.
+control_socket_disable = True
