@@ -1,0 +1,45 @@
+#!/bin/sh
+# Make the image debian:trixie-slim where Docker Hub can't be reached; needs root.
+#
+#   deploy/base-image.sh              unless the engine already has it
+#   deploy/base-image.sh --root-only  just the root file system; print its path
+#
+# Debian's own mirrors suffice: debootstrap unpacks the same packages.  Where
+# TLS is opened on the way (a company's proxy), this machine's CA bundle goes
+# along, so that pip in a build trusts what pip here trusts.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+tag=debian:trixie-slim
+cache=${BASE_IMAGE_CACHE:-/var/cache/accel-gateway}
+root=$cache/trixie
+
+if [ "${1:-}" != --root-only ] && docker image inspect "$tag" >/dev/null 2>&1; then
+    exit 0
+fi
+if [ ! -e "$root/.complete" ]; then
+    "$here/install-packages.sh" debootstrap >&2
+    rm -rf "$root"
+    mkdir -p "$root"
+    log=$(mktemp)
+    trap 'rm -f "$log"' EXIT
+    PATH=$PATH:/usr/sbin:/sbin debootstrap --variant=minbase trixie "$root" >"$log" 2>&1 || {
+        tail -20 "$log" >&2
+        exit 1
+    }
+    rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/usr/share/doc/* "$root"/usr/share/man/*
+    touch "$root/.complete"
+fi
+if [ "${1:-}" = --root-only ]; then
+    echo "$root"
+    exit 0
+fi
+
+set --
+bundle=${PIP_CERT:-${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}}
+if [ -r "$bundle" ]; then
+    install -D -m 0644 "$bundle" "$root/etc/ssl/build-machine.crt"
+    set -- --change 'ENV PIP_CERT=/etc/ssl/build-machine.crt'
+fi
+tar -C "$root" --exclude=./.complete --exclude='./dev/*' --exclude='./proc/*' --exclude='./sys/*' --exclude='./var/lib/apt/lists/*' -c . |
+    docker import "$@" --change 'CMD ["bash"]' - "$tag" >/dev/null
+echo "made $tag"

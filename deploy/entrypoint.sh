@@ -1,0 +1,9 @@
+#!/bin/sh
+# Make a signing key in the data volume if none is set, then become gunicorn.
+set -eu
+
+if [ -z "${GATEWAY_KEYS:-}" ] && [ -z "${GATEWAY_KEYS_FILE:-}" ]; then
+    gateway keys new --add --if-none
+    export GATEWAY_KEYS_FILE="$GATEWAY_DATA/keys"
+fi
+exec gunicorn --config /opt/gateway/gunicorn.conf.py

@@ -1,0 +1,42 @@
+# The Flask side: gunicorn on a unix socket, no network needed.
+FROM debian:trixie-slim AS build
+
+RUN apt-get update \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+        python3 python3-venv
+WORKDIR /src
+COPY deploy/requirements/run.txt deploy/requirements/build.txt deploy/requirements/
+RUN python3 -m venv /opt/gateway \
+    && /opt/gateway/bin/pip install --no-cache-dir --require-hashes -r deploy/requirements/run.txt \
+    && python3 -m venv /opt/build \
+    && /opt/build/bin/pip install --no-cache-dir --require-hashes -r deploy/requirements/build.txt
+COPY pyproject.toml README.md LICENSE gunicorn.conf.py ./
+COPY gateway gateway
+COPY nginx nginx
+RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /tmp/wheel . \
+    && /opt/gateway/bin/pip install --no-cache-dir --no-deps /tmp/wheel/*.whl \
+    && /opt/gateway/bin/pip uninstall --yes pip
+
+
+FROM debian:trixie-slim
+
+RUN apt-get update \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3 \
+    && rm -rf /var/lib/apt/lists/* \
+    && install -d -o 10001 -g 10001 -m 0700 /var/lib/gateway /run/gateway
+COPY --from=build /opt/gateway /opt/gateway
+COPY gunicorn.conf.py deploy/entrypoint.sh /opt/gateway/
+
+# The same user as nginx's: the socket is for this user alone.
+USER 10001:10001
+ENV PATH=/opt/gateway/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    GATEWAY_DATA=/var/lib/gateway \
+    GATEWAY_FILES=/srv/files \
+    GATEWAY_SOCKET=/run/gateway/gunicorn.sock
+WORKDIR /var/lib/gateway
+VOLUME /var/lib/gateway
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+    CMD ["python", "-m", "gateway.ops.probe"]
+ENTRYPOINT ["/opt/gateway/entrypoint.sh"]

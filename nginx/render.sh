@@ -1,0 +1,52 @@
+#!/bin/sh
+# Fill the templates beside this script from the environment.
+#
+#   nginx/render.sh OUTPUT
+#
+# The same settings give the same text as `gateway nginx-conf`, by envsubst
+# (Debian: gettext-base) instead of Python.  The settings are checked by the
+# gateway, which reads the same ones.
+set -eu
+
+templates=$(cd "$(dirname "$0")" && pwd)
+export GATEWAY_CONF=$1
+data=${GATEWAY_DATA:-$PWD/var}
+
+words() {
+    printf '%s' "$1" | tr ',[:space:]' '\n' | sed '/^$/d'
+}
+joined() {
+    paste -s -d ' ' -
+}
+
+host=$(printf '%s' "${GATEWAY_PUBLIC_URL:-}" | sed -E 's#^[a-z]+://##; s#(:[0-9]+)?/*$##' | tr '[:upper:]' '[:lower:]')
+GATEWAY_SERVER_NAMES=$(
+    words "$host ${GATEWAY_HOSTS:-}" |
+        sed -e '/^localhost$/d' -e '/^127\.0\.0\.1$/d' -e '/^\[::1\]$/d' -e 's/^\*$/~./' | joined
+)
+GATEWAY_REAL_IP=$(words "${GATEWAY_TRUSTED_PROXIES:-}" | sed 's/.*/set_real_ip_from &;/' | joined)
+GATEWAY_CORS_ORIGINS=$(words "${GATEWAY_CORS_ORIGINS:-}" | joined)
+export GATEWAY_SERVER_NAMES GATEWAY_REAL_IP GATEWAY_CORS_ORIGINS
+
+export GATEWAY_ACCESS_LOG="${GATEWAY_ACCESS_LOG:-/dev/stdout}"
+export GATEWAY_CLIENT_CONNECTIONS="${GATEWAY_CLIENT_CONNECTIONS:-100}"
+export GATEWAY_CLIENT_REFUSALS="${GATEWAY_CLIENT_REFUSALS:-10}"
+export GATEWAY_CLIENT_REQUESTS="${GATEWAY_CLIENT_REQUESTS:-200}"
+export GATEWAY_FILES="${GATEWAY_FILES:?is not set}"
+export GATEWAY_GRACE="${GATEWAY_GRACE:-30}"
+export GATEWAY_LISTEN="${GATEWAY_LISTEN:-8080}"
+export GATEWAY_RUN="${GATEWAY_RUN:-$data/run/nginx}"
+export GATEWAY_SOCKET="${GATEWAY_SOCKET:-$data/run/gunicorn.sock}"
+
+names='${GATEWAY_ACCESS_LOG} ${GATEWAY_CLIENT_CONNECTIONS} ${GATEWAY_CLIENT_REFUSALS}
+    ${GATEWAY_CLIENT_REQUESTS} ${GATEWAY_CONF} ${GATEWAY_CORS_ORIGINS} ${GATEWAY_FILES}
+    ${GATEWAY_GRACE} ${GATEWAY_LISTEN} ${GATEWAY_REAL_IP} ${GATEWAY_RUN}
+    ${GATEWAY_SERVER_NAMES} ${GATEWAY_SOCKET}'
+
+cd "$templates"
+mkdir -p "$GATEWAY_RUN"
+for template in nginx.conf server.conf conf.d/*.conf snippets/*.conf; do
+    mkdir -p "$GATEWAY_CONF/$(dirname "$template")"
+    envsubst "$names" <"$template" >"$GATEWAY_CONF/$template"
+done
+cp -R pages "$GATEWAY_CONF/"
