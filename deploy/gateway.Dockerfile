@@ -37,6 +37,6 @@ ENV PATH=/opt/gateway/bin:$PATH \
     GATEWAY_SOCKET=/run/gateway/gunicorn.sock
 WORKDIR /var/lib/gateway
 VOLUME /var/lib/gateway
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-m", "gateway.ops.probe"]
+HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \
+    CMD ["python", "-m", "gateway.ops.probe", "/run/gateway/gunicorn.sock"]
 ENTRYPOINT ["/opt/gateway/entrypoint.sh"]

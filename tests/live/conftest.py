@@ -1,0 +1,43 @@
+"""One fixture, two stacks: each live test runs against both."""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import require_containers
+from tests.live.stack import ContainerStack, NativeStack, Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def _running(stack: Stack) -> Iterator[Stack]:
+    stack.start()
+    try:
+        yield stack
+        stack.assert_clean()
+    finally:
+        stack.stop()
+
+
+@pytest.fixture(scope="session")
+def native_stack() -> Iterator[Stack]:
+    yield from _running(NativeStack())
+
+
+@pytest.fixture(scope="session")
+def container_stack() -> Iterator[Stack]:
+    require_containers()
+    yield from _running(ContainerStack())
+
+
+@pytest.fixture(params=["native", "containers"])
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """Return the running stack; each kind is started once for all tests."""
+    name = {"native": "native_stack", "containers": "container_stack"}[request.param]
+    started: Stack = request.getfixturevalue(name)
+    gc.collect()  # an unclosed socket is this test's fault, not the next one's
+    return started

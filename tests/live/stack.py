@@ -1,0 +1,280 @@
+"""A running gateway, native or in two containers, as the live tests see it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import requests
+
+from gateway.links import Key, KeyRing, LinkSigner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+ORIGIN: Final = "https://www.example.com"
+#: The stack believes the test's X-Forwarded-For, so that a test can be many clients.
+TRUSTED: Final = "127.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
+CONNECTIONS: Final = 20
+
+_clients = itertools.count(1)
+
+
+def fresh_client() -> str:
+    """Return a client address that no test has used: a /64 of its own."""
+    number = next(_clients)
+    return f"2001:db8:{number >> 16:x}:{number & 0xFFFF:x}::1"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until(
+    condition: Callable[[], object], *, seconds: float = 15, what: str
+) -> None:
+    """Poll until *condition* is true; fail in words when it stays false."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(0.02)
+
+
+class Stack(ABC):
+    """One running gateway; ``files`` is its tree, ``keys`` its ring."""
+
+    name: str
+
+    def __init__(self, **settings: str) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="gw-"))
+        self.home.chmod(0o755)
+        self.files = self.home / "files"
+        self.files.mkdir()
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.keys = KeyRing((Key.generate(), Key.generate()))
+        self.signer = LinkSigner(self.keys, self.url)
+        self.tokens: set[str] = set()
+        self.settings = {
+            "GATEWAY_CLIENT_CONNECTIONS": str(CONNECTIONS),
+            "GATEWAY_CORS_ORIGINS": ORIGIN,
+            "GATEWAY_GRACE": "10",
+            "GATEWAY_INLINE_TYPES": "text/vtt",
+            "GATEWAY_KEYS": str(self.keys),
+            "GATEWAY_PUBLIC_URL": self.url,
+            "GATEWAY_TRUSTED_PROXIES": TRUSTED,
+            "GATEWAY_WORKERS": "3",
+            **settings,
+        }
+
+    def put(self, path: str, content: bytes = b"content\n") -> Path:
+        """Put a file into the tree; in one step, as a deployment would."""
+        target = self.files / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self.home / "fresh"
+        fresh.write_bytes(content)
+        return fresh.rename(target)
+
+    def sign(self, path: str, **claims: Any) -> str:
+        """Return a signed URL; its token must never show up in a log."""
+        url = self.signer.sign(path, **{"expires": timedelta(hours=1), **claims})
+        self.tokens.add(url.removeprefix(self.url).split("/")[2])
+        return url
+
+    def ask(
+        self, url: str, method: str = "GET", client: str | None = None, **options: Any
+    ) -> requests.Response:
+        """Send one request on a connection of its own, as *client*."""
+        headers = {
+            "X-Forwarded-For": client or fresh_client(),
+            "Accept-Encoding": "identity",
+            **options.pop("headers", {}),
+        }
+        return requests.request(
+            method,
+            url,
+            headers=headers,
+            timeout=30,
+            allow_redirects=False,
+            **options,
+        )
+
+    def raw(self, data: bytes, *, seconds: float = 20) -> bytes:
+        """Send bytes as they are and return all that comes back."""
+        with socket.create_connection(("127.0.0.1", self.port), seconds) as peer:
+            peer.sendall(data)
+            answer = b""
+            try:
+                while piece := peer.recv(1 << 16):
+                    answer += piece
+            except ConnectionResetError:
+                pass
+            return answer
+
+    def log_has(self, text: str) -> bool:
+        return text in self.log()
+
+    def assert_clean(self) -> None:
+        """No alert, no traceback and no token may be in any log."""
+        log = self.log()
+        for fault in ("[alert]", "[crit]", "[emerg]", "Traceback"):
+            assert fault not in log, _around(log, fault)
+        leaked = [token for token in self.tokens if token in log]
+        assert not leaked, _around(log, leaked[0])
+
+    @abstractmethod
+    def start(self) -> None: ...
+
+    @abstractmethod
+    def stop(self) -> None: ...
+
+    @abstractmethod
+    def reload(self) -> None:
+        """Send SIGHUP to both."""
+
+    @abstractmethod
+    def log(self) -> str:
+        """Return everything that nginx and gunicorn have logged."""
+
+    @abstractmethod
+    def processes(self, name: str) -> list[int]:
+        """Return the ids, on this machine, of the processes of nginx or gunicorn."""
+
+
+class NativeStack(Stack):
+    """``gateway serve`` on this machine."""
+
+    name = "native"
+
+    def start(self) -> None:
+        self._log = self.home / "log"
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "gateway", "serve"),
+                    *("--bind", f"127.0.0.1:{self.port}"),
+                ],
+                env={
+                    **os.environ,
+                    "GATEWAY_FILES": str(self.files),
+                    "GATEWAY_DATA": str(self.home / "data"),
+                    **self.settings,
+                },
+                cwd=self.home,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        wait_until(
+            lambda: self.log_has("Serving") or self.process.poll() is not None,
+            what="the gateway says that it serves",
+        )
+        assert self.process.poll() is None, self.log()
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(20)
+        finally:
+            self.process.kill()
+        log = self.log()
+        shutil.rmtree(self.home)
+        assert status == 0, log
+
+    def reload(self) -> None:
+        self.process.send_signal(signal.SIGHUP)
+
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def processes(self, name: str) -> list[int]:
+        return [
+            pid
+            for pid in _descendants(self.process.pid)
+            if name in Path(f"/proc/{pid}/cmdline").read_text()
+        ]
+
+
+class ContainerStack(Stack):
+    """``docker compose up`` with a project of its own."""
+
+    name = "containers"
+
+    def start(self) -> None:
+        self.project = f"gwtest{os.getpid()}x{self.port}"
+        self._compose("up", "--build", "--wait", "--quiet-pull")
+
+    def stop(self) -> None:
+        self._compose("down", "--volumes", "--remove-orphans", "--timeout", "15")
+        shutil.rmtree(self.home)
+
+    def reload(self) -> None:
+        self._compose("kill", "--signal", "HUP")
+
+    def log(self) -> str:
+        return self._compose("logs", "--no-color", "--no-log-prefix")
+
+    def processes(self, name: str) -> list[int]:
+        service = {"gunicorn": "gateway"}.get(name, name)
+        container = self._compose("ps", "--quiet", service).strip()
+        listing = _run(["docker", "top", container, "-o", "pid"])
+        return [int(line) for line in listing.split()[1:]]
+
+    def run_in(self, service: str, *command: str) -> str:
+        return self._compose("exec", "--no-TTY", service, *command)
+
+    def container(self, service: str) -> str:
+        return self._compose("ps", "--quiet", service).strip()
+
+    def _compose(self, *arguments: str) -> str:
+        return _run(
+            ["docker", "compose", "--project-name", self.project, *arguments],
+            env={
+                **os.environ,
+                **self.settings,
+                "GATEWAY_FILES": str(self.files),
+                "GATEWAY_BIND": f"127.0.0.1:{self.port}",
+            },
+        )
+
+
+def _run(command: list[str], env: dict[str, str] | None = None) -> str:
+    done = subprocess.run(
+        command,
+        env=env,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}:\n{done.stdout}"
+    return done.stdout
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            yield int(child)
+            yield from _descendants(int(child))
+
+
+def _around(log: str, text: str) -> str:
+    place = log.index(text)
+    return log[max(0, place - 600) : place + 600]

@@ -1,0 +1,369 @@
+"""What a signed URL delivers, through the real nginx."""
+
+from __future__ import annotations
+
+import email
+import os
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+import pytest
+
+from tests.live.stack import ORIGIN
+
+if TYPE_CHECKING:
+    from tests.live.stack import Stack
+
+ALPHABET = b"abcdefghijklmnopqrstuvwxyz"
+GIB = 1 << 30
+
+
+@pytest.fixture
+def letters(stack: Stack) -> str:
+    """Return the signed URL of the alphabet."""
+    stack.put("ranges/letters.bin", ALPHABET)
+    return stack.sign("ranges/letters.bin")
+
+
+def test_a_signed_url_delivers_the_file(stack: Stack) -> None:
+    stack.put("a/b.txt", b"hello\n")
+    answer = stack.ask(stack.sign("a/b.txt"))
+    assert (answer.status_code, answer.content) == (200, b"hello\n")
+    assert answer.headers["Server"] == "nginx"
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
+def test_head_answers_as_get_does_but_without_the_body(
+    stack: Stack, letters: str
+) -> None:
+    get = stack.ask(letters)
+    head = stack.ask(letters, "HEAD")
+    vary = {"Date", "X-Request-ID"}
+    assert head.content == b""
+    assert {k: v for k, v in head.headers.items() if k not in vary} == {
+        k: v for k, v in get.headers.items() if k not in vary
+    }
+
+
+@pytest.mark.parametrize(
+    ("wanted", "content", "content_range"),
+    [
+        pytest.param("bytes=0-0", b"a", "bytes 0-0/26", id="first byte"),
+        pytest.param("bytes=25-", b"z", "bytes 25-25/26", id="last byte"),
+        pytest.param("bytes=-3", b"xyz", "bytes 23-25/26", id="suffix"),
+        pytest.param("bytes=-99", ALPHABET, "bytes 0-25/26", id="suffix past the start"),
+        pytest.param("bytes=24-99", b"yz", "bytes 24-25/26", id="past the end"),
+    ],
+)
+def test_a_range_is_answered_with_its_part(
+    stack: Stack, letters: str, wanted: str, content: bytes, content_range: str
+) -> None:
+    answer = stack.ask(letters, headers={"Range": wanted})
+    assert (answer.status_code, answer.content) == (206, content)
+    assert answer.headers["Content-Range"] == content_range
+
+
+def test_several_ranges_come_as_parts_of_one_type(stack: Stack, letters: str) -> None:
+    answer = stack.ask(letters, headers={"Range": "bytes=0-1,24-25"})
+    message = email.message_from_bytes(
+        f"Content-Type: {answer.headers['Content-Type']}\r\n\r\n".encode()
+        + answer.content
+    )
+    parts = message.get_payload()
+    assert isinstance(parts, list)
+    assert answer.status_code == 206
+    assert [part.get_payload(decode=True) for part in parts] == [b"ab", b"yz"]
+    assert [part["Content-Range"] for part in parts] == ["bytes 0-1/26", "bytes 24-25/26"]
+    assert {part["Content-Type"] for part in parts} == {"application/octet-stream"}
+
+
+def test_a_range_past_the_end_is_unsatisfiable(stack: Stack, letters: str) -> None:
+    answer = stack.ask(letters, headers={"Range": "bytes=26-"})
+    assert answer.status_code == 416
+    assert answer.headers["Content-Range"] == "bytes */26"
+
+
+def test_thousands_of_ranges_are_not_computed(stack: Stack, letters: str) -> None:
+    ranges = "bytes=" + ",".join("0-0" for _ in range(1000))
+    answer = stack.ask(letters, headers={"Range": ranges})
+    assert (answer.status_code, answer.content) == (200, ALPHABET)
+
+
+def test_if_range_gives_the_part_only_of_the_same_file(
+    stack: Stack, letters: str
+) -> None:
+    etag = stack.ask(letters).headers["ETag"]
+    same = stack.ask(letters, headers={"Range": "bytes=0-0", "If-Range": etag})
+    other = stack.ask(letters, headers={"Range": "bytes=0-0", "If-Range": '"other"'})
+    assert (same.status_code, same.content) == (206, b"a")
+    assert (other.status_code, other.content) == (200, ALPHABET)
+
+
+def test_an_unchanged_file_is_304_by_etag_and_by_date(
+    stack: Stack, letters: str
+) -> None:
+    first = stack.ask(letters)
+    by_etag = stack.ask(letters, headers={"If-None-Match": first.headers["ETag"]})
+    modified = first.headers["Last-Modified"]
+    by_date = stack.ask(letters, headers={"If-Modified-Since": modified})
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).strftime(
+        "%a, %d %b %Y %H:%M:%S GMT"
+    )
+    by_later_date = stack.ask(letters, headers={"If-Modified-Since": tomorrow})
+    changed = stack.ask(letters, headers={"If-None-Match": '"other"'})
+    statuses = [r.status_code for r in (by_etag, by_date, by_later_date, changed)]
+    assert statuses == [304, 304, 304, 200]
+    assert by_etag.content == b""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("two words.txt", id="space"),
+        pytest.param("100%.txt", id="percent"),
+        pytest.param("100%25.txt", id="looks encoded"),
+        pytest.param("%2e%2e%2fup.txt", id="looks like traversal"),
+        pytest.param("why?.txt", id="question mark"),
+        pytest.param("a#b.txt", id="hash"),
+        pytest.param("a+b.txt", id="plus"),
+        pytest.param("a;b=c.txt", id="semicolon"),
+        pytest.param("it's \"so\".txt", id="quotes"),
+        pytest.param("back\\slash.txt", id="backslash"),
+        pytest.param("$uri ${host}.txt", id="nginx variables"),
+        pytest.param("фото.txt", id="cyrillic"),
+        pytest.param("📄 смех 😀.txt", id="emoji"),
+        pytest.param("שלום مرحبا.txt", id="right to left"),
+        pytest.param("a\u202etxt.exe", id="right-to-left override"),
+        pytest.param("e\u0301.txt", id="decomposed"),
+        pytest.param("x" * 251 + ".txt", id="255 bytes"),
+        pytest.param("ж" * 125 + "a.txt", id="255 bytes of cyrillic"),
+        pytest.param("name", id="no suffix"),
+        pytest.param("a,b&c=d@e!f(g)[h]{i}|j^k`l~m*n:o<p>.txt", id="the rest of ASCII"),
+    ],
+)
+def test_a_file_of_any_name_is_delivered_under_that_name(
+    stack: Stack, name: str
+) -> None:
+    stack.put(f"names/{name}", name.encode())
+    answer = stack.ask(stack.sign(f"names/{name}"))
+    assert (answer.status_code, answer.content) == (200, name.encode())
+    disposition = answer.headers["Content-Disposition"]
+    extended = re.search(r"filename\*=UTF-8''(.*)", disposition)
+    plain = re.search(r'filename="([^"]*)"', disposition)
+    assert plain is not None
+    assert (unquote(extended[1]) if extended else plain[1]) == name
+
+
+def test_an_empty_file_is_delivered(stack: Stack) -> None:
+    stack.put("empty.txt", b"")
+    answer = stack.ask(stack.sign("empty.txt"))
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["Content-Length"] == "0"
+
+
+def test_a_file_of_five_gib_is_read_past_four(stack: Stack) -> None:
+    path = stack.put("sparse.bin", b"")
+    with path.open("r+b") as file:
+        file.truncate(5 * GIB)
+        file.seek(9 * GIB // 2)
+        file.write(b"here")
+    url = stack.sign("sparse.bin")
+    head = stack.ask(url, "HEAD")
+    start = 9 * GIB // 2
+    part = stack.ask(url, headers={"Range": f"bytes={start - 1}-{start + 4}"})
+    os.truncate(path, 0)
+    assert head.headers["Content-Length"] == str(5 * GIB)
+    assert (part.status_code, part.content) == (206, b"\0here\0")
+
+
+def test_a_folder_link_covers_its_files_and_nothing_else(stack: Stack) -> None:
+    stack.put("show/index.m3u8", b"#EXTM3U\n")
+    stack.put("show/part/1.ts", b"one")
+    stack.put("shower/secret.txt", b"no")
+    folder = stack.sign("show", folder=True)
+    answers = [
+        stack.ask(folder + "index.m3u8"),
+        stack.ask(folder + "part/1.ts"),
+        stack.ask(folder.removesuffix("show/") + "shower/secret.txt"),
+        stack.ask(folder.removesuffix("show/") + "show"),
+        stack.ask(folder),
+        stack.ask(folder + "../shower/secret.txt"),
+    ]
+    assert [a.status_code for a in answers] == [200, 200, 404, 404, 404, 404]
+
+
+def test_query_strings_are_ignored(stack: Stack, letters: str) -> None:
+    answer = stack.ask(letters + "?utm_source=mail&fbclid=1&x=%00%ff")
+    assert (answer.status_code, answer.content) == (200, ALPHABET)
+
+
+def test_text_is_compressed_for_who_accepts_it(stack: Stack) -> None:
+    stack.put("long.csv", b"a,b,c\n" * 10_000)
+    url = stack.sign("long.csv")
+    answer = stack.ask(url, headers={"Accept-Encoding": "gzip"})
+    again = stack.ask(
+        url,
+        headers={"Accept-Encoding": "gzip", "If-None-Match": answer.headers["ETag"]},
+    )
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in answer.headers["Vary"]
+    assert answer.content == b"a,b,c\n" * 10_000
+    assert again.status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type", "kind"),
+    [
+        pytest.param("p.png", "image/png", "inline", id="png"),
+        pytest.param("p.PDF", "application/pdf", "inline", id="pdf, upper case"),
+        pytest.param("v.mp4", "video/mp4", "inline", id="video"),
+        pytest.param("s.mp3", "audio/mpeg", "inline", id="audio"),
+        pytest.param("t.txt", "text/plain; charset=utf-8", "inline", id="text"),
+        pytest.param("t.vtt", "text/vtt; charset=utf-8", "inline", id="opted in"),
+        pytest.param("i.svg", "image/svg+xml; charset=utf-8", "attachment", id="svg"),
+        pytest.param("i.html", "text/html; charset=utf-8", "attachment", id="html"),
+        pytest.param("i.xml", "text/xml; charset=utf-8", "attachment", id="xml"),
+        pytest.param("i.js", "text/javascript; charset=utf-8", "attachment", id="js"),
+        pytest.param("i.odd", "application/octet-stream", "attachment", id="unknown"),
+    ],
+)
+def test_only_safe_types_are_shown_even_if_the_link_says_inline(
+    stack: Stack, name: str, content_type: str, kind: str
+) -> None:
+    stack.put(f"types/{name}")
+    answer = stack.ask(stack.sign(f"types/{name}", presentation="inline"))
+    assert answer.headers["Content-Type"] == content_type
+    assert answer.headers["Content-Disposition"].partition(";")[0] == kind
+
+
+def test_a_link_can_say_attachment_and_a_name(stack: Stack) -> None:
+    stack.put("p/photo.png")
+    url = stack.sign("p/photo.png", presentation="attachment", name="Ferien 2026 ☀.png")
+    assert stack.ask(url).headers["Content-Disposition"] == (
+        'attachment; filename="Ferien 2026 _.png"; '
+        "filename*=UTF-8''Ferien%202026%20%E2%98%80.png"
+    )
+
+
+def test_a_client_may_keep_a_file_as_long_as_its_link_lives(stack: Stack) -> None:
+    stack.put("a/kept.txt")
+    short = stack.ask(stack.sign("a/kept.txt", expires=timedelta(seconds=100)))
+    long = stack.ask(stack.sign("a/kept.txt", expires=timedelta(days=90)))
+    never = stack.ask(stack.sign("a/kept.txt", expires="never"))
+    seconds = re.fullmatch(r"private, max-age=(\d+)", short.headers["Cache-Control"])
+    assert seconds is not None
+    assert 0 < int(seconds[1]) <= 100
+    assert long.headers["Cache-Control"] == "private, max-age=86400"
+    assert never.headers["Cache-Control"] == "private, max-age=86400"
+
+
+def test_a_rate_holds_the_delivery_back(stack: Stack) -> None:
+    stack.put("slow.bin", bytes(300_000))
+    answer = stack.ask(stack.sign("slow.bin", rate=100_000))
+    assert len(answer.content) == 300_000
+    # nginx sends the first second's share at once: two more seconds are due.
+    assert answer.elapsed < timedelta(seconds=1)
+
+
+ALWAYS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "Access-Control-Allow-Origin": ORIGIN,
+    "Server": "nginx",
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        pytest.param(200, {}, id="200"),
+        pytest.param(206, {"Range": "bytes=1-2"}, id="206"),
+        pytest.param(304, {"If-Modified-Since": "Fri, 01 Jan 2100 00:00:00 GMT"}, id="304"),
+        pytest.param(416, {"Range": "bytes=99-"}, id="416"),
+    ],
+)
+def test_every_delivery_carries_every_promised_header(
+    stack: Stack, letters: str, status: int, headers: dict[str, str]
+) -> None:
+    answer = stack.ask(letters, headers={"Origin": ORIGIN, **headers})
+    assert answer.status_code == status
+    assert answer.headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
+    assert {name: answer.headers[name] for name in ALWAYS} == ALWAYS
+    assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-ID"])
+    assert "Origin" in answer.headers["Vary"]
+    assert "Content-Range" in answer.headers["Access-Control-Expose-Headers"]
+
+
+@pytest.mark.parametrize("status", [404, 410], ids=str)
+def test_every_refusal_carries_every_promised_header(stack: Stack, status: int) -> None:
+    stack.put("a/gone.txt")
+    url = {
+        404: stack.sign("a/missing.txt"),
+        410: LinkOf.the_past(stack, "a/gone.txt"),
+    }[status]
+    answer = stack.ask(url, headers={"Origin": ORIGIN})
+    assert answer.status_code == status
+    assert {name: answer.headers[name] for name in ALWAYS} == ALWAYS
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Request-ID"] in answer.text
+    assert "X-Gateway-Reason" not in answer.headers
+
+
+def test_other_origins_may_read_nothing(stack: Stack, letters: str) -> None:
+    for origin in ("https://evil.example", ORIGIN + ".evil.example", "null", "*", ""):
+        answer = stack.ask(letters, headers={"Origin": origin})
+        assert "Access-Control-Allow-Origin" not in answer.headers, origin
+
+
+def test_a_preflight_from_a_named_origin_is_allowed(stack: Stack, letters: str) -> None:
+    answer = stack.ask(
+        letters,
+        "OPTIONS",
+        headers={
+            "Origin": ORIGIN,
+            "Access-Control-Request-Method": "GET",
+            "Access-Control-Request-Headers": "range",
+        },
+    )
+    assert answer.status_code == 200
+    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert "Range" in answer.headers["Access-Control-Allow-Headers"]
+
+
+def test_python_reads_none_of_the_bytes(stack: Stack) -> None:
+    size = 64 << 20
+    stack.put("big.bin", bytes(size))
+    url = stack.sign("big.bin")
+    stack.ask(url, "HEAD")
+    before = bytes_read(stack, "gunicorn")
+    answer = stack.ask(url)
+    read = bytes_read(stack, "gunicorn") - before
+    assert len(answer.content) == size
+    assert read < size // 64
+
+
+def bytes_read(stack: Stack, name: str) -> int:
+    """Sum what the processes have read and received, by proc(5)."""
+    total = 0
+    for pid in stack.processes(name):
+        with open(f"/proc/{pid}/io", encoding="ascii") as counters:  # noqa: PTH123
+            total += int(counters.readline().split()[1])
+    return total
+
+
+class LinkOf:
+    """Links that this moment's signer would not make."""
+
+    @staticmethod
+    def the_past(stack: Stack, path: str) -> str:
+        """Return a genuine link that expired a minute ago."""
+        url = stack.signer.__class__(
+            stack.keys, stack.url, clock=lambda: datetime.now(UTC).timestamp() - 120
+        ).sign(path, expires=timedelta(seconds=60))
+        stack.tokens.add(url.removeprefix(stack.url).split("/")[2])
+        return url
