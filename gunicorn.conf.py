@@ -2,10 +2,13 @@
 
 import os
 
-from gateway import settings
+from gateway.ops.boot import read_settings
 from gateway.ops.logs import gunicorn_logging
 
-_settings = settings.read().settings
+_reading = read_settings()
+_settings = _reading.settings
+# Workers see what was read here, whatever becomes of a secret's file meanwhile.
+raw_env = [f"{name}={text}" for name, text in _reading.environment.items()]
 
 wsgi_app = "gateway.wsgi:app"
 proc_name = "gateway"

@@ -169,10 +169,15 @@ def variable(field: str) -> str:
 
 @dataclass(frozen=True)
 class Reading:
-    """Settings, and warnings about variables that look misspelt."""
+    """Settings, warnings about misspelt variables, and the texts they came from.
+
+    ``environment`` holds all that was read, files included, as variables that
+    give the same settings again.
+    """
 
     settings: Settings
     warnings: tuple[str, ...]
+    environment: dict[str, str]
 
 
 def read(
@@ -209,7 +214,9 @@ def read(
         faults.extend(_in_words(error))
     if faults:
         raise SettingsError(faults)
-    return Reading(settings, tuple(_misspelt(environ)))
+    read_again = {variable(field): values.get(field, "") for field in Settings.model_fields}
+    read_again |= {f"{name}{_FILE_SUFFIX}": "" for name in read_again}
+    return Reading(settings, tuple(_misspelt(environ)), read_again)
 
 
 def environment(**changes: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The gunicorn entry: ``gateway.wsgi:app``.
 
-It refuses to start on a missing, short or example key.
+Under gunicorn.conf.py the settings have been checked before a worker starts;
+under any other server this is where a missing, short or example key ends it.
 """
 
 import sys
@@ -9,16 +10,9 @@ from gateway import settings
 from gateway.app import create_app
 from gateway.errors import SettingsError
 
-# gunicorn takes this exit status of a worker as "don't start it again".
-_APP_LOAD_ERROR = 4
-
 try:
-    _reading = settings.read(required=("keys", "files"))
+    app = create_app(settings.read(required=("keys", "files")).settings)
 except SettingsError as error:
-    for _fault in error.faults:
-        sys.stderr.write(f"gateway: {_fault}\n")
-    sys.exit(_APP_LOAD_ERROR)
-for _warning in _reading.warnings:
-    sys.stderr.write(f"gateway: warning: {_warning}\n")
-
-app = create_app(_reading.settings)
+    for fault in error.faults:
+        sys.stderr.write(f"gateway: {fault}\n")
+    sys.exit(1)

@@ -10,7 +10,7 @@ conf=/run/nginx/conf
 errors=/run/nginx/errors
 rm -f "$errors"
 mkfifo "$errors"
-sed -u -E "s#(/[sdlu]/+)[^]/[:space:]\"'?,[]+#\1[redacted]#g" <"$errors" >&2 &
+sed -u -E -f "$(dirname "$0")/redact.sed" <"$errors" >&2 &
 
 ulimit -n "$(ulimit -H -n)"
 exec nginx -e stderr -g 'daemon off;' -c "$conf/nginx.conf" 2>"$errors"

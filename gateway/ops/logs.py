@@ -11,15 +11,17 @@ import logging
 import re
 from typing import Any, Final
 
-# The URL families whose first segment permits something.  Bytes that nginx
-# and gunicorn print percent-encoded or escaped stay inside the token.
-_TOKEN: Final = re.compile(r"(/(?:s|d|l|u)/+)[^/\s\"'?,]+")
 BLANK: Final = "[redacted]"
+# The URL families whose first segment permits something, and whatever looks like
+# a MAC wherever it stands: without its MAC a link is worth nothing.
+# ``nginx/redact.sed`` has the same two.
+_TOKEN: Final = re.compile(r"(/[sdlu]/+)[^\]/\s\"'?,[]+")
+_MAC: Final = re.compile(r"\.(?:[A-Za-z0-9_-]|%[0-9A-Fa-f]{2}){22}")
 
 
 def redact(text: str) -> str:
     """Blank the tokens of all URLs in *text*."""
-    return _TOKEN.sub(rf"\1{BLANK}", text)
+    return _MAC.sub(f".{BLANK}", _TOKEN.sub(rf"\1{BLANK}", text))
 
 
 class RedactingFormatter(logging.Formatter):

@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING, Final
 from gateway.errors import GatewayError, SuperviseError
 from gateway.ops.assets import asset
 from gateway.ops.logs import redact
+from gateway.ops.probe import probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _SBIN: Final = "/usr/local/sbin:/usr/sbin:/sbin"
 _START_SECONDS: Final = 20
 _POLL_SECONDS: Final = 0.05
+_NUDGE_SECONDS: Final = 1.0
+_END_SECONDS: Final = 2.0
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -145,7 +148,7 @@ class Supervisor:
             for reader in child.readers:
                 reader.start()
         deadline = time.monotonic() + _START_SECONDS
-        while not (_accepts(str(self.socket)) and _accepts(self.address)):
+        while probe(str(self.socket)) is not None or not _accepts(self.address):
             for child in self.children:
                 if child.process.poll() is not None:
                     raise SuperviseError(f"{child.name} did not start; see above")
@@ -188,25 +191,12 @@ class Supervisor:
         """Drain nginx, which still asks gunicorn, and then gunicorn."""
         deadline = time.monotonic() + self.grace
         for child in reversed(self.children):
-            if child.process.poll() is None:
-                child.process.send_signal(child.drain)
-            try:
-                child.process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
+            if not _drained(child, deadline):
                 _say(f"{child.name} is still busy after {self.grace} s; ending it")
-                child.process.send_signal(signal.SIGTERM)
-                self._kill_if_needed(child)
+            _end_group(child)
             for reader in child.readers:
                 if reader.is_alive():
                     reader.join(1.0)
-
-    @staticmethod
-    def _kill_if_needed(child: Child) -> None:
-        try:
-            child.process.wait(2.0)
-        except subprocess.TimeoutExpired:
-            child.process.kill()
-            child.process.wait()
 
     @contextmanager
     def _signals(self) -> Iterator[int]:
@@ -242,28 +232,51 @@ def find_nginx() -> str:
 def check_port(address: tuple[str, int]) -> None:
     """Raise SuperviseError, in words, if the address can't be taken."""
     host, port = address
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket(_family(host)) as candidate:
+        candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(address)
+            candidate.bind(address)
         except OSError as error:
             raise SuperviseError(
                 f"can't listen on {host}:{port}: {error.strerror}"
             ) from None
 
 
-def _accepts(address: str | tuple[str, int]) -> bool:
-    if isinstance(address, str):
-        family = socket.AF_UNIX
-    else:
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-    with socket.socket(family) as probe:
+def _accepts(address: tuple[str, int]) -> bool:
+    with socket.socket(_family(address[0])) as connection:
+        return connection.connect_ex(address) == 0
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _drained(child: Child, deadline: float) -> bool:
+    """Ask for a gentle end; tell whether it came before *deadline*."""
+    if child.process.poll() is None:
+        child.process.send_signal(child.drain)
+    while time.monotonic() < deadline:
         try:
-            probe.connect(address)
-        except OSError:
-            return False
-        return True
+            child.process.wait(_NUDGE_SECONDS)
+        except subprocess.TimeoutExpired:
+            if child.drain is signal.SIGTERM:
+                # A gunicorn worker that is just being forked loses its master's
+                # signal, and the master would wait for it all of its time.
+                os.killpg(child.process.pid, signal.SIGTERM)
+        else:
+            return True
+    return child.process.poll() is not None
+
+
+def _end_group(child: Child) -> None:
+    """End whoever is left in the child's process group, a killed master's too."""
+    with suppress(ProcessLookupError):
+        os.killpg(child.process.pid, signal.SIGTERM)
+    try:
+        child.process.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.process.pid, signal.SIGKILL)
+        child.process.wait()
 
 
 def _die_with_parent() -> None:

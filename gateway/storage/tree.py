@@ -14,6 +14,8 @@ from gateway.storage.paths import FilePath
 # O_PATH opens the name alone: no read permission is needed, and neither a
 # FIFO nor a device can block or notice.
 _LOOK: Final = os.O_PATH | os.O_CLOEXEC
+# A file that is replaced this often in a row while it is looked at is not there.
+_TRIES: Final = 16
 
 
 @dataclass(frozen=True)
@@ -41,20 +43,39 @@ class FilesTree:
         """
         try:
             root = _real_path(os.open(self.root, _LOOK | os.O_DIRECTORY))
-        except OSError:
-            raise NotServableError("no-root") from None
-        try:
-            descriptor = os.open(f"{root}/{path.text}", _LOOK)
+            for _ in range(_TRIES):
+                real = _real_file(f"{root}/{path.text}")
+                if real is not None:
+                    break
+            else:
+                raise NotServableError("changing")
         except OSError:
             raise NotServableError("missing") from None
-        mode = os.fstat(descriptor).st_mode
-        real = _real_path(descriptor)
-        if not stat.S_ISREG(mode):
-            raise NotServableError("not-a-file")
         prefix = f"{root.rstrip('/')}/"
         if not real.startswith(prefix):
             raise NotServableError("outside")
         return FilePath.parse(real[len(prefix) :])
+
+
+def _real_file(path: str) -> str | None:
+    """Return where *path* leads, or None if it was replaced at that moment.
+
+    The kernel names a replaced file ``... (deleted)``, as a file may well be
+    called: only the same inode under the name that was read is an answer.
+    """
+    descriptor = os.open(path, _LOOK)
+    try:
+        opened = os.fstat(descriptor)
+        if not stat.S_ISREG(opened.st_mode):
+            raise NotServableError("not-a-file")
+        real = os.readlink(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
+    try:
+        found = os.lstat(real)
+    except FileNotFoundError:
+        return None
+    return real if os.path.samestat(opened, found) else None
 
 
 def _real_path(descriptor: int) -> str:

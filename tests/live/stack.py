@@ -204,9 +204,7 @@ class NativeStack(Stack):
 
     def processes(self, name: str) -> list[int]:
         return [
-            pid
-            for pid in _descendants(self.process.pid)
-            if name in Path(f"/proc/{pid}/cmdline").read_text()
+            pid for pid in _descendants(self.process.pid) if name in _command(pid)
         ]
 
 
@@ -227,13 +225,20 @@ class ContainerStack(Stack):
         self._compose("kill", "--signal", "HUP")
 
     def log(self) -> str:
-        return self._compose("logs", "--no-color", "--no-log-prefix")
+        text = self._compose("logs", "--no-color", "--no-log-prefix")
+        return text.replace("\x1b[2K", "")  # compose clears each line first
 
     def processes(self, name: str) -> list[int]:
         service = {"gunicorn": "gateway"}.get(name, name)
         container = self._compose("ps", "--quiet", service).strip()
         listing = _run(["docker", "top", container, "-o", "pid"])
         return [int(line) for line in listing.split()[1:]]
+
+    def recreate(self) -> None:
+        self._compose("up", "--wait", "--force-recreate")
+
+    def pause(self) -> None:
+        self._compose("stop")
 
     def run_in(self, service: str, *command: str) -> str:
         return self._compose("exec", "--no-TTY", service, *command)
@@ -269,10 +274,21 @@ def _run(command: list[str], env: dict[str, str] | None = None) -> str:
 
 
 def _descendants(pid: int) -> Iterator[int]:
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            yield int(child)
-            yield from _descendants(int(child))
+    for child in _read(f"/proc/{pid}/task/{pid}/children").split():
+        yield int(child)
+        yield from _descendants(int(child))
+
+
+def _command(pid: int) -> str:
+    return _read(f"/proc/{pid}/cmdline")
+
+
+def _read(path: str) -> str:
+    """Read a file of proc(5); of a process that has ended it is empty."""
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def _around(log: str, text: str) -> str:

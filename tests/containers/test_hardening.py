@@ -1,0 +1,122 @@
+"""What the two containers may not do, and that they stop as they should."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.live.conftest import container_stack
+from tests.live.stack import ContainerStack, Stack, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["container_stack"]
+
+SERVICES = pytest.mark.parametrize("service", ["gateway", "nginx"], ids=str)
+
+
+@pytest.fixture
+def containers(container_stack: Stack) -> ContainerStack:
+    assert isinstance(container_stack, ContainerStack)
+    return container_stack
+
+
+def inspect(containers: ContainerStack, service: str) -> dict[str, Any]:
+    done = subprocess.run(
+        ["docker", "inspect", containers.container(service)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    facts: dict[str, Any] = json.loads(done.stdout)[0]
+    return facts
+
+
+@SERVICES
+def test_it_runs_as_one_user_without_any_privilege(
+    containers: ContainerStack, service: str
+) -> None:
+    status = containers.run_in(service, "cat", "/proc/1/status")
+    facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert facts["Uid"].split() == ["10001"] * 4
+    assert facts["Gid"].split() == ["10001"] * 4
+    assert {int(facts[name], 16) for name in ("CapEff", "CapPrm", "CapBnd")} == {0}
+    assert facts["NoNewPrivs"] == "1"
+
+
+@SERVICES
+def test_its_root_is_read_only(containers: ContainerStack, service: str) -> None:
+    probe = "touch /x /usr/x /srv/files/x /opt/x 2>&1 || true"
+    said = containers.run_in(service, "sh", "-c", probe)
+    assert said.count("Read-only file system") + said.count("No such") == 4
+
+
+def test_the_gateway_has_no_network(containers: ContainerStack) -> None:
+    names = containers.run_in("gateway", "ls", "/sys/class/net").split()
+    assert names == ["lo"]
+
+
+@SERVICES
+def test_it_is_healthy_and_says_so_by_itself(
+    containers: ContainerStack, service: str
+) -> None:
+    assert inspect(containers, service)["State"]["Health"]["Status"] == "healthy"
+
+
+def test_only_loopback_is_published(containers: ContainerStack) -> None:
+    ports = inspect(containers, "nginx")["NetworkSettings"]["Ports"]["8080/tcp"]
+    assert {port["HostIp"] for port in ports} == {"127.0.0.1"}
+
+
+def test_the_wheel_carries_what_stands_beside_the_package(
+    containers: ContainerStack,
+) -> None:
+    printed = containers.run_in("gateway", "gateway", "nginx-conf")
+    assert "==== snippets/media_types.conf ====" in printed
+
+
+@pytest.fixture
+def own_containers() -> Iterator[ContainerStack]:
+    stack = ContainerStack()
+    del stack.settings["GATEWAY_KEYS"]
+    stack.start()
+    try:
+        yield stack
+        stack.assert_clean()
+    finally:
+        stack.stop()
+
+
+@pytest.mark.usefixtures("container_stack")
+def test_a_first_start_makes_a_key_that_outlives_the_container(
+    own_containers: ContainerStack,
+) -> None:
+    stack = own_containers
+    stack.put("hello.txt", b"hello\n")
+    link = stack.run_in("gateway", "gateway", "sign", "hello.txt", "--expires", "1h")
+    before = stack.ask(link.strip())
+    stack.recreate()
+    after = stack.ask(link.strip())
+    assert (before.content, after.content) == (b"hello\n", b"hello\n")
+
+
+@pytest.mark.usefixtures("container_stack")
+def test_they_stop_in_order_and_with_status_zero(
+    own_containers: ContainerStack,
+) -> None:
+    stack = own_containers
+    ids = {service: stack.container(service) for service in ("nginx", "gateway")}
+    stack.pause()
+    for service, container in ids.items():
+        done = subprocess.run(
+            ["docker", "inspect", "--format", "{{.State.ExitCode}}", container],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        assert done.stdout.strip() == "0", service
+    wait_until(lambda: stack.log_has("Shutting down: Master"), what="gunicorn drained")

@@ -1,0 +1,144 @@
+"""Whatever a client sends, it gets a clear 4xx and the error logs stay quiet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.live.stack import fresh_client
+
+if TYPE_CHECKING:
+    from tests.live.stack import Stack
+
+through_nginx = settings(
+    max_examples=120,
+    deadline=None,
+    suppress_health_check=[
+        # One stack serves all examples: it keeps no state between them.
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+    ],
+)
+
+SECRET = b"never-to-be-seen"
+TOKEN_TEXT = st.text(
+    st.sampled_from("kabdeinpr0123456789.-_~=%ABCxyz\u0660é"), min_size=1, max_size=80
+)
+RAW_PATH = st.one_of(
+    st.binary(min_size=1, max_size=60).map(lambda raw: quote(raw, safe="")),
+    st.lists(
+        st.sampled_from(
+            ["..", ".", "%2e%2e", "%2f", "%00", "%0a", "h", "file.txt", "", "%ff", "_files"]
+        ),
+        min_size=1,
+        max_size=6,
+    ).map("/".join),
+)
+HEADER_NAME = st.sampled_from(
+    [
+        "Range",
+        "If-Range",
+        "If-None-Match",
+        "If-Modified-Since",
+        "Accept",
+        "Accept-Encoding",
+        "Origin",
+        "Cookie",
+        "Content-Type",
+        "Expect",
+        "Upgrade",
+        "X-Forwarded-Proto",
+        "X-Accel-Redirect",
+        "Forwarded",
+        "User-Agent",
+    ]
+)
+HEADER_VALUE = st.one_of(
+    st.binary(max_size=200).map(
+        lambda raw: bytes(b for b in raw if b not in b"\r\n\0")
+    ),
+    st.sampled_from(
+        [
+            b"bytes=",
+            b"bytes=-",
+            b"bytes=-0",
+            b"bytes=99999999999999999999-",
+            b"bytes=5-1",
+            b"bytes=0-0,-1,1-",
+            b"items=0-1",
+            b"gzip;q=nan, *;q=-1",
+            b"application/json;q=2, text/html;q=",
+            b"Thu, 99 Foo 0000 99:99:99 GMT",
+            b'W/"',
+            b"100-continue",
+        ]
+    ),
+)
+
+
+def status_of(stack: Stack, target: bytes, headers: bytes = b"") -> int:
+    """Send one request as a client of its own; return the status."""
+    answer = stack.raw(
+        b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\n"
+        b"X-Forwarded-For: " + fresh_client().encode() + b"\r\n"
+        b"Connection: close\r\n" + headers + b"\r\n"
+    )
+    assert SECRET not in answer
+    return int(answer.split(b" ", 2)[1])
+
+
+@given(token=TOKEN_TEXT, path=RAW_PATH)
+@through_nginx
+def test_no_token_but_a_signer_s_opens_anything(
+    stack: Stack, token: str, path: str
+) -> None:
+    stack.put("h/file.txt", SECRET)
+    target = f"/s/{quote(token, safe='%=~')}/{path}".encode()
+    assert status_of(stack, target) in {400, 404}
+
+
+@given(path=RAW_PATH)
+@through_nginx
+def test_a_folder_link_s_path_can_not_break_out(stack: Stack, path: str) -> None:
+    (stack.home / "beside.txt").write_bytes(SECRET)
+    stack.put("h/open/file.txt", b"open")
+    folder = stack.sign("h/open", folder=True).removeprefix(stack.url)
+    assert status_of(stack, f"{folder}{path}".encode()) in {200, 400, 404}
+
+
+@given(raw=st.binary(min_size=1, max_size=80))
+@through_nginx
+def test_raw_bytes_for_a_target_are_refused(stack: Stack, raw: bytes) -> None:
+    target = b"/s/" + bytes(b for b in raw if b not in b"\r\n ")
+    assert status_of(stack, target) in {400, 404}
+
+
+@given(headers=st.lists(st.tuples(HEADER_NAME, HEADER_VALUE), max_size=6))
+@through_nginx
+def test_no_header_of_a_client_makes_a_server_error(
+    stack: Stack, headers: list[tuple[str, bytes]]
+) -> None:
+    stack.put("h/plain.txt", b"0123456789")
+    target = stack.sign("h/plain.txt").removeprefix(stack.url).encode()
+    lines = b"".join(name.encode() + b": " + value + b"\r\n" for name, value in headers)
+    assert status_of(stack, target, lines) in {200, 206, 304, 400, 412, 416, 417}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"\r\n" * 50, id="blank lines"),
+        pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", id="TLS hello"),
+        pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", id="HTTP/2 preface"),
+        pytest.param(b"SSH-2.0-x\r\n", id="SSH"),
+        pytest.param(b"GET http://localhost/nope HTTP/1.1\r\nHost: x\r\n\r\n", id="proxy"),
+    ],
+)
+def test_other_protocols_are_turned_away(stack: Stack, body: bytes) -> None:
+    answer = stack.raw(body + b"GET /nope HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    assert answer == b"" or answer.split(b" ")[1] in {b"400", b"404"}

@@ -1,0 +1,138 @@
+"""Files change and configurations reload while requests run."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from tests.live.stack import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.live.stack import Stack
+
+
+def while_running(action: Callable[[], object], load: Callable[[], None]) -> None:
+    """Repeat *action* in a thread for as long as *load* runs."""
+    stop = threading.Event()
+
+    def repeat() -> None:
+        while not stop.is_set():
+            action()
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(repeat)
+        try:
+            load()
+        finally:
+            stop.set()
+        running.result()
+
+
+def test_a_file_replaced_meanwhile_comes_whole_old_or_whole_new(stack: Stack) -> None:
+    versions = [bytes([65 + n]) * (200_000 + n * 100_000) for n in range(2)]
+    known = {hashlib.sha256(version).digest() for version in versions}
+    numbers = iter(range(1 << 30))
+    url = stack.sign("c/replaced.bin")
+    seen = set()
+
+    def replace() -> None:
+        stack.put("c/replaced.bin", versions[next(numbers) % 2])
+
+    def load() -> None:
+        for _ in range(150):
+            answer = stack.ask(url)
+            assert answer.status_code == 200
+            assert len(answer.content) == int(answer.headers["Content-Length"])
+            seen.add(hashlib.sha256(answer.content).digest())
+
+    replace()
+    while_running(replace, load)
+    assert seen == known
+
+
+def test_a_file_deleted_meanwhile_is_whole_or_not_there(stack: Stack) -> None:
+    url = stack.sign("c/flickering.txt")
+    seen = set()
+
+    def flicker() -> None:
+        stack.put("c/flickering.txt", b"whole\n").unlink()
+
+    def load() -> None:
+        for _ in range(200):
+            answer = stack.ask(url)
+            seen.add(answer.status_code)
+            assert answer.status_code == 404 or answer.content == b"whole\n"
+
+    while_running(flicker, load)
+    assert seen <= {200, 404}
+    assert 404 in seen
+
+
+def test_a_reload_under_load_fails_no_request(stack: Stack) -> None:
+    stack.put("c/steady.txt", b"steady\n")
+    stack.put("c/long.bin", bytes(400_000))
+    url = stack.sign("c/steady.txt")
+    long_url = stack.sign("c/long.bin", rate=100_000)
+    before = set(stack.processes("gunicorn"))
+    stop = threading.Event()
+
+    def ask_on() -> list[int]:
+        statuses = []
+        while not stop.is_set():
+            statuses.append(stack.ask(url).status_code)
+        return statuses
+
+    with ThreadPoolExecutor(5) as pool:
+        askers = [pool.submit(ask_on) for _ in range(4)]
+        download = pool.submit(stack.ask, long_url)
+        try:
+            for _ in range(3):
+                workers = set(stack.processes("gunicorn"))
+                stack.reload()
+                wait_until(
+                    lambda old=workers: len(set(stack.processes("gunicorn")) - old) >= 3,  # type: ignore[misc]
+                    what="new workers run",
+                )
+        finally:
+            stop.set()
+        statuses = [status for asker in askers for status in asker.result()]
+        assert len(download.result().content) == 400_000
+    assert set(statuses) == {200}
+    assert set(stack.processes("gunicorn")) - before
+
+
+def test_the_access_log_names_the_reason_but_no_token(stack: Stack) -> None:
+    missing = stack.ask(stack.sign("c/missing.txt"))
+    request_id = missing.headers["X-Request-ID"]
+    wait_until(lambda: stack.log_has(request_id), what="the refusal is logged")
+    line = next(row for row in stack.log().splitlines() if request_id in row)
+    assert '"reason":"not-servable:missing"' in line
+    assert '"uri":"/s/[redacted]/c/missing.txt"' in line
+
+
+def test_no_log_holds_a_token_however_it_is_asked_for(stack: Stack) -> None:
+    stack.put("c/steady.txt")
+    target = stack.sign("c/steady.txt").removeprefix(stack.url)
+    host = b"Host: localhost\r\nConnection: close\r\n"
+    for line in (
+        f"GET {target}/ HTTP/1.1",
+        f"GET {target}%00 HTTP/1.1",
+        f"GET {target.replace('/s/', '//s//')} HTTP/1.1",
+        f"GET {target.replace('/s/', '/%73/')} HTTP/1.1",
+        f"GET {target}?{'a' * 20_000} HTTP/1.1",
+        f"GET {target} HTTP/9.1",
+        f"GE\tT {target} HTTP/1.1",
+        f"GET /c/%2e%2e{target} HTTP/1.1",
+    ):
+        stack.raw(line.encode() + b"\r\n" + host + b"\r\n")
+        stack.raw(
+            f"GET / HTTP/1.1\r\nReferer: {stack.url}{target}\r\n".encode() + host + b"\r\n"
+        )
+    last = stack.ask(stack.url + "/last-of-all")
+    request_id = last.headers["X-Request-ID"]
+    wait_until(lambda: stack.log_has(request_id), what="the last request is logged")
+    stack.assert_clean()

@@ -1,0 +1,273 @@
+"""nginx alone, with a gunicorn that says whatever the test wants."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import subprocess
+import threading
+from typing import TYPE_CHECKING, Self
+
+import pytest
+import requests
+
+from gateway import settings
+from gateway.ops.nginx import NginxConf
+from gateway.ops.supervisor import Supervisor, find_nginx
+from tests.live.stack import ROOT, free_port, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+NOT_FOUND = b"HTTP/1.0 404 Not Found\r\nContent-Length: 7\r\n\r\nno such"
+
+
+class FakeGunicorn:
+    """Answers on the socket with what ``script`` says to each request line."""
+
+    def __init__(self, path: Path) -> None:
+        self.asked: list[bytes] = []
+        self.script: Callable[[bytes], bytes] = lambda _line: NOT_FOUND
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen(64)
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                peer, _ = self._listener.accept()
+            except OSError:
+                return
+            with peer:
+                head = b""
+                while b"\r\n\r\n" not in head and (piece := peer.recv(65_536)):
+                    head += piece
+                self.asked.append(head)
+                peer.sendall(self.script(head.split(b"\r\n")[0]))
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(5)
+
+
+class Nginx:
+    """nginx with the rendered set, and nothing behind it but the fake."""
+
+    def __init__(self, home: Path, server: str = "") -> None:
+        self.home = home
+        self.files = home / "files"
+        self.files.mkdir()
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = home / "log"
+        rendering = NginxConf(
+            settings=settings.read(
+                {"GATEWAY_FILES": str(self.files), "GATEWAY_DATA": str(home)}
+            ).settings,
+            listen=f"127.0.0.1:{self.port}",
+            run=home / "nginx",
+            conf=home / "conf",
+        )
+        conf = rendering.write()
+        with (home / "conf" / "server.conf").open("a") as file:
+            file.write(server)
+        user = getpass.getuser()
+        directives = "daemon off;" + (" user root;" if user == "root" else "")
+        self.gunicorn: FakeGunicorn | None = None
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [find_nginx(), "-e", "stderr", "-g", directives, "-c", conf],
+                stdout=log,
+                stderr=log,
+            )
+
+    def fake_gunicorn(self) -> FakeGunicorn:
+        (self.home / "run").mkdir()
+        self.gunicorn = FakeGunicorn(self.home / "run" / "gunicorn.sock")
+        return self.gunicorn
+
+    def get(self, path: str, **options: object) -> requests.Response:
+        return requests.get(self.url + path, timeout=20, **options)  # type: ignore[arg-type]
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def __enter__(self) -> Self:
+        wait_until(self._answers, what="nginx answers")
+        return self
+
+    def _answers(self) -> bool:
+        assert self._process.poll() is None, self.log()
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(10)
+        if self.gunicorn:
+            self.gunicorn.close()
+
+
+@pytest.fixture
+def nginx(tmp_path: Path) -> Iterator[Nginx]:
+    with Nginx(tmp_path) as running:
+        yield running
+        assert "[alert]" not in running.log()
+        assert "[emerg]" not in running.log()
+
+
+def delivery_of(location: bytes) -> bytes:
+    return (
+        b"HTTP/1.0 200 OK\r\nX-Accel-Redirect: " + location + b"\r\n"
+        b"Content-Disposition: inline\r\nContent-Length: 0\r\n\r\n"
+    )
+
+
+def test_a_file_deleted_after_the_verdict_is_a_404_page(nginx: Nginx) -> None:
+    fake = nginx.fake_gunicorn()
+    fake.script = lambda line: (
+        delivery_of(b"/_files/gone.txt") if b"/s/" in line else NOT_FOUND
+    )
+    answer = nginx.get("/s/token/gone.txt")
+    assert (answer.status_code, answer.text) == (404, "no such")
+
+
+def test_a_symlink_made_after_the_verdict_is_refused(nginx: Nginx) -> None:
+    (nginx.home / "outside.txt").write_text("outside")
+    (nginx.files / "swapped.txt").symlink_to(nginx.home / "outside.txt")
+    (nginx.files / "folder").symlink_to(nginx.home)
+    fake = nginx.fake_gunicorn()
+    fake.script = lambda line: (
+        delivery_of(b"/_files/" + line.split(b"/t/")[1].split(b" ")[0])
+        if b"/s/" in line
+        else NOT_FOUND
+    )
+    for path in ("swapped.txt", "folder/outside.txt"):
+        assert nginx.get(f"/s/t/{path}").status_code == 404, path
+
+
+def test_a_location_can_not_reach_beside_the_tree(nginx: Nginx) -> None:
+    (nginx.home / "files-secret").mkdir()
+    (nginx.home / "files-secret" / "x.txt").write_text("outside")
+    (nginx.home / "outside.txt").write_text("outside")
+    fake = nginx.fake_gunicorn()
+    for location in (
+        b"/_files/../outside.txt",
+        b"/_files/%2e%2e/outside.txt",
+        b"/_files-secret/x.txt",
+        b"/_files../outside.txt",
+    ):
+        fake.script = lambda line, to=location: (  # type: ignore[misc]
+            delivery_of(to) if b"/s/" in line else NOT_FOUND
+        )
+        answer = nginx.get("/s/token/x.txt")
+        assert "outside" not in answer.text, location
+        assert answer.status_code in {404, 503}, location
+
+
+def test_python_is_told_nothing_that_a_client_made_up(nginx: Nginx) -> None:
+    fake = nginx.fake_gunicorn()
+    nginx.get(
+        "/s/token/x.txt",
+        headers={
+            "X-Accel-Mapping": "EVIL",
+            "X-Forwarded-For": "EVIL",
+            "X-Forwarded-Host": "EVIL",
+            "X-Forwarded-Proto": "EVIL",
+            "X-Real-IP": "EVIL",
+            "X-Request-ID": "EVIL",
+            "X-Sendfile-Type": "EVIL",
+            "X-Gateway-Reason": "EVIL",
+            "Forwarded": "EVIL",
+        },
+    )
+    assert b"EVIL" not in fake.asked[0]
+    assert b"X-Real-IP: 127.0.0.1\r\n" in fake.asked[0]
+
+
+def test_a_body_never_reaches_python(nginx: Nginx) -> None:
+    fake = nginx.fake_gunicorn()
+    requests.post(nginx.url + "/s/t/x", data=b"BODY" * 100, timeout=20)
+    assert b"BODY" not in fake.asked[0]
+    assert b"Content-Length" not in fake.asked[0]
+
+
+def test_without_gunicorn_the_page_says_try_again(nginx: Nginx) -> None:
+    answer = nginx.get("/s/token/x.txt")
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "5"
+    assert "Not available right now" in answer.text
+    assert answer.headers["X-Request-ID"] in answer.text
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        pytest.param(b"", id="closed at once"),
+        pytest.param(b"HTTP/1.0 200 OK\r\nX-Accel-Redirect: \r\n\r\n", id="empty location"),
+    ],
+)
+def test_a_broken_gunicorn_gives_no_file(nginx: Nginx, rubbish: bytes) -> None:
+    fake = nginx.fake_gunicorn()
+    fake.script = lambda _line: rubbish
+    answer = nginx.get("/s/token/x.txt")
+    assert answer.status_code in {200, 404, 503}
+    assert b"rubbish" not in answer.content
+
+
+def test_the_tls_snippet_speaks_http_2(tmp_path: Path) -> None:
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-days", "1", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    port = free_port()
+    snippet = (tmp_path / "conf" / "snippets" / "tls-here.conf")
+    server = f"""
+    server {{
+        include {snippet};
+        ssl_certificate {certificate};
+        ssl_certificate_key {key};
+        server_name localhost;
+        include {tmp_path}/conf/snippets/gateway.conf;
+    }}"""
+    snippet.parent.mkdir(parents=True)
+    # The snippet as it is, but on a port that any user may take.
+    text = (ROOT / "nginx" / "snippets" / "tls.conf").read_text()
+    snippet.write_text(
+        text.replace("listen 443", f"listen 127.0.0.1:{port}").replace(
+            "listen [::]:443", f"listen [::1]:{port}"
+        )
+    )
+    with Nginx(tmp_path, server) as nginx:
+        fake = nginx.fake_gunicorn()
+        (nginx.files / "a.txt").write_text("over TLS\n")
+        fake.script = lambda _line: delivery_of(b"/_files/a.txt")
+        done = subprocess.run(
+            ["curl", "--silent", "--show-error", "--http2", "--cacert", certificate,
+             "--write-out", "%{http_version}", f"https://localhost:{port}/s/t/a.txt"],
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+    assert done.stdout == "over TLS\n2"
+
+
+def test_the_rendered_set_is_checked_before_it_is_used(tmp_path: Path) -> None:
+    conf = tmp_path / "nginx.conf"
+    conf.write_text("nonsense;")
+    supervisor = Supervisor(
+        nginx_conf=conf,
+        render=lambda: None,
+        environment={},
+        socket=tmp_path / "sock",
+        address=("127.0.0.1", free_port()),
+        grace=1,
+    )
+    with pytest.raises(Exception, match="unknown directive"):
+        supervisor.check_nginx(find_nginx())

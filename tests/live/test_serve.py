@@ -1,0 +1,265 @@
+"""``gateway serve`` as its user meets it: starting, stopping, failing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from gateway.links import Key, KeyRing
+from tests.live.stack import NativeStack, free_port, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Served:
+    """A folder of its own, in which commands run with only GATEWAY_FILES set."""
+
+    def __init__(self) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="gw-"))
+        (self.home / "files" / "a").mkdir(parents=True)
+        (self.home / "files" / "a" / "b.txt").write_text("hello\n")
+        self.port = free_port()
+        self.processes: list[subprocess.Popen[str]] = []
+        self.environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("GATEWAY_")
+        } | {"GATEWAY_FILES": "files"}
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        with (self.home / "log").open("a") as log:
+            process = subprocess.Popen(
+                [*_GATEWAY, "serve", "--bind", f"127.0.0.1:{self.port}", *arguments],
+                cwd=self.home,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                text=True,
+            )
+        self.processes.append(process)
+        wait_until(
+            lambda: "Serving" in self.log() or process.poll() is not None,
+            what="it serves or ends",
+        )
+        return process
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*_GATEWAY, *arguments],
+            cwd=self.home,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    def log(self) -> str:
+        return (self.home / "log").read_text()
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
+        shutil.rmtree(self.home)
+
+
+_GATEWAY = (sys.executable, "-m", "gateway")
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    here = Served()
+    yield here
+    for process in here.processes:
+        process.terminate()
+        process.wait(20)
+    here.close()
+
+
+def test_one_setting_and_one_command_serve_a_signed_link(served: Served) -> None:
+    served.start()
+    signed = served.run("sign", "a/b.txt", "--expires", "1h")
+    assert (signed.returncode, signed.stderr) == (0, "")
+    assert signed.stdout.count("\n") == 1
+    answer = requests.get(signed.stdout.strip(), timeout=10)
+    assert (answer.status_code, answer.text) == (200, "hello\n")
+    assert answer.headers["Server"] == "nginx"
+
+
+def test_the_first_start_makes_a_key_for_its_owner_alone(served: Served) -> None:
+    served.start()
+    key_file = served.home / "var" / "keys"
+    assert key_file.stat().st_mode & 0o777 == 0o600
+    assert len(KeyRing.parse(key_file.read_text()).keys) == 1
+    assert key_file.read_text().split(":")[1].strip() not in served.log()
+
+
+def test_a_second_start_keeps_the_key(served: Served) -> None:
+    first = served.start()
+    link = served.run("sign", "a/b.txt", "--expires", "1h").stdout.strip()
+    first.terminate()
+    assert first.wait(20) == 0
+    (served.home / "log").unlink()
+    served.start()
+    assert requests.get(link, timeout=10).status_code == 200
+
+
+def test_a_link_is_printed_when_asked_for(served: Served) -> None:
+    served.start("--link", "a/b.txt")
+    line = next(row for row in served.log().splitlines() if row.startswith("Try: curl "))
+    assert requests.get(line.removeprefix("Try: curl "), timeout=10).text == "hello\n"
+
+
+def test_a_taken_port_is_named_in_one_line(served: Served) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", served.port))
+        taken.listen()
+        failed = served.run("serve", "--bind", f"127.0.0.1:{served.port}")
+    assert failed.returncode == 1
+    assert f"can't listen on 127.0.0.1:{served.port}: Address already in use" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_a_second_gateway_from_the_same_data_is_refused(served: Served) -> None:
+    served.start()
+    failed = served.run("serve", "--bind", f"127.0.0.1:{free_port()}")
+    assert failed.returncode == 1
+    assert "another gateway is already serving from" in failed.stderr
+
+
+def test_every_faulty_setting_is_named_at_once(served: Served) -> None:
+    served.environment |= {
+        "GATEWAY_FILES": "nowhere",
+        "GATEWAY_KEYS": "a:short",
+        "GATEWAY_PUBLIC_URL": "files.example.com",
+        "GATEWAY_GRACE": "soon",
+    }
+    failed = served.run("serve")
+    named = {line.split(":")[1].strip() for line in failed.stderr.splitlines()}
+    assert failed.returncode == 1
+    assert named == {
+        "GATEWAY_FILES",
+        "GATEWAY_KEYS",
+        "GATEWAY_PUBLIC_URL",
+        "GATEWAY_GRACE",
+    }
+
+
+@pytest.mark.parametrize(
+    ("keys", "word"),
+    [
+        pytest.param("", "is not set", id="missing"),
+        pytest.param("a:" + "x1" * 15, "30 bytes", id="short"),
+        pytest.param("a:" + "change-me-" * 4, "example", id="example"),
+        pytest.param("a:" + "a" * 40, "example", id="one letter"),
+    ],
+)
+def test_gunicorn_does_not_start_on_a_bad_key(
+    served: Served, keys: str, word: str
+) -> None:
+    served.environment |= {"GATEWAY_KEYS": keys, "GATEWAY_DATA": str(served.home)}
+    failed = subprocess.run(
+        [sys.executable, "-c", "import gateway.wsgi"],
+        cwd=served.home,
+        env=served.environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert failed.returncode != 0
+    assert "GATEWAY_KEYS" in failed.stderr
+    assert word in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+@pytest.mark.parametrize("victim", ["nginx", "gunicorn"], ids=str)
+def test_when_one_dies_the_other_is_stopped_and_the_status_says_so(victim: str) -> None:
+    stack = NativeStack()
+    stack.start()
+    everyone = {name: stack.processes(name) for name in ("nginx", "gunicorn")}
+    os.kill(everyone[victim][0], signal.SIGKILL)
+    status = stack.process.wait(20)
+    log = stack.log()
+    left = [pid for pids in everyone.values() for pid in pids if _runs(pid)]
+    shutil.rmtree(stack.home)
+    assert status == 1
+    assert f"{victim} ended" in log
+    assert left == []
+
+
+def test_when_the_supervisor_is_killed_nothing_is_left_behind() -> None:
+    stack = NativeStack()
+    stack.start()
+    everyone = stack.processes("nginx") + stack.processes("gunicorn")
+    stack.process.kill()
+    stack.process.wait()
+    wait_until(lambda: not any(map(_runs, everyone)), what="all have ended")
+    shutil.rmtree(stack.home)
+
+
+def test_sigterm_lets_a_download_finish() -> None:
+    stack = NativeStack()
+    stack.start()
+    stack.put("long.bin", bytes(300_000))
+    url = stack.sign("long.bin", rate=100_000)
+    bodies: list[bytes] = []
+    download = threading.Thread(target=lambda: bodies.append(stack.ask(url).content))
+    download.start()
+    wait_until(lambda: _transfers(stack), what="the download runs")
+    stack.stop()
+    download.join(10)
+    assert [len(body) for body in bodies] == [300_000]
+
+
+def test_a_faulty_setting_at_a_reload_changes_nothing() -> None:
+    other = KeyRing((Key.generate(),))
+    stack = NativeStack()
+    keys = stack.home / "keys"
+    keys.write_text(str(stack.keys))
+    del stack.settings["GATEWAY_KEYS"]
+    stack.settings["GATEWAY_KEYS_FILE"] = str(keys)
+    stack.start()
+    try:
+        stack.put("a.txt")
+        url = stack.sign("a.txt")
+        keys.write_text("a:short")
+        stack.reload()
+        wait_until(lambda: stack.log_has("not reloaded"), what="it says so")
+        kept = stack.ask(url).status_code
+        keys.write_text(str(other))
+        stack.reload()
+        wait_until(
+            lambda: stack.ask(url).status_code == 404, what="the old key is retired"
+        )
+    finally:
+        stack.stop()
+    assert kept == 200
+
+
+def _runs(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def _transfers(stack: NativeStack) -> bool:
+    """Tell whether nginx has a connection besides those that listen."""
+    hexport = f":{stack.port:04X} "
+    rows = Path("/proc/net/tcp").read_text().splitlines()
+    return any(hexport in row and " 01 " in row for row in rows)
