@@ -34,7 +34,7 @@ workers = _settings.workers or 2 * len(os.sched_getaffinity(0)) + 1
 # and h1c has to be compiled.
 worker_class = "sync"
 # The heartbeat's file; on a disk a slow fsync would look like a hung worker.
-worker_tmp_dir = "/dev/shm"
+worker_tmp_dir = "/dev/shm"  # noqa: S108 -- a directory, and root's
 timeout = 30
 graceful_timeout = _settings.grace
 

@@ -133,11 +133,11 @@ def main() -> None:
             for variant in variants:
                 rates[variant.name].append(measure(variant, folder, keys))
     first = rates[variants[0].name]
-    print("| variant | requests/s | ratio | least | most |")  # noqa: T201
-    print("| --- | --: | --: | --: | --: |")  # noqa: T201
+    print("| variant | requests/s | ratio | least | most |")
+    print("| --- | --: | --: | --: | --: |")
     for label, measured in rates.items():
         ratios = [a / b for a, b in zip(measured, first, strict=True)]
-        print(  # noqa: T201
+        print(
             f"| {label} | {statistics.median(measured):.0f} | "
             f"{statistics.median(ratios):.2f} | {min(ratios):.2f} | {max(ratios):.2f} |"
         )

@@ -9,11 +9,10 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -28,6 +27,9 @@ from pydantic import (
 from gateway.errors import KeyRingError, SettingsError
 from gateway.links.keyring import KeyRing
 
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
 PREFIX: Final = "GATEWAY_"
 _FILE_SUFFIX: Final = "_FILE"
 _MAXIMUM_SOCKET_PATH: Final = 107  # unix(7): sun_path without its NUL
@@ -38,7 +40,7 @@ _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]+")
 _NGINX_SYNTAX = re.compile(r"[\s\"'\\;{}$#]")
 
 
-def _ring(text: Any) -> Any:
+def _ring(text: object) -> object:
     if not isinstance(text, str):
         return text
     try:
@@ -47,7 +49,7 @@ def _ring(text: Any) -> Any:
         raise ValueError("; ".join(error.faults)) from None
 
 
-def _words(text: Any) -> Any:
+def _words(text: object) -> object:
     return re.findall(r"[^,\s]+", text) if isinstance(text, str) else text
 
 
@@ -110,9 +112,7 @@ PlainPath = Annotated[Path, AfterValidator(_plain_path)]
 class Settings(BaseModel):
     """All settings, checked.  A field ``x`` is the variable ``GATEWAY_X``."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", arbitrary_types_allowed=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     keys: Annotated[KeyRing | None, BeforeValidator(_ring)] = None
     """Signing keys, ``id:secret,id:secret``, newest first."""
@@ -145,7 +145,7 @@ class Settings(BaseModel):
     client_refusals: int = Field(default=10, ge=1, le=1_000_000)
     """Refusals a second to one client."""
 
-    def model_post_init(self, _context: Any, /) -> None:
+    def model_post_init(self, _context: object, /) -> None:
         """Derive the socket's path from the data folder."""
         if self.socket is None:
             path = _socket(self.data / "run" / "gunicorn.sock")
@@ -214,7 +214,9 @@ def read(
         faults.extend(_in_words(error))
     if faults:
         raise SettingsError(faults)
-    read_again = {variable(field): values.get(field, "") for field in Settings.model_fields}
+    read_again = {
+        variable(field): values.get(field, "") for field in Settings.model_fields
+    }
     read_again |= {f"{name}{_FILE_SUFFIX}": "" for name in read_again}
     return Reading(settings, tuple(_misspelt(environ)), read_again)
 

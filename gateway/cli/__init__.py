@@ -21,7 +21,7 @@ from gateway.errors import GatewayError, SettingsError
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="gateway")
 def gateway() -> None:
-    """A gateway for private files: Flask decides, nginx delivers.
+    """Serve private files: Flask decides, nginx delivers.
 
     Settings come from the environment; docs/settings.md lists them.
     """

@@ -26,9 +26,13 @@ if TYPE_CHECKING:
 class Inspection:
     """The answer of ``gateway inspect``."""
 
-    is_good: bool
     lines: tuple[str, ...]
     facts: dict[str, object]
+
+    @property
+    def is_good(self) -> bool:
+        """Tell whether the link verifies now."""
+        return bool(self.facts["verifies"])
 
     @classmethod
     def of(cls, url: str, ring: KeyRing | None, *, now: float) -> Inspection:
@@ -38,10 +42,10 @@ class Inspection:
             claims = Claims.parse(token.rpartition(".")[0])
         except MalformedLinkError as error:
             verdict = f"does not verify: this is no signed URL ({error.fact})"
-            return cls(False, (verdict,), {"verifies": False, "why": error.reason})
+            return cls((verdict,), {"verifies": False, "why": error.reason})
         why, words = _judge(token, path, claims, ring, now)
         facts = _facts(claims, path) | {"verifies": why is None, "why": why}
-        return cls(why is None, (words, *_in_words(claims, path, now)), facts)
+        return cls((words, *_in_words(claims, path, now)), facts)
 
 
 def _split(url: str) -> tuple[str, str]:
@@ -132,10 +136,7 @@ def _date(seconds: int) -> str:
 
 
 def _distance(seconds: float) -> str:
-    for size, unit in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
-        if abs(seconds) >= 2 * size:
-            break
-    else:
-        size, unit = 1, "seconds"
-    count = int(abs(seconds) // size)
+    units = {"days": 86_400, "hours": 3600, "minutes": 60, "seconds": 1}
+    unit = next((u for u, size in units.items() if abs(seconds) >= 2 * size), "seconds")
+    count = int(abs(seconds) // units[unit])
     return f"in {count} {unit}" if seconds > 0 else f"{count} {unit} ago"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -20,6 +19,8 @@ from gateway.storage.paths import FilePath
 from gateway.storage.tree import FilesTree
 
 if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
     from gateway.settings import Settings
 
 
@@ -98,9 +99,7 @@ def inspect_url(*, url: str, as_json: bool) -> None:
     """
     ring = settings.read(embedded=True).settings.keys
     inspection = Inspection.of(url, ring, now=time.time())
-    click.echo(
-        json.dumps(inspection.facts) if as_json else "\n".join(inspection.lines)
-    )
+    click.echo(json.dumps(inspection.facts) if as_json else "\n".join(inspection.lines))
     sys.exit(0 if inspection.is_good else 1)
 
 
@@ -109,8 +108,10 @@ def _signer(current: Settings) -> LinkSigner:
     if current.keys is None or base is None:
         raise SettingsError(
             [
-                "GATEWAY_PUBLIC_URL: is not set, and no gateway has run from "
-                f"{current.data}; name the address that links are to lead to"
+                (
+                    "GATEWAY_PUBLIC_URL: is not set, and no gateway has run from "
+                    f"{current.data}; name the address that links are to lead to"
+                )
             ]
         )
     return LinkSigner(current.keys, base)

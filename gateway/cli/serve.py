@@ -66,7 +66,7 @@ def serve(*, bind: tuple[str, int], link: str | None) -> None:
     """
     data = settings.read().settings.data
     with _only_one(data):
-        _ensure_key(data)
+        _ensure_key()
         reading = settings.read(required=("files", "keys"), embedded=True)
         for warning in reading.warnings:
             click.echo(f"gateway: warning: {warning}", err=True)
@@ -118,14 +118,14 @@ def _run(current: Settings, bind: tuple[str, int], link: str | None) -> int:
 
 
 def _environment(current: Settings) -> dict[str, str]:
-    """What gunicorn reads: the same settings, with the key made here if need be."""
+    """Return what gunicorn reads: the same settings, and the key made here."""
     environment = settings.environment(PYTHONUNBUFFERED="1")
     if not {"GATEWAY_KEYS", "GATEWAY_KEYS_FILE"} & environment.keys():
         environment["GATEWAY_KEYS_FILE"] = str(current.embedded_keys)
     return environment
 
 
-def _ensure_key(data: Path) -> None:
+def _ensure_key() -> None:
     before = settings.read(embedded=True).settings
     if before.keys is None:
         add_key(before.embedded_keys, Key.generate())

@@ -21,9 +21,7 @@ def content_disposition(name: str, *, is_inline: bool) -> str:
     kind = "inline" if is_inline else "attachment"
     plain = unicodedata.normalize("NFKD", name)
     plain = "".join(c for c in plain if not unicodedata.combining(c))
-    fallback = "".join(
-        c if " " <= c <= "~" and c not in '"\\%' else "_" for c in plain
-    )
+    fallback = "".join(c if " " <= c <= "~" and c not in '"\\%' else "_" for c in plain)
     value = f'{kind}; filename="{fallback}"'
     if fallback != name:
         value += f"; filename*=UTF-8''{quote(name, safe=_ATTR_CHAR)}"

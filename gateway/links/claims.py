@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from gateway.errors import ClaimsError, MalformedLinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 T = TypeVar("T")
 Network = IPv4Network | IPv6Network
@@ -93,8 +95,10 @@ class Claims:
             ),
             (
                 self.name is not None and not _is_name(self.name),
-                f"a download name has 1 to {MAXIMUM_NAME_BYTES} bytes of UTF-8, no "
-                "'/' and no control characters",
+                (
+                    f"a download name has 1 to {MAXIMUM_NAME_BYTES} bytes of UTF-8, no "
+                    "'/' and no control characters"
+                ),
             ),
             (
                 self.rate is not None and not 1 <= self.rate <= MAXIMUM_NUMBER,
@@ -139,7 +143,9 @@ class Claims:
                 expires=_read_number(values.pop("e")) or None,
                 not_before=_optional(values.pop("b", None), _read_number),
                 depth=_optional(values.pop("d", None), _read_number),
-                presentation=_optional(values.pop("p", None), _PRESENTATIONS.__getitem__),
+                presentation=_optional(
+                    values.pop("p", None), _PRESENTATIONS.__getitem__
+                ),
                 name=_optional(values.pop("n", None), _unpack),
                 rate=_optional(values.pop("r", None), _read_number),
                 networks=_optional(values.pop("a", None), _read_networks) or (),
@@ -165,9 +171,7 @@ def _is_name(name: str) -> bool:
         size = len(name.encode())
     except UnicodeEncodeError:  # a lone surrogate
         return False
-    return 0 < size <= MAXIMUM_NAME_BYTES and not (
-        "/" in name or _CONTROL.search(name)
-    )
+    return 0 < size <= MAXIMUM_NAME_BYTES and not ("/" in name or _CONTROL.search(name))
 
 
 def _number(letter: str, value: int | None) -> str:

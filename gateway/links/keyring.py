@@ -124,9 +124,7 @@ class KeyRing:
             _signer(self._key(key_id), purpose).get_signature(message).decode("ascii")
         )
 
-    def verifies(
-        self, purpose: Purpose, key_id: str, message: bytes, mac: str
-    ) -> bool:
+    def verifies(self, purpose: Purpose, key_id: str, message: bytes, mac: str) -> bool:
         """Tell whether *mac* is the one canonical MAC text for *message*.
 
         itsdangerous decodes leniently: other last characters, padding and

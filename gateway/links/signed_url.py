@@ -48,7 +48,7 @@ def mint(ring: KeyRing, claims: Claims, path: str) -> str:
         raise ClaimsError("there is no path to sign")
     if any(segment in {"", ".", ".."} for segment in segments):
         raise ClaimsError(f"{path!r} is not a plain relative path")
-    if "\x00" in path or claims.depth is not None and claims.depth > len(segments):
+    if "\x00" in path or (claims.depth is not None and claims.depth > len(segments)):
         raise ClaimsError(f"{path!r} can't be signed")
     try:
         mac = ring.mac(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from ipaddress import ip_network
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from gateway.errors import ClaimsError
 from gateway.links import signed_url
 from gateway.links.claims import Claims, Network, Presentation
 from gateway.links.keyring import KeyRing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 Expiry = timedelta | datetime | Literal["never"]
 

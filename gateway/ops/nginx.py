@@ -72,9 +72,7 @@ class NginxConf:
             path = self.conf / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, "utf-8")
-        shutil.copytree(
-            asset("nginx/pages"), self.conf / "pages", dirs_exist_ok=True
-        )
+        shutil.copytree(asset("nginx/pages"), self.conf / "pages", dirs_exist_ok=True)
         self.run.mkdir(parents=True, exist_ok=True)
         return self.conf / "nginx.conf"
 

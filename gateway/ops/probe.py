@@ -1,4 +1,4 @@
-"""``python -m gateway.ops.probe SOCKET``: is gunicorn ready?
+"""``python -m gateway.ops.probe SOCKET`` tells whether gunicorn is ready.
 
 Asks ``/readyz`` on the unix socket; status 0 if it is ready, 1 with the reason
 on stderr if not.  It runs every few seconds, so it imports next to nothing.

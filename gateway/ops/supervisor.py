@@ -160,10 +160,8 @@ class Supervisor:
         while True:
             select.select([wake], [], [], 1.0)
             os.set_blocking(wake, False)
-            try:
+            with suppress(BlockingIOError):
                 os.read(wake, 4096)
-            except BlockingIOError:
-                pass
             while self._pending:
                 if self._pending.pop(0) is signal.SIGHUP:
                     self._reload()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.errors import NotServableError
 from gateway.storage.paths import FilePath
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # O_PATH opens the name alone: no read permission is needed, and neither a
 # FIFO nor a device can block or notice.
@@ -68,7 +70,7 @@ def _real_file(path: str) -> str | None:
         opened = os.fstat(descriptor)
         if not stat.S_ISREG(opened.st_mode):
             raise NotServableError("not-a-file")
-        real = os.readlink(f"/proc/self/fd/{descriptor}")
+        real = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115
     finally:
         os.close(descriptor)
     try:
@@ -81,6 +83,6 @@ def _real_file(path: str) -> str | None:
 def _real_path(descriptor: int) -> str:
     """Read the path of an open descriptor from proc(5), and close it."""
     try:
-        return os.readlink(f"/proc/self/fd/{descriptor}")
+        return os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115
     finally:
         os.close(descriptor)

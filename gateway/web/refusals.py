@@ -144,9 +144,5 @@ def _answer(explanation: Explanation, reason: str) -> Response:
 
 def _is_program() -> bool:
     accept = request.accept_mimetypes
-    json_quality = max(
-        accept["application/json"], accept["application/problem+json"]
-    )
-    return request.path.startswith("/api/") or (
-        json_quality > accept["text/html"]
-    )
+    json_quality = max(accept["application/json"], accept["application/problem+json"])
+    return request.path.startswith("/api/") or (json_quality > accept["text/html"])

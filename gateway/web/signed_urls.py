@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote_to_bytes
 
 from flask import Response, request
 
@@ -25,7 +24,7 @@ def view(
 ) -> Callable[[str, str], Response]:
     """Return the view that asks *judge* and hands its answer to nginx."""
 
-    def signed_url(token: str, path: str) -> Response:
+    def signed_url(token: str, path: str) -> Response:  # noqa: ARG001
         verdict = judge.judge(
             token,
             _raw_path(),

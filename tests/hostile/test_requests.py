@@ -32,7 +32,19 @@ RAW_PATH = st.one_of(
     st.binary(min_size=1, max_size=60).map(lambda raw: quote(raw, safe="")),
     st.lists(
         st.sampled_from(
-            ["..", ".", "%2e%2e", "%2f", "%00", "%0a", "h", "file.txt", "", "%ff", "_files"]
+            [
+                "..",
+                ".",
+                "%2e%2e",
+                "%2f",
+                "%00",
+                "%0a",
+                "h",
+                "file.txt",
+                "",
+                "%ff",
+                "_files",
+            ]
         ),
         min_size=1,
         max_size=6,
@@ -136,9 +148,13 @@ def test_no_header_of_a_client_makes_a_server_error(
         pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", id="TLS hello"),
         pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", id="HTTP/2 preface"),
         pytest.param(b"SSH-2.0-x\r\n", id="SSH"),
-        pytest.param(b"GET http://localhost/nope HTTP/1.1\r\nHost: x\r\n\r\n", id="proxy"),
+        pytest.param(
+            b"GET http://localhost/nope HTTP/1.1\r\nHost: x\r\n\r\n", id="proxy"
+        ),
     ],
 )
 def test_other_protocols_are_turned_away(stack: Stack, body: bytes) -> None:
-    answer = stack.raw(body + b"GET /nope HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    answer = stack.raw(
+        body + b"GET /nope HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
     assert answer == b"" or answer.split(b" ")[1] in {b"400", b"404"}

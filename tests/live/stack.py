@@ -203,9 +203,7 @@ class NativeStack(Stack):
         return self._log.read_text(errors="replace")
 
     def processes(self, name: str) -> list[int]:
-        return [
-            pid for pid in _descendants(self.process.pid) if name in _command(pid)
-        ]
+        return [pid for pid in _descendants(self.process.pid) if name in _command(pid)]
 
 
 class ContainerStack(Stack):

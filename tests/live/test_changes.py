@@ -94,7 +94,9 @@ def test_a_reload_under_load_fails_no_request(stack: Stack) -> None:
                 workers = set(stack.processes("gunicorn"))
                 stack.reload()
                 wait_until(
-                    lambda old=workers: len(set(stack.processes("gunicorn")) - old) >= 3,  # type: ignore[misc]
+                    lambda old=workers: (
+                        len(set(stack.processes("gunicorn")) - old) >= 3
+                    ),  # type: ignore[misc]
                     what="new workers run",
                 )
         finally:
@@ -130,7 +132,9 @@ def test_no_log_holds_a_token_however_it_is_asked_for(stack: Stack) -> None:
     ):
         stack.raw(line.encode() + b"\r\n" + host + b"\r\n")
         stack.raw(
-            f"GET / HTTP/1.1\r\nReferer: {stack.url}{target}\r\n".encode() + host + b"\r\n"
+            f"GET / HTTP/1.1\r\nReferer: {stack.url}{target}\r\n".encode()
+            + host
+            + b"\r\n"
         )
     last = stack.ask(stack.url + "/last-of-all")
     request_id = last.headers["X-Request-ID"]

@@ -209,7 +209,9 @@ def test_without_gunicorn_the_page_says_try_again(nginx: Nginx) -> None:
     "rubbish",
     [
         pytest.param(b"", id="closed at once"),
-        pytest.param(b"HTTP/1.0 200 OK\r\nX-Accel-Redirect: \r\n\r\n", id="empty location"),
+        pytest.param(
+            b"HTTP/1.0 200 OK\r\nX-Accel-Redirect: \r\n\r\n", id="empty location"
+        ),
     ],
 )
 def test_a_broken_gunicorn_gives_no_file(nginx: Nginx, rubbish: bytes) -> None:
@@ -223,13 +225,14 @@ def test_a_broken_gunicorn_gives_no_file(nginx: Nginx, rubbish: bytes) -> None:
 def test_the_tls_snippet_speaks_http_2(tmp_path: Path) -> None:
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-         "-nodes", "-days", "1", "-subj", "/CN=localhost",
-         "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate],
+        ["openssl", "req", "-x509", "-nodes", "-days", "1", "-subj", "/CN=localhost",
+         "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-addext", "subjectAltName=DNS:localhost",
+         "-keyout", key, "-out", certificate],
         check=True, capture_output=True,
     )  # fmt: skip
     port = free_port()
-    snippet = (tmp_path / "conf" / "snippets" / "tls-here.conf")
+    snippet = tmp_path / "conf" / "snippets" / "tls-here.conf"
     server = f"""
     server {{
         include {snippet};

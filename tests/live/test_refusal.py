@@ -30,6 +30,12 @@ def signed_at(stack: Stack, moment: datetime, path: str, **claims: object) -> st
     return url
 
 
+def lines(request: str, *headers: str) -> bytes:
+    """Return a request on a connection of its own, as it goes over the wire."""
+    head = (request, "Host: localhost", *headers, "Connection: close", "", "")
+    return "\r\n".join(head).encode()
+
+
 def page(answer: requests.Response) -> str:
     """Return an answer's body without what differs from request to request."""
     return answer.text.replace(answer.headers["X-Request-ID"], "ID")
@@ -39,7 +45,9 @@ def test_forged_malformed_unknown_and_missing_look_alike(stack: Stack) -> None:
     stack.put("r/there.txt", SECRET)
     good = stack.sign("r/there.txt")
     token = good.removeprefix(stack.url).split("/")[2]
-    stranger = LinkSigner(KeyRing((Key("stranger", "x" * 9 + Key.generate().secret),)), stack.url)
+    stranger = LinkSigner(
+        KeyRing((Key("stranger", "x" * 9 + Key.generate().secret),)), stack.url
+    )
     answers = [
         stack.ask(stack.sign("r/missing.txt")),
         stack.ask(stack.url + "/s/rubbish/r/there.txt"),
@@ -112,7 +120,7 @@ def test_other_methods_are_not_allowed(stack: Stack, method: str) -> None:
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT"], ids=str)
 def test_trace_and_connect_are_refused_by_nginx(stack: Stack, method: str) -> None:
     answer = stack.raw(
-        f"{method} /s/x/y HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+        lines(f"{method} /s/x/y HTTP/1.1")
     )
     assert answer.split(b" ")[1] in {b"400", b"405"}
 
@@ -167,7 +175,7 @@ def test_internal_locations_are_unreachable_in_every_encoding(
 ) -> None:
     stack.put("r/there.txt", SECRET)
     answer = stack.raw(
-        f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+        lines(f"GET {target} HTTP/1.1")
     )
     assert answer.split(b" ")[1] in {b"400", b"404"}
     assert SECRET.strip() not in answer
@@ -197,11 +205,11 @@ def test_internal_locations_are_unreachable_in_every_encoding(
 def test_headers_that_steer_are_ignored_from_clients(stack: Stack, header: str) -> None:
     stack.put("r/there.txt", SECRET)
     refused = stack.raw(
-        f"GET / HTTP/1.1\r\nHost: localhost\r\n{header}\r\nConnection: close\r\n\r\n".encode()
+        lines("GET / HTTP/1.1", header)
     )
     target = stack.sign("r/there.txt").removeprefix(stack.url)
     delivered = stack.raw(
-        f"GET {target} HTTP/1.1\r\nHost: localhost\r\n{header}\r\nConnection: close\r\n\r\n".encode()
+        lines(f"GET {target} HTTP/1.1", header)
     )
     assert refused.startswith(b"HTTP/1.1 404 ")
     assert SECRET.strip() not in refused
@@ -293,11 +301,19 @@ def test_metrics_are_not_there_for_others(stack: Stack, path: str) -> None:
     ("request_bytes", "status"),
     [
         pytest.param(b"GET\r\n\r\n", b"400", id="no target"),
-        pytest.param(b"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n", b"400", id="version"),
-        pytest.param(b"GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n", b"400", id="escape"),
-        pytest.param(b"GET /\x00 HTTP/1.1\r\nHost: localhost\r\n\r\n", b"400", id="NUL"),
         pytest.param(
-            b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: b\r\n\r\n", b"400", id="two hosts"
+            b"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n", b"400", id="version"
+        ),
+        pytest.param(
+            b"GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n", b"400", id="escape"
+        ),
+        pytest.param(
+            b"GET /\x00 HTTP/1.1\r\nHost: localhost\r\n\r\n", b"400", id="NUL"
+        ),
+        pytest.param(
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: b\r\n\r\n",
+            b"400",
+            id="two hosts",
         ),
         pytest.param(
             b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",

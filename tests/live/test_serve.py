@@ -119,7 +119,9 @@ def test_a_second_start_keeps_the_key(served: Served) -> None:
 
 def test_a_link_is_printed_when_asked_for(served: Served) -> None:
     served.start("--link", "a/b.txt")
-    line = next(row for row in served.log().splitlines() if row.startswith("Try: curl "))
+    line = next(
+        row for row in served.log().splitlines() if row.startswith("Try: curl ")
+    )
     assert requests.get(line.removeprefix("Try: curl "), timeout=10).text == "hello\n"
 
 
@@ -129,7 +131,10 @@ def test_a_taken_port_is_named_in_one_line(served: Served) -> None:
         taken.listen()
         failed = served.run("serve", "--bind", f"127.0.0.1:{served.port}")
     assert failed.returncode == 1
-    assert f"can't listen on 127.0.0.1:{served.port}: Address already in use" in failed.stderr
+    assert (
+        f"can't listen on 127.0.0.1:{served.port}: Address already in use"
+        in failed.stderr
+    )
     assert "Traceback" not in failed.stderr
 
 

@@ -1,0 +1,133 @@
+"""What Flask tells nginx about a signed URL."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Site
+
+
+def test_a_delivery_is_an_empty_body_and_a_place_for_nginx(site: Site) -> None:
+    answer = site.client.get(site.sign("a.txt"))
+    assert (answer.status_code, answer.data) == (200, b"")
+    assert answer.headers["X-Accel-Redirect"] == "/_files/a.txt"
+    assert answer.headers["Content-Disposition"] == 'inline; filename="a.txt"'
+
+
+def test_the_type_is_left_to_nginx(site: Site) -> None:
+    assert "Content-Type" not in site.client.get(site.sign("a.txt")).headers
+
+
+def test_the_place_is_encoded_once(site: Site) -> None:
+    (site.files / "100%25 ?#+.txt").touch()
+    answer = site.client.get(site.sign("100%25 ?#+.txt"))
+    assert answer.headers["X-Accel-Redirect"] == "/_files/100%2525%20%3F%23%2B.txt"
+
+
+def test_a_rate_is_passed_on_and_none_is_not(site: Site) -> None:
+    limited = site.client.get(site.sign("a.txt", rate=1000))
+    free = site.client.get(site.sign("a.txt"))
+    assert limited.headers["X-Accel-Limit-Rate"] == "1000"
+    assert "X-Accel-Limit-Rate" not in free.headers
+
+
+def test_the_cap_bounds_what_a_client_may_keep(site: Site) -> None:
+    long = site.client.get(site.sign("a.txt"))
+    short = site.client.get(site.sign("a.txt", expires=timedelta(seconds=59)))
+    assert long.headers["Cache-Control"] == "private, max-age=600"
+    assert short.headers["Cache-Control"] == "private, max-age=59"
+
+
+def test_an_operator_can_opt_a_type_in(site: Site) -> None:
+    (site.files / "i.svg").touch()
+    (site.files / "i.html").touch()
+    shown = site.client.get(site.sign("i.svg")).headers["Content-Disposition"]
+    saved = site.client.get(site.sign("i.html")).headers["Content-Disposition"]
+    assert (shown.split(";")[0], saved.split(";")[0]) == ("inline", "attachment")
+
+
+def test_a_link_is_good_until_the_second_of_its_expiry(site: Site) -> None:
+    url = site.sign("a.txt", expires=timedelta(seconds=10))
+    site.now += 9.9
+    last = site.client.get(url).status_code
+    site.now += 0.1
+    over = site.client.get(url).status_code
+    assert (last, over) == (200, 410)
+
+
+def test_sixty_seconds_too_early_are_forgiven(site: Site) -> None:
+    begins = datetime.fromtimestamp(site.now + 60, UTC)
+    url = site.sign("a.txt", not_before=begins)
+    at_sixty = site.client.get(url).status_code
+    site.now -= 1
+    at_sixty_one = site.client.get(url).status_code
+    assert (at_sixty, at_sixty_one) == (200, 403)
+
+
+def test_a_refusal_carries_its_reason_for_the_log_alone(site: Site) -> None:
+    answer = site.client.get("/s/rubbish/a.txt", headers={"X-Request-ID": "abc"})
+    assert answer.headers["X-Gateway-Reason"] == "malformed"
+    assert "malformed" not in answer.text
+    assert "abc" in answer.text
+
+
+def test_what_is_told_of_a_request_id_can_not_be_markup(site: Site) -> None:
+    answer = site.client.get("/nope", headers={"X-Request-ID": "<script>"})
+    assert "<script>" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        pytest.param("application/json", "application/problem+json", id="json"),
+        pytest.param(
+            "application/problem+json", "application/problem+json", id="problem"
+        ),
+        pytest.param("*/*", "text/html; charset=utf-8", id="anything"),
+        pytest.param(
+            "text/html,application/json;q=0.9", "text/html; charset=utf-8", id="browser"
+        ),
+        pytest.param("rubbish;;q=x", "text/html; charset=utf-8", id="rubbish"),
+        pytest.param("", "text/html; charset=utf-8", id="nothing"),
+    ],
+)
+def test_people_get_pages_and_programs_get_problems(
+    site: Site, accept: str, content_type: str
+) -> None:
+    answer = site.client.get("/nope", headers={"Accept": accept})
+    assert answer.headers["Content-Type"] == content_type
+
+
+def test_below_api_everybody_is_a_program(site: Site) -> None:
+    answer = site.client.get("/api/v1/nope", headers={"Accept": "text/html"})
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_two_slashes_are_no_redirect(site: Site) -> None:
+    url = site.sign("a.txt")
+    answer = site.client.get(url.replace("/a.txt", "//a.txt"))
+    assert answer.status_code == 404
+    assert "Location" not in answer.headers
+
+
+def test_options_name_the_methods(site: Site) -> None:
+    answer = site.client.options(site.sign("a.txt"))
+    assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
+
+
+def test_a_bug_is_a_plain_page_without_a_traceback(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("inner detail")
+
+    monkeypatch.setattr("gateway.storage.tree.FilesTree.locate", fail)
+    site.client.application.config["PROPAGATE_EXCEPTIONS"] = False
+    answer = site.client.get(site.sign("a.txt"))
+    assert answer.status_code == 500
+    assert "inner detail" not in answer.text
+    assert "went wrong" in answer.text
