@@ -119,9 +119,7 @@ def test_other_methods_are_not_allowed(stack: Stack, method: str) -> None:
 
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT"], ids=str)
 def test_trace_and_connect_are_refused_by_nginx(stack: Stack, method: str) -> None:
-    answer = stack.raw(
-        lines(f"{method} /s/x/y HTTP/1.1")
-    )
+    answer = stack.raw(lines(f"{method} /s/x/y HTTP/1.1"))
     assert answer.split(b" ")[1] in {b"400", b"405"}
 
 
@@ -174,9 +172,7 @@ def test_internal_locations_are_unreachable_in_every_encoding(
     stack: Stack, target: str
 ) -> None:
     stack.put("r/there.txt", SECRET)
-    answer = stack.raw(
-        lines(f"GET {target} HTTP/1.1")
-    )
+    answer = stack.raw(lines(f"GET {target} HTTP/1.1"))
     assert answer.split(b" ")[1] in {b"400", b"404"}
     assert SECRET.strip() not in answer
 
@@ -204,13 +200,9 @@ def test_internal_locations_are_unreachable_in_every_encoding(
 )
 def test_headers_that_steer_are_ignored_from_clients(stack: Stack, header: str) -> None:
     stack.put("r/there.txt", SECRET)
-    refused = stack.raw(
-        lines("GET / HTTP/1.1", header)
-    )
+    refused = stack.raw(lines("GET / HTTP/1.1", header))
     target = stack.sign("r/there.txt").removeprefix(stack.url)
-    delivered = stack.raw(
-        lines(f"GET {target} HTTP/1.1", header)
-    )
+    delivered = stack.raw(lines(f"GET {target} HTTP/1.1", header))
     assert refused.startswith(b"HTTP/1.1 404 ")
     assert SECRET.strip() not in refused
     assert delivered.startswith(b"HTTP/1.1 200 ")
