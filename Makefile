@@ -14,7 +14,7 @@ help:  ## say what there is
 run: $(VENV)/.run .nginx  ## serve the sample files on $(BIND) and print a link
 	@GATEWAY_FILES=$${GATEWAY_FILES:-deploy/sample} exec $(BIN)/gateway serve --bind $(BIND) --link hello.txt
 
-test: $(VENV)/.dev .nginx  ## run every test; the container tests where Docker runs
+test: $(VENV)/.dev .tools  ## run every test; the container tests where Docker runs
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev .nginx  ## check style, types and nginx's configuration
@@ -47,6 +47,8 @@ $(VENV)/.dev: $(VENV)/.run deploy/requirements/dev.txt
 	$(PIP) -r deploy/requirements/dev.txt
 	@touch $@
 
-.PHONY: .nginx
+.PHONY: .nginx .tools
 .nginx:
 	@deploy/install-packages.sh nginx
+.tools: .nginx
+	@deploy/install-packages.sh curl gettext-base openssl

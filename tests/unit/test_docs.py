@@ -1,0 +1,67 @@
+"""The documentation keeps up with the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gateway import settings
+from gateway.cli import gateway
+from gateway.errors import RefusedError
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    rows = {
+        match[1]: match[0]
+        for match in re.finditer(
+            r"^\| `(GATEWAY_[A-Z_]+)`.*$", (DOCS / "settings.md").read_text(), re.M
+        )
+    }
+    assert set(rows) == set(settings.describe())
+    for name, field in settings.describe().items():
+        default = settings.Settings.model_fields[field].default
+        shown = str(default) if isinstance(default, int | Path) else ""
+        assert shown in rows[name], name
+
+
+def test_every_setting_reaches_the_containers() -> None:
+    compose = (ROOT / "docker-compose.yml").read_text()
+    own = {"GATEWAY_DATA", "GATEWAY_FILES", "GATEWAY_SOCKET"}  # fixed in the images
+    passed = set(re.findall(r"^ +(GATEWAY_[A-Z_]+):", compose, re.M))
+    assert set(settings.describe()) - own <= passed
+
+
+def test_every_command_stands_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    missing = [name for name in gateway.commands if f"gateway {name}" not in readme]
+    assert missing == []
+
+
+def test_every_reason_in_the_log_is_explained() -> None:
+    operations = (DOCS / "operations.md").read_text()
+    reasons = {cls.reason for cls in _below(RefusedError) if "reason" in vars(cls)} - {
+        "link"
+    }
+    assert {reason for reason in reasons if f"`{reason}" not in operations} == set()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(p, id=p.name)
+        for p in sorted([*DOCS.glob("*.md"), *ROOT.glob("*.md")])
+    ],
+)
+def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text())
+    missing = [t for t in targets if not (page.parent / t).exists()]
+    assert missing == []
+
+
+def _below(cls: type[RefusedError]) -> list[type[RefusedError]]:
+    return [sub for child in cls.__subclasses__() for sub in [child, *_below(child)]]
