@@ -12,7 +12,8 @@ help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run .nginx  ## serve the sample files on $(BIND) and print a link
-	@GATEWAY_FILES=$${GATEWAY_FILES:-deploy/sample} exec $(BIN)/gateway serve --bind $(BIND) --link hello.txt
+	@if [ -n "$$GATEWAY_FILES" ]; then exec $(BIN)/gateway serve --bind $(BIND); fi; \
+	GATEWAY_FILES=deploy/sample exec $(BIN)/gateway serve --bind $(BIND) --link hello.txt
 
 test: $(VENV)/.dev .tools  ## run every test; the container tests where Docker runs
 	$(BIN)/pytest $(PYTEST_ARGS)

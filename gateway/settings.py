@@ -184,18 +184,19 @@ def read(
     environ: Mapping[str, str] | None = None,
     *,
     required: Collection[str] = (),
+    only: Collection[str] = tuple(Settings.model_fields),
     embedded: bool = False,
 ) -> Reading:
     """Read the settings from *environ*, by default the process's own.
 
-    *required* fields must be set.  With *embedded*, keys that are set nowhere
+    *required* fields must be set; *only* these are looked at.  With *embedded*, keys that are set nowhere
     come from the file that ``gateway serve`` made in the data folder.  Raise
     SettingsError with every fault at once.
     """
     environ = os.environ if environ is None else environ
     values: dict[str, str] = {}
     faults: list[str] = []
-    for field in Settings.model_fields:
+    for field in only:
         try:
             value = _value(environ, variable(field))
         except ValueError as error:
@@ -219,6 +220,13 @@ def read(
     }
     read_again |= {f"{name}{_FILE_SUFFIX}": "" for name in read_again}
     return Reading(settings, tuple(_misspelt(environ)), read_again)
+
+
+def has_keys(environ: Mapping[str, str] | None = None) -> bool:
+    """Tell whether keys are set, fit or not."""
+    environ = os.environ if environ is None else environ
+    name = variable("keys")
+    return bool(environ.get(name) or environ.get(name + _FILE_SUFFIX))
 
 
 def environment(**changes: str) -> dict[str, str]:

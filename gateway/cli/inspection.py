@@ -50,8 +50,8 @@ class Inspection:
 
 def _split(url: str) -> tuple[str, str]:
     text = urlsplit(url).path
-    family, _, rest = text.removeprefix(signed_url.PREFIX).partition("/")
-    if not text.startswith(signed_url.PREFIX) or not rest:
+    family, slash, rest = text.removeprefix(signed_url.PREFIX).partition("/")
+    if not text.startswith(signed_url.PREFIX) or not slash:
         raise MalformedLinkError("not-of-the-form-/s/token/path")
     try:
         return family, unquote(rest, errors="strict")

@@ -39,10 +39,13 @@ def new(*, add: bool, if_none: bool) -> None:
     if not add:
         click.echo(str(key))
         return
-    # Keys that are set elsewhere may be unfit, and that is what this is for.
-    data = settings.read().settings
-    if not (if_none and data.embedded_keys.exists()):
-        add_key(data.embedded_keys, key)
+    if settings.has_keys():
+        raise SettingsError(
+            ["GATEWAY_KEYS: is set, so the ring in the data folder is not in use"]
+        )
+    ring = settings.read(only=("data",)).settings.embedded_keys
+    if not (if_none and ring.exists()):
+        add_key(ring, key)
         click.echo(key.id)
 
 

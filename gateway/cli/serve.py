@@ -120,7 +120,7 @@ def _run(current: Settings, bind: tuple[str, int], link: str | None) -> int:
 def _environment(current: Settings) -> dict[str, str]:
     """Return what gunicorn reads: the same settings, and the key made here."""
     environment = settings.environment(PYTHONUNBUFFERED="1")
-    if not {"GATEWAY_KEYS", "GATEWAY_KEYS_FILE"} & environment.keys():
+    if not (environment.get("GATEWAY_KEYS") or environment.get("GATEWAY_KEYS_FILE")):
         environment["GATEWAY_KEYS_FILE"] = str(current.embedded_keys)
     return environment
 

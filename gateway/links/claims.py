@@ -105,6 +105,10 @@ class Claims:
                 "a rate is at least 1 byte a second",
             ),
             (
+                any(_is_mapped(network) for network in self.networks),
+                "an IPv4 network is written as one, not mapped into IPv6",
+            ),
+            (
                 len(self.networks) > MAXIMUM_NETWORKS,
                 f"a link names at most {MAXIMUM_NETWORKS} networks",
             ),
@@ -172,6 +176,15 @@ def _is_name(name: str) -> bool:
     except UnicodeEncodeError:  # a lone surrogate
         return False
     return 0 < size <= MAXIMUM_NAME_BYTES and not ("/" in name or _CONTROL.search(name))
+
+
+def _is_mapped(network: Network) -> bool:
+    # Clients that come so are known by their IPv4 address; and Python 3.13 has
+    # changed how such a network is written.
+    return (
+        isinstance(network, IPv6Network)
+        and network.network_address.ipv4_mapped is not None
+    )
 
 
 def _number(letter: str, value: int | None) -> str:

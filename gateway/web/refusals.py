@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from flask import Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
+from gateway.delivery.accel import FILES_LOCATION
 from gateway.errors import (
     EarlyLinkError,
     ExpiredLinkError,
@@ -109,11 +110,18 @@ def _http_error(error: HTTPException) -> Response:
     explanation = _BY_STATUS.get(
         status, Explanation(status, status.phrase, status.description)
     )
-    response = _answer(explanation, f"http-{status.value}")
+    response = _answer(explanation, _reason(status))
     for name, value in error.get_headers():
         if name.lower() != "content-type":
             response.headers[name] = value
     return response
+
+
+def _reason(status: HTTPStatus) -> str:
+    if request.path.startswith(FILES_LOCATION):
+        # nginx asks so when it could not open what the verdict named.
+        return "undeliverable"
+    return f"http-{status.value}"
 
 
 def _answer(explanation: Explanation, reason: str) -> Response:

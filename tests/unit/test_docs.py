@@ -19,7 +19,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
     rows = {
         match[1]: match[0]
         for match in re.finditer(
-            r"^\| `(GATEWAY_[A-Z_]+)`.*$", (DOCS / "settings.md").read_text(), re.M
+            r"^\| `(GATEWAY_[A-Z_]+)`.*$", (DOCS / "settings.md").read_text(), re.MULTILINE
         )
     }
     assert set(rows) == set(settings.describe())
@@ -32,7 +32,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
 def test_every_setting_reaches_the_containers() -> None:
     compose = (ROOT / "docker-compose.yml").read_text()
     own = {"GATEWAY_DATA", "GATEWAY_FILES", "GATEWAY_SOCKET"}  # fixed in the images
-    passed = set(re.findall(r"^ +(GATEWAY_[A-Z_]+):", compose, re.M))
+    passed = set(re.findall(r"^ +(GATEWAY_[A-Z_]+):", compose, re.MULTILINE))
     assert set(settings.describe()) - own <= passed
 
 
