@@ -189,9 +189,9 @@ def read(
 ) -> Reading:
     """Read the settings from *environ*, by default the process's own.
 
-    *required* fields must be set; *only* these are looked at.  With *embedded*, keys that are set nowhere
-    come from the file that ``gateway serve`` made in the data folder.  Raise
-    SettingsError with every fault at once.
+    *required* fields must be set; *only* these are looked at.  With *embedded*,
+    keys that are set nowhere come from the file that ``gateway serve`` made in
+    the data folder.  Raise SettingsError with every fault at once.
     """
     environ = os.environ if environ is None else environ
     values: dict[str, str] = {}
