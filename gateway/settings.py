@@ -6,107 +6,35 @@ that holds the value.  ``docs/settings.md`` is this module for operators.
 
 from __future__ import annotations
 
-import difflib
+import dataclasses
 import os
-import re
-from dataclasses import dataclass
-from ipaddress import ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Final
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gateway import places, variables
+from gateway.errors import SettingsError
+from gateway.fields import (
+    Hosts,
+    MediaRanges,
+    MediaTypeNames,
+    Networks,
+    Number,
+    Origins,
+    PlainPath,
+    PublicURL,
+    Ring,
+    SocketPath,
+    socket_path,
 )
-
-from gateway.errors import KeyRingError, SettingsError
-from gateway.links.keyring import KeyRing
+from gateway.variables import FILE_SUFFIX, variable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-PREFIX: Final = "GATEWAY_"
-_FILE_SUFFIX: Final = "_FILE"
-_MAXIMUM_SOCKET_PATH: Final = 107  # unix(7): sun_path without its NUL
-_HOST = re.compile(r"\*|(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
-_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
-_MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]+")
-# What would end an nginx directive or start a variable in a rendered path.
-_NGINX_SYNTAX = re.compile(r"[\s\"'\\;{}$#]")
-
-
-def _ring(text: object) -> object:
-    if not isinstance(text, str):
-        return text
-    try:
-        return KeyRing.parse(text)
-    except KeyRingError as error:
-        raise ValueError("; ".join(error.faults)) from None
-
-
-def _words(text: object) -> object:
-    return re.findall(r"[^,\s]+", text) if isinstance(text, str) else text
-
-
-def _each(pattern: re.Pattern[str], example: str) -> AfterValidator:
-    def check(words: tuple[str, ...]) -> tuple[str, ...]:
-        for word in words:
-            if not pattern.fullmatch(word):
-                raise ValueError(f"{word!r} is not of the form {example}")
-        return words
-
-    return AfterValidator(check)
-
-
-def _networks(words: tuple[str, ...]) -> tuple[str, ...]:
-    for word in words:
-        ip_network(word)
-    return words
-
-
-def _public_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be like https://files.example.com")
-    if parts.path.rstrip("/") or parts.query or parts.fragment or parts.username:
-        raise ValueError("must name a host alone: the gateway owns all of its paths")
-    if not _HOST.fullmatch(f"[{h}]" if ":" in (h := parts.hostname) else h):
-        raise ValueError("its host has characters that no host name has")
-    _ = parts.port  # raises ValueError when it is no port
-    return url.rstrip("/")
-
-
-def _plain_path(path: Path) -> Path:
-    absolute = Path(os.path.abspath(path))  # noqa: PTH100 -- keep symlinks unresolved
-    if _NGINX_SYNTAX.search(str(absolute)):
-        raise ValueError("nginx can't be told of a path with blanks, quotes or ;{}$#")
-    return absolute
-
-
-def _folder(path: Path) -> Path:
-    path = _plain_path(path)
-    if not path.is_dir():
-        raise ValueError(f"{path} is no folder")
-    return path
-
-
-def _socket(path: Path) -> Path:
-    path = _plain_path(path)
-    if len(os.fsencode(path)) > _MAXIMUM_SOCKET_PATH:
-        raise ValueError(
-            f"{path} is longer than the {_MAXIMUM_SOCKET_PATH} bytes that a unix "
-            "socket's path may have"
-        )
-    return path
-
-
-Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
-PlainPath = Annotated[Path, AfterValidator(_plain_path)]
+_DATA: Final = "var"
+_SQLITE: Final = "sqlite:///"
 
 
 class Settings(BaseModel):
@@ -114,42 +42,71 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    keys: Annotated[KeyRing | None, BeforeValidator(_ring)] = None
+    keys: Ring | None = None
     """Signing keys, ``id:secret,id:secret``, newest first."""
-    files: Annotated[Path, AfterValidator(_folder)] | None = None
+    files: PlainPath | None = None
     """The folder of files that signed URLs lead to."""
-    data: PlainPath = Field(default=Path("var"), validate_default=True)
+    data: PlainPath = Field(default=Path(_DATA), validate_default=True)
     """The gateway's own folder: key, socket, rendered configuration."""
-    socket: Annotated[Path, AfterValidator(_socket)] | None = None
+    store: PlainPath | None = None
+    """Uploads: blobs and the spool, in one file system; default ``<data>/store``."""
+    database: str = ""
+    """SQLAlchemy's URL of the catalog; default SQLite in the data folder."""
+    socket: SocketPath | None = None
     """Where gunicorn listens and nginx asks; default ``<data>/run/gunicorn.sock``."""
-    public_url: Annotated[str, AfterValidator(_public_url)] | None = None
+    public_url: PublicURL | None = None
     """The address that people use, as in ``https://files.example.com``."""
-    hosts: Annotated[Words, _each(_HOST, "files.example.com")] = ()
+    hosts: Hosts = ()
     """Further host names that are answered; ``*`` answers any."""
-    trusted_proxies: Annotated[Words, AfterValidator(_networks)] = ()
+    trusted_proxies: Networks = ()
     """Networks of the proxies and CDNs whose X-Forwarded-For is believed."""
-    cors_origins: Annotated[Words, _each(_ORIGIN, "https://www.example.com")] = ()
+    cors_origins: Origins = ()
     """Origins whose scripts may read deliveries."""
-    inline_types: Annotated[Words, _each(_MEDIA_TYPE, "image/svg+xml")] = ()
+    inline_types: MediaTypeNames = ()
     """Media types shown in the browser although they can run script."""
-    cache_max_age: int = Field(default=86_400, ge=0, le=31_536_000)
+    cache_max_age: Number = Field(default=86_400, ge=0, le=31_536_000)
     """Seconds that a client may keep a delivery, at most."""
-    workers: int = Field(default=0, ge=0, le=256)
+    workers: Number = Field(default=0, ge=0, le=256)
     """gunicorn's worker processes; 0 is two for each core and one more."""
-    grace: int = Field(default=30, ge=1, le=3600)
+    grace: Number = Field(default=30, ge=1, le=3600)
     """Seconds that running requests get to finish when the gateway stops."""
-    client_connections: int = Field(default=100, ge=1, le=100_000)
+    upload_size: Number = Field(default=10 * 2**30, ge=0)
+    """Bytes of one upload, at most; 0 is no limit."""
+    quota: Number = Field(default=0, ge=0)
+    """Bytes of all uploads together, at most; 0 is no limit."""
+    user_quota: Number = Field(default=0, ge=0)
+    """Bytes of one user's uploads together, at most; 0 is no limit."""
+    free_space: Number = Field(default=2**30, ge=0)
+    """Bytes that uploads leave free on the store's disk."""
+    uploads_per_user: Number = Field(default=16, ge=0)
+    """Uploads of one user at a time; 0 is no limit."""
+    upload_types: MediaRanges = ()
+    """Media types that are taken; none named are all."""
+    denied_types: MediaRanges = ()
+    """Media types that are not taken."""
+    tus_expiry: Number = Field(default=604_800, ge=60)
+    """Seconds that an unfinished resumable upload is kept after its last byte."""
+    retention: Number = Field(default=0, ge=0)
+    """Seconds that uploads are kept; 0 is until somebody deletes them."""
+    session_life: Number = Field(default=43_200, ge=60)
+    """Seconds that a login lasts."""
+    token: str = ""
+    """The bearer token that ``gateway upload`` sends."""
+    client_connections: Number = Field(default=100, ge=1, le=100_000)
     """Requests of one client at a time."""
-    client_requests: int = Field(default=200, ge=1, le=1_000_000)
-    """Deliveries a second to one client."""
-    client_refusals: int = Field(default=10, ge=1, le=1_000_000)
-    """Refusals a second to one client."""
+    client_requests: Number = Field(default=200, ge=1, le=1_000_000)
+    """Requests a second of one client."""
 
     def model_post_init(self, _context: object, /) -> None:
-        """Derive the socket's path from the data folder."""
+        """Derive from the data folder what is not set."""
         if self.socket is None:
-            path = _socket(self.data / "run" / "gunicorn.sock")
+            path = socket_path(self.data / "run" / "gunicorn.sock")
             object.__setattr__(self, "socket", path)
+        if self.store is None:
+            object.__setattr__(self, "store", self.data / "store")
+        if not self.database:
+            url = f"{_SQLITE}{self.data}/catalog.sqlite3"
+            object.__setattr__(self, "database", url)
 
     @property
     def embedded_keys(self) -> Path:
@@ -162,22 +119,19 @@ def describe() -> dict[str, str]:
     return {variable(name): name for name in Settings.model_fields}
 
 
-def variable(field: str) -> str:
-    """Return the environment variable of a field."""
-    return PREFIX + field.upper()
-
-
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Reading:
     """Settings, warnings about misspelt variables, and the texts they came from.
 
     ``environment`` holds all that was read, files included, as variables that
-    give the same settings again.
+    give the same settings again.  ``is_embedded`` tells that the keys were set
+    nowhere and come from the data folder.
     """
 
     settings: Settings
     warnings: tuple[str, ...]
-    environment: dict[str, str]
+    environment: dict[str, str] = dataclasses.field(repr=False)
+    is_embedded: bool = False
 
 
 def read(
@@ -186,47 +140,71 @@ def read(
     required: Collection[str] = (),
     only: Collection[str] = tuple(Settings.model_fields),
     embedded: bool = False,
+    look: bool = True,
 ) -> Reading:
     """Read the settings from *environ*, by default the process's own.
 
-    *required* fields must be set; *only* these are looked at.  With *embedded*,
+    *required* fields must be set; *only* these are read.  With *embedded*,
     keys that are set nowhere come from the file that ``gateway serve`` made in
-    the data folder.  Raise SettingsError with every fault at once.
+    the data folder.  Without *look* it is not looked at what lies on disk.
+    Raise SettingsError with every fault at once.
     """
     environ = os.environ if environ is None else environ
     values: dict[str, str] = {}
     faults: list[str] = []
     for field in only:
         try:
-            value = _value(environ, variable(field))
+            value = variables.value(environ, variable(field))
         except ValueError as error:
             faults.append(str(error))
             continue
         if value is not None:
             values[field] = value
-    if embedded and "keys" not in values:
-        made = Path(values.get("data", "var"), "keys")
-        if made.is_file():
-            values["keys"] = made.read_text("utf-8")
-    faults.extend(_missing(required, values, faults))
+    made = Path(values.get("data", _DATA), "keys")
+    is_embedded = embedded and "keys" not in values and made.is_file()
+    if is_embedded:
+        try:
+            values["keys"] = variables.content(made)
+        except ValueError as error:
+            faults.append(f"{variable('keys')}: {error}")
+    faults.extend(variables.missing(required, values, faults))
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        faults.extend(_in_words(error))
+        faults.extend(variables.in_words(error))
+    if look:
+        faults.extend(_misplaced(environ, values, faults))
     if faults:
         raise SettingsError(faults)
     read_again = {
         variable(field): values.get(field, "") for field in Settings.model_fields
     }
-    read_again |= {f"{name}{_FILE_SUFFIX}": "" for name in read_again}
-    return Reading(settings, tuple(_misspelt(environ)), read_again)
+    read_again |= {f"{name}{FILE_SUFFIX}": "" for name in read_again}
+    return Reading(
+        settings,
+        tuple(variables.misspelt(environ, describe())),
+        read_again,
+        is_embedded,
+    )
 
 
 def has_keys(environ: Mapping[str, str] | None = None) -> bool:
     """Tell whether keys are set, fit or not."""
     environ = os.environ if environ is None else environ
-    name = variable("keys")
-    return bool(environ.get(name) or environ.get(name + _FILE_SUFFIX))
+    try:
+        return variables.value(environ, variable("keys")) is not None
+    except ValueError:
+        return True
+
+
+def state_folder(environ: Mapping[str, str] | None = None) -> Path:
+    """Return the folder for what commands remember of this user's doings.
+
+    XDG Base Directory Specification, ``$XDG_STATE_HOME``.
+    """
+    environ = os.environ if environ is None else environ
+    home = environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home) / "accel-gateway"
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -234,52 +212,19 @@ def environment(**changes: str) -> dict[str, str]:
     return {**os.environ, **changes}
 
 
-def _value(environ: Mapping[str, str], name: str) -> str | None:
-    value = environ.get(name) or None
-    file = environ.get(name + _FILE_SUFFIX) or None
-    if file is None:
-        return value
-    if value is not None:
-        raise ValueError(f"{name}: set it or {name}{_FILE_SUFFIX}, not both")
-    try:
-        return Path(file).read_text("utf-8").strip() or None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
-        raise ValueError(f"{name}{_FILE_SUFFIX}: {file}: {reason}") from None
-
-
-def _missing(
-    required: Iterable[str], values: Mapping[str, str], faults: list[str]
-) -> list[str]:
-    said = {fault.partition(":")[0].removesuffix(_FILE_SUFFIX) for fault in faults}
-    return [
-        f"{variable(field)}: is not set{_HINTS.get(field, '')}"
-        for field in required
-        if field not in values and variable(field) not in said
-    ]
-
-
-_HINTS: Final = {
-    "keys": "; make a key with: gateway keys new",
-    "files": "; name the folder whose files are to be served",
-    "public_url": "; name the gateway's address, as in https://files.example.com",
-}
-
-
-def _in_words(error: ValidationError) -> list[str]:
-    return [
-        f"{variable(str(detail['loc'][0])) if detail['loc'] else PREFIX + 'DATA'}: "
-        f"{detail['msg'].removeprefix('Value error, ')}"
-        for detail in error.errors(include_input=False, include_url=False)
-    ]
-
-
-def _misspelt(environ: Mapping[str, str]) -> Iterable[str]:
-    # Kubernetes sets variables like GATEWAY_SERVICE_HOST beside a service of
-    # that name: an unknown one is no fault, only a near miss is worth a word.
-    known = {f"{name}{end}" for name in describe() for end in ("", _FILE_SUFFIX)}
-    for name in sorted(environ):
-        if name.startswith(PREFIX) and name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
-            if near:
-                yield f"{name} is no setting; did you mean {near[0]}?"
+def _misplaced(
+    environ: Mapping[str, str], values: Mapping[str, str], faults: list[str]
+) -> Iterable[str]:
+    """Return the faults of where things lie, but for what is faulty already."""
+    own = {variable("data"): values.get("data", _DATA)}
+    own |= {variable(f): values[f] for f in ("socket", "store") if f in values}
+    if values.get("database", "").startswith(_SQLITE):
+        own[variable("database")] = values["database"].removeprefix(_SQLITE)
+    for field in values:
+        name = variable(field) + FILE_SUFFIX
+        if environ.get(name):
+            own[name] = environ[name]
+    said, files = variables.named(faults), variable("files")
+    if "files" in values and files not in said:
+        fit = {name: path for name, path in own.items() if name not in said}
+        yield from places.faults(files, values["files"], fit)

@@ -1,20 +1,6 @@
-"""Every refusal and fault of the gateway, as one shallow tree.
+"""Links, and the paths that they lead to."""
 
-Errors carry facts as attributes; what a client is told about them stands in
-one table, ``gateway.web.refusals``.  This module imports nothing.
-"""
-
-
-class GatewayError(Exception):
-    """Base of every error that the gateway raises on purpose."""
-
-
-class SettingsError(GatewayError):
-    """The settings can't be used; ``faults`` names every one that is wrong."""
-
-    def __init__(self, faults: list[str]) -> None:
-        self.faults = faults
-        super().__init__("; ".join(faults))
+from gateway.errors.base import GatewayError, RefusedError
 
 
 class KeyRingError(GatewayError):
@@ -30,19 +16,6 @@ class KeyRingError(GatewayError):
 
 class ClaimsError(GatewayError):
     """A link was asked for with claims that make no sense together."""
-
-
-class SuperviseError(GatewayError):
-    """``gateway serve`` can't start or can't go on, for the reason given."""
-
-
-class RefusedError(GatewayError):
-    """A request that is answered with a refusal, never with a file.
-
-    ``reason`` is the word that the access log shows to the operator.
-    """
-
-    reason = "refused"
 
 
 class NotServableError(RefusedError):
@@ -116,3 +89,19 @@ class ForeignClientError(LinkError):
     def __init__(self, client: str) -> None:
         self.client = client
         super().__init__(f"not valid from {client}")
+
+
+class RevokedLinkError(LinkError):
+    """A genuine link that was taken back."""
+
+    reason = "revoked"
+
+
+class DisabledOwnerError(LinkError):
+    """A genuine link to an upload whose owner has lost access."""
+
+    reason = "owner-disabled"
+
+
+class RevocationError(GatewayError):
+    """A revocation can't be made or undone as asked."""

@@ -1,0 +1,69 @@
+"""Where ``gateway serve`` listens, and where it can be reached."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Final
+
+from gateway.errors import SuperviseError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FILE: Final = "url"
+#: Any address of this machine, and the one by which it reaches itself.
+_LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+
+Address = tuple[str, int]
+
+
+def authority(address: Address) -> str:
+    """Return ``host:port`` as URLs and nginx write it, IPv6 in brackets."""
+    host, port = address
+    return f"{bracketed(host)}:{port}"
+
+
+def bracketed(host: str) -> str:
+    """Return *host* as URLs and nginx write it."""
+    return f"[{host}]" if ":" in host else host
+
+
+def local_url(address: Address) -> str:
+    """Return the URL by which this machine reaches what listens on *address*."""
+    host, port = address
+    return f"http://{authority((_LOOPBACK.get(host, host), port))}"
+
+
+def check_free(address: Address) -> None:
+    """Raise SuperviseError, in words, if *address* can't be taken."""
+    with socket.socket(_family(address)) as candidate:
+        candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            candidate.bind(address)
+        except OSError as error:
+            raise SuperviseError(
+                f"can't listen on {authority(address)}: {error.strerror}"
+            ) from None
+
+
+def accepts(address: Address) -> bool:
+    """Tell whether somebody listens on *address*."""
+    with socket.socket(_family(address)) as connection:
+        return connection.connect_ex(address) == 0
+
+
+def _family(address: Address) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+
+
+def record_url(data: Path, url: str) -> None:
+    """Leave *url* in the data folder, for ``gateway sign``."""
+    (data / _FILE).write_text(f"{url}\n", "utf-8")
+
+
+def recorded_url(data: Path) -> str | None:
+    """Return the URL that was left last, or None if there is none to be read."""
+    try:
+        return (data / _FILE).read_text("utf-8").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,113 @@
+"""The types of the settings: a variable's text becomes a checked value."""
+
+from __future__ import annotations
+
+import os
+import re
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator
+
+from gateway.errors import KeyRingError
+from gateway.links.keyring import KeyRing
+
+_MAXIMUM_SOCKET_PATH: Final = 107  # unix(7): sun_path without its NUL
+_HOST = re.compile(r"\*|(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
+_PUBLIC_URL = re.compile(
+    r"https?://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
+    r"(:[0-9]{1,5})?/*"
+)
+_NETWORK = re.compile(r"[0-9a-fA-F:.]+(/[0-9]{1,3})?")
+_MEDIA_RANGE = re.compile(r"[a-z]+/([a-z0-9.+-]+|\*)")
+_MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]+")
+# What would end an nginx directive or start a variable in a rendered path.
+_NGINX_SYNTAX = re.compile(r"[\s\x00\"'\\;{}$#]")
+
+
+def _ring(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    try:
+        return KeyRing.parse(text)
+    except KeyRingError as error:
+        raise ValueError("; ".join(error.faults)) from None
+
+
+def _words(text: object) -> object:
+    return re.findall(r"[^,\s]+", text) if isinstance(text, str) else text
+
+
+def _digits(text: object) -> object:
+    # int() also takes 1_000, 5.0 and blanks, which nginx, told the same, does not.
+    if isinstance(text, str) and not re.fullmatch(r"-?[0-9]+", text):
+        raise ValueError("must be a whole number")
+    return text
+
+
+def _each(pattern: re.Pattern[str], example: str) -> AfterValidator:
+    def check(words: tuple[str, ...]) -> tuple[str, ...]:
+        for word in words:
+            if not pattern.fullmatch(word):
+                raise ValueError(f"{word!r} is not of the form {example}")
+        return words
+
+    return AfterValidator(check)
+
+
+def _networks(words: tuple[str, ...]) -> tuple[str, ...]:
+    for word in words:
+        ip_network(word)
+        # Python also reads masks and zones, which nginx does not.
+        if not _NETWORK.fullmatch(word):
+            raise ValueError(f"{word!r} is not of the form 10.0.0.0/8")
+    return words
+
+
+def _public_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be like https://files.example.com")
+    if parts.path.rstrip("/") or parts.query or parts.fragment or parts.username:
+        raise ValueError("must name a host alone: the gateway owns all of its paths")
+    _ = parts.port  # raises ValueError when it is no port
+    # urlsplit forgives blanks and an empty query: links begin with this text.
+    if not _PUBLIC_URL.fullmatch(url):
+        raise ValueError("has characters that no host name has")
+    return url.rstrip("/")
+
+
+def plain_path(path: Path) -> Path:
+    """Return *path* made absolute; raise ValueError if nginx can't be told of it."""
+    absolute = Path(os.path.abspath(path))  # noqa: PTH100 -- keep symlinks unresolved
+    if _NGINX_SYNTAX.search(str(absolute)):
+        raise ValueError("nginx can't be told of a path with blanks, quotes or ;{}$#")
+    return absolute
+
+
+def socket_path(path: Path) -> Path:
+    """Return *path* made absolute; raise ValueError if no socket can be there."""
+    path = plain_path(path)
+    if len(os.fsencode(path)) > _MAXIMUM_SOCKET_PATH:
+        raise ValueError(
+            f"{path} is longer than the {_MAXIMUM_SOCKET_PATH} bytes that a unix "
+            "socket's path may have"
+        )
+    return path
+
+
+_Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+
+Ring = Annotated[KeyRing, BeforeValidator(_ring)]
+Number = Annotated[int, BeforeValidator(_digits)]
+PlainPath = Annotated[Path, AfterValidator(plain_path)]
+SocketPath = Annotated[Path, AfterValidator(socket_path)]
+PublicURL = Annotated[str, AfterValidator(_public_url)]
+Hosts = Annotated[_Words, _each(_HOST, "files.example.com")]
+Networks = Annotated[_Words, AfterValidator(_networks)]
+Origins = Annotated[_Words, _each(_ORIGIN, "https://www.example.com")]
+MediaRanges = Annotated[_Words, _each(_MEDIA_RANGE, "image/*")]
+MediaTypeNames = Annotated[_Words, _each(_MEDIA_TYPE, "image/svg+xml")]

@@ -1,0 +1,100 @@
+"""Environment variables as text: each may also name a file that holds its value.
+
+The environment is an argument here: ``settings`` reads it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from pydantic import ValidationError
+
+#: ``GATEWAY_X_FILE`` is the path of the file that holds ``GATEWAY_X``.
+FILE_SUFFIX: Final = "_FILE"
+_PREFIX: Final = "GATEWAY_"
+_HINTS: Final = {
+    "keys": "; make a key with: gateway keys new",
+    "files": "; name the folder whose files are to be served",
+    "public_url": "; name the gateway's address, as in https://files.example.com",
+}
+
+
+def variable(field: str) -> str:
+    """Return the environment variable of a setting's field."""
+    return _PREFIX + field.upper()
+
+
+def value(environ: Mapping[str, str], name: str) -> str | None:
+    """Return what *name* or its file says, or None if neither says anything.
+
+    Raise ValueError, with the variable's name in front, if both are set, or if
+    the text is not UTF-8 or can't be read.
+    """
+    text = environ.get(name) or None
+    try:
+        (text or "").encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name}: is not UTF-8 text") from None
+    file = environ.get(name + FILE_SUFFIX) or None
+    if file is None:
+        return text
+    if text is not None:
+        raise ValueError(f"{name}: set it or {name}{FILE_SUFFIX}, not both")
+    try:
+        return content(Path(file)) or None
+    except ValueError as error:
+        raise ValueError(f"{name}{FILE_SUFFIX}: {error}") from None
+
+
+def content(file: Path) -> str:
+    """Return the stripped text of *file*; raise ValueError if it can't be read."""
+    try:
+        return file.read_text("utf-8").strip()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
+        raise ValueError(f"{file}: {reason}") from None
+
+
+def misspelt(environ: Mapping[str, str], known: Collection[str]) -> Iterator[str]:
+    """Yield a warning for each variable that was probably meant for another.
+
+    Kubernetes sets variables like GATEWAY_SERVICE_HOST beside a service of
+    that name: an unknown one is no fault, only a near miss is worth a word.
+    """
+    names = {f"{name}{end}" for name in known for end in ("", FILE_SUFFIX)}
+    for name in sorted(environ):
+        if name.startswith(_PREFIX) and name not in names:
+            near = difflib.get_close_matches(name, names, n=1, cutoff=0.85)
+            if near:
+                yield f"{name} is no setting; did you mean {near[0]}?"
+
+
+def missing(
+    required: Iterable[str], values: Mapping[str, str], faults: Iterable[str]
+) -> list[str]:
+    """Return a fault for each required field without a value or a fault."""
+    said = named(faults)
+    return [
+        f"{variable(field)}: is not set{_HINTS.get(field, '')}"
+        for field in required
+        if field not in values and variable(field) not in said
+    ]
+
+
+def named(faults: Iterable[str]) -> set[str]:
+    """Return the variables that faults begin with."""
+    return {fault.partition(":")[0].removesuffix(FILE_SUFFIX) for fault in faults}
+
+
+def in_words(error: ValidationError) -> list[str]:
+    """Return a fault for each thing that pydantic does not take."""
+    return [
+        f"{variable(str(detail['loc'][0]) if detail['loc'] else 'data')}: "
+        f"{detail['msg'].removeprefix('Value error, ')}"
+        for detail in error.errors(include_input=False, include_url=False)
+    ]
