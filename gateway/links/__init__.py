@@ -4,8 +4,9 @@ A site that only mints links needs nothing but :class:`LinkSigner`; it imports
 itsdangerous and the standard library alone.
 """
 
+from gateway.errors import ClaimsError
 from gateway.links.claims import Claims
 from gateway.links.keyring import Key, KeyRing
 from gateway.links.signer import LinkSigner
 
-__all__ = ["Claims", "Key", "KeyRing", "LinkSigner"]
+__all__ = ["Claims", "ClaimsError", "Key", "KeyRing", "LinkSigner"]

@@ -6,19 +6,18 @@ The grammar, with test vectors, is written down in ``docs/links.md``.
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import TYPE_CHECKING, Final, TypeVar
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network
+from typing import TYPE_CHECKING, Final
 
 from gateway.errors import ClaimsError, MalformedLinkError
+from gateway.links import texts
+from gateway.links.keyring import KEY_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-T = TypeVar("T")
-Network = IPv4Network | IPv6Network
+    from gateway.links.texts import Network
 
 NEVER: Final = 0
 MAXIMUM_TIME: Final = 253_402_300_799  # the last second of the year 9999
@@ -27,8 +26,7 @@ MAXIMUM_NETWORKS: Final = 16
 MAXIMUM_NAME_BYTES: Final = 255
 MAXIMUM_TEXT: Final = 1024
 
-_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,16}", re.ASCII)
-_NUMBER = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
+_UPLOAD = re.compile(r"[a-z2-7]{26}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -46,8 +44,9 @@ class Claims:
     Times are Unix seconds.  ``expires`` None means that the link never
     expires.  ``depth`` None means that the link covers exactly its path; a
     number, that it covers the folder made of the path's first *depth*
-    segments, 0 being the whole tree.  ``rate`` is bytes a second.  Raise
-    ClaimsError for claims that make no sense.
+    segments, 0 being the whole tree.  ``upload`` is the id of the upload that the
+    link leads to, instead of a file; its path is then a name and nothing more.
+    ``rate`` is bytes a second.  Raise ClaimsError for claims that make no sense.
     """
 
     key_id: str
@@ -59,74 +58,103 @@ class Claims:
     name: str | None = None
     rate: int | None = None
     networks: tuple[Network, ...] = ()
+    upload: str | None = None
 
     def __post_init__(self) -> None:
-        for fault in self._faults():
-            raise ClaimsError(fault)
+        _require(
+            isinstance(self.key_id, str) and KEY_ID.fullmatch(self.key_id),
+            "a key id is 1 to 16 letters, digits, '-' or '_'",
+        )
+        self._check_times()
+        self._check_file()
+        self._check_networks()
+        _require(
+            len(str(self)) <= MAXIMUM_TEXT,
+            f"a link's claims have at most {MAXIMUM_TEXT} characters together",
+        )
 
-    def _faults(self) -> list[str]:
-        times = [self.issued, self.expires, self.not_before]
-        checks = [
-            (
-                not _KEY_ID.fullmatch(self.key_id),
-                "a key id is 1 to 16 letters, digits, '-' or '_'",
-            ),
-            (
-                any(t is not None and not 0 < t <= MAXIMUM_TIME for t in times),
-                "a time must lie between 1970 and the year 9999",
-            ),
-            (
-                self.expires is not None and self.expires <= self.issued,
-                "a link must expire after it is issued",
-            ),
-            (
-                self.not_before is not None
-                and self.expires is not None
-                and self.not_before >= self.expires,
-                "a link can't begin when it is already over",
-            ),
-            (
-                self.depth is not None and not 0 <= self.depth <= MAXIMUM_NUMBER,
-                "a folder's depth can't be negative",
-            ),
-            (
-                self.depth is not None and self.name is not None,
-                "a download name fits one file, not a folder",
-            ),
-            (
-                self.name is not None and not _is_name(self.name),
-                (
-                    f"a download name has 1 to {MAXIMUM_NAME_BYTES} bytes of UTF-8, no "
-                    "'/' and no control characters"
-                ),
-            ),
-            (
-                self.rate is not None and not 1 <= self.rate <= MAXIMUM_NUMBER,
-                "a rate is at least 1 byte a second",
-            ),
-            (
-                any(_is_mapped(network) for network in self.networks),
+    def _check_times(self) -> None:
+        optional = [t for t in (self.expires, self.not_before) if t is not None]
+        _require(
+            all(_is_count(t, 1, MAXIMUM_TIME) for t in (self.issued, *optional)),
+            "a time must lie between 1970 and the year 9999",
+        )
+        if self.expires is None:
+            return
+        _require(self.expires > self.issued, "a link must expire after it is issued")
+        _require(
+            self.not_before is None or self.not_before < self.expires,
+            "a link can't begin when it is already over",
+        )
+
+    def _check_file(self) -> None:
+        _require(
+            self.depth is None or _is_count(self.depth, 0, MAXIMUM_NUMBER),
+            "a folder's depth can't be negative",
+        )
+        _require(
+            self.depth is None or self.name is None,
+            "a download name fits one file, not a folder",
+        )
+        _require(
+            self.presentation is None or isinstance(self.presentation, Presentation),
+            "a presentation is 'inline' or 'attachment'",
+        )
+        _require(
+            self.name is None or _is_name(self.name),
+            f"a download name has 1 to {MAXIMUM_NAME_BYTES} bytes of UTF-8, no "
+            "'/' and no control characters",
+        )
+        _require(
+            self.rate is None or _is_count(self.rate, 1, MAXIMUM_NUMBER),
+            "a rate is a whole number of bytes a second, 1 at least",
+        )
+        if self.upload is None:
+            return
+        _require(
+            isinstance(self.upload, str) and _UPLOAD.fullmatch(self.upload),
+            "an upload's id has 26 small letters and digits from 2 to 7",
+        )
+        _require(self.depth is None, "an upload is one file, not a folder")
+
+    def _check_networks(self) -> None:
+        for network in self.networks:
+            _require(
+                isinstance(network, IPv4Network | IPv6Network),
+                f"{network!r} is no network",
+            )
+            _require(
+                not _is_mapped(network),
                 "an IPv4 network is written as one, not mapped into IPv6",
-            ),
-            (
-                len(self.networks) > MAXIMUM_NETWORKS,
-                f"a link names at most {MAXIMUM_NETWORKS} networks",
-            ),
-        ]
-        return [message for is_wrong, message in checks if is_wrong]
+            )
+            _require(
+                "%" not in str(network),
+                "a network has no zone: a zone means something on one host only",
+            )
+        _require(
+            len(self.networks) <= MAXIMUM_NETWORKS,
+            f"a link names at most {MAXIMUM_NETWORKS} networks",
+        )
 
     def __str__(self) -> str:
         """Return the canonical text: ``k<id>``, then the other fields by letter."""
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
         fields = [
             "k" + self.key_id,
-            "a" + _pack(",".join(map(str, self.networks))) if self.networks else "",
-            _number("b", self.not_before),
-            _number("d", self.depth),
+            "a" + texts.pack(",".join(map(str, self.networks)))
+            if self.networks
+            else "",
+            texts.number("b", self.not_before),
+            texts.number("d", self.depth),
             f"e{self.expires or NEVER}",
             f"i{self.issued}",
-            "n" + _pack(self.name) if self.name is not None else "",
+            "n" + texts.pack(self.name) if self.name is not None else "",
             "p" + self.presentation.value[0] if self.presentation else "",
-            _number("r", self.rate),
+            texts.number("r", self.rate),
+            "u" + self.upload if self.upload is not None else "",
         ]
         return ".".join(filter(None, fields))
 
@@ -143,16 +171,18 @@ class Claims:
         try:
             claims = cls(
                 key_id=values.pop("k"),
-                issued=_read_number(values.pop("i")),
-                expires=_read_number(values.pop("e")) or None,
-                not_before=_optional(values.pop("b", None), _read_number),
-                depth=_optional(values.pop("d", None), _read_number),
-                presentation=_optional(
+                issued=texts.read_number(values.pop("i")),
+                expires=texts.read_number(values.pop("e")) or None,
+                not_before=texts.optional(values.pop("b", None), texts.read_number),
+                depth=texts.optional(values.pop("d", None), texts.read_number),
+                presentation=texts.optional(
                     values.pop("p", None), _PRESENTATIONS.__getitem__
                 ),
-                name=_optional(values.pop("n", None), _unpack),
-                rate=_optional(values.pop("r", None), _read_number),
-                networks=_optional(values.pop("a", None), _read_networks) or (),
+                name=texts.optional(values.pop("n", None), texts.unpack),
+                rate=texts.optional(values.pop("r", None), texts.read_number),
+                networks=texts.optional(values.pop("a", None), texts.read_networks)
+                or (),
+                upload=values.pop("u", None),
             )
         except KeyError as error:
             raise MalformedLinkError(f"field-{str(error).strip(chr(39))[:1]}") from None
@@ -166,11 +196,19 @@ class Claims:
 _PRESENTATIONS: Final = {p.value[0]: p for p in Presentation}
 
 
-def _optional(value: str | None, read: Callable[[str], T]) -> T | None:
-    return None if value is None else read(value)
+def _require(condition: object, fault: str) -> None:
+    if not condition:
+        raise ClaimsError(fault)
 
 
-def _is_name(name: str) -> bool:
+def _is_count(value: object, least: int, most: int) -> bool:
+    # A bool is an int, and a float compares like one, but neither is written so.
+    return type(value) is int and least <= value <= most
+
+
+def _is_name(name: object) -> bool:
+    if not isinstance(name, str):
+        return False
     try:
         size = len(name.encode())
     except UnicodeEncodeError:  # a lone surrogate
@@ -185,25 +223,3 @@ def _is_mapped(network: Network) -> bool:
         isinstance(network, IPv6Network)
         and network.network_address.ipv4_mapped is not None
     )
-
-
-def _number(letter: str, value: int | None) -> str:
-    return "" if value is None else f"{letter}{value}"
-
-
-def _read_number(text: str) -> int:
-    if not _NUMBER.fullmatch(text):
-        raise ValueError(text)
-    return int(text)
-
-
-def _read_networks(text: str) -> tuple[Network, ...]:
-    return tuple(ip_network(network) for network in _unpack(text).split(","))
-
-
-def _pack(text: str) -> str:
-    return urlsafe_b64encode(text.encode()).rstrip(b"=").decode("ascii")
-
-
-def _unpack(text: str) -> str:
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()

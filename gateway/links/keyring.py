@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
 import secrets
 from dataclasses import dataclass, field
@@ -18,8 +19,8 @@ from gateway.errors import KeyRingError, UnknownKeyError
 
 MINIMUM_SECRET_BYTES: Final = 32
 MAC_BYTES: Final = 16
-
-_ID = re.compile(r"[A-Za-z0-9_-]{1,16}", re.ASCII)
+#: A key's id, as it stands on the ring and in each link's claims.
+KEY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,16}", re.ASCII)
 _PLACEHOLDER = re.compile(
     r"change.?me|example|insert|placeholder|replace|secret.?key|your.?(key|secret)",
     re.IGNORECASE,
@@ -35,6 +36,7 @@ class Purpose(StrEnum):
     """
 
     SIGNED_URL = "accel-gateway.signed-url.1"
+    DROP = "accel-gateway.drop.1"
 
 
 class _Hmac128(HMACAlgorithm):
@@ -96,7 +98,8 @@ class KeyRing:
                 continue
             keys.append(Key(key_id, secret))
             faults.extend(f"key {position}: {fault}" for fault in _faults(keys[-1]))
-        ids = [key.id for key in keys]
+        # What is no id may be a secret that was put in its place.
+        ids = [key.id for key in keys if KEY_ID.fullmatch(key.id)]
         faults.extend(
             f"key id {key_id!r} stands there twice"
             for key_id in sorted({i for i in ids if ids.count(i) > 1})
@@ -114,6 +117,16 @@ class KeyRing:
 
     def __str__(self) -> str:
         return ",".join(str(key) for key in self.keys)
+
+    def derived(self, purpose: str) -> tuple[bytes, ...]:
+        """Return a secret of 32 bytes for another *purpose* from each key.
+
+        Newest first.  What is signed with them never verifies as a link.
+        """
+        return tuple(
+            hmac.digest(key.secret.encode(), purpose.encode(), "sha256")
+            for key in self.keys
+        )
 
     def mac(self, purpose: Purpose, key_id: str, message: bytes) -> str:
         """Return the 22-character MAC of *message* under one key.
@@ -148,9 +161,12 @@ class KeyRing:
 
 def _faults(key: Key) -> list[str]:
     faults = []
-    if not _ID.fullmatch(key.id):
+    if not KEY_ID.fullmatch(key.id):
         faults.append("its id must be 1 to 16 letters, digits, '-' or '_'")
-    length = len(key.secret.encode())
+    try:
+        length = len(key.secret.encode())
+    except UnicodeEncodeError:  # the environment had other bytes
+        return [*faults, "its secret is not UTF-8"]
     if length < MINIMUM_SECRET_BYTES:
         faults.append(
             f"its secret has {length} bytes, {MINIMUM_SECRET_BYTES} are the least"

@@ -36,7 +36,7 @@ def check_time(claims: Claims, *, now: float) -> None:
 
 def _is_inside(client: str, claims: Claims) -> bool:
     try:
-        address: IPv4Address | IPv6Address = ip_address(client.partition("%")[0])
+        address: IPv4Address | IPv6Address = ip_address(client)
     except ValueError:  # a unix socket has no address
         return False
     if isinstance(address, IPv6Address) and address.ipv4_mapped:

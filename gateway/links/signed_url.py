@@ -1,14 +1,15 @@
 """Signed URLs: stateless links to one path, or one folder, under *files*.
 
 ``/s/<claims>.<mac>/<path>``: the MAC covers the claims and the path, or with a
-folder claim the folder's part of the path.
+folder claim the folder's part of the path.  With an upload claim the link leads to
+that upload, and its path is the name of the download.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from gateway.errors import ClaimsError, ForgedLinkError, MalformedLinkError
 from gateway.links.claims import Claims
@@ -39,17 +40,18 @@ def mint(ring: KeyRing, claims: Claims, path: str) -> str:
 
     *path* is relative to the files tree and not encoded; with a folder claim
     it may name the folder itself, with a final ``/``, or anything in it.
-    Raise ClaimsError if no request could ever ask for that path, and
-    UnknownKeyError if the ring lacks the claims' key.
+    Raise ClaimsError if no request could ever ask for that path or if it lies
+    outside the folder, and UnknownKeyError if the ring lacks the claims' key.
     """
-    inner = path.rstrip("/") if claims.depth is not None else path
-    segments = inner.split("/") if inner else []
-    if not segments and claims.depth != 0:
+    if not path and claims.depth != 0:
         raise ClaimsError("there is no path to sign")
-    if any(segment in {"", ".", ".."} for segment in segments):
+    inner = path if claims.depth is None else path.removesuffix("/")
+    if path and any(segment in {"", ".", ".."} for segment in inner.split("/")):
         raise ClaimsError(f"{path!r} is not a plain relative path")
-    if "\x00" in path or (claims.depth is not None and claims.depth > len(segments)):
+    if "\x00" in path or _is_above(claims.depth, path):
         raise ClaimsError(f"{path!r} can't be signed")
+    if claims.upload is not None and "/" in path:
+        raise ClaimsError(f"{path!r} is no file's name, as the path to an upload is")
     try:
         mac = ring.mac(
             Purpose.SIGNED_URL, claims.key_id, _message(str(claims), claims.depth, path)
@@ -69,12 +71,39 @@ def verify(ring: KeyRing, token: str, path: str) -> SignedURL:
     if not separator:
         raise MalformedLinkError("no-mac")
     claims = Claims.parse(text)
-    if claims.depth is not None and path.count("/") < claims.depth:
+    if _is_above(claims.depth, path):
         raise ForgedLinkError
-    message = _message(text, claims.depth, path)
+    if claims.upload is not None and "/" in path:
+        raise ForgedLinkError
+    try:
+        message = _message(text, claims.depth, path)
+    except UnicodeEncodeError:  # a lone surrogate: nobody can have signed that
+        raise ForgedLinkError from None
     if not ring.verifies(Purpose.SIGNED_URL, claims.key_id, message, mac):
         raise ForgedLinkError
     return SignedURL(claims, mac)
+
+
+def split(url: str) -> tuple[str, str]:
+    """Return the token and the decoded path of a signed URL, on whichever host.
+
+    Raise MalformedLinkError for text that has no such parts.
+    """
+    try:
+        text = urlsplit(url).path
+    except ValueError:
+        raise MalformedLinkError("not-a-url") from None
+    token, slash, rest = text.removeprefix(PREFIX).partition("/")
+    if not text.startswith(PREFIX) or not slash:
+        raise MalformedLinkError("not-of-the-form-/s/token/path")
+    try:
+        return token, unquote(rest, errors="strict")
+    except UnicodeDecodeError:
+        raise MalformedLinkError("path-not-utf-8") from None
+
+
+def _is_above(depth: int | None, path: str) -> bool:
+    return depth is not None and path.count("/") < depth
 
 
 def _message(claims: str, depth: int | None, path: str) -> bytes:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Literal
 
 from gateway.errors import ClaimsError
 from gateway.links import signed_url
-from gateway.links.claims import Claims, Network, Presentation
+from gateway.links.claims import Claims, Presentation
 from gateway.links.keyring import KeyRing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from gateway.links.texts import Network
 
 Expiry = timedelta | datetime | Literal["never"]
 
@@ -42,7 +44,7 @@ class LinkSigner:
         self.base_url = base_url.rstrip("/")
         self._clock = clock
 
-    def sign(  # noqa: PLR0913 -- every claim is optional and named by keyword
+    def sign(
         self,
         path: str,
         *,
@@ -54,6 +56,7 @@ class LinkSigner:
         rate: int | None = None,
         networks: Iterable[str] = (),
         stable: timedelta | None = None,
+        upload: str | None = None,
     ) -> str:
         """Return the URL of *path*, which is relative to the files tree.
 
@@ -62,9 +65,15 @@ class LinkSigner:
         and relative links inside it just work.  *rate* is in bytes a second,
         *networks* are the clients' CIDRs.  With *stable* the expiry is rounded
         up to a multiple of that window, so that the same call gives the same
-        URL, and caches see one, as long as the window lasts.  Raise
-        ClaimsError for claims that make no sense.
+        URL, and caches see one, as long as the window lasts.  With *upload* the
+        link leads to the upload of that id, and *path* is the name that a browser
+        saves it as.  Raise ClaimsError for claims that make no sense.
         """
+        if not isinstance(path, str):
+            raise ClaimsError(f"a path is text, not {path!r}")
+        if upload is not None and path.startswith("."):
+            # No path with a hidden segment is served: the claim says the name.
+            path, name = f"_{path[1:]}", name or path
         issued, expiry = _times(int(self._clock()), expires, stable)
         claims = Claims(
             key_id=self.ring.newest.id,
@@ -72,28 +81,25 @@ class LinkSigner:
             expires=expiry,
             not_before=None if not_before is None else _seconds(not_before),
             depth=_depth(path) if folder else None,
-            presentation=None if presentation is None else Presentation(presentation),
+            presentation=_presentation(presentation),
             name=name,
             rate=rate,
             networks=_networks(networks),
+            upload=upload,
         )
-        target = f"{path.rstrip('/')}/" if folder and path else path
+        target = f"{path.removesuffix('/')}/" if folder and path else path
         return self.base_url + signed_url.mint(self.ring, claims, target)
 
 
 def _times(
     now: int, expires: Expiry, stable: timedelta | None
 ) -> tuple[int, int | None]:
-    window = 1 if stable is None else int(stable.total_seconds())
-    if window < 1:
-        raise ClaimsError("a window lasts at least one second")
+    window = 1 if stable is None else _whole_seconds(stable, "a window")
     if expires == "never":
         return now - now % window, None
     if isinstance(expires, datetime):
         return now - now % window, _seconds(expires)
-    life = int(expires.total_seconds())
-    if life < 1:
-        raise ClaimsError("a link lives at least one second")
+    life = _whole_seconds(expires, "a link's life")
     if stable is None:
         return now, now + life
     # Issued is counted back from the rounded expiry: both change together.
@@ -101,20 +107,39 @@ def _times(
     return expiry - life - window, expiry
 
 
-def _seconds(moment: datetime) -> int:
+def _whole_seconds(span: object, what: str) -> int:
+    if not isinstance(span, timedelta):
+        raise ClaimsError(f"{what} is a timedelta, not {span!r}")
+    seconds = int(span.total_seconds())
+    if seconds < 1:
+        raise ClaimsError(f"{what} is at least one second")
+    return seconds
+
+
+def _seconds(moment: object) -> int:
+    if not isinstance(moment, datetime):
+        raise ClaimsError(f"a moment is a datetime, not {moment!r}")
     if moment.tzinfo is None:
         raise ClaimsError(f"{moment} has no time zone")
     return int(moment.timestamp())
 
 
-def _depth(path: str) -> int:
-    return len(path.rstrip("/").split("/")) if path.rstrip("/") else 0
-
-
-def _networks(
-    networks: Iterable[str],
-) -> tuple[Network, ...]:
+def _presentation(wish: str | None) -> Presentation | None:
     try:
-        return tuple(ip_network(network) for network in networks)
-    except ValueError as error:
-        raise ClaimsError(str(error)) from None
+        return None if wish is None else Presentation(wish)
+    except ValueError:
+        raise ClaimsError(
+            f"a presentation is 'inline' or 'attachment', not {wish!r}"
+        ) from None
+
+
+def _depth(path: str) -> int:
+    return len(path.removesuffix("/").split("/")) if path else 0
+
+
+def _networks(networks: Iterable[str]) -> tuple[Network, ...]:
+    try:
+        # An int would be read as an address.
+        return tuple(ip_network(str(network)) for network in networks)
+    except (TypeError, ValueError) as error:
+        raise ClaimsError(f"networks: {error}") from None
