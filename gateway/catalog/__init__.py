@@ -1,0 +1,1 @@
+"""Who there is and what came in: SQLAlchemy schema, queries, migrations."""

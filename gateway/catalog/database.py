@@ -1,0 +1,163 @@
+"""The database connection: SQLite embedded, PostgreSQL by setting.
+
+Writers on SQLite take the lock when they begin, so that what they read stays
+true until they commit; on PostgreSQL they lock the rows that they count on.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from gateway.catalog.reserve import CHECKPOINT_PAGES, Reserve
+from gateway.errors import CatalogBusyError, NoSpaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy import Connection, Engine
+
+#: Milliseconds that a writer waits for another one.
+_BUSY_TIMEOUT: Final = 5000
+_DISK_FULL: Final = "53100"  # PostgreSQL, appendix A
+
+
+@dataclass(frozen=True)
+class Database:
+    """Opens connections.
+
+    A database that is locked, away or broken raises CatalogBusyError, one whose
+    disk is full NoSpaceError; the transaction is undone.  ``reserve`` is there
+    for a database in a file.
+    """
+
+    engine: Engine
+    reserve: Reserve | None = None
+
+    @classmethod
+    def open(cls, url: str) -> Database:
+        """Open the database at SQLAlchemy's *url*; nothing is connected yet."""
+        engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _configure_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+        is_file = engine.dialect.name == "sqlite" and engine.url.database
+        path = Path(f"{engine.url.database}.reserve")
+        return cls(engine, Reserve(path) if is_file else None)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Give a connection for reading."""
+        with _faults_are_ours(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Give a connection whose every look sees the same moment."""
+        with self.read() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(
+                    text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                )
+            yield connection
+
+    @contextmanager
+    def write(self, *, may_use_reserve: bool = False) -> Iterator[Connection]:
+        """Give a transaction, committed durably at the end, undone on errors.
+
+        What makes room or takes access away may use the reserve of a full disk:
+        everything else is refused until there is room beside it.
+        """
+        reserve = self.reserve
+        if reserve is None:
+            with self._transaction() as connection:
+                yield connection
+            return
+        if not may_use_reserve:
+            if reserve.is_in_use():
+                raise NoSpaceError
+            with self._transaction() as connection:
+                yield connection
+            return
+        is_short = reserve.is_short()
+        if is_short:
+            reserve.release()
+        with self._transaction() as connection:
+            yield connection
+        if is_short:
+            self._shrink_log()
+
+    def attempt(
+        self, change: Callable[[Connection], object], *, may_use_reserve: bool = False
+    ) -> None:
+        """Make a change that need not happen: a busy or full catalog is no error."""
+        with (
+            suppress(CatalogBusyError, NoSpaceError),
+            self.write(may_use_reserve=may_use_reserve) as connection,
+        ):
+            change(connection)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with (
+            _faults_are_ours(),
+            self.engine.connect().execution_options(gateway_writes=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    def _shrink_log(self) -> None:
+        # The log gives no room back by itself, and the next one needs some.
+        with suppress(sqlite3.Error), closing(self.engine.raw_connection()) as raw:
+            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _configure_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401
+    # The driver's own transaction handling begins too late; ours is below.
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode = WAL",
+        # In WAL mode NORMAL may lose commits when the power fails.
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        f"busy_timeout = {_BUSY_TIMEOUT}",
+        f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("gateway_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _faults_are_ours() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        if _is_full(error.orig):
+            raise NoSpaceError from error
+        raise CatalogBusyError(str(error.orig)) from error
+    except sqlite3.OperationalError as error:
+        # While a connection is being set up, nobody wraps the driver's errors.
+        if _is_full(error):
+            raise NoSpaceError from error
+        raise CatalogBusyError(str(error)) from error
+
+
+def _is_full(error: object) -> bool:
+    if isinstance(error, sqlite3.Error):
+        # A journal that can't grow is an I/O error; what it lacks is room.
+        return error.sqlite_errorcode in {
+            sqlite3.SQLITE_FULL,
+            sqlite3.SQLITE_IOERR_WRITE,
+            sqlite3.SQLITE_IOERR_SHMSIZE,
+        }
+    return getattr(error, "sqlstate", None) == _DISK_FULL

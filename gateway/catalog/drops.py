@@ -1,0 +1,159 @@
+"""Drop links: what someone without an account may upload to their maker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, insert, select, update
+
+from gateway.catalog.ids import new_id
+from gateway.catalog.schema import drops, partials, reservations
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy import Connection, Row
+
+    from gateway.catalog.users import User
+
+
+class State(StrEnum):
+    """Whether a drop link takes something; only an open one does."""
+
+    OPEN = "open"
+    FULL = "full"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drop:
+    """One drop link; None is no limit, no types are all, times are Unix seconds.
+
+    ``taken`` counts what came by it, deleted files included.
+    """
+
+    id: str
+    owner_id: int
+    title: str
+    max_uploads: int | None
+    taken: int
+    max_size: int | None
+    types: tuple[str, ...]
+    created: int
+    expires: int | None
+    revoked: int | None
+
+    def state(self, *, now: int) -> State:
+        """Tell whether it takes something; what can never change back comes first."""
+        if self.revoked is not None:
+            return State.REVOKED
+        if self.expires is not None and now >= self.expires:
+            return State.EXPIRED
+        if self.left == 0:
+            return State.FULL
+        return State.OPEN
+
+    @property
+    def left(self) -> int | None:
+        """How many more can be stored, None for any number."""
+        return (
+            None if self.max_uploads is None else max(0, self.max_uploads - self.taken)
+        )
+
+
+def new(
+    connection: Connection,
+    owner: User,
+    *,
+    title: str,
+    max_uploads: int | None,
+    max_size: int | None,
+    types: tuple[str, ...],
+    expires: int | None,
+    now: int,
+) -> Drop:
+    """Make a drop link of *owner*'s and return it."""
+    drop_id = new_id()
+    connection.execute(
+        insert(drops).values(
+            id=drop_id,
+            owner_id=owner.id,
+            title=title,
+            max_uploads=max_uploads,
+            taken=0,
+            max_size=max_size,
+            types=" ".join(types),
+            created=now,
+            expires=expires,
+        )
+    )
+    made = by_id(connection, drop_id)
+    assert made is not None  # noqa: S101 -- it was inserted above
+    return made
+
+
+def by_id(connection: Connection, drop_id: str) -> Drop | None:
+    """Return the drop link of that id, or None."""
+    row = connection.execute(select(drops).where(drops.c.id == drop_id)).one_or_none()
+    return None if row is None else _drop(row)
+
+
+def newest(
+    connection: Connection,
+    owner: User | None,
+    *,
+    limit: int,
+    after: tuple[int, str] | None = None,
+) -> list[Drop]:
+    """Return a user's drop links, or everybody's, newest first.
+
+    *after* is the ``created`` and ``id`` of the last one that is known already.
+    """
+    query = select(drops).order_by(drops.c.created.desc(), drops.c.id)
+    if owner is not None:
+        query = query.where(drops.c.owner_id == owner.id)
+    if after is not None:
+        created, drop_id = after
+        query = query.where(
+            (drops.c.created < created)
+            | ((drops.c.created == created) & (drops.c.id > drop_id))
+        )
+    return [_drop(row) for row in connection.execute(query.limit(limit))]
+
+
+def titles(connection: Connection, drop_ids: Collection[str]) -> dict[str, str]:
+    """Return the titles of drop links, by their ids."""
+    query = select(drops.c.id, drops.c.title).where(drops.c.id.in_(drop_ids))
+    return {row.id: row.title for row in connection.execute(query)}
+
+
+def take(connection: Connection, drop: Drop) -> None:
+    """Count one more upload that came by *drop*."""
+    connection.execute(
+        update(drops).where(drops.c.id == drop.id).values(taken=drops.c.taken + 1)
+    )
+
+
+def revoke(connection: Connection, drop: Drop, *, now: int) -> None:
+    """End a drop link, and what is on its way by it; once more changes nothing."""
+    connection.execute(
+        update(drops)
+        .where(drops.c.id == drop.id, drops.c.revoked.is_(None))
+        .values(revoked=now)
+    )
+    connection.execute(delete(reservations).where(reservations.c.drop_id == drop.id))
+    # Housekeeping removes them with their files.
+    connection.execute(
+        update(partials)
+        .where(partials.c.drop_id == drop.id, partials.c.expires > now)
+        .values(expires=now)
+    )
+
+
+def _drop(row: Row[Any]) -> Drop:
+    fields = row._asdict()
+    fields["types"] = tuple(row.types.split())
+    return Drop(**fields)

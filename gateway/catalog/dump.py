@@ -1,0 +1,109 @@
+"""The catalog as text, one JSON object a line: the same for every database.
+
+What lives only as long as an upload runs is left out, and so are failed tries.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import LargeBinary, insert, select, text
+
+from gateway.catalog import upkeep
+from gateway.catalog.schema import metadata, uploads
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Iterator
+
+    from sqlalchemy import Connection
+
+_PASSING: Final = frozenset({"partials", "reservations", "tries"})
+#: Referred-to tables come before those that refer.
+_TABLES: Final = {
+    table.name: table for table in metadata.sorted_tables if table.name not in _PASSING
+}
+_BATCH: Final = 500
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row, of which table."""
+
+    table: str
+    row: dict[str, Any]
+
+    @classmethod
+    def parse(cls, line: str) -> Line:
+        """Read what ``str`` wrote; raise ValueError for anything else."""
+        found = json.loads(line)
+        if not isinstance(found, dict) or len(found) != 1:
+            raise ValueError("a line holds one row of one table")
+        ((name, row),) = found.items()
+        table = _TABLES.get(name)
+        if (
+            table is None
+            or not isinstance(row, dict)
+            or not row.keys() <= _columns(name)
+        ):
+            raise ValueError(f"this gateway knows no such row of {name!r}")
+        return cls(
+            name,
+            {
+                key: bytes.fromhex(value)
+                if isinstance(table.c[key].type, LargeBinary) and value is not None
+                else value
+                for key, value in row.items()
+            },
+        )
+
+    def __str__(self) -> str:
+        return json.dumps({self.table: self.row}, default=bytes.hex)
+
+    @property
+    def is_upload(self) -> bool:
+        """Tell whether it stands for an upload, which has a blob."""
+        return self.table == uploads.name
+
+
+def read(connection: Connection) -> Iterator[Line]:
+    """Give every row that a backup needs."""
+    for name, table in _TABLES.items():
+        rows = connection.execution_options(yield_per=_BATCH).execute(select(table))
+        for row in rows.mappings():
+            yield Line(name, dict(row))
+
+
+def is_empty(connection: Connection) -> bool:
+    """Tell whether there is no row at all that a backup could hold."""
+    return not any(
+        connection.execute(select(table).limit(1)).first() is not None
+        for table in _TABLES.values()
+    )
+
+
+def load(
+    connection: Connection, lines: Iterable[Line], *, without: Container[str]
+) -> None:
+    """Write rows down, but for the uploads whose ids *without* holds."""
+    kept = (
+        line for line in lines if not (line.is_upload and line.row["id"] in without)
+    )
+    for name, group in groupby(kept, key=lambda line: line.table):
+        while batch := [line.row for line in islice(group, _BATCH)]:
+            connection.execute(insert(_TABLES[name]), batch)
+    upkeep.recount(connection)
+    if connection.dialect.name == "postgresql":
+        # Rows that bring their ids leave the sequence where it was.
+        connection.execute(
+            text(
+                "SELECT setval(pg_get_serial_sequence('users', 'id'), "
+                "(SELECT coalesce(max(id), 1) FROM users))"
+            )
+        )
+
+
+def _columns(name: str) -> set[str]:
+    return set(_TABLES[name].c.keys())

@@ -1,0 +1,45 @@
+"""What a verdict needs to know of an upload that a link leads to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, select
+
+from gateway.catalog.lookups import Lookup
+from gateway.catalog.schema import uploads, users
+
+if TYPE_CHECKING:
+    from gateway.catalog.lookups import Reader
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkedUpload:
+    """Where its content lies below the blobs' folder, its type, and its owner."""
+
+    blob: str
+    media_type: str
+    is_owner_disabled: bool
+
+
+class LinkedUploads:
+    """Finds uploads by id, in one look-up."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._by_id = Lookup(
+            reader,
+            select(uploads.c.blob, uploads.c.media_type, users.c.is_disabled)
+            .join(users, users.c.id == uploads.c.owner_id)
+            .where(uploads.c.id == bindparam("upload_id")),
+        )
+
+    def by_id(self, upload_id: str) -> LinkedUpload | None:
+        """Return the upload of that id, or None."""
+        row = self._by_id.first(upload_id)
+        if row is None:
+            return None
+        blob, media_type, is_disabled = row
+        return LinkedUpload(
+            blob=blob, media_type=media_type, is_owner_disabled=bool(is_disabled)
+        )

@@ -1,0 +1,146 @@
+"""The tables.  Times are Unix seconds, sizes bytes, ids random text."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+users: Final = Table(
+    "users",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("password_hash", Text, nullable=False),
+    Column("role", String(8), nullable=False),
+    Column("is_disabled", Boolean, nullable=False),
+    # Sessions of an older epoch are over: a new password begins a new one.
+    Column("session_epoch", Integer, nullable=False),
+    # What the user's uploads take; kept here because a sum over all would grow.
+    Column("stored_bytes", BigInteger, nullable=False),
+    Column("created", BigInteger, nullable=False),
+)
+
+tokens: Final = Table(
+    "tokens",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("user_id", ForeignKey("users.id"), nullable=False, index=True),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("scopes", String(64), nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("expires", BigInteger),
+    Column("last_used", BigInteger),
+    Column("revoked", BigInteger),
+)
+
+drops: Final = Table(
+    "drops",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("owner_id", ForeignKey("users.id"), nullable=False, index=True),
+    Column("title", Text, nullable=False),
+    Column("max_uploads", Integer),
+    Column("taken", Integer, nullable=False),
+    Column("max_size", BigInteger),
+    Column("types", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("expires", BigInteger),
+    Column("revoked", BigInteger),
+)
+
+uploads: Final = Table(
+    "uploads",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("owner_id", ForeignKey("users.id"), nullable=False),
+    Column("drop_id", ForeignKey("drops.id"), index=True),
+    Column("name", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("media_type", Text, nullable=False),
+    # Its path below the blobs' folder.
+    Column("blob", String(64), nullable=False, unique=True),
+    Column("sha256", LargeBinary(32)),
+    Column("created", BigInteger, nullable=False),
+    # Housekeeping deletes it then.
+    Column("delete_after", BigInteger, index=True),
+    Column("idempotency_key", String(255)),
+    UniqueConstraint("owner_id", "idempotency_key"),
+    Index("ix_uploads_owner_id_name", "owner_id", "name"),
+    Index("ix_uploads_owner_id_created_id", "owner_id", "created", "id"),
+)
+
+# Bytes that are promised to uploads that run; id is a request's or a partial's.
+reservations: Final = Table(
+    "reservations",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("owner_id", ForeignKey("users.id"), nullable=False, index=True),
+    Column("drop_id", ForeignKey("drops.id"), index=True),
+    Column("size", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False, index=True),
+)
+
+# Resumable uploads that are not whole yet; how far one is, its file tells.
+partials: Final = Table(
+    "partials",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("owner_id", ForeignKey("users.id"), nullable=False, index=True),
+    Column("drop_id", ForeignKey("drops.id"), index=True),
+    Column("name", Text, nullable=False),
+    Column("size", BigInteger),
+    # Upload-Metadata as it came, which HEAD gives back.
+    Column("metadata", Text, nullable=False),
+    # Upload-Concat as it came: "partial", "final;..." or nothing.
+    Column("concat", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False, index=True),
+    # The request whose bytes are on their way, or nothing; the newest has the turn.
+    Column("turn", String(64), nullable=False),
+    # Set when it is whole: a client that missed the last answer asks again.
+    Column("upload_id", String(26)),
+)
+
+# Links of a subject that were issued until then are dead.
+revocations: Final = Table(
+    "revocations",
+    metadata,
+    # "url:<MAC>", "path:<path>", "key:<id>" or "upload:<id>".
+    Column("subject", Text, primary_key=True),
+    Column("issued_until", BigInteger, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    # No such link lives longer; then housekeeping forgets it.  Null is never.
+    Column("keep_until", BigInteger, index=True),
+)
+
+# Failed tries of a password, by account and by address.
+tries: Final = Table(
+    "tries",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("since", BigInteger, nullable=False, index=True),
+)

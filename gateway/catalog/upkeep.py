@@ -1,0 +1,159 @@
+"""What time has made void, and what housekeeping and fsck compare with the disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, func, select, update
+
+from gateway.catalog import uploads as catalog
+from gateway.catalog.schema import (
+    partials,
+    reservations,
+    revocations,
+    tries,
+    uploads,
+    users,
+)
+from gateway.catalog.uploads import Upload
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy import Column, ColumnElement, Connection, Select
+
+
+@dataclass(frozen=True)
+class Count:
+    """A user's bytes: as they are kept, and as they add up."""
+
+    user_id: int
+    name: str
+    kept: int
+    true: int
+
+
+def remove_due(connection: Connection, *, now: int, limit: int) -> list[Upload]:
+    """Strike out uploads whose time is over; their blobs are the caller's."""
+    query = select(uploads).where(uploads.c.delete_after <= now).limit(limit)
+    # In the order in which uploads lock their owners' rows.
+    due = sorted(_all(connection, query), key=lambda upload: upload.owner_id)
+    for upload in due:
+        catalog.remove(connection, upload)
+    return due
+
+
+def remove_if_expired(connection: Connection, partial_id: str, *, now: int) -> bool:
+    """Strike an unfinished upload out, with its reservation; tell whether it was.
+
+    One that was heard of meanwhile stays.
+    """
+    gone = connection.execute(
+        delete(partials).where(partials.c.id == partial_id, partials.c.expires <= now)
+    )
+    if gone.rowcount:
+        catalog.release(connection, partial_id)
+    return bool(gone.rowcount)
+
+
+def remove_expired_reservations(connection: Connection, *, now: int, limit: int) -> int:
+    """Forget room that was reserved and never used; return for how many."""
+    return _delete(
+        connection, reservations.c.id, reservations.c.expires <= now, limit=limit
+    )
+
+
+def remove_old_tries(connection: Connection, *, before: int, limit: int) -> int:
+    """Forget failed tries that began until then; return of how many subjects."""
+    return _delete(connection, tries.c.subject, tries.c.since <= before, limit=limit)
+
+
+def remove_old_revocations(connection: Connection, *, now: int, limit: int) -> int:
+    """Forget revocations whose last link has expired by itself; return how many."""
+    return _delete(
+        connection, revocations.c.subject, revocations.c.keep_until <= now, limit=limit
+    )
+
+
+def without_digest(connection: Connection, *, limit: int) -> list[Upload]:
+    """Return some uploads whose digest nobody knows, the oldest first."""
+    query = (
+        select(uploads)
+        .where(uploads.c.sha256.is_(None))
+        .order_by(uploads.c.created, uploads.c.id)
+        .limit(limit)
+    )
+    return _all(connection, query)
+
+
+def note_digest(connection: Connection, upload: Upload, sha256: bytes) -> None:
+    """Write down what an upload's content is."""
+    connection.execute(
+        update(uploads)
+        .where(uploads.c.id == upload.id, uploads.c.sha256.is_(None))
+        .values(sha256=sha256)
+    )
+
+
+def page(connection: Connection, *, after: str, limit: int) -> list[Upload]:
+    """Return uploads by id, those beyond *after*; an empty text is the beginning."""
+    query = select(uploads).where(uploads.c.id > after).order_by(uploads.c.id)
+    return _all(connection, query.limit(limit))
+
+
+def named_blobs(connection: Connection, blobs: Collection[str]) -> set[str]:
+    """Return those of *blobs* that uploads name."""
+    query = select(uploads.c.blob).where(uploads.c.blob.in_(blobs))
+    return set(connection.execute(query).scalars())
+
+
+def named_partials(connection: Connection, ids: Collection[str]) -> set[str]:
+    """Return those of *ids* that unfinished uploads have; finished ones have a blob."""
+    query = select(partials.c.id).where(
+        partials.c.id.in_(ids), partials.c.upload_id.is_(None)
+    )
+    return set(connection.execute(query).scalars())
+
+
+def counts(connection: Connection) -> list[Count]:
+    """Return every user's bytes, kept and true."""
+    total = func.coalesce(func.sum(uploads.c.size), 0)
+    query = (
+        select(users.c.id, users.c.name, users.c.stored_bytes, total)
+        .outerjoin(uploads, uploads.c.owner_id == users.c.id)
+        .group_by(users.c.id, users.c.name, users.c.stored_bytes)
+        .order_by(users.c.id)
+    )
+    return [
+        Count(user_id, name, kept, int(true))
+        for user_id, name, kept, true in connection.execute(query)
+    ]
+
+
+def recount(connection: Connection) -> None:
+    """Make every user's bytes what they add up to."""
+    # Finalising locks these too: what it adds comes before this or after.
+    connection.execute(select(users.c.id).order_by(users.c.id).with_for_update())
+    for count in counts(connection):
+        connection.execute(
+            update(users)
+            .where(users.c.id == count.user_id, users.c.stored_bytes != count.true)
+            .values(stored_bytes=count.true)
+        )
+
+
+def _delete(
+    connection: Connection,
+    key: Column[str],
+    is_over: ColumnElement[bool],
+    *,
+    limit: int,
+) -> int:
+    some = select(key).where(is_over).limit(limit)
+    statement = delete(key.table).where(key.in_(some), is_over)
+    return connection.execute(statement).rowcount
+
+
+def _all(connection: Connection, query: Select[tuple[object, ...]]) -> list[Upload]:
+    return [Upload(**row._asdict()) for row in connection.execute(query)]
