@@ -55,10 +55,13 @@ class MediaTypes:
     def of(self, name: str) -> str:
         """Return the type that nginx gives a file of this *name*.
 
-        As nginx does: by the part after the last dot, in any case.
+        As nginx does: by the part after the last dot, ASCII letters in any case.
         """
-        stem, dot, suffix = name.rpartition(".")
-        return self.by_suffix.get(suffix.lower(), DEFAULT) if stem and dot else DEFAULT
+        stem, _, suffix = name.rpartition(".")
+        # lower() would make an ASCII k of the Kelvin sign, which nginx does not.
+        if not (stem and suffix.isascii()):
+            return DEFAULT
+        return self.by_suffix.get(suffix.lower(), DEFAULT)
 
 
 def is_inert(media_type: str) -> bool:

@@ -37,7 +37,8 @@ class FilePath:
             sizes = [len(segment.encode()) for segment in segments]
         except UnicodeEncodeError:
             raise NotServableError("not-utf-8") from None
-        if max(sizes) > MAXIMUM_SEGMENT_BYTES or sum(sizes) > MAXIMUM_BYTES:
+        whole = sum(sizes) + len(sizes) - 1
+        if max(sizes) > MAXIMUM_SEGMENT_BYTES or whole > MAXIMUM_BYTES:
             raise NotServableError("too-long")
         return cls(text)
 

@@ -25,10 +25,12 @@ class FilesTree:
     """The folder ``GATEWAY_FILES``.
 
     The root itself may be a symlink that a deployment swaps: it is resolved
-    anew for every request.
+    anew for every request.  ``private`` is the gateway's own folder, with its
+    keys: nothing in it is served, wherever links put it or the root.
     """
 
     root: Path
+    private: Path | None = None
 
     def is_readable(self) -> bool:
         """Tell whether the root is there and can be entered."""
@@ -41,7 +43,7 @@ class FilesTree:
         out from text, and nginx then opens the answer with symlinks disabled:
         between the two there is no moment in which a link could be changed.
         Raise NotServableError for what is missing, no regular file, hidden,
-        or outside the tree.
+        private, or outside the tree.
         """
         try:
             root = _real_path(os.open(self.root, _LOOK | os.O_DIRECTORY))
@@ -56,7 +58,20 @@ class FilesTree:
         prefix = f"{root.rstrip('/')}/"
         if not real.startswith(prefix):
             raise NotServableError("outside")
+        if self._is_private(real):
+            raise NotServableError("private")
         return FilePath.parse(real[len(prefix) :])
+
+    def _is_private(self, real: str) -> bool:
+        if self.private is None:
+            return False
+        try:
+            private = _real_path(os.open(self.private, _LOOK | os.O_DIRECTORY))
+        except FileNotFoundError:
+            return False
+        except OSError:  # where it lies can't be told, so it may be here
+            return True
+        return real.startswith(f"{private.rstrip('/')}/")
 
 
 def _real_file(path: str) -> str | None:

@@ -1,0 +1,164 @@
+"""Blobs: immutable files under random ids, and the spool that they come from.
+
+Both lie in one folder, the store, so that a blob is made by a hard link: no byte
+is copied, and a name appears in one step with all of its content.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from base64 import b32encode
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gateway.errors import NoSpaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+#: 128 random bits in 26 small letters and digits, which no mail client damages.
+_ID: Final = re.compile(r"[a-z2-7]{26}")
+_BLOB: Final = re.compile(r"[a-z2-7]{2}/[a-z2-7]{26}\.[a-z0-9]{1,16}")
+NO_SPACE: Final = frozenset({28, 122})  # ENOSPC, EDQUOT
+
+
+def new_id() -> str:
+    """Return a random id for an upload."""
+    return b32encode(secrets.token_bytes(16)).decode("ascii").rstrip("=").lower()
+
+
+def is_id(text: str) -> bool:
+    """Tell whether *text* has the form of an upload's id."""
+    return _ID.fullmatch(text) is not None
+
+
+def is_blob(text: str) -> bool:
+    """Tell whether *text* has the form of a blob's path below ``blobs``."""
+    return _BLOB.fullmatch(text) is not None
+
+
+@dataclass(frozen=True)
+class BlobStore:
+    """The store at ``root``: ``blobs/ab/<id>.<suffix>``, ``spool/``, ``partials/``.
+
+    ``fsync`` is a parameter so that a test can show what is lost without it.
+    """
+
+    root: Path
+    fsync: Callable[[int], None] = os.fsync
+
+    @property
+    def blobs(self) -> Path:
+        """The folder of the blobs, which nginx serves from."""
+        return self.root / "blobs"
+
+    @property
+    def spool(self) -> Path:
+        """The folder that nginx puts incoming bodies into."""
+        return self.root / "spool"
+
+    @property
+    def partials(self) -> Path:
+        """The folder of resumable uploads that are not whole yet, by their ids."""
+        return self.root / "partials"
+
+    def prepare(self) -> None:
+        """Make the folders, durably."""
+        for folder in (self.root, self.blobs, self.spool, self.partials):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._sync_folder(self.root)
+
+    def is_writable(self) -> bool:
+        """Tell whether uploads can be stored."""
+        return all(
+            os.access(folder, os.W_OK | os.X_OK)
+            for folder in (self.blobs, self.spool, self.partials)
+        )
+
+    def free_bytes(self) -> int:
+        """Return the bytes that the file system still has for us."""
+        state = os.statvfs(self.root)
+        return state.f_bavail * state.f_frsize
+
+    def incoming_bytes(self) -> int:
+        """Return the bytes that have come of uploads that are not whole yet."""
+        found = 0
+        for folder in (self.spool, self.partials):
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    with suppress(FileNotFoundError):
+                        found += entry.stat(follow_symlinks=False).st_size
+        return found
+
+    def spooled(self, name: str) -> Path | None:
+        """Return the spool file that nginx named, or None if it named another."""
+        path = self.root.__class__(name)
+        is_ours = path.parent == self.spool and not path.is_symlink()
+        return path if is_ours and path.is_file() else None
+
+    @contextmanager
+    def empty(self) -> Iterator[Path]:
+        """Give an empty file in the spool, for as long as it takes.
+
+        Raise NoSpaceError when the disk is full.
+        """
+        path = self.spool / f"empty-{new_id()}"
+        try:
+            path.touch(mode=0o600)
+        except OSError as error:
+            if error.errno in NO_SPACE:
+                raise NoSpaceError from error
+            raise
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def adopt(self, source: Path, upload_id: str, suffix: str) -> str:
+        """Make the spooled file *source* a blob that survives a power cut.
+
+        Content first, then its name, then the folder that holds the name.
+        Return the blob's path below ``blobs``; *source* stays.  Raise
+        NoSpaceError when the disk is full, with nothing left behind.
+        """
+        blob = f"{upload_id[:2]}/{upload_id}.{suffix or 'bin'}"
+        target = self.path(blob)
+        try:
+            self._sync(source)
+            if not target.parent.is_dir():
+                target.parent.mkdir(exist_ok=True)
+                target.parent.chmod(0o700)
+            # Always: another worker may just have made it, and not synced it yet.
+            self._sync_folder(self.blobs)
+            target.hardlink_to(source)
+            self._sync_folder(target.parent)
+        except OSError as error:
+            if error.errno in NO_SPACE:
+                self.discard(blob)
+                raise NoSpaceError from error
+            raise
+        return blob
+
+    def discard(self, blob: str) -> None:
+        """Delete a blob; it is no fault if it is gone already."""
+        self.path(blob).unlink(missing_ok=True)
+
+    def path(self, blob: str) -> Path:
+        """Return where a blob lies; raise ValueError if *blob* names none."""
+        if not _BLOB.fullmatch(blob):
+            raise ValueError(blob)
+        return self.blobs / blob
+
+    def _sync(self, path: Path) -> None:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _sync_folder(self, path: Path) -> None:
+        self._sync(path)

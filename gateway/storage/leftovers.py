@@ -1,0 +1,109 @@
+"""What crashes and broken lines leave in a store, and how old it is."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import stat
+from typing import TYPE_CHECKING, Final
+
+from gateway.storage.blobs import is_blob
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from gateway.storage.blobs import BlobStore
+
+#: Seconds after which a spool file is a leftover, whoever has it open: nginx
+#: writes to one that still comes every few kilobytes.
+SPOOL_SECONDS: Final = 24 * 3600
+_PIECE: Final = 1 << 20
+
+
+def blobs(store: BlobStore) -> Iterator[tuple[str, os.stat_result]]:
+    """Give every blob and its state, folder by folder."""
+    for folder in sorted(_entries(store.blobs), key=lambda entry: entry.name):
+        if not folder.is_dir(follow_symlinks=False):
+            continue
+        for file in _entries(folder.path):
+            name = f"{folder.name}/{file.name}"
+            state = _state(file)
+            if state is not None and is_blob(name):
+                yield name, state
+
+
+def partials(store: BlobStore) -> Iterator[tuple[str, os.stat_result]]:
+    """Give the name and state of every file of an unfinished upload."""
+    for file in _entries(store.partials):
+        state = _state(file)
+        if state is not None:
+            yield file.name, state
+
+
+def spool_files(store: BlobStore, *, now: int, grace: int) -> Iterator[Path]:
+    """Give what nobody will ever finish in the spool.
+
+    Untouched for *grace* seconds and open nowhere; where the file system can't
+    tell that, untouched for a day.
+    """
+    for file in _entries(store.spool):
+        state = _state(file)
+        if state is None:
+            continue
+        age = now - state.st_mtime
+        path = store.spool / file.name
+        if age >= SPOOL_SECONDS or (age >= grace and _is_closed(path)):
+            yield path
+
+
+def age(state: os.stat_result, *, now: int) -> float:
+    """Return the seconds since a file was last written, linked or unlinked."""
+    return now - max(state.st_mtime, state.st_ctime)
+
+
+def sha256(path: Path, *, is_stopped: Callable[[], bool]) -> bytes | None:
+    """Return a file's digest, or None if *is_stopped* became true on the way."""
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while piece := file.read(_PIECE):
+            if is_stopped():
+                return None
+            digest.update(piece)
+    return digest.digest()
+
+
+def _is_closed(path: Path) -> bool:
+    """Tell whether no process has the file open, in whatever container.
+
+    The kernel gives a write lease on a file only to its sole opener.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except FileNotFoundError:
+        return []
+
+
+def _state(file: os.DirEntry[str]) -> os.stat_result | None:
+    """Return the state of a regular file; None for another or a vanished one."""
+    try:
+        state = file.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return state if stat.S_ISREG(state.st_mode) else None

@@ -1,0 +1,159 @@
+"""The files of resumable uploads: bytes are moved in the kernel, under a lock.
+
+A file's size is how far its upload has come.  That is true at every moment: what
+a killed worker has moved is the beginning of what it was to move.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gateway.errors import LockedError, NoSpaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from gateway.storage.blobs import BlobStore
+
+_POLL_SECONDS: Final = 0.02
+_STEP: Final = 1 << 30  # bytes that one system call is asked to move
+_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+# What copy_file_range(2) says where it can't do it.
+_UNABLE: Final = frozenset({errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP})
+
+
+@dataclass
+class PartialFile:
+    """One file, locked; ``descriptor`` is open for writing."""
+
+    path: Path
+    spool: Path
+    descriptor: int
+
+    @property
+    def size(self) -> int:
+        """How many bytes are there."""
+        return os.fstat(self.descriptor).st_size
+
+    def append(self, source: Path, *, is_whole: bool) -> None:
+        """Add the bytes of *source*, which stays.
+
+        Raise NoSpaceError when the disk is full: what fits stays, unless it
+        *is_whole* or nothing.
+        """
+        before = self.size
+        if source.stat().st_size == 0:
+            return
+        try:
+            if before == 0 and source.parent == self.spool:
+                self._take(source)
+            else:
+                self._copy(source, before)
+        except OSError as error:
+            if is_whole:
+                os.ftruncate(self.descriptor, before)
+            if error.errno in _NO_SPACE:
+                raise NoSpaceError from error
+            raise
+
+    def remove(self) -> None:
+        """Delete the file; it is no fault if it is gone already."""
+        self.path.unlink(missing_ok=True)
+
+    def _take(self, source: Path) -> None:
+        """Put the spooled file itself in the empty one's place: nothing is copied."""
+        ours = os.open(source, os.O_RDWR | os.O_CLOEXEC)
+        # Locked before others can find it by the name.
+        fcntl.flock(ours, fcntl.LOCK_EX)
+        link = self.spool / f"taken-{self.path.name}"
+        link.unlink(missing_ok=True)
+        link.hardlink_to(source)
+        link.rename(self.path)
+        # The lock on the old one ends with its last descriptor: who waits for it
+        # finds that the name leads elsewhere.
+        os.dup2(ours, self.descriptor, inheritable=False)
+        os.close(ours)
+
+    def _copy(self, source: Path, position: int) -> None:
+        os.lseek(self.descriptor, position, os.SEEK_SET)
+        descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _move(descriptor, self.descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@dataclass(frozen=True)
+class PartialFiles:
+    """The folder ``partials`` of the store."""
+
+    store: BlobStore
+
+    def path(self, partial_id: str) -> Path:
+        """Return where a partial's bytes lie."""
+        return self.store.partials / partial_id
+
+    @contextmanager
+    def lock(self, partial_id: str, *, seconds: float) -> Iterator[PartialFile]:
+        """Hold a partial's file, made if it is missing.
+
+        Raise LockedError if somebody else holds it for *seconds* more.
+        """
+        path = self.path(partial_id)
+        patience = max(1, int(seconds / _POLL_SECONDS))
+        for _ in range(patience):
+            with _opened(path) as descriptor:
+                if _is_locked(descriptor) and _is_at(path, descriptor):
+                    yield PartialFile(path, self.store.spool, descriptor)
+                    return
+            time.sleep(_POLL_SECONDS)
+        raise LockedError
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno in _NO_SPACE:
+            raise NoSpaceError from error
+        raise
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _is_locked(descriptor: int) -> bool:
+    with suppress(BlockingIOError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Tell whether *path* still leads to what was opened there."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    return False
+
+
+def _move(source: int, target: int) -> None:
+    """Move all of *source* to *target*'s position, without reading it."""
+    position = 0
+    try:
+        while moved := os.copy_file_range(source, target, _STEP, position):
+            position += moved
+    except OSError as error:
+        if error.errno not in _UNABLE:
+            raise
+    # Elsewhere; and some file systems move nothing and don't say so.
+    while moved := os.sendfile(target, source, position, _STEP):
+        position += moved
