@@ -1,0 +1,1 @@
+"""Files that come in: admission before the first byte, finalising after the last."""

@@ -1,0 +1,178 @@
+"""Whether an upload may come, before its first byte is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gateway.catalog import drops
+from gateway.catalog import uploads as catalog
+from gateway.catalog.drops import State
+from gateway.errors import (
+    DropOverError,
+    NoSpaceError,
+    OverQuotaError,
+    TooLargeError,
+    TooManyUploadsError,
+    TypeRefusedError,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from gateway.catalog.drops import Drop
+    from gateway.catalog.users import User
+    from gateway.storage.blobs import BlobStore
+
+#: Seconds that the bytes of an upload stay reserved if it is never finished.
+#: What comes later than this is counted again at its end.
+RESERVED_SECONDS: Final = 6 * 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class UploadLimits:
+    """What the operator allows: bytes, and media types by exact name or ``image/*``.
+
+    0 bytes mean no limit; no types mean every type.
+    """
+
+    size: int
+    quota: int
+    user_quota: int
+    free_space: int
+    running: int
+    types: tuple[str, ...] = ()
+    denied_types: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Announcement:
+    """What is known of an upload before it comes.
+
+    ``reservation`` is the id that its room is reserved under until ``expires``
+    (Unix seconds), ``size`` its bytes or None for a body without a length,
+    which is counted at its end; ``media_type`` None is told by its end, too.
+    """
+
+    reservation: str
+    size: int | None
+    media_type: str | None
+    expires: int
+    drop: Drop | None = None
+
+
+@dataclass(frozen=True)
+class Admission:
+    """Decides whether an upload may come."""
+
+    store: BlobStore
+    limits: UploadLimits
+
+    def admit(
+        self, connection: Connection, user: User, coming: Announcement, *, now: int
+    ) -> None:
+        """Reserve room for what is coming, or raise why not.
+
+        *connection* is in a write transaction.
+        """
+        size = coming.size or 0
+        if coming.media_type is not None:
+            self.check_type(coming.media_type, coming.drop)
+        running = self.check_room(
+            connection, user, size=size, drop=coming.drop, now=now
+        )
+        if self.limits.running and running >= self.limits.running:
+            raise TooManyUploadsError(self.limits.running)
+        _reserve(connection, user, coming)
+
+    def admit_piece(
+        self,
+        connection: Connection,
+        user: User,
+        coming: Announcement,
+        *,
+        size: int,
+        now: int,
+    ) -> None:
+        """Let *size* more bytes come of what has its room already, or raise why not.
+
+        *connection* is in a write transaction.
+        """
+        # Its own reservation doesn't count against it.
+        catalog.release(connection, coming.reservation)
+        running = catalog.usage(connection, user, now=now).running
+        if self.limits.running and running >= self.limits.running:
+            raise TooManyUploadsError(self.limits.running)
+        if self.store.free_bytes() - size < self.limits.free_space:
+            raise NoSpaceError
+        _reserve(connection, user, coming)
+
+    def check_type(self, media_type: str, drop: Drop | None) -> None:
+        """Raise TypeRefusedError for a type that operator or *drop* does not take."""
+        for allowed in (self.limits.types, drop.types if drop else ()):
+            if allowed and not _matches(media_type, allowed):
+                raise TypeRefusedError(media_type)
+        if _matches(media_type, self.limits.denied_types):
+            raise TypeRefusedError(media_type)
+
+    def check_room(
+        self,
+        connection: Connection,
+        user: User,
+        *,
+        size: int,
+        drop: Drop | None,
+        now: int,
+        is_here: bool = False,
+    ) -> int:
+        """Return how many uploads the user has running.
+
+        Raise TooLargeError, OverQuotaError or NoSpaceError for *size* bytes
+        more, DropOverError for one file more than *drop* takes.  Bytes that are
+        on the disk already (*is_here*) need no room there.
+        """
+        limits = self.limits
+        for limit in (limits.size, drop.max_size if drop else None):
+            if limit and size > limit:
+                raise TooLargeError(limit)
+        taken = catalog.usage(connection, user, now=now)
+        if drop is not None:
+            _check_drop(connection, drop, now=now)
+        if limits.user_quota and taken.by_user + size > limits.user_quota:
+            raise OverQuotaError(limits.user_quota)
+        if limits.quota and taken.by_all + size > limits.quota:
+            raise OverQuotaError(limits.quota)
+        coming = 0 if is_here else size + self._unwritten(taken)
+        if self.store.free_bytes() - coming < limits.free_space:
+            raise NoSpaceError
+        return taken.running
+
+    def _unwritten(self, taken: catalog.Usage) -> int:
+        # What has come of other uploads is missing from the free bytes already.
+        return max(0, taken.reserved - self.store.incoming_bytes())
+
+
+def _reserve(connection: Connection, user: User, coming: Announcement) -> None:
+    catalog.reserve(
+        connection,
+        user,
+        reservation=coming.reservation,
+        size=coming.size or 0,
+        expires=coming.expires,
+        drop_id=coming.drop.id if coming.drop else None,
+    )
+
+
+def _check_drop(connection: Connection, drop: Drop, *, now: int) -> None:
+    current = drops.by_id(connection, drop.id)
+    if current is None or current.state(now=now) is not State.OPEN:
+        raise DropOverError(drop.id)
+    if current.max_uploads is not None:
+        running = catalog.running_by_drop(connection, drop, now=now)
+        if current.taken + running >= current.max_uploads:
+            raise DropOverError(drop.id)
+
+
+def _matches(media_type: str, patterns: tuple[str, ...]) -> bool:
+    family = media_type.partition("/")[0] + "/*"
+    return media_type in patterns or family in patterns

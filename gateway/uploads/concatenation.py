@@ -1,0 +1,113 @@
+"""Parts that came in parallel, put together into one upload."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gateway.catalog import partials
+from gateway.catalog import uploads as catalog
+from gateway.errors import NotServableError, RefusedError, UnfinishedPartError
+from gateway.uploads.tus import PARTIAL
+
+if TYPE_CHECKING:
+    from gateway.catalog.partials import Partial
+    from gateway.storage.partials import PartialFile
+    from gateway.uploads.resumable import Progress, Resumables, Sender
+    from gateway.uploads.tus import Creation
+
+
+@dataclass(frozen=True)
+class Concatenation:
+    """Makes final uploads."""
+
+    resumables: Resumables
+
+    def make(self, sender: Sender, creation: Creation, *, now: int) -> Progress:
+        """Make the final upload that *creation* names the parts of.
+
+        The parts are used up by it.  Asked again, because the answer was lost,
+        it is the same upload.  Raise UnfinishedPartError for a part that is not
+        whole or used up, and what finalising raises: then the parts stay.
+        """
+        earlier = self._earlier(sender, creation, now)
+        if earlier is not None:
+            return self.resumables.look(sender, earlier.id, now=now)
+        with ExitStack() as held:
+            # In one order, so that two who want the same can't wait for each other.
+            locked = {
+                part: held.enter_context(self.resumables.held(sender, part, now=now))
+                for part in sorted(set(creation.parts))
+            }
+            parts = [locked[part] for part in creation.parts]
+            for part, file in parts:
+                _check(part, file)
+            progress = self._put_together(sender, creation, parts, now)
+            self._use_up(list(locked.values()), progress.partial)
+        return progress
+
+    def _earlier(self, sender: Sender, creation: Creation, now: int) -> Partial | None:
+        with self.resumables.database.read() as connection:
+            found = partials.by_concat(connection, sender.user.id, creation.concat)
+        if found is None or found.upload_id is None:
+            return None
+        try:
+            return self.resumables.find(sender, found.id, now=now)
+        except RefusedError:
+            return None
+
+    def _put_together(
+        self,
+        sender: Sender,
+        creation: Creation,
+        parts: list[tuple[Partial, PartialFile]],
+        now: int,
+    ) -> Progress:
+        resumables = self.resumables
+        with resumables.database.write() as connection:
+            # Their bytes are counted once, as the final upload's.
+            for part, _ in parts:
+                catalog.release(connection, part.id)
+            final = resumables.create(
+                connection,
+                sender,
+                creation,
+                size=sum(file.size for _, file in parts),
+                now=now,
+            )
+        with resumables.held(sender, final.id, now=now) as (final, whole):
+            try:
+                for _, file in parts:
+                    whole.append(file.path, is_whole=False)
+                return resumables.settle(sender, final, whole, now=now)
+            except RefusedError:
+                resumables.forget(final, whole)
+                self._reserve_again(sender, [part for part, _ in parts])
+                raise
+
+    def _reserve_again(self, sender: Sender, parts: list[Partial]) -> None:
+        with self.resumables.database.write() as connection:
+            for part in parts:
+                catalog.reserve(
+                    connection,
+                    sender.user,
+                    reservation=part.id,
+                    size=part.size or 0,
+                    expires=part.expires,
+                    drop_id=part.drop_id,
+                )
+
+    def _use_up(self, parts: list[tuple[Partial, PartialFile]], final: Partial) -> None:
+        with self.resumables.database.write() as connection:
+            for part, _ in parts:
+                partials.finish(connection, part.id, final.upload_id or "")
+        for _, file in parts:
+            file.remove()
+
+
+def _check(part: Partial, file: PartialFile) -> None:
+    if part.concat != PARTIAL:
+        raise NotServableError("no-part")
+    if part.upload_id is not None or file.size != part.size:
+        raise UnfinishedPartError(part.id)

@@ -1,0 +1,160 @@
+"""After the last byte: an upload becomes a blob and a row, or nothing.
+
+Content and name are on disk before the catalog says so, and the catalog says so
+before the client is told: what was acknowledged survives a power cut, and what
+was not leaves at most a blob that housekeeping finds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gateway.catalog import drops, partials
+from gateway.catalog import uploads as catalog
+from gateway.errors import (
+    DigestMismatchError,
+    NameTakenError,
+    RefusedError,
+    RepeatedUploadError,
+)
+from gateway.storage.blobs import new_id
+from gateway.uploads.content import decide
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gateway.catalog.database import Database
+    from gateway.catalog.drops import Drop
+    from gateway.catalog.uploads import Upload
+    from gateway.catalog.users import User
+    from gateway.storage.blobs import BlobStore
+    from gateway.storage.media_types import MediaTypes
+    from gateway.storage.names import DisplayName
+    from gateway.uploads.admission import Admission
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """A body that has come whole: where it lies and what was said of it.
+
+    ``drop`` is the drop link that it came by; ``sha256`` what its sender says
+    it has; ``delete_after`` a Unix second.  ``partial_id`` is the resumable
+    upload that it was, which keeps its room when it can't be stored.
+    """
+
+    source: Path
+    name: DisplayName
+    reservation: str
+    drop: Drop | None = None
+    sha256: bytes | None = None
+    delete_after: int | None = None
+    idempotency_key: str | None = None
+    is_new_name_required: bool = False
+    partial_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Finaliser:
+    """Turns arrivals into uploads, kept for ``retention`` seconds; 0 is for ever."""
+
+    database: Database
+    store: BlobStore
+    admission: Admission
+    types: MediaTypes
+    retention: int = 0
+
+    def finalise(self, user: User, arrival: Arrival, *, now: int) -> Upload:
+        """Store an arrival durably and return it; its source stays.
+
+        With an idempotency key that was used before, the first upload is
+        returned and nothing is stored.  Raise the UploadError that applies,
+        with nothing left behind, or CatalogBusyError.
+        """
+        try:
+            return self._store(user, arrival, now)
+        except RepeatedUploadError:
+            self._give_back(arrival)
+            return self._first(user, arrival)
+        except RefusedError:
+            if arrival.partial_id is None:
+                self._give_back(arrival)
+            raise
+
+    def _store(self, user: User, arrival: Arrival, now: int) -> Upload:
+        _check_digest(arrival)
+        media_type, suffix = decide(arrival.name, arrival.source, self.types)
+        self.admission.check_type(media_type, arrival.drop)
+        upload_id = new_id()
+        upload = catalog.Upload(
+            id=upload_id,
+            owner_id=user.id,
+            name=arrival.name.text,
+            size=arrival.source.stat().st_size,
+            media_type=media_type,
+            blob=self.store.adopt(arrival.source, upload_id, suffix),
+            sha256=arrival.sha256,
+            created=now,
+            drop_id=arrival.drop.id if arrival.drop else None,
+            delete_after=self._delete_after(arrival, now),
+            idempotency_key=arrival.idempotency_key,
+        )
+        try:
+            self._write_down(user, arrival, upload, now)
+        except RefusedError:
+            self.store.discard(upload.blob)
+            raise
+        return upload
+
+    def _delete_after(self, arrival: Arrival, now: int) -> int | None:
+        ends = [arrival.delete_after, now + self.retention if self.retention else None]
+        return min((end for end in ends if end is not None), default=None)
+
+    def _write_down(
+        self, user: User, arrival: Arrival, upload: Upload, now: int
+    ) -> None:
+        with self.database.write() as connection:
+            catalog.release(connection, arrival.reservation)
+            self.admission.check_room(
+                connection,
+                user,
+                size=upload.size,
+                drop=arrival.drop,
+                now=now,
+                is_here=True,
+            )
+            if arrival.is_new_name_required and catalog.has_name(
+                connection, user, upload.name
+            ):
+                raise NameTakenError
+            catalog.add(connection, upload)
+            if arrival.partial_id is not None:
+                partials.finish(connection, arrival.partial_id, upload.id)
+            if arrival.drop is not None:
+                drops.take(connection, arrival.drop)
+
+    def _first(self, user: User, arrival: Arrival) -> Upload:
+        key = arrival.idempotency_key or ""
+        with self.database.read() as connection:
+            first = catalog.by_idempotency_key(connection, user, key)
+        if first is None:
+            raise RepeatedUploadError(key)
+        return first
+
+    def _give_back(self, arrival: Arrival) -> None:
+        # If the catalog can't note it now, the reservation ends by itself.
+        self.database.attempt(
+            lambda connection: catalog.release(connection, arrival.reservation),
+            may_use_reserve=True,
+        )
+
+
+def _check_digest(arrival: Arrival) -> None:
+    if arrival.sha256 is None:
+        return
+    with arrival.source.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").digest()
+    if not hmac.compare_digest(found, arrival.sha256):
+        raise DigestMismatchError

@@ -1,0 +1,165 @@
+"""A browser's upload form (RFC 7578), read from the spool into files of its parts.
+
+The one body that Python parses; nginx has spooled it whole.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.http import parse_options_header
+from werkzeug.sansio.multipart import (
+    Data,
+    Epilogue,
+    Field,
+    File,
+    MultipartDecoder,
+    NeedData,
+)
+
+from gateway.errors import (
+    BadFormError,
+    BadNameError,
+    ForgedFormError,
+    NoSpaceError,
+    TooManyFilesError,
+)
+from gateway.storage.blobs import NO_SPACE
+from gateway.storage.names import DisplayName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from gateway.storage.blobs import BlobStore
+
+#: Files of one form.
+MAXIMUM_FILES: Final = 100
+#: Bytes that a form may have beside its files' content.
+ENVELOPE: Final = 1 << 20
+_OTHER_PARTS: Final = 10
+_FIELD_BYTES: Final = 4096
+_PIECE: Final = 1 << 18
+_BOUNDARY_BYTES: Final = 200  # RFC 2046 allows 70
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of a form: its name, and where its content lies."""
+
+    name: DisplayName
+    path: Path
+
+
+@dataclass(frozen=True)
+class FormReader:
+    """Reads forms whose first field *token_field* shows where they come from."""
+
+    store: BlobStore
+    token_field: str
+
+    @contextmanager
+    def files(
+        self, body: Path, content_type: str, check: Callable[[str], None]
+    ) -> Iterator[list[Part]]:
+        """Give the files of the form *body*, each in the spool for as long as it takes.
+
+        *check* gets the token, before any file is looked at, and raises what is
+        to be raised.  Raise BadFormError, TooManyFilesError, BadNameError or
+        NoSpaceError; nothing is left in the spool then.
+        """
+        with ExitStack() as spool:
+            try:
+                parts = self._read(body, _boundary(content_type), check, spool)
+            except (RequestEntityTooLarge, ValueError):
+                # Too large is what lies between the parts, or their headers.
+                raise BadFormError("malformed") from None
+            except OSError as error:
+                if error.errno in NO_SPACE:
+                    raise NoSpaceError from error
+                raise
+            if not parts:
+                raise BadFormError("no-file")
+            yield parts
+
+    def _read(
+        self,
+        body: Path,
+        boundary: bytes,
+        check: Callable[[str], None],
+        spool: ExitStack,
+    ) -> list[Part]:
+        events = _events(body, boundary)
+        self._check_first(events, check)
+        parts: list[Part] = []
+        for event in events:
+            if isinstance(event, File) and event.filename:
+                path = spool.enter_context(self.store.empty())
+                parts.append(Part(_name(event.filename), path))
+                with path.open("wb") as file:
+                    _copy(events, file)
+        return parts
+
+    def _check_first(
+        self, events: Iterator[object], check: Callable[[str], None]
+    ) -> None:
+        first = next(events, None)
+        if not isinstance(first, Field) or first.name != self.token_field:
+            raise ForgedFormError
+        text = b""
+        for event in events:
+            if isinstance(event, Data):
+                text += event.data
+                if len(text) > _FIELD_BYTES:
+                    raise BadFormError("field-too-long")
+                if not event.more_data:
+                    break
+        check(text.decode())
+
+
+def _boundary(content_type: str) -> bytes:
+    media_type, options = parse_options_header(content_type)
+    boundary = options.get("boundary", "").encode()
+    if media_type != "multipart/form-data" or not 0 < len(boundary) <= _BOUNDARY_BYTES:
+        raise BadFormError("not-multipart")
+    return boundary
+
+
+def _events(body: Path, boundary: bytes) -> Iterator[Field | File | Data]:
+    """Decode *body*; raise ValueError for what is no form, or ends too early."""
+    decoder = MultipartDecoder(boundary, max_form_memory_size=2 * _PIECE)
+    parts = 0
+    with body.open("rb") as file:
+        while True:
+            piece = file.read(_PIECE)
+            decoder.receive_data(piece or None)
+            while not isinstance(event := decoder.next_event(), NeedData):
+                if isinstance(event, Epilogue):
+                    return
+                if isinstance(event, Field | File):
+                    parts += 1
+                    if parts > MAXIMUM_FILES + _OTHER_PARTS:
+                        raise TooManyFilesError(MAXIMUM_FILES)
+                if isinstance(event, Field | File | Data):
+                    yield event
+
+
+def _copy(events: Iterator[object], file: BinaryIO) -> None:
+    for event in events:
+        if not isinstance(event, Data):
+            raise BadFormError("malformed")
+        file.write(event.data)
+        if not event.more_data:
+            return
+
+
+def _name(text: str) -> DisplayName:
+    try:
+        return DisplayName.parse(text)
+    except BadNameError:
+        # The browser's person can't do anything about it.
+        return DisplayName("file")

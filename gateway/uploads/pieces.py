@@ -1,0 +1,198 @@
+"""The pieces that a resumable upload comes in: admitted, appended, salvaged."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gateway.catalog import partials
+from gateway.catalog import uploads as catalog
+from gateway.errors import (
+    BadUploadError,
+    ChecksumError,
+    LockedError,
+    NotPermittedError,
+    RefusedError,
+    TooLargeError,
+    WrongOffsetError,
+)
+from gateway.uploads.tus import PARTIAL
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gateway.catalog.partials import Partial
+    from gateway.storage.partials import PartialFile
+    from gateway.uploads.resumable import Progress, Resumables, Sender
+    from gateway.uploads.tus import Checksum, Creation, Piece
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Adds pieces to resumable uploads.
+
+    A ``turn`` is the id of the request that brings a piece.  The newest that was
+    admitted has it: a client that comes back over another line need not wait
+    until the gateway notices that the first one is dead.
+    """
+
+    resumables: Resumables
+
+    def begin(
+        self,
+        sender: Sender,
+        creation: Creation,
+        source: Path,
+        checksum: Checksum | None,
+        *,
+        turn: str,
+        now: int,
+    ) -> Progress:
+        """Create an upload whose first bytes came with the request, perhaps none."""
+        try:
+            size = source.stat().st_size
+            if creation.size is not None and size > creation.size:
+                raise TooLargeError(creation.size)
+            _verify(checksum, source)
+            with self.resumables.database.write() as connection:
+                catalog.release(connection, turn)
+                partial = self.resumables.create(
+                    connection, sender, creation, size=creation.size, now=now
+                )
+        except RefusedError:
+            self.resumables.give_back(turn)
+            raise
+        with self.resumables.held(sender, partial.id, now=now) as (partial, file):
+            try:
+                file.append(source, is_whole=checksum is not None)
+                return self.resumables.settle(sender, partial, file, now=now)
+            except RefusedError:
+                # Its client will never learn its URL.
+                self.resumables.forget(partial, file)
+                raise
+
+    def admit(
+        self,
+        sender: Sender,
+        partial_id: str,
+        piece: Piece,
+        *,
+        length: int | None,
+        turn: str,
+        now: int,
+    ) -> None:
+        """Give a request its turn before its body is read, or raise why not.
+
+        *length* is None for a body that does not say how long it is.
+        """
+        resumables = self.resumables
+        with resumables.held(sender, partial_id, now=now) as (partial, file):
+            whole = _whole(partial, piece)
+            _check(partial, whole, piece, file, length or 0)
+            if partial.upload_id is not None:
+                return
+            end = piece.offset + (length or 0)
+            expires = resumables.end(sender, now=now)
+            coming = resumables.announcement(
+                sender,
+                replace(partial, size=end if whole is None else whole, expires=expires),
+            )
+            admission = resumables.finaliser.admission
+            with resumables.database.write() as connection:
+                if partial.size is None:
+                    catalog.release(connection, partial.id)
+                    admission.admit(connection, sender.user, coming, now=now)
+                else:
+                    admission.admit_piece(
+                        connection, sender.user, coming, size=length or 0, now=now
+                    )
+                partials.change(connection, partial.id, turn=turn, expires=expires)
+
+    def append(
+        self,
+        sender: Sender,
+        partial_id: str,
+        piece: Piece,
+        source: Path,
+        *,
+        turn: str,
+        now: int,
+    ) -> Progress:
+        """Add the piece that lies in *source*, and finish what is whole by it."""
+        try:
+            with self.resumables.held(sender, partial_id, now=now) as (partial, file):
+                whole = _whole(partial, piece)
+                _check(partial, whole, piece, file, source.stat().st_size)
+                if partial.upload_id is None and partial.turn != turn:
+                    raise LockedError
+                _verify(piece.checksum, source)
+                if partial.upload_id is not None:
+                    return self.resumables.settle(sender, partial, file, now=now)
+                file.append(source, is_whole=piece.checksum is not None)
+                noted = self._note(sender, replace(partial, size=whole), now)
+                return self.resumables.settle(sender, noted, file, now=now)
+        except RefusedError:
+            self.resumables.end_turn(partial_id, turn)
+            raise
+
+    def salvage(
+        self,
+        sender: Sender,
+        partial_id: str,
+        piece: Piece,
+        source: Path | None,
+        *,
+        turn: str,
+        now: int,
+    ) -> None:
+        """Keep what had come of a piece when its connection was cut.
+
+        Nothing is kept of one with a checksum, nor of one that has lost its turn.
+        """
+        if source is None or piece.checksum is not None:
+            self.resumables.end_turn(partial_id, turn)
+            return
+        self.append(sender, partial_id, piece, source, turn=turn, now=now)
+
+    def _note(self, sender: Sender, partial: Partial, now: int) -> Partial:
+        """Write down that a piece is there; return the upload as it is now."""
+        expires = self.resumables.end(sender, now=now)
+        with self.resumables.database.write() as connection:
+            partials.change(
+                connection, partial.id, turn="", size=partial.size, expires=expires
+            )
+            catalog.extend(connection, partial.id, expires=expires)
+        return replace(partial, turn="", expires=expires)
+
+
+def _whole(partial: Partial, piece: Piece) -> int | None:
+    """Return the size of the whole, which a piece may be the first to tell."""
+    if partial.size is not None and piece.size not in {None, partial.size}:
+        raise BadUploadError("upload-length")
+    return piece.size if partial.size is None else partial.size
+
+
+def _check(
+    partial: Partial, whole: int | None, piece: Piece, file: PartialFile, length: int
+) -> None:
+    """Raise what is wrong with *length* bytes more at the piece's offset."""
+    if partial.concat not in {"", PARTIAL}:
+        raise NotPermittedError("final-upload")
+    offset = file.size if partial.upload_id is None else partial.size or 0
+    if piece.offset != offset:
+        raise WrongOffsetError(offset)
+    if whole is not None and offset > whole:
+        raise BadUploadError("upload-length")
+    if whole is not None and offset + length > whole:
+        raise TooLargeError(whole)
+
+
+def _verify(checksum: Checksum | None, source: Path) -> None:
+    if checksum is None:
+        return
+    with source.open("rb") as file:
+        found = hashlib.file_digest(file, checksum.algorithm).digest()
+    if not hmac.compare_digest(found, checksum.digest):
+        raise ChecksumError

@@ -1,0 +1,253 @@
+"""Resumable uploads from their creation to their end, whatever breaks between.
+
+The row is in the catalog, the bytes are in the store's ``partials``, and the
+file's size is the offset.  Everything that changes one holds its file's lock and
+reads the row again under it.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from gateway.catalog import partials
+from gateway.catalog import uploads as catalog
+from gateway.catalog.partials import Partial
+from gateway.errors import (
+    DropOverError,
+    NotPermittedError,
+    NotServableError,
+    PartialOverError,
+    RefusedError,
+    TooLargeError,
+    TypeRefusedError,
+)
+from gateway.storage.blobs import is_id, new_id
+from gateway.storage.names import DisplayName
+from gateway.uploads.admission import Announcement
+from gateway.uploads.finalise import Arrival
+from gateway.uploads.tus import PARTIAL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+    from gateway.catalog.database import Database
+    from gateway.catalog.drops import Drop
+    from gateway.catalog.users import User
+    from gateway.storage.media_types import MediaTypes
+    from gateway.storage.partials import PartialFile, PartialFiles
+    from gateway.uploads.finalise import Finaliser
+    from gateway.uploads.tus import Creation
+
+#: Seconds that a request waits for another one that works on the same upload.
+PATIENCE: Final = 5.0
+#: Seconds that one by a drop link is kept at most: it holds a place of the link's.
+DROP_LIFE: Final = 86_400
+# What no later try can mend: such an upload is given up with all of its bytes.
+_HOPELESS: Final = (TypeRefusedError, TooLargeError, DropOverError)
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Whose upload it is, and the drop link that they came by."""
+
+    user: User
+    drop: Drop | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an upload has come, in bytes."""
+
+    partial: Partial
+    offset: int
+
+
+@dataclass(frozen=True)
+class Resumables:
+    """Creates, finds, finishes and ends resumable uploads.
+
+    ``life`` is for how many seconds one is kept after it was last heard of.
+    """
+
+    database: Database
+    files: PartialFiles
+    finaliser: Finaliser
+    types: MediaTypes
+    life: int
+
+    def create(
+        self,
+        connection: Connection,
+        sender: Sender,
+        creation: Creation,
+        *,
+        size: int | None,
+        now: int,
+    ) -> Partial:
+        """Reserve room for an upload and write it down, or raise why not.
+
+        *connection* is in a write transaction.
+        """
+        partial = Partial(
+            id=new_id(),
+            owner_id=sender.user.id,
+            drop_id=_drop_id(sender),
+            name=creation.name.text,
+            size=size,
+            metadata=creation.metadata,
+            concat=creation.concat,
+            created=now,
+            expires=self.end(sender, now=now),
+        )
+        coming = self.announcement(sender, partial, is_named=creation.is_named)
+        self.finaliser.admission.admit(connection, sender.user, coming, now=now)
+        partials.add(connection, partial)
+        return partial
+
+    def end(self, sender: Sender, *, now: int) -> int:
+        """Return until when an upload that was heard of now is kept."""
+        if sender.drop is None:
+            return now + self.life
+        end = now + min(self.life, DROP_LIFE)
+        return end if sender.drop.expires is None else min(end, sender.drop.expires)
+
+    def announcement(
+        self, sender: Sender, partial: Partial, *, is_named: bool = True
+    ) -> Announcement:
+        """Return what is to be reserved for *partial*."""
+        is_typed = is_named and partial.concat != PARTIAL
+        return Announcement(
+            reservation=partial.id,
+            size=partial.size,
+            media_type=self.types.of(partial.name) if is_typed else None,
+            expires=partial.expires,
+            drop=sender.drop,
+        )
+
+    def find(self, sender: Sender, partial_id: str, *, now: int) -> Partial:
+        """Return the sender's upload; raise NotServableError or PartialOverError."""
+        if not is_id(partial_id):
+            raise NotServableError("no-upload")
+        with self.database.read() as connection:
+            partial = partials.by_id(connection, partial_id)
+        if partial is None:
+            raise NotServableError("no-upload")
+        if (partial.owner_id, partial.drop_id) != (sender.user.id, _drop_id(sender)):
+            raise NotServableError("not-owner")
+        if now >= partial.expires:
+            raise PartialOverError(partial.expires)
+        return partial
+
+    @contextmanager
+    def held(
+        self, sender: Sender, partial_id: str, *, now: int
+    ) -> Iterator[tuple[Partial, PartialFile]]:
+        """Give the upload as it stands, with its file locked.
+
+        Raise LockedError, and what ``find`` raises.
+        """
+        self.find(sender, partial_id, now=now)
+        with self.files.lock(partial_id, seconds=PATIENCE) as file:
+            try:
+                partial = self.find(sender, partial_id, now=now)
+            except RefusedError:
+                file.remove()
+                raise
+            if partial.upload_id is not None:
+                file.remove()
+            yield partial, file
+
+    def look(self, sender: Sender, partial_id: str, *, now: int) -> Progress:
+        """Return how far an upload is; one that is whole is finished first.
+
+        So an upload whose last request died between its last byte and its
+        answer is not lost.
+        """
+        partial = self.find(sender, partial_id, now=now)
+        if partial.upload_id is not None:
+            return _finished(partial)
+        with self.held(sender, partial_id, now=now) as (partial, file):
+            return self.settle(sender, partial, file, now=now)
+
+    def settle(
+        self, sender: Sender, partial: Partial, file: PartialFile, *, now: int
+    ) -> Progress:
+        """Make an upload of *partial* if all of it is there; return how far it is.
+
+        Raise what finalising raises.  Then nothing has changed and it can be
+        tried again, unless that is hopeless: such a one is removed.
+        """
+        if partial.upload_id is not None:
+            return _finished(partial)
+        if partial.concat == PARTIAL or file.size != partial.size:
+            return Progress(partial, file.size)
+        arrival = Arrival(
+            source=file.path,
+            name=DisplayName(partial.name),
+            reservation=partial.id,
+            drop=sender.drop,
+            idempotency_key=f"tus:{partial.id}",
+            partial_id=partial.id,
+        )
+        try:
+            upload = self.finaliser.finalise(sender.user, arrival, now=now)
+        except _HOPELESS:
+            self.forget(partial, file)
+            raise
+        file.remove()
+        return _finished(replace(partial, upload_id=upload.id, turn=""))
+
+    def terminate(self, sender: Sender, partial_id: str, *, now: int) -> None:
+        """End an upload and give back its room; a finished one is deleted.
+
+        Who came by a drop link can't take back what its maker has: that raises
+        NotPermittedError.
+        """
+        with self.held(sender, partial_id, now=now) as (partial, file):
+            is_stored = partial.upload_id is not None and partial.concat != PARTIAL
+            if is_stored and sender.drop is not None:
+                raise NotPermittedError("finished")
+            self.forget(partial, file)
+        if is_stored:
+            self._delete(partial.upload_id or "")
+
+    def forget(self, partial: Partial, file: PartialFile) -> None:
+        """Strike an unfinished upload out, row first."""
+        with self.database.write(may_use_reserve=True) as connection:
+            partials.remove(connection, partial.id)
+            catalog.release(connection, partial.id)
+        file.remove()
+
+    def end_turn(self, partial_id: str, turn: str) -> None:
+        """Note that a request has come to nothing; that much may fail."""
+        self.database.attempt(
+            lambda connection: partials.end_turn(connection, partial_id, turn),
+            may_use_reserve=True,
+        )
+
+    def give_back(self, reservation: str) -> None:
+        """Count a reservation no longer; that may fail, since it ends by itself."""
+        self.database.attempt(
+            lambda connection: catalog.release(connection, reservation),
+            may_use_reserve=True,
+        )
+
+    def _delete(self, upload_id: str) -> None:
+        with self.database.write(may_use_reserve=True) as connection:
+            upload = catalog.by_id(connection, upload_id)
+            if upload is not None:
+                catalog.remove(connection, upload)
+        if upload is not None:
+            self.finaliser.store.discard(upload.blob)
+
+
+def _finished(partial: Partial) -> Progress:
+    return Progress(partial, partial.size or 0)
+
+
+def _drop_id(sender: Sender) -> str | None:
+    return None if sender.drop is None else sender.drop.id
