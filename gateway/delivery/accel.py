@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from gateway.delivery.disposition import content_disposition
+from gateway.delivery.verdict import Source
 
 if TYPE_CHECKING:
     from gateway.delivery.verdict import Delivery
 
-#: The internal location of the files tree, in ``nginx/snippets/delivery.conf``.
-#: It ends in ``/`` on both sides: without it a header could name a neighbour.
-FILES_LOCATION: Final = "/_files/"
+#: The internal locations, in ``nginx/snippets/gateway.conf``.  They end in ``/`` on
+#: both sides: without it a header could name a neighbour.
+LOCATIONS: Final = {Source.FILES: "/_files/", Source.BLOBS: "/_blobs/"}
 
 
 def accel_headers(delivery: Delivery) -> dict[str, str]:
@@ -29,7 +30,7 @@ def accel_headers(delivery: Delivery) -> dict[str, str]:
     gives it, by the table that the verdict was made by.
     """
     headers = {
-        "X-Accel-Redirect": FILES_LOCATION + quote(delivery.target.text),
+        "X-Accel-Redirect": LOCATIONS[delivery.source] + quote(delivery.target),
         "Content-Disposition": content_disposition(
             delivery.name, is_inline=delivery.is_inline
         ),

@@ -15,14 +15,17 @@ def content_disposition(name: str, *, is_inline: bool) -> str:
 
     ``filename`` is for clients that know no better: what ASCII can't say, and
     ``%``, which some decode, becomes ``_``; quotes and backslashes too, whose
-    escapes browsers read differently.  ``filename*`` carries the whole name
-    and is left out where both would say the same.
+    escapes browsers read differently, and the ``/`` that the plain form of
+    some letters has.  ``filename*`` carries the whole name, with ``?`` for a
+    lone surrogate, and is left out where both would say the same.
     """
     kind = "inline" if is_inline else "attachment"
     plain = unicodedata.normalize("NFKD", name)
     plain = "".join(c for c in plain if not unicodedata.combining(c))
-    fallback = "".join(c if " " <= c <= "~" and c not in '"\\%' else "_" for c in plain)
+    fallback = "".join(
+        c if " " <= c <= "~" and c not in '"\\%/' else "_" for c in plain
+    )
     value = f'{kind}; filename="{fallback}"'
     if fallback != name:
-        value += f"; filename*=UTF-8''{quote(name, safe=_ATTR_CHAR)}"
+        value += f"; filename*=UTF-8''{quote(name, safe=_ATTR_CHAR, errors='replace')}"
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from gateway.errors import RefusedError
@@ -12,20 +13,30 @@ from gateway.storage.media_types import MediaTypes, is_inert
 from gateway.storage.paths import FilePath
 
 if TYPE_CHECKING:
+    from gateway.delivery.standing import Standing
     from gateway.links import KeyRing
+    from gateway.links.claims import Claims
     from gateway.storage.tree import FilesTree
+
+
+class Source(StrEnum):
+    """Where a delivered file lies."""
+
+    FILES = "files"
+    BLOBS = "blobs"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
     """Send this file.
 
-    ``target`` is its symlink-free path below the files tree, ``name`` what a
+    ``target`` is its symlink-free path below ``source``, ``name`` what a
     browser saves it as, ``max_age`` the seconds that the client may keep it,
     ``rate`` bytes a second or None for full speed.
     """
 
-    target: FilePath
+    source: Source
+    target: str
     name: str
     is_inline: bool
     max_age: int
@@ -39,6 +50,21 @@ class Refusal:
     error: RefusedError
 
 
+@dataclass(frozen=True)
+class InlinePolicy:
+    """Which media types browsers may show.
+
+    ``opted_in`` are those that the operator lets them show although they could
+    run script.
+    """
+
+    opted_in: frozenset[str] = frozenset()
+
+    def allows(self, media_type: str) -> bool:
+        """Tell whether *media_type* may be shown in the browser."""
+        return is_inert(media_type) or media_type in self.opted_in
+
+
 Verdict = Delivery | Refusal
 
 
@@ -46,42 +72,49 @@ Verdict = Delivery | Refusal
 class SignedURLJudge:
     """Judges requests for signed URLs.
 
-    ``cache_cap`` bounds the seconds that a client may keep a file;
-    ``inline_types`` are media types that the operator lets browsers show
-    although they could run script.
+    ``cache_cap`` bounds the seconds that a client may keep a file.
     """
 
     ring: KeyRing
     tree: FilesTree
     types: MediaTypes
+    standing: Standing
     cache_cap: int
-    inline_types: frozenset[str] = frozenset()
+    inline: InlinePolicy
 
     def judge(self, token: str, raw_path: bytes, *, now: float, client: str) -> Verdict:
         """Judge one request; *raw_path* is percent-decoded, *now* Unix seconds.
 
         The signature is checked before anything else is looked at, so that
-        without one nothing can be learnt of what lies in the tree.
+        without one nothing can be learnt of what lies in the tree, or was taken
+        back.  Raise CatalogBusyError when the catalog does not answer in time.
         """
         try:
             path = FilePath.decode(raw_path)
-            claims = signed_url.verify(self.ring, token, path.text).claims
+            link = signed_url.verify(self.ring, token, path.text)
+            claims = link.claims
             policy.check(claims, now=now, client=client)
-            target = self.tree.locate(path)
+            self.standing.check(link, path.text)
+            source, target, media_type = self._find(claims, path)
         except RefusedError as error:
             return Refusal(error)
         remaining = (
             self.cache_cap if claims.expires is None else int(claims.expires - now)
         )
         return Delivery(
+            source=source,
             target=target,
             name=claims.name or path.name,
-            is_inline=self._is_inline(claims.presentation, target.name),
+            is_inline=claims.presentation is not Presentation.ATTACHMENT
+            and self.inline.allows(media_type),
             max_age=max(0, min(self.cache_cap, remaining)),
             rate=claims.rate,
         )
 
-    def _is_inline(self, wish: Presentation | None, name: str) -> bool:
-        media_type = self.types.of(name)
-        may_show = is_inert(media_type) or media_type in self.inline_types
-        return may_show and wish is not Presentation.ATTACHMENT
+    def _find(self, claims: Claims, path: FilePath) -> tuple[Source, str, str]:
+        """Return where the file lies, its path there, and its media type."""
+        if claims.upload is not None:
+            upload = self.standing.upload(claims.upload)
+            return Source.BLOBS, upload.blob, upload.media_type
+        target = self.tree.locate(path)
+        return Source.FILES, target.text, self.types.of(target.name)
