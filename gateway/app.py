@@ -7,12 +7,32 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from gateway.delivery.verdict import SignedURLJudge
+from gateway.address import recorded_url
+from gateway.assets import asset
+from gateway.catalog.database import Database
+from gateway.delivery.standing import Standing
+from gateway.delivery.verdict import InlinePolicy, SignedURLJudge
 from gateway.errors import SettingsError
-from gateway.ops.assets import asset
+from gateway.storage.blobs import BlobStore
 from gateway.storage.media_types import MediaTypes
+from gateway.storage.partials import PartialFiles
 from gateway.storage.tree import FilesTree
-from gateway.web import routes
+from gateway.uploads.admission import Admission, UploadLimits
+from gateway.uploads.concatenation import Concatenation
+from gateway.uploads.finalise import Finaliser
+from gateway.uploads.pieces import Pieces
+from gateway.uploads.resumable import Resumables
+from gateway.web import csrf, pages, routes, sessions
+from gateway.web.accounts import AccountPages
+from gateway.web.drop_page import DropPage
+from gateway.web.drops import Drops
+from gateway.web.forms import UploadForm
+from gateway.web.home import HomePages
+from gateway.web.identity import Identities
+from gateway.web.intake import Intake
+from gateway.web.passwords import Passwords
+from gateway.web.tus import TusUploads
+from gateway.web.uploads import RawUploads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,16 +45,83 @@ def create_app(settings: Settings, *, clock: Callable[[], float] = time.time) ->
 
     Raise SettingsError when the settings lack keys or files.
     """
-    if settings.keys is None or settings.files is None:
+    if settings.keys is None or settings.files is None or settings.store is None:
         raise SettingsError(["GATEWAY_KEYS and GATEWAY_FILES must be set"])
     app = Flask(__name__, static_folder=None, template_folder="web/templates")
-    tree = FilesTree(settings.files)
-    judge = SignedURLJudge(
-        ring=settings.keys,
-        tree=tree,
-        types=MediaTypes.read(asset("nginx/snippets/media_types.conf")),
-        cache_cap=settings.cache_max_age,
-        inline_types=frozenset(settings.inline_types),
+    # Forms, and bodies of the API; uploads never come in as a body.
+    app.config["MAX_CONTENT_LENGTH"] = 65_536
+    types = MediaTypes.read(asset("nginx/snippets/media_types.conf"))
+    database = Database.open(settings.database)
+    store = BlobStore(settings.store)
+    admission = Admission(store, upload_limits(settings))
+    identities = Identities(database, settings.keys, clock, settings.session_life)
+    finaliser = Finaliser(database, store, admission, types, settings.retention)
+    intake = Intake(database, admission, finaliser, store, clock)
+    resumables = Resumables(
+        database, PartialFiles(store), finaliser, types, settings.tus_expiry
     )
-    routes.register(app, judge=judge, tree=tree, clock=clock)
+
+    def base_url() -> str:
+        return settings.public_url or recorded_url(settings.data) or ""
+
+    sessions.register(
+        app,
+        ring=settings.keys,
+        public_url=settings.public_url,
+        life=settings.session_life,
+    )
+    csrf.register(app)
+    pages.register(app)
+    routes.register(
+        app,
+        routes.Parts(
+            judge=SignedURLJudge(
+                ring=settings.keys,
+                tree=FilesTree(settings.files, settings.data),
+                types=types,
+                standing=Standing(database),
+                cache_cap=settings.cache_max_age,
+                inline=InlinePolicy(frozenset(settings.inline_types)),
+            ),
+            database=database,
+            store=store,
+            identities=identities,
+            uploads=RawUploads(
+                database=database,
+                identities=identities,
+                admission=admission,
+                finaliser=finaliser,
+                store=store,
+                types=types,
+                clock=clock,
+            ),
+            tus=TusUploads(
+                identities=identities,
+                resumables=resumables,
+                pieces=Pieces(resumables),
+                concatenation=Concatenation(resumables),
+                clock=clock,
+            ),
+            home=HomePages(database, identities, store, settings.upload_size),
+            form=UploadForm(identities, intake),
+            drop_page=DropPage(identities, intake, settings.upload_size, clock),
+            drops=Drops(database, identities, settings.keys, base_url, clock),
+            accounts=AccountPages(database, identities, Passwords(database), clock),
+            base_url=base_url,
+            clock=clock,
+        ),
+    )
     return app
+
+
+def upload_limits(settings: Settings) -> UploadLimits:
+    """Return what the settings say of uploads."""
+    return UploadLimits(
+        size=settings.upload_size,
+        quota=settings.quota,
+        user_quota=settings.user_quota,
+        free_space=settings.free_space,
+        running=settings.uploads_per_user,
+        types=settings.upload_types,
+        denied_types=settings.denied_types,
+    )

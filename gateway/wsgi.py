@@ -2,6 +2,8 @@
 
 Under gunicorn.conf.py the settings have been checked before a worker starts;
 under any other server this is where a missing, short or example key ends it.
+What lies on disk is the master's to check and ``/readyz``'s to tell: a worker
+that ended because a folder is away would be forked again at once, for ever.
 """
 
 import sys
@@ -11,7 +13,7 @@ from gateway.app import create_app
 from gateway.errors import SettingsError
 
 try:
-    app = create_app(settings.read(required=("keys", "files")).settings)
+    app = create_app(settings.read(required=("keys", "files"), look=False).settings)
 except SettingsError as error:
     for fault in error.faults:
         sys.stderr.write(f"gateway: {fault}\n")

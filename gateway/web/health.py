@@ -6,9 +6,14 @@ from typing import TYPE_CHECKING
 
 from flask import Response, jsonify
 
+from gateway.catalog.revision import is_current
+from gateway.errors import CatalogBusyError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway.catalog.database import Database
+    from gateway.storage.blobs import BlobStore
     from gateway.storage.tree import FilesTree
 
 
@@ -17,15 +22,30 @@ def healthz() -> Response:
     return _answer({"status": "ok"})
 
 
-def readyz(tree: FilesTree) -> Callable[[], tuple[Response, int] | Response]:
+def readyz(
+    tree: FilesTree, database: Database, store: BlobStore
+) -> Callable[[], tuple[Response, int] | Response]:
     """Return the view that tells whether requests can be served."""
 
     def check() -> tuple[Response, int] | Response:
-        if tree.is_readable():
-            return _answer({"status": "ok"})
-        return _answer({"status": "failing", "failing": ["files"]}), 503
+        states = {
+            "files": tree.is_readable(),
+            "catalog": _answers(database),
+            "store": store.is_writable(),
+        }
+        failing = [name for name, is_good in states.items() if not is_good]
+        if failing:
+            return _answer({"status": "failing", "failing": failing}), 503
+        return _answer({"status": "ok"})
 
     return check
+
+
+def _answers(database: Database) -> bool:
+    try:
+        return is_current(database)
+    except CatalogBusyError:
+        return False
 
 
 def _answer(body: dict[str, object]) -> Response:

@@ -1,7 +1,7 @@
-"""What a client is told: the one table from error to status and page.
+"""Refusals and errors, as a client meets them.
 
-Forged, malformed, unknown and missing look alike.  People get a page in plain
-words, programs problem JSON (RFC 9457); both carry the request id.
+People get a page in plain words, programs problem JSON (RFC 9457); both carry the
+request id.
 """
 
 from __future__ import annotations
@@ -10,17 +10,21 @@ import json
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from flask import Response, render_template, request
+from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException
 
-from gateway.delivery.accel import FILES_LOCATION
-from gateway.errors import (
-    EarlyLinkError,
-    ExpiredLinkError,
-    ForeignClientError,
-    RefusedError,
+from gateway.delivery.accel import LOCATIONS
+from gateway.errors import BadFieldsError, CatalogBusyError, RefusedError
+from gateway.web.explanations import (
+    BUSY,
+    BY_STATUS,
+    Explanation,
+    explain,
 )
+from gateway.web.pages import page
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -30,7 +34,11 @@ REASON_HEADER: Final = "X-Gateway-Reason"
 #: nginx makes it, for both logs and the page.
 REQUEST_ID_HEADER: Final = "X-Request-ID"
 
-# What the pages need and no more; they carry their style and no script.
+_PAGE: Final = "text/html"
+_PROBLEMS: Final = ("application/problem+json", "application/json")
+
+# What the page of a refusal needs and no more: it carries its style, so that it
+# shows where all else is down, and no script.
 _PAGE_POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
@@ -38,76 +46,59 @@ _PAGE_POLICY: Final = (
 
 
 @dataclass(frozen=True)
-class Explanation:
-    """A status and its plain words."""
+class Said:
+    """A refusal as text that fits into a header, for nginx to show; and its status.
 
-    status: HTTPStatus
-    title: str
-    text: str
+    RFC 9457's object for a program, or a page in one line of ASCII for a person.
+    """
 
-
-NOT_FOUND: Final = Explanation(
-    HTTPStatus.NOT_FOUND,
-    "There is nothing here",
-    "The link may have been cut or changed on its way. Copy it again, in one "
-    "piece, or ask whoever sent it for a new one.",
-)
-_EXPIRED: Final = Explanation(
-    HTTPStatus.GONE,
-    "This link has expired",
-    "It was good, but its time is over. Ask whoever sent it for a new one.",
-)
-_EARLY: Final = Explanation(
-    HTTPStatus.FORBIDDEN,
-    "This link is not open yet",
-    "It is good, but its time has not come. Try again later.",
-)
-_FOREIGN: Final = Explanation(
-    HTTPStatus.FORBIDDEN,
-    "This link does not open from here",
-    "It is good, but only inside certain networks. Connect to yours, perhaps by "
-    "VPN, and try again.",
-)
-_METHOD: Final = Explanation(
-    HTTPStatus.METHOD_NOT_ALLOWED,
-    "That is not possible here",
-    "This address can be read, nothing else.",
-)
-_BAD_REQUEST: Final = Explanation(
-    HTTPStatus.BAD_REQUEST,
-    "This request makes no sense",
-    "Something on the way may have damaged it. Try the link again.",
-)
-_FAILED: Final = Explanation(
-    HTTPStatus.INTERNAL_SERVER_ERROR,
-    "Something went wrong here",
-    "It is not your fault, and it has been logged. Try again later.",
-)
-
-_BY_ERROR: Final[dict[type[RefusedError], Explanation]] = {
-    ExpiredLinkError: _EXPIRED,
-    EarlyLinkError: _EARLY,
-    ForeignClientError: _FOREIGN,
-}
-_BY_STATUS: Final = {
-    explanation.status: explanation
-    for explanation in (NOT_FOUND, _METHOD, _BAD_REQUEST, _FAILED)
-}
+    status: int
+    body: str
 
 
 def register(app: Flask) -> None:
     """Make *app* answer every refusal and error with its explanation."""
     app.register_error_handler(RefusedError, _refused)
+    app.register_error_handler(BadFieldsError, _bad_fields)
+    app.register_error_handler(CatalogBusyError, _busy)
     app.register_error_handler(HTTPException, _http_error)
 
 
+def problem(error: RefusedError) -> Said:
+    """Return what a program is told of *error*."""
+    explanation = explain(error)
+    return Said(int(explanation.status), _problem_json(explanation))
+
+
+def busy() -> Said:
+    """Return what a program is told when the catalog does not answer."""
+    return Said(int(BUSY.status), _problem_json(BUSY))
+
+
+def notice(error: RefusedError) -> Said:
+    """Return what a person is told of *error*."""
+    explanation = explain(error)
+    text = _page(explanation, "/").get_data(as_text=True)
+    line = " ".join(text.split()).encode("ascii", "xmlcharrefreplace")
+    return Said(int(explanation.status), line.decode("ascii"))
+
+
 def _refused(error: RefusedError) -> Response:
-    return _answer(_BY_ERROR.get(type(error), NOT_FOUND), error.reason)
+    return _answer(explain(error), error.reason)
+
+
+def _bad_fields(error: BadFieldsError) -> Response:
+    errors = [{"field": k, "detail": v} for k, v in error.faults.items()]
+    return _answer(explain(error), error.reason, errors=errors)
+
+
+def _busy(_error: CatalogBusyError) -> Response:
+    return _answer(BUSY, "catalog-busy")
 
 
 def _http_error(error: HTTPException) -> Response:
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-    explanation = _BY_STATUS.get(
+    explanation = BY_STATUS.get(
         status, Explanation(status, status.phrase, status.description)
     )
     response = _answer(explanation, _reason(status))
@@ -118,39 +109,70 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _reason(status: HTTPStatus) -> str:
-    if request.path.startswith(FILES_LOCATION):
+    if request.path.startswith(tuple(LOCATIONS.values())):
         # nginx asks so when it could not open what the verdict named.
         return "undeliverable"
     return f"http-{status.value}"
 
 
-def _answer(explanation: Explanation, reason: str) -> Response:
-    request_id = request.headers.get(REQUEST_ID_HEADER, "")
+def _answer(explanation: Explanation, reason: str, **more: object) -> Response:
     if _is_program():
-        problem = {
-            "type": "about:blank",
-            "title": explanation.title,
-            "status": explanation.status.value,
-            "detail": explanation.text,
-            "request_id": request_id,
-        }
         response = Response(
-            json.dumps(problem), content_type="application/problem+json"
+            _problem_json(explanation, **more), content_type="application/problem+json"
         )
+        response.headers["Content-Security-Policy"] = _PAGE_POLICY
     else:
-        page = render_template(
-            "refusal.html", explanation=explanation, request_id=request_id
-        )
-        response = Response(page, content_type="text/html; charset=utf-8")
-    response.status_code = explanation.status
+        response = _page(explanation, request.path)
+    response.status = f"{int(explanation.status)} {explanation.phrase}".strip()
+    response.headers.update(explanation.headers)
     response.headers["Cache-Control"] = "no-store"
-    response.headers["Content-Security-Policy"] = _PAGE_POLICY
     response.headers["Vary"] = "Accept"
     response.headers[REASON_HEADER] = reason
     return response
 
 
+def _page(explanation: Explanation, path: str) -> Response:
+    if explanation.status == HTTPStatus.UNAUTHORIZED:
+        login = f"/login?next={quote(path, safe='/')}"
+        return page(
+            "unknown.html",
+            explanation=explanation,
+            request_id=_request_id(),
+            login=login,
+        )
+    text = render_template(
+        "refusal.html", explanation=explanation, request_id=_request_id()
+    )
+    response = Response(text, content_type="text/html; charset=utf-8")
+    response.headers["Content-Security-Policy"] = _PAGE_POLICY
+    return response
+
+
+def _problem_json(explanation: Explanation, **more: object) -> str:
+    return json.dumps(
+        {
+            "type": "about:blank",
+            "title": explanation.title,
+            "status": int(explanation.status),
+            "detail": explanation.text,
+            "request_id": _request_id(),
+            **more,
+        }
+    )
+
+
+def _request_id() -> str:
+    return request.headers.get(REQUEST_ID_HEADER, "")
+
+
 def _is_program() -> bool:
-    accept = request.accept_mimetypes
-    json_quality = max(accept["application/json"], accept["application/problem+json"])
-    return request.path.startswith("/api/") or (json_quality > accept["text/html"])
+    # Parameters like ``charset`` choose nothing here, but would match nothing.
+    accept = MIMEAccept(
+        [
+            (item.partition(";")[0], quality)
+            for item, quality in request.accept_mimetypes
+        ]
+    )
+    # At equal quality a type that is named wins over one that ``*/*`` lets in.
+    wish = accept.best_match((_PAGE, *_PROBLEMS), _PAGE)
+    return request.path.startswith(("/api/", "/tus/")) or wish != _PAGE

@@ -1,0 +1,99 @@
+"""``/api/v1/files``: a user's uploads, for programs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from flask import Response, jsonify, request
+
+from gateway.catalog import ids, uploads
+from gateway.catalog.tokens import Scope
+from gateway.errors import BadUploadError
+from gateway.storage.blobs import is_id
+from gateway.web.files import owned
+from gateway.web.uploads import described
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.catalog.database import Database
+    from gateway.catalog.drops import Drop
+    from gateway.catalog.uploads import Upload
+    from gateway.storage.blobs import BlobStore
+    from gateway.web.identity import Identities
+
+_PAGE: Final = 100
+_CURSOR: Final = re.compile(r"([0-9]{1,12})\.([a-z0-9]{1,32})", re.ASCII)
+
+
+@dataclass(frozen=True)
+class FilesAPI:
+    """Lists, shows and deletes uploads."""
+
+    database: Database
+    identities: Identities
+    store: BlobStore
+
+    def listing(self) -> Response:
+        """Return some of the caller's uploads, newest first, and where more are.
+
+        With ``?drop=`` only those that came by that drop link.
+        """
+        identity = self.identities.current()
+        identity.require(Scope.READ)
+        drop_id = chosen_drop()
+        with self.database.read() as connection:
+            page = uploads.newest(
+                connection,
+                identity.user,
+                limit=_PAGE,
+                after=cursor(is_id),
+                drop_id=drop_id,
+            )
+        more = None
+        if len(page) == _PAGE:
+            by_drop = f"drop={drop_id}&" if drop_id else ""
+            more = f"/api/v1/files?{by_drop}after={place(page[-1])}"
+        return jsonify({"files": [described(upload) for upload in page], "next": more})
+
+    def one(self, upload_id: str) -> Response:
+        """Return one upload."""
+        identity = self.identities.current()
+        identity.require(Scope.READ)
+        return jsonify(described(owned(self.database, identity, upload_id)))
+
+    def delete(self, upload_id: str) -> Response:
+        """Delete an upload: the row first, then the content."""
+        identity = self.identities.current()
+        identity.require(Scope.UPLOAD)
+        upload = owned(self.database, identity, upload_id)
+        with self.database.write(may_use_reserve=True) as connection:
+            uploads.remove(connection, upload)
+        self.store.discard(upload.blob)
+        return Response(status=204)
+
+
+def place(last: Upload | Drop) -> str:
+    """Return the ``?after=`` of the page that begins behind *last*."""
+    return f"{last.created}.{last.id}"
+
+
+def cursor(is_id: Callable[[str], bool]) -> tuple[int, str] | None:
+    """Return the ``created`` and ``id`` of the request's ``?after=``, if it has one."""
+    text = request.args.get("after")
+    if text is None:
+        return None
+    match = _CURSOR.fullmatch(text)
+    if match is None or not is_id(match[2]):
+        raise BadUploadError("after-is-no-cursor")
+    return int(match[1]), match[2]
+
+
+def chosen_drop() -> str | None:
+    """Return the id of the drop link that the request's ``?drop=`` names, if any."""
+    text = request.args.get("drop")
+    if text is not None and not ids.is_id(text):
+        raise BadUploadError("drop-is-no-id")
+    return text

@@ -1,0 +1,154 @@
+"""``/api/v1/drops``: a member's drop links, for programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from flask import Response, jsonify, request
+from pydantic import Field
+
+from gateway.catalog import drops, ids, users
+from gateway.catalog.tokens import Scope
+from gateway.errors import BadFieldsError, NotServableError, TermsError
+from gateway.links import codes
+from gateway.links.keyring import Purpose
+from gateway.uploads.terms import Terms
+from gateway.web import bodies
+from gateway.web.api import cursor, place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.catalog.database import Database
+    from gateway.catalog.drops import Drop
+    from gateway.links import KeyRing
+    from gateway.web.identity import Identities, Identity
+
+_PAGE: Final = 100
+
+
+class DropWish(bodies.Lasting):
+    """What a drop link is to take; ``max_size`` is in bytes."""
+
+    title: str = ""
+    max_uploads: int | None = None
+    max_size: int | None = None
+    types: list[str] = Field(default=[])
+
+
+@dataclass(frozen=True)
+class Drops:
+    """A member's drop links: made, listed and revoked.
+
+    ``base_url`` tells the address that people use.
+    """
+
+    database: Database
+    identities: Identities
+    ring: KeyRing
+    base_url: Callable[[], str]
+    clock: Callable[[], float]
+
+    def url(self, drop: Drop) -> str:
+        """Return the URL of a drop link."""
+        return codes.url(self.ring, Purpose.DROP, drop.id, base=self.base_url())
+
+    def new(self, identity: Identity, terms: Terms) -> Drop:
+        """Make a drop link to *identity*."""
+        identity.require(Scope.SHARE)
+        with self.database.write() as connection:
+            return drops.new(
+                connection, identity.user, now=int(self.clock()), **vars(terms)
+            )
+
+    def end(self, identity: Identity, drop_id: str) -> Drop:
+        """Revoke a drop link of *identity*'s own, or anybody's for an admin.
+
+        Raise NotServableError for any other.
+        """
+        identity.require(Scope.SHARE)
+        with self.database.write(may_use_reserve=True) as connection:
+            drop = drops.by_id(connection, drop_id) if ids.is_id(drop_id) else None
+            if drop is None:
+                raise NotServableError("no-drop-link")
+            if drop.owner_id != identity.user.id and not identity.is_admin:
+                raise NotServableError("not-owner")
+            drops.revoke(connection, drop, now=int(self.clock()))
+        return drop
+
+
+@dataclass(frozen=True)
+class DropsAPI:
+    """The views of drop links."""
+
+    drops: Drops
+
+    def make(self) -> tuple[Response, int]:
+        """Return a new drop link."""
+        identity = self.drops.identities.current()
+        identity.require(Scope.SHARE)
+        wish = bodies.read(DropWish)
+        now = int(self.drops.clock())
+        try:
+            terms = Terms.of(
+                title=wish.title,
+                max_uploads=wish.max_uploads,
+                max_size=wish.max_size,
+                types=wish.types,
+                expires=wish.end(now=now),
+                now=now,
+            )
+        except TermsError as error:
+            raise BadFieldsError(error.faults) from None
+        drop = self.drops.new(identity, terms)
+        return _answer(self._described(drop, identity.user.name)), 201
+
+    def listing(self) -> Response:
+        """Return some of the caller's drop links, newest first, and where more are.
+
+        An admin gets everybody's.
+        """
+        identity = self.drops.identities.current()
+        identity.require(Scope.SHARE)
+        after = cursor(ids.is_id)
+        with self.drops.database.read() as connection:
+            page = drops.newest(
+                connection,
+                None if identity.is_admin else identity.user,
+                limit=_PAGE,
+                after=after,
+            )
+            owners = {user.id: user.name for user in users.everyone(connection)}
+        more = None
+        if len(page) == _PAGE:
+            more = f"{request.path}?after={place(page[-1])}"
+        found = [self._described(drop, owners[drop.owner_id]) for drop in page]
+        return _answer({"drops": found, "next": more})
+
+    def end(self, drop_id: str) -> Response:
+        """Revoke a drop link; what has come by it stays."""
+        self.drops.end(self.drops.identities.current(), drop_id)
+        return Response(status=204)
+
+    def _described(self, drop: Drop, owner: str) -> dict[str, object]:
+        return {
+            "id": drop.id,
+            "owner": owner,
+            "url": self.drops.url(drop),
+            "title": drop.title,
+            "state": drop.state(now=int(self.drops.clock())),
+            "max_uploads": drop.max_uploads,
+            "taken": drop.taken,
+            "max_size": drop.max_size,
+            "types": list(drop.types),
+            "created": drop.created,
+            "expires": drop.expires,
+            "revoked": drop.revoked,
+        }
+
+
+def _answer(body: dict[str, object]) -> Response:
+    answer = jsonify(body)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer

@@ -1,0 +1,237 @@
+"""The one table from error to status and plain words.
+
+Forged, malformed, unknown and missing look alike: an error that is not in the
+table is a 404.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from typing import Final
+
+from gateway import errors
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A status and its plain words, and headers that go with them.
+
+    ``phrase`` is the status line's, for a status that HTTP does not have.
+    """
+
+    status: HTTPStatus | int
+    title: str
+    text: str
+    headers: dict[str, str] = field(default_factory=dict)
+    phrase: str = ""
+
+
+NOT_FOUND: Final = Explanation(
+    HTTPStatus.NOT_FOUND,
+    "There is nothing here",
+    "The link may have been cut or changed on its way. Copy it again, in one "
+    "piece, or ask whoever sent it for a new one.",
+)
+_EXPIRED: Final = Explanation(
+    HTTPStatus.GONE,
+    "This link has expired",
+    "It was good, but its time is over. Ask whoever sent it for a new one.",
+)
+_REVOKED: Final = Explanation(
+    HTTPStatus.GONE,
+    "This link was taken back",
+    "It was good, but whoever is in charge of the file has ended it. Ask whoever "
+    "sent it for a new one.",
+)
+_EARLY: Final = Explanation(
+    HTTPStatus.FORBIDDEN,
+    "This link is not open yet",
+    "It is good, but its time has not come. Try again later.",
+)
+_FOREIGN: Final = Explanation(
+    HTTPStatus.FORBIDDEN,
+    "This link does not open from here",
+    "It is good, but only inside certain networks. Connect to yours, perhaps by "
+    "VPN, and try again.",
+)
+_METHOD: Final = Explanation(
+    HTTPStatus.METHOD_NOT_ALLOWED,
+    "That is not possible here",
+    "This address can be read, nothing else.",
+)
+_BAD_REQUEST: Final = Explanation(
+    HTTPStatus.BAD_REQUEST,
+    "This request makes no sense",
+    "Something on the way may have damaged it. Try the link again.",
+)
+_FAILED: Final = Explanation(
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    "Something went wrong here",
+    "It is not your fault, and it has been logged. Try again later.",
+)
+
+BUSY: Final = Explanation(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "Not available right now",
+    "Too much is going on at once. Try again in a few seconds.",
+    {"Retry-After": "5"},
+)
+
+BY_ERROR: Final[dict[type[errors.RefusedError], Explanation]] = {
+    errors.ExpiredLinkError: _EXPIRED,
+    errors.EarlyLinkError: _EARLY,
+    errors.ForeignClientError: _FOREIGN,
+    errors.RevokedLinkError: _REVOKED,
+    errors.DisabledOwnerError: _REVOKED,
+    errors.NotAuthenticatedError: Explanation(
+        HTTPStatus.UNAUTHORIZED,
+        "Who is asking?",
+        "This is only for people who are logged in, and for programs with a valid "
+        "token (Authorization: Bearer ...).",
+        {"WWW-Authenticate": 'Bearer realm="gateway"'},
+    ),
+    errors.NotPermittedError: Explanation(
+        HTTPStatus.FORBIDDEN,
+        "That is not allowed",
+        "The token is good, but not for this.",
+    ),
+    errors.WrongPasswordError: Explanation(
+        HTTPStatus.FORBIDDEN,
+        "That did not fit",
+        "Nobody of that name has that password. Look at both once more.",
+    ),
+    errors.TooManyTriesError: Explanation(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "Too many wrong passwords",
+        "Wait a quarter of an hour, then try again.",
+    ),
+    errors.ForgedFormError: Explanation(
+        HTTPStatus.FORBIDDEN,
+        "This page was too old",
+        "It was open for too long, or somebody has logged in or out since, or the "
+        "browser keeps no cookies for this address. Nothing was done. Go back, load "
+        "the page again, and repeat it.",
+    ),
+    errors.BadFieldsError: Explanation(
+        HTTPStatus.BAD_REQUEST,
+        "This request makes no sense",
+        "Its body must be a JSON object with the right fields.",
+    ),
+    errors.BadNameError: Explanation(
+        HTTPStatus.BAD_REQUEST,
+        "The file needs another name",
+        "No file can be shown under the name that was sent.",
+    ),
+    errors.BadUploadError: Explanation(
+        HTTPStatus.BAD_REQUEST,
+        "This upload makes no sense",
+        "A header of the request can't be understood. Nothing was stored.",
+    ),
+    errors.BadFormError: Explanation(
+        HTTPStatus.BAD_REQUEST,
+        "Nothing was stored",
+        "The form came without a file, or was damaged on its way. Go back, choose "
+        "the files again, and send them once more.",
+    ),
+    errors.TooManyFilesError: Explanation(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "Too many files at once",
+        "Nothing was stored. Go back and send fewer at a time.",
+    ),
+    errors.DigestMismatchError: Explanation(
+        HTTPStatus.BAD_REQUEST,
+        "The content was damaged",
+        "It does not have the digest that was sent with it. Nothing was stored.",
+    ),
+    errors.DropOverError: Explanation(
+        HTTPStatus.GONE,
+        "This drop link takes nothing more",
+        "It is used up or its time is over. Ask whoever sent it for a new one.",
+    ),
+    errors.NameTakenError: Explanation(
+        HTTPStatus.PRECONDITION_FAILED,
+        "There is a file of that name",
+        "The request asked not to store a second one. Nothing was stored.",
+    ),
+    errors.RepeatedUploadError: Explanation(
+        HTTPStatus.CONFLICT,
+        "This upload was made before",
+        "Another one with the same idempotency key is just being stored.",
+    ),
+    errors.TooLargeError: Explanation(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "The file is too large",
+        "Files of that size are not taken. Nothing was stored.",
+    ),
+    errors.TypeRefusedError: Explanation(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        "Files of this type are not taken",
+        "Nothing was stored.",
+    ),
+    errors.OverQuotaError: Explanation(
+        HTTPStatus.INSUFFICIENT_STORAGE,
+        "There is no room left",
+        "The file would pass the quota. Something has to be deleted first.",
+    ),
+    errors.NoSpaceError: Explanation(
+        HTTPStatus.INSUFFICIENT_STORAGE,
+        "There is no room left",
+        "The disk is full. The operator has to make room.",
+    ),
+    errors.TooManyUploadsError: Explanation(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "Too many uploads at once",
+        "Wait until one of them is done. Nothing was stored.",
+        {"Retry-After": "5"},
+    ),
+    errors.TusVersionError: Explanation(
+        HTTPStatus.PRECONDITION_FAILED,
+        "Another version of tus is needed",
+        "The request must say Tus-Resumable: 1.0.0.",
+        {"Tus-Version": "1.0.0"},
+    ),
+    errors.ContentTypeError: Explanation(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        "The body is of the wrong type",
+        "It must be sent as Content-Type: application/offset+octet-stream.",
+    ),
+    errors.WrongOffsetError: Explanation(
+        HTTPStatus.CONFLICT,
+        "The upload is not at that offset",
+        "Ask how far it is (HEAD), and go on from there. Nothing was stored.",
+    ),
+    errors.LockedError: Explanation(
+        HTTPStatus.LOCKED,
+        "The upload is in use",
+        "Another request is working on it. Ask how far it is (HEAD) and go on then.",
+    ),
+    errors.ChecksumError: Explanation(
+        460,
+        "The content was damaged",
+        "It does not have the checksum that was sent with it. Send it again.",
+        phrase="Checksum Mismatch",
+    ),
+    errors.PartialOverError: Explanation(
+        HTTPStatus.GONE,
+        "This upload is over",
+        "It was not finished in time, or long ago. Begin a new one.",
+    ),
+    errors.UnfinishedPartError: Explanation(
+        HTTPStatus.CONFLICT,
+        "A part is not whole",
+        "A part of the upload has not come whole, or belongs to another one.",
+    ),
+}
+BY_STATUS: Final = {
+    explanation.status: explanation
+    for explanation in (NOT_FOUND, _METHOD, _BAD_REQUEST, _FAILED)
+}
+
+
+def explain(error: errors.RefusedError) -> Explanation:
+    """Return what a client is told of *error*."""
+    explanation = BY_ERROR.get(type(error), NOT_FOUND)
+    if isinstance(error, errors.TooManyTriesError):
+        return replace(explanation, headers={"Retry-After": str(error.retry_after)})
+    return explanation

@@ -1,0 +1,66 @@
+"""``GET /files/<id>/<name>``: an upload, for its owner or an admin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Response, request
+
+from gateway.catalog import uploads
+from gateway.catalog.tokens import Scope
+from gateway.delivery.accel import accel_headers
+from gateway.delivery.verdict import Delivery, Source
+from gateway.errors import NotServableError
+from gateway.links.claims import Presentation
+from gateway.storage.blobs import is_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.catalog.database import Database
+    from gateway.catalog.uploads import Upload
+    from gateway.delivery.verdict import InlinePolicy
+    from gateway.web.identity import Identities, Identity
+
+
+def view(
+    database: Database, identities: Identities, inline: InlinePolicy
+) -> Callable[[str, str], Response]:
+    """Return the view that hands an upload to nginx."""
+
+    def file(upload_id: str, name: str) -> Response:
+        del name  # cosmetic
+        identity = identities.current()
+        identity.require(Scope.READ)
+        upload = owned(database, identity, upload_id)
+        wish = request.args.get("as")
+        response = Response(
+            headers=accel_headers(
+                Delivery(
+                    source=Source.BLOBS,
+                    target=upload.blob,
+                    name=upload.name,
+                    is_inline=inline.allows(upload.media_type)
+                    and wish != Presentation.ATTACHMENT,
+                    max_age=0,
+                    rate=None,
+                )
+            )
+        )
+        del response.headers["Content-Type"]
+        return response
+
+    return file
+
+
+def owned(database: Database, identity: Identity, upload_id: str) -> Upload:
+    """Return an upload that *identity* may have; all others are not there."""
+    if not is_id(upload_id):
+        raise NotServableError("no-upload")
+    with database.read() as connection:
+        upload = uploads.by_id(connection, upload_id)
+    if upload is None:
+        raise NotServableError("no-upload")
+    if upload.owner_id != identity.user.id and not identity.is_admin:
+        raise NotServableError("not-owner")
+    return upload

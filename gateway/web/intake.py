@@ -1,0 +1,128 @@
+"""Forms with files: admitted by their length, taken apart, and stored.
+
+nginx asks for admission before it reads the body, spools the body, and passes
+its file's name on; here it is taken apart.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flask import request
+
+from gateway.catalog import uploads
+from gateway.errors import BadFormError, CatalogBusyError, NoSpaceError, RefusedError
+from gateway.uploads.admission import RESERVED_SECONDS, Announcement
+from gateway.uploads.finalise import Arrival
+from gateway.uploads.multipart import ENVELOPE, FormReader
+from gateway.web.explanations import BUSY, explain
+from gateway.web.refusals import REQUEST_ID_HEADER
+from gateway.web.spooled import SPOOL_HEADER, announced_length
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.catalog.database import Database
+    from gateway.storage.blobs import BlobStore
+    from gateway.uploads.admission import Admission
+    from gateway.uploads.finalise import Finaliser
+    from gateway.uploads.multipart import Part
+    from gateway.web.explanations import Explanation
+    from gateway.web.identity import Identity
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What has become of a form's files, by their names."""
+
+    stored: list[str]
+    refused: list[tuple[str, Explanation]]
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Takes forms with files in."""
+
+    database: Database
+    admission: Admission
+    finaliser: Finaliser
+    store: BlobStore
+    clock: Callable[[], float]
+
+    def admit(self, identity: Identity) -> None:
+        """Let a form come, or raise why not."""
+        length = announced_length()
+        now = int(self.clock())
+        coming = Announcement(
+            reservation=_reservation(),
+            # What the files alone have, only the end shows.
+            size=None if length is None else max(0, length - ENVELOPE),
+            media_type=None,
+            expires=now + RESERVED_SECONDS,
+            drop=identity.drop,
+        )
+        with self.database.write() as connection:
+            self.admission.admit(connection, identity.user, coming, now=now)
+
+    def give_back(self) -> None:
+        """Count the room of the request's form no longer."""
+        with self.database.write(may_use_reserve=True) as connection:
+            uploads.release(connection, _reservation())
+
+    def take(
+        self,
+        who: Callable[[], Identity],
+        field: str,
+        check: Callable[[str], None],
+    ) -> Outcome:
+        """Store the form's files; all of them are read before the first is stored.
+
+        *check* gets the form's first *field*, before any file is looked at, and
+        raises what is to be raised.  Raise BadFormError and the like for a form
+        that can't be read, with nothing stored.
+        """
+        try:
+            return self._take(who(), FormReader(self.store, field), check)
+        except RefusedError:
+            with suppress(CatalogBusyError, NoSpaceError):
+                self.give_back()
+            raise
+
+    def _take(
+        self, identity: Identity, reader: FormReader, check: Callable[[str], None]
+    ) -> Outcome:
+        body = self.store.spooled(request.headers.get(SPOOL_HEADER, ""))
+        if body is None:
+            raise BadFormError("no-body")
+        outcome = Outcome([], [])
+        content_type = request.headers.get("Content-Type", "")
+        with reader.files(body, content_type, check) as parts:
+            for part in parts:
+                refusal = self._store(identity, part)
+                if refusal is None:
+                    outcome.stored.append(part.name.text)
+                else:
+                    outcome.refused.append((part.name.text, refusal))
+        return outcome
+
+    def _store(self, identity: Identity, part: Part) -> Explanation | None:
+        """Store one file; return why not if it is refused."""
+        arrival = Arrival(
+            source=part.path,
+            name=part.name,
+            reservation=_reservation(),
+            drop=identity.drop,
+        )
+        try:
+            self.finaliser.finalise(identity.user, arrival, now=int(self.clock()))
+        except RefusedError as error:
+            return explain(error)
+        except CatalogBusyError:
+            return BUSY
+        return None
+
+
+def _reservation() -> str:
+    return request.headers.get(REQUEST_ID_HEADER, "")

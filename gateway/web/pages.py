@@ -1,0 +1,47 @@
+"""Pages for people: never stored on their way, and nothing foreign runs in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from flask import Response, render_template
+from werkzeug.urls import iri_to_uri
+
+from gateway.web.statics import Statics
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+#: (!) Style and scripts come from files of ours alone.  With 'unsafe-inline' any
+#: name or text that a page shows unescaped by mistake could run script.
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+def register(app: Flask) -> None:
+    """Let *app*'s templates name style and scripts."""
+    app.jinja_env.globals["static"] = Statics.read().url
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+
+
+def page(template: str, *, status: int = 200, **facts: Any) -> Response:  # noqa: ANN401
+    """Return a page."""
+    response = Response(
+        render_template(template, **facts),
+        status=status,
+        content_type="text/html; charset=utf-8",
+    )
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    return response
+
+
+def see_other(path: str) -> Response:
+    """Lead a browser on, by GET, to a path of this site."""
+    return Response(
+        status=303,
+        headers={"Location": iri_to_uri(path), "Cache-Control": "no-store"},
+    )

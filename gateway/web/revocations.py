@@ -1,0 +1,148 @@
+"""``/api/v1/revocations``: links are taken back, and given back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Final, Self
+
+from flask import Response, jsonify, request
+from pydantic import Field, model_validator
+
+from gateway.catalog import revocations
+from gateway.catalog.revocations import Revocation
+from gateway.catalog.tokens import Scope
+from gateway.delivery import subjects
+from gateway.errors import (
+    BadFieldsError,
+    NotPermittedError,
+    NotServableError,
+    RevocationError,
+)
+from gateway.links.claims import MAXIMUM_TIME
+from gateway.web import bodies
+from gateway.web.files import owned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.catalog.database import Database
+    from gateway.links import KeyRing
+    from gateway.web.identity import Identities, Identity
+
+_PAGE: Final = 100
+
+
+class RevocationWish(bodies.Body):
+    """What to take back: one of the four, for links issued until ``before``.
+
+    Without ``before`` that is now; a single URL is taken back whenever issued.
+    """
+
+    url: str | None = None
+    path: str | None = None
+    key: str | None = None
+    upload: str | None = None
+    before: Annotated[bodies.Moment, Field(ge=1, le=MAXIMUM_TIME)] | None = None
+
+    @model_validator(mode="after")
+    def _has_one_subject(self) -> Self:
+        given = [self.url, self.path, self.key, self.upload]
+        if given.count(None) != len(given) - 1:
+            raise ValueError("give one of url, path, key and upload")
+        if self.url is not None and self.before is not None:
+            raise ValueError("before does not fit a single url")
+        return self
+
+    @property
+    def field(self) -> str:
+        """Return the name of the field that is given."""
+        return next(
+            name
+            for name in ("url", "path", "key", "upload")
+            if getattr(self, name) is not None
+        )
+
+
+@dataclass(frozen=True)
+class RevocationsAPI:
+    """Takes links back, shows what was taken back, and gives it back."""
+
+    database: Database
+    identities: Identities
+    ring: KeyRing
+    clock: Callable[[], float]
+
+    def make(self) -> tuple[Response, int]:
+        """Revoke, durably: every worker knows when this answers.
+
+        An admin may revoke everything, a member with the scope ``share`` the
+        links of own uploads.
+        """
+        identity = self.identities.current()
+        if not identity.is_admin:
+            identity.require(Scope.SHARE)
+        wish = bodies.read(RevocationWish)
+        try:
+            new = self._revocation(identity, wish, now=int(self.clock()))
+            with self.database.write(may_use_reserve=True) as connection:
+                made = revocations.revoke(connection, new)
+        except RevocationError as error:
+            raise BadFieldsError({wish.field: str(error)}) from None
+        return _answer(vars(made)), 201
+
+    def listing(self) -> Response:
+        """Return revocations in the order of their subjects; ``?after=`` goes on."""
+        self._require_admin(self.identities.current())
+        after = request.args.get("after", "")
+        with self.database.read() as connection:
+            page = revocations.listing(connection, limit=_PAGE, after=after)
+        return _answer({"revocations": [vars(found) for found in page]})
+
+    def undo(self, subject: str) -> Response:
+        """Let the links of a subject be good again."""
+        self._require_admin(self.identities.current())
+        try:
+            with self.database.write(may_use_reserve=True) as connection:
+                revocations.undo(connection, subject)
+        except RevocationError:
+            raise NotServableError("no-revocation") from None
+        return Response(status=204)
+
+    def _revocation(
+        self, identity: Identity, wish: RevocationWish, *, now: int
+    ) -> Revocation:
+        until, keep_until = wish.before or now, None
+        if wish.url is not None:
+            link = subjects.verified(self.ring, wish.url)
+            self._require_power_over(identity, link.claims.upload)
+            subject = revocations.of_url(link.mac)
+            until, keep_until = link.claims.issued, link.claims.expires
+        elif wish.upload is not None:
+            self._require_power_over(identity, wish.upload)
+            subject = revocations.of_upload(wish.upload)
+        else:
+            self._require_admin(identity)
+            subject = (
+                subjects.of_path(wish.path)
+                if wish.path is not None
+                else subjects.of_key(self.ring, wish.key or "")
+            )
+        return Revocation(
+            subject=subject, issued_until=until, created=now, keep_until=keep_until
+        )
+
+    def _require_power_over(self, identity: Identity, upload_id: str | None) -> None:
+        if upload_id is None:
+            self._require_admin(identity)
+        else:
+            owned(self.database, identity, upload_id)
+
+    def _require_admin(self, identity: Identity) -> None:
+        if not identity.is_admin:
+            raise NotPermittedError("admin")
+
+
+def _answer(body: dict[str, object]) -> Response:
+    answer = jsonify(body)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer

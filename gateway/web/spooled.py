@@ -1,0 +1,51 @@
+"""What nginx tells of a body that it has spooled: never a byte of it.
+
+The names of the headers stand in ``nginx/snippets/ask.conf``; a client can set
+none of them.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from flask import request
+
+from gateway.errors import BadUploadError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from gateway.storage.blobs import BlobStore
+
+SPOOL_HEADER: Final = "X-Spool-File"
+ORIGINAL_URI_HEADER: Final = "X-Original-URI"
+ORIGINAL_METHOD_HEADER: Final = "X-Original-Method"
+ORIGINAL_LENGTH_HEADER: Final = "X-Original-Length"
+
+
+def original_path() -> str:
+    """Return the path that the client asked for, as it came, without its query."""
+    return request.headers.get(ORIGINAL_URI_HEADER, "").partition("?")[0]
+
+
+def announced_length() -> int | None:
+    """Return how long the client says that the body is, in bytes, if it does."""
+    length = request.headers.get(ORIGINAL_LENGTH_HEADER) or None
+    return None if length is None else int(length)
+
+
+@contextmanager
+def spooled_body(store: BlobStore) -> Iterator[Path]:
+    """Give the spooled body, which nginx deletes after the answer."""
+    named = request.headers.get(SPOOL_HEADER, "")
+    if not named and not announced_length():
+        # nginx spools no file for an empty body.
+        with store.empty() as path:
+            yield path
+        return
+    spooled = store.spooled(named)
+    if spooled is None:
+        raise BadUploadError("no-body")
+    yield spooled

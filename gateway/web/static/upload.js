@@ -1,0 +1,234 @@
+// Uploads with a progress bar, which go on after a broken line (tus 1.0.0).
+// Without this script the form does it in one piece.
+"use strict";
+
+(() => {
+  const ENDPOINT = new URL("/tus/", window.location.href).href;
+  // The gateway keeps what came of a broken piece, and would take a file in one;
+  // some CDNs take no more than 100 MB in a request.
+  const CHUNK_BYTES = 90 * 1024 * 1024;
+  const AT_ONCE = 3;
+  const RETRY_MILLISECONDS = [0, 1000, 3000, 5000, 10000, 20000];
+
+  const form = document.getElementById("upload");
+  const input = document.getElementById("files");
+  const template = document.getElementById("transfer");
+  if (!form || !template || !window.tus || !tus.isSupported) return;
+
+  const list = document.getElementById("transfers");
+  const news = document.getElementById("news");
+  const waiting = [];
+  const running = new Set();
+
+  // By a drop link its code shows who asks, and nothing is listed.
+  const code = form.dataset.bearer;
+  const proof = () => code
+    ? ["Authorization", `Bearer ${code}`]
+    : ["X-CSRF-Token", form.elements.csrf_token.value];
+
+  function bytes(number) {
+    const units = ["Bytes", "KiB", "MiB", "GiB", "TiB"];
+    let unit = 0;
+    while (number >= 1024 && unit < units.length - 1) {
+      number /= 1024;
+      unit += 1;
+    }
+    return `${number.toFixed(unit ? 1 : 0)} ${units[unit]}`;
+  }
+
+  // What went wrong, in the server's own words where it had any.
+  function words(error) {
+    const answer = error.originalResponse;
+    if (!answer) return "The connection broke off.";
+    if (answer.getStatus() === 401 && !code) {
+      return "You are logged out. Log in on another tab, then go on here.";
+    }
+    try {
+      const problem = JSON.parse(answer.getBody());
+      return `${problem.title}. ${problem.detail}`;
+    } catch {
+      return `The server refused it (${answer.getStatus()}).`;
+    }
+  }
+
+  // Damage on the way, a busy server and one that restarts heal by themselves.
+  function heals(error) {
+    const answer = error.originalResponse;
+    if (!answer) return true;
+    const status = answer.getStatus();
+    return status === 409 || status === 423 || status === 429 || status === 460 ||
+      (status >= 500 && status !== 507);
+  }
+
+  // The list as the server has it now; also the token, which a new login changes.
+  async function refresh() {
+    if (code) return;
+    const answer = await fetch("/", { cache: "no-store" });
+    if (!answer.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.getElementById("upload");
+    if (!fresh) return;
+    form.elements.csrf_token.value = fresh.elements.csrf_token.value;
+    // Somebody may just be about to delete one: that row stays open.
+    const open = document.querySelector("#uploads details[open] [name=id]");
+    const uploads = document.importNode(page.getElementById("uploads"), true);
+    document.getElementById("uploads").replaceWith(uploads);
+    if (open) {
+      const again = uploads.querySelector(`[name=id][value="${CSS.escape(open.value)}"]`);
+      if (again) again.closest("details").open = true;
+    }
+    localTimes();
+  }
+
+  function localTimes() {
+    for (const time of document.querySelectorAll("#uploads time")) {
+      time.textContent = new Date(time.dateTime).toLocaleString();
+    }
+  }
+
+  function next() {
+    while (running.size < AT_ONCE && waiting.length) waiting.shift().start();
+  }
+
+  class Transfer {
+    constructor(file) {
+      this.file = file;
+      this.row = template.content.firstElementChild.cloneNode(true);
+      const part = (name) => this.row.querySelector(`.${name}`);
+      this.bar = this.row.querySelector("progress");
+      this.state = part("state");
+      this.amount = part("amount");
+      this.pause = part("pause");
+      part("name").textContent = file.name;
+      this.bar.setAttribute("aria-label", file.name);
+      this.pause.addEventListener("click", () => this.toggle());
+      part("cancel").addEventListener("click", () => this.cancel());
+      part("cancel").setAttribute("aria-label", `Cancel ${file.name}`);
+      this.say("Waiting");
+      list.append(this.row);
+    }
+
+    say(state, { failed = false, action = "Pause" } = {}) {
+      this.state.textContent = state;
+      this.row.classList.toggle("failed", failed);
+      this.pause.textContent = action;
+      this.pause.setAttribute("aria-label", `${action} ${this.file.name}`);
+    }
+
+    make() {
+      return new tus.Upload(this.file, {
+        endpoint: ENDPOINT,
+        chunkSize: CHUNK_BYTES,
+        retryDelays: RETRY_MILLISECONDS,
+        metadata: { filename: this.file.name, filetype: this.file.type },
+        removeFingerprintOnSuccess: true,
+        onBeforeRequest: (request) => request.setHeader(...proof()),
+        onShouldRetry: heals,
+        onProgress: (sent, size) => this.show(sent, size),
+        onSuccess: () => this.finish(),
+        onError: (error) => this.fail(error),
+      });
+    }
+
+    async start() {
+      running.add(this);
+      this.say("Uploading");
+      if (!this.upload) {
+        this.upload = this.make();
+        const before = await this.upload.findPreviousUploads();
+        if (before.length) this.upload.resumeFromPreviousUpload(before[0]);
+      }
+      // It may have been paused while we looked.
+      if (running.has(this)) this.upload.start();
+    }
+
+    show(sent, size) {
+      this.bar.value = size ? sent / size : 1;
+      this.amount.textContent = `${bytes(sent)} of ${bytes(size)}`;
+    }
+
+    async toggle() {
+      if (running.has(this)) {
+        this.stop();
+        this.say("Paused", { action: "Resume" });
+        await this.upload?.abort();
+      } else if (waiting.includes(this)) {
+        waiting.splice(waiting.indexOf(this), 1);
+        this.say("Paused", { action: "Resume" });
+      } else {
+        await refresh().catch(() => {});
+        this.say("Waiting");
+        waiting.push(this);
+      }
+      next();
+    }
+
+    async cancel() {
+      this.stop();
+      this.row.remove();
+      form.querySelector("input[type=file]").focus();
+      // What the server has of it goes by itself if it can't be told now.
+      await this.upload?.abort(true).catch(() => {});
+      next();
+    }
+
+    stop() {
+      running.delete(this);
+      if (waiting.includes(this)) waiting.splice(waiting.indexOf(this), 1);
+    }
+
+    async finish() {
+      this.stop();
+      news.textContent = `${this.file.name} is stored.`;
+      next();
+      if (code) {
+        this.say("Stored");
+        this.row.querySelector(".actions").remove();
+        return;
+      }
+      await refresh().catch(() => {});
+      this.row.remove();
+    }
+
+    fail(error) {
+      this.stop();
+      this.say(words(error), { failed: true, action: "Resume" });
+      next();
+    }
+  }
+
+  function take(files) {
+    for (const file of files) waiting.push(new Transfer(file));
+    next();
+  }
+
+  input.addEventListener("change", () => {
+    take(input.files);
+    input.value = "";
+  });
+  form.addEventListener("submit", (event) => event.preventDefault());
+  for (const name of ["dragenter", "dragover"]) {
+    window.addEventListener(name, (event) => {
+      event.preventDefault();
+      form.classList.add("over");
+    });
+  }
+  for (const name of ["dragleave", "drop"]) {
+    window.addEventListener(name, (event) => {
+      event.preventDefault();
+      form.classList.remove("over");
+    });
+  }
+  window.addEventListener("drop", (event) => take(event.dataTransfer.files));
+  window.addEventListener("beforeunload", (event) => {
+    if (running.size || waiting.length) event.preventDefault();
+  });
+
+  // Files that the browser has kept chosen over a reload would be left out.
+  input.value = "";
+  input.required = false;
+  form.classList.add("drop");
+  for (const element of form.querySelectorAll("[data-plain]")) element.hidden = true;
+  for (const element of form.querySelectorAll("[data-script]")) element.hidden = false;
+  localTimes();
+})();

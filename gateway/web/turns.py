@@ -1,0 +1,29 @@
+"""Waiting for what a cut connection has left.
+
+A client that has lost its line asks at once how far its upload is, while nginx
+is still handing over what had come.  A moment's patience saves sending it again.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from gateway.uploads.resumable import Resumables, Sender
+
+#: A line that is dead without having said so takes longer: that is not waited for.
+_SECONDS: Final = 1.0
+_POLL_SECONDS: Final = 0.05
+
+
+def wait_for_turn(
+    resumables: Resumables, sender: Sender, partial_id: str, *, now: int
+) -> None:
+    """Wait until no request of the upload is on its way, but not for long."""
+    deadline = time.monotonic() + _SECONDS
+    while (
+        resumables.find(sender, partial_id, now=now).turn
+        and time.monotonic() < deadline
+    ):
+        time.sleep(_POLL_SECONDS)

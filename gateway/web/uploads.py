@@ -1,0 +1,196 @@
+"""``PUT /api/v1/files/<name>``: raw uploads.
+
+nginx asks for admission before it reads a body, spools the body, and passes only
+its file's name on; no byte of it comes here.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from flask import Response, jsonify, request
+
+from gateway.catalog import uploads as catalog
+from gateway.catalog.tokens import Scope
+from gateway.errors import (
+    BadNameError,
+    BadUploadError,
+    CatalogBusyError,
+    NoSpaceError,
+    NotPermittedError,
+    RefusedError,
+)
+from gateway.storage.names import DisplayName
+from gateway.uploads.admission import RESERVED_SECONDS, Announcement
+from gateway.uploads.finalise import Arrival
+from gateway.web.refusals import REQUEST_ID_HEADER
+from gateway.web.spooled import announced_length, spooled_body
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.catalog.database import Database
+    from gateway.catalog.uploads import Upload
+    from gateway.storage.blobs import BlobStore
+    from gateway.storage.media_types import MediaTypes
+    from gateway.uploads.admission import Admission
+    from gateway.uploads.finalise import Finaliser
+    from gateway.web.identity import Identities, Identity
+
+PREFIX: Final = "/api/v1/files/"
+_DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+@dataclass(frozen=True)
+class RawUploads:
+    """The views of raw uploads."""
+
+    database: Database
+    identities: Identities
+    admission: Admission
+    finaliser: Finaliser
+    store: BlobStore
+    types: MediaTypes
+    clock: Callable[[], float]
+
+    def admit(self, method: str, path: bytes) -> None:
+        """Let a body come, or raise why not."""
+        if method != "PUT":
+            return
+        identity = self._uploader()
+        name = _name(path)
+        now = int(self.clock())
+        coming = Announcement(
+            reservation=_reservation(),
+            size=announced_length(),
+            media_type=self.types.of(name.text),
+            expires=now + RESERVED_SECONDS,
+            drop=identity.drop,
+        )
+        _digest()
+        _idempotency_key(identity)
+        _is_new_name_required(identity)
+        with self.database.write() as connection:
+            self.admission.admit(connection, identity.user, coming, now=now)
+
+    def cut(self, method: str, path: bytes) -> None:
+        """Give back the room of an upload that will never be whole."""
+        del method, path
+        self._give_back()
+
+    def put(self, name: str) -> tuple[Response, int, dict[str, str]]:
+        """Finish an upload whose body nginx has spooled."""
+        del name  # Werkzeug has patched it to valid UTF-8
+        try:
+            identity, upload = self._put()
+        except RefusedError:
+            # Whoever was admitted may be known no more when the last byte is there.
+            with suppress(CatalogBusyError, NoSpaceError):
+                self._give_back()
+            raise
+        if identity.drop is not None:
+            return jsonify(acknowledged(upload)), 201, {}
+        return jsonify(described(upload)), 201, {"Location": location(upload)}
+
+    def _put(self) -> tuple[Identity, Upload]:
+        identity = self._uploader()
+        with spooled_body(self.store) as source:
+            arrival = Arrival(
+                source=source,
+                name=_name(request.environ["PATH_INFO"].encode("latin-1")),
+                reservation=_reservation(),
+                drop=identity.drop,
+                sha256=_digest(),
+                idempotency_key=_idempotency_key(identity),
+                is_new_name_required=_is_new_name_required(identity),
+            )
+            upload = self.finaliser.finalise(
+                identity.user, arrival, now=int(self.clock())
+            )
+        return identity, upload
+
+    def _give_back(self) -> None:
+        with self.database.write(may_use_reserve=True) as connection:
+            catalog.release(connection, _reservation())
+
+    def _uploader(self) -> Identity:
+        identity = self.identities.sender()
+        identity.require(Scope.UPLOAD)
+        return identity
+
+
+def described(upload: Upload) -> dict[str, object]:
+    """Return an upload as the API tells it; ``drop`` is the link that it came by."""
+    return {
+        **acknowledged(upload),
+        "id": upload.id,
+        "created": upload.created,
+        "drop": upload.drop_id,
+        "url": location(upload),
+    }
+
+
+def acknowledged(upload: Upload) -> dict[str, object]:
+    """Return what of an upload its sender knows, who came by a drop link."""
+    return {"name": upload.name, "size": upload.size, "type": upload.media_type}
+
+
+def location(upload: Upload) -> str:
+    """Return the URL path of an upload, for its owner."""
+    return f"/files/{upload.id}/{quote(upload.name, safe='')}"
+
+
+def _name(path: bytes) -> DisplayName:
+    if not path.startswith(PREFIX.encode()):
+        raise BadNameError("no name")
+    try:
+        return DisplayName.parse(path.removeprefix(PREFIX.encode()).decode())
+    except UnicodeDecodeError:
+        raise BadNameError("a name must be UTF-8") from None
+
+
+def _reservation() -> str:
+    return request.headers.get(REQUEST_ID_HEADER, "")
+
+
+def _digest() -> bytes | None:
+    """Return the SHA-256 that the sender gave (RFC 9530), if any."""
+    for header in ("Content-Digest", "Repr-Digest"):
+        text = request.headers.get(header)
+        if text is None:
+            continue
+        match = _DIGEST.search(text)
+        if match is None:
+            raise BadUploadError("digest-is-not-sha-256")
+        try:
+            return base64.b64decode(match[1], validate=True)
+        except binascii.Error:
+            raise BadUploadError("digest-is-not-sha-256") from None
+    return None
+
+
+def _idempotency_key(identity: Identity) -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise BadUploadError("idempotency-key")
+    if key is None or identity.drop is None:
+        return key
+    # (!) A key gives back the upload that was made with it: those of the drop
+    #     link's maker are not for who comes by it.
+    return f"drop:{identity.drop.id}:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def _is_new_name_required(identity: Identity) -> bool:
+    is_required = request.headers.get("If-None-Match") == "*"
+    if is_required and identity.drop is not None:
+        # The answer would tell which names the maker has.
+        raise NotPermittedError("names")
+    return is_required
