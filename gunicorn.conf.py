@@ -2,6 +2,9 @@
 
 import os
 
+# Imported by the master: workers share its memory and answer as soon as they are
+# forked, at a reload too.  New code takes a restart.
+import gateway.app  # noqa: F401
 from gateway.ops.boot import read_settings
 from gateway.ops.logs import gunicorn_logging
 
@@ -35,15 +38,19 @@ workers = _settings.workers or 2 * len(os.sched_getaffinity(0)) + 1
 worker_class = "sync"
 # The heartbeat's file; on a disk a slow fsync would look like a hung worker.
 worker_tmp_dir = "/dev/shm"  # noqa: S108 -- a directory, and root's
-timeout = 30
+# As long as nginx waits for the end of an upload: a disk takes its time to sync.
+timeout = 600
 graceful_timeout = _settings.grace
 
 # As long as nginx lets a request line be, so that nginx alone refuses.
 limit_request_line = 0
 limit_request_field_size = 16_384
+limit_request_fields = 1000
 
 # No header may set PATH_INFO or SCRIPT_NAME, whoever sends it.
 forwarder_headers = ""
+# nginx tells the scheme; two headers that disagree would be a 400.
+secure_scheme_headers = {"X-FORWARDED-PROTO": "https"}
 
 # nginx's access log has every request; gunicorn's own would show tokens.
 accesslog = None

@@ -1,5 +1,22 @@
-"""``python -m gateway``."""
+"""The command ``gateway``, also as ``python -m gateway``."""
 
-from gateway.cli import main
+import sys
 
-main()
+
+def main() -> None:
+    """Run the command line, or say which package it lacks."""
+    try:
+        from gateway import cli  # noqa: PLC0415 -- it may not be there
+
+        cli.main()
+    except ModuleNotFoundError as error:
+        if not error.name or error.name.partition(".")[0] == "gateway":
+            raise
+        sys.exit(
+            f"gateway: the command needs the package {error.name}, which is not "
+            "installed; gateway.links signs without it"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -7,28 +7,59 @@ usage.
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from typing import Final
 
 import click
 
 from gateway import __version__
-from gateway.cli.keys import keys
-from gateway.cli.links import inspect_url, sign
-from gateway.cli.nginx_conf import nginx_conf
-from gateway.cli.serve import serve
 from gateway.errors import GatewayError, SettingsError
 
+#: Where each command is.  A module is imported when its command is asked for:
+#: signing a link needs no database.
+COMMANDS: Final = {
+    "serve": "serve:serve",
+    "sign": "links:sign",
+    "inspect": "links:inspect_url",
+    "revoke": "revoke:revoke",
+    "upload": "upload:upload",
+    "drops": "drops:drops",
+    "files": "files:files",
+    "keys": "keys:keys",
+    "users": "users:users",
+    "tokens": "tokens:tokens",
+    "db": "db:db",
+    "nginx-conf": "nginx_conf:nginx_conf",
+    "housekeep": "housekeep:housekeep",
+    "fsck": "fsck:fsck",
+    "backup": "backup:backup",
+    "restore": "backup:restore",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        found = getattr(import_module(f"gateway.cli.{module}"), name)
+        if not isinstance(found, click.Command):
+            raise TypeError(found)
+        return found
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="gateway")
 def gateway() -> None:
     """Serve private files: Flask decides, nginx delivers.
 
     Settings come from the environment; docs/settings.md lists them.
     """
-
-
-for command in (serve, sign, inspect_url, keys, nginx_conf):
-    gateway.add_command(command)
 
 
 def main() -> None:

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Final
 
-from gateway.errors import (
-    EarlyLinkError,
-    ExpiredLinkError,
-    ForgedLinkError,
-    LinkError,
-    MalformedLinkError,
-    UnknownKeyError,
-)
+from gateway.delivery.standing import Standing
+from gateway.errors import MalformedLinkError, RefusedError
 from gateway.links import policy, signed_url
-from gateway.links.claims import Claims
+from gateway.links.claims import Claims, Presentation
+from gateway.storage.paths import FilePath
 
 if TYPE_CHECKING:
+    from gateway.catalog.database import Database
     from gateway.links import KeyRing
+    from gateway.links.signed_url import SignedURL
 
 
 @dataclass(frozen=True)
@@ -35,61 +31,103 @@ class Inspection:
         return bool(self.facts["verifies"])
 
     @classmethod
-    def of(cls, url: str, ring: KeyRing | None, *, now: float) -> Inspection:
-        """Inspect *url* at *now*, in Unix seconds, with the keys at hand."""
+    def of(
+        cls,
+        url: str,
+        ring: KeyRing | None,
+        catalog: Database | None = None,
+        *,
+        now: float,
+    ) -> Inspection:
+        """Inspect *url* at *now*, in Unix seconds, with the keys at hand.
+
+        Without *catalog* nobody can tell whether it was taken back.
+        """
         try:
-            token, path = _split(url)
+            token, path = signed_url.split(url)
             claims = Claims.parse(token.rpartition(".")[0])
         except MalformedLinkError as error:
-            verdict = f"does not verify: this is no signed URL ({error.fact})"
-            return cls((verdict,), {"verifies": False, "why": error.reason})
-        why, words = _judge(token, path, claims, ring, now)
+            words = WORDS[error.reason].format(error=error)
+            return cls((words,), {"verifies": False, "why": error.reason})
+        why, words = _judge(token, path, claims, ring, catalog, now=now)
         facts = _facts(claims, path) | {"verifies": why is None, "why": why}
         return cls((words, *_in_words(claims, path, now)), facts)
 
 
-def _split(url: str) -> tuple[str, str]:
-    text = urlsplit(url).path
-    family, slash, rest = text.removeprefix(signed_url.PREFIX).partition("/")
-    if not text.startswith(signed_url.PREFIX) or not slash:
-        raise MalformedLinkError("not-of-the-form-/s/token/path")
-    try:
-        return family, unquote(rest, errors="strict")
-    except UnicodeDecodeError:
-        raise MalformedLinkError("path-not-utf-8") from None
+#: How each reason for a refusal is put to the one who asks.
+WORDS: Final = {
+    "malformed": "does not verify: this is no signed URL ({error})",
+    "not-servable": "is never answered with a file: its path is refused ({error})",
+    "unknown-key": (
+        "does not verify: its key {claims.key_id} is not on the ring (retired, or "
+        "never was)"
+    ),
+    "forged": (
+        "does not verify: its signature fits neither this path nor these claims, or "
+        "not this key"
+    ),
+    "expired": "does not verify now: it expired on {expires}",
+    "early": "does not verify now: it begins on {begins}",
+    "revoked": "does not verify now: it was taken back",
+    "owner-disabled": "does not verify now: the upload's owner is disabled",
+    "not-servable:no-upload": "does not verify: the upload was deleted, or never was",
+}
 
 
 def _judge(
-    token: str, path: str, claims: Claims, ring: KeyRing | None, now: float
+    token: str,
+    path: str,
+    claims: Claims,
+    ring: KeyRing | None,
+    catalog: Database | None,
+    *,
+    now: float,
 ) -> tuple[str | None, str]:
-    if ring is None:
-        return "no-keys", "can't tell whether it verifies: no keys are set"
+    """Judge as the gateway does, but for the client and the files."""
+    is_folder = _is_folder(path, claims)
     try:
-        signed_url.verify(ring, token, path)
+        if path or not is_folder:
+            FilePath.parse(path.removesuffix("/") if is_folder else path)
+        if ring is None:
+            return "no-keys", "can't tell whether it verifies: no keys are set"
+        link = signed_url.verify(ring, token, path)
         policy.check_time(claims, now=now)
-    except UnknownKeyError as error:
-        words = f"its key {error.key_id} is not on the ring (retired, or never was)"
-    except ForgedLinkError as error:
-        words = "its signature fits neither this path nor these claims, or not this key"
-        return error.reason, f"does not verify: {words}"
-    except ExpiredLinkError as error:
-        words = f"it expired on {_date(error.expired_at)}"
-        return error.reason, f"does not verify now: {words}"
-    except EarlyLinkError as error:
-        words = f"it begins on {_date(error.valid_from)}"
-        return error.reason, f"does not verify now: {words}"
-    except LinkError as error:
-        words = f"its text is not as a signer writes it ({error})"
-    else:
-        return None, "verifies now"
-    return "unknown-key", f"does not verify: {words}"
+        if catalog is not None:
+            _check_standing(Standing(catalog), link, path)
+    except RefusedError as error:
+        kind = error.reason if error.reason in WORDS else error.reason.split(":")[0]
+        words = WORDS[kind].format(
+            error=error,
+            claims=claims,
+            expires=_date(claims.expires or 0),
+            begins=_date(claims.not_before or 0),
+        )
+        return error.reason, words
+    if is_folder:
+        return None, "verifies now, for what lies below; the folder itself is no file"
+    return None, "verifies now"
+
+
+def _check_standing(standing: Standing, link: SignedURL, path: str) -> None:
+    standing.check(link, path)
+    if link.claims.upload is not None:
+        standing.upload(link.claims.upload)
+
+
+def _is_folder(path: str, claims: Claims) -> bool:
+    """Tell whether *path* is the folder that the link covers, as it was signed."""
+    if claims.depth == 0:
+        return not path
+    return path.endswith("/") and path.count("/") == claims.depth
 
 
 def _in_words(claims: Claims, path: str, now: float) -> list[str]:
-    if claims.depth is None:
-        covered = f"the file {path}"
+    if claims.upload is not None:
+        covered = f"the upload {claims.upload}, saved as {shown(path)}"
+    elif claims.depth is None:
+        covered = f"the file {shown(path)}"
     else:
-        folder = "/".join(path.split("/")[: claims.depth])
+        folder = shown("/".join(path.split("/")[: claims.depth]))
         covered = f"everything below {folder}/" if folder else "every file there is"
     lines = [
         f"allows: {covered}",
@@ -104,11 +142,14 @@ def _in_words(claims: Claims, path: str, now: float) -> list[str]:
     if claims.not_before is not None:
         lines.append(f"begins on {_date(claims.not_before)}")
     if claims.presentation is not None:
-        shown = "shown in the browser, if its type is safe to show"
-        is_inline = claims.presentation.value == "inline"
-        lines.append(f"the file is {shown if is_inline else 'saved by the browser'}")
+        is_inline = claims.presentation is Presentation.INLINE
+        lines.append(
+            "the file is shown in the browser, if its type is safe to show"
+            if is_inline
+            else "the file is saved by the browser"
+        )
     if claims.name is not None:
-        lines.append(f"saved as {claims.name}")
+        lines.append(f"saved as {shown(claims.name)}")
     if claims.rate is not None:
         lines.append(f"at {claims.rate} bytes a second")
     if claims.networks:
@@ -128,7 +169,15 @@ def _facts(claims: Claims, path: str) -> dict[str, object]:
         "name": claims.name,
         "rate": claims.rate,
         "networks": [str(network) for network in claims.networks],
+        "upload": claims.upload,
     }
+
+
+def shown(text: str) -> str:
+    """Escape what does not print: a forged link must not write lines of its own."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text
+    )
 
 
 def _date(seconds: int) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
 from gateway import settings
-from gateway.errors import SettingsError
+from gateway.errors import KeyRingError, SettingsError
 from gateway.links.keyring import Key, KeyRing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -35,6 +38,8 @@ def keys() -> None:
 )
 def new(*, add: bool, if_none: bool) -> None:
     """Make a signing key and print it, as GATEWAY_KEYS takes it."""
+    if if_none and not add:
+        raise click.UsageError("--if-none says when to --add: give both")
     key = Key.generate()
     if not add:
         click.echo(str(key))
@@ -44,8 +49,7 @@ def new(*, add: bool, if_none: bool) -> None:
             ["GATEWAY_KEYS: is set, so the ring in the data folder is not in use"]
         )
     ring = settings.read(only=("data",)).settings.embedded_keys
-    if not (if_none and ring.exists()):
-        add_key(ring, key)
+    if add_key(ring, key, if_none=if_none):
         click.echo(key.id)
 
 
@@ -67,17 +71,54 @@ def list_keys(*, as_json: bool) -> None:
         click.echo(f"{row['id']}  {'signs' if row['signs'] else 'verifies'}")
 
 
-def add_key(path: Path, key: Key) -> None:
+def add_key(path: Path, key: Key, *, if_none: bool = False) -> bool:
     """Put *key* first on the ring in the file *path*, readable by its owner alone.
 
-    The file is replaced in one step: a reader sees the old ring or the new.
+    With *if_none* only if there is no such file yet; tell whether it was put
+    there.  The file is replaced in one step and for good: a reader sees the
+    old ring or the new, and two that add at once both get their key on.
     """
-    older = KeyRing.parse(path.read_text("utf-8")).keys if path.exists() else ()
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = path.with_name(path.name + ".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with _locked(path):
+        if if_none and path.exists():
+            return False
+        older = _ring(path).keys if path.exists() else ()
+        _replace(path, "".join(f"{k}\n" for k in (key, *older)))
+    return True
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Keep others that change *path* waiting; the lock's file stays, empty."""
+    lock = path.with_name(f"{path.name}.lock")
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _ring(path: Path) -> KeyRing:
+    try:
+        return KeyRing.parse(path.read_text("utf-8"))
+    except UnicodeDecodeError:
+        raise KeyRingError([f"{path} is not UTF-8 text"]) from None
+
+
+def _replace(path: Path, text: str) -> None:
+    fresh = path.with_name(f"{path.name}.new")
+    # What a crash left there may be of any mode, or a link: a file of one's own.
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write("\n".join(str(k) for k in (key, *older)) + "\n")
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     fresh.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        # Without it a power cut brings the old ring back, and links die with it.
+        os.fsync(folder)
+    finally:
+        os.close(folder)

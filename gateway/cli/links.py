@@ -5,27 +5,31 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
 from gateway import settings
-from gateway.cli.inspection import Inspection
+from gateway.address import recorded_url
+from gateway.catalog import uploads
+from gateway.cli.catalog import catalog_if_there, open_catalog
+from gateway.cli.inspection import Inspection, shown
 from gateway.cli.moments import Duration, DurationOrMoment, Moment
-from gateway.errors import NotServableError, SettingsError
+from gateway.errors import MissingUploadError, NotServableError, SettingsError
 from gateway.links import LinkSigner
-from gateway.ops.address import recorded_url
 from gateway.storage.paths import FilePath
 from gateway.storage.tree import FilesTree
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
+    from gateway.links import KeyRing
     from gateway.settings import Settings
 
 
 @click.command()
-@click.argument("path")
+@click.argument("path", required=False)
+@click.option("--upload", metavar="ID", help="Lead to this upload instead of PATH.")
 @click.option("--expires", type=DurationOrMoment(), help="Life (7d) or end (ISO 8601).")
 @click.option("--no-expiry", is_flag=True, help="Let the link never expire.")
 @click.option("--not-before", type=Moment(), help="When the link begins (ISO 8601).")
@@ -51,9 +55,10 @@ if TYPE_CHECKING:
     help="Round the expiry up to this window: the same URL as long as it lasts.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def sign(  # noqa: PLR0913 -- one parameter for each option
+def sign(
     *,
-    path: str,
+    path: str | None,
+    upload: str | None,
     expires: timedelta | datetime | None,
     no_expiry: bool,
     not_before: datetime | None,
@@ -66,11 +71,20 @@ def sign(  # noqa: PLR0913 -- one parameter for each option
     as_json: bool,
 ) -> None:
     """Print a signed URL of PATH, which is relative to the files folder."""
+    if (path is None) == (upload is None):
+        raise click.UsageError("give PATH or --upload (one of the two)")
+    if upload is not None and folder:
+        raise click.UsageError("an upload is one file: --folder does not fit it")
     if (expires is None) != no_expiry:
         raise click.UsageError("give --expires, or say --no-expiry (one of the two)")
     current = settings.read(required=("keys",), embedded=True).settings
-    url = _signer(current).sign(
-        path,
+    base, ring = base_url_and_keys(current)
+    signer = LinkSigner(ring, base)
+    if upload is not None:
+        stored = _name_of(upload)
+        path, name = name or stored, None
+    url = signer.sign(
+        path or "",
         expires="never" if expires is None else expires,
         not_before=not_before,
         folder=folder,
@@ -79,9 +93,13 @@ def sign(  # noqa: PLR0913 -- one parameter for each option
         rate=rate,
         networks=networks,
         stable=stable,
+        upload=upload,
     )
-    if not folder:
-        _warn_if_missing(current, path)
+    warning = None
+    if path is not None and upload is None:
+        warning = _doubt(current, path, is_folder=folder)
+    if warning is not None:
+        click.echo(f"gateway: warning: {shown(path or '')}: {warning}", err=True)
     if as_json:
         facts = Inspection.of(url, current.keys, now=time.time())
         click.echo(json.dumps({"url": url, **facts.facts}))
@@ -97,33 +115,60 @@ def inspect_url(*, url: str, as_json: bool) -> None:
 
     Status 1 if it does not.
     """
-    ring = settings.read(embedded=True).settings.keys
-    inspection = Inspection.of(url, ring, now=time.time())
+    current = settings.read(embedded=True).settings
+    inspection = Inspection.of(
+        url, current.keys, catalog_if_there(current), now=time.time()
+    )
     click.echo(json.dumps(inspection.facts) if as_json else "\n".join(inspection.lines))
     sys.exit(0 if inspection.is_good else 1)
 
 
-def _signer(current: Settings) -> LinkSigner:
+def base_url_and_keys(current: Settings) -> tuple[str, KeyRing]:
+    """Return the address that links lead to and the keys; raise SettingsError."""
     base = current.public_url or recorded_url(current.data)
+    faults = []
+    if current.keys is None:
+        faults.append("GATEWAY_KEYS: is not set")
+    if base is None:
+        faults.append(
+            "GATEWAY_PUBLIC_URL: is not set, and no gateway has run from "
+            f"{current.data}; name the address that links are to lead to"
+        )
     if current.keys is None or base is None:
-        raise SettingsError(
-            [
-                (
-                    "GATEWAY_PUBLIC_URL: is not set, and no gateway has run from "
-                    f"{current.data}; name the address that links are to lead to"
-                )
-            ]
-        )
-    return LinkSigner(current.keys, base)
+        raise SettingsError(faults)
+    return base, current.keys
 
 
-def _warn_if_missing(current: Settings, path: str) -> None:
-    if current.files is None:
-        return
+def _name_of(upload_id: str) -> str:
+    database, _ = open_catalog()
+    with database.read() as connection:
+        upload = uploads.by_id(connection, upload_id)
+    if upload is None:
+        raise MissingUploadError(upload_id)
+    return upload.name
+
+
+def _doubt(current: Settings, path: str, *, is_folder: bool) -> str | None:
+    """Return why the link may lead to nothing, if there is reason to think so."""
     try:
-        FilesTree(current.files).locate(FilePath.parse(path))
+        plain = FilePath.parse(path.removesuffix("/")) if path else None
     except NotServableError as error:
-        click.echo(
-            f"gateway: warning: {path}: nothing is served there yet ({error.fact})",
-            err=True,
-        )
+        return f"nothing is ever served under such a path ({error.fact})"
+    if current.files is None or plain is None:
+        return None
+    try:
+        FilesTree(current.files, current.data).locate(plain)
+    except NotServableError as error:
+        if error.fact == "not-a-file" and is_folder:
+            return None
+        return _DOUBTS.get(error.fact, _NOT_YET).format(fact=error.fact)
+    return "is a file; --folder covers what lies below a folder" if is_folder else None
+
+
+_NOT_YET: Final = "nothing is served there yet ({fact})"
+_DOUBTS: Final = {
+    "not-a-file": "is no file, and only files are served; --folder covers those in it",
+    "outside": "leads out of the files folder, and is not served",
+    "private": "leads into the gateway's own folder, and is not served",
+    "dot-segment-or-hidden": "leads to what is hidden, and is not served",
+}

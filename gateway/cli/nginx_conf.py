@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gateway import settings
+from gateway.fields import plain_path
 from gateway.ops.nginx import NginxConf
 
 
@@ -34,12 +35,13 @@ def nginx_conf(*, output: Path | None, listen: str, access_log: str) -> None:
     With --output it is written to a folder, whose conf.d/*.conf and
     snippets/gateway.conf a site's own nginx can include (docs/nginx.md).
     """
+    conf = _conf_folder(output or Path("/etc/nginx/gateway"))
     current = settings.read(required=("files",)).settings
     rendering = NginxConf(
         settings=current,
         listen=listen,
         run=current.data / "run" / "nginx",
-        conf=(output or Path("/etc/nginx/gateway")).absolute(),
+        conf=conf,
         access_log=access_log,
     )
     if output is not None:
@@ -47,3 +49,10 @@ def nginx_conf(*, output: Path | None, listen: str, access_log: str) -> None:
         return
     for name, text in rendering.files().items():
         click.echo(f"# ==== {name} ====\n{text}")
+
+
+def _conf_folder(path: Path) -> Path:
+    try:
+        return plain_path(path)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="'--output'") from None

@@ -6,6 +6,7 @@ import fcntl
 import os
 import re
 import sys
+import time
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -13,22 +14,25 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway import settings
+from gateway.address import authority, bracketed, local_url, record_url
+from gateway.cli.db import say_first_admin
 from gateway.cli.keys import add_key
 from gateway.errors import SettingsError, SuperviseError
 from gateway.links import Key, LinkSigner
-from gateway.ops.address import record_url
+from gateway.ops.live_conf import LiveConf, find_nginx
 from gateway.ops.nginx import NginxConf
+from gateway.ops.prepare import make_first_admin, prepare
 from gateway.ops.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from gateway.settings import Settings
+    from gateway.settings import Reading
 
 
 class Bind(click.ParamType[tuple[str, int]]):
-    """``HOST:PORT``, ``[IPv6]:PORT`` or ``:PORT`` for every address."""
+    """``HOST:PORT``, ``[IPv6]:PORT`` or ``:PORT`` for every IPv4 address."""
 
     name = "host:port"
 
@@ -53,7 +57,8 @@ class Bind(click.ParamType[tuple[str, int]]):
     type=Bind(),
     default="127.0.0.1:8080",
     show_default=True,
-    help="Where nginx listens.",
+    help="Where nginx listens.  [::] is every IPv6 address and no IPv4 one, :PORT "
+    "every IPv4 address.",
 )
 @click.option(
     "--link", metavar="PATH", help="When ready, print a signed link of PATH as well."
@@ -66,6 +71,8 @@ def serve(*, bind: tuple[str, int], link: str | None) -> None:
     """
     data = settings.read().settings.data
     with _only_one(data):
+        # Before anything is made: a password that is shown once must not be lost.
+        find_nginx()
         _ensure_key()
         reading = settings.read(required=("files", "keys"), embedded=True)
         for warning in reading.warnings:
@@ -76,25 +83,27 @@ def serve(*, bind: tuple[str, int], link: str | None) -> None:
                 "its own (deploy/gateway.service)",
                 err=True,
             )
-        sys.exit(_run(reading.settings, bind, link))
+        database = prepare(reading.settings)
+        say_first_admin(make_first_admin(database, now=int(time.time())))
+        database.engine.dispose()
+        sys.exit(_run(reading, bind, link))
 
 
-def _run(current: Settings, bind: tuple[str, int], link: str | None) -> int:
-    host, port = bind
-    shown = f"[{host}]" if ":" in host else host
-    url = current.public_url or f"http://{shown.replace('0.0.0.0', '127.0.0.1')}:{port}"  # noqa: S104
-    listen = f"{shown}:{port}"
+def _run(reading: Reading, bind: tuple[str, int], link: str | None) -> int:
+    current = reading.settings
+    host, _ = bind
+    url = current.public_url or local_url(bind)
 
-    def render() -> Path:
+    def render(folder: Path) -> Path:
         now = settings.read(required=("files", "keys"), embedded=True).settings
         if host not in {*now.hosts, "0.0.0.0", "::", "localhost"}:  # noqa: S104
             # The address that it is bound to is a name that it answers to.
-            now = now.model_copy(update={"hosts": (*now.hosts, shown)})
+            now = now.model_copy(update={"hosts": (*now.hosts, bracketed(host))})
         return NginxConf(
             settings=now,
-            listen=listen,
+            listen=authority(bind),
             run=current.data / "run" / "nginx",
-            conf=current.data / "run" / "conf",
+            conf=folder,
         ).write()
 
     def announce() -> None:
@@ -108,28 +117,31 @@ def _run(current: Settings, bind: tuple[str, int], link: str | None) -> int:
     if current.socket is None:
         raise SettingsError(["GATEWAY_SOCKET: is not set"])
     return Supervisor(
-        nginx_conf=render(),
-        render=render,
-        environment=_environment(current),
+        conf=LiveConf(current.data / "run" / "conf", render),
+        environment=_environment(reading),
         socket=current.socket,
-        address=(host, port),
+        address=bind,
         grace=current.grace,
     ).run(on_ready=announce)
 
 
-def _environment(current: Settings) -> dict[str, str]:
-    """Return what gunicorn reads: the same settings, and the key made here."""
+def _environment(reading: Reading) -> dict[str, str]:
+    """Return what gunicorn reads: the same variables, and the key made here.
+
+    Files stay files, which it reads anew at each reload.
+    """
     environment = settings.environment(PYTHONUNBUFFERED="1")
-    if not (environment.get("GATEWAY_KEYS") or environment.get("GATEWAY_KEYS_FILE")):
-        environment["GATEWAY_KEYS_FILE"] = str(current.embedded_keys)
+    if reading.is_embedded:
+        keys = str(reading.settings.embedded_keys)
+        environment |= {"GATEWAY_KEYS": "", "GATEWAY_KEYS_FILE": keys}
     return environment
 
 
 def _ensure_key() -> None:
     before = settings.read(embedded=True).settings
-    if before.keys is None:
-        add_key(before.embedded_keys, Key.generate())
-        click.echo(f"Made a signing key in {before.embedded_keys}")
+    ring = before.embedded_keys
+    if before.keys is None and add_key(ring, Key.generate(), if_none=True):
+        click.echo(f"Made a signing key in {ring}")
 
 
 @contextmanager

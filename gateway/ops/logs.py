@@ -13,15 +13,22 @@ from typing import Any, Final
 
 BLANK: Final = "[redacted]"
 # The URL families whose first segment permits something, and whatever looks like
-# a MAC wherever it stands: without its MAC a link is worth nothing.
+# a MAC wherever it stands: without its MAC a link is worth nothing.  Who reads the
+# log can decode what a client has disguised, `%73` for `s` or `%252E` for a dot.
 # ``nginx/redact.sed`` has the same two.
-_TOKEN: Final = re.compile(r"(/[sdlu]/+)[^\]/\s\"'?,[]+")
-_MAC: Final = re.compile(r"\.(?:[A-Za-z0-9_-]|%[0-9A-Fa-f]{2}){22}")
+_TOKEN: Final = re.compile(
+    r"((?:/|%(?:25)*2[Ff])(?:[sdlu]|%(?:25)*(?:73|64|6[Cc]|75))(?:/|%(?:25)*2[Ff])+)"
+    r"[^\]/\s\"'?,[]+"
+)
+_MAC: Final = re.compile(
+    r"(\.|%(?:25)*2[Ee])"
+    r"(?:[A-Za-z0-9_-]|%(?:25)*(?:2[Dd]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff])){22}"
+)
 
 
 def redact(text: str) -> str:
     """Blank the tokens of all URLs in *text*."""
-    return _MAC.sub(f".{BLANK}", _TOKEN.sub(rf"\1{BLANK}", text))
+    return _MAC.sub(rf"\1{BLANK}", _TOKEN.sub(rf"\1{BLANK}", text))
 
 
 class RedactingFormatter(logging.Formatter):
@@ -50,7 +57,7 @@ def gunicorn_logging() -> dict[str, Any]:
                 "stream": "ext://sys.stderr",
             }
         },
-        "root": {"level": "INFO", "handlers": ["stderr"]},
+        "root": {"level": "WARNING", "handlers": ["stderr"]},
         "loggers": {
             "gunicorn.error": {
                 "level": "INFO",

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from gateway.ops.assets import asset
+from gateway.assets import asset
+from gateway.uploads.multipart import ENVELOPE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,11 +42,11 @@ class NginxConf:
         return {
             "GATEWAY_ACCESS_LOG": self.access_log,
             "GATEWAY_CLIENT_CONNECTIONS": str(settings.client_connections),
-            "GATEWAY_CLIENT_REFUSALS": str(settings.client_refusals),
             "GATEWAY_CLIENT_REQUESTS": str(settings.client_requests),
             "GATEWAY_CONF": str(self.conf),
             "GATEWAY_CORS_ORIGINS": " ".join(settings.cors_origins),
             "GATEWAY_FILES": str(settings.files),
+            "GATEWAY_FORM_SIZE": str(form_size(settings)),
             "GATEWAY_GRACE": str(settings.grace),
             "GATEWAY_LISTEN": self.listen,
             "GATEWAY_REAL_IP": " ".join(
@@ -54,6 +55,8 @@ class NginxConf:
             "GATEWAY_RUN": str(self.run),
             "GATEWAY_SERVER_NAMES": " ".join(server_names(settings)),
             "GATEWAY_SOCKET": str(settings.socket),
+            "GATEWAY_STORE": str(settings.store),
+            "GATEWAY_UPLOAD_SIZE": str(settings.upload_size),
         }
 
     def files(self) -> dict[str, str]:
@@ -67,14 +70,21 @@ class NginxConf:
         }
 
     def write(self) -> Path:
-        """Write the set and the pages to ``conf``; return nginx.conf's path."""
+        """Write the set, pages and statics to ``conf``; return nginx.conf's path."""
         for name, text in self.files().items():
             path = self.conf / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, "utf-8")
         shutil.copytree(asset("nginx/pages"), self.conf / "pages", dirs_exist_ok=True)
+        statics = asset("gateway/web/static")
+        shutil.copytree(statics, self.conf / "static", dirs_exist_ok=True)
         self.run.mkdir(parents=True, exist_ok=True)
         return self.conf / "nginx.conf"
+
+
+def form_size(settings: Settings) -> int:
+    """Return how large an upload form may be: its files, and what is around them."""
+    return settings.upload_size + ENVELOPE if settings.upload_size else 0
 
 
 def fill(template: str, values: dict[str, str]) -> str:

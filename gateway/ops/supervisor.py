@@ -1,64 +1,49 @@
-"""``gateway serve``: nginx and gunicorn in the foreground, as one service.
+"""``gateway serve``: nginx, gunicorn and housekeeping in the foreground, as one.
 
-Either one's end is the end of both; SIGTERM and SIGINT drain, SIGHUP reloads.
+One's end is the end of all; SIGTERM and SIGINT drain, SIGHUP reloads.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
 import select
-import shutil
 import signal
-import socket
-import subprocess
 import sys
-import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final
 
+from gateway.address import accepts, check_free
+from gateway.assets import asset
 from gateway.errors import GatewayError, SuperviseError
-from gateway.ops.assets import asset
-from gateway.ops.logs import redact
+from gateway.ops.child import Child
+from gateway.ops.live_conf import find_nginx
 from gateway.ops.probe import probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-#: nginx lives in sbin, which a user's PATH often lacks.
-_SBIN: Final = "/usr/local/sbin:/usr/sbin:/sbin"
+    from gateway.ops.live_conf import LiveConf
+
 _START_SECONDS: Final = 20
 _POLL_SECONDS: Final = 0.05
-_NUDGE_SECONDS: Final = 1.0
-_END_SECONDS: Final = 2.0
-_PR_SET_PDEATHSIG: Final = 1
-
-
-@dataclass
-class Child:
-    """One supervised process; ``drain`` is the signal that stops it gently."""
-
-    name: str
-    process: subprocess.Popen[bytes]
-    drain: signal.Signals
-    readers: list[threading.Thread] = field(default_factory=list)
+#: Seconds between two rounds of housekeeping.
+_EVERY: Final = "60"
 
 
 @dataclass
 class Supervisor:
-    """Starts both, waits, and stops both within ``grace`` seconds.
+    """Starts all, waits, and stops all within ``grace`` seconds.
 
-    ``nginx_conf`` is the rendered configuration, which ``render`` writes anew
-    before each reload; ``environment`` is what gunicorn runs in, ``address``
-    the host and port that nginx takes.
+    ``conf`` is nginx's configuration, renewed at the start and at each reload;
+    ``environment`` is what Python runs in, ``address`` the host and port
+    that nginx takes.
     """
 
-    nginx_conf: Path
-    render: Callable[[], object]
+    conf: LiveConf
     environment: dict[str, str]
     socket: Path
     address: tuple[str, int]
@@ -73,88 +58,61 @@ class Supervisor:
         SuperviseError when the start fails.
         """
         nginx = find_nginx()
-        self.check_nginx(nginx)
-        check_port(self.address)
+        self.conf.renew()
+        check_free(self.address)
         _raise_file_limit()
         with self._signals() as wake:
             try:
                 self._start(nginx)
-                self._await_ready()
+                if not self._is_ready():
+                    return 0
                 on_ready()
                 return self._watch(wake)
             finally:
                 self._stop()
 
-    def check_nginx(self, nginx: str) -> None:
-        """Let nginx check its configuration; raise SuperviseError with its words."""
-        check = subprocess.run(
-            [nginx, "-e", "stderr", "-q", "-t", "-c", self.nginx_conf],
-            capture_output=True,
-            check=False,
-        )
-        if check.returncode:
-            raise SuperviseError(
-                "nginx refuses its configuration:\n"
-                + check.stderr.decode(errors="replace").strip()
-            )
-
     def _start(self, nginx: str) -> None:
         self.socket.unlink(missing_ok=True)
-        # Started first: nginx must find the socket when it answers.
-        self._spawn(
-            "gunicorn",
-            [
-                sys.executable,
-                "-m",
-                "gunicorn",
-                "--config",
-                str(asset("gunicorn.conf.py")),
-            ],
-            signal.SIGTERM,
-        )
+        conf = str(asset("gunicorn.conf.py"))
         directives = "daemon off;"
         if os.geteuid() == 0:
             # Workers of another user could not read the socket and the files.
             directives += " user root;"
-        self._spawn(
-            "nginx",
-            [nginx, "-e", "stderr", "-g", directives, "-c", str(self.nginx_conf)],
-            signal.SIGQUIT,
-        )
-
-    def _spawn(self, name: str, command: list[str], drain: signal.Signals) -> None:
-        process = subprocess.Popen(
-            command,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 -- no threads run yet
-            start_new_session=True,
-        )
-        child = Child(name, process, drain)
-        for source, sink, pump in (
-            (process.stdout, sys.stdout, _copy),
-            (process.stderr, sys.stderr, _copy_redacted),
+        # gunicorn first: nginx must find the socket when it answers.
+        for name, drain, command in (
+            (
+                "gunicorn",
+                signal.SIGTERM,
+                [sys.executable, "-m", "gunicorn", "--config", conf],
+            ),
+            (
+                "nginx",
+                signal.SIGQUIT,
+                [nginx, "-e", "stderr", "-g", directives, "-c", str(self.conf.path)],
+            ),
+            (
+                "housekeeper",
+                signal.SIGTERM,
+                [sys.executable, "-m", "gateway", "housekeep", "--every", _EVERY],
+            ),
         ):
-            thread = threading.Thread(
-                target=pump, args=(source, sink.fileno()), daemon=True
-            )
-            child.readers.append(thread)
-        self.children.append(child)
+            self.children.append(Child.spawn(name, command, drain, self.environment))
 
-    def _await_ready(self) -> None:
+    def _is_ready(self) -> bool:
+        """Wait until both answer; tell whether they do, or a signal came first."""
         for child in self.children:
-            for reader in child.readers:
-                reader.start()
+            child.listen()
         deadline = time.monotonic() + _START_SECONDS
-        while probe(str(self.socket)) is not None or not _accepts(self.address):
+        while probe(str(self.socket)) is not None or not accepts(self.address):
+            if {signal.SIGTERM, signal.SIGINT} & set(self._pending):
+                return False
             for child in self.children:
                 if child.process.poll() is not None:
                     raise SuperviseError(f"{child.name} did not start; see above")
             if time.monotonic() > deadline:
                 raise SuperviseError(f"nothing answers after {_START_SECONDS} seconds")
             time.sleep(_POLL_SECONDS)
+        return True
 
     def _watch(self, wake: int) -> int:
         while True:
@@ -174,10 +132,9 @@ class Supervisor:
                     return 1
 
     def _reload(self) -> None:
-        """Reload both; a faulty configuration is reported and changes nothing."""
+        """Reload all; a faulty configuration is reported and changes nothing."""
         try:
-            self.render()
-            self.check_nginx(find_nginx())
+            self.conf.renew()
         except (GatewayError, OSError) as error:
             _say(f"not reloaded: {error}")
             return
@@ -186,15 +143,12 @@ class Supervisor:
         _say("reloaded")
 
     def _stop(self) -> None:
-        """Drain nginx, which still asks gunicorn, and then gunicorn."""
+        """End housekeeping, drain nginx, which still asks gunicorn, then gunicorn."""
         deadline = time.monotonic() + self.grace
         for child in reversed(self.children):
-            if not _drained(child, deadline):
+            if not child.is_drained(deadline):
                 _say(f"{child.name} is still busy after {self.grace} s; ending it")
-            _end_group(child)
-            for reader in child.readers:
-                if reader.is_alive():
-                    reader.join(1.0)
+            child.end()
 
     @contextmanager
     def _signals(self) -> Iterator[int]:
@@ -219,92 +173,10 @@ class Supervisor:
             os.close(writer)
 
 
-def find_nginx() -> str:
-    """Return nginx's path; raise SuperviseError if it is not installed."""
-    path = shutil.which("nginx") or shutil.which("nginx", path=_SBIN)
-    if path is None:
-        raise SuperviseError("nginx is not installed; on Debian: apt install nginx")
-    return path
-
-
-def check_port(address: tuple[str, int]) -> None:
-    """Raise SuperviseError, in words, if the address can't be taken."""
-    host, port = address
-    with socket.socket(_family(host)) as candidate:
-        candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            candidate.bind(address)
-        except OSError as error:
-            raise SuperviseError(
-                f"can't listen on {host}:{port}: {error.strerror}"
-            ) from None
-
-
-def _accepts(address: tuple[str, int]) -> bool:
-    with socket.socket(_family(address[0])) as connection:
-        return connection.connect_ex(address) == 0
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
-def _drained(child: Child, deadline: float) -> bool:
-    """Ask for a gentle end; tell whether it came before *deadline*."""
-    if child.process.poll() is None:
-        child.process.send_signal(child.drain)
-    while time.monotonic() < deadline:
-        try:
-            child.process.wait(_NUDGE_SECONDS)
-        except subprocess.TimeoutExpired:
-            if child.drain is signal.SIGTERM:
-                # A gunicorn worker that is just being forked loses its master's
-                # signal, and the master would wait for it all of its time.
-                os.killpg(child.process.pid, signal.SIGTERM)
-        else:
-            return True
-    return child.process.poll() is not None
-
-
-def _end_group(child: Child) -> None:
-    """End whoever is left in the child's process group, a killed master's too."""
-    with suppress(ProcessLookupError):
-        os.killpg(child.process.pid, signal.SIGTERM)
-    try:
-        child.process.wait(_END_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(child.process.pid, signal.SIGKILL)
-        child.process.wait()
-
-
-def _die_with_parent() -> None:
-    """Have the kernel end this child when the supervisor is killed."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
 def _raise_file_limit() -> None:
     """Allow as many open files as the system does: each download has two."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _copy(source: IO[bytes], sink: int) -> None:
-    """Pass a stream on in large pieces: the access log is a hot path."""
-    while piece := os.read(source.fileno(), 1 << 16):
-        _write(sink, piece)
-
-
-def _copy_redacted(source: IO[bytes], sink: int) -> None:
-    for line in source:
-        _write(sink, redact(line.decode(errors="replace")).encode())
-
-
-def _write(sink: int, data: bytes) -> None:
-    """Write all; when nobody reads the log any more, serving goes on without."""
-    view = memoryview(data)
-    with suppress(OSError):
-        while view:
-            view = view[os.write(sink, view) :]
 
 
 def _say(text: str) -> None:

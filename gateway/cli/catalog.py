@@ -1,0 +1,51 @@
+"""Catalog and store, for commands: opened from the settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from gateway import settings
+from gateway.catalog.database import Database
+from gateway.catalog.revision import is_current
+from gateway.errors import CatalogBusyError, SettingsError
+from gateway.storage.blobs import BlobStore
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
+
+_NOT_READY: Final = (
+    "GATEWAY_DATABASE: the catalog is not there, or older than this gateway; run: "
+    "gateway db upgrade"
+)
+
+
+def open_catalog() -> tuple[Database, Settings]:
+    """Return the catalog and the settings; raise SettingsError if it is not ready."""
+    current = settings.read(embedded=True).settings
+    database = Database.open(current.database)
+    if not _is_there(database) or not is_current(database):
+        raise SettingsError([_NOT_READY])
+    return database, current
+
+
+def catalog_if_there(current: Settings) -> Database | None:
+    """Return the catalog that the settings name, or None if it can't be asked."""
+    database = Database.open(current.database)
+    try:
+        return database if _is_there(database) and is_current(database) else None
+    except CatalogBusyError:
+        return None
+
+
+def _is_there(database: Database) -> bool:
+    # Asked, SQLite would begin an empty one.
+    url = database.engine.url
+    return url.get_backend_name() != "sqlite" or Path(url.database or "").is_file()
+
+
+def open_store(current: Settings) -> BlobStore:
+    """Return the store; raise SettingsError if it is not set."""
+    if current.store is None:
+        raise SettingsError(["GATEWAY_STORE: is not set"])
+    return BlobStore(current.store)

@@ -1,0 +1,44 @@
+"""``gateway db``: the catalog's schema."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from gateway import settings
+from gateway.ops.prepare import make_first_admin, prepare
+
+if TYPE_CHECKING:
+    from gateway.ops.prepare import Account
+
+
+@click.group()
+def db() -> None:
+    """Look after the catalog."""
+
+
+@db.command("upgrade")
+@click.option(
+    "--make-admin",
+    is_flag=True,
+    help="If there is no user yet, make an administrator and print the password.",
+)
+def upgrade(*, make_admin: bool) -> None:
+    """Make the store and bring the catalog to the newest schema.
+
+    It can run as often as you like, also while the gateway serves.
+    """
+    database = prepare(settings.read(embedded=True).settings)
+    if make_admin:
+        say_first_admin(make_first_admin(database, now=int(time.time())))
+
+
+def say_first_admin(account: Account | None) -> None:
+    """Print a first administrator's password, once."""
+    if account is not None:
+        click.echo(
+            f"Made the user {account.name} with the password {account.password}\n"
+            f"Change it with: gateway users passwd {account.name}"
+        )

@@ -1,0 +1,136 @@
+"""``gateway drops``: links by which others upload to a user."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from gateway.catalog import drops as catalog
+from gateway.catalog import users
+from gateway.cli.catalog import open_catalog
+from gateway.cli.links import base_url_and_keys
+from gateway.cli.moments import DurationOrMoment
+from gateway.cli.sizes import Size
+from gateway.errors import MissingDropError
+from gateway.links import codes
+from gateway.links.keyring import Purpose
+from gateway.uploads.terms import MAXIMUM_UPLOADS, Terms
+
+
+@click.group()
+def drops() -> None:
+    """Make and revoke drop links: others upload to a user, without an account."""
+
+
+@drops.command("new")
+@click.argument("user")
+@click.option("--title", default="", help="What is to be sent; senders read it.")
+@click.option(
+    "--max-uploads",
+    type=click.IntRange(min=1, max=MAXIMUM_UPLOADS),
+    help="How many files; without, any number.",
+)
+@click.option("--max-size", type=Size(), help="Bytes of a file at most: 500M, 1G.")
+@click.option(
+    "--type",
+    "types",
+    multiple=True,
+    metavar="TYPE",
+    help="Only such files: image/*, application/pdf; repeat.",
+)
+@click.option("--expires", type=DurationOrMoment(), help="When it ends: 7d, 2030-01-31")
+@click.option("--no-expiry", is_flag=True, help="It ends when it is revoked.")
+def new(
+    *,
+    user: str,
+    title: str,
+    max_uploads: int | None,
+    max_size: int | None,
+    types: tuple[str, ...],
+    expires: timedelta | datetime | None,
+    no_expiry: bool,
+) -> None:
+    """Make a drop link to USER and print its URL."""
+    if (expires is None) != no_expiry:
+        raise click.UsageError("give --expires, or say --no-expiry (one of the two)")
+    now = int(time.time())
+    if isinstance(expires, timedelta):
+        expires = datetime.fromtimestamp(now, UTC) + expires
+    terms = Terms.of(
+        title=title,
+        max_uploads=max_uploads,
+        max_size=max_size,
+        types=types,
+        expires=None if expires is None else int(expires.timestamp()),
+        now=now,
+    )
+    database, current = open_catalog()
+    base_url, ring = base_url_and_keys(current)
+    with database.write() as connection:
+        owner = users.by_name(connection, user)
+        made = catalog.new(connection, owner, now=now, **vars(terms))
+    click.echo(codes.url(ring, Purpose.DROP, made.id, base=base_url))
+
+
+@drops.command("list")
+@click.option("--user", help="Only those of this user.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="The newest so many.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_drops(*, user: str | None, limit: int, as_json: bool) -> None:
+    """List drop links, newest first: id, user, state, how many came, end, title."""
+    now = int(time.time())
+    database, _ = open_catalog()
+    with database.read() as connection:
+        owner = None if user is None else users.by_name(connection, user)
+        names = {one.id: one.name for one in users.everyone(connection)}
+        found = catalog.newest(connection, owner, limit=limit)
+    if as_json:
+        rows = [
+            {
+                "id": drop.id,
+                "owner": names[drop.owner_id],
+                "title": drop.title,
+                "state": drop.state(now=now),
+                "max_uploads": drop.max_uploads,
+                "taken": drop.taken,
+                "max_size": drop.max_size,
+                "types": drop.types,
+                "created": drop.created,
+                "expires": drop.expires,
+                "revoked": drop.revoked,
+            }
+            for drop in found
+        ]
+        click.echo(json.dumps(rows))
+        return
+    for drop in found:
+        most = "" if drop.max_uploads is None else f"/{drop.max_uploads}"
+        click.echo(
+            f"{drop.id}  {names[drop.owner_id]}  {drop.state(now=now)}  "
+            f"{drop.taken}{most}  until {_day(drop.expires)}  {drop.title}"
+        )
+
+
+@drops.command("revoke")
+@click.argument("drop_id", metavar="ID")
+def revoke(*, drop_id: str) -> None:
+    """End the drop link ID; what has come by it stays."""
+    database, _ = open_catalog()
+    with database.write(may_use_reserve=True) as connection:
+        drop = catalog.by_id(connection, drop_id)
+        if drop is None:
+            raise MissingDropError(drop_id)
+        catalog.revoke(connection, drop, now=int(time.time()))
+
+
+def _day(moment: int | None) -> str:
+    return "revoked" if moment is None else f"{datetime.fromtimestamp(moment, UTC):%F}"

@@ -1,0 +1,72 @@
+"""``gateway files``: uploads."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import click
+
+from gateway.catalog import uploads, users
+from gateway.cli.catalog import open_catalog
+from gateway.errors import MissingUploadError, SettingsError
+from gateway.storage.blobs import BlobStore
+
+
+@click.group()
+def files() -> None:
+    """List and delete uploads."""
+
+
+@files.command("list")
+@click.option("--user", help="Only those of this user.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="The newest so many.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_files(*, user: str | None, limit: int, as_json: bool) -> None:
+    """List uploads, newest first: id, owner, bytes, time, name."""
+    database, _ = open_catalog()
+    with database.read() as connection:
+        owner = None if user is None else users.by_name(connection, user)
+        names = {one.id: one.name for one in users.everyone(connection)}
+        found = uploads.newest(connection, owner, limit=limit)
+    if as_json:
+        rows = [
+            {
+                "id": upload.id,
+                "owner": names[upload.owner_id],
+                "name": upload.name,
+                "size": upload.size,
+                "type": upload.media_type,
+                "created": upload.created,
+            }
+            for upload in found
+        ]
+        click.echo(json.dumps(rows))
+        return
+    for upload in found:
+        created = datetime.fromtimestamp(upload.created, UTC)
+        click.echo(
+            f"{upload.id}  {names[upload.owner_id]}  {upload.size}  "
+            f"{created:%F %T}  {upload.name}"
+        )
+
+
+@files.command("delete")
+@click.argument("upload_id", metavar="ID")
+def delete(*, upload_id: str) -> None:
+    """Delete the upload ID; every link to it ends."""
+    database, current = open_catalog()
+    if current.store is None:
+        raise SettingsError(["GATEWAY_STORE: is not set"])
+    with database.write(may_use_reserve=True) as connection:
+        upload = uploads.by_id(connection, upload_id)
+        if upload is None:
+            raise MissingUploadError(upload_id)
+        uploads.remove(connection, upload)
+    BlobStore(current.store).discard(upload.blob)

@@ -1,0 +1,132 @@
+"""``gateway housekeep``: tidy the store and the catalog, once or for ever."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from gateway import settings
+from gateway.catalog.database import Database
+from gateway.cli.catalog import open_catalog, open_store
+from gateway.errors import GatewayError, SettingsError
+from gateway.ops.housekeeping import Housekeeper, only_one
+from gateway.ops.orphans import GRACE
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
+
+#: Seconds between two looks at every blob.
+_SWEEP_SECONDS: Final = 3600
+_PATIENCE: Final = 60.0
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+@click.command()
+@click.option(
+    "--every",
+    type=click.IntRange(1),
+    metavar="SECONDS",
+    help="Go on until SIGTERM, with a round that often; `serve` does that.",
+)
+@click.option(
+    "--grace",
+    type=click.IntRange(0),
+    default=GRACE,
+    show_default=True,
+    metavar="SECONDS",
+    help="How old a file has to be that no upload names; uploads that are being "
+    "stored have such files.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def housekeep(*, every: int | None, grace: int, as_json: bool) -> None:
+    """Delete what is over: uploads, unfinished uploads, leftovers of crashes.
+
+    Safe at any time and as often as you like, also while the gateway serves.
+    """
+    # Whoever opens a file while it is asked whether it is open causes this one.
+    signal.signal(signal.SIGIO, signal.SIG_IGN)
+    if every is not None:
+        _Rounds(every, grace).run()
+        return
+    database, current = open_catalog()
+    store = open_store(current)
+    with only_one(store, patience=_PATIENCE):
+        report = Housekeeper(
+            database=database,
+            store=store,
+            say=lambda line: None if as_json else click.echo(line),
+            grace=grace,
+        ).round(now=int(time.time()))
+    if as_json:
+        click.echo(json.dumps({"done": report.done, "faults": report.faults}))
+    sys.exit(1 if report.faults else 0)
+
+
+@dataclass
+class _Rounds:
+    """Rounds until SIGTERM; SIGHUP reads the settings anew.
+
+    The signals stay blocked and are asked for: nothing is broken off by them.
+    """
+
+    every: int
+    grace: int
+
+    def run(self) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        keeper = _keeper(settings.read(embedded=True).settings, self.grace)
+        swept = float("-inf")
+        while not _is_told_to_stop():
+            with_sweep = time.monotonic() - swept >= _SWEEP_SECONDS
+            if _round(keeper, with_sweep=with_sweep) and with_sweep:
+                swept = time.monotonic()
+            told = signal.sigtimedwait(_SIGNALS, self.every)
+            if told is None:
+                continue
+            if told.si_signo != signal.SIGHUP:
+                return
+            keeper = self._anew(keeper)
+
+    def _anew(self, before: Housekeeper) -> Housekeeper:
+        try:
+            current = settings.read(embedded=True).settings
+        except SettingsError as error:
+            for fault in error.faults:
+                _say(fault)
+            return before
+        before.database.engine.dispose()
+        return _keeper(current, self.grace)
+
+
+def _keeper(current: Settings, grace: int) -> Housekeeper:
+    return Housekeeper(
+        database=Database.open(current.database),
+        store=open_store(current),
+        say=_say,
+        is_stopped=_is_told_to_stop,
+        grace=grace,
+    )
+
+
+def _round(keeper: Housekeeper, *, with_sweep: bool) -> bool:
+    try:
+        with only_one(keeper.store, patience=0):
+            keeper.round(now=int(time.time()), with_sweep=with_sweep)
+    except (GatewayError, OSError) as error:
+        _say(f"not done, to be tried again: {error}")
+        return False
+    return True
+
+
+def _is_told_to_stop() -> bool:
+    return not {signal.SIGTERM, signal.SIGINT}.isdisjoint(signal.sigpending())
+
+
+def _say(line: str) -> None:
+    click.echo(f"housekeeping: {line}", err=True)

@@ -1,0 +1,98 @@
+"""``gateway tokens``: bearer tokens."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from gateway.catalog import tokens as catalog
+from gateway.catalog import users
+from gateway.catalog.tokens import Scope
+from gateway.cli.catalog import open_catalog
+from gateway.cli.moments import DurationOrMoment
+
+
+@click.group()
+def tokens() -> None:
+    """Make and revoke bearer tokens."""
+
+
+@tokens.command("new")
+@click.argument("user")
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice([scope.value for scope in Scope]),
+    multiple=True,
+    required=True,
+    help="What it may be used for; give it once for each.",
+)
+@click.option(
+    "--expires",
+    type=DurationOrMoment(),
+    help="When it ends; without, when it is revoked.",
+)
+def new(
+    *, user: str, scopes: tuple[str, ...], expires: timedelta | datetime | None
+) -> None:
+    """Make a token of USER's and print it, this once."""
+    now = int(time.time())
+    if isinstance(expires, timedelta):
+        expires = datetime.fromtimestamp(now, UTC) + expires
+    database, _ = open_catalog()
+    with database.write() as connection:
+        text = catalog.new(
+            connection,
+            users.by_name(connection, user),
+            scopes={Scope(scope) for scope in scopes},
+            expires=None if expires is None else int(expires.timestamp()),
+            now=now,
+        )
+    click.echo(text)
+
+
+@tokens.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_tokens(*, as_json: bool) -> None:
+    """List all tokens; never a secret."""
+    database, _ = open_catalog()
+    with database.read() as connection:
+        names = {user.id: user.name for user in users.everyone(connection)}
+        everything = catalog.everyone(connection)
+    if as_json:
+        rows = [
+            {
+                "id": token.id,
+                "user": names[token.user_id],
+                "scopes": sorted(token.scopes),
+                "created": token.created,
+                "expires": token.expires,
+                "last_used": token.last_used,
+                "revoked": token.revoked,
+            }
+            for token in everything
+        ]
+        click.echo(json.dumps(rows))
+        return
+    for token in everything:
+        state = "revoked" if token.revoked else f"used {_day(token.last_used)}"
+        click.echo(
+            f"{token.id}  {names[token.user_id]}  {' '.join(sorted(token.scopes))}  "
+            f"until {_day(token.expires)}  {state}"
+        )
+
+
+@tokens.command("revoke")
+@click.argument("token_id")
+def revoke(*, token_id: str) -> None:
+    """End the token TOKEN_ID."""
+    database, _ = open_catalog()
+    with database.write(may_use_reserve=True) as connection:
+        catalog.revoke(connection, token_id, now=int(time.time()))
+
+
+def _day(moment: int | None) -> str:
+    return "never" if moment is None else f"{datetime.fromtimestamp(moment, UTC):%F}"

@@ -1,0 +1,210 @@
+"""Housekeeping: what time has made void goes, and what crashes left.
+
+Rows go first, in short transactions, and their files afterwards: a kill at any
+moment leaves at most a file without a row, which the next round finds.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from gateway.catalog import partials, tries, upkeep
+from gateway.errors import HousekeepingError, LockedError
+from gateway.ops import orphans
+from gateway.storage import leftovers
+from gateway.storage.partials import PartialFiles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gateway.catalog.database import Database
+    from gateway.catalog.uploads import Upload
+    from gateway.storage.blobs import BlobStore
+
+#: What one transaction changes, at most: it has to fit into the reserve.
+_BATCH: Final = 20
+#: Bytes that are read for digests in one round; a larger file is read alone.
+_DIGEST_BYTES: Final = 2**30
+#: What one round looks at, at most.
+_DIGESTS: Final = 1000
+_PARTIALS: Final = 1000
+_LOCK_STEP: Final = 0.1
+
+
+@contextmanager
+def only_one(store: BlobStore, *, patience: float) -> Iterator[None]:
+    """Hold the store against others who tidy it, for up to *patience* seconds.
+
+    Raise HousekeepingError when somebody else still holds it then.
+    """
+    deadline = time.monotonic() + patience
+    descriptor = os.open(store.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        while not _is_locked(descriptor):
+            if time.monotonic() >= deadline:
+                raise HousekeepingError(f"another housekeeper is busy in {store.root}")
+            time.sleep(_LOCK_STEP)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _is_locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a round has done, by what was done, and what went wrong."""
+
+    done: dict[str, int] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Housekeeper:
+    """Keeps one store and its catalog.
+
+    ``say`` gets one line for each thing done, ``is_stopped`` is asked between
+    two pieces of work, ``grace`` is how many seconds a file may have no row.
+    """
+
+    database: Database
+    store: BlobStore
+    say: Callable[[str], None]
+    is_stopped: Callable[[], bool] = bool
+    grace: int = orphans.GRACE
+
+    def round(self, *, now: int, with_sweep: bool = True) -> Report:
+        """Do all that is to be done; what fails is reported and left for next time.
+
+        *with_sweep* looks at every blob, too, for those without a row.
+        """
+        report = Report()
+        for name, work in self._work(now, with_sweep=with_sweep):
+            if self.is_stopped():
+                break
+            done = 0
+            try:
+                for count in work:
+                    done += count
+            except Exception as error:  # noqa: BLE001 -- serving goes on without it
+                report.faults.append(f"{name}: {type(error).__name__}: {error}")
+                self.say(f"failed, to be tried again: {report.faults[-1]}")
+            if done:
+                report.done[name] = done
+                self.say(f"{name}: {done}")
+        return report
+
+    def _work(
+        self, now: int, *, with_sweep: bool
+    ) -> Iterator[tuple[str, Iterator[int]]]:
+        yield "unfinished uploads given up", self._partials(now)
+        yield "uploads past their time deleted", self._uploads(now)
+        # Before the spool: a blob whose spool file goes is young again, by its ctime.
+        if with_sweep:
+            yield "blobs of no upload deleted", self._orphans(now)
+        yield "spool leftovers deleted", self._spool(now)
+        yield "reservations, tries and revocations forgotten", self._rows(now)
+        yield "files of no unfinished upload deleted", self._partial_files(now)
+        yield "digests written down", self._digests()
+        yield "reserves laid", self._reserve()
+
+    def _partials(self, now: int) -> Iterator[int]:
+        with self.database.read() as connection:
+            expired = partials.expired(connection, now=now, limit=_PARTIALS)
+        files = PartialFiles(self.store)
+        for partial in expired:
+            if self.is_stopped():
+                return
+            # One that is being worked on is left for the next round.
+            with suppress(LockedError), files.lock(partial.id, seconds=0) as file:
+                with self.database.write(may_use_reserve=True) as connection:
+                    is_gone = upkeep.remove_if_expired(connection, partial.id, now=now)
+                if is_gone:
+                    file.remove()
+                yield int(is_gone)
+
+    def _uploads(self, now: int) -> Iterator[int]:
+        while not self.is_stopped():
+            with self.database.write(may_use_reserve=True) as connection:
+                gone = upkeep.remove_due(connection, now=now, limit=_BATCH)
+            for upload in gone:
+                self.store.discard(upload.blob)
+            yield len(gone)
+            if not gone:
+                return
+
+    def _spool(self, now: int) -> Iterator[int]:
+        for path in leftovers.spool_files(self.store, now=now, grace=self.grace):
+            path.unlink(missing_ok=True)
+            yield 1
+
+    def _rows(self, now: int) -> Iterator[int]:
+        before = now - tries.WINDOW
+        while not self.is_stopped():
+            with self.database.write(may_use_reserve=True) as connection:
+                gone = (
+                    upkeep.remove_expired_reservations(
+                        connection, now=now, limit=_BATCH
+                    )
+                    + upkeep.remove_old_tries(connection, before=before, limit=_BATCH)
+                    + upkeep.remove_old_revocations(connection, now=now, limit=_BATCH)
+                )
+            yield gone
+            if not gone:
+                return
+
+    def _partial_files(self, now: int) -> Iterator[int]:
+        for name in orphans.find_partials(
+            self.database, self.store, now=now, grace=self.grace
+        ):
+            (self.store.partials / name).unlink(missing_ok=True)
+            yield 1
+
+    def _orphans(self, now: int) -> Iterator[int]:
+        found = orphans.find_blobs(self.database, self.store, now=now, grace=self.grace)
+        if not found.are_credible:
+            raise HousekeepingError(
+                f"{len(found.blobs)} blobs have no upload and {found.known} have one; "
+                "is this the catalog of this store? Nothing was deleted"
+            )
+        for blob in found.blobs:
+            self.store.discard(blob)
+            yield 1
+
+    def _digests(self) -> Iterator[int]:
+        left = _DIGEST_BYTES
+        with self.database.read() as connection:
+            unknown = upkeep.without_digest(connection, limit=_DIGESTS)
+        for upload in unknown:
+            left -= upload.size
+            if left < 0 and upload is not unknown[0]:
+                return
+            yield self._digest(upload)
+
+    def _digest(self, upload: Upload) -> int:
+        try:
+            path = self.store.path(upload.blob)
+            digest = leftovers.sha256(path, is_stopped=self.is_stopped)
+        except FileNotFoundError:
+            return 0  # deleted meanwhile, or fsck's to report
+        if digest is None:
+            return 0
+        with self.database.write() as connection:
+            upkeep.note_digest(connection, upload, digest)
+        return 1
+
+    def _reserve(self) -> Iterator[int]:
+        reserve = self.database.reserve
+        if reserve is not None and not reserve.is_laid():
+            yield int(reserve.lay())

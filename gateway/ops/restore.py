@@ -1,0 +1,105 @@
+"""``gateway restore``: a backup becomes an empty gateway's store and catalog.
+
+Blobs first, then all rows in one transaction: a restore that breaks off leaves
+an empty catalog, and the next one goes on from the blobs that are there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gateway.catalog import dump
+from gateway.catalog.revision import NEWEST
+from gateway.errors import BackupError
+from gateway.ops.manifest import Folder, Manifest, lines
+from gateway.storage import copies, leftovers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gateway.catalog.database import Database
+    from gateway.catalog.dump import Line
+    from gateway.storage.blobs import BlobStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restore:
+    """Puts the backup in ``folder`` into a prepared store and catalog.
+
+    ``keys`` is where the key ring goes, or None to leave it out.
+    """
+
+    database: Database
+    store: BlobStore
+    folder: Folder
+    keys: Path | None
+    may_link: bool = True
+
+    def make(self) -> Manifest:
+        """Restore; raise BackupError, with nothing overwritten, if it can't be done."""
+        manifest = self.folder.read()
+        if manifest.schema != NEWEST:
+            raise BackupError(
+                f"the backup has schema {manifest.schema} and this gateway "
+                f"{NEWEST}: restore it with accel-gateway {manifest.version}, then "
+                "update"
+            )
+        catalog = self.folder.catalog(manifest)
+        gone = frozenset(manifest.gone)
+        with self.database.read() as connection:
+            if not dump.is_empty(connection):
+                raise BackupError("the catalog is not empty")
+        self._check_store(catalog)
+        self._check_keys(manifest)
+        with lines(catalog) as rows:
+            for line in rows:
+                if line.is_upload and line.row["id"] not in gone:
+                    self._blob(line)
+        for folder in (*self.store.blobs.iterdir(), self.store.blobs):
+            copies.sync(folder)
+        with lines(catalog) as rows, self.database.write() as connection:
+            if not dump.is_empty(connection):
+                raise BackupError("the catalog is not empty any more")
+            dump.load(connection, rows, without=gone)
+        if manifest.has_keys and self.keys is not None:
+            copies.write(self.keys, self.folder.keys.read_bytes())
+        return manifest
+
+    def _check_store(self, catalog: Path) -> None:
+        with lines(catalog) as rows:
+            ours = {line.row["blob"] for line in rows if line.is_upload}
+        for blob, _ in leftovers.blobs(self.store):
+            if blob not in ours:
+                raise BackupError(
+                    f"the store is not empty: {self.store.path(blob)} is not of this "
+                    "backup"
+                )
+
+    def _check_keys(self, manifest: Manifest) -> None:
+        keys = self.keys
+        if not manifest.has_keys or keys is None or not keys.exists():
+            return
+        if keys.read_bytes() != self.folder.keys.read_bytes():
+            raise BackupError(
+                f"{keys} holds other keys than the backup; move it away, or restore "
+                "--without-keys"
+            )
+
+    def _blob(self, line: Line) -> None:
+        try:
+            target = self.store.path(line.row["blob"])
+        except ValueError:
+            raise BackupError(f"{line.row['blob']!r} is no blob's name") from None
+        source = self.folder.blobs / line.row["blob"]
+        size = line.row["size"]
+        if target.exists() and target.stat().st_size == size:
+            return
+        try:
+            found = source.stat().st_size
+        except FileNotFoundError:
+            raise BackupError(f"{source} is missing in the backup") from None
+        if found != size:
+            raise BackupError(f"{source} has {found} bytes instead of {size}")
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        copies.copy(source, target, may_link=self.may_link)
