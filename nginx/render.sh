@@ -30,18 +30,23 @@ export GATEWAY_SERVER_NAMES GATEWAY_REAL_IP GATEWAY_CORS_ORIGINS
 
 export GATEWAY_ACCESS_LOG="${GATEWAY_ACCESS_LOG:-/dev/stdout}"
 export GATEWAY_CLIENT_CONNECTIONS="${GATEWAY_CLIENT_CONNECTIONS:-100}"
-export GATEWAY_CLIENT_REFUSALS="${GATEWAY_CLIENT_REFUSALS:-10}"
 export GATEWAY_CLIENT_REQUESTS="${GATEWAY_CLIENT_REQUESTS:-200}"
 export GATEWAY_FILES="${GATEWAY_FILES:?is not set}"
+upload_size=${GATEWAY_UPLOAD_SIZE:-10737418240}
+# Its files and 1 MiB around them; 0 is no limit.
+GATEWAY_FORM_SIZE=$((upload_size == 0 ? 0 : upload_size + 1048576))
+export GATEWAY_FORM_SIZE
 export GATEWAY_GRACE="${GATEWAY_GRACE:-30}"
 export GATEWAY_LISTEN="${GATEWAY_LISTEN:-8080}"
 export GATEWAY_RUN="${GATEWAY_RUN:-$data/run/nginx}"
+export GATEWAY_STORE="${GATEWAY_STORE:-$data/store}"
+export GATEWAY_UPLOAD_SIZE="$upload_size"
 export GATEWAY_SOCKET="${GATEWAY_SOCKET:-$data/run/gunicorn.sock}"
 
-names='${GATEWAY_ACCESS_LOG} ${GATEWAY_CLIENT_CONNECTIONS} ${GATEWAY_CLIENT_REFUSALS}
+names='${GATEWAY_ACCESS_LOG} ${GATEWAY_CLIENT_CONNECTIONS}
     ${GATEWAY_CLIENT_REQUESTS} ${GATEWAY_CONF} ${GATEWAY_CORS_ORIGINS} ${GATEWAY_FILES}
-    ${GATEWAY_GRACE} ${GATEWAY_LISTEN} ${GATEWAY_REAL_IP} ${GATEWAY_RUN}
-    ${GATEWAY_SERVER_NAMES} ${GATEWAY_SOCKET}'
+    ${GATEWAY_FORM_SIZE} ${GATEWAY_GRACE} ${GATEWAY_LISTEN} ${GATEWAY_REAL_IP} ${GATEWAY_RUN}
+    ${GATEWAY_SERVER_NAMES} ${GATEWAY_SOCKET} ${GATEWAY_STORE} ${GATEWAY_UPLOAD_SIZE}'
 
 cd "$templates"
 mkdir -p "$GATEWAY_RUN"
@@ -49,4 +54,4 @@ for template in nginx.conf server.conf conf.d/*.conf snippets/*.conf; do
     mkdir -p "$GATEWAY_CONF/$(dirname "$template")"
     envsubst "$names" <"$template" >"$GATEWAY_CONF/$template"
 done
-cp -R pages "$GATEWAY_CONF/"
+cp -R pages ../gateway/web/static "$GATEWAY_CONF/"
