@@ -1,6 +1,6 @@
 # Everything that this project's people do, one word each.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format requirements clean
+.PHONY: help run test torture bench-upload lint format requirements clean
 
 PYTHON ?= python3
 BIND ?= 127.0.0.1:8080
@@ -11,12 +11,18 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/.run .nginx  ## serve the sample files on $(BIND) and print a link
+run: $(VENV)/.run .nginx .scripts  ## serve the sample files on $(BIND) and print a link
 	@if [ -n "$$GATEWAY_FILES" ]; then exec $(BIN)/gateway serve --bind $(BIND); fi; \
 	GATEWAY_FILES=deploy/sample exec $(BIN)/gateway serve --bind $(BIND) --link hello.txt
 
-test: $(VENV)/.dev .tools  ## run every test; the container tests where Docker runs
+test: $(VENV)/.dev .tools .scripts  ## run every test; the container tests where Docker runs
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+torture: $(VENV)/.dev .tools  ## kill the gateway under uploads, 200 times
+	TORTURE_ROUNDS=200 $(BIN)/pytest -s --timeout=3600 tests/crash/test_kills.py
+
+bench-upload: $(VENV)/.dev .nginx  ## uploads against nginx's own dav module
+	$(BIN)/python bench/uploads.py
 
 lint: $(VENV)/.dev .nginx  ## check style, types and nginx's configuration
 	$(BIN)/ruff format --check .
@@ -32,7 +38,7 @@ requirements: $(VENV)/.dev  ## pin the newest releases, with hashes
 	deploy/pin-requirements.sh
 
 clean:  ## remove what make made
-	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) gateway/web/static/vendor node_modules var .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@deploy/install-packages.sh python3-venv
@@ -48,8 +54,11 @@ $(VENV)/.dev: $(VENV)/.run deploy/requirements/dev.txt
 	$(PIP) -r deploy/requirements/dev.txt
 	@touch $@
 
-.PHONY: .nginx .tools
+.PHONY: .nginx .tools .scripts
 .nginx:
 	@deploy/install-packages.sh nginx
 .tools: .nginx
-	@deploy/install-packages.sh curl gettext-base openssl
+	@deploy/install-packages.sh chromium chromium-driver curl gettext-base openssl postgresql
+# With $(VENV)/.dev npm comes from there; without any, pages upload by the form.
+.scripts:
+	@deploy/take-scripts.sh

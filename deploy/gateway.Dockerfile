@@ -1,3 +1,18 @@
+# What the pages' scripts take from npm; npm comes from PyPI.
+FROM debian:trixie-slim AS scripts
+
+RUN apt-get update \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+        python3 python3-venv
+WORKDIR /src
+COPY deploy/requirements/node.txt deploy/requirements/
+RUN python3 -m venv /opt/node \
+    && /opt/node/bin/pip install --no-cache-dir --require-hashes -r deploy/requirements/node.txt
+COPY package.json package-lock.json .npmrc ./
+COPY deploy/take-scripts.sh deploy/
+RUN NODE_PYTHON=/opt/node/bin/python deploy/take-scripts.sh --required
+
+
 # The Flask side: gunicorn on a unix socket, no network needed.
 FROM debian:trixie-slim AS build
 
@@ -12,6 +27,7 @@ RUN python3 -m venv /opt/gateway \
     && /opt/build/bin/pip install --no-cache-dir --require-hashes -r deploy/requirements/build.txt
 COPY pyproject.toml README.md LICENSE gunicorn.conf.py ./
 COPY gateway gateway
+COPY --from=scripts /src/gateway/web/static/vendor gateway/web/static/vendor
 COPY nginx nginx
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /tmp/wheel . \
     && /opt/gateway/bin/pip install --no-cache-dir --no-deps /tmp/wheel/*.whl \
@@ -23,7 +39,7 @@ FROM debian:trixie-slim
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3 \
     && rm -rf /var/lib/apt/lists/* \
-    && install -d -o 10001 -g 10001 -m 0700 /var/lib/gateway /run/gateway
+    && install -d -o 10001 -g 10001 -m 0700 /var/lib/gateway /var/lib/gateway-store /run/gateway
 COPY --from=build /opt/gateway /opt/gateway
 COPY gunicorn.conf.py deploy/entrypoint.sh /opt/gateway/
 
@@ -34,9 +50,10 @@ ENV PATH=/opt/gateway/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     GATEWAY_DATA=/var/lib/gateway \
     GATEWAY_FILES=/srv/files \
+    GATEWAY_STORE=/var/lib/gateway-store \
     GATEWAY_SOCKET=/run/gateway/gunicorn.sock
 WORKDIR /var/lib/gateway
-VOLUME /var/lib/gateway
+VOLUME /var/lib/gateway /var/lib/gateway-store
 HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-m", "gateway.ops.probe", "/run/gateway/gunicorn.sock"]
 ENTRYPOINT ["/opt/gateway/entrypoint.sh"]

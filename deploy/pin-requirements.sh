@@ -12,4 +12,5 @@ pin() {
 }
 pin run.txt pyproject.toml
 pin build.txt --group build
+pin node.txt --group node
 pin dev.txt pyproject.toml --group build --group dev
