@@ -6,8 +6,13 @@ import os
 import shutil
 import subprocess
 from functools import cache
+from typing import TYPE_CHECKING
 
 import pytest
+from argon2 import PasswordHasher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @cache
@@ -30,3 +35,12 @@ def require_containers() -> None:
     if os.environ.get("REQUIRE_CONTAINERS") == "1":
         pytest.fail(f"the container tests are required, but {reason}")
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """Hash passwords for next to nothing, in the tests' own process."""
+    with pytest.MonkeyPatch.context() as patch:
+        cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        patch.setattr("gateway.catalog.users._hasher", cheap)
+        yield

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["container_stack"]
 
-SERVICES = pytest.mark.parametrize("service", ["gateway", "nginx"], ids=str)
+NAMES = ("gateway", "housekeeper", "nginx")
+SERVICES = pytest.mark.parametrize("service", NAMES, ids=str)
 
 
 @pytest.fixture
@@ -109,7 +110,7 @@ def test_they_stop_in_order_and_with_status_zero(
     own_containers: ContainerStack,
 ) -> None:
     stack = own_containers
-    ids = {service: stack.container(service) for service in ("nginx", "gateway")}
+    ids = {service: stack.container(service) for service in NAMES}
     stack.pause()
     for service, container in ids.items():
         done = subprocess.run(

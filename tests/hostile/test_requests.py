@@ -63,6 +63,8 @@ HEADER_NAME = st.sampled_from(
         "Content-Type",
         "Expect",
         "Upgrade",
+        "Transfer-Encoding",
+        "X-Forwarded-Protocol",
         "X-Forwarded-Proto",
         "X-Accel-Redirect",
         "Forwarded",

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -153,6 +154,29 @@ class Stack(ABC):
         """Return everything that nginx and gunicorn have logged."""
 
     @abstractmethod
+    def gateway(self, *arguments: str) -> str:
+        """Run a command of the gateway's, where it runs; return what it prints."""
+
+    @abstractmethod
+    def store(self) -> list[str]:
+        """Return the paths of all files below the store, sorted."""
+
+    def stored(self) -> list[str]:
+        """Return what is in the store and not in its spool."""
+        return [path for path in self.store() if not path.startswith("spool/")]
+
+    def spooled(self) -> list[str]:
+        """Return what is in the spool; nginx empties it after its answer."""
+        return [path for path in self.store() if path.startswith("spool/")]
+
+    def new_token(self, *scopes: str, user: str = "admin") -> str:
+        """Return a new bearer token; it must never show up in a log."""
+        options = itertools.chain.from_iterable(("--scope", s) for s in scopes)
+        token = self.gateway("tokens", "new", user, *options).strip()
+        self.tokens.add(token)
+        return token
+
+    @abstractmethod
     def processes(self, name: str) -> list[int]:
         """Return the ids, on this machine, of the processes of nginx or gunicorn."""
 
@@ -162,20 +186,25 @@ class NativeStack(Stack):
 
     name = "native"
 
-    def start(self) -> None:
+    def prepare(self) -> None:
+        """Fix the environment, so that commands run before the start."""
         self._log = self.home / "log"
+        self.environment = {
+            **os.environ,
+            "GATEWAY_FILES": str(self.files),
+            "GATEWAY_DATA": str(self.home / "data"),
+            **self.settings,
+        }
+
+    def start(self) -> None:
+        self.prepare()
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "gateway", "serve"),
                     *("--bind", f"127.0.0.1:{self.port}"),
                 ],
-                env={
-                    **os.environ,
-                    "GATEWAY_FILES": str(self.files),
-                    "GATEWAY_DATA": str(self.home / "data"),
-                    **self.settings,
-                },
+                env=self.environment,
                 cwd=self.home,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -196,11 +225,37 @@ class NativeStack(Stack):
         shutil.rmtree(self.home)
         assert status == 0, log
 
+    def kill(self) -> None:
+        """End all of it at once, as a crash would."""
+        children = list(_descendants(self.process.pid))
+        self.process.kill()
+        for pid in children:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait(20)
+        wait_until(lambda: not any(map(_is_alive, children)), what="all are ended")
+
+    def kill_processes(self, name: str) -> None:
+        """Kill nginx or gunicorn, master and workers."""
+        for pid in self.processes(name):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
     def reload(self) -> None:
         self.process.send_signal(signal.SIGHUP)
 
     def log(self) -> str:
         return self._log.read_text(errors="replace")
+
+    def gateway(self, *arguments: str) -> str:
+        command = [sys.executable, "-m", "gateway", *arguments]
+        return _run(command, env=self.environment)
+
+    def store(self) -> list[str]:
+        root = self.home / "data" / "store"
+        return sorted(
+            str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()
+        )
 
     def processes(self, name: str) -> list[int]:
         return [pid for pid in _descendants(self.process.pid) if name in _command(pid)]
@@ -231,6 +286,14 @@ class ContainerStack(Stack):
         container = self._compose("ps", "--quiet", service).strip()
         listing = _run(["docker", "top", container, "-o", "pid"])
         return [int(line) for line in listing.split()[1:]]
+
+    def gateway(self, *arguments: str) -> str:
+        return self.run_in("gateway", "gateway", *arguments)
+
+    def store(self) -> list[str]:
+        root = "/var/lib/gateway-store"
+        found = self.run_in("gateway", "find", root, "-type", "f", "-printf", "%P\n")
+        return sorted(found.split())
 
     def recreate(self) -> None:
         self._compose("up", "--wait", "--force-recreate")
@@ -275,6 +338,11 @@ def _descendants(pid: int) -> Iterator[int]:
     for child in _read(f"/proc/{pid}/task/{pid}/children").split():
         yield int(child)
         yield from _descendants(int(child))
+
+
+def _is_alive(pid: int) -> bool:
+    # The status' third field is the state; a zombie holds no file any more.
+    return _read(f"/proc/{pid}/stat").rpartition(")")[2].split()[:1] not in ([], ["Z"])
 
 
 def _command(pid: int) -> str:

@@ -160,6 +160,13 @@ def test_a_file_of_any_name_is_delivered_under_that_name(
     assert (unquote(extended[1]) if extended else plain[1]) == name
 
 
+def test_a_file_below_long_names_is_delivered(stack: Stack) -> None:
+    path = "/".join(["\u65e5" * 80] * 10) + "/a.txt"
+    stack.put(path, b"deep")
+    answer = stack.ask(stack.sign(path))
+    assert (answer.status_code, answer.content) == (200, b"deep")
+
+
 def test_an_empty_file_is_delivered(stack: Stack) -> None:
     stack.put("empty.txt", b"")
     answer = stack.ask(stack.sign("empty.txt"))
@@ -321,7 +328,15 @@ def test_every_refusal_carries_every_promised_header(stack: Stack, status: int) 
 
 
 def test_other_origins_may_read_nothing(stack: Stack, letters: str) -> None:
-    for origin in ("https://evil.example", ORIGIN + ".evil.example", "null", "*", ""):
+    for origin in (
+        "https://evil.example",
+        ORIGIN + ".evil.example",
+        "null",
+        "*",
+        "",
+        f"{ORIGIN} {ORIGIN}",
+        "https://evil.example https://evil.example",
+    ):
         answer = stack.ask(letters, headers={"Origin": origin})
         assert "Access-Control-Allow-Origin" not in answer.headers, origin
 
@@ -373,3 +388,21 @@ class LinkOf:
         ).sign(path, expires=timedelta(seconds=60))
         stack.tokens.add(url.removeprefix(stack.url).split("/")[2])
         return url
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        pytest.param("film.webm", b"\x1aE\xdf\xa3", id="film"),
+        pytest.param("sound.mp3", b"ID3\x03", id="sound"),
+    ],
+)
+def test_a_player_may_load_the_file_that_it_plays(
+    stack: Stack, name: str, content: bytes
+) -> None:
+    stack.put(f"d/{name}", content)
+    answer = stack.ask(stack.sign(f"d/{name}", presentation="inline"))
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'; media-src 'self'" in policy
+    assert policy.startswith("sandbox allow-same-origin;")
+    assert "allow-scripts" not in policy

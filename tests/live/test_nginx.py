@@ -12,8 +12,9 @@ import pytest
 import requests
 
 from gateway import settings
+from gateway.errors import SuperviseError
+from gateway.ops.live_conf import check_conf, find_nginx
 from gateway.ops.nginx import NginxConf
-from gateway.ops.supervisor import Supervisor, find_nginx
 from tests.live.stack import ROOT, free_port, wait_until
 
 if TYPE_CHECKING:
@@ -61,12 +62,13 @@ class Nginx:
         self.home = home
         self.files = home / "files"
         self.files.mkdir()
+        (home / "data" / "store").mkdir(parents=True)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = home / "log"
         rendering = NginxConf(
             settings=settings.read(
-                {"GATEWAY_FILES": str(self.files), "GATEWAY_DATA": str(home)}
+                {"GATEWAY_FILES": str(self.files), "GATEWAY_DATA": str(home / "data")}
             ).settings,
             listen=f"127.0.0.1:{self.port}",
             run=home / "nginx",
@@ -86,8 +88,9 @@ class Nginx:
             )
 
     def fake_gunicorn(self) -> FakeGunicorn:
-        (self.home / "run").mkdir()
-        self.gunicorn = FakeGunicorn(self.home / "run" / "gunicorn.sock")
+        run = self.home / "data" / "run"
+        run.mkdir(parents=True)
+        self.gunicorn = FakeGunicorn(run / "gunicorn.sock")
         return self.gunicorn
 
     def get(self, path: str, **options: object) -> requests.Response:
@@ -264,13 +267,5 @@ def test_the_tls_snippet_speaks_http_2(tmp_path: Path) -> None:
 def test_the_rendered_set_is_checked_before_it_is_used(tmp_path: Path) -> None:
     conf = tmp_path / "nginx.conf"
     conf.write_text("nonsense;")
-    supervisor = Supervisor(
-        nginx_conf=conf,
-        render=lambda: None,
-        environment={},
-        socket=tmp_path / "sock",
-        address=("127.0.0.1", free_port()),
-        grace=1,
-    )
-    with pytest.raises(Exception, match="unknown directive"):
-        supervisor.check_nginx(find_nginx())
+    with pytest.raises(SuperviseError, match="unknown directive"):
+        check_conf(conf)

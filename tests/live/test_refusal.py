@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
@@ -55,7 +56,7 @@ def test_forged_malformed_unknown_and_missing_look_alike(stack: Stack) -> None:
         stack.ask(good.replace(token, token + "=")),
         stack.ask(good.replace("there", "other")),
         stack.ask(stranger.sign("r/there.txt", expires=timedelta(hours=1))),
-        stack.ask(stack.url + "/"),
+        stack.ask(stack.url + "/x"),
         stack.ask(stack.url + "/nothing/here"),
         stack.ask(stack.url + "/s/"),
     ]
@@ -200,7 +201,7 @@ def test_internal_locations_are_unreachable_in_every_encoding(
 )
 def test_headers_that_steer_are_ignored_from_clients(stack: Stack, header: str) -> None:
     stack.put("r/there.txt", SECRET)
-    refused = stack.raw(lines("GET / HTTP/1.1", header))
+    refused = stack.raw(lines("GET /nothing HTTP/1.1", header))
     target = stack.sign("r/there.txt").removeprefix(stack.url)
     delivered = stack.raw(lines(f"GET {target} HTTP/1.1", header))
     assert refused.startswith(b"HTTP/1.1 404 ")
@@ -333,14 +334,46 @@ def test_metrics_are_not_there_for_others(stack: Stack, path: str) -> None:
             b"400",
             id="smuggling",
         ),
+        pytest.param(
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: foo\r\n\r\n",
+            b"400",
+            id="transfer encoding",
+        ),
+        pytest.param(
+            b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+            b"\r\nzz\r\n",
+            b"400",
+            id="chunk",
+        ),
+        pytest.param(
+            b"GET /s/a/\xc3\xa9 HTTP/1.1\r\nHost: localhost\r\n"
+            b"Connection: close\r\n\r\n",
+            b"400",
+            id="raw UTF-8",
+        ),
+        pytest.param(
+            b"GET /s/a/b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+            b"X: \x01\r\n\r\n",
+            b"400",
+            id="control in a header",
+        ),
+        pytest.param(
+            b"GET /_pages/error.html HTTP/1.1\r\nHost: localhost\r\n"
+            b"Connection: close\r\n\r\n",
+            b"404",
+            id="a page by its own name",
+        ),
     ],
 )
 def test_damaged_requests_get_a_clear_4xx_page(
     stack: Stack, request_bytes: bytes, status: bytes
 ) -> None:
     answer = stack.raw(request_bytes)
-    assert answer.split(b" ")[1] == status
-    assert b"<center>" not in answer
+    head, _, page = answer.partition(b"\r\n\r\n")
+    request_id = re.search(rb"X-Request-ID: ([0-9a-f]{32})", head)
+    assert head.split(b" ")[1] == status
+    assert request_id is not None
+    assert b"request " + request_id[1] in page
 
 
 def test_a_path_as_long_as_nginx_reads_is_refused_as_missing(stack: Stack) -> None:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
         pytest.param(
             {
                 "GATEWAY_CLIENT_CONNECTIONS": "7",
-                "GATEWAY_CLIENT_REFUSALS": "8",
                 "GATEWAY_CLIENT_REQUESTS": "9",
                 "GATEWAY_CORS_ORIGINS": "https://a.example, https://b.example:8443",
                 "GATEWAY_GRACE": "11",
@@ -45,9 +44,10 @@ def test_the_shell_renders_what_python_renders(
     tmp_path: Path, chosen: dict[str, str]
 ) -> None:
     chosen = chosen | {
-        "GATEWAY_FILES": str(tmp_path),
+        "GATEWAY_FILES": str(tmp_path / "files"),
         "GATEWAY_DATA": str(tmp_path / "data"),
     }
+    (tmp_path / "files").mkdir()
     output = tmp_path / "conf"
     subprocess.run(
         [ROOT / "nginx" / "render.sh", output],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -17,6 +18,7 @@ import pytest
 import requests
 
 from gateway.links import Key, KeyRing
+from gateway.ops.probe import probe
 from tests.live.stack import NativeStack, free_port, wait_until
 
 if TYPE_CHECKING:
@@ -119,10 +121,24 @@ def test_a_second_start_keeps_the_key(served: Served) -> None:
 
 def test_a_link_is_printed_when_asked_for(served: Served) -> None:
     served.start("--link", "a/b.txt")
-    line = next(
-        row for row in served.log().splitlines() if row.startswith("Try: curl ")
-    )
-    assert requests.get(line.removeprefix("Try: curl "), timeout=10).text == "hello\n"
+    assert requests.get(tried(served), timeout=10).text == "hello\n"
+
+
+_TRIED = re.compile(r"^Try: curl (\S+)\n", re.MULTILINE)
+
+
+def tried(served: Served) -> str:
+    """Return the link that was printed to be tried."""
+    wait_until(lambda: _TRIED.search(served.log()), what="the link is printed")
+    [url] = _TRIED.findall(served.log())
+    return str(url)
+
+
+def test_the_link_of_every_ipv6_address_leads_to_it(served: Served) -> None:
+    """The host [::] is none that is answered, and none that all clients take."""
+    served.start("--bind", f"[::]:{served.port}", "--link", "a/b.txt")
+    assert tried(served).startswith(f"http://[::1]:{served.port}/s/")
+    assert requests.get(tried(served), timeout=10).text == "hello\n"
 
 
 def test_a_taken_port_is_named_in_one_line(served: Served) -> None:
@@ -143,6 +159,54 @@ def test_a_second_gateway_from_the_same_data_is_refused(served: Served) -> None:
     failed = served.run("serve", "--bind", f"127.0.0.1:{free_port()}")
     assert failed.returncode == 1
     assert "another gateway is already serving from" in failed.stderr
+
+
+def test_the_served_folder_holds_no_keys(served: Served) -> None:
+    """``GATEWAY_FILES=.`` beside the default data folder would deliver them."""
+    served.environment["GATEWAY_FILES"] = "."
+    failed = served.run("serve", "--bind", f"127.0.0.1:{served.port}")
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("gateway: GATEWAY_DATA: ")
+    assert "lies in the folder that is served" in failed.stderr
+    assert not (served.home / "var").exists()
+
+
+def test_an_empty_key_file_is_none_to_gunicorn_too(served: Served) -> None:
+    """What ``serve`` takes for unset, and makes a key for, its child does as well."""
+    (served.home / "empty").touch()
+    served.environment["GATEWAY_KEYS_FILE"] = "empty"
+    served.start("--link", "a/b.txt")
+    assert "Made a signing key" in served.log()
+    assert requests.get(tried(served), timeout=10).text == "hello\n"
+
+
+def test_workers_start_although_the_files_are_away() -> None:
+    """A volume that is gone for a moment shows in /readyz, and in no storm of forks."""
+    stack = NativeStack()
+    stack.start()
+    try:
+        socket_path = str(stack.home / "data" / "run" / "gunicorn.sock")
+        old = workers(stack)
+        stack.files.rename(stack.home / "away")
+        for pid in old:
+            os.kill(pid, signal.SIGKILL)
+        wait_until(
+            lambda: (
+                len(workers(stack) - old) == len(old)
+                and " 503 " in str(probe(socket_path))
+            ),
+            what="new workers say that they are not ready",
+        )
+        (stack.home / "away").rename(stack.files)
+        wait_until(lambda: probe(socket_path) is None, what="they are ready again")
+        assert stack.log().count("Booting worker") == 2 * len(old)
+    finally:
+        stack.stop()
+
+
+def workers(stack: NativeStack) -> set[int]:
+    """Return the ids of gunicorn's workers; its master is the oldest."""
+    return set(sorted(stack.processes("gunicorn"))[1:])
 
 
 def test_every_faulty_setting_is_named_at_once(served: Served) -> None:
@@ -175,7 +239,10 @@ def test_every_faulty_setting_is_named_at_once(served: Served) -> None:
 def test_gunicorn_does_not_start_on_a_bad_key(
     served: Served, keys: str, word: str
 ) -> None:
-    served.environment |= {"GATEWAY_KEYS": keys, "GATEWAY_DATA": str(served.home)}
+    served.environment |= {
+        "GATEWAY_KEYS": keys,
+        "GATEWAY_DATA": str(served.home / "data"),
+    }
     failed = subprocess.run(
         [sys.executable, "-c", "import gateway.wsgi"],
         cwd=served.home,
@@ -191,11 +258,16 @@ def test_gunicorn_does_not_start_on_a_bad_key(
     assert "Traceback" not in failed.stderr
 
 
-@pytest.mark.parametrize("victim", ["nginx", "gunicorn"], ids=str)
-def test_when_one_dies_the_other_is_stopped_and_the_status_says_so(victim: str) -> None:
+@pytest.mark.parametrize("victim", ["nginx", "gunicorn", "housekeeper"], ids=str)
+def test_when_one_dies_the_others_are_stopped_and_the_status_says_so(
+    victim: str,
+) -> None:
     stack = NativeStack()
     stack.start()
-    everyone = {name: stack.processes(name) for name in ("nginx", "gunicorn")}
+    everyone = {
+        name: stack.processes(name.removesuffix("er"))
+        for name in ("nginx", "gunicorn", "housekeeper")
+    }
     os.kill(everyone[victim][0], signal.SIGKILL)
     status = stack.process.wait(20)
     log = stack.log()
@@ -209,7 +281,8 @@ def test_when_one_dies_the_other_is_stopped_and_the_status_says_so(victim: str) 
 def test_when_the_supervisor_is_killed_nothing_is_left_behind() -> None:
     stack = NativeStack()
     stack.start()
-    everyone = stack.processes("nginx") + stack.processes("gunicorn")
+    names = ("nginx", "gunicorn", "housekeep")
+    everyone = [pid for name in names for pid in stack.processes(name)]
     stack.process.kill()
     stack.process.wait()
     wait_until(lambda: not any(map(_runs, everyone)), what="all have ended")

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 from gateway import settings
 from gateway.app import create_app
+from gateway.catalog import users
+from gateway.catalog.users import Role
 from gateway.links import Key, KeyRing, LinkSigner
+from gateway.ops.prepare import prepare
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from flask.testing import FlaskClient
+    from werkzeug.test import TestResponse
+
+    from gateway.catalog.database import Database
+    from gateway.catalog.users import User
 
 NOON = 1_800_000_000.0
+PASSWORD = "correct horse battery"
 
 
 @dataclass
@@ -26,30 +35,97 @@ class Site:
 
     client: FlaskClient
     files: Path
+    store: Path
+    ring: KeyRing
     signer: LinkSigner
+    database: Database
     now: float = NOON
 
     def sign(self, path: str, **claims: Any) -> str:
         """Return the URL's path, signed at the site's present."""
         return self.signer.sign(path, **{"expires": timedelta(hours=1), **claims})
 
+    def add_user(self, name: str, role: Role = Role.MEMBER) -> User:
+        """Make a user whose password is PASSWORD."""
+        with self.database.write() as connection:
+            return users.add(
+                connection, name=name, password=PASSWORD, role=role, now=int(self.now)
+            )
+
+    def token(self, path: str = "/login") -> str:
+        """Return the CSRF token of the page at *path*."""
+        return csrf_token(self.client.get(path))
+
+    def log_in(
+        self, name: str = "ann", password: str = PASSWORD, **fields: str
+    ) -> TestResponse:
+        """Send the login form as a browser would."""
+        fields = {"csrf_token": self.token(), "name": name, **fields}
+        headers = {"X-Real-IP": "192.0.2.1"}
+        return self.client.post(
+            "/login", data={**fields, "password": password}, headers=headers
+        )
+
+    def stored(self) -> list[Path]:
+        """Return all files below the store."""
+        return [path for path in self.store.rglob("*") if path.is_file()]
+
+
+class MakeSite(Protocol):
+    """Makes a site with other settings."""
+
+    def __call__(self, **chosen: str) -> Site: ...
+
+
+def csrf_token(answer: TestResponse) -> str:
+    """Return the CSRF token of a page."""
+    found = re.search(r'name="csrf_token" value="([^"]+)"', answer.text)
+    assert found is not None, answer.text
+    return found[1]
+
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
+def make_site(tmp_path: Path) -> MakeSite:
     files = tmp_path / "files"
     files.mkdir()
     (files / "a.txt").write_text("never read by Python\n")
     ring = KeyRing((Key.generate(),))
-    reading = settings.read(
-        {
-            "GATEWAY_FILES": str(files),
-            "GATEWAY_DATA": str(tmp_path),
-            "GATEWAY_KEYS": str(ring),
-            "GATEWAY_INLINE_TYPES": "image/svg+xml",
-            "GATEWAY_CACHE_MAX_AGE": "600",
-        }
-    )
-    here = Site(None, files, None)  # type: ignore[arg-type]
-    here.signer = LinkSigner(ring, "", clock=lambda: here.now)
-    here.client = create_app(reading.settings, clock=lambda: here.now).test_client()
-    return here
+
+    def make(**chosen: str) -> Site:
+        reading = settings.read(
+            {
+                "GATEWAY_FILES": str(files),
+                "GATEWAY_DATA": str(tmp_path / "data"),
+                "GATEWAY_KEYS": str(ring),
+                "GATEWAY_INLINE_TYPES": "image/svg+xml",
+                "GATEWAY_CACHE_MAX_AGE": "600",
+                "GATEWAY_FREE_SPACE": "0",
+                **chosen,
+            }
+        )
+        here = Site(
+            client=None,  # type: ignore[arg-type]
+            files=files,
+            store=tmp_path / "data" / "store",
+            ring=ring,
+            signer=LinkSigner(ring, "", clock=lambda: here.now),
+            database=prepare(reading.settings),
+        )
+        app = create_app(reading.settings, clock=lambda: here.now)
+        here.client = app.test_client()
+        return here
+
+    return make
+
+
+@pytest.fixture
+def site(make_site: MakeSite) -> Site:
+    return make_site()
+
+
+@pytest.fixture
+def ann(site: Site) -> User:
+    """Log a member in."""
+    user = site.add_user("ann")
+    site.log_in()
+    return user

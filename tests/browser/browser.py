@@ -1,0 +1,160 @@
+"""Somebody at a browser."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+import requests
+from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from tests.live.stack import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from selenium.webdriver.remote.webelement import WebElement
+
+    from tests.live.stack import Stack
+
+PASSWORD: Final = "a long password"
+FLAGS: Final = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--window-size=1000,900",
+)
+
+
+class Browser:
+    """Chromium, and a person with an account of their own."""
+
+    def __init__(
+        self,
+        stack: Stack,
+        programs: tuple[str, ...],
+        profile: Path,
+        *,
+        is_scripted: bool,
+    ) -> None:
+        self.url = stack.url
+        self.name = f"u{os.urandom(4).hex()}"
+        stack.gateway("users", "add", self.name, "--password", PASSWORD)
+        chromium, driver = programs
+        options = webdriver.ChromeOptions()
+        options.binary_location = chromium
+        for flag in (*FLAGS, f"--user-data-dir={profile}"):
+            options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        blocked = {"profile.managed_default_content_settings.javascript": 2}
+        options.add_experimental_option("prefs", {} if is_scripted else blocked)
+        self.driver = webdriver.Chrome(
+            options=options, service=webdriver.ChromeService(driver)
+        )
+
+    def close(self) -> None:
+        self.driver.quit()
+
+    def log_in(self) -> None:
+        self.driver.get(self.url)
+        self.find("#name").send_keys(self.name)
+        self.find("#password").send_keys(PASSWORD, Keys.ENTER)
+        wait_until(lambda: self.has("#uploads"), what="the page of uploads")
+
+    def find(self, selector: str) -> WebElement:
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def has(self, selector: str) -> bool:
+        return bool(self.driver.find_elements(By.CSS_SELECTOR, selector))
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.driver.switch_to.active_element.send_keys(key)
+
+    def choose(self, *paths: Path) -> None:
+        """Choose files, as the dialog does."""
+        self.find("#files").send_keys("\n".join(map(str, paths)))
+
+    def names(self) -> list[str]:
+        """Return the names of the uploads that the page shows, sorted."""
+        return sorted(self._texts("#uploads .name"))
+
+    def says(self, selector: str, text: str) -> bool:
+        """Tell whether something on the page holds *text* now."""
+        return any(text in found for found in self._texts(selector))
+
+    def wait_for(self, selector: str, text: str) -> None:
+        wait_until(
+            lambda: self.says(selector, text), seconds=60, what=f"{selector}: {text}"
+        )
+
+    def fetch(self, name: str) -> bytes:
+        """Return the content of the upload of that name, as its link gives it."""
+        link = self.driver.find_element(By.LINK_TEXT, name).get_attribute("href")
+        cookies = {c["name"]: c["value"] for c in self.driver.get_cookies()}
+        answer = requests.get(str(link), cookies=cookies, timeout=60)
+        answer.raise_for_status()
+        return answer.content
+
+    def slow_down(self, bytes_per_second: int) -> None:
+        """Let the line take so much and no more."""
+        self._command("Network.enable")
+        self._conditions(bytes_per_second)
+
+    def speed_up(self) -> None:
+        self._conditions(-1)
+
+    def drop(self, name: str, content: str) -> None:
+        """Drop a file on the page, as a file manager does."""
+        self.driver.execute_script(
+            """
+            const carried = new DataTransfer();
+            carried.items.add(new File([arguments[1]], arguments[0]));
+            document.getElementById("upload").dispatchEvent(new DragEvent(
+              "drop", {dataTransfer: carried, bubbles: true, cancelable: true}));
+            """,
+            name,
+            content,
+        )
+
+    def remembered(self) -> list[str]:
+        """Return what the script has kept to go on with after a reload."""
+        keys: list[str] = self.driver.execute_script(
+            "return Object.keys(localStorage);"
+        )
+        return keys
+
+    def policy_violations(self) -> list[str]:
+        log: list[dict[str, str]] = self.driver.get_log(  # type: ignore[no-untyped-call]
+            "browser"
+        )
+        return [e["message"] for e in log if "Content Security Policy" in e["message"]]
+
+    def _texts(self, selector: str) -> list[str]:
+        found = self.driver.find_elements(By.CSS_SELECTOR, selector)
+        try:
+            return [element.text for element in found]
+        except StaleElementReferenceException:
+            # The list has just been replaced.
+            return []
+
+    def _conditions(self, upload: int) -> None:
+        self._command(
+            "Network.emulateNetworkConditions",
+            offline=False,
+            latency=0,
+            downloadThroughput=-1,
+            uploadThroughput=upload,
+        )
+
+    def _command(self, name: str, **facts: Any) -> None:
+        self.driver.execute_cdp_cmd(name, facts)

@@ -1,0 +1,79 @@
+"""A PostgreSQL server of the tests' own, from Debian's packages."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+#: Makes a missing server a failure instead of a skip.
+REQUIRED: Final = "REQUIRE_POSTGRESQL"
+
+
+class Server:
+    """A cluster in a temporary folder, on a unix socket and nowhere else."""
+
+    def __init__(self, programs: Path) -> None:
+        self._programs = programs
+        self.home = Path(tempfile.mkdtemp(prefix="gw-pg-"))
+        self._owner: str | None = None
+        if os.geteuid() == 0:
+            # PostgreSQL refuses to run as root; Debian's package makes this user.
+            self._owner = "postgres"
+            account = pwd.getpwnam(self._owner)
+            os.chown(self.home, account.pw_uid, account.pw_gid)
+        self._data = self.home / "data"
+
+    def start(self) -> None:
+        self._run("initdb", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync")
+        self.start_server()
+
+    def start_server(self) -> None:
+        options = f"-k {self.home} -c listen_addresses= -c fsync=off"
+        log = str(self.home / "log")
+        self._run("pg_ctl", "-w", "-t", "60", "-l", log, "-o", options, "start")
+
+    def stop(self) -> None:
+        try:
+            self.stop_server()
+        finally:
+            shutil.rmtree(self.home)
+
+    def stop_server(self) -> None:
+        self._run("pg_ctl", "-w", "-m", "fast", "stop")
+
+    def url(self, database: str) -> str:
+        """Return SQLAlchemy's URL of one of its databases."""
+        return f"postgresql+psycopg://postgres@/{database}?host={self.home}"
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self._programs / program), "-D", str(self._data), *arguments]
+        done = subprocess.run(
+            command,
+            user=self._owner,
+            group=self._owner,
+            extra_groups=[] if self._owner else None,
+            cwd=self.home,
+            # pg_ctl's server would keep a pipe open for ever.
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}: {done.returncode}"
+
+
+def programs() -> Path:
+    """Return the folder of initdb; skip, or fail where it is required."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if found:
+        return found[-1].parent
+    reason = "no PostgreSQL server is installed; on Debian: apt install postgresql"
+    if os.environ.get(REQUIRED) == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)

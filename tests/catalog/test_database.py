@@ -1,0 +1,91 @@
+"""What a catalog that can't answer raises, and that nothing is half done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import text
+
+from gateway.catalog import users
+from gateway.catalog.database import Database
+from gateway.errors import CatalogBusyError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gateway.catalog.users import User
+    from tests.catalog.postgres import Server
+
+
+def test_an_error_undoes_the_whole_transaction(database: Database, ann: User) -> None:
+    def fail(user: User) -> None:
+        with database.write() as connection:
+            users.set_disabled(connection, user, is_disabled=True)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail(ann)
+    with database.read() as connection:
+        assert not users.by_name(connection, "ann").is_disabled
+
+
+def test_what_was_committed_is_seen_by_others(
+    database: Database, empty_url: str, ann: User
+) -> None:
+    other = Database.open(empty_url)
+    with database.write() as connection:
+        users.set_disabled(connection, ann, is_disabled=True)
+    with other.read() as connection:
+        assert users.by_name(connection, "ann").is_disabled
+    other.engine.dispose()
+
+
+def test_a_writer_that_waits_too_long_is_told_that_the_catalog_is_busy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.catalog.database._BUSY_TIMEOUT", 50)
+    database = Database.open(f"sqlite:///{tmp_path}/c.sqlite3")
+    other = Database.open(f"sqlite:///{tmp_path}/c.sqlite3")
+    with database.write(), pytest.raises(CatalogBusyError), other.write():
+        pass
+    database.engine.dispose()
+    other.engine.dispose()
+
+
+def test_a_reader_goes_on_while_somebody_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.catalog.database._BUSY_TIMEOUT", 50)
+    database = Database.open(f"sqlite:///{tmp_path}/c.sqlite3")
+    with database.write() as writer, database.read() as reader:
+        writer.execute(text("CREATE TABLE t (x INTEGER)"))
+        assert reader.execute(text("SELECT 1")).scalar_one() == 1
+    database.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("sqlite:////nowhere/at/all/c.sqlite3", id="no folder"),
+        pytest.param(
+            "postgresql+psycopg://gw@/gw?host=/nowhere/at/all", id="no server"
+        ),
+    ],
+)
+def test_a_database_that_is_not_there_is_a_busy_catalog(url: str) -> None:
+    database = Database.open(url)
+    with pytest.raises(CatalogBusyError), database.read():
+        pass
+
+
+def test_a_restart_of_the_server_is_survived(postgresql: Server) -> None:
+    database = Database.open(postgresql.url("postgres"))
+    with database.read() as connection:
+        before = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    postgresql.stop_server()
+    postgresql.start_server()
+    with database.read() as connection:
+        after = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    database.engine.dispose()
+    assert before != after

@@ -1,0 +1,59 @@
+"""Migrations bring any database to the schema that the code expects."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from gateway.catalog.database import Database
+from gateway.catalog.revision import NEWEST, is_current
+from gateway.catalog.schema import metadata
+from gateway.catalog.upgrade import upgrade
+
+if TYPE_CHECKING:
+    from gateway.catalog.users import User
+
+
+def test_migrations_end_at_the_schema(database: Database) -> None:
+    with database.read() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        assert compare_metadata(context, metadata) == []
+
+
+def test_an_empty_database_is_not_current(empty_url: str) -> None:
+    database = Database.open(empty_url)
+    before = is_current(database)
+    upgrade(database)
+    after = is_current(database)
+    database.engine.dispose()
+    assert (before, after) == (False, True)
+
+
+def test_a_second_upgrade_changes_nothing(database: Database, ann: User) -> None:
+    upgrade(database)
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT name FROM users").all() == [
+            (ann.name,)
+        ]
+
+
+def test_gateways_that_start_at_once_upgrade_once(empty_url: str) -> None:
+    databases = [Database.open(empty_url) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(upgrade, databases))
+    assert all(is_current(database) for database in databases)
+    for database in databases:
+        database.engine.dispose()
+
+
+def test_the_newest_schema_is_the_last_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", "gateway:catalog/migrations")
+    assert ScriptDirectory.from_config(config).get_current_head() == NEWEST

@@ -1,0 +1,187 @@
+"""Uploads, and the reservations that keep parallel ones within the quota."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gateway.catalog import uploads, users
+from gateway.catalog.uploads import Upload
+from gateway.errors import NoSpaceError, OverQuotaError, RepeatedUploadError
+from gateway.storage.blobs import BlobStore, new_id
+from gateway.uploads.admission import Admission, Announcement, UploadLimits
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gateway.catalog.database import Database
+    from gateway.catalog.users import User
+
+
+def an_upload(owner: User, *, size: int = 10, key: str | None = None) -> Upload:
+    upload_id = new_id()
+    return Upload(
+        id=upload_id,
+        owner_id=owner.id,
+        name="a.txt",
+        size=size,
+        media_type="text/plain",
+        blob=f"{upload_id[:2]}/{upload_id}.txt",
+        sha256=b"\0" * 32,
+        created=100,
+        idempotency_key=key,
+    )
+
+
+def test_an_upload_is_found_again(database: Database, ann: User) -> None:
+    upload = an_upload(ann, key="k")
+    with database.write() as connection:
+        uploads.add(connection, upload)
+    with database.read() as connection:
+        assert uploads.by_id(connection, upload.id) == upload
+        assert uploads.by_idempotency_key(connection, ann, "k") == upload
+        assert uploads.has_name(connection, ann, "a.txt")
+        assert not uploads.has_name(connection, ann, "b.txt")
+        assert uploads.by_id(connection, new_id()) is None
+
+
+def test_what_is_stored_is_counted_and_given_back(
+    database: Database, ann: User
+) -> None:
+    upload = an_upload(ann, size=1 << 40)
+    with database.write() as connection:
+        uploads.add(connection, upload)
+        stored = users.by_name(connection, "ann").stored_bytes
+        uploads.remove(connection, upload)
+        uploads.remove(connection, upload)
+        left = users.by_name(connection, "ann").stored_bytes
+    assert (stored, left) == (1 << 40, 0)
+
+
+def test_an_idempotency_key_is_used_once(database: Database, ann: User) -> None:
+    with database.write() as connection:
+        uploads.add(connection, an_upload(ann, key="k"))
+    with pytest.raises(RepeatedUploadError), database.write() as connection:
+        uploads.add(connection, an_upload(ann, key="k"))
+    with database.read() as connection:
+        assert users.by_name(connection, "ann").stored_bytes == 10
+
+
+def test_reservations_count_until_they_end(database: Database, ann: User) -> None:
+    with database.write() as connection:
+        uploads.add(connection, an_upload(ann, size=5))
+        uploads.reserve(connection, ann, reservation="r", size=7, expires=200)
+        during = uploads.usage(connection, ann, now=199)
+        after = uploads.usage(connection, ann, now=200)
+        uploads.release(connection, "r")
+        released = uploads.usage(connection, ann, now=199)
+    assert (during.by_user, during.by_all, during.reserved, during.running) == (
+        12, 12, 7, 1,
+    )  # fmt: skip
+    assert (after.by_user, after.running) == (5, 0)
+    assert (released.by_user, released.running) == (5, 0)
+
+
+def test_a_second_reservation_of_an_id_takes_the_place_of_the_first(
+    database: Database, ann: User
+) -> None:
+    with database.write() as connection:
+        uploads.reserve(connection, ann, reservation="r", size=7, expires=200)
+        uploads.reserve(connection, ann, reservation="r", size=9, expires=200)
+        assert uploads.usage(connection, ann, now=100).by_user == 9
+
+
+def test_parallel_uploads_can_not_pass_the_quota_together(
+    database: Database, ann: User, tmp_path: Path
+) -> None:
+    limits = UploadLimits(size=0, quota=0, user_quota=55, free_space=0, running=0)
+    store = BlobStore(tmp_path)
+    store.prepare()
+    admission = Admission(store, limits)
+
+    def admit(number: int) -> bool:
+        coming = Announcement(
+            reservation=f"r{number}", size=10, media_type="text/plain", expires=200
+        )
+        try:
+            with database.write() as connection:
+                admission.admit(connection, ann, coming, now=100)
+        except OverQuotaError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        admitted = list(pool.map(admit, range(24)))
+    assert admitted.count(True) == 5
+
+
+class Disk(BlobStore):
+    """A store whose disk has as much free as the test says."""
+
+    free = 0
+
+    def free_bytes(self) -> int:
+        return self.free
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
+    disk = Disk(tmp_path / "store")
+    disk.prepare()
+    monkeypatch.setattr(Disk, "free", 100)
+    return disk
+
+
+ROOMY = UploadLimits(size=0, quota=0, user_quota=0, free_space=10, running=0)
+
+
+def test_what_is_promised_to_others_is_no_room(
+    database: Database, ann: User, disk: Disk
+) -> None:
+    admission = Admission(disk, ROOMY)
+    with database.write() as connection:
+        uploads.reserve(connection, ann, reservation="r", size=60, expires=200)
+        admission.check_room(connection, ann, size=30, drop=None, now=100)
+        with pytest.raises(NoSpaceError):
+            admission.check_room(connection, ann, size=31, drop=None, now=100)
+
+
+def test_what_has_come_of_others_is_not_counted_twice(
+    database: Database, ann: User, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (disk.spool / "1").write_bytes(bytes(40))
+    (disk.partials / "2").write_bytes(bytes(10))
+    monkeypatch.setattr(Disk, "free", 50)
+    admission = Admission(disk, ROOMY)
+    with database.write() as connection:
+        uploads.reserve(connection, ann, reservation="r", size=60, expires=200)
+        admission.check_room(connection, ann, size=30, drop=None, now=100)
+        with pytest.raises(NoSpaceError):
+            admission.check_room(connection, ann, size=31, drop=None, now=100)
+
+
+def test_what_is_on_the_disk_already_needs_no_room(
+    database: Database, ann: User, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Disk, "free", 10)
+    admission = Admission(disk, ROOMY)
+    with database.write() as connection:
+        admission.check_room(
+            connection, ann, size=1 << 40, drop=None, now=100, is_here=True
+        )
+        monkeypatch.setattr(Disk, "free", 9)
+        with pytest.raises(NoSpaceError):
+            admission.check_room(
+                connection, ann, size=1, drop=None, now=100, is_here=True
+            )
+
+
+def test_uploads_are_listed_newest_first(database: Database, ann: User) -> None:
+    with database.write() as connection:
+        for _ in range(3):
+            uploads.add(connection, an_upload(ann))
+        found = uploads.newest(connection, ann, limit=2)
+    assert len(found) == 2
+    assert found == sorted(found, key=lambda u: (-u.created, u.id))

@@ -1,0 +1,123 @@
+"""Accounts: names, passwords, roles."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import text
+
+from gateway.catalog import users
+from gateway.catalog.users import MAXIMUM_PASSWORD, MINIMUM_PASSWORD, Role
+from gateway.errors import AccountError
+
+if TYPE_CHECKING:
+    from gateway.catalog.database import Database
+    from gateway.catalog.users import User
+
+
+def test_a_user_is_known_by_name_id_and_password(database: Database, ann: User) -> None:
+    with database.read() as connection:
+        assert users.by_name(connection, "ann") == ann
+        assert users.by_id(connection, ann.id) == ann
+        assert users.authenticate(connection, "ann", "a long password") == ann
+
+
+@pytest.mark.parametrize(
+    ("name", "password"),
+    [
+        pytest.param("ann", "another password", id="wrong password"),
+        pytest.param("ann", "", id="no password"),
+        pytest.param("bob", "a long password", id="no such user"),
+        pytest.param("Ann", "a long password", id="other case"),
+        pytest.param("ann\x00", "a long password", id="NUL in the name"),
+        pytest.param("ann", "a long\x00password", id="NUL in the password"),
+        pytest.param("\ud800", "a long password", id="surrogate"),
+        pytest.param("ann", "\ud800", id="surrogate in the password"),
+    ],
+)
+def test_nobody_else_is_let_in(
+    database: Database, ann: User, name: str, password: str
+) -> None:
+    assert ann.name == "ann"
+    with database.read() as connection:
+        assert users.authenticate(connection, name, password) is None
+
+
+def test_a_password_is_stored_as_argon2id(database: Database, ann: User) -> None:
+    with database.read() as connection:
+        stored = connection.execute(
+            text("SELECT password_hash FROM users WHERE id = :id"), {"id": ann.id}
+        ).scalar_one()
+    assert stored.startswith("$argon2id$")
+
+
+def test_a_new_password_ends_the_old_one_and_its_sessions(
+    database: Database, ann: User
+) -> None:
+    with database.write() as connection:
+        users.set_password(connection, ann, "a newer password")
+    with database.read() as connection:
+        assert users.authenticate(connection, "ann", "a long password") is None
+        now = users.authenticate(connection, "ann", "a newer password")
+    assert now == replace(ann, session_epoch=ann.session_epoch + 1)
+
+
+def test_a_disabled_user_is_not_let_in(database: Database, ann: User) -> None:
+    with database.write() as connection:
+        users.set_disabled(connection, ann, is_disabled=True)
+        assert users.authenticate(connection, "ann", "a long password") is None
+        users.set_disabled(connection, ann, is_disabled=False)
+        assert users.authenticate(connection, "ann", "a long password") is not None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("Ann", id="capital"),
+        pytest.param("a b", id="blank"),
+        pytest.param("-a", id="begins with a dash"),
+        pytest.param("a\n", id="line feed"),
+        pytest.param("é", id="not ASCII"),
+        pytest.param("a" * 65, id="too long"),
+    ],
+)
+def test_a_bad_name_is_refused(database: Database, name: str) -> None:
+    with (
+        database.write() as connection,
+        pytest.raises(AccountError, match="1 to 64 small letters"),
+    ):
+        users.add(
+            connection, name=name, password="a long password", role=Role.ADMIN, now=1
+        )
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        pytest.param("x" * (MINIMUM_PASSWORD - 1), id="short"),
+        pytest.param("x" * (MAXIMUM_PASSWORD + 1), id="long"),
+    ],
+)
+def test_a_bad_password_is_refused(database: Database, password: str) -> None:
+    with (
+        database.write() as connection,
+        pytest.raises(AccountError, match="a password has"),
+    ):
+        users.add(connection, name="bob", password=password, role=Role.MEMBER, now=1)
+
+
+def test_a_name_is_given_once(database: Database, ann: User) -> None:
+    with (
+        pytest.raises(AccountError, match="there is a user ann already"),
+        database.write() as connection,
+    ):
+        users.add(
+            connection,
+            name=ann.name,
+            password="a long password",
+            role=Role.MEMBER,
+            now=1,
+        )

@@ -1,0 +1,73 @@
+"""Small file systems that a test can fill; mounting them needs root."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+#: Makes missing rights a failure instead of a skip.
+REQUIRED: Final = "REQUIRE_MOUNTS"
+
+
+class Disk:
+    """One of them; ``fill`` takes all its room, ``empty`` gives it back."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def _ballast(self) -> Path:
+        return self.root / "somebody-elses"
+
+    def fill(self) -> None:
+        """Take all room."""
+        with self._ballast.open("wb") as file:
+            while (free := self._free()) > 0:
+                os.posix_fallocate(file.fileno(), file.tell(), free)
+                file.seek(free, os.SEEK_CUR)
+
+    def fill_names(self, *, but: int = 0) -> None:
+        """Take all inodes but *but* of them: names and folders need one each."""
+        self._ballast.mkdir()
+        for number in range(os.statvfs(self.root).f_ffree - but):
+            (self._ballast / str(number)).touch()
+
+    def empty(self) -> None:
+        subprocess.run(["rm", "-rf", str(self._ballast)], check=True)
+
+    def _free(self) -> int:
+        state = os.statvfs(self.root)
+        return state.f_bavail * state.f_frsize
+
+
+@contextmanager
+def small_disk(root: Path, size: str, inodes: int = 1000) -> Iterator[Disk]:
+    """Mount a memory file system at *root* for as long as it takes."""
+    require_root()
+    root.mkdir(parents=True)
+    options = f"size={size},nr_inodes={inodes},mode=0700"
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(root)], check=True
+    )
+    try:
+        yield Disk(root)
+    finally:
+        subprocess.run(["umount", str(root)], check=True)
+
+
+def require_root() -> None:
+    """Skip where nothing can be mounted; fail instead where that is required."""
+    if os.geteuid() == 0:
+        return
+    reason = "mounting a small file system needs root"
+    if os.environ.get(REQUIRED) == "1":
+        pytest.fail(f"{REQUIRED} is set, but {reason}")
+    pytest.skip(reason)

@@ -1,0 +1,183 @@
+"""A full disk refuses uploads, and nothing else, until there is room again."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.live.disks import Disk, small_disk
+from tests.live.stack import NativeStack, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONTENT = os.urandom(100_000)
+
+
+@dataclass
+class Site:
+    """A gateway whose store and catalog have small disks of their own."""
+
+    stack: NativeStack
+    store: Disk
+    catalog: Disk
+    token: str = ""
+
+    def ask(self, path: str, method: str = "GET", **options: Any) -> Any:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        return self.stack.ask(self.stack.url + path, method, headers=headers, **options)
+
+    def put(self, content: object = CONTENT) -> Any:
+        return self.ask("/api/v1/files/a.bin", "PUT", data=content)
+
+    def delete(self, made: dict[str, Any]) -> int:
+        status: int = self.ask(f"/api/v1/files/{made['id']}", "DELETE").status_code
+        return status
+
+    def files(self, folder: str) -> list[str]:
+        """Return what is in a folder of the store."""
+        root = self.store.root / folder
+        return sorted(path.name for path in root.rglob("*") if path.is_file())
+
+    def command(self, *arguments: str) -> str:
+        return self.stack.gateway(*arguments)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    disks = tmp_path_factory.mktemp("disks")
+    with (
+        small_disk(disks / "store", "8m", inodes=300) as store,
+        small_disk(disks / "catalog", "3m") as catalog,
+    ):
+        stack = NativeStack(
+            GATEWAY_STORE=str(store.root),
+            GATEWAY_DATABASE=f"sqlite:///{catalog.root}/catalog.sqlite3",
+            GATEWAY_FREE_SPACE="0",
+        )
+        stack.start()
+        try:
+            yield Site(stack, store, catalog, stack.new_token("upload", "read"))
+            # [crit] is nginx's word for the full disk, and meant here.
+            assert "Traceback" not in stack.log()
+        finally:
+            stack.stop()
+
+
+@pytest.fixture
+def site(running: Site) -> Iterator[Site]:
+    yield replace(running)
+    running.store.empty()
+    running.catalog.empty()
+    running.command("housekeep", "--grace", "0")
+
+
+def chunked() -> Iterator[bytes]:
+    """Give 20 MB without a length, which nobody can refuse beforehand."""
+    for _ in range(200):
+        yield CONTENT
+
+
+def test_an_announced_upload_is_refused_before_it_is_read(site: Site) -> None:
+    refused = site.put(CONTENT * 90)
+    assert refused.status_code == 507
+    assert refused.json()["title"] == "There is no room left"
+    assert site.files("spool") == []
+
+
+def test_an_upload_that_fills_the_disk_leaves_nothing(site: Site) -> None:
+    before = site.files("blobs")
+    refused = site.put(chunked())
+    assert refused.status_code == 507
+    assert refused.headers["Content-Type"].startswith("application/problem+json")
+    assert refused.json()["title"] == "There is no room left"
+    wait_until(lambda: site.files("spool") == [], what="nginx empties the spool")
+    assert site.files("blobs") == before
+    assert site.put().status_code == 201
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        pytest.param(0, id="for no name"),
+        pytest.param(1, id="for the spool only"),
+        pytest.param(2, id="for the spool and a folder"),
+    ],
+)
+def test_a_disk_without_room_for_names_refuses_uploads_alone(
+    site: Site, left: int
+) -> None:
+    made = site.put().json()
+    before = site.files("blobs")
+    site.store.fill_names(but=left)
+    assert site.put().status_code == 507
+    assert site.put(b"").status_code == 507
+    assert site.files("blobs") == before
+    assert site.ask(made["url"]).content == CONTENT
+    assert site.delete(made) == 204
+    site.store.empty()
+    assert site.put().status_code == 201
+
+
+def test_a_full_store_still_gives_and_deletes(site: Site) -> None:
+    made = site.put().json()
+    site.store.fill()
+    assert site.put().status_code == 507
+    assert site.ask(made["url"]).content == CONTENT
+    assert site.delete(made) == 204
+    site.store.empty()
+    assert site.put().status_code == 201
+
+
+def test_a_full_catalog_still_gives_deletes_and_revokes(site: Site) -> None:
+    many = [site.put().json() for _ in range(30)]
+    token = site.command("tokens", "new", "admin", "--scope", "read").strip()
+    site.catalog.fill()
+    # SQLite's log has some room of its own.
+    wait_until(lambda: site.put().status_code == 507, what="uploads are refused")
+    assert site.ask(many[0]["url"]).content == CONTENT
+    assert {site.delete(made) for made in many} == {204}
+    assert site.put().status_code == 507
+    site.command("tokens", "revoke", token.split("_")[1])
+    answer = site.stack.ask(
+        site.stack.url + "/api/v1/files", headers={"Authorization": f"Bearer {token}"}
+    )
+    assert answer.status_code == 401
+    site.catalog.empty()
+    assert site.put().status_code == 201
+
+
+def test_a_catalog_without_its_reserve_still_gives(site: Site) -> None:
+    made = site.put().json()
+    # Its first use would be written down.
+    site.token = site.stack.new_token("read")
+    (site.catalog.root / "catalog.sqlite3.reserve").unlink()
+    site.catalog.fill()
+    assert site.ask(made["url"]).content == CONTENT
+
+
+def test_housekeeping_lays_the_reserve_again(site: Site) -> None:
+    made = site.put().json()
+    site.catalog.fill()
+    assert site.delete(made) == 204
+    reserve = site.catalog.root / "catalog.sqlite3.reserve"
+    assert not reserve.exists()
+    site.command("housekeep")
+    assert not reserve.exists()
+    site.catalog.empty()
+    site.command("housekeep")
+    assert reserve.exists()
+
+
+def test_it_starts_on_a_full_catalog(site: Site) -> None:
+    made = site.put().json()
+    site.stack.process.terminate()
+    assert site.stack.process.wait(20) == 0
+    site.catalog.fill()
+    site.stack.start()
+    assert site.ask(made["url"]).content == CONTENT
+    assert site.put().status_code == 507
+    assert site.delete(made) == 204

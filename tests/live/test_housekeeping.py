@@ -1,0 +1,77 @@
+"""Housekeeping beside the running gateway, and what fsck says of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.live.stack import NativeStack, Stack, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def put(stack: Stack, token: str, content: bytes) -> dict[str, Any]:
+    answer = stack.ask(
+        f"{stack.url}/api/v1/files/kept.bin",
+        "PUT",
+        data=content,
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    assert answer.status_code == 201
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+def test_it_runs_beside_the_gateway_and_a_reload_wakes_it(stack: Stack) -> None:
+    put(stack, stack.new_token("upload"), os.urandom(10))
+    before = stack.log().count("housekeeping: digests written down")
+    stack.reload()
+    wait_until(
+        lambda: stack.log().count("housekeeping: digests written down") > before,
+        what="the housekeeper has read the upload",
+    )
+
+
+def test_a_round_by_hand_says_what_it_did(stack: Stack) -> None:
+    put(stack, stack.new_token("upload"), os.urandom(10))
+    report = json.loads(stack.gateway("housekeep", "--json"))
+    assert report["faults"] == []
+    assert report["done"]["digests written down"] >= 1
+
+
+def test_nothing_is_wrong_with_what_was_uploaded(stack: Stack) -> None:
+    put(stack, stack.new_token("upload"), os.urandom(10))
+    stack.gateway("housekeep")
+    report = json.loads(stack.gateway("fsck", "--digest", "--json"))
+    assert report["findings"] == []
+    assert report["looked_at"]["digests"] >= 1
+    assert report["looked_at"]["unknown"] == 0
+
+
+@pytest.fixture
+def forgetful() -> Iterator[NativeStack]:
+    stack = NativeStack(GATEWAY_RETENTION="1")
+    stack.start()
+    try:
+        yield stack
+        stack.assert_clean()
+    finally:
+        stack.stop()
+
+
+def test_uploads_are_kept_as_long_as_the_operator_says(forgetful: NativeStack) -> None:
+    token = forgetful.new_token("upload", "read")
+    made = put(forgetful, token, b"short-lived")
+
+    def is_gone() -> bool:
+        forgetful.gateway("housekeep")
+        return forgetful.stored() == []
+
+    wait_until(is_gone, what="the upload is deleted")
+    url = f"{forgetful.url}{made['url']}"
+    gone = forgetful.ask(url, headers={"Authorization": f"Bearer {token}"})
+    assert gone.status_code == 404

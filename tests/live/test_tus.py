@@ -1,0 +1,516 @@
+"""tus 1.0.0 through nginx: every extension, and what no client should send."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.live.stack import ORIGIN, NativeStack, wait_until
+from tests.live.tus import PIECE, Tus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.live.stack import Stack
+
+CONTENT = os.urandom(700_000)
+
+
+@pytest.fixture
+def tus(stack: Stack) -> Tus:
+    return Tus(stack, stack.new_token("upload", "read"))
+
+
+def checksum(content: bytes, algorithm: str = "sha256") -> str:
+    digest = hashlib.new(algorithm, content).digest()
+    return f"{algorithm} {base64.b64encode(digest).decode()}"
+
+
+def test_anyone_may_ask_what_is_possible(stack: Stack) -> None:
+    answer = stack.ask(f"{stack.url}/tus/", "OPTIONS")
+    assert answer.status_code == 204
+    assert answer.headers["Tus-Version"] == "1.0.0"
+    assert answer.headers["Tus-Max-Size"] == "10737418240"
+    assert set(answer.headers["Tus-Extension"].split(",")) == {
+        "checksum",
+        "concatenation",
+        "creation",
+        "creation-defer-length",
+        "creation-with-upload",
+        "expiration",
+        "termination",
+    }
+
+
+def test_a_script_of_a_named_origin_may_upload(stack: Stack) -> None:
+    answer = stack.ask(f"{stack.url}/tus/", "OPTIONS", headers={"Origin": ORIGIN})
+    assert "PATCH" in answer.headers["Access-Control-Allow-Methods"]
+    assert "Upload-Offset" in answer.headers["Access-Control-Allow-Headers"]
+    assert "Location" in answer.headers["Access-Control-Expose-Headers"]
+
+
+def test_a_script_of_another_origin_may_not(stack: Stack) -> None:
+    other = {"Origin": "https://evil.example"}
+    answer = stack.ask(f"{stack.url}/tus/", "OPTIONS", headers=other)
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param([700_000], id="one piece"),
+        pytest.param([1, 699_999], id="two"),
+        pytest.param([100_000] * 7, id="seven"),
+        pytest.param([700_000, 0], id="one more that is empty"),
+    ],
+)
+def test_pieces_come_back_as_one_file(tus: Tus, steps: list[int]) -> None:
+    path = tus.create(len(CONTENT), "a b.bin")
+    offset = 0
+    for step in steps:
+        answer = tus.patch(path, offset, CONTENT[offset : offset + step])
+        offset += step
+        assert answer.status_code == 204
+        assert answer.headers["Upload-Offset"] == str(offset)
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["Tus-Resumable"] == "1.0.0"
+    assert tus.get(answer) == CONTENT
+
+
+def test_the_state_is_told_as_it_was_given(tus: Tus) -> None:
+    path = tus.create(len(CONTENT), "a b.bin")
+    tus.patch(path, 0, CONTENT[:1000])
+    told = tus.ask("HEAD", path)
+    assert told.status_code == 200
+    assert told.headers["Upload-Offset"] == "1000"
+    assert told.headers["Upload-Length"] == "700000"
+    assert told.headers["Upload-Metadata"] == "filename YSBiLmJpbg=="
+    assert told.headers["Cache-Control"] == "no-store"
+    assert told.headers["Upload-Expires"].endswith("GMT")
+
+
+def test_who_missed_the_last_answer_learns_it_by_asking(tus: Tus) -> None:
+    path = tus.create(len(CONTENT))
+    last = tus.patch(path, 0, CONTENT)
+    told = tus.ask("HEAD", path)
+    assert told.headers["Upload-Offset"] == str(len(CONTENT))
+    assert told.headers["Content-Location"] == last.headers["Content-Location"]
+    again = tus.patch(path, len(CONTENT), b"")
+    assert again.status_code == 204
+    assert again.headers["Content-Location"] == last.headers["Content-Location"]
+
+
+def test_an_empty_file_is_finished_by_its_creation(tus: Tus) -> None:
+    made = tus.ask("POST", Upload_Length="0")
+    assert (made.status_code, tus.get(made)) == (201, b"")
+
+
+@pytest.mark.parametrize("sent", [1, 300_000, 700_000])
+def test_the_first_bytes_may_come_with_the_creation(tus: Tus, sent: int) -> None:
+    made = tus.ask("POST", "/tus/", CONTENT[:sent], Upload_Length="700000",
+                   Content_Type=PIECE)  # fmt: skip
+    assert (made.status_code, made.headers["Upload-Offset"]) == (201, str(sent))
+    last = tus.patch(made.headers["Location"], sent, CONTENT[sent:])
+    assert tus.get(last) == CONTENT
+
+
+def test_the_length_may_be_told_later(tus: Tus) -> None:
+    made = tus.ask("POST", Upload_Defer_Length="1")
+    path = made.headers["Location"]
+    assert tus.patch(path, 0, CONTENT[:1000]).status_code == 204
+    assert tus.ask("HEAD", path).headers["Upload-Defer-Length"] == "1"
+    last = tus.patch(path, 1000, CONTENT[1000:], Upload_Length="700000")
+    assert tus.get(last) == CONTENT
+
+
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256", "sha512", "md5"])
+def test_a_piece_with_the_right_checksum_is_taken(tus: Tus, algorithm: str) -> None:
+    path = tus.create(len(CONTENT))
+    last = tus.patch(path, 0, CONTENT, Upload_Checksum=checksum(CONTENT, algorithm))
+    assert tus.get(last) == CONTENT
+
+
+def test_a_piece_with_a_wrong_checksum_leaves_the_offset(tus: Tus) -> None:
+    path = tus.create(len(CONTENT))
+    tus.patch(path, 0, CONTENT[:1000])
+    wrong = checksum(b"other")
+    answer = tus.patch(path, 1000, CONTENT[1000:], Upload_Checksum=wrong)
+    assert (answer.status_code, answer.reason) == (460, "Checksum Mismatch")
+    assert answer.json()["status"] == 460
+    assert tus.offset(path) == 1000
+    assert tus.get(tus.patch(path, 1000, CONTENT[1000:])) == CONTENT
+
+
+def test_parts_are_put_together(tus: Tus, stack: Stack) -> None:
+    before = stack.stored()
+    pieces = [CONTENT[:1], CONTENT[1:400_000], CONTENT[400_000:]]
+    parts = [tus.create(len(piece), Upload_Concat="partial") for piece in pieces]
+    for path, piece in zip(parts, pieces, strict=True):
+        assert tus.patch(path, 0, piece).status_code == 204
+    concat = f"final;{parts[0]} {stack.url}{parts[1]} {parts[2]}"
+    final = tus.ask("POST", Upload_Concat=concat)
+    again = tus.ask("POST", Upload_Concat=concat)
+    assert final.status_code == 201
+    assert tus.get(final) == CONTENT
+    assert again.headers["Location"] == final.headers["Location"]
+    told = tus.ask("HEAD", final.headers["Location"])
+    assert (told.headers["Upload-Concat"], told.headers["Upload-Length"]) == (
+        concat,
+        "700000",
+    )
+    assert tus.patch(final.headers["Location"], 700_000, b"").status_code == 403
+    assert len(stack.stored()) == len(before) + 1
+
+
+def test_parts_that_are_not_whole_are_not_put_together(tus: Tus, stack: Stack) -> None:
+    whole = tus.create(3, Upload_Concat="partial")
+    tus.patch(whole, 0, b"abc")
+    part = tus.create(3, Upload_Concat="partial")
+    answer = tus.ask("POST", Upload_Concat=f"final;{whole} {part}")
+    assert answer.status_code == 409
+    tus.patch(part, 0, b"def")
+    final = tus.ask("POST", Upload_Concat=f"final;{whole} {part}")
+    assert tus.get(final) == b"abcdef"
+    del stack
+
+
+def test_a_terminated_upload_is_gone(tus: Tus, stack: Stack) -> None:
+    before = stack.stored()
+    path = tus.create(len(CONTENT))
+    tus.patch(path, 0, CONTENT[:1000])
+    assert tus.ask("DELETE", path).status_code == 204
+    assert tus.ask("HEAD", path).status_code == 404
+    assert tus.patch(path, 1000, CONTENT[1000:]).status_code == 404
+    assert stack.stored() == before
+
+
+def test_a_finished_upload_is_deleted_by_its_termination(
+    tus: Tus, stack: Stack
+) -> None:
+    before = stack.stored()
+    path = tus.create(len(CONTENT))
+    last = tus.patch(path, 0, CONTENT)
+    assert tus.ask("DELETE", path).status_code == 204
+    assert tus.ask("GET", last.headers["Content-Location"]).status_code == 404
+    assert stack.stored() == before
+
+
+def test_what_came_before_the_cut_is_kept(tus: Tus, stack: Stack) -> None:
+    path = tus.create(len(CONTENT))
+    wait_until(lambda: not stack.spooled(), what="nginx empties the spool")
+    with tus.cut(path, CONTENT, 400_000, Upload_Offset="0"):
+        wait_until(stack.spooled, what="nginx spools the body")
+    wait_until(lambda: tus.offset(path) > 0, what="the rest is salvaged")
+    offset = tus.offset(path)
+    assert 300_000 < offset <= 400_000
+    assert tus.get(tus.patch(path, offset, CONTENT[offset:])) == CONTENT
+
+
+def test_of_a_cut_piece_with_a_checksum_nothing_is_kept(tus: Tus, stack: Stack) -> None:
+    path = tus.create(len(CONTENT))
+    wait_until(lambda: not stack.spooled(), what="nginx empties the spool")
+    told = {"Upload_Offset": "0", "Upload_Checksum": checksum(CONTENT)}
+    with tus.cut(path, CONTENT, 400_000, **told):
+        wait_until(stack.spooled, what="nginx spools the body")
+    wait_until(lambda: not stack.spooled(), what="nginx drops the cut body")
+    assert tus.offset(path) == 0
+
+
+def test_a_dead_line_does_not_lock_its_client_out(tus: Tus, stack: Stack) -> None:
+    path = tus.create(len(CONTENT))
+    wait_until(lambda: not stack.spooled(), what="nginx empties the spool")
+    with tus.cut(path, CONTENT, 400_000, Upload_Offset="0") as dead:
+        wait_until(stack.spooled, what="nginx spools the body")
+        last = tus.patch(path, 0, CONTENT)
+        assert last.status_code == 204
+        dead.sendall(CONTENT[400_000:])
+        assert dead.recv(4096).startswith(b"HTTP/1.1 409 ")
+    assert tus.get(last) == CONTENT
+
+
+def test_the_older_of_two_pieces_at_once_is_locked_out(tus: Tus, stack: Stack) -> None:
+    path = tus.create(len(CONTENT))
+    wait_until(lambda: not stack.spooled(), what="nginx empties the spool")
+    with tus.cut(path, CONTENT, 400_000, Upload_Offset="0") as older:
+        wait_until(stack.spooled, what="nginx spools the body")
+        with tus.cut(path, CONTENT, 400_000, Upload_Offset="0") as newer:
+            wait_until(lambda: len(stack.spooled()) == 2, what="and the other")
+            older.sendall(CONTENT[400_000:])
+            assert older.recv(4096).startswith(b"HTTP/1.1 423 ")
+            assert tus.offset(path) == 0
+            newer.sendall(CONTENT[400_000:])
+            assert newer.recv(4096).startswith(b"HTTP/1.1 204 ")
+
+
+def test_of_many_that_finish_at_once_one_file_comes(tus: Tus, stack: Stack) -> None:
+    path = tus.create(len(CONTENT))
+    tus.patch(path, 0, CONTENT[:-1000])
+    before = stack.stored()
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(
+            pool.map(lambda _: tus.patch(path, 699_000, CONTENT[-1000:]), range(30))
+        )
+    statuses = [answer.status_code for answer in answers]
+    assert statuses.count(204) == 1
+    assert set(statuses) <= {204, 409, 423}
+    # The partial's file became the one blob.
+    assert len(stack.stored()) == len(before)
+    assert tus.get(tus.ask("HEAD", path)) == CONTENT
+
+
+class Unmeasured:
+    """A body one byte too long, which requests sends without a length."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield CONTENT
+        yield b"x"
+
+
+@pytest.mark.parametrize(
+    ("offset", "data", "headers", "status"),
+    [
+        pytest.param("5", b"x", {}, 409, id="offset past what is there"),
+        pytest.param("99999999", b"x", {}, 409, id="offset past the end"),
+        pytest.param("", b"x", {}, 400, id="no offset"),
+        pytest.param("-1", b"x", {}, 400, id="negative offset"),
+        pytest.param("0x0", b"x", {}, 400, id="offset that is no number"),
+        pytest.param("9" * 40, b"x", {}, 400, id="offset past every number"),
+        pytest.param("0", CONTENT + b"x", {}, 413, id="more than the size"),
+        pytest.param("0", Unmeasured(), {}, 413, id="more, without a length"),
+        pytest.param(
+            "0", b"x", {"Content_Type": "text/plain"}, 415, id="not said to be a piece"
+        ),
+        pytest.param("0", b"x", {"Upload_Length": "5"}, 400, id="another size"),
+        pytest.param(
+            "0", b"x", {"Upload_Checksum": "crc32 AAAA"}, 400, id="unknown checksum"
+        ),
+        pytest.param(
+            "0", b"x", {"Upload_Checksum": "sha1 ???"}, 400, id="checksum rubbish"
+        ),
+        pytest.param("0", b"x", {"Tus_Resumable": "0.2.2"}, 412, id="another version"),
+        pytest.param("0", b"x", {"Authorization": ""}, 401, id="nobody"),
+    ],
+)
+def test_a_piece_that_makes_no_sense_changes_nothing(
+    tus: Tus, offset: str, data: object, headers: dict[str, str], status: int
+) -> None:
+    path = tus.create(len(CONTENT))
+    told = {"Upload_Offset": offset, **headers}
+    answer = tus.patch(path, 0, data, **told)
+    assert answer.status_code == status
+    assert answer.json()["status"] == status
+    assert answer.headers["Tus-Resumable"] == "1.0.0"
+    assert tus.offset(path) == 0
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        pytest.param({}, 400, id="no length"),
+        pytest.param({"Upload_Length": "-1"}, 400, id="negative length"),
+        pytest.param({"Upload_Length": "1e3"}, 400, id="length that is no number"),
+        pytest.param({"Upload_Length": "9" * 40}, 400, id="length past every number"),
+        pytest.param({"Upload_Length": "99999999999999"}, 413, id="too large"),
+        pytest.param(
+            {"Upload_Length": "1", "Upload_Defer_Length": "1"}, 400, id="two lengths"
+        ),
+        pytest.param({"Upload_Defer_Length": "2"}, 400, id="defer rubbish"),
+        pytest.param(
+            {"Upload_Length": "1", "Upload_Metadata": "filename ???"},
+            400,
+            id="metadata that is not base64",
+        ),
+        pytest.param(
+            {"Upload_Length": "1", "Upload_Metadata": "a YQ==,a YQ=="},
+            400,
+            id="metadata twice",
+        ),
+        pytest.param(
+            {"Upload_Length": "1", "Upload_Metadata": "filename /w=="},
+            400,
+            id="a name that is not UTF-8",
+        ),
+        pytest.param(
+            {"Upload_Length": "1", "Upload_Metadata": "a " + "QUFB" * 2500},
+            400,
+            id="metadata without end",
+        ),
+        pytest.param(
+            {"Upload_Length": "1", "Upload_Concat": "whole"}, 400, id="concat rubbish"
+        ),
+        pytest.param({"Upload_Concat": "final;"}, 400, id="final of nothing"),
+        pytest.param({"Upload_Concat": "final;http://["}, 400, id="final of rubbish"),
+        pytest.param(
+            {"Upload_Concat": "final;/tus/" + "a" * 26}, 404, id="final of unknown"
+        ),
+        pytest.param(
+            {"Upload_Length": "1", "Tus_Resumable": "2.0.0"}, 412, id="another version"
+        ),
+        pytest.param({"Upload_Length": "1", "Authorization": ""}, 401, id="nobody"),
+    ],
+)
+def test_a_creation_that_makes_no_sense_leaves_nothing(
+    tus: Tus, stack: Stack, headers: dict[str, str], status: int
+) -> None:
+    before = stack.stored()
+    answer = tus.ask("POST", **headers)
+    assert answer.status_code == status
+    assert answer.json()["status"] == status
+    assert stack.stored() == before
+
+
+@pytest.mark.parametrize(
+    ("method", "override"),
+    [
+        pytest.param("POST", "PATCH", id="patch"),
+        pytest.param("POST", "DELETE", id="delete"),
+        pytest.param("GET", "HEAD", id="head"),
+    ],
+)
+def test_a_method_is_never_overridden(tus: Tus, method: str, override: str) -> None:
+    path = tus.create(3)
+    answer = tus.ask(
+        method,
+        path,
+        b"abc",
+        X_HTTP_Method_Override=override,
+        Upload_Offset="0",
+        Content_Type=PIECE,
+    )
+    assert answer.status_code == 405
+    assert tus.offset(path) == 0
+
+
+def test_somebody_else_s_upload_is_not_there(tus: Tus, stack: Stack) -> None:
+    path = tus.create(3)
+    name = f"u{os.urandom(4).hex()}"
+    stack.gateway("users", "add", name, "--password", "a long password")
+    other = Tus(stack, stack.new_token("upload", "read", user=name))
+    assert other.ask("HEAD", path).status_code == 404
+    assert other.patch(path, 0, b"abc").status_code == 404
+    assert other.ask("DELETE", path).status_code == 404
+    final = other.ask("POST", Upload_Concat=f"final;{path}")
+    assert final.status_code == 404
+    assert tus.offset(path) == 0
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize("path", ["/tus/", "/api/v1/files/a.bin"])
+def test_only_an_upload_may_bring_a_large_body(
+    stack: Stack, method: str, path: str
+) -> None:
+    head = (
+        f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        "Content-Length: 9000000000\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", stack.port), 20) as peer:
+        peer.sendall(head.encode())
+        assert peer.recv(4096).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize("path", ["/tus/", "/api/v1/files/a.bin"])
+def test_nor_one_that_does_not_say_how_large_it_is(stack: Stack, path: str) -> None:
+    head = (
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n20000\r\nx"
+    )
+    with socket.create_connection(("127.0.0.1", stack.port), 20) as peer:
+        peer.sendall(head.encode())
+        assert peer.recv(4096).startswith(b"HTTP/1.1 413 ")
+
+
+def test_no_body_passes_through_a_worker_s_memory(tus: Tus, stack: Stack) -> None:
+    content = os.urandom(48 << 20)
+    path = tus.create(len(content))
+    tus.patch(path, 0, content[:100])
+    # Peaks are counted from here on: hashing a password has taken more.
+    for pid in stack.processes("gunicorn"):
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+    before = peak(stack)
+    tus.patch(path, 100, content[100 : 24 << 20])
+    last = tus.patch(path, 24 << 20, content[24 << 20 :])
+    assert last.headers["Upload-Offset"] == str(len(content))
+    assert peak(stack) - before < 8 << 20
+
+
+def peak(stack: Stack) -> int:
+    """Return the most memory that a process of gunicorn's has had, in bytes."""
+    found = [
+        re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+        for pid in stack.processes("gunicorn")
+    ]
+    return max(int(match[1]) << 10 for match in found if match)
+
+
+def test_a_refused_piece_is_not_read(tus: Tus, stack: Stack) -> None:
+    path = tus.create(9_000_000_000)
+    head = (
+        f"PATCH {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nTus-Resumable: 1.0.0\r\n"
+        f"Authorization: Bearer {tus.token}\r\nContent-Type: {PIECE}\r\n"
+        "Upload-Offset: 1\r\nContent-Length: 8000000000\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", stack.port), 20) as peer:
+        peer.sendall(head.encode())
+        assert peer.recv(4096).startswith(b"HTTP/1.1 409 ")
+    assert tus.ask("DELETE", path).status_code == 204
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[Stack]:
+    """Return a gateway that takes 100 kB, and four uploads at a time."""
+    stack = NativeStack(GATEWAY_UPLOAD_SIZE="100000", GATEWAY_UPLOADS_PER_USER="4")
+    stack.start()
+    try:
+        yield stack
+        stack.assert_clean()
+    finally:
+        stack.stop()
+
+
+def test_what_nginx_refuses_on_its_way_takes_no_room(small: Stack) -> None:
+    tus = Tus(small, small.new_token("upload", "read"))
+    path = tus.ask("POST", Upload_Defer_Length="1").headers["Location"]
+    for _ in range(3):
+        put = tus.ask("PUT", "/api/v1/files/a.bin", iter([CONTENT]))
+        post = tus.ask(
+            "POST", "/tus/", iter([CONTENT]), Upload_Length="9", Content_Type=PIECE
+        )
+        patch = tus.patch(path, 0, iter([CONTENT]))
+        assert {a.status_code for a in (put, post, patch)} == {413}
+        wait_until(lambda: not small.spooled(), what="nginx drops the bodies")
+    assert tus.offset(path) == 0
+    assert tus.patch(path, 0, b"abc", Upload_Length="3").status_code == 204
+    line = next(line for line in small.log().splitlines() if '"status":413' in line)
+    assert json.loads(line)["method"] == "PUT"
+
+
+def test_the_room_of_a_cut_upload_is_given_back(stack: Stack) -> None:
+    name = f"u{os.urandom(4).hex()}"
+    stack.gateway("users", "add", name, "--password", "a long password")
+    token = stack.new_token("upload", user=name)
+    wait_until(lambda: not stack.spooled(), what="nginx empties the spool")
+    head = (
+        "PUT /api/v1/files/cut.bin HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        f"Authorization: Bearer {token}\r\nContent-Length: 1000000\r\n\r\n"
+    )
+    for _ in range(20):  # more than a user may have at a time
+        with socket.create_connection(("127.0.0.1", stack.port), 20) as peer:
+            peer.sendall(head.encode() + CONTENT)
+            wait_until(stack.spooled, what="nginx spools the body")
+        wait_until(lambda: not stack.spooled(), what="nginx drops the cut body")
+    again = stack.ask(
+        f"{stack.url}/api/v1/files/whole.bin",
+        "PUT",
+        data=CONTENT,
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    assert again.status_code == 201

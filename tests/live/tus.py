@@ -1,0 +1,171 @@
+"""tus as the live tests speak it, one request at a time, and a line that is cut."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import requests
+
+    from tests.live.stack import Stack
+
+PIECE = "application/offset+octet-stream"
+
+
+class Tus:
+    """A sender with a token."""
+
+    def __init__(self, stack: Stack, token: str) -> None:
+        self.stack = stack
+        self.token = token
+
+    def ask(
+        self, method: str, path: str = "/tus/", data: object = None, **headers: str
+    ) -> requests.Response:
+        """Send a request; ``Upload_Offset=5`` is the header ``Upload-Offset: 5``."""
+        sent = {"Authorization": f"Bearer {self.token}", "Tus-Resumable": "1.0.0"}
+        sent |= {name.replace("_", "-"): text for name, text in headers.items()}
+        return self.stack.ask(self.stack.url + path, method, data=data, headers=sent)
+
+    def create(self, size: int, name: str = "a.bin", **headers: str) -> str:
+        """Create an upload and return its path."""
+        made = self.ask(
+            "POST",
+            Upload_Length=str(size),
+            Upload_Metadata=f"filename {base64.b64encode(name.encode()).decode()}",
+            **headers,
+        )
+        assert made.status_code == 201, made.text
+        return made.headers["Location"]
+
+    def patch(
+        self, path: str, offset: int, data: object, **headers: str
+    ) -> requests.Response:
+        return self.ask(
+            "PATCH",
+            path,
+            data,
+            **{"Upload_Offset": str(offset), "Content_Type": PIECE, **headers},
+        )
+
+    def offset(self, path: str) -> int:
+        """Return how far the gateway says that an upload is."""
+        return int(self.ask("HEAD", path).headers["Upload-Offset"])
+
+    def get(self, answer: requests.Response) -> bytes:
+        """Return the content that an answer's Content-Location leads to."""
+        return self.ask("GET", answer.headers["Content-Location"]).content
+
+    def cut(self, path: str, data: bytes, sent: int, **headers: str) -> socket.socket:
+        """Begin a PATCH of *data*, send the first *sent* bytes, leave it open."""
+        lines = [
+            f"PATCH {path} HTTP/1.1",
+            "Host: 127.0.0.1",
+            f"Authorization: Bearer {self.token}",
+            "Tus-Resumable: 1.0.0",
+            f"Content-Type: {PIECE}",
+            f"Content-Length: {len(data)}",
+            *(f"{name.replace('_', '-')}: {text}" for name, text in headers.items()),
+        ]
+        peer = socket.create_connection(("127.0.0.1", self.stack.port), 20)
+        peer.sendall("\r\n".join([*lines, "", ""]).encode() + data[:sent])
+        return peer
+
+
+class BadLine:
+    """A TCP proxy to the stack that cuts connections, or goes dead.
+
+    Each connection is cut after ``next_cut()`` bytes of the client's; None lets it
+    live.  After *dead_after* bytes in all nothing is passed on, until ``revive``.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        next_cut: Callable[[], int | None] = lambda: None,
+        *,
+        dead_after: int | None = None,
+    ) -> None:
+        self.cuts = 0
+        self.carried = 0
+        self.is_dead = threading.Event()
+        self._dead_after = dead_after
+        self._revived = threading.Event()
+        self._target = ("127.0.0.1", stack.port)
+        self._next_cut = next_cut
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        port: int = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self._threads = [threading.Thread(target=self._serve)]
+        self._open: list[socket.socket] = []
+
+    def __enter__(self) -> Self:
+        self._threads[0].start()
+        return self
+
+    def revive(self) -> None:
+        self._revived.set()
+
+    def __exit__(self, *_: object) -> None:
+        self.revive()
+        _close(self._listener)
+        self._threads[0].join(10)
+        for peer in self._open:
+            _close(peer)
+        for thread in self._threads:
+            thread.join(10)
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(self._target)
+                self._open += [client, server]
+                for pump, arguments in (
+                    (self._carry, (client, server, self._next_cut())),
+                    (_return, (server, client)),
+                ):
+                    thread = threading.Thread(target=pump, args=arguments)
+                    self._threads.append(thread)
+                    thread.start()
+
+    def _carry(
+        self, client: socket.socket, server: socket.socket, room: int | None
+    ) -> None:
+        with suppress(OSError):
+            while piece := client.recv(_STEP if room is None else min(room, _STEP)):
+                server.sendall(piece)
+                self.carried += len(piece)
+                if self._dead_after is not None and self.carried >= self._dead_after:
+                    self.is_dead.set()
+                    self._revived.wait()
+                if room is not None:
+                    room -= len(piece)
+                    if room == 0:
+                        self.cuts += 1
+                        break
+        _close(client)
+        _close(server)
+
+
+_STEP = 16_384
+
+
+def _return(server: socket.socket, client: socket.socket) -> None:
+    with suppress(OSError):
+        while piece := server.recv(_STEP):
+            client.sendall(piece)
+    _close(server)
+    _close(client)
+
+
+def _close(peer: socket.socket) -> None:
+    with suppress(OSError):
+        peer.shutdown(socket.SHUT_RDWR)
+    peer.close()

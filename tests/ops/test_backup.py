@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gateway.catalog import drops, tokens, users
+from gateway.catalog.database import Database
+from gateway.catalog.schema import users as users_table
+from gateway.catalog.tokens import Scope
+from gateway.catalog.upgrade import upgrade
+from gateway.catalog.users import Role
+from gateway.errors import BackupError
+from gateway.ops.backup import Backup, Made
+from gateway.ops.fsck import Check
+from gateway.ops.manifest import Folder
+from gateway.ops.restore import Restore
+from gateway.storage.blobs import BlobStore
+from tests.ops.conftest import Kept
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NOW = 1_800_000_000
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path / "backup")
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Restore]:
+    """Return the way into an empty gateway, on SQLite whatever made the backup."""
+    store = BlobStore(tmp_path / "elsewhere")
+    store.prepare()
+    database = Database.open(f"sqlite:///{tmp_path}/elsewhere.sqlite3")
+    upgrade(database)
+    yield Restore(
+        database=database,
+        store=store,
+        folder=Folder(tmp_path / "backup"),
+        keys=tmp_path / "elsewhere.keys",
+    )
+    database.engine.dispose()
+
+
+def make(kept: Kept, folder: Folder, *, now: int = NOW, **options: Any) -> Made:
+    return Backup(
+        **{
+            "database": kept.database,
+            "store": kept.store,
+            "folder": folder,
+            "keys": "a:secret\n",
+            "version": "1.2.3",
+            **options,
+        }
+    ).make(now=now)
+
+
+def restored(restore: Restore, ann: Any) -> Kept:
+    return Kept(restore.database, restore.store, ann)
+
+
+@pytest.mark.parametrize("may_link", [True, False], ids=["links", "copies"])
+def test_everything_comes_back(
+    kept: Kept, folder: Folder, elsewhere: Restore, *, may_link: bool
+) -> None:
+    upload = kept.put(b"one", sha256=hashlib.sha256(b"one").digest(), name="фото.jpg")
+    other = kept.put(b"two", delete_after=NOW + 1, idempotency_key="key")
+    with kept.database.write() as connection:
+        token = tokens.new(
+            connection, kept.ann, scopes=[Scope.READ], expires=None, now=NOW
+        )
+        drop = drops.new(
+            connection,
+            kept.ann,
+            title="t",
+            max_uploads=1,
+            max_size=None,
+            types=("image/*",),
+            expires=None,
+            now=NOW,
+        )
+    made = make(kept, folder, may_link=may_link)
+    assert (made.uploads, made.bytes, made.copied, made.gone) == (2, 6, 2, [])
+    replace(elsewhere, may_link=may_link).make()
+    there = restored(elsewhere, kept.ann)
+    assert there.get(upload) == upload
+    assert there.get(other) == other
+    assert there.store.path(upload.blob).read_bytes() == b"one"
+    assert there.files() == kept.files()
+    with there.database.read() as connection:
+        assert tokens.authenticate(connection, token, now=NOW)[0].name == "ann"
+        assert drops.by_id(connection, drop.id) == drop
+    assert elsewhere.keys is not None
+    assert elsewhere.keys.read_text() == "a:secret\n"
+    assert elsewhere.keys.stat().st_mode & 0o777 == 0o600
+    check = Check(
+        database=there.database, store=there.store, with_digests=True, grace=0
+    )
+    assert list(check.run(now=NOW)) == []
+
+
+def test_a_blob_keeps_its_time_of_change(
+    kept: Kept, folder: Folder, elsewhere: Restore
+) -> None:
+    upload = kept.put()
+    make(kept, folder, may_link=False)
+    replace(elsewhere, may_link=False).make()
+    before = kept.store.path(upload.blob).stat()
+    after = elsewhere.store.path(upload.blob).stat()
+    # nginx's ETag is made of it: a client's copy stays good.
+    assert after.st_mtime_ns == before.st_mtime_ns
+    assert after.st_ino != before.st_ino
+
+
+def test_a_backup_is_its_owner_s_alone(kept: Kept, folder: Folder) -> None:
+    kept.put()
+    make(kept, folder, may_link=False)
+    modes = {p.stat().st_mode & 0o077 for p in [folder.root, *folder.root.rglob("*")]}
+    assert modes == {0}
+
+
+def test_a_second_backup_copies_what_is_new_and_drops_what_is_gone(
+    kept: Kept, folder: Folder
+) -> None:
+    stays = kept.put(b"stays")
+    goes = kept.put(b"goes", delete_after=1)
+    make(kept, folder)
+    kept.keeper().round(now=NOW)
+    new = kept.put(b"new")
+    made = make(kept, folder, now=NOW)
+    assert (made.uploads, made.copied) == (2, 1)
+    assert (folder.blobs / stays.blob).exists()
+    assert (folder.blobs / new.blob).exists()
+    assert not (folder.blobs / goes.blob).exists()
+    assert len(folder.catalogs()) == 1
+
+
+def test_what_is_deleted_meanwhile_is_left_out(
+    kept: Kept, folder: Folder, elsewhere: Restore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stays = kept.put(b"stays")
+    goes = kept.put(b"goes", delete_after=NOW)
+    catalog = Backup._catalog  # noqa: SLF001 -- between catalog and blobs
+
+    def delete_then(self: Backup, now: int) -> tuple[Path, str]:
+        written = catalog(self, now)
+        kept.keeper().round(now=NOW)
+        return written
+
+    monkeypatch.setattr(Backup, "_catalog", delete_then)
+    made = make(kept, folder)
+    assert (made.gone, made.lost, made.uploads) == ([goes.id], [], 1)
+    elsewhere.make()
+    there = restored(elsewhere, kept.ann)
+    assert there.get(goes) is None
+    assert there.get(stays) == stays
+    with there.database.read() as connection:
+        assert users.by_name(connection, "ann").stored_bytes == len(b"stays")
+
+
+@pytest.mark.parametrize("content", [None, b"cut"], ids=["missing", "cut"])
+def test_what_the_store_has_lost_is_told(
+    kept: Kept, folder: Folder, elsewhere: Restore, content: bytes | None
+) -> None:
+    upload = kept.put(b"content")
+    kept.store.discard(upload.blob)
+    [kept.store.path(upload.blob).write_bytes(c) for c in [content] if c is not None]
+    assert make(kept, folder).lost == [upload.id]
+    elsewhere.make()
+    assert restored(elsewhere, kept.ann).files() == set()
+
+
+def test_the_keys_can_be_left_out(
+    kept: Kept, folder: Folder, elsewhere: Restore
+) -> None:
+    make(kept, folder)
+    make(kept, folder, keys=None)
+    assert not folder.keys.exists()
+    elsewhere.make()
+    assert elsewhere.keys is not None
+    assert not elsewhere.keys.exists()
+
+
+def test_new_users_can_be_made_after_a_restore(
+    kept: Kept, folder: Folder, tmp_path: Path
+) -> None:
+    make(kept, folder)
+    with kept.database.write() as connection:
+        connection.execute(users_table.delete())
+    store = BlobStore(tmp_path / "again")
+    store.prepare()
+    Restore(database=kept.database, store=store, folder=folder, keys=None).make()
+    with kept.database.write() as connection:
+        made = users.add(
+            connection, name="bob", password="a long password", role=Role.ADMIN, now=1
+        )
+    assert made.id > kept.ann.id
+
+
+def test_a_catalog_with_anything_in_it_is_not_overwritten(
+    kept: Kept, folder: Folder, elsewhere: Restore
+) -> None:
+    make(kept, folder)
+    elsewhere.make()
+    with pytest.raises(BackupError, match="the catalog is not empty"):
+        elsewhere.make()
+
+
+def test_a_store_with_other_blobs_is_not_touched(
+    kept: Kept, folder: Folder, elsewhere: Restore
+) -> None:
+    kept.put()
+    make(kept, folder)
+    other = restored(elsewhere, kept.ann).orphan()
+    with pytest.raises(BackupError, match="the store is not empty"):
+        elsewhere.make()
+    assert restored(elsewhere, kept.ann).files() == {f"blobs/{other}"}
+
+
+def test_other_keys_are_not_overwritten(
+    kept: Kept, folder: Folder, elsewhere: Restore
+) -> None:
+    make(kept, folder)
+    assert elsewhere.keys is not None
+    elsewhere.keys.write_text("b:other\n")
+    with pytest.raises(BackupError, match="holds other keys"):
+        elsewhere.make()
+    assert elsewhere.keys.read_text() == "b:other\n"
+
+
+def test_a_restore_that_broke_off_goes_on(
+    kept: Kept, folder: Folder, elsewhere: Restore
+) -> None:
+    first, second = kept.put(b"first"), kept.put(b"second")
+    make(kept, folder)
+    there = folder.blobs / second.blob
+    away = there.rename(folder.root / "away")
+    with pytest.raises(BackupError, match="is missing in the backup"):
+        elsewhere.make()
+    away.rename(there)
+    elsewhere.make()
+    found = restored(elsewhere, kept.ann)
+    assert found.files() == {f"blobs/{u.blob}" for u in (first, second)}
+
+
+def test_a_backup_that_broke_off_leaves_the_one_before(
+    kept: Kept, folder: Folder, elsewhere: Restore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = kept.put(delete_after=NOW)
+    make(kept, folder)
+    kept.keeper().round(now=NOW)
+    monkeypatch.setattr(Folder, "write", _interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        make(kept, folder)
+    elsewhere.make()
+    assert restored(elsewhere, kept.ann).get(upload) == upload
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "word"),
+    [
+        pytest.param("format", 2, "format 2", id="format"),
+        pytest.param("schema", "9999", "schema 9999", id="schema"),
+        pytest.param("sha256", "0", "damaged", id="digest"),
+        pytest.param("catalog", "../x", "elsewhere", id="path"),
+        pytest.param("surprise", 1, "can't be read", id="unknown field"),
+    ],
+)
+def test_a_manifest_that_is_not_understood_is_refused(
+    kept: Kept, elsewhere: Restore, field: str, value: Any, word: str
+) -> None:
+    make(kept, elsewhere.folder)
+    path = elsewhere.folder.root / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
+    with pytest.raises(BackupError, match=word):
+        elsewhere.make()
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(
+    kept: Kept, folder: Folder
+) -> None:
+    folder.root.mkdir()
+    (folder.root / "thesis.tex").touch()
+    with pytest.raises(BackupError, match="something else than a backup"):
+        make(kept, folder)
+
+
+def test_a_backup_into_the_store_is_refused(kept: Kept) -> None:
+    with pytest.raises(BackupError, match="lies in the store"):
+        make(kept, Folder(kept.store.root / "backup"))
+
+
+def test_a_folder_without_a_backup_is_named(elsewhere: Restore) -> None:
+    with pytest.raises(BackupError, match="holds no finished backup"):
+        elsewhere.make()

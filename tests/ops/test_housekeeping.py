@@ -1,0 +1,326 @@
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import func, insert, select
+
+from gateway.catalog import partials, users
+from gateway.catalog import uploads as catalog
+from gateway.catalog.partials import Partial
+from gateway.catalog.schema import reservations, revocations, tries
+from gateway.catalog.tries import WINDOW
+from gateway.errors import CatalogBusyError, HousekeepingError
+from gateway.ops.housekeeping import only_one
+from gateway.storage.blobs import new_id
+from gateway.storage.leftovers import SPOOL_SECONDS
+from gateway.storage.partials import PartialFiles
+from tests.live.stack import wait_until
+from tests.ops.conftest import Kept, age
+
+if TYPE_CHECKING:
+    from sqlalchemy import Table
+
+NOW = int(time.time())
+HOUR = 3600
+
+
+def now() -> int:
+    """Return the present, for what goes by the age of files."""
+    return int(time.time())
+
+
+def partial(kept: Kept, *, expires: int, **columns: Any) -> Partial:
+    made = Partial(
+        **{
+            "id": new_id(),
+            "owner_id": kept.ann.id,
+            "drop_id": None,
+            "name": "a.bin",
+            "size": 10,
+            "metadata": "",
+            "concat": "",
+            "created": NOW,
+            "expires": expires,
+            **columns,
+        }
+    )
+    (kept.store.partials / made.id).write_bytes(b"half")
+    with kept.database.write() as connection:
+        partials.add(connection, made)
+        catalog.reserve(
+            connection,
+            kept.ann,
+            reservation=made.id,
+            size=10,
+            expires=expires + HOUR,
+        )
+    return made
+
+
+def count(kept: Kept, table: Table) -> int:
+    with kept.database.read() as connection:
+        return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+def stored_bytes(kept: Kept) -> int:
+    with kept.database.read() as connection:
+        return users.by_name(connection, "ann").stored_bytes
+
+
+def test_an_upload_goes_when_its_time_is_over(kept: Kept) -> None:
+    over = kept.put(b"over", delete_after=NOW)
+    later = kept.put(b"later", delete_after=NOW + 1)
+    never = kept.put(b"never")
+    report = kept.keeper().round(now=NOW)
+    assert report.done["uploads past their time deleted"] == 1
+    assert report.faults == []
+    assert kept.get(over) is None
+    assert kept.get(later)
+    assert kept.get(never)
+    assert kept.files() == {f"blobs/{u.blob}" for u in (later, never)}
+    assert stored_bytes(kept) == len(b"later" + b"never")
+
+
+def test_many_uploads_go_in_one_round(kept: Kept) -> None:
+    for _ in range(45):
+        kept.put(delete_after=NOW)
+    kept.keeper().round(now=NOW)
+    assert kept.files() == set()
+    assert stored_bytes(kept) == 0
+
+
+def test_an_unfinished_upload_goes_with_its_reservation_and_file(kept: Kept) -> None:
+    partial(kept, expires=NOW)
+    running = partial(kept, expires=NOW + 1)
+    report = kept.keeper().round(now=NOW)
+    assert report.done["unfinished uploads given up"] == 1
+    assert kept.files() == {f"partials/{running.id}"}
+    assert count(kept, reservations) == 1
+
+
+def test_an_unfinished_upload_that_is_worked_on_is_left_alone(kept: Kept) -> None:
+    busy = partial(kept, expires=NOW)
+    with PartialFiles(kept.store).lock(busy.id, seconds=1):
+        kept.keeper().round(now=NOW)
+    assert kept.files() == {f"partials/{busy.id}"}
+    kept.keeper().round(now=NOW)
+    assert kept.files() == set()
+
+
+def test_the_file_of_a_finished_upload_goes(kept: Kept) -> None:
+    upload = kept.put()
+    partial(kept, expires=NOW + 9 * HOUR, upload_id=upload.id)
+    kept.keeper().round(now=now() + HOUR + 60)
+    assert kept.files() == {f"blobs/{upload.blob}"}
+
+
+def test_a_reservation_goes_when_it_has_expired(kept: Kept) -> None:
+    with kept.database.write() as connection:
+        for name, expires in (("old", NOW), ("new", NOW + 1)):
+            catalog.reserve(
+                connection, kept.ann, reservation=name, size=1, expires=expires
+            )
+    kept.keeper().round(now=NOW)
+    with kept.database.read() as connection:
+        assert list(connection.execute(select(reservations.c.id)).scalars()) == ["new"]
+
+
+def test_old_tries_are_forgotten(kept: Kept) -> None:
+    with kept.database.write() as connection:
+        for subject, since in (("old", NOW - WINDOW), ("new", NOW - WINDOW + 1)):
+            connection.execute(
+                insert(tries).values(subject=subject, count=1, since=since)
+            )
+    kept.keeper().round(now=NOW)
+    with kept.database.read() as connection:
+        assert list(connection.execute(select(tries.c.subject)).scalars()) == ["new"]
+
+
+def test_a_revocation_is_kept_as_long_as_its_links_live(kept: Kept) -> None:
+    kept_until = {"url:a": NOW, "url:b": NOW + 1, "key:c": None}
+    with kept.database.write() as connection:
+        for subject, until in kept_until.items():
+            connection.execute(
+                insert(revocations).values(
+                    subject=subject, issued_until=NOW, created=NOW, keep_until=until
+                )
+            )
+    kept.keeper().round(now=NOW)
+    with kept.database.read() as connection:
+        left = connection.execute(select(revocations.c.subject)).scalars()
+        assert set(left) == {"url:b", "key:c"}
+
+
+def test_a_blob_without_a_row_goes_after_the_grace(kept: Kept) -> None:
+    upload = kept.put()
+    blob = kept.orphan()
+    both = {f"blobs/{upload.blob}", f"blobs/{blob}"}
+    kept.keeper().round(now=now())
+    assert kept.files() == both
+    kept.keeper().round(now=now() + HOUR + 60)
+    assert kept.files() == {f"blobs/{upload.blob}"}
+
+
+def test_a_blob_that_was_just_linked_is_young_however_old_its_content(
+    kept: Kept,
+) -> None:
+    source = kept.spool("old content")
+    age(source, 10 * HOUR)
+    blob = kept.store.adopt(source, new_id(), "bin")
+    source.unlink()
+    kept.keeper().round(now=now())
+    assert kept.files() == {f"blobs/{blob}"}
+
+
+def test_what_a_kill_left_goes_in_one_round(kept: Kept) -> None:
+    source = kept.spool("1", b"killed between link and commit")
+    blob = kept.store.adopt(source, new_id(), "bin")
+    linked = kept.store.path(blob).stat().st_ctime
+    wait_until(lambda: time.time() > linked + 0.1, what="the clock has ticked")
+    # Just old enough, unless deleting the spool file makes it young again.
+    moment: Any = linked + 60.05
+    kept.keeper(grace=60).round(now=moment)
+    assert kept.files() == set()
+
+
+def test_a_catalog_of_another_store_costs_no_blob(kept: Kept) -> None:
+    blobs = {f"blobs/{kept.orphan()}" for _ in range(17)}
+    report = kept.keeper().round(now=now() + 2 * HOUR)
+    assert "is this the catalog of this store?" in report.faults[0]
+    assert kept.files() == blobs
+
+
+def test_blobs_are_looked_at_in_a_sweep_only(kept: Kept) -> None:
+    blob = kept.orphan()
+    kept.keeper().round(now=now() + 2 * HOUR, with_sweep=False)
+    assert kept.files() == {f"blobs/{blob}"}
+
+
+def test_the_file_of_no_unfinished_upload_goes_after_the_grace(kept: Kept) -> None:
+    known = partial(kept, expires=now() + 9 * HOUR)
+    (kept.store.partials / new_id()).write_bytes(b"left")
+    kept.keeper().round(now=now())
+    assert len(kept.files()) == 2
+    kept.keeper().round(now=now() + HOUR + 60)
+    assert kept.files() == {f"partials/{known.id}"}
+
+
+def test_a_spool_file_goes_when_nobody_has_it_open_any_more(kept: Kept) -> None:
+    path = kept.spool("0000000001")
+    age(path, 2 * HOUR)
+    with path.open("ab"):
+        kept.keeper().round(now=now())
+        assert path.exists()
+    kept.keeper().round(now=now())
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_left"),
+    [
+        pytest.param(0, True, id="just written"),
+        pytest.param(HOUR - 60, True, id="young"),
+        pytest.param(HOUR + 60, False, id="old"),
+    ],
+)
+def test_a_spool_file_has_a_grace(kept: Kept, seconds: int, *, is_left: bool) -> None:
+    path = kept.spool("empty-x")
+    age(path, seconds)
+    kept.keeper().round(now=now())
+    assert path.exists() is is_left
+
+
+def test_a_spool_file_goes_after_a_day_even_if_it_is_open(kept: Kept) -> None:
+    path = kept.spool("0000000002")
+    age(path, SPOOL_SECONDS + 60)
+    with path.open("ab"):
+        kept.keeper().round(now=now())
+        assert not path.exists()
+
+
+def test_digests_are_written_down(kept: Kept) -> None:
+    upload = kept.put(b"some content")
+    report = kept.keeper().round(now=NOW)
+    found = kept.get(upload)
+    assert found is not None
+    assert found.sha256 == hashlib.sha256(b"some content").digest()
+    assert report.done["digests written down"] == 1
+    assert "digests written down" not in kept.keeper().round(now=NOW).done
+
+
+def test_a_known_digest_is_left_as_it_is(kept: Kept) -> None:
+    upload = kept.put(b"some content", sha256=bytes(32))
+    kept.keeper().round(now=NOW)
+    assert kept.get(upload) == upload
+
+
+def test_what_fails_does_not_keep_the_rest_from_being_done(kept: Kept) -> None:
+    partial(kept, expires=NOW)
+    upload = kept.put(delete_after=NOW)
+    blob = kept.store.path(upload.blob)
+    blob.unlink()
+    blob.mkdir()
+    report = kept.keeper().round(now=NOW)
+    assert len(report.faults) == 1
+    assert "uploads past their time deleted" in report.faults[0]
+    assert report.done["unfinished uploads given up"] == 1
+    assert any("failed, to be tried again" in line for line in kept.said)
+
+
+def test_a_round_ends_when_it_is_told_to(kept: Kept) -> None:
+    upload = kept.put(delete_after=NOW)
+    assert kept.keeper(is_stopped=lambda: True).round(now=NOW).done == {}
+    assert kept.get(upload) == upload
+
+
+def test_a_digest_in_the_making_is_broken_off(kept: Kept) -> None:
+    upload = kept.put(bytes(5 << 20))
+    answers = iter([False] * 3)
+    kept.keeper(is_stopped=lambda: next(answers, True)).round(now=NOW)
+    found = kept.get(upload)
+    assert found is not None
+    assert found.sha256 is None
+
+
+def test_two_do_not_tidy_one_store_at_once(kept: Kept) -> None:
+    with (
+        only_one(kept.store, patience=0),
+        pytest.raises(HousekeepingError, match="another housekeeper"),
+        only_one(kept.store, patience=0.2),
+    ):
+        pass
+
+
+def test_one_waits_for_the_other(kept: Kept) -> None:
+    holds = threading.Event()
+    done: list[str] = []
+
+    def first() -> None:
+        with only_one(kept.store, patience=0):
+            holds.set()
+            done.append("first")
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    holds.wait(5)
+    with only_one(kept.store, patience=5):
+        done.append("second")
+    thread.join()
+    assert done == ["first", "second"]
+
+
+def test_a_busy_catalog_is_a_fault_of_the_round(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object, **__: object) -> None:
+        raise CatalogBusyError("locked")
+
+    monkeypatch.setattr("gateway.catalog.upkeep.remove_due", busy)
+    report = kept.keeper().round(now=NOW)
+    assert report.faults == [
+        "uploads past their time deleted: CatalogBusyError: locked"
+    ]

@@ -1,0 +1,95 @@
+"""A tiny stand-in for gunicorn and nginx, which does as it is told by signals.
+
+Its file's name says which of the two it is.  It reads its orders from the JSON
+file that ``ORDERS`` names; all that befalls it goes to the file ``EVENTS``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+NAME = Path(sys.argv[0]).stem
+ORDERS = json.loads(Path(os.environ["ORDERS"]).read_text())
+ORDER = ORDERS[NAME]
+
+
+def note(event: str) -> None:
+    """Tell the test; one write each, so that lines never mix."""
+    with Path(os.environ["EVENTS"]).open("a") as events:
+        events.write(f"{NAME} {event} {os.getpid()}\n")
+
+
+def on_signal(number: int, _frame: FrameType | None) -> None:
+    """Note the signal; end at once, later or not at all, as ordered."""
+    name = signal.Signals(number).name
+    note(name)
+    if name in ORDER["ends_on"]:
+        threading.Timer(ORDER["after"], end).start()
+
+
+def end() -> None:
+    sys.stderr.write(ORDER["last"])
+    sys.stderr.flush()
+    note("ended")
+    os._exit(0)
+
+
+def check() -> None:
+    """Do what ``nginx -t`` does."""
+    note("checked")
+    sys.stderr.write(ORDER["fault"])
+    sys.exit(1 if ORDER["fault"] else 0)
+
+
+def listen() -> socket.socket:
+    """Listen where the real one would."""
+    if NAME == "nginx":
+        return socket.create_server(("127.0.0.1", ORDERS["port"]))
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(ORDERS["socket"])
+    server.listen()
+    return server
+
+
+def serve() -> None:
+    """Answer everybody the same, until a signal ends it."""
+    for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, on_signal)
+    sys.stdout.write(ORDER["out"])
+    sys.stdout.flush()
+    sys.stderr.write(ORDER["err"])
+    sys.stderr.flush()
+    if ORDER["forks"] and os.fork() == 0:
+        work()
+    note("started")
+    if ORDER["exits"] is not None:
+        sys.exit(ORDER["exits"])
+    with listen() as server:
+        while True:
+            peer, _ = server.accept()
+            with peer:
+                peer.sendall(ORDER["answer"].encode())
+
+
+def work() -> None:
+    """Be a worker that hangs: it outlives its master, and no signal ends it."""
+    ORDER["ends_on"] = []
+    note("started")
+    while True:
+        signal.pause()
+
+
+if __name__ == "__main__":
+    if "-t" in sys.argv:
+        check()
+    serve()

@@ -1,0 +1,47 @@
+"""Runs a Supervisor on fake children: ``python -m tests.unit.supervised HOME``.
+
+A process of its own: the supervisor takes signals, which pytest's must not get.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from unittest.mock import patch
+
+from gateway.errors import GatewayError, SuperviseError
+from gateway.ops.live_conf import LiveConf
+from gateway.ops.supervisor import Supervisor
+
+
+def main(home: Path) -> int:
+    """Supervise as ``gateway serve`` does; return its exit status."""
+    orders = json.loads((home / "orders").read_text())
+
+    def render(folder: Path) -> Path:
+        with (home / "events").open("a") as events:
+            events.write(f"supervisor rendered {os.getpid()}\n")
+        if (home / "render-fault").exists():
+            raise SuperviseError("the rendering failed")
+        folder.mkdir(parents=True)
+        return folder / "nginx.conf"
+
+    supervisor = Supervisor(
+        conf=LiveConf(home / "conf", render),
+        environment=dict(os.environ),
+        socket=Path(orders["socket"]),
+        address=("127.0.0.1", orders["port"]),
+        grace=orders["grace"],
+    )
+    try:
+        with patch("gateway.ops.supervisor._START_SECONDS", orders["start_seconds"]):
+            return supervisor.run(on_ready=lambda: print("ready", flush=True))  # noqa: T201 -- the test waits for it
+    except GatewayError as error:
+        sys.stderr.write(f"gateway: {error}\n")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

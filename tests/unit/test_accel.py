@@ -1,0 +1,168 @@
+"""A Delivery becomes headers that nginx reads once and as they were meant."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.delivery.accel import LOCATIONS, accel_headers
+from gateway.delivery.verdict import Delivery, Source
+from gateway.storage.paths import MAXIMUM_BYTES
+
+#: What nginx takes over from an answer that names a location, besides X-Accel-*:
+#: ``redirect`` in ngx_http_upstream_headers_in, ngx_http_upstream.c.
+KEPT = {
+    "Accept-Ranges",
+    "Cache-Control",
+    "Content-Disposition",
+    "Content-Type",
+    "Expires",
+    "Set-Cookie",
+}
+ROOT = Path(__file__).resolve().parents[2]
+#: Bytes of the status line and of what gunicorn and Flask add, rounded up.
+STATUS_AND_DATE = 512
+ACTED_ON = {"X-Accel-Redirect", "X-Accel-Limit-Rate"}
+
+
+def delivery(path: str = "a.txt", **changes: Any) -> Delivery:
+    """Return a delivery of *path*, plain but for *changes*."""
+    facts: dict[str, Any] = {
+        "source": Source.FILES,
+        "name": "a.txt",
+        "is_inline": True,
+        "max_age": 60,
+        "rate": None,
+    }
+    return Delivery(target=path, **facts | changes)
+
+
+def location(path: str) -> str:
+    """Return the location that nginx is sent to for *path*."""
+    return accel_headers(delivery(path))["X-Accel-Redirect"]
+
+
+@pytest.mark.parametrize(
+    ("path", "encoded"),
+    [
+        pytest.param("a.txt", "a.txt", id="plain"),
+        pytest.param("a/b/c.txt", "a/b/c.txt", id="folders"),
+        pytest.param("a b.txt", "a%20b.txt", id="space"),
+        pytest.param("a?b.txt", "a%3Fb.txt", id="question-mark"),
+        pytest.param("a#b.txt", "a%23b.txt", id="hash"),
+        pytest.param("100%.txt", "100%25.txt", id="percent"),
+        pytest.param("%2e%2e/x", "%252e%252e/x", id="percent-encoded-dots"),
+        pytest.param("a%00b", "a%2500b", id="percent-encoded-nul"),
+        pytest.param("a+b", "a%2Bb", id="plus"),
+        pytest.param("a&b=c;d", "a%26b%3Dc%3Bd", id="query-syntax"),
+        pytest.param("a\\b", "a%5Cb", id="backslash"),
+        pytest.param('a"b', "a%22b", id="quote"),
+        pytest.param("$uri", "%24uri", id="nginx-variable"),
+        pytest.param("a:b@c", "a%3Ab%40c", id="authority-syntax"),
+        pytest.param("\u00fc.txt", "%C3%BC.txt", id="latin-1"),
+        pytest.param("\u65e5", "%E6%97%A5", id="japanese"),
+        pytest.param("\U0001f600", "%F0%9F%98%80", id="emoji"),
+        pytest.param("a\u2028b", "a%E2%80%A8b", id="line-separator"),
+        pytest.param("a\x85b", "a%C2%85b", id="c1-control"),
+    ],
+)
+def test_the_location_is_the_path_encoded_once(path: str, encoded: str) -> None:
+    """What nginx decodes once is the path of the file, letter for letter."""
+    assert location(path) == f"{LOCATIONS[Source.FILES]}{encoded}"
+
+
+SEGMENT = st.text(
+    st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="/"),
+    min_size=1,
+    max_size=20,
+).filter(lambda segment: not segment.startswith("."))
+PATHS = st.lists(SEGMENT, min_size=1, max_size=5).map("/".join)
+
+
+@given(PATHS)
+def test_any_location_decodes_to_the_path(path: str) -> None:
+    """Nothing that ends a location or a header is left bare."""
+    told = location(path)
+    assert unquote(told, errors="strict") == LOCATIONS[Source.FILES] + path
+    assert told.isascii()
+    assert not set(told) & set("?# \\\r\n")
+
+
+@given(PATHS, st.text())
+def test_any_header_is_one_line_of_ascii(path: str, name: str) -> None:
+    """WSGI takes Latin-1 and nginx reads lines: neither is put to the test."""
+    headers = accel_headers(delivery(path, name=name, rate=1))
+    assert "".join(headers.values()).isascii()
+    assert "".join(headers.values()).isprintable()
+
+
+def test_the_location_ends_in_a_slash() -> None:
+    """Without it a path could reach a folder beside the tree."""
+    assert LOCATIONS[Source.FILES] == "/_files/"
+
+
+def test_every_header_survives_nginx() -> None:
+    """A header that nginx drops would be a promise to nobody."""
+    headers = accel_headers(delivery(rate=1))
+    assert set(headers) <= KEPT | ACTED_ON
+
+
+def test_the_type_is_left_to_nginx() -> None:
+    """A Content-Type from here would override the table of both sides."""
+    assert "Content-Type" not in accel_headers(delivery())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("\u65e5" * 85, id="encoded-threefold"),
+        pytest.param("\ufdfa" * 85, id="eighteen-letters-each"),
+    ],
+)
+def test_the_longest_path_and_name_fit_the_buffer_of_nginx(name: str) -> None:
+    """A header that is too big for it is a 503 on a genuine link."""
+    conf = (ROOT / "nginx/snippets/facts.conf").read_text("utf-8")
+    [kilobytes] = re.findall(r"^proxy_buffer_size (\d+)k;$", conf, re.MULTILINE)
+    path = "/".join([name] * 16)[: MAXIMUM_BYTES // 3]
+    told = str(accel_headers(delivery(path, name=name, rate=2**53 - 1)))
+    assert len(told) + STATUS_AND_DATE < int(kilobytes) * 1024
+
+
+@pytest.mark.parametrize(
+    ("is_inline", "value"),
+    [
+        pytest.param(True, 'inline; filename="b.txt"', id="shown"),
+        pytest.param(False, 'attachment; filename="b.txt"', id="saved"),
+    ],
+)
+def test_the_name_is_the_deliverys_and_not_the_files(
+    value: str, *, is_inline: bool
+) -> None:
+    """A link may give a file a better name than its folder does."""
+    headers = accel_headers(delivery("a.txt", name="b.txt", is_inline=is_inline))
+    assert headers["Content-Disposition"] == value
+
+
+@pytest.mark.parametrize(
+    "seconds", [pytest.param(0, id="none"), pytest.param(86_400, id="a-day")]
+)
+def test_a_private_copy_may_be_kept_for_the_deliverys_seconds(seconds: int) -> None:
+    """No shared cache keeps what was delivered to one person."""
+    headers = accel_headers(delivery(max_age=seconds))
+    assert headers["Cache-Control"] == f"private, max-age={seconds}"
+
+
+def test_a_rate_is_told_in_bytes_a_second() -> None:
+    """The number stands alone: nginx reads no unit here."""
+    assert accel_headers(delivery(rate=1000))["X-Accel-Limit-Rate"] == "1000"
+
+
+def test_without_a_rate_nothing_is_said_of_one() -> None:
+    """The location's own rate, if there is one, then holds."""
+    assert "X-Accel-Limit-Rate" not in accel_headers(delivery(rate=None))

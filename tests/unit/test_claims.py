@@ -1,0 +1,338 @@
+"""What a signed URL permits, and the one text that says so."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import ClaimsError, MalformedLinkError
+from gateway.links.claims import (
+    MAXIMUM_NUMBER,
+    MAXIMUM_TEXT,
+    MAXIMUM_TIME,
+    Claims,
+    Presentation,
+)
+from tests.unit.permits import valid_claims
+
+if TYPE_CHECKING:
+    from gateway.links.texts import Network
+
+NOON = 1_800_000_000
+LEAST: dict[str, Any] = {"key_id": "k1", "issued": NOON, "expires": NOON + 60}
+
+
+def pack(text: str | bytes) -> str:
+    """Return *text* as a token carries it: base64url without padding."""
+    raw = text.encode() if isinstance(text, str) else text
+    return urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def networks(*texts: str) -> tuple[Network, ...]:
+    return tuple(map(ip_network, texts))
+
+
+@given(valid_claims())
+def test_any_claims_come_back_from_their_text(claims: Claims) -> None:
+    """Writing and reading lose nothing."""
+    assert Claims.parse(str(claims)) == claims
+
+
+@given(valid_claims())
+def test_a_text_is_safe_in_a_url_and_in_mail(claims: Claims) -> None:
+    """Nothing in it is encoded by a browser or damaged by a linkifier."""
+    text = str(claims)
+    assert text.isascii()
+    assert set("./?#%&+=~ ,:") & set(text) <= {"."}
+
+
+@pytest.mark.parametrize(
+    ("claims", "text"),
+    [
+        pytest.param({}, "kk1.e1800000060.i1800000000", id="least"),
+        pytest.param({"expires": None}, "kk1.e0.i1800000000", id="never"),
+        pytest.param(
+            {"not_before": NOON + 1},
+            "kk1.b1800000001.e1800000060.i1800000000",
+            id="not-before",
+        ),
+        pytest.param({"depth": 0}, "kk1.d0.e1800000060.i1800000000", id="whole-tree"),
+        pytest.param({"depth": 12}, "kk1.d12.e1800000060.i1800000000", id="folder"),
+        pytest.param(
+            {"presentation": Presentation.INLINE},
+            "kk1.e1800000060.i1800000000.pi",
+            id="inline",
+        ),
+        pytest.param(
+            {"presentation": Presentation.ATTACHMENT},
+            "kk1.e1800000060.i1800000000.pa",
+            id="attachment",
+        ),
+        pytest.param(
+            {"name": "\u00fc.pdf"},
+            "kk1.e1800000060.i1800000000.nw7wucGRm",
+            id="name",
+        ),
+        pytest.param({"rate": 1}, "kk1.e1800000060.i1800000000.r1", id="rate"),
+        pytest.param(
+            {"networks": networks("10.0.0.0/8", "2001:db8::/32")},
+            f"kk1.a{pack('10.0.0.0/8,2001:db8::/32')}.e1800000060.i1800000000",
+            id="networks",
+        ),
+        pytest.param(
+            {"networks": networks("192.0.2.7", "2001:DB8:0:0::7")},
+            f"kk1.a{pack('192.0.2.7/32,2001:db8::7/128')}.e1800000060.i1800000000",
+            id="single-addresses",
+        ),
+        pytest.param(
+            {
+                "not_before": NOON - 1,
+                "presentation": Presentation.INLINE,
+                "name": "a",
+                "rate": 9,
+                "networks": networks("::/0"),
+            },
+            f"kk1.a{pack('::/0')}.b1799999999.e1800000060.i1800000000.nYQ.pi.r9",
+            id="all-in-their-order",
+        ),
+    ],
+)
+def test_claims_have_this_text(claims: dict[str, Any], text: str) -> None:
+    """The grammar of docs/links.md, claim by claim."""
+    assert str(Claims(**LEAST | claims)) == text
+    assert Claims.parse(text) == Claims(**LEAST | claims)
+
+
+def test_an_expiry_is_never_left_out_by_accident() -> None:
+    """A link that lives for ever has to be asked for."""
+    with pytest.raises(TypeError, match="expires"):
+        Claims(key_id="k1", issued=NOON)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("claims", "words"),
+    [
+        pytest.param({"key_id": ""}, "key id", id="no-key-id"),
+        pytest.param({"key_id": "a" * 17}, "key id", id="long-key-id"),
+        pytest.param({"key_id": "a.b"}, "key id", id="key-id-with-a-dot"),
+        pytest.param({"key_id": "a\n"}, "key id", id="key-id-with-a-line-break"),
+        pytest.param({"issued": 0}, "time", id="issued-at-zero"),
+        pytest.param({"issued": -1}, "time", id="issued-before-1970"),
+        pytest.param({"expires": 0}, "time", id="expires-at-zero"),
+        pytest.param({"expires": MAXIMUM_TIME + 1}, "time", id="expires-in-10000"),
+        pytest.param({"not_before": 0}, "time", id="begins-at-zero"),
+        pytest.param({"expires": NOON}, "after it is issued", id="expires-at-once"),
+        pytest.param({"expires": NOON - 1}, "after it is issued", id="expired-before"),
+        pytest.param({"not_before": NOON + 60}, "over", id="begins-at-its-end"),
+        pytest.param({"not_before": NOON + 61}, "over", id="begins-after-its-end"),
+        pytest.param({"depth": -1}, "depth", id="negative-depth"),
+        pytest.param({"depth": MAXIMUM_NUMBER + 1}, "depth", id="endless-depth"),
+        pytest.param({"depth": 1, "name": "a"}, "not a folder", id="name-of-a-folder"),
+        pytest.param({"name": ""}, "name has", id="empty-name"),
+        pytest.param({"name": "a/b"}, "name has", id="name-with-a-slash"),
+        pytest.param({"name": "a\nb"}, "name has", id="name-with-a-line-feed"),
+        pytest.param({"name": "a\x7f"}, "name has", id="name-with-a-delete"),
+        pytest.param({"name": "a\x85"}, "name has", id="name-with-a-c1-control"),
+        pytest.param({"name": "a\u2028"}, "name has", id="name-with-a-separator"),
+        pytest.param({"name": "a\ud800"}, "name has", id="name-with-a-surrogate"),
+        pytest.param({"name": "a" * 256}, "name has", id="name-of-256-bytes"),
+        pytest.param({"name": "\u00fc" * 128}, "name has", id="name-of-128-letters"),
+        pytest.param({"rate": 0}, "rate", id="rate-of-zero"),
+        pytest.param({"rate": 1.5}, "rate", id="rate-with-a-fraction"),
+        pytest.param({"rate": True}, "rate", id="rate-that-is-a-truth"),
+        pytest.param({"rate": "9"}, "rate", id="rate-that-is-a-text"),
+        pytest.param({"depth": 1.0}, "depth", id="depth-with-a-fraction"),
+        pytest.param({"depth": False}, "depth", id="depth-that-is-a-truth"),
+        pytest.param({"issued": None}, "time", id="issued-never"),
+        pytest.param({"issued": NOON + 0.5}, "time", id="issued-between-seconds"),
+        pytest.param({"expires": NOON + 60.0}, "time", id="expires-between-seconds"),
+        pytest.param({"expires": "never"}, "time", id="expires-in-words"),
+        pytest.param({"key_id": 1}, "key id", id="key-id-that-is-a-number"),
+        pytest.param({"name": 1}, "name has", id="name-that-is-a-number"),
+        pytest.param({"name": b"a"}, "name has", id="name-in-bytes"),
+        pytest.param({"presentation": "inline"}, "presentation", id="a-plain-text"),
+        pytest.param({"networks": ("10.0.0.0/8",)}, "no network", id="network-as-text"),
+        pytest.param({"rate": -1}, "rate", id="negative-rate"),
+        pytest.param({"rate": MAXIMUM_NUMBER + 1}, "rate", id="rate-beyond-counting"),
+        pytest.param(
+            {"networks": networks("::ffff:192.0.2.0/120")}, "mapped", id="mapped"
+        ),
+        pytest.param(
+            {"networks": networks("fe80::%eth0/64")}, "zone", id="network-with-a-zone"
+        ),
+        pytest.param(
+            {"networks": networks("10.0.0.0/8") * 17}, "at most 16", id="17-networks"
+        ),
+    ],
+)
+def test_claims_that_make_no_sense_are_refused(
+    claims: dict[str, Any], words: str
+) -> None:
+    """The minter is told why, before a dead link goes out."""
+    with pytest.raises(ClaimsError, match=words):
+        Claims(**LEAST | claims)
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        pytest.param({"issued": 1}, id="issued-in-1970"),
+        pytest.param({"expires": MAXIMUM_TIME}, id="expires-in-9999"),
+        pytest.param({"expires": NOON + 1}, id="lives-a-second"),
+        pytest.param({"not_before": NOON + 59}, id="lasts-a-second"),
+        pytest.param({"not_before": NOON - 9}, id="begun-before-it-was-issued"),
+        pytest.param({"expires": None, "not_before": NOON}, id="begins-never-ends"),
+        pytest.param({"depth": MAXIMUM_NUMBER}, id="greatest-depth"),
+        pytest.param({"name": "a" * 255}, id="name-of-255-bytes"),
+        pytest.param({"name": "\u00fc" * 127}, id="name-of-254-bytes"),
+        pytest.param({"rate": MAXIMUM_NUMBER}, id="greatest-rate"),
+        pytest.param({"networks": networks("10.0.0.0/8") * 16}, id="16-networks"),
+        pytest.param({"networks": networks("0.0.0.0/0", "::/0")}, id="all-networks"),
+    ],
+)
+def test_the_bounds_themselves_are_permitted(claims: dict[str, Any]) -> None:
+    """Each limit is on the permitted side, minted and read."""
+    made = Claims(**LEAST | claims)
+    assert Claims.parse(str(made)) == made
+
+
+def test_claims_that_no_gateway_would_read_are_not_made() -> None:
+    """A name and networks that fit each by itself can be too long together."""
+    many = networks(
+        *(f"2001:db8:1111:2222:3333:4444:5555:{n:x}" for n in range(0x1000, 0x1010))
+    )
+    with pytest.raises(ClaimsError, match=str(MAXIMUM_TEXT)):
+        Claims(**LEAST | {"name": "n" * 255, "networks": many})
+    assert len(str(Claims(**LEAST | {"networks": many}))) <= MAXIMUM_TEXT
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param(".", id="a-dot"),
+        pytest.param("rubbish", id="rubbish"),
+        pytest.param("kk1", id="key-id-alone"),
+        pytest.param("kk1.i1", id="no-expiry"),
+        pytest.param("kk1.e2", id="no-issue"),
+        pytest.param("e2.i1", id="no-key-id"),
+        pytest.param("kk1.i1.e2", id="another-order"),
+        pytest.param("e2.i1.kk1", id="key-id-last"),
+        pytest.param("kk1.e2.e2.i1", id="a-field-twice"),
+        pytest.param("kk1.e3.e2.i1", id="two-expiries"),
+        pytest.param("kk1.e2.i1.r5.", id="dot-at-the-end"),
+        pytest.param(".kk1.e2.i1", id="dot-at-the-start"),
+        pytest.param("kk1..e2.i1", id="two-dots"),
+        pytest.param("kk1.e2.i1.x", id="unknown-field"),
+        pytest.param("kk1.e2.i1.z9", id="unknown-field-with-a-value"),
+        pytest.param("Kk1.e2.i1", id="upper-case-letter"),
+        pytest.param("kk1.E2.i1", id="upper-case-expiry"),
+        pytest.param("k.e2.i1", id="empty-key-id"),
+        pytest.param("kk1.e.i1", id="empty-expiry"),
+        pytest.param("kk1.b.e2.i1", id="empty-beginning"),
+        pytest.param("kk1.e02.i1", id="leading-zero"),
+        pytest.param("kk1.e00.i1", id="never-twice"),
+        pytest.param("kk1.e+2.i1", id="plus-sign"),
+        pytest.param("kk1.e-2.i1", id="minus-sign"),
+        pytest.param("kk1.e 2.i1", id="blank"),
+        pytest.param("kk1.e2\n.i1", id="line-feed"),
+        pytest.param("kk1.e2.i1\n", id="line-feed-at-the-end"),
+        pytest.param("kk1.e1_000.i1", id="python-number"),
+        pytest.param("kk1.e0x9.i1", id="hexadecimal"),
+        pytest.param("kk1.e\u0662.i1", id="arabic-digit"),
+        pytest.param("kk1.e\u00b2.i1", id="superscript"),
+        pytest.param("kk1.e1.i1", id="expires-when-issued"),
+        pytest.param("kk1.e1.i2", id="expires-before-it-is-issued"),
+        pytest.param("kk1.e2.i0", id="issued-at-zero"),
+        pytest.param("kk1.b0.e2.i1", id="begins-at-zero"),
+        pytest.param("kk1.b2.e2.i1", id="begins-at-its-end"),
+        pytest.param("kk1.e253402300800.i1", id="expires-in-10000"),
+        pytest.param("kk1.e" + "9" * 5000 + ".i1", id="endless-digits"),
+        pytest.param("kk1.d01.e2.i1", id="depth-with-a-zero"),
+        pytest.param("kk1.d9007199254740992.e2.i1", id="depth-beyond-counting"),
+        pytest.param("kk1.d1.e2.i1.nYQ", id="name-of-a-folder"),
+        pytest.param("kk1.e2.i1.pI", id="upper-case-presentation"),
+        pytest.param("kk1.e2.i1.px", id="unknown-presentation"),
+        pytest.param("kk1.e2.i1.p", id="empty-presentation"),
+        pytest.param("kk1.e2.i1.pinline", id="whole-word-presentation"),
+        pytest.param("kk1.e2.i1.r0", id="rate-of-zero"),
+        pytest.param("kk1.e2.i1.r9007199254740992", id="rate-beyond-counting"),
+        pytest.param("kk1.e2.i1.n", id="empty-name"),
+        pytest.param("kk1.e2.i1.nYQ==", id="padded-name"),
+        pytest.param("kk1.e2.i1.nYR", id="name-with-unused-bits"),
+        pytest.param("kk1.e2.i1.nY", id="name-cut-within-a-byte"),
+        pytest.param("kk1.e2.i1.nY~Q", id="stray-byte-in-a-name"),
+        pytest.param("kk1.e2.i1.n" + pack("a/b"), id="name-with-a-slash"),
+        pytest.param("kk1.e2.i1.n" + pack("a\r\nb"), id="name-with-a-line-break"),
+        pytest.param("kk1.e2.i1.n" + pack(b"\xff"), id="name-not-utf-8"),
+        pytest.param("kk1.e2.i1.n" + pack(b"\xed\xa0\x80"), id="name-of-a-surrogate"),
+        pytest.param("kk1.e2.i1.n\u00e4", id="name-not-ascii"),
+        pytest.param("kk1.a.e2.i1", id="no-network"),
+        pytest.param(f"kk1.a{pack('here')}.e2.i1", id="no-address"),
+        pytest.param(f"kk1.a{pack('10.0.0.0')}.e2.i1", id="no-prefix-length"),
+        pytest.param(f"kk1.a{pack('10.0.0.1/8')}.e2.i1", id="bits-beyond-the-prefix"),
+        pytest.param(f"kk1.a{pack('10.0.0.0/255.0.0.0')}.e2.i1", id="netmask"),
+        pytest.param(f"kk1.a{pack('010.0.0.0/8')}.e2.i1", id="octal"),
+        pytest.param(f"kk1.a{pack('10.0.0.0/33')}.e2.i1", id="prefix-too-long"),
+        pytest.param(f"kk1.a{pack('10.0.0.0/8,')}.e2.i1", id="comma-at-the-end"),
+        pytest.param(f"kk1.a{pack('10.0.0.0/8, ::/0')}.e2.i1", id="blank-in-networks"),
+        pytest.param(f"kk1.a{pack('2001:DB8::/32')}.e2.i1", id="upper-case-network"),
+        pytest.param(f"kk1.a{pack('2001:db8:0::/32')}.e2.i1", id="not-compressed"),
+        pytest.param(f"kk1.a{pack('::ffff:0:0/96')}.e2.i1", id="mapped-network"),
+        pytest.param(f"kk1.a{pack('fe80::%1/64')}.e2.i1", id="network-with-a-zone"),
+        pytest.param(
+            f"kk1.a{pack(','.join(['10.0.0.0/8'] * 17))}.e2.i1", id="17-networks"
+        ),
+        pytest.param(f"kk1.e2.i1.n{'YWFh' * 300}", id="longer-than-1024"),
+    ],
+)
+def test_another_text_is_malformed(text: str) -> None:
+    """What no signer writes, no gateway reads."""
+    with pytest.raises(MalformedLinkError):
+        Claims.parse(text)
+
+
+def test_a_text_that_is_too_long_is_refused_unread() -> None:
+    """A flood of fields costs nothing: the length is looked at first."""
+    with pytest.raises(MalformedLinkError) as caught:
+        Claims.parse("z." * (MAXIMUM_TEXT // 2) + "z")
+    assert caught.value.fact == "too-long"
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        pytest.param("", id="anything"),
+        pytest.param("k", id="as-key-id"),
+        pytest.param("kk1.e2.i1.", id="as-field"),
+        pytest.param("kk1.e2.i1.n", id="as-name"),
+        pytest.param("kk1.e2.i1.r", id="as-rate"),
+    ],
+)
+@given(text=st.text())
+def test_any_text_is_canonical_or_malformed(start: str, text: str) -> None:
+    """Input from outside raises nothing else, and is never merely understood."""
+    assert str(reading(start + text) or start + text) == start + text
+
+
+@given(valid_claims(), st.data())
+def test_no_two_texts_say_the_same(claims: Claims, data: st.DataObject) -> None:
+    """A changed character gives other claims or none, never the same again."""
+    text = str(claims)
+    place = data.draw(st.integers(0, len(text) - 1))
+    other = data.draw(st.characters().filter(lambda c: c != text[place]))
+    changed = text[:place] + other + text[place + 1 :]
+    assert reading(changed) != claims
+
+
+def reading(text: str) -> Claims | None:
+    """Return the claims that *text* says, or None."""
+    try:
+        return Claims.parse(text)
+    except MalformedLinkError:
+        return None

@@ -1,0 +1,217 @@
+"""The command line as a whole: statuses, faults in words, and help."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+import gateway as module
+from gateway.cli import COMMANDS
+from tests.unit.command import Run, script
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param(["a/b.txt", "--ip", "300.0.0.0/8"], "300.0.0.0/8", id="network"),
+        pytest.param(["a/b.txt", "--ip", "10.0.0.1/8"], "host bits", id="host-bits"),
+        pytest.param(["a/b.txt", "--name", "a/b"], "download name", id="name"),
+        pytest.param(["../b.txt"], "../b.txt", id="path-above"),
+        pytest.param(["/a/b.txt"], "/a/b.txt", id="absolute-path"),
+        pytest.param([""], "path", id="no-path"),
+        pytest.param(["a\udcff"], "", id="path-not-UTF-8"),
+        pytest.param(["a", "--folder", "--name", "b"], "folder", id="folder-name"),
+        pytest.param(["a", "--expires", "0s"], "at least one second", id="no-life"),
+        pytest.param(["a", "--expires", "2001-01-01"], "expire", id="past-expiry"),
+        pytest.param(["a", "--expires", "999999999d"], "9999", id="far-expiry"),
+        pytest.param(["a", "--not-before", "2990-01-01"], "begin", id="late-begin"),
+        pytest.param(["a", "--stable", "0s"], "window", id="no-window"),
+        pytest.param(["a", "--rate", "9" * 30], "", id="rate-past-all-integers"),
+    ],
+)
+def test_senseless_claims_are_one_clear_line(
+    run: Run, arguments: list[str], words: str
+) -> None:
+    """A link that makes no sense is not made, and its maker is told why."""
+    ran = run("sign", "--expires", "1h", *arguments)
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err.startswith("gateway: ")
+    assert ran.err.count("\n") == 1
+    assert words in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param(["sign"], "give PATH or --upload", id="no-path"),
+        pytest.param(["sign", "a", "b"], "unexpected extra argument", id="two-paths"),
+        pytest.param(["sign", "a", "--expires", "soon"], "'soon'", id="bad-expiry"),
+        pytest.param(
+            ["sign", "a", "--no-expiry", "--not-before", "7d"], "'7d'", id="bad-begin"
+        ),
+        pytest.param(["sign", "a", "--no-expiry", "--rate", "0"], "0", id="rate-0"),
+        pytest.param(["sign", "a", "--no-expiry", "--rate", "x"], "'x'", id="rate-x"),
+        pytest.param(
+            ["sign", "a", "--no-expiry", "--stable", "1"], "'1'", id="bad-window"
+        ),
+        pytest.param(["sign", "a", "--no-expiry", "--nope"], "--nope", id="option"),
+        pytest.param(["inspect"], "Missing argument 'URL'", id="no-url"),
+        pytest.param(["keys", "nope"], "nope", id="subcommand"),
+        pytest.param(["nope"], "nope", id="command"),
+        pytest.param(["serve", "--bind", "8080"], "HOST:PORT", id="bind"),
+        pytest.param(["serve", "--bind", ":0"], "HOST:PORT", id="port-0"),
+        pytest.param(["serve", "--bind", ":65536"], "HOST:PORT", id="port-65536"),
+    ],
+)
+def test_wrong_usage_is_status_2(run: Run, arguments: list[str], words: str) -> None:
+    """Usage faults are told apart from refusals, and name what is wrong."""
+    ran = run(*arguments)
+    assert (ran.status, ran.out) == (2, "")
+    assert words in ran.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        pytest.param({"GATEWAY_KEYS": ""}, "GATEWAY_KEYS: is not set", id="no-keys"),
+        pytest.param({"GATEWAY_KEYS": "a:b"}, "1 bytes", id="short-key"),
+        pytest.param(
+            {"GATEWAY_PUBLIC_URL": ""}, "GATEWAY_PUBLIC_URL: is not set", id="no-url"
+        ),
+        pytest.param(
+            {"GATEWAY_FILES": "nowhere"}, "nowhere is no folder", id="no-files"
+        ),
+        pytest.param(
+            {"GATEWAY_KEYS": "", "GATEWAY_KEYS_FILE": "/nowhere"},
+            "No such file",
+            id="no-key-file",
+        ),
+    ],
+)
+def test_a_faulty_setting_is_one_clear_line(
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, str],
+    words: str,
+) -> None:
+    """Nothing is signed with settings that can't be right."""
+    for name, value in changes.items():
+        monkeypatch.setenv(name, value)
+    ran = run("sign", "a/b.txt", "--expires", "1h")
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err.startswith("gateway: GATEWAY_")
+    assert ran.err.count("\n") == 1
+    assert words in ran.err
+
+
+def test_two_faulty_settings_are_two_lines(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All faults are told at once: mending one must not bring up the next."""
+    monkeypatch.setenv("GATEWAY_GRACE", "soon")
+    monkeypatch.setenv("GATEWAY_FILES", "nowhere")
+    ran = run("sign", "a/b.txt", "--expires", "1h")
+    named = [line.split(":")[1].strip() for line in ran.err.splitlines()]
+    assert (ran.status, sorted(named)) == (1, ["GATEWAY_FILES", "GATEWAY_GRACE"])
+
+
+@pytest.mark.parametrize(
+    "ring",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"\xff\xfe\x00", id="not-UTF-8"),
+        pytest.param(b"a:short", id="short"),
+    ],
+)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["keys", "list"], id="list"),
+        pytest.param(["keys", "new", "--add"], id="add"),
+        pytest.param(["sign", "a", "--no-expiry"], id="sign"),
+    ],
+)
+def test_a_damaged_ring_is_one_clear_line(
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    ring: bytes,
+) -> None:
+    """A ring file cut short or overwritten stops every command in words."""
+    monkeypatch.delenv("GATEWAY_KEYS")
+    Path("var").mkdir()
+    Path("var/keys").write_bytes(ring)
+    ran = run(*arguments)
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err.startswith("gateway: ")
+    assert ran.err.count("\n") == 1
+    assert Path("var/keys").read_bytes() == ring
+
+
+def test_a_folder_that_can_not_be_written_is_one_clear_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the system refuses is passed on in its words, with the name."""
+    monkeypatch.delenv("GATEWAY_KEYS")
+    monkeypatch.setenv("GATEWAY_DATA", "files/a/b.txt/data")
+    ran = run("keys", "new", "--add")
+    assert (ran.status, ran.out) == (1, "")
+    assert "Not a directory" in ran.err
+    assert ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param([], id="gateway"),
+        *(pytest.param([name], id=name) for name in COMMANDS),
+        pytest.param(["keys", "new"], id="keys-new"),
+        pytest.param(["keys", "list"], id="keys-list"),
+    ],
+)
+@pytest.mark.parametrize("option", ["--help", "-h"], ids=str)
+def test_every_command_explains_itself(
+    run: Run, arguments: list[str], option: str
+) -> None:
+    """Help needs no settings and goes to stdout."""
+    ran = run(*arguments, option)
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out.startswith(f"Usage: {' '.join(['gateway', *arguments])}")
+
+
+def test_the_console_script_fails_in_one_line(tmp_path: Path) -> None:
+    """A real process ends as ``main`` does: status 1, one line, no traceback."""
+    failed = script(
+        *("gateway", "sign", "a", "--no-expiry"), GATEWAY_DATA=str(tmp_path)
+    )
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert failed.stderr == (
+        "gateway: GATEWAY_KEYS: is not set; make a key with: gateway keys new\n"
+    )
+
+
+def test_without_its_dependencies_the_command_names_one(tmp_path: Path) -> None:
+    """A site that installs the library alone gets the script all the same."""
+    (tmp_path / "gateway").symlink_to(Path(module.__file__).parent)
+    failed = subprocess.run(
+        [sys.executable, "-S", "-c", "import gateway.__main__ as m; m.main()"],
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert failed.stderr == (
+        "gateway: the command needs the package click, which is not installed; "
+        "gateway.links signs without it\n"
+    )
+
+
+def test_the_console_script_is_that_module() -> None:
+    """Both ways of starting it say the same."""
+    [script] = entry_points(group="console_scripts", name="gateway")
+    assert script.value == "gateway.__main__:main"

@@ -1,0 +1,121 @@
+"""``gateway drops``: each option becomes its limit, and only the URL is printed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gateway.links import codes
+from gateway.links.keyring import Purpose
+from tests.unit.command import RING, SITE
+
+if TYPE_CHECKING:
+    from tests.unit.command import Ran, Run
+
+
+@pytest.fixture
+def ready(run: Run) -> Run:
+    """Return a way to run commands beside a catalog that knows ann."""
+    assert run("db", "upgrade").status == 0
+    assert run("users", "add", "ann", "--password", "a long password").status == 0
+    return run
+
+
+def make(run: Run, *options: str) -> Ran:
+    return run("drops", "new", "ann", *(options or ("--no-expiry",)))
+
+
+def test_making_one_prints_its_url_and_nothing_else(ready: Run) -> None:
+    """The output can be piped: one line, whose code verifies."""
+    ran = make(ready, "--expires", "7d")
+    assert (ran.status, ran.err) == (0, "")
+    base, _, code = ran.out.strip().rpartition("/u/")
+    drop_id = codes.verify(RING, Purpose.DROP, code)
+    (listed,) = ready("drops", "list", "--json").facts
+    assert (base, ran.out.count("\n")) == (SITE, 1)
+    assert (listed["id"], listed["owner"], listed["state"]) == (drop_id, "ann", "open")
+
+
+@pytest.mark.parametrize(
+    ("options", "limit", "value"),
+    [
+        pytest.param([], "max_uploads", None, id="any number"),
+        pytest.param(["--max-uploads", "5"], "max_uploads", 5, id="number"),
+        pytest.param(["--max-size", "1G"], "max_size", 2**30, id="gibibyte"),
+        pytest.param(["--max-size", "500m"], "max_size", 500 * 2**20, id="small m"),
+        pytest.param(["--max-size", "2KiB"], "max_size", 2048, id="kibibytes"),
+        pytest.param(["--max-size", "1000"], "max_size", 1000, id="bytes"),
+        pytest.param(
+            ["--type", "image/*", "--type", "text/csv"],
+            "types",
+            ["image/*", "text/csv"],
+            id="types",
+        ),
+        pytest.param(["--title", "a\n b\x1b"], "title", "a b", id="title"),
+    ],
+)
+def test_each_option_becomes_its_limit(
+    ready: Run, options: list[str], limit: str, value: object
+) -> None:
+    """What was said is what the catalog has."""
+    make(ready, "--no-expiry", *options)
+    (listed,) = ready("drops", "list", "--json").facts
+    assert listed[limit] == value
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "words"),
+    [
+        pytest.param(["--title", "x"], 2, "--no-expiry", id="no end"),
+        pytest.param(["--no-expiry", "--expires", "1d"], 2, "one of", id="two ends"),
+        pytest.param(["--no-expiry", "--max-uploads", "0"], 2, "0", id="no file"),
+        pytest.param(["--no-expiry", "--max-size", "big"], 2, "1G", id="no size"),
+        pytest.param(["--no-expiry", "--max-size", "0"], 1, "max_size", id="nothing"),
+        pytest.param(["--no-expiry", "--max-size", "999T"], 1, "max_size", id="huge"),
+        pytest.param(["--no-expiry", "--type", "x"], 1, "image/*", id="no type"),
+        pytest.param(["--expires", "2000-01-01"], 1, "future", id="long ago"),
+        pytest.param(["--no-expiry", "--title", "x" * 201], 1, "title", id="title"),
+    ],
+)
+def test_what_makes_no_sense_is_said(
+    ready: Run, options: list[str], status: int, words: str
+) -> None:
+    """The fault is named, and nothing is made."""
+    ran = make(ready, *options)
+    assert (ran.status, ran.out) == (status, "")
+    assert words in ran.err
+    assert ready("drops", "list").out == ""
+
+
+def test_a_list_is_a_line_for_each(ready: Run) -> None:
+    """A person sees whose it is, how many came, until when, and what for."""
+    make(ready, "--expires", "2030-01-31", "--max-uploads", "3", "--title", "Photos")
+    make(ready, "--no-expiry")
+    endless, ending = sorted(ready("drops", "list").out.splitlines(), key=len)
+    assert ending[12:] == "  ann  open  0/3  until 2030-01-31  Photos"
+    assert endless[12:].rstrip() == "  ann  open  0  until revoked"
+
+
+def test_one_is_revoked(ready: Run) -> None:
+    """Twice is no fault; another id is."""
+    make(ready)
+    (listed,) = ready("drops", "list", "--json").facts
+    ended = [ready("drops", "revoke", listed["id"]).status for _ in range(2)]
+    (after,) = ready("drops", "list", "--json", "--user", "ann").facts
+    unknown = ready("drops", "revoke", "a" * 12)
+    assert (ended, after["state"]) == ([0, 0], "revoked")
+    assert (unknown.status, unknown.err) == (
+        1,
+        f"gateway: there is no drop link {'a' * 12}\n",
+    )
+
+
+def test_without_keys_there_is_no_link(
+    ready: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fault names the setting, and nothing is made."""
+    monkeypatch.delenv("GATEWAY_KEYS")
+    ran = make(ready)
+    assert (ran.status, "GATEWAY_KEYS: is not set" in ran.err) == (1, True)
+    assert ready("drops", "list").out == ""

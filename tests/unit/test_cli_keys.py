@@ -1,0 +1,152 @@
+"""``gateway keys``: made, listed, and never shown by accident."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gateway.cli.keys import add_key
+from gateway.links import Key, KeyRing
+from tests.unit.command import RING, Ran, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def test_a_new_key_fits_the_setting(run: Run) -> None:
+    """What is printed can be pasted into GATEWAY_KEYS, and is new each time."""
+    first, second = run("keys", "new"), run("keys", "new")
+    assert (first.status, first.err, first.out.count("\n")) == (0, "", 1)
+    assert KeyRing.parse(first.out + second.out).newest.id == first.out.split(":")[0]
+    assert first.out.split(":")[1] != second.out.split(":")[1]
+
+
+def test_a_printed_key_is_kept_nowhere(run: Run) -> None:
+    """Without --add the data folder is not touched."""
+    run("keys", "new")
+    assert not Path("var").exists()
+
+
+def test_an_added_key_signs_and_the_older_verify(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ring grows at its head, for its owner's eyes alone."""
+    monkeypatch.delenv("GATEWAY_KEYS")
+    older = run("keys", "new", "--add").out.strip()
+    newer = run("keys", "new", "--add").out.strip()
+    listed = run("keys", "list")
+    assert listed.out == f"{newer}  signs\n{older}  verifies\n"
+    assert Path("var/keys").stat().st_mode & 0o777 == 0o600
+    assert {path.name for path in Path("var").iterdir()} == {"keys", "keys.lock"}
+    assert Path("var/keys.lock").read_bytes() == b""
+
+
+def test_adding_prints_the_id_and_no_secret(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that went into the file must not stand in a terminal's history."""
+    monkeypatch.delenv("GATEWAY_KEYS")
+    ran = run("keys", "new", "--add")
+    assert ran.out.strip() == KeyRing.parse(Path("var/keys").read_text()).newest.id
+
+
+def test_a_ring_that_is_there_is_left_alone_when_asked(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container's start makes one key, not one at each start."""
+    monkeypatch.delenv("GATEWAY_KEYS")
+    run("keys", "new", "--add", "--if-none")
+    made = Path("var/keys").read_bytes()
+    again = run("keys", "new", "--add", "--if-none")
+    assert (again.status, again.out) == (0, "")
+    assert Path("var/keys").read_bytes() == made
+
+
+def test_keys_that_are_added_at_once_are_all_kept(tmp_path: Path) -> None:
+    """Two deployments at the same moment must not lose each other's key."""
+    made = [Key.generate() for _ in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda key: add_key(tmp_path / "keys", key), made))
+    kept = KeyRing.parse((tmp_path / "keys").read_text()).keys
+    assert {key.id for key in kept} == {key.id for key in made}
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        pytest.param(lambda path: path.touch(0o666), id="a-file-for-all"),
+        pytest.param(lambda path: path.symlink_to("elsewhere"), id="a-link"),
+    ],
+)
+def test_what_a_crash_left_is_no_part_of_the_ring(
+    tmp_path: Path, leave: Callable[[Path], None]
+) -> None:
+    """The new ring is a file of its own, whatever stood at its temporary name."""
+    leave(tmp_path / "keys.new")
+    add_key(tmp_path / "keys", Key.generate())
+    assert (tmp_path / "keys").lstat().st_mode & 0o777 == 0o600
+    assert not (tmp_path / "keys").is_symlink()
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_an_added_key_is_on_disk_before_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is synced under its temporary name, the folder under its own."""
+    synced: list[Path] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda fd: synced.append(Path(f"/proc/self/fd/{fd}").readlink())
+    )
+    add_key(tmp_path / "keys", Key.generate())
+    assert synced == [tmp_path / "keys.new", tmp_path]
+
+
+def test_if_none_says_nothing_by_itself(run: Run) -> None:
+    """It must not pass for --add and print a secret instead."""
+    ran = run("keys", "new", "--if-none")
+    assert (ran.status, ran.out) == (2, "")
+    assert "--add" in ran.err.splitlines()[-1]
+
+
+def test_a_key_is_not_added_where_it_would_not_be_used(run: Run) -> None:
+    """With GATEWAY_KEYS set the file is not read, and writing it would mislead."""
+    ran = run("keys", "new", "--add")
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err == (
+        "gateway: GATEWAY_KEYS: is set, so the ring in the data folder is not in use\n"
+    )
+    assert not Path("var").exists()
+
+
+def test_keys_are_listed_by_id_newest_first(run: Run) -> None:
+    """The list tells which key signs, and never a secret."""
+    ran = run("keys", "list")
+    newest, older = RING.keys
+    assert ran == Ran(0, f"{newest.id}  signs\n{older.id}  verifies\n", "")
+
+
+def test_keys_are_listed_as_json_when_asked(run: Run) -> None:
+    """A program gets the same list, and never a secret either."""
+    ran = run("keys", "list", "--json")
+    newest, older = RING.keys
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.facts == [
+        {"id": newest.id, "signs": True, "verifies": True},
+        {"id": older.id, "signs": False, "verifies": True},
+    ]
+
+
+def test_listing_no_keys_is_one_clear_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line says how to come by a key."""
+    monkeypatch.delenv("GATEWAY_KEYS")
+    ran = run("keys", "list")
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err == (
+        "gateway: GATEWAY_KEYS: is not set; make a key with: gateway keys new\n"
+    )

@@ -1,0 +1,77 @@
+"""``gateway nginx-conf``: printed to be read, written to be included."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.unit.command import Ran, Run
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def test_the_configuration_is_printed_file_by_file(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every file of the set stands below its name, with nothing left to fill in."""
+    monkeypatch.setenv("GATEWAY_FILES", "files")
+    ran = run("nginx-conf", "--listen", "127.0.0.1:8181", "--access-log", "/tmp/x.log")  # noqa: S108 -- printed, never opened
+    assert (ran.status, ran.err) == (0, "")
+    assert "# ==== nginx.conf ====" in ran.out
+    assert "# ==== snippets/gateway.conf ====" in ran.out
+    assert "listen 127.0.0.1:8181" in ran.out
+    assert "access_log /tmp/x.log" in ran.out
+    assert f"{Path('files').absolute()}/;" in ran.out
+    assert "${" not in ran.out
+
+
+def test_the_configuration_is_written_to_a_folder(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files are those that are printed, and the pages that nginx sends itself."""
+    monkeypatch.setenv("GATEWAY_FILES", "files")
+    printed = run("nginx-conf").out
+    names = {
+        line.split()[2] for line in printed.splitlines() if line.startswith("# ==== ")
+    }
+    ran = run("nginx-conf", "--output", "conf")
+    written = {
+        str(path.relative_to("conf"))
+        for path in Path("conf").rglob("*")
+        if path.is_file()
+    }
+    assert ran == Ran(0, "", "")
+    statics = {name for name in written if name.startswith("static/")}
+    assert written - statics == names | {"pages/error.html", "pages/error.json"}
+    assert "static/style.css" in statics
+
+
+def test_no_key_is_needed_to_render(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine that runs nginx need not hold a secret."""
+    monkeypatch.setenv("GATEWAY_FILES", "files")
+    monkeypatch.delenv("GATEWAY_KEYS")
+    ran = run("nginx-conf")
+    assert (ran.status, ran.err) == (0, "")
+
+
+def test_rendering_without_files_is_one_clear_line(run: Run) -> None:
+    """A configuration that serves nothing is not written."""
+    ran = run("nginx-conf", "--output", "conf")
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err == (
+        "gateway: GATEWAY_FILES: is not set; name the folder whose files are to be "
+        "served\n"
+    )
+    assert not Path("conf").exists()
+
+
+def test_a_folder_that_nginx_can_not_be_told_of_is_wrong_usage(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A blank in the path would end the directive that includes it."""
+    monkeypatch.setenv("GATEWAY_FILES", "files")
+    ran = run("nginx-conf", "--output", "my conf")
+    assert (ran.status, ran.out) == (2, "")
+    assert "blanks" in ran.err
+    assert not Path("my conf").exists()

@@ -1,0 +1,141 @@
+"""The files of resumable uploads: locked, moved in the kernel, never half a piece."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gateway.errors import LockedError, NoSpaceError
+from gateway.storage.blobs import BlobStore, new_id
+from gateway.storage.partials import PartialFiles
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAME = new_id()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> PartialFiles:
+    store = BlobStore(tmp_path)
+    store.prepare()
+    return PartialFiles(store)
+
+
+def spooled(files: PartialFiles, data: bytes, name: str = "0000000001") -> Path:
+    path = files.store.spool / name
+    path.write_bytes(data)
+    return path
+
+
+def append(files: PartialFiles, source: Path, *, is_whole: bool = False) -> None:
+    with files.lock(NAME, seconds=1) as file:
+        file.append(source, is_whole=is_whole)
+
+
+def test_the_first_piece_is_taken_over_without_a_copy(files: PartialFiles) -> None:
+    source = spooled(files, b"one")
+    append(files, source)
+    assert files.path(NAME).samefile(source)
+
+
+def test_later_pieces_are_added(files: PartialFiles) -> None:
+    for piece in (b"one", b"two", b"", b"three"):
+        source = spooled(files, piece)
+        append(files, source)
+        assert source.read_bytes()[-len(piece) :] == piece
+        source.unlink()
+    assert files.path(NAME).read_bytes() == b"onetwothree"
+    assert list(files.store.spool.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "fault", [errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, None], ids=str
+)
+def test_where_ranges_can_not_be_copied_they_are_sent(
+    files: PartialFiles, monkeypatch: pytest.MonkeyPatch, fault: int | None
+) -> None:
+    def refuse(*_: Any) -> int:
+        if fault is not None:
+            raise OSError(fault, os.strerror(fault))
+        return 0
+
+    monkeypatch.setattr(os, "copy_file_range", refuse)
+    append(files, spooled(files, b"one", "1"))
+    append(files, spooled(files, b"two" * 100_000, "2"))
+    assert files.path(NAME).read_bytes() == b"one" + b"two" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("is_whole", "left"),
+    [
+        pytest.param(False, b"onetw", id="what fits stays"),
+        pytest.param(True, b"one", id="all or nothing"),
+    ],
+)
+def test_a_full_disk_is_said(
+    files: PartialFiles,
+    monkeypatch: pytest.MonkeyPatch,
+    is_whole: bool,  # noqa: FBT001 -- pytest's parameter
+    left: bytes,
+) -> None:
+    append(files, spooled(files, b"one", "1"))
+
+    def fill(_source: int, target: int, _count: int, position: int) -> int:
+        if position:
+            raise OSError(errno.ENOSPC, "full")
+        return os.write(target, b"tw")
+
+    monkeypatch.setattr(os, "copy_file_range", fill)
+    with pytest.raises(NoSpaceError):
+        append(files, spooled(files, b"two", "2"), is_whole=is_whole)
+    assert files.path(NAME).read_bytes() == left
+
+
+def test_a_lock_is_waited_for_only_so_long(files: PartialFiles) -> None:
+    with (
+        files.lock(NAME, seconds=1),
+        pytest.raises(LockedError),
+        files.lock(NAME, seconds=0.1),
+    ):
+        pass
+
+
+def test_a_lock_holds_the_file_that_takes_the_first_one_s_place(
+    files: PartialFiles,
+) -> None:
+    with files.lock(NAME, seconds=1) as file:
+        file.append(spooled(files, b"one"), is_whole=False)
+        with pytest.raises(LockedError), files.lock(NAME, seconds=0.1):
+            pass
+
+
+def test_who_waits_gets_the_file_of_that_name(files: PartialFiles) -> None:
+    def add(number: int) -> None:
+        with files.lock(NAME, seconds=20) as file:
+            file.append(spooled(files, b"x", str(number)), is_whole=False)
+
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(add, range(20)))
+    assert files.path(NAME).read_bytes() == b"x" * 20
+
+
+def test_a_file_that_was_replaced_before_it_was_locked_is_let_go(
+    files: PartialFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = iter([spooled(files, b"newer")])
+    flock = fcntl.flock
+
+    def replace_first(descriptor: int, operation: int) -> None:
+        for path in newer:
+            path.rename(files.path(NAME))
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", replace_first)
+    with files.lock(NAME, seconds=1) as file:
+        assert file.size == len(b"newer")

@@ -1,0 +1,444 @@
+"""What a client is told when it gets no file: a page or a problem."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from werkzeug import exceptions
+
+from gateway import settings
+from gateway.app import create_app
+from gateway.errors import (
+    EarlyLinkError,
+    ExpiredLinkError,
+    ForeignClientError,
+    ForgedLinkError,
+    MalformedLinkError,
+    NotServableError,
+    RefusedError,
+    UnknownKeyError,
+)
+from gateway.links import Key
+
+if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+
+ROOT = Path(__file__).resolve().parents[2]
+HTML = {"Accept": "text/html"}
+JSON = {"Accept": "application/json"}
+REQUEST_ID = "0123456789abcdef0123456789abcdef"
+
+NOTHING_HERE = "There is nothing here"
+
+ERRORS = [
+    pytest.param(ForgedLinkError(), 404, NOTHING_HERE, id="forged"),
+    pytest.param(MalformedLinkError("x"), 404, NOTHING_HERE, id="malformed"),
+    pytest.param(UnknownKeyError("k"), 404, NOTHING_HERE, id="unknown-key"),
+    pytest.param(NotServableError("missing"), 404, NOTHING_HERE, id="missing"),
+    pytest.param(RefusedError(), 404, NOTHING_HERE, id="any-other-refusal"),
+    pytest.param(ExpiredLinkError(1), 410, "This link has expired", id="expired"),
+    pytest.param(EarlyLinkError(1), 403, "This link is not open yet", id="early"),
+    pytest.param(
+        ForeignClientError("192.0.2.1"),
+        403,
+        "This link does not open from here",
+        id="foreign-client",
+    ),
+    pytest.param(
+        exceptions.BadRequest(), 400, "This request makes no sense", id="bad-request"
+    ),
+    pytest.param(exceptions.NotFound(), 404, NOTHING_HERE, id="no-route"),
+    pytest.param(
+        exceptions.MethodNotAllowed(["GET"]),
+        405,
+        "That is not possible here",
+        id="method",
+    ),
+    pytest.param(
+        exceptions.TooManyRequests(), 429, "Too Many Requests", id="too-many-requests"
+    ),
+    pytest.param(
+        exceptions.InternalServerError(), 500, "Something went wrong here", id="failed"
+    ),
+    pytest.param(
+        ZeroDivisionError("inner detail"), 500, "Something went wrong here", id="bug"
+    ),
+    pytest.param(
+        exceptions.ServiceUnavailable(), 503, "Service Unavailable", id="unavailable"
+    ),
+]
+
+
+class Page(HTMLParser):
+    """A page's tags, attributes and texts."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: set[str] = set()
+        self.metas: dict[str, str] = {}
+        self.texts: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        facts = {name: value or "" for name, value in attrs}
+        self.attributes |= facts.keys()
+        self.metas[facts.get("name", "")] = facts.get("content", "")
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data.strip())
+
+
+class Failing:
+    """The application with a route that raises what it is told to."""
+
+    def __init__(self, home: Path) -> None:
+        self.error: Exception = ForgedLinkError()
+        reading = settings.read(
+            {
+                "GATEWAY_FILES": str(home),
+                "GATEWAY_DATA": f"{home}-data",
+                "GATEWAY_KEYS": str(Key.generate()),
+            }
+        )
+        app = create_app(reading.settings)
+        app.add_url_rule("/fail", view_func=self._fail)
+        app.add_url_rule("/_files/<path:_>", view_func=self._fail)
+        self.client: FlaskClient = app.test_client()
+
+    def _fail(self, **_: str) -> str:
+        raise self.error
+
+
+@pytest.fixture
+def failing(tmp_path: Path) -> Failing:
+    """Build the application as it is wired, with one route more."""
+    return Failing(tmp_path)
+
+
+@pytest.mark.parametrize(("error", "status", "title"), ERRORS)
+def test_a_person_gets_a_page(
+    failing: Failing, error: Exception, status: int, title: str
+) -> None:
+    """Each error's page has its status, its title twice and the request id."""
+    failing.error = error
+    answer = failing.client.get("/fail", headers=HTML | {"X-Request-ID": REQUEST_ID})
+    page = Page(answer.text)
+    assert answer.status_code == status
+    assert answer.content_type == "text/html; charset=utf-8"
+    assert page.texts.count(title) == 2
+    assert f"{status} \u00b7 request {REQUEST_ID}" in page.texts
+
+
+@pytest.mark.parametrize(("error", "status", "title"), ERRORS)
+def test_a_program_gets_a_problem(
+    failing: Failing, error: Exception, status: int, title: str
+) -> None:
+    """Each error's problem has the members of RFC 9457 and the request id."""
+    failing.error = error
+    answer = failing.client.get("/fail", headers=JSON | {"X-Request-ID": REQUEST_ID})
+    problem = answer.get_json()
+    detail = problem.pop("detail")
+    assert answer.status_code == status
+    assert answer.content_type == "application/problem+json"
+    assert isinstance(detail, str)
+    assert detail
+    assert problem == {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "request_id": REQUEST_ID,
+    }
+
+
+@pytest.mark.parametrize("accept", [HTML, JSON], ids=lambda accept: accept["Accept"])
+@pytest.mark.parametrize(("error", "status", "title"), ERRORS)
+def test_every_refusal_is_kept_by_nobody_and_runs_nothing(
+    failing: Failing, error: Exception, status: int, title: str, accept: dict[str, str]
+) -> None:
+    """A cached refusal would outlive its cause, and the policy allows no script."""
+    failing.error = error
+    answer = failing.client.get("/fail", headers=accept)
+    assert (answer.status_code, title in answer.text) == (status, True)
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Vary"] == "Accept"
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert "script-src" not in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("accept", [HTML, JSON], ids=lambda accept: accept["Accept"])
+def test_what_must_look_alike_is_alike_to_the_letter(
+    failing: Failing, accept: dict[str, str]
+) -> None:
+    """Who guesses links must not learn whether key, signature or file is missing."""
+    errors = (
+        ForgedLinkError(),
+        MalformedLinkError("x"),
+        UnknownKeyError("k"),
+        NotServableError("missing"),
+        exceptions.NotFound(),
+    )
+    answers = set()
+    for failing.error in errors:
+        answer = failing.client.get("/fail", headers=accept)
+        shown = {k: v for k, v in answer.headers if k != "X-Gateway-Reason"}
+        answers.add((answer.status, answer.data, tuple(shown.items())))
+    assert len(answers) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        pytest.param(ForgedLinkError(), "forged", id="forged"),
+        pytest.param(MalformedLinkError("x"), "malformed", id="malformed"),
+        pytest.param(UnknownKeyError("k"), "unknown-key", id="unknown-key"),
+        pytest.param(ExpiredLinkError(1), "expired", id="expired"),
+        pytest.param(EarlyLinkError(1), "early", id="early"),
+        pytest.param(ForeignClientError("::1"), "foreign-client", id="foreign-client"),
+        pytest.param(NotServableError("hidden"), "not-servable:hidden", id="hidden"),
+        pytest.param(exceptions.NotFound(), "http-404", id="no-route"),
+        pytest.param(ZeroDivisionError(), "http-500", id="bug"),
+    ],
+)
+@pytest.mark.parametrize("accept", [HTML, JSON], ids=lambda accept: accept["Accept"])
+def test_the_log_is_told_the_reason(
+    failing: Failing, error: Exception, reason: str, accept: dict[str, str]
+) -> None:
+    """Operators read why in a header, which nginx logs and takes off."""
+    failing.error = error
+    answer = failing.client.get("/fail", headers=accept)
+    assert answer.headers["X-Gateway-Reason"] == reason
+
+
+def test_a_file_that_nginx_could_not_open_has_a_reason_of_its_own(
+    failing: Failing,
+) -> None:
+    """A verdict that could not be kept shows in the log as the fault that it is."""
+    failing.error = exceptions.NotFound()
+    answer = failing.client.get("/_files/a.txt")
+    assert answer.headers["X-Gateway-Reason"] == "undeliverable"
+
+
+def test_when_to_try_again_is_passed_on(failing: Failing) -> None:
+    """Whoever limits tells the wait, and the page must not lose it."""
+    failing.error = exceptions.TooManyRequests(retry_after=5)
+    answer = failing.client.get("/fail")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "5")
+
+
+def test_the_methods_that_are_allowed_are_named(failing: Failing) -> None:
+    """RFC 9110 section 15.5.6 demands them of a 405."""
+    answer = failing.client.post("/healthz")
+    allowed = set(answer.headers["Allow"].split(", "))
+    assert (answer.status_code, allowed) == (405, {"GET", "HEAD", "OPTIONS"})
+
+
+def test_each_answer_has_one_content_type(failing: Failing) -> None:
+    """The type that Werkzeug would have sent does not stand beside ours."""
+    failing.error = exceptions.BadRequest()
+    assert len(failing.client.get("/fail").headers.getlist("Content-Type")) == 1
+
+
+def test_a_bug_is_not_explained(failing: Failing) -> None:
+    """What went wrong inside is for the log, in whatever form it is told."""
+    failing.error = ZeroDivisionError("inner detail")
+    page = failing.client.get("/fail", headers=HTML)
+    problem = failing.client.get("/fail", headers=JSON)
+    assert "inner detail" not in page.text + problem.text
+    assert "ZeroDivisionError" not in page.text + problem.text
+
+
+def test_without_a_request_id_none_is_shown(failing: Failing) -> None:
+    """The page does not end in an empty phrase."""
+    page = failing.client.get("/fail", headers=HTML)
+    problem = failing.client.get("/fail", headers=JSON)
+    assert "404" in Page(page.text).texts
+    assert "request" not in page.text
+    assert problem.get_json()["request_id"] == ""
+
+
+# who is a program
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        pytest.param("application/json", id="json"),
+        pytest.param("application/problem+json", id="problem"),
+        pytest.param("APPLICATION/JSON", id="capitals"),
+        pytest.param("application/json; charset=utf-8", id="charset"),
+        pytest.param("application/json;odata=verbose;q=0.9", id="parameter-and-q"),
+        pytest.param("application/json, text/plain, */*", id="axios"),
+        pytest.param("application/json, */*;q=0.1", id="json-first"),
+        pytest.param("*/*, application/json", id="named-after-anything"),
+        pytest.param("application/json;q=0.9, text/html;q=0.8", id="json-preferred"),
+        pytest.param("text/html;q=0, */*", id="anything-but-a-page"),
+        pytest.param("application/*", id="any-application"),
+        pytest.param("application/problem+json;q=0.2, text/html;q=0.1", id="q-problem"),
+        pytest.param(",,application/json,,", id="empty-members"),
+    ],
+)
+def test_who_prefers_json_gets_a_problem(failing: Failing, accept: str) -> None:
+    """Programs say so in many ways, and none of them wants to parse a page."""
+    answer = failing.client.get("/fail", headers={"Accept": accept})
+    assert answer.content_type == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("*/*", id="anything"),
+        pytest.param("text/html", id="html"),
+        pytest.param("text/html;level=1", id="html-with-parameter"),
+        pytest.param("text/*", id="any-text"),
+        pytest.param(
+            "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+            id="browser",
+        ),
+        pytest.param("image/avif,image/webp,*/*;q=0.8", id="browser-image"),
+        pytest.param("text/html, application/json", id="both-alike"),
+        pytest.param("application/json;q=0.1, */*", id="anything-rather-than-json"),
+        pytest.param("application/json;q=0, */*", id="anything-but-json"),
+        pytest.param("application/json;q=0", id="not-json"),
+        pytest.param("application/json;q=-1", id="negative-q"),
+        pytest.param("application/jsonx", id="another-type"),
+        pytest.param("application", id="half-a-type"),
+        pytest.param("/", id="slash"),
+        pytest.param("*/json", id="any-type-of-json"),
+        pytest.param(";;q=x", id="rubbish"),
+        pytest.param('"application/json', id="open-quote"),
+        pytest.param("image/png", id="neither"),
+        pytest.param("a/b," * 2000, id="long"),
+    ],
+)
+def test_everybody_else_gets_a_page(failing: Failing, accept: str) -> None:
+    """A page is the default: it is never wrong for a person to see one."""
+    answer = failing.client.get("/fail", headers={"Accept": accept})
+    assert (answer.status_code, answer.mimetype) == (404, "text/html")
+
+
+def test_who_says_nothing_gets_a_page(failing: Failing) -> None:
+    """A request without Accept is a person's until it says otherwise."""
+    assert failing.client.get("/fail").mimetype == "text/html"
+
+
+def test_below_api_everybody_is_a_program(failing: Failing) -> None:
+    """There is no page below /api/, whatever is asked for."""
+    answer = failing.client.get("/api/nope", headers=HTML)
+    beside = failing.client.get("/apinope", headers=HTML)
+    assert answer.mimetype == "application/problem+json"
+    assert beside.mimetype == "text/html"
+
+
+@given(accept=st.text(st.characters(codec="latin-1", exclude_characters="\r\n")))
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_accept_header_is_a_server_error(failing: Failing, accept: str) -> None:
+    """Whatever stands in the header, the refusal stays the refusal that it was."""
+    answer = failing.client.get("/fail", headers={"Accept": accept})
+    assert answer.status_code == 404
+    assert answer.mimetype in {"text/html", "application/problem+json"}
+
+
+# what stands in a page
+
+HOSTILE = "<script>alert('x')</script>\"'&<img src=x onerror=y>"
+
+
+@pytest.mark.parametrize(("error", "status", "title"), ERRORS)
+def test_what_a_request_brings_is_no_markup(
+    failing: Failing, error: Exception, status: int, title: str
+) -> None:
+    """The request id is shown as text, letter for letter."""
+    failing.error = error
+    answer = failing.client.get("/fail", headers=HTML | {"X-Request-ID": HOSTILE})
+    page = Page(answer.text)
+    assert (answer.status_code, page.texts.count(title)) == (status, 2)
+    assert {"script", "img"}.isdisjoint(page.tags)
+    assert any(text.endswith(HOSTILE) for text in page.texts)
+
+
+@pytest.mark.parametrize("accept", [HTML, JSON], ids=lambda accept: accept["Accept"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param("/hostile<b>", id="unknown"),
+        pytest.param("/s/hostile<b>/hostile<b>", id="signed-url"),
+        pytest.param("/api/hostile<b>", id="api"),
+    ],
+)
+def test_no_answer_repeats_the_url(
+    failing: Failing, path: str, accept: dict[str, str]
+) -> None:
+    """What is not repeated can't be abused, and a token can't be read from it."""
+    answer = failing.client.get(
+        path,
+        query_string={"q": "hostile"},
+        headers=accept | {"User-Agent": "hostile", "Referer": "https://hostile/"},
+    )
+    assert answer.status_code == 404
+    assert "hostile" not in answer.text
+    assert "hostile" not in str(answer.headers)
+
+
+def test_a_problem_carries_any_request_id_as_text(failing: Failing) -> None:
+    """JSON's own quoting holds: the problem can be parsed whatever comes in."""
+    answer = failing.client.get("/fail", headers=JSON | {"X-Request-ID": HOSTILE})
+    assert answer.get_json()["request_id"] == HOSTILE
+
+
+PAGES = [ROOT / "gateway/web/templates/refusal.html", ROOT / "nginx/pages/error.html"]
+TEMPLATES = [
+    pytest.param(PAGES[0], id="of-Flask"),
+    pytest.param(PAGES[1], id="of-nginx"),
+]
+
+
+def style(path: Path) -> str:
+    return path.read_text().partition("<style>")[2].partition("</style>")[0]
+
+
+@pytest.mark.parametrize("path", TEMPLATES)
+def test_a_page_needs_nothing_from_outside(path: Path) -> None:
+    """No script and no asset: it shows where everything else is down."""
+    text = path.read_text()
+    page = Page(text)
+    assert {"script", "link", "img", "iframe", "base", "form", "a"}.isdisjoint(
+        page.tags
+    )
+    assert {"src", "href", "srcset", "action", "http-equiv"}.isdisjoint(page.attributes)
+    assert "url(" not in text
+    assert "@import" not in text
+    assert "//" not in text
+
+
+@pytest.mark.parametrize("path", TEMPLATES)
+def test_a_page_is_light_and_dark(path: Path) -> None:
+    """The browser is told of both before the style, and no colour contradicts it."""
+    assert Page(path.read_text()).metas["color-scheme"] == "light dark"
+    assert ":root { color-scheme: light dark; }" in style(path)
+    assert not re.search(
+        r"(?<![a-z-])(color|background[a-z-]*|border[a-z-]*):", style(path)
+    )
+
+
+@pytest.mark.parametrize("path", TEMPLATES)
+def test_a_page_fits_a_phone_and_no_search_engine(path: Path) -> None:
+    """It is as wide as the screen, in a named language, and not indexed."""
+    page = Page(path.read_text())
+    assert page.metas["viewport"] == "width=device-width, initial-scale=1"
+    assert page.metas["robots"] == "noindex"
+    assert "lang" in page.attributes
+
+
+def test_both_pages_look_the_same() -> None:
+    """A person can't tell, and need not know, which of the two answered."""
+    assert style(PAGES[0]) == style(PAGES[1])

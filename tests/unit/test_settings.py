@@ -1,0 +1,880 @@
+"""The environment becomes checked settings, or all of its faults at once."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from gateway import settings
+from gateway.errors import SettingsError
+from gateway.links import Key, KeyRing
+from gateway.variables import variable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SECRET = "TheSecret-0123456789-abcdefghijklmnop"
+SHORT = "TheSecret-0123456789"
+KEYS = f"k1:{SECRET}"
+EXAMPLE = "change-me-change-me-change-me-change-me"
+
+
+def setting(field: str, text: str) -> object:
+    """Return what *field* is read as from *text*."""
+    reading = settings.read({variable(field): text})
+    value: object = getattr(reading.settings, field)
+    return value
+
+
+def faults(
+    environ: dict[str, str], *required: str, embedded: bool = False
+) -> list[str]:
+    """Return the faults that *environ* is refused with."""
+    with pytest.raises(SettingsError) as caught:
+        settings.read(environ, required=required, embedded=embedded)
+    return caught.value.faults
+
+
+def test_nothing_set_gives_the_defaults() -> None:
+    """Every setting has a default that some command can do with."""
+    chosen = settings.read({}).settings
+    data = Path.cwd() / "var"
+    assert chosen.model_dump() == {
+        "keys": None,
+        "files": None,
+        "data": data,
+        "store": data / "store",
+        "database": f"sqlite:///{data}/catalog.sqlite3",
+        "socket": data / "run/gunicorn.sock",
+        "public_url": None,
+        "hosts": (),
+        "trusted_proxies": (),
+        "cors_origins": (),
+        "inline_types": (),
+        "cache_max_age": 86_400,
+        "workers": 0,
+        "grace": 30,
+        "upload_size": 10 * 2**30,
+        "quota": 0,
+        "user_quota": 0,
+        "free_space": 2**30,
+        "uploads_per_user": 16,
+        "upload_types": (),
+        "denied_types": (),
+        "tus_expiry": 7 * 86_400,
+        "retention": 0,
+        "session_life": 12 * 3600,
+        "token": "",
+        "client_connections": 100,
+        "client_requests": 200,
+    }
+
+
+READ = {
+    "keys": (KEYS, KeyRing((Key("k1", SECRET),))),
+    "files": ("/usr", Path("/usr")),
+    "data": ("/srv/gateway", Path("/srv/gateway")),
+    "store": ("/srv/store", Path("/srv/store")),
+    "database": ("postgresql+psycopg://db/gw", "postgresql+psycopg://db/gw"),
+    "socket": ("/run/g.sock", Path("/run/g.sock")),
+    "public_url": ("https://files.example.com/", "https://files.example.com"),
+    "hosts": (
+        "a.example, *.b.example\n[::1] *",
+        ("a.example", "*.b.example", "[::1]", "*"),
+    ),
+    "trusted_proxies": ("10.0.0.0/8,::1", ("10.0.0.0/8", "::1")),
+    "cors_origins": (
+        "https://a.example http://b:81",
+        ("https://a.example", "http://b:81"),
+    ),
+    "inline_types": (" image/svg+xml,, text/csv ", ("image/svg+xml", "text/csv")),
+    "cache_max_age": ("0", 0),
+    "workers": ("256", 256),
+    "grace": ("3600", 3600),
+    "upload_size": ("1", 1),
+    "quota": ("2", 2),
+    "user_quota": ("3", 3),
+    "free_space": ("0", 0),
+    "uploads_per_user": ("0", 0),
+    "upload_types": ("image/* text/csv", ("image/*", "text/csv")),
+    "denied_types": ("text/html", ("text/html",)),
+    "tus_expiry": ("60", 60),
+    "retention": ("1", 1),
+    "session_life": ("60", 60),
+    "token": ("gwt_x", "gwt_x"),
+    "client_connections": ("1", 1),
+    "client_requests": ("2", 2),
+}
+
+
+def test_every_setting_has_a_case_below() -> None:
+    """A new setting is not finished before its reading is tested."""
+    assert set(READ) == set(settings.describe().values())
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "value"),
+    [
+        pytest.param(field, text, value, id=field)
+        for field, (text, value) in READ.items()
+    ],
+)
+def test_a_setting_is_read_from_its_variable(
+    field: str, text: str, value: object
+) -> None:
+    """GATEWAY_X becomes the field x, in its own type."""
+    assert setting(field, text) == value
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "value"),
+    [
+        pytest.param(field, text, value, id=field)
+        for field, (text, value) in READ.items()
+    ],
+)
+def test_a_setting_is_read_from_a_file(
+    tmp_path: Path, field: str, text: str, value: object
+) -> None:
+    """GATEWAY_X_FILE names a file that may end in a line end, as files do."""
+    file = tmp_path / "value"
+    file.write_text(f"\n  {text}\n\n")
+    reading = settings.read({f"{variable(field)}_FILE": str(file)})
+    assert getattr(reading.settings, field) == value
+
+
+@pytest.mark.parametrize("field", [pytest.param(f, id=f) for f in READ])
+def test_an_empty_variable_is_not_set(field: str) -> None:
+    """Compose passes on every variable, most of them empty."""
+    name = variable(field)
+    chosen = settings.read({name: "", f"{name}_FILE": ""}).settings
+    assert chosen == settings.read({}).settings
+
+
+@pytest.mark.parametrize("field", [pytest.param(f, id=f) for f in READ])
+def test_an_empty_file_is_not_set(tmp_path: Path, field: str) -> None:
+    """A secret that is left blank is as good as none."""
+    file = tmp_path / "empty"
+    file.write_text(" \n")
+    chosen = settings.read({f"{variable(field)}_FILE": str(file)}).settings
+    assert chosen == settings.read({}).settings
+
+
+@pytest.mark.parametrize("field", [pytest.param(f, id=f) for f in READ])
+def test_a_setting_given_twice_is_a_fault(tmp_path: Path, field: str) -> None:
+    """Which of two would win is nothing to guess at."""
+    name = variable(field)
+    file = tmp_path / "value"
+    file.write_text(READ[field][0])
+    environ = {name: READ[field][0], f"{name}_FILE": str(file)}
+    assert faults(environ) == [f"{name}: set it or {name}_FILE, not both"]
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        pytest.param(lambda _: None, "No such file or directory", id="missing"),
+        pytest.param(lambda path: path.mkdir(), "Is a directory", id="a-folder"),
+        pytest.param(
+            lambda path: path.write_bytes(b"\xff"), "is not UTF-8 text", id="not-utf-8"
+        ),
+    ],
+)
+def test_a_file_that_can_not_be_read_is_a_fault(
+    tmp_path: Path, make: Callable[[Path], object], reason: str
+) -> None:
+    """The operator hears which file, for which variable, and why."""
+    file = tmp_path / "value"
+    make(file)
+    assert faults({"GATEWAY_KEYS_FILE": str(file)}, "keys") == [
+        f"GATEWAY_KEYS_FILE: {file}: {reason}"
+    ]
+
+
+LONG = "/" + "a" * 300
+FAULTS = [
+    pytest.param(
+        "keys", "", "is not set; make a key with: gateway keys new", id="keys-missing"
+    ),
+    pytest.param("keys", ",\n", "there is no key", id="keys-blank"),
+    pytest.param("keys", SECRET, "key 1 is not of the form id:secret", id="keys-bare"),
+    pytest.param(
+        "keys",
+        f"k:{SHORT}",
+        "key 1: its secret has 20 bytes, 32 are the least",
+        id="keys-short",
+    ),
+    pytest.param(
+        "keys",
+        f"k:{EXAMPLE}",
+        "key 1: its secret is an example; make one with: gateway keys new",
+        id="keys-example",
+    ),
+    pytest.param(
+        "keys", f"{KEYS},{KEYS}", "key id 'k1' stands there twice", id="keys-repeated"
+    ),
+    pytest.param(
+        "keys",
+        f"a b:{SECRET}",
+        "key 1 is not of the form id:secret",
+        id="keys-blank-in-id",
+    ),
+    pytest.param(
+        "files",
+        "",
+        "is not set; name the folder whose files are to be served",
+        id="files-missing",
+    ),
+    pytest.param("files", "/nowhere", "/nowhere is no folder", id="files-nowhere"),
+    pytest.param("files", "/dev/null", "/dev/null is no folder", id="files-no-folder"),
+    pytest.param("files", LONG, f"{LONG} is no folder", id="files-longer-than-a-name"),
+    pytest.param("files", "/srv/\udcff", "is not UTF-8 text", id="files-not-utf-8"),
+    pytest.param(
+        "public_url",
+        "",
+        "is not set; name the gateway's address, as in https://files.example.com",
+        id="public-url-missing",
+    ),
+    pytest.param(
+        "public_url",
+        "files.example.com",
+        "must be like https://files.example.com",
+        id="public-url-bare",
+    ),
+    pytest.param(
+        "public_url",
+        "ftp://a.example",
+        "must be like https://files.example.com",
+        id="public-url-ftp",
+    ),
+    pytest.param(
+        "public_url",
+        "https://",
+        "must be like https://files.example.com",
+        id="public-url-hostless",
+    ),
+    pytest.param(
+        "public_url",
+        "https://a.example/x",
+        "must name a host alone: the gateway owns all of its paths",
+        id="public-url-path",
+    ),
+    pytest.param(
+        "public_url",
+        "https://a.example?x",
+        "must name a host alone: the gateway owns all of its paths",
+        id="public-url-query",
+    ),
+    pytest.param(
+        "public_url",
+        "https://a.example#x",
+        "must name a host alone: the gateway owns all of its paths",
+        id="public-url-fragment",
+    ),
+    pytest.param(
+        "public_url",
+        "https://me@a.example",
+        "must name a host alone: the gateway owns all of its paths",
+        id="public-url-user",
+    ),
+    pytest.param(
+        "public_url",
+        "https://a.example:99999",
+        "Port out of range 0-65535",
+        id="public-url-port",
+    ),
+    pytest.param(
+        "public_url",
+        "https://a.example?",
+        "has characters that no host name has",
+        id="public-url-empty-query",
+    ),
+    pytest.param(
+        "public_url",
+        "https://a.example#",
+        "has characters that no host name has",
+        id="public-url-empty-fragment",
+    ),
+    pytest.param(
+        "public_url",
+        "https://@a.example",
+        "has characters that no host name has",
+        id="public-url-empty-user",
+    ),
+    pytest.param(
+        "public_url",
+        "https://a.example:",
+        "has characters that no host name has",
+        id="public-url-empty-port",
+    ),
+    pytest.param(
+        "public_url",
+        " https://a.example",
+        "has characters that no host name has",
+        id="public-url-blank",
+    ),
+    pytest.param(
+        "public_url",
+        "https://a\n.example",
+        "has characters that no host name has",
+        id="public-url-line-end",
+    ),
+    pytest.param(
+        "public_url",
+        "https://*.example",
+        "has characters that no host name has",
+        id="public-url-wildcard",
+    ),
+    pytest.param(
+        "public_url",
+        "https://a;b",
+        "has characters that no host name has",
+        id="public-url-nginx-syntax",
+    ),
+    pytest.param(
+        "hosts",
+        "https://a.example",
+        "'https://a.example' is not of the form files.example.com",
+        id="hosts-url",
+    ),
+    pytest.param(
+        "hosts",
+        "ok.example a;b",
+        "'a;b' is not of the form files.example.com",
+        id="hosts-nginx-syntax",
+    ),
+    pytest.param(
+        "hosts",
+        "a.*",
+        "'a.*' is not of the form files.example.com",
+        id="hosts-wildcard-at-the-end",
+    ),
+    pytest.param(
+        "trusted_proxies",
+        "10.0.0.1/8",
+        "10.0.0.1/8 has host bits set",
+        id="proxies-host-bits",
+    ),
+    pytest.param(
+        "trusted_proxies",
+        "proxy",
+        "'proxy' does not appear to be an IPv4 or IPv6 network",
+        id="proxies-name",
+    ),
+    pytest.param(
+        "trusted_proxies",
+        "10.0.0.0/255.0.0.0",
+        "'10.0.0.0/255.0.0.0' is not of the form 10.0.0.0/8",
+        id="proxies-mask",
+    ),
+    pytest.param(
+        "trusted_proxies",
+        "fe80::1%x;y",
+        "'fe80::1%x;y' is not of the form 10.0.0.0/8",
+        id="proxies-zone",
+    ),
+    pytest.param(
+        "cors_origins",
+        "*",
+        "'*' is not of the form https://www.example.com",
+        id="origins-any",
+    ),
+    pytest.param(
+        "cors_origins",
+        "https://a.example/",
+        "'https://a.example/' is not of the form https://www.example.com",
+        id="origins-slash",
+    ),
+    pytest.param(
+        "inline_types",
+        "svg",
+        "'svg' is not of the form image/svg+xml",
+        id="types-suffix",
+    ),
+    pytest.param(
+        "inline_types",
+        "image/*",
+        "'image/*' is not of the form image/svg+xml",
+        id="types-family",
+    ),
+    pytest.param(
+        "cache_max_age",
+        "-1",
+        "Input should be greater than or equal to 0",
+        id="cache-below",
+    ),
+    pytest.param(
+        "cache_max_age",
+        "31536001",
+        "Input should be less than or equal to 31536000",
+        id="cache-above",
+    ),
+    pytest.param(
+        "workers",
+        "-1",
+        "Input should be greater than or equal to 0",
+        id="workers-below",
+    ),
+    pytest.param(
+        "workers",
+        "257",
+        "Input should be less than or equal to 256",
+        id="workers-above",
+    ),
+    pytest.param(
+        "grace", "0", "Input should be greater than or equal to 1", id="grace-below"
+    ),
+    pytest.param(
+        "grace", "3601", "Input should be less than or equal to 3600", id="grace-above"
+    ),
+    pytest.param(
+        "client_connections",
+        "0",
+        "Input should be greater than or equal to 1",
+        id="connections-below",
+    ),
+    pytest.param(
+        "client_connections",
+        "100001",
+        "Input should be less than or equal to 100000",
+        id="connections-above",
+    ),
+    pytest.param(
+        "client_requests",
+        "0",
+        "Input should be greater than or equal to 1",
+        id="requests-below",
+    ),
+    pytest.param(
+        "client_requests",
+        "1000001",
+        "Input should be less than or equal to 1000000",
+        id="requests-above",
+    ),
+    pytest.param("grace", "30s", "must be a whole number", id="number-with-unit"),
+    pytest.param("grace", "5.0", "must be a whole number", id="number-with-point"),
+    pytest.param("grace", "1_0", "must be a whole number", id="number-with-underscore"),
+    pytest.param("grace", " 7", "must be a whole number", id="number-with-blank"),
+    pytest.param(
+        "grace", "\u0667", "must be a whole number", id="number-in-arabic-digits"
+    ),
+]
+
+
+@pytest.mark.parametrize(("field", "text", "fault"), FAULTS)
+def test_a_faulty_setting_is_told_by_its_variable(
+    field: str, text: str, fault: str
+) -> None:
+    """One fault gives one line: the variable, and what is wrong with it."""
+    name = variable(field)
+    assert faults({name: text}, field) == [f"{name}: {fault}"]
+
+
+def test_a_number_of_too_many_digits_is_one_fault() -> None:
+    """Python refuses to count that far; the operator hears it all the same."""
+    [fault] = faults({"GATEWAY_GRACE": "9" * 5000})
+    assert fault.startswith("GATEWAY_GRACE: ")
+
+
+NGINX_SYNTAX = "\0 \t\n;{}$#'\"\\"
+
+
+@pytest.mark.parametrize(
+    "character", [pytest.param(c, id=f"{ord(c):02x}") for c in NGINX_SYNTAX]
+)
+@pytest.mark.parametrize(
+    "field", [pytest.param(f, id=f) for f in ("files", "data", "socket")]
+)
+def test_a_path_that_nginx_would_misread_is_a_fault(field: str, character: str) -> None:
+    """Paths are written into nginx's configuration, where these end a word."""
+    name = variable(field)
+    assert faults({name: f"/srv/a{character}b"}) == [
+        f"{name}: nginx can't be told of a path with blanks, quotes or ;{{}}$#"
+    ]
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Path:
+    """Make a served folder, a folder beside it, and a secret in each."""
+    for name in ("files/sub", "beside"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("files/hosts", "beside/hosts"):
+        (tmp_path / name).write_text("a.example")
+    (tmp_path / "link").symlink_to("files/sub")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        pytest.param("GATEWAY_DATA", "files/var", id="data"),
+        pytest.param("GATEWAY_DATA", "files", id="data-itself"),
+        pytest.param("GATEWAY_DATA", "beside/../files/x/y", id="data-roundabout"),
+        pytest.param("GATEWAY_DATA", "link/var", id="data-through-a-link"),
+        pytest.param("GATEWAY_SOCKET", "files/g.sock", id="socket"),
+        pytest.param("GATEWAY_HOSTS_FILE", "files/hosts", id="secret"),
+    ],
+)
+def test_nothing_of_the_gateways_own_lies_in_what_is_served(
+    places: Path, name: str, path: str
+) -> None:
+    """Its keys would be delivered to whoever has a link to the whole tree."""
+    environ = {
+        "GATEWAY_FILES": f"{places}/files",
+        "GATEWAY_DATA": f"{places}/beside/data",
+        name: f"{places}/{path}",
+    }
+    [fault] = faults(environ)
+    assert fault.startswith(f"{name}: {places}/")
+    assert fault.endswith(
+        " lies in the folder that is served, GATEWAY_FILES; name a place outside it"
+    )
+
+
+def test_the_default_data_folder_is_none_of_the_served(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``GATEWAY_FILES=.`` is the shortest way to serve a folder, and a trap."""
+    monkeypatch.chdir(places / "files")
+    [fault] = faults({"GATEWAY_FILES": "."})
+    assert fault.startswith(f"GATEWAY_DATA: {places}/files/var lies in the folder")
+
+
+def test_what_is_served_does_not_lie_in_the_data_folder(places: Path) -> None:
+    """Nothing in there is served, so all would be 404 without a word."""
+    environ = {"GATEWAY_FILES": f"{places}/files", "GATEWAY_DATA": str(places)}
+    [fault] = faults(environ)
+    assert fault == (
+        f"GATEWAY_FILES: {places}/files lies in the gateway's own folder, "
+        "GATEWAY_DATA, from which nothing is served; name a place outside it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        pytest.param("GATEWAY_DATA", "beside", id="data"),
+        pytest.param("GATEWAY_DATA", "files-2", id="data-called-alike"),
+        pytest.param("GATEWAY_SOCKET", "g.sock", id="socket-above"),
+        pytest.param("GATEWAY_HOSTS_FILE", "beside/hosts", id="secret"),
+    ],
+)
+def test_what_lies_elsewhere_is_fine(places: Path, name: str, path: str) -> None:
+    """The two may be neighbours."""
+    environ = {
+        "GATEWAY_FILES": f"{places}/files",
+        "GATEWAY_DATA": f"{places}/beside/data",
+        name: f"{places}/{path}",
+    }
+    assert settings.read(environ).settings.files == places / "files"
+
+
+def test_where_things_lie_can_be_left_unlooked_at(places: Path) -> None:
+    """A worker must start although a folder is away for the moment."""
+    environ = {"GATEWAY_FILES": f"{places}/gone", "GATEWAY_DATA": str(places)}
+    assert settings.read(environ, look=False).settings.files == places / "gone"
+
+
+def test_a_relative_path_is_one_below_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever changes the directory later still finds the same folder."""
+    monkeypatch.chdir(tmp_path)
+    assert setting("data", "x/../data/") == tmp_path / "data"
+
+
+def test_a_symlink_in_a_path_is_kept(tmp_path: Path) -> None:
+    """A deployment swaps the link: it must be looked up for each request."""
+    (tmp_path / "release").mkdir()
+    (tmp_path / "current").symlink_to("release")
+    assert setting("files", str(tmp_path / "current")) == tmp_path / "current"
+
+
+def test_a_socket_of_107_bytes_is_the_longest() -> None:
+    """The kernel's bound, of which nginx and gunicorn tell in riddles."""
+    longest = "/" + "s" * 106
+    assert setting("socket", longest) == Path(longest)
+    [fault] = faults({"GATEWAY_SOCKET": f"{longest}s"})
+    assert fault.startswith(f"GATEWAY_SOCKET: {longest}s is longer than the 107 bytes")
+
+
+def test_a_data_folder_too_deep_for_its_socket_is_a_fault_of_the_folder() -> None:
+    """Nobody set the socket, so its variable would be the wrong one to name."""
+    data = "/" + "d" * 100
+    [fault] = faults({"GATEWAY_DATA": data})
+    assert fault.startswith(f"GATEWAY_DATA: {data}/run/gunicorn.sock is longer than")
+
+
+def test_a_socket_of_its_own_lets_the_data_folder_be_deep() -> None:
+    """The way out of the fault above."""
+    environ = {"GATEWAY_DATA": "/" + "d" * 100, "GATEWAY_SOCKET": "/run/g.sock"}
+    assert settings.read(environ).settings.socket == Path("/run/g.sock")
+
+
+RING_FAULTS = (
+    "key 1: its secret has 20 bytes, 32 are the least",
+    "key 2 is not of the form id:secret",
+)
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    """Nobody starts a service five times to hear of five faults."""
+    environ = {
+        "GATEWAY_KEYS": f"a:{SHORT}",
+        "GATEWAY_HOSTS_FILE": str(tmp_path / "hosts"),
+        "GATEWAY_WORKERS": "many",
+        "GATEWAY_GRACE": "0",
+        "GATEWAY_DATA": "/a b",
+    }
+    told = faults(environ, "keys", "files", "hosts")
+    assert sorted(told) == [
+        "GATEWAY_DATA: nginx can't be told of a path with blanks, quotes or ;{}$#",
+        "GATEWAY_FILES: is not set; name the folder whose files are to be served",
+        "GATEWAY_GRACE: Input should be greater than or equal to 1",
+        f"GATEWAY_HOSTS_FILE: {tmp_path}/hosts: No such file or directory",
+        "GATEWAY_KEYS: key 1: its secret has 20 bytes, 32 are the least",
+        "GATEWAY_WORKERS: must be a whole number",
+    ]
+
+
+def test_all_faults_of_a_ring_are_told_at_once() -> None:
+    """They stand in one line, since they are one variable's."""
+    assert faults({"GATEWAY_KEYS": f"a:{SHORT},b"}) == [
+        f"GATEWAY_KEYS: {'; '.join(RING_FAULTS)}"
+    ]
+
+
+def test_the_error_says_all_of_its_faults() -> None:
+    """Where only the error's text is shown, nothing is lost."""
+    error = SettingsError(["one", "two"])
+    assert str(error) == "one; two"
+
+
+def test_only_the_asked_for_settings_are_looked_at() -> None:
+    """Making a key needs the data folder, and no fit files folder."""
+    environ = {"GATEWAY_DATA": "/srv/d", "GATEWAY_FILES": "/nowhere"}
+    chosen = settings.read(environ, only=("data",)).settings
+    assert (chosen.data, chosen.files) == (Path("/srv/d"), None)
+
+
+def test_settings_can_not_be_changed() -> None:
+    """What was checked stays what it was."""
+    chosen = settings.read({}).settings
+    with pytest.raises(ValueError, match="frozen"):
+        chosen.grace = 5
+
+
+def embedded(data: Path, **environ: str) -> settings.Reading:
+    """Read the settings as ``gateway serve`` does, with this data folder."""
+    return settings.read(
+        {"GATEWAY_DATA": str(data), **environ}, required=("keys",), embedded=True
+    )
+
+
+def test_keys_set_nowhere_come_from_the_data_folder(tmp_path: Path) -> None:
+    """What ``gateway serve`` made once is good for every command."""
+    (tmp_path / "keys").write_text(f"{KEYS}\n")
+    reading = embedded(tmp_path)
+    assert reading.settings.keys == KeyRing((Key("k1", SECRET),))
+    assert reading.settings.embedded_keys == tmp_path / "keys"
+    assert reading.is_embedded
+
+
+def test_keys_that_are_set_win_over_the_data_folder(tmp_path: Path) -> None:
+    """The environment is the operator's last word."""
+    (tmp_path / "keys").write_text("rubbish")
+    reading = embedded(tmp_path, GATEWAY_KEYS=KEYS)
+    assert reading.settings.keys == KeyRing((Key("k1", SECRET),))
+    assert not reading.is_embedded
+
+
+def test_the_data_folders_keys_are_for_embedded_use_alone(tmp_path: Path) -> None:
+    """A server that was given no keys does not start with some it finds."""
+    (tmp_path / "keys").write_text(KEYS)
+    assert settings.read({"GATEWAY_DATA": str(tmp_path)}).settings.keys is None
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        pytest.param(b"", "there is no key", id="empty"),
+        pytest.param(b"rubbish", "key 1 is not of the form id:secret", id="rubbish"),
+        pytest.param(b"k:\xff", "{}/keys: is not UTF-8 text", id="not-utf-8"),
+    ],
+)
+def test_a_damaged_key_file_is_a_fault(
+    tmp_path: Path, content: bytes, fault: str
+) -> None:
+    """It is reported like any other, and never replaced without a word."""
+    (tmp_path / "keys").write_bytes(content)
+    told = faults({"GATEWAY_DATA": str(tmp_path)}, "keys", embedded=True)
+    assert told == [f"GATEWAY_KEYS: {fault.format(tmp_path)}"]
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        pytest.param({}, False, id="unset"),
+        pytest.param({"GATEWAY_KEYS": ""}, False, id="empty"),
+        pytest.param({"GATEWAY_KEYS": "unfit"}, True, id="variable"),
+        pytest.param({"GATEWAY_KEYS_FILE": "/nowhere"}, True, id="file"),
+        pytest.param({"GATEWAY_KEYS_FILE": "/dev/null"}, False, id="empty-file"),
+    ],
+)
+def test_keys_are_set_be_they_fit_or_not(
+    environ: dict[str, str],
+    expected: bool,  # noqa: FBT001 -- the table's second column
+) -> None:
+    """``keys new`` must not add to a ring that is not in use."""
+    assert settings.has_keys(environ) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        pytest.param("GATEWAY_WORKRS", "GATEWAY_WORKERS", id="letter-missing"),
+        pytest.param("GATEWAY_KEY", "GATEWAY_KEYS", id="singular"),
+        pytest.param("GATEWAY_KEYS_FLIE", "GATEWAY_KEYS_FILE", id="file-form"),
+        pytest.param("GATEWAY_PUBLICURL", "GATEWAY_PUBLIC_URL", id="run-together"),
+    ],
+)
+def test_a_near_miss_is_warned_of(name: str, meant: str) -> None:
+    """It is ignored all the same, as the warning says."""
+    reading = settings.read({name: "5"})
+    assert reading.warnings == (f"{name} is no setting; did you mean {meant}?",)
+    assert reading.settings == settings.read({}).settings
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("GATEWAY_SERVICE_HOST", id="kubernetes-host"),
+        pytest.param("GATEWAY_PORT_8080_TCP_ADDR", id="kubernetes-port"),
+        pytest.param("GATEWAY_", id="prefix-alone"),
+        pytest.param("GATEWAY_FILES", id="a-setting"),
+        pytest.param("GATEWAY_FILES_FILE", id="a-settings-file"),
+        pytest.param("WORKERS", id="no-prefix"),
+        pytest.param("gateway_workers", id="lower-case"),
+    ],
+)
+def test_an_orchestrators_variable_is_ignored_without_a_word(name: str) -> None:
+    """Kubernetes sets such variables beside a service of this name."""
+    reading = settings.read({name: ""})
+    assert reading.warnings == ()
+    assert reading.settings == settings.read({}).settings
+
+
+def test_warnings_come_in_the_order_of_names() -> None:
+    """Two starts with one environment say the same."""
+    warnings = settings.read({"GATEWAY_WORKRS": "", "GATEWAY_GRAC": ""}).warnings
+    assert [text.split()[0] for text in warnings] == ["GATEWAY_GRAC", "GATEWAY_WORKRS"]
+
+
+def test_what_was_read_can_be_read_again(tmp_path: Path) -> None:
+    """Workers get the texts that the master read, not the files they came from."""
+    file = tmp_path / "keys"
+    file.write_text(KEYS)
+    first = settings.read({"GATEWAY_KEYS_FILE": str(file), "GATEWAY_GRACE": "7"})
+    file.unlink()
+    again = settings.read(first.environment)
+    assert again.settings == first.settings
+    assert again.environment == first.environment
+
+
+def test_what_was_read_stands_for_every_variable() -> None:
+    """One that is unset by then is handed on as empty, its file form too."""
+    names = set(settings.describe())
+    environment = settings.read({}).environment
+    assert set(environment) == names | {f"{name}_FILE" for name in names}
+
+
+def test_the_processs_environment_is_read_by_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And it is handed to children with changes that leave it as it is."""
+    monkeypatch.setenv("GATEWAY_GRACE", "77")
+    monkeypatch.setenv("GATEWAY_KEYS", "x")
+    child = settings.environment(GATEWAY_GRACE="88", EXTRA="1")
+    assert settings.has_keys()
+    assert settings.read(only=("grace",)).settings.grace == 77
+    assert (child["GATEWAY_GRACE"], child["EXTRA"]) == ("88", "1")
+    assert child["GATEWAY_KEYS"] == os.environ["GATEWAY_KEYS"]
+
+
+@pytest.mark.parametrize(
+    "show", [pytest.param(repr, id="repr"), pytest.param(str, id="str")]
+)
+def test_no_secret_stands_in_what_was_read(show: Callable[[object], str]) -> None:
+    """Settings end up in logs and tracebacks; the key's id may, its secret not."""
+    reading = settings.read({"GATEWAY_KEYS": KEYS})
+    shown = show(reading) + show(reading.settings)
+    assert "k1" in shown
+    assert SECRET not in shown
+
+
+LEAKY = [
+    pytest.param(SECRET, id="bare-secret"),
+    pytest.param(f"{SECRET},{SECRET}", id="bare-secrets"),
+    pytest.param(f"bad id!:{SECRET}", id="bad-id"),
+    pytest.param(f"k:{SHORT}", id="short"),
+    pytest.param(f"k:{SECRET},k:{SECRET}", id="repeated"),
+    pytest.param(f"k:{SECRET} k2:{SHORT}", id="good-and-short"),
+    pytest.param(f"{SECRET}:k1,{SECRET}:k2", id="turned-round"),
+]
+
+
+@pytest.mark.parametrize("text", LEAKY)
+@pytest.mark.parametrize(
+    "show",
+    [
+        pytest.param(repr, id="repr"),
+        pytest.param(str, id="str"),
+        pytest.param(
+            lambda error: "".join(traceback.format_exception(error)), id="traceback"
+        ),
+    ],
+)
+def test_no_secret_stands_in_a_fault(text: str, show: Callable[[object], str]) -> None:
+    """A mistyped ring is reported to a log that others read."""
+    with pytest.raises(SettingsError) as caught:
+        settings.read({"GATEWAY_KEYS": text})
+    assert "key" in show(caught.value)
+    assert "TheSecret" not in show(caught.value)
+
+
+@pytest.mark.parametrize("text", LEAKY)
+def test_no_secret_of_a_file_stands_in_a_fault(tmp_path: Path, text: str) -> None:
+    """Another fault beside it brings none of it out either."""
+    file = tmp_path / "keys"
+    file.write_text(text)
+    told = faults({"GATEWAY_KEYS_FILE": str(file), "GATEWAY_GRACE": "0"})
+    assert len(told) == 2
+    assert "TheSecret" not in "".join(told)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([*settings.describe()]),
+        st.text(st.characters(exclude_categories=(), exclude_characters="\x00")),
+    )
+)
+@hypothesis_settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+def test_any_environment_is_read_or_refused_in_words(environ: dict[str, str]) -> None:
+    """No text of a variable ends the start with a traceback."""
+    assert all(line.startswith("GATEWAY_") for line in faults_or_none(environ))
+
+
+def faults_or_none(environ: dict[str, str]) -> list[str]:
+    """Return the faults of *environ*, if it has any."""
+    try:
+        settings.read(environ)
+    except SettingsError as error:
+        return error.faults
+    return []

@@ -1,0 +1,138 @@
+"""tus's headers become typed values, or named errors."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import (
+    BadUploadError,
+    ContentTypeError,
+    RefusedError,
+    TusVersionError,
+)
+from gateway.uploads import tus
+from gateway.uploads.tus import Checksum, Creation, Piece
+
+ID = "abcdefghijklmnopqrstuvwxyz"
+PIECE = {"Content-Type": tus.CONTENT_TYPE, "Upload-Offset": "0"}
+
+
+def creation(**headers: str) -> Creation:
+    sent = {name.replace("_", "-"): text for name, text in headers.items()}
+    return Creation.parse(sent.get)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "name"),
+    [
+        pytest.param("", "unnamed", id="none"),
+        pytest.param("filename YS50eHQ=", "a.txt", id="filename"),
+        pytest.param("name YS50eHQ=", "a.txt", id="name"),
+        pytest.param("name Yg==,filename YS50eHQ=", "a.txt", id="both"),
+        pytest.param("x,filename YS50eHQ=, y eQ==", "a.txt", id="among others"),
+        pytest.param("filename Li4vYS50eHQ=", "a.txt", id="a path"),
+        pytest.param("filename ZsO2LnR4dA==", "fö.txt", id="Unicode"),
+    ],
+)
+def test_a_name_comes_from_the_metadata(metadata: str, name: str) -> None:
+    made = creation(Upload_Length="1", Upload_Metadata=metadata)
+    assert (made.name.text, made.metadata) == (name, metadata)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        pytest.param("filename YS50eHQ", id="no padding"),
+        pytest.param("filename YS5 0eHQ=", id="a blank within"),
+        pytest.param("filename YS50eHQ=,", id="nothing after a comma"),
+        pytest.param("näme YS50eHQ=", id="a key that is no ASCII"),
+        pytest.param("a YQ==,a YQ==", id="a key twice"),
+        pytest.param("filename /w==", id="no UTF-8"),
+        pytest.param("filename", id="an empty name"),
+    ],
+)
+def test_metadata_rubbish_is_refused(metadata: str) -> None:
+    with pytest.raises(RefusedError):
+        creation(Upload_Length="1", Upload_Metadata=metadata)
+
+
+def test_a_final_upload_names_its_parts_by_path_or_url() -> None:
+    made = creation(Upload_Concat=f"final;/tus/{ID} https://a.example/tus/{ID}")
+    assert (made.parts, made.size, made.is_partial) == ((ID, ID), None, False)
+
+
+@pytest.mark.parametrize(
+    "concat",
+    [
+        "final",
+        "final;",
+        "final; ",
+        "final;/tus/",
+        f"final;/tus/{ID}/",
+        f"final;/files/{ID}",
+        f"final;/tus/{ID}  /tus/{ID}",
+        "final;https://[",
+        "PARTIAL",
+        "partial;",
+    ],
+)
+def test_concat_rubbish_is_refused(concat: str) -> None:
+    with pytest.raises(BadUploadError):
+        creation(Upload_Length="1", Upload_Concat=concat)
+
+
+@pytest.mark.parametrize(
+    ("text", "digest"),
+    [
+        pytest.param(f"sha1 {'A' * 27}=", Checksum("sha1", bytes(20)), id="sha1"),
+        pytest.param(f"sha256 {'A' * 43}=", Checksum("sha256", bytes(32)), id="sha256"),
+    ],
+)
+def test_a_checksum_is_read(text: str, digest: Checksum) -> None:
+    assert Piece.parse({**PIECE, "Upload-Checksum": text}.get).checksum == digest
+
+
+@pytest.mark.parametrize(
+    "text", ["", "sha1", "SHA1 YWI=", "crc32 YWI=", "sha1 %%%", "sha1 YWI="]
+)
+def test_checksum_rubbish_never_passes(text: str) -> None:
+    with pytest.raises(BadUploadError):
+        tus.checksum({"Upload-Checksum": text}.get)
+
+
+@pytest.mark.parametrize("said", ["", "1.0", "1.0.0 ", "0.2.2", "1.0.0,1.0.0"])
+def test_another_version_is_refused(said: str) -> None:
+    with pytest.raises(TusVersionError):
+        tus.check_version({"Tus-Resumable": said}.get)
+
+
+@pytest.mark.parametrize("said", ["", "text/plain", "application/octet-stream"])
+def test_another_type_is_refused(said: str) -> None:
+    with pytest.raises(ContentTypeError):
+        Piece.parse({**PIECE, "Content-Type": said}.get)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            [
+                "Upload-Length",
+                "Upload-Defer-Length",
+                "Upload-Metadata",
+                "Upload-Concat",
+                "Upload-Offset",
+                "Upload-Checksum",
+                "Content-Type",
+            ]
+        ),
+        st.text(max_size=40) | st.sampled_from(["0", "1", "partial", "final;/tus/a"]),
+    )
+)
+def test_whatever_comes_is_a_value_or_a_refusal(headers: dict[str, str]) -> None:
+    for parse in (Creation.parse, Piece.parse):
+        with suppress(RefusedError):
+            parse(headers.get)

