@@ -186,22 +186,28 @@ def test_workers_start_although_the_files_are_away() -> None:
     stack.start()
     try:
         socket_path = str(stack.home / "data" / "run" / "gunicorn.sock")
+        wait_until(lambda: boots(stack) == 3, what="every worker has booted")
         old = workers(stack)
         stack.files.rename(stack.home / "away")
         for pid in old:
             os.kill(pid, signal.SIGKILL)
         wait_until(
             lambda: (
-                len(workers(stack) - old) == len(old)
+                boots(stack) == 2 * len(old)
                 and " 503 " in str(probe(socket_path))
             ),
             what="new workers say that they are not ready",
         )
         (stack.home / "away").rename(stack.files)
         wait_until(lambda: probe(socket_path) is None, what="they are ready again")
-        assert stack.log().count("Booting worker") == 2 * len(old)
+        assert boots(stack) == 2 * len(old)
     finally:
         stack.stop()
+
+
+def boots(stack: NativeStack) -> int:
+    """Count the workers that have come up so far."""
+    return stack.log().count("Booting worker")
 
 
 def workers(stack: NativeStack) -> set[int]:
