@@ -5,7 +5,8 @@ cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-GATEWAY_FILES=deploy/sample GATEWAY_DATA=$work GATEWAY_TRUSTED_PROXIES=192.0.2.0/24 \
+GATEWAY_FILES=deploy/sample GATEWAY_DATA=$work GATEWAY_VERDICT_CACHE=$work/verdicts \
+    GATEWAY_TRUSTED_PROXIES=192.0.2.0/24 \
     GATEWAY_PUBLIC_URL=https://files.example.com GATEWAY_CORS_ORIGINS=https://www.example.com \
     gateway nginx-conf --output "$work/conf" --listen 127.0.0.1:8080 --access-log "$work/access.log"
 mkdir -p "$work/store/spool"

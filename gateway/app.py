@@ -81,6 +81,7 @@ def create_app(settings: Settings, *, clock: Callable[[], float] = time.time) ->
                 types=types,
                 standing=Standing(database),
                 cache_cap=settings.cache_max_age,
+                ttl=settings.verdict_ttl,
                 inline=InlinePolicy(frozenset(settings.inline_types)),
             ),
             database=database,

@@ -7,6 +7,7 @@ that holds the value.  ``docs/settings.md`` is this module for operators.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
 _DATA: Final = "var"
+#: tmpfs, on every Linux (shm_overview(7)).
+_MEMORY: Final = "/dev/shm"  # noqa: S108 -- what is made there is its owner's alone
 _SQLITE: Final = "sqlite:///"
 
 
@@ -66,6 +69,10 @@ class Settings(BaseModel):
     """Media types shown in the browser although they can run script."""
     cache_max_age: Number = Field(default=86_400, ge=0, le=31_536_000)
     """Seconds that a client may keep a delivery, at most."""
+    verdict_ttl: Number = Field(default=1, ge=0, le=60)
+    """Seconds that nginx keeps the verdict on a bearer URL, at most; 0 is none."""
+    verdict_cache: PlainPath | None = None
+    """Where it keeps them, on tmpfs; default a folder in ``/dev/shm``."""
     workers: Number = Field(default=0, ge=0, le=256)
     """gunicorn's worker processes; 0 is two for each core and one more."""
     grace: Number = Field(default=30, ge=1, le=3600)
@@ -104,6 +111,9 @@ class Settings(BaseModel):
             object.__setattr__(self, "socket", path)
         if self.store is None:
             object.__setattr__(self, "store", self.data / "store")
+        if self.verdict_cache is None:
+            path = Path(_MEMORY) / f"accel-gateway-{_digest(self.data)}"
+            object.__setattr__(self, "verdict_cache", path)
         if not self.database:
             url = f"{_SQLITE}{self.data}/catalog.sqlite3"
             object.__setattr__(self, "database", url)
@@ -112,6 +122,10 @@ class Settings(BaseModel):
     def embedded_keys(self) -> Path:
         """The key file that ``gateway serve`` makes."""
         return self.data / "keys"
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
 
 
 def describe() -> dict[str, str]:
@@ -217,7 +231,11 @@ def _misplaced(
 ) -> Iterable[str]:
     """Return the faults of where things lie, but for what is faulty already."""
     own = {variable("data"): values.get("data", _DATA)}
-    own |= {variable(f): values[f] for f in ("socket", "store") if f in values}
+    own |= {
+        variable(f): values[f]
+        for f in ("socket", "store", "verdict_cache")
+        if f in values
+    }
     if values.get("database", "").startswith(_SQLITE):
         own[variable("database")] = values["database"].removeprefix(_SQLITE)
     for field in values:

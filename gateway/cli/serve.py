@@ -23,6 +23,7 @@ from gateway.ops.live_conf import LiveConf, find_nginx
 from gateway.ops.nginx import NginxConf
 from gateway.ops.prepare import make_first_admin, prepare
 from gateway.ops.supervisor import Supervisor
+from gateway.ops.verdict_cache import verdict_cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,15 +115,17 @@ def _run(reading: Reading, bind: tuple[str, int], link: str | None) -> int:
             click.echo(f"Try: curl {signer.sign(link, expires=timedelta(days=1))}")
         sys.stdout.flush()
 
-    if current.socket is None:
-        raise SettingsError(["GATEWAY_SOCKET: is not set"])
-    return Supervisor(
+    if current.socket is None or current.verdict_cache is None:
+        raise SettingsError(["GATEWAY_SOCKET and GATEWAY_VERDICT_CACHE must be set"])
+    supervisor = Supervisor(
         conf=LiveConf(current.data / "run" / "conf", render),
         environment=_environment(reading),
         socket=current.socket,
         address=bind,
         grace=current.grace,
-    ).run(on_ready=announce)
+    )
+    with verdict_cache(current.verdict_cache):
+        return supervisor.run(on_ready=announce)
 
 
 def _environment(reading: Reading) -> dict[str, str]:

@@ -26,11 +26,29 @@ def accel_headers(delivery: Delivery) -> dict[str, str]:
     """Return the headers that make nginx send the file.
 
     nginx percent-decodes the location once and cuts it at ``?``: it is
-    encoded here, once, and nowhere else.  There is no Content-Type: nginx
-    gives it, by the table that the verdict was made by.
+    encoded here, once, and nowhere else.
     """
+    location = LOCATIONS[delivery.source] + quote(delivery.target)
+    return {"X-Accel-Redirect": location, **_facts(delivery)}
+
+
+def verdict_headers(delivery: Delivery) -> dict[str, str]:
+    """Return the headers of a verdict that nginx may keep, and acts on by itself.
+
+    The target is not encoded, since nothing decodes it; as nginx trims a header,
+    a ``/`` stands behind it.  nginx keeps an answer through the second that
+    X-Accel-Expires names.
+    """
+    target = f"{LOCATIONS[delivery.source]}{delivery.target}/"
+    headers = {"X-Accel-Target": target.encode().decode("latin-1")}
+    if delivery.stands_until is not None:
+        headers["X-Accel-Expires"] = f"@{delivery.stands_until - 1}"
+    return headers | _facts(delivery)
+
+
+def _facts(delivery: Delivery) -> dict[str, str]:
+    """Return what the client is told, and how fast; the type is nginx's to tell."""
     headers = {
-        "X-Accel-Redirect": LOCATIONS[delivery.source] + quote(delivery.target),
         "Content-Disposition": content_disposition(
             delivery.name, is_inline=delivery.is_inline
         ),

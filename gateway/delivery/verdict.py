@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import ceil
 from typing import TYPE_CHECKING
 
 from gateway.errors import RefusedError
@@ -32,7 +33,8 @@ class Delivery:
 
     ``target`` is its symlink-free path below ``source``, ``name`` what a
     browser saves it as, ``max_age`` the seconds that the client may keep it,
-    ``rate`` bytes a second or None for full speed.
+    ``rate`` bytes a second or None for full speed.  ``stands_until`` is the Unix
+    second from which the verdict must be asked for anew; None is at once.
     """
 
     source: Source
@@ -41,6 +43,7 @@ class Delivery:
     is_inline: bool
     max_age: int
     rate: int | None
+    stands_until: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,8 @@ Verdict = Delivery | Refusal
 class SignedURLJudge:
     """Judges requests for signed URLs.
 
-    ``cache_cap`` bounds the seconds that a client may keep a file.
+    ``cache_cap`` bounds the seconds that a client may keep a file, ``ttl`` those
+    that a verdict may be kept which is the same for every client.
     """
 
     ring: KeyRing
@@ -80,6 +84,7 @@ class SignedURLJudge:
     types: MediaTypes
     standing: Standing
     cache_cap: int
+    ttl: int
     inline: InlinePolicy
 
     def judge(self, token: str, raw_path: bytes, *, now: float, client: str) -> Verdict:
@@ -98,18 +103,28 @@ class SignedURLJudge:
             source, target, media_type = self._find(claims, path)
         except RefusedError as error:
             return Refusal(error)
-        remaining = (
-            self.cache_cap if claims.expires is None else int(claims.expires - now)
-        )
+        until = self._until(claims, now)
         return Delivery(
             source=source,
             target=target,
             name=claims.name or path.name,
             is_inline=claims.presentation is not Presentation.ATTACHMENT
             and self.inline.allows(media_type),
-            max_age=max(0, min(self.cache_cap, remaining)),
+            max_age=self._max_age(claims, until),
             rate=claims.rate,
+            stands_until=until if self.ttl and not claims.networks else None,
         )
+
+    def _until(self, claims: Claims, now: float) -> int:
+        """Return the second in which the verdict is over, at the latest."""
+        until = max(int(now) + self.ttl, ceil(now))
+        return until if claims.expires is None else min(until, claims.expires)
+
+    def _max_age(self, claims: Claims, until: int) -> int:
+        """Return what a client may keep that is sent just before *until*."""
+        if claims.expires is None:
+            return self.cache_cap
+        return min(self.cache_cap, claims.expires - until)
 
     def _find(self, claims: Claims, path: FilePath) -> tuple[Source, str, str]:
         """Return where the file lies, its path there, and its media type."""

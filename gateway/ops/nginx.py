@@ -40,6 +40,7 @@ class NginxConf:
         """Return the value of every placeholder."""
         settings = self.settings
         return {
+            "GATEWAY_BEARER_URLS": "cached" if settings.verdict_ttl else "asked",
             "GATEWAY_ACCESS_LOG": self.access_log,
             "GATEWAY_CLIENT_CONNECTIONS": str(settings.client_connections),
             "GATEWAY_CLIENT_REQUESTS": str(settings.client_requests),
@@ -57,6 +58,7 @@ class NginxConf:
             "GATEWAY_SOCKET": str(settings.socket),
             "GATEWAY_STORE": str(settings.store),
             "GATEWAY_UPLOAD_SIZE": str(settings.upload_size),
+            "GATEWAY_VERDICT_CACHE": str(settings.verdict_cache),
         }
 
     def files(self) -> dict[str, str]:

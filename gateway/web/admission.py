@@ -8,23 +8,17 @@ there.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from flask import Response, request
 
 from gateway.errors import CatalogBusyError, NotServableError, RefusedError
-from gateway.web.refusals import REASON_HEADER, busy, notice, problem
+from gateway.web.refusals import REASON_HEADER, busy, carried, refusal
 from gateway.web.spooled import ORIGINAL_METHOD_HEADER, original_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from gateway.web.refusals import Said
-
-#: What the admission's answer carries for nginx to show instead of the upload's.
-STATUS_HEADER: Final = "X-Admission-Status"
-BODY_HEADER: Final = "X-Admission-Body"
 
 
 @dataclass(frozen=True)
@@ -46,20 +40,16 @@ class Admissions:
     doors: dict[str, Door]
 
     def admit(self) -> Response:
-        """Answer 204, or 403 with what the client is to be told.
-
-        The status and the problem travel in headers: such a subrequest may
-        itself answer only 2xx, 401 or 403.
-        """
-        say = problem
+        """Answer 204, or 403 with what the client is to be told."""
+        is_for_program = True
         try:
             door, path = self._door()
-            say = notice if door.is_for_people else problem
+            is_for_program = not door.is_for_people
             door.admit(request.headers.get(ORIGINAL_METHOD_HEADER, ""), path)
         except RefusedError as error:
-            return _not_admitted(say(error), error.reason)
+            return carried(refusal(error, is_for_program=is_for_program))
         except CatalogBusyError:
-            return _not_admitted(busy(), "catalog-busy")
+            return carried(busy(is_for_program=is_for_program))
         return Response(status=204)
 
     def cut(self) -> Response:
@@ -77,11 +67,3 @@ class Admissions:
             if path.startswith(prefix.encode()):
                 return door, path
         raise NotServableError("no-upload")
-
-
-def _not_admitted(said: Said, reason: str) -> Response:
-    answer = Response(status=403)
-    answer.headers[STATUS_HEADER] = str(said.status)
-    answer.headers[BODY_HEADER] = said.body
-    answer.headers[REASON_HEADER] = reason
-    return answer

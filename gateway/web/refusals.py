@@ -7,7 +7,6 @@ request id.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -34,6 +33,13 @@ REASON_HEADER: Final = "X-Gateway-Reason"
 #: nginx makes it, for both logs and the page.
 REQUEST_ID_HEADER: Final = "X-Request-ID"
 
+#: What a refused subrequest's answer carries.
+STATUS_HEADER: Final = "X-Refusal-Status"
+TYPE_HEADER: Final = "X-Refusal-Type"
+BODY_HEADER: Final = "X-Refusal-Body"
+#: Where nginx asks about a bearer URL beside the request for it.
+VERDICT_PREFIX: Final = "/_verdict"
+
 _PAGE: Final = "text/html"
 _PROBLEMS: Final = ("application/problem+json", "application/json")
 
@@ -45,17 +51,6 @@ _PAGE_POLICY: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Said:
-    """A refusal as text that fits into a header, for nginx to show; and its status.
-
-    RFC 9457's object for a program, or a page in one line of ASCII for a person.
-    """
-
-    status: int
-    body: str
-
-
 def register(app: Flask) -> None:
     """Make *app* answer every refusal and error with its explanation."""
     app.register_error_handler(RefusedError, _refused)
@@ -64,36 +59,44 @@ def register(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http_error)
 
 
-def problem(error: RefusedError) -> Said:
-    """Return what a program is told of *error*."""
-    explanation = explain(error)
-    return Said(int(explanation.status), _problem_json(explanation))
+def refusal(error: RefusedError, *, is_for_program: bool) -> Response:
+    """Return what a program, or else a person, is told of *error*."""
+    return _answer(explain(error), error.reason, is_for_program=is_for_program)
 
 
-def busy() -> Said:
-    """Return what a program is told when the catalog does not answer."""
-    return Said(int(BUSY.status), _problem_json(BUSY))
+def busy(*, is_for_program: bool) -> Response:
+    """Return what either is told when the catalog does not answer."""
+    return _answer(BUSY, "catalog-busy", is_for_program=is_for_program)
 
 
-def notice(error: RefusedError) -> Said:
-    """Return what a person is told of *error*."""
-    explanation = explain(error)
-    text = _page(explanation, "/").get_data(as_text=True)
-    line = " ".join(text.split()).encode("ascii", "xmlcharrefreplace")
-    return Said(int(explanation.status), line.decode("ascii"))
+def carried(response: Response) -> Response:
+    """Return 403 with *response* in its headers, for nginx to show.
+
+    A subrequest of auth_request may answer only 2xx, 401 or 403: status, type and
+    text travel in headers, a page as one line of ASCII.
+    https://nginx.org/en/docs/http/ngx_http_auth_request_module.html
+    """
+    answer = Response(status=403)
+    answer.headers[STATUS_HEADER] = str(response.status_code)
+    answer.headers[TYPE_HEADER] = response.mimetype
+    answer.headers[BODY_HEADER] = _in_one_line(response.get_data(as_text=True))
+    answer.headers[REASON_HEADER] = response.headers[REASON_HEADER]
+    return answer
 
 
 def _refused(error: RefusedError) -> Response:
-    return _answer(explain(error), error.reason)
+    return _told(refusal(error, is_for_program=_is_program()))
 
 
 def _bad_fields(error: BadFieldsError) -> Response:
     errors = [{"field": k, "detail": v} for k, v in error.faults.items()]
-    return _answer(explain(error), error.reason, errors=errors)
+    return _answer(
+        explain(error), error.reason, is_for_program=_is_program(), errors=errors
+    )
 
 
 def _busy(_error: CatalogBusyError) -> Response:
-    return _answer(BUSY, "catalog-busy")
+    return _told(busy(is_for_program=_is_program()))
 
 
 def _http_error(error: HTTPException) -> Response:
@@ -101,11 +104,17 @@ def _http_error(error: HTTPException) -> Response:
     explanation = BY_STATUS.get(
         status, Explanation(status, status.phrase, status.description)
     )
-    response = _answer(explanation, _reason(status))
+    response = _answer(explanation, _reason(status), is_for_program=_is_program())
     for name, value in error.get_headers():
         if name.lower() != "content-type":
             response.headers[name] = value
-    return response
+    return _told(response)
+
+
+def _told(response: Response) -> Response:
+    """Return *response* in the form in which nginx takes it."""
+    is_verdict = request.path.startswith(VERDICT_PREFIX)
+    return carried(response) if is_verdict else response
 
 
 def _reason(status: HTTPStatus) -> str:
@@ -115,8 +124,10 @@ def _reason(status: HTTPStatus) -> str:
     return f"http-{status.value}"
 
 
-def _answer(explanation: Explanation, reason: str, **more: object) -> Response:
-    if _is_program():
+def _answer(
+    explanation: Explanation, reason: str, *, is_for_program: bool, **more: object
+) -> Response:
+    if is_for_program:
         response = Response(
             _problem_json(explanation, **more), content_type="application/problem+json"
         )
@@ -133,7 +144,9 @@ def _answer(explanation: Explanation, reason: str, **more: object) -> Response:
 
 def _page(explanation: Explanation, path: str) -> Response:
     if explanation.status == HTTPStatus.UNAUTHORIZED:
-        login = f"/login?next={quote(path, safe='/')}"
+        # Nobody goes back to where nginx asks.
+        after = "/" if path.startswith("/_") else path
+        login = f"/login?next={quote(after, safe='/')}"
         return page(
             "unknown.html",
             explanation=explanation,
@@ -143,9 +156,14 @@ def _page(explanation: Explanation, path: str) -> Response:
     text = render_template(
         "refusal.html", explanation=explanation, request_id=_request_id()
     )
-    response = Response(text, content_type="text/html; charset=utf-8")
+    response = Response(_in_one_line(text), content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = _PAGE_POLICY
     return response
+
+
+def _in_one_line(markup: str) -> str:
+    """Return ASCII without line breaks, which shows the same."""
+    return " ".join(markup.split()).encode("ascii", "xmlcharrefreplace").decode()
 
 
 def _problem_json(explanation: Explanation, **more: object) -> str:

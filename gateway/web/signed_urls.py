@@ -13,16 +13,18 @@ from gateway.links.signed_url import PREFIX
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gateway.delivery.verdict import SignedURLJudge
+    from gateway.delivery.verdict import Delivery, SignedURLJudge
 
 #: nginx sets it, never a client: the address of the peer.
 CLIENT_ADDRESS: Final = "X-Real-IP"
 
 
 def view(
-    judge: SignedURLJudge, clock: Callable[[], float]
+    judge: SignedURLJudge,
+    clock: Callable[[], float],
+    headers: Callable[[Delivery], dict[str, str]] = accel_headers,
 ) -> Callable[[str, str], Response]:
-    """Return the view that asks *judge* and hands its answer to nginx."""
+    """Return the view that asks *judge* and tells nginx what follows, by *headers*."""
 
     def signed_url(token: str, path: str) -> Response:  # noqa: ARG001
         verdict = judge.judge(
@@ -33,7 +35,7 @@ def view(
         )
         if isinstance(verdict, Refusal):
             raise verdict.error
-        response = Response(headers=accel_headers(verdict))
+        response = Response(headers=headers(verdict))
         del response.headers["Content-Type"]
         return response
 
@@ -43,4 +45,4 @@ def view(
 def _raw_path() -> bytes:
     """Return the decoded path's bytes, which Werkzeug would patch to UTF-8."""
     path_info: str = request.environ["PATH_INFO"]
-    return path_info.encode("latin-1").removeprefix(PREFIX.encode()).split(b"/", 1)[1]
+    return path_info.encode("latin-1").partition(PREFIX.encode())[2].split(b"/", 1)[1]

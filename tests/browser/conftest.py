@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.browser import Browser
-from tests.live.conftest import container_stack, native_stack, stack
+from tests.live.conftest import container_stack, native_stack, stack, uncached_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.live.stack import Stack
 
-__all__ = ["container_stack", "native_stack", "stack"]
+__all__ = ["container_stack", "native_stack", "stack", "uncached_stack"]
 
 PROGRAMS = ("chromium", "chromedriver")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -29,15 +29,27 @@ def native_stack() -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
+def uncached_stack() -> Iterator[Stack]:
+    yield from _running(NativeStack(GATEWAY_VERDICT_TTL="0"))
+
+
+@pytest.fixture(scope="session")
 def container_stack() -> Iterator[Stack]:
     require_containers()
     yield from _running(ContainerStack())
 
 
-@pytest.fixture(params=["native", "containers"])
+#: With kept verdicts, without, and in containers.
+STACKS: Final = {
+    "native": "native_stack",
+    "uncached": "uncached_stack",
+    "containers": "container_stack",
+}
+
+
+@pytest.fixture(params=STACKS)
 def stack(request: pytest.FixtureRequest) -> Stack:
     """Return the running stack; each kind is started once for all tests."""
-    name = {"native": "native_stack", "containers": "container_stack"}[request.param]
-    started: Stack = request.getfixturevalue(name)
+    started: Stack = request.getfixturevalue(STACKS[request.param])
     gc.collect()  # an unclosed socket is this test's fault, not the next one's
     return started

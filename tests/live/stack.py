@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import shutil
 import signal
 import socket
@@ -57,6 +58,24 @@ def wait_until(
         time.sleep(0.02)
 
 
+#: Methods that a kept verdict answers.
+SAFE: Final = frozenset({"GET", "HEAD"})
+#: What differs from one answer to the next by itself.
+OWN: Final = frozenset({"Date", "X-Request-ID", "Cache-Control"})
+
+
+def facts(answer: requests.Response) -> dict[str, str]:
+    """Return what two answers to the same question have in common."""
+    return {
+        "status": str(answer.status_code),
+        **{
+            name: re.sub(r"boundary=\d+", "", text)
+            for name, text in answer.headers.items()
+            if name not in OWN
+        },
+    }
+
+
 class Stack(ABC):
     """One running gateway; ``files`` is its tree, ``keys`` its ring."""
 
@@ -101,7 +120,24 @@ class Stack(ABC):
     def ask(
         self, url: str, method: str = "GET", client: str | None = None, **options: Any
     ) -> requests.Response:
-        """Send one request on a connection of its own, as *client*."""
+        """Ask for something as *client* would see it.
+
+        Where verdicts are kept, a signed URL is asked for until its is a kept one:
+        nothing that a client can see may have changed by that.
+        """
+        asked = client or fresh_client()
+        if self.keeps_verdicts and method in SAFE and "/s/" in url:
+            fresh, again, kept = (
+                self.send(url, method, asked, **options) for _ in range(3)
+            )
+            assert facts(fresh) == facts(again) == facts(kept)
+            return kept
+        return self.send(url, method, asked, **options)
+
+    def send(
+        self, url: str, method: str = "GET", client: str = "", **options: Any
+    ) -> requests.Response:
+        """Send just one request, on a connection of its own."""
         headers = {
             "X-Forwarded-For": client or fresh_client(),
             "Accept-Encoding": "identity",
@@ -115,6 +151,15 @@ class Stack(ABC):
             allow_redirects=False,
             **options,
         )
+
+    @property
+    def keeps_verdicts(self) -> bool:
+        return self.settings.get("GATEWAY_VERDICT_TTL") != "0"
+
+    def let_verdicts_end(self) -> None:
+        """Wait until nginx keeps no verdict that was given before."""
+        end = int(time.time()) + self.keeps_verdicts
+        wait_until(lambda: time.time() >= end, what="the second is over")
 
     def raw(self, data: bytes, *, seconds: float = 20) -> bytes:
         """Send bytes as they are and return all that comes back."""

@@ -44,7 +44,7 @@ def test_a_file_replaced_meanwhile_comes_whole_old_or_whole_new(stack: Stack) ->
 
     def load() -> None:
         for _ in range(150):
-            answer = stack.ask(url)
+            answer = stack.send(url)
             assert answer.status_code == 200
             assert len(answer.content) == int(answer.headers["Content-Length"])
             seen.add(hashlib.sha256(answer.content).digest())
@@ -63,7 +63,7 @@ def test_a_file_deleted_meanwhile_is_whole_or_not_there(stack: Stack) -> None:
 
     def load() -> None:
         for _ in range(200):
-            answer = stack.ask(url)
+            answer = stack.send(url)
             seen.add(answer.status_code)
             assert answer.status_code == 404 or answer.content == b"whole\n"
 
@@ -83,7 +83,7 @@ def test_a_reload_under_load_fails_no_request(stack: Stack) -> None:
     def ask_on() -> list[int]:
         statuses = []
         while not stop.is_set():
-            statuses.append(stack.ask(url).status_code)
+            statuses.append(stack.send(url).status_code)
         return statuses
 
     with ThreadPoolExecutor(5) as pool:
@@ -108,7 +108,7 @@ def test_a_reload_under_load_fails_no_request(stack: Stack) -> None:
 
 
 def test_the_access_log_names_the_reason_but_no_token(stack: Stack) -> None:
-    missing = stack.ask(stack.sign("c/missing.txt"))
+    missing = stack.send(stack.sign("c/missing.txt"))
     request_id = missing.headers["X-Request-ID"]
     wait_until(lambda: stack.log_has(request_id), what="the refusal is logged")
     line = next(row for row in stack.log().splitlines() if request_id in row)
@@ -136,7 +136,7 @@ def test_no_log_holds_a_token_however_it_is_asked_for(stack: Stack) -> None:
             + host
             + b"\r\n"
         )
-    last = stack.ask(stack.url + "/last-of-all")
+    last = stack.send(stack.url + "/last-of-all")
     request_id = last.headers["X-Request-ID"]
     wait_until(lambda: stack.log_has(request_id), what="the last request is logged")
     stack.assert_clean()

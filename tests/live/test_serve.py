@@ -192,10 +192,7 @@ def test_workers_start_although_the_files_are_away() -> None:
         for pid in old:
             os.kill(pid, signal.SIGKILL)
         wait_until(
-            lambda: (
-                boots(stack) == 2 * len(old)
-                and " 503 " in str(probe(socket_path))
-            ),
+            lambda: boots(stack) == 2 * len(old) and " 503 " in str(probe(socket_path)),
             what="new workers say that they are not ready",
         )
         (stack.home / "away").rename(stack.files)

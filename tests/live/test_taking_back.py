@@ -102,7 +102,7 @@ class World:
                 name: set(
                     pool.map(
                         lambda url: (
-                            self.stack.ask(url, headers=self.bearer).status_code
+                            self.stack.send(url, headers=self.bearer).status_code
                         ),
                         [url] * ROUNDS,
                     )
@@ -215,6 +215,7 @@ def test_what_is_taken_back_ends_in_every_worker_at_once_and_nothing_else_does(
 ) -> None:
     before = world.statuses(world.addresses), world.statuses(world.neighbours)
     take_back(world)
+    world.stack.let_verdicts_end()
     after = world.statuses(world.addresses), world.statuses(world.neighbours)
     assert before == (each(GOOD), each(BESIDE))
     assert after == (each(GOOD | ended), each(BESIDE | beside))
@@ -340,6 +341,7 @@ def test_the_api_makes_and_ends_a_link(world: World, admin: dict[str, str]) -> N
     ended = stack.ask(
         f"{stack.url}/api/v1/revocations", "POST", json={"url": url}, headers=admin
     )
+    stack.let_verdicts_end()
     assert (made.status_code, ended.status_code) == (201, 201)
     assert back.content == b"upload\n"
     assert back.headers["Content-Disposition"] == 'attachment; filename="a.txt"'
@@ -421,7 +423,7 @@ def test_a_retired_key_ends_all_of_its_links_and_no_other_s() -> None:
         keys.write_text(str(stack.keys.newest))
         stack.reload()
         url = world.addresses["tree"]
-        wait_until(lambda: stack.ask(url).status_code == 404, what="it is retired")
+        wait_until(lambda: stack.send(url).status_code == 404, what="it is retired")
         wait_until(
             lambda: world.statuses({"tree": url}) == {"tree": {404}},
             what="every worker has the new ring",

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.delivery.accel import LOCATIONS, accel_headers
+from gateway.delivery.accel import LOCATIONS, accel_headers, verdict_headers
 from gateway.delivery.verdict import Delivery, Source
 from gateway.storage.paths import MAXIMUM_BYTES
 
@@ -100,6 +100,42 @@ def test_any_header_is_one_line_of_ascii(path: str, name: str) -> None:
     headers = accel_headers(delivery(path, name=name, rate=1))
     assert "".join(headers.values()).isascii()
     assert "".join(headers.values()).isprintable()
+
+
+@given(PATHS, st.text())
+def test_any_kept_target_is_the_path_as_it_is(path: str, name: str) -> None:
+    """Nothing decodes it, and its end is marked: nginx trims headers."""
+    told = verdict_headers(delivery(path, name=name))["X-Accel-Target"]
+    assert told.encode("latin-1").decode() == f"{LOCATIONS[Source.FILES]}{path}/"
+
+
+def test_both_ways_tell_the_client_the_same() -> None:
+    """A client can't see whether its verdict was a kept one."""
+    delivered = delivery(rate=1, name="\u65e5", stands_until=1_800_000_000)
+    kept, direct = verdict_headers(delivered), accel_headers(delivered)
+    assert set(kept) ^ set(direct) == {
+        "X-Accel-Expires",
+        "X-Accel-Redirect",
+        "X-Accel-Target",
+    }
+    assert {name: kept[name] for name in kept if name in direct} == {
+        name: direct[name] for name in direct if name in kept
+    }
+
+
+@pytest.mark.parametrize(
+    ("until", "header"),
+    [
+        pytest.param(1_800_000_000, "@1799999999", id="through-the-second-before"),
+        pytest.param(None, None, id="not-at-all"),
+    ],
+)
+def test_nginx_is_told_how_long_a_verdict_stands(
+    until: int | None, header: str | None
+) -> None:
+    """It keeps what it is told a time of, and nothing else."""
+    told = verdict_headers(delivery(stands_until=until))
+    assert told.get("X-Accel-Expires") == header
 
 
 def test_the_location_ends_in_a_slash() -> None:

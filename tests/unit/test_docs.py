@@ -30,7 +30,7 @@ def test_every_setting_reaches_the_containers() -> None:
     compose = (ROOT / "docker-compose.yml").read_text()
     # Fixed in the images; and what no server has a use for.
     own = {"GATEWAY_DATA", "GATEWAY_FILES", "GATEWAY_SOCKET", "GATEWAY_STORE"}
-    own |= {"GATEWAY_TOKEN"}
+    own |= {"GATEWAY_TOKEN", "GATEWAY_VERDICT_CACHE"}
     passed = set(re.findall(r"^ +(GATEWAY_[A-Z_]+):", compose, re.MULTILINE))
     assert set(settings.describe()) - own <= passed
 

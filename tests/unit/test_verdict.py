@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,6 +94,7 @@ def judge(tree: FilesTree, standing: Standing) -> SignedURLJudge:
         types=TYPES,
         standing=standing,
         cache_cap=CAP,
+        ttl=0,
         inline=InlinePolicy(),
     )
 
@@ -181,6 +182,48 @@ def test_a_copy_is_never_kept_beyond_the_links_life_or_the_cap(
 
 
 @pytest.mark.parametrize(
+    ("claims", "ttl", "now", "until"),
+    [
+        pytest.param({}, 1, NOON, NOON + 1, id="one-second"),
+        pytest.param({}, 1, NOON + 0.9, NOON + 1, id="to-the-second-at-most"),
+        pytest.param({}, 7, NOON + 0.9, NOON + 7, id="several-seconds"),
+        pytest.param({}, 0, NOON, None, id="never-kept"),
+        pytest.param(
+            {"expires": NOON + 3}, 7, NOON, NOON + 3, id="until-the-link-ends"
+        ),
+        pytest.param({"expires": NOON + 1}, 7, NOON + 0.9, NOON + 1, id="last-second"),
+        pytest.param({"expires": None}, 7, NOON, NOON + 7, id="endless-link"),
+        pytest.param({"not_before": NOON + 9}, 7, NOON, NOON + 7, id="forgiven-early"),
+        pytest.param(
+            {"networks": (ip_network("192.0.2.0/24"),)},
+            7,
+            NOON,
+            None,
+            id="for-some-clients-only",
+        ),
+    ],
+)
+def test_a_verdict_stands_for_its_time_and_never_beyond_the_links(
+    judge: SignedURLJudge,
+    claims: dict[str, Any],
+    ttl: int,
+    now: float,
+    until: int | None,
+) -> None:
+    """Whole seconds, which is what nginx counts in; for one client it never stands."""
+    verdict = ask(replace(judge, ttl=ttl), now=now, **claims)
+    assert delivered(verdict).stands_until == until
+
+
+def test_a_copy_sent_at_a_verdicts_end_is_not_kept_beyond_the_link(
+    judge: SignedURLJudge,
+) -> None:
+    """The same verdict tells each client the same number of seconds."""
+    verdict = ask(replace(judge, ttl=7), now=NOON + 0.5, expires=NOON + 59)
+    assert delivered(verdict).max_age == 59 - 7
+
+
+@pytest.mark.parametrize(
     ("path", "wish", "is_inline"),
     [
         pytest.param("a.txt", None, True, id="inert"),
@@ -232,6 +275,7 @@ def test_a_type_that_the_operator_opted_in_is_shown(
         types=TYPES,
         standing=standing,
         cache_cap=CAP,
+        ttl=0,
         inline=InlinePolicy(frozenset({"image/svg+xml"})),
     )
     assert delivered(ask(judge, "i.svg", presentation=wish)).is_inline is is_inline
@@ -326,6 +370,7 @@ def test_the_tree_is_not_looked_at_for_a_refused_link(
         types=TYPES,
         standing=standing,
         cache_cap=CAP,
+        ttl=0,
         inline=InlinePolicy(),
     )
     refused(ask(judge, now=now, client=client, **claims))
@@ -343,6 +388,7 @@ def test_the_tree_is_looked_at_once_for_a_good_link(
         types=TYPES,
         standing=standing,
         cache_cap=CAP,
+        ttl=0,
         inline=InlinePolicy(),
     )
     refused(ask(judge))

@@ -144,7 +144,7 @@ def test_what_the_link_does_not_take_is_refused_before_it_comes(
         X_Original_Method="PUT",
         X_Original_Length=headers.get("length", "1"),
     )
-    assert answer.headers.get("X-Admission-Status") == status
+    assert answer.headers.get("X-Refusal-Status") == status
 
 
 def test_content_of_another_kind_than_its_name_says_is_refused(site: Site) -> None:
@@ -379,7 +379,7 @@ def test_a_form_is_admitted_by_its_link(
             "X-Request-ID": "a",
         },
     )
-    assert answer.headers.get("X-Admission-Status") == status
+    assert answer.headers.get("X-Refusal-Status") == status
 
 
 @pytest.mark.parametrize(
@@ -404,4 +404,4 @@ def test_a_form_that_comes_is_counted(
         )
         for request in ("a", "b")
     ]
-    assert [a.headers.get("X-Admission-Status") for a in answers] == statuses
+    assert [a.headers.get("X-Refusal-Status") for a in answers] == statuses

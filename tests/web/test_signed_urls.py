@@ -36,10 +36,11 @@ def test_a_rate_is_passed_on_and_none_is_not(site: Site) -> None:
 
 
 def test_the_cap_bounds_what_a_client_may_keep(site: Site) -> None:
+    # The verdict may be a second old when the file is sent.
     long = site.client.get(site.sign("a.txt"))
     short = site.client.get(site.sign("a.txt", expires=timedelta(seconds=59)))
     assert long.headers["Cache-Control"] == "private, max-age=600"
-    assert short.headers["Cache-Control"] == "private, max-age=59"
+    assert short.headers["Cache-Control"] == "private, max-age=58"
 
 
 def test_an_operator_can_opt_a_type_in(site: Site) -> None:

@@ -67,7 +67,7 @@ class Uploads:
             X_Original_URI=path,
             **{"X_Original_Method": "PATCH", "Content_Type": PIECE, **headers},
         )
-        return int(answer.headers.get("X-Admission-Status", answer.status_code))
+        return int(answer.headers.get("X-Refusal-Status", answer.status_code))
 
     def patch(self, path: str, offset: int, data: bytes) -> TestResponse:
         """Send a piece the way that nginx does; one turn for each."""

@@ -286,8 +286,8 @@ def make_reservations(site: Site) -> int:
 
 def test_a_refused_admission_carries_a_page_in_one_line(site: Site) -> None:
     answer = site.client.get("/_admit", headers=ABOUT)
-    page = answer.headers["X-Admission-Body"]
-    assert (answer.status_code, answer.headers["X-Admission-Status"]) == (403, "401")
+    page = answer.headers["X-Refusal-Body"]
+    assert (answer.status_code, answer.headers["X-Refusal-Status"]) == (403, "401")
     assert page.isascii()
     assert re.search(r"<h1>Who is asking\?</h1>.*Log in</a>", page)
     # nginx takes the headers of an answer in one buffer.
@@ -310,7 +310,7 @@ def test_an_admission_judges_by_the_length(
     site.log_in()
     about = {**ABOUT, "X-Original-Length": str(length)}
     answer = site.client.get("/_admit", headers=about)
-    assert answer.headers["X-Admission-Status"] == status
+    assert answer.headers["X-Refusal-Status"] == status
 
 
 def test_reloading_the_form_s_address_leads_to_the_page(site: Site) -> None:
