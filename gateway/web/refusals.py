@@ -33,12 +33,12 @@ REASON_HEADER: Final = "X-Gateway-Reason"
 #: nginx makes it, for both logs and the page.
 REQUEST_ID_HEADER: Final = "X-Request-ID"
 
+#: nginx sets it, never a client: it asks for a verdict in headers alone.
+VERDICT_HEADER: Final = "X-Verdict"
 #: What a refused subrequest's answer carries.
 STATUS_HEADER: Final = "X-Refusal-Status"
 TYPE_HEADER: Final = "X-Refusal-Type"
 BODY_HEADER: Final = "X-Refusal-Body"
-#: Where nginx asks about a bearer URL beside the request for it.
-VERDICT_PREFIX: Final = "/_verdict"
 
 _PAGE: Final = "text/html"
 _PROBLEMS: Final = ("application/problem+json", "application/json")
@@ -111,10 +111,14 @@ def _http_error(error: HTTPException) -> Response:
     return _told(response)
 
 
+def is_question() -> bool:
+    """Tell whether nginx asks beside the request, for a verdict that it may keep."""
+    return VERDICT_HEADER in request.headers
+
+
 def _told(response: Response) -> Response:
     """Return *response* in the form in which nginx takes it."""
-    is_verdict = request.path.startswith(VERDICT_PREFIX)
-    return carried(response) if is_verdict else response
+    return carried(response) if is_question() else response
 
 
 def _reason(status: HTTPStatus) -> str:

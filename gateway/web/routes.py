@@ -26,7 +26,6 @@
 | GET POST         | ``/api/v1/drops``       | ``drops``         |
 | DELETE           | ``/api/v1/drops/<id>``  | ``drops``         |
 | GET HEAD         | ``/static/<name>``      | nginx by itself   |
-| nginx            | ``/_verdict/s/…``       | ``signed_urls``   |
 | nginx            | ``/_admit``, ``/_cut``  | ``admission``     |
 
 Everything else is 404.
@@ -37,7 +36,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gateway.delivery.accel import verdict_headers
 from gateway.uploads import tus
 from gateway.web import drop_page, files, forms, health, refusals, signed_urls, uploads
 from gateway.web.admission import Admissions, Door
@@ -96,11 +94,6 @@ def register(app: Flask, parts: Parts) -> None:
         "/s/<token>/<path:path>",
         view_func=signed_urls.view(parts.judge, parts.clock),
         methods=["GET"],
-    )
-    app.add_url_rule(
-        f"{refusals.VERDICT_PREFIX}/s/<token>/<path:path>",
-        "verdict",
-        signed_urls.view(parts.judge, parts.clock, verdict_headers),
     )
     app.add_url_rule(
         "/files/<upload_id>/<path:name>",

@@ -238,6 +238,7 @@ class NativeStack(Stack):
             **os.environ,
             "GATEWAY_FILES": str(self.files),
             "GATEWAY_DATA": str(self.home / "data"),
+            "GATEWAY_VERDICT_CACHE": str(self.home / "verdicts"),
             **self.settings,
         }
 
@@ -306,6 +307,9 @@ class NativeStack(Stack):
         return [pid for pid in _descendants(self.process.pid) if name in _command(pid)]
 
 
+SERVICES: Final = ("gateway", "housekeeper", "nginx")
+
+
 class ContainerStack(Stack):
     """``docker compose up`` with a project of its own."""
 
@@ -323,13 +327,13 @@ class ContainerStack(Stack):
         self._compose("kill", "--signal", "HUP")
 
     def log(self) -> str:
-        text = self._compose("logs", "--no-color", "--no-log-prefix")
-        return text.replace("\x1b[2K", "")  # compose clears each line first
+        return "".join(
+            _run(["docker", "logs", self.container(service)]) for service in SERVICES
+        )
 
     def processes(self, name: str) -> list[int]:
         service = {"gunicorn": "gateway"}.get(name, name)
-        container = self._compose("ps", "--quiet", service).strip()
-        listing = _run(["docker", "top", container, "-o", "pid"])
+        listing = _run(["docker", "top", self.container(service), "-o", "pid"])
         return [int(line) for line in listing.split()[1:]]
 
     def gateway(self, *arguments: str) -> str:
@@ -347,10 +351,11 @@ class ContainerStack(Stack):
         self._compose("stop")
 
     def run_in(self, service: str, *command: str) -> str:
-        return self._compose("exec", "--no-TTY", service, *command)
+        return _run(["docker", "exec", self.container(service), *command])
 
     def container(self, service: str) -> str:
-        return self._compose("ps", "--quiet", service).strip()
+        """Return the name that compose has given to a service's only container."""
+        return f"{self.project}-{service}-1"
 
     def _compose(self, *arguments: str) -> str:
         return _run(

@@ -68,7 +68,11 @@ class Nginx:
         self._log = home / "log"
         rendering = NginxConf(
             settings=settings.read(
-                {"GATEWAY_FILES": str(self.files), "GATEWAY_DATA": str(home / "data")}
+                {
+                    "GATEWAY_FILES": str(self.files),
+                    "GATEWAY_DATA": str(home / "data"),
+                    "GATEWAY_VERDICT_CACHE": str(home / "verdicts"),
+                }
             ).settings,
             listen=f"127.0.0.1:{self.port}",
             run=home / "nginx",
@@ -185,6 +189,7 @@ def test_python_is_told_nothing_that_a_client_made_up(nginx: Nginx) -> None:
             "X-Request-ID": "EVIL",
             "X-Sendfile-Type": "EVIL",
             "X-Gateway-Reason": "EVIL",
+            "X-Verdict": "EVIL",
             "Forwarded": "EVIL",
         },
     )

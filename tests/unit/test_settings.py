@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import traceback
 from pathlib import Path
@@ -46,6 +47,7 @@ def test_nothing_set_gives_the_defaults() -> None:
     """Every setting has a default that some command can do with."""
     chosen = settings.read({}).settings
     data = Path.cwd() / "var"
+    digest = hashlib.sha256(bytes(data)).hexdigest()[:16]
     assert chosen.model_dump() == {
         "keys": None,
         "files": None,
@@ -59,6 +61,8 @@ def test_nothing_set_gives_the_defaults() -> None:
         "cors_origins": (),
         "inline_types": (),
         "cache_max_age": 86_400,
+        "verdict_ttl": 1,
+        "verdict_cache": Path("/dev/shm") / f"accel-gateway-{digest}",  # noqa: S108
         "workers": 0,
         "grace": 30,
         "upload_size": 10 * 2**30,
@@ -96,6 +100,8 @@ READ = {
     ),
     "inline_types": (" image/svg+xml,, text/csv ", ("image/svg+xml", "text/csv")),
     "cache_max_age": ("0", 0),
+    "verdict_ttl": ("60", 60),
+    "verdict_cache": ("/run/verdicts", Path("/run/verdicts")),
     "workers": ("256", 256),
     "grace": ("3600", 3600),
     "upload_size": ("1", 1),
@@ -445,6 +451,18 @@ FAULTS = [
         "100001",
         "Input should be less than or equal to 100000",
         id="connections-above",
+    ),
+    pytest.param(
+        "verdict_ttl",
+        "-1",
+        "Input should be greater than or equal to 0",
+        id="verdicts-below",
+    ),
+    pytest.param(
+        "verdict_ttl",
+        "61",
+        "Input should be less than or equal to 60",
+        id="verdicts-above",
     ),
     pytest.param(
         "client_requests",

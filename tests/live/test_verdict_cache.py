@@ -1,0 +1,262 @@
+"""Kept verdicts: Flask is asked seldom, and nothing outlives its time by that."""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from tests.live.stack import NativeStack, Stack, fresh_client, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TTL: Final = 3
+#: Requests at a time.
+CROWD: Final = 16
+
+
+@pytest.fixture(scope="module")
+def kept() -> Iterator[NativeStack]:
+    """Return a gateway that keeps verdicts for longer than a test takes to ask."""
+    stack = NativeStack(GATEWAY_VERDICT_TTL=str(TTL))
+    stack.start()
+    try:
+        yield stack
+        stack.assert_clean()
+    finally:
+        stack.stop()
+
+
+@pytest.fixture
+def url(kept: NativeStack, request: pytest.FixtureRequest) -> str:
+    """Return a new link to a new file."""
+    path = f"v/{abs(hash(request.node.name))}.txt"
+    kept.put(path, b"kept\n")
+    return kept.sign(path)
+
+
+def crowd(stack: Stack, url: str, **options: Any) -> set[int]:
+    """Ask for *url* many times at once; return the statuses."""
+    with ThreadPoolExecutor(CROWD) as pool:
+        answers = pool.map(lambda _: stack.send(url, **options), range(CROWD))
+        return {answer.status_code for answer in answers}
+
+
+def verdicts(stack: Stack, client: str, count: int) -> list[str]:
+    """Return what the access log says of the cache for *count* requests of *client*."""
+
+    def rows() -> list[str]:
+        return [
+            json.loads(row)["verdict_cache"]
+            for row in stack.log().splitlines()
+            if client in row and row.endswith("}")
+        ]
+
+    wait_until(lambda: len(rows()) >= count, what="every request is logged")
+    return rows()
+
+
+def start_of_a_second() -> None:
+    """Wait until most of a second is left: nginx counts whole ones."""
+    wait_until(lambda: time.time() % 1 < 0.2, what="a second begins")
+
+
+def test_a_link_that_is_asked_for_again_is_not_judged_again(
+    kept: NativeStack, url: str
+) -> None:
+    client = fresh_client()
+    start_of_a_second()
+    statuses = {kept.send(url, client=client).status_code for _ in range(12)}
+    assert statuses == {200}
+    assert verdicts(kept, client, 12) == ["MISS", "MISS", *["HIT"] * 10]
+
+
+def test_every_method_range_query_and_condition_shares_one_verdict(
+    kept: NativeStack, url: str
+) -> None:
+    client = fresh_client()
+    start_of_a_second()
+    first, _ = (kept.send(url, client=client) for _ in range(2))
+    etag = first.headers["ETag"]
+    answers = [
+        kept.send(url, "HEAD", client),
+        kept.send(f"{url}?utm_source=mail", client=client),
+        kept.send(url, client=client, headers={"Range": "bytes=1-2"}),
+        kept.send(url, client=client, headers={"Range": "bytes=99-"}),
+        kept.send(url, client=client, headers={"If-None-Match": etag}),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 206, 416, 304]
+    assert answers[2].content == b"ep"
+    assert verdicts(kept, client, 7)[2:] == ["HIT"] * 5
+
+
+def test_a_crowd_at_a_new_link_is_one_question(kept: NativeStack, url: str) -> None:
+    """Or two: what is asked for once is not worth keeping."""
+    client = fresh_client()
+    start_of_a_second()
+    assert kept.send(url, client=client).status_code == 200
+    assert crowd(kept, url, client=client) == {200}
+    seen = verdicts(kept, client, CROWD + 1)
+    assert seen.count("HIT") >= CROWD // 2
+
+
+def test_a_hot_link_that_is_revoked_is_dead_within_the_time(
+    kept: NativeStack, url: str
+) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        revoked = False
+
+        def keep_asking() -> list[int]:
+            statuses = []
+            while not revoked or time.time() < over + 1:
+                asked = time.time()
+                status = kept.send(url).status_code
+                statuses += [status] if revoked and asked > over else []
+            return statuses
+
+        over = float("inf")
+        asking = [pool.submit(keep_asking) for _ in range(2)]
+        kept.gateway("revoke", url)
+        over = time.time() + TTL
+        revoked = True
+        late = [status for each in asking for status in each.result()]
+    assert set(late) == {410}
+
+
+def test_an_idle_link_that_is_revoked_does_not_work_once_more(
+    kept: NativeStack, url: str
+) -> None:
+    """Its verdict lies in the cache, and is over: nobody gets it."""
+    assert {kept.send(url).status_code for _ in range(3)} == {200}
+    idle = time.time() + TTL + 1
+    kept.gateway("revoke", url)
+    wait_until(lambda: time.time() > idle, what="the link has been idle for a while")
+    assert crowd(kept, url) == {410}
+
+
+def test_a_verdict_ends_with_its_link_to_the_second(kept: NativeStack) -> None:
+    kept.put("v/short.txt")
+    start_of_a_second()
+    end = int(time.time()) + 2
+    url = kept.sign("v/short.txt", expires=datetime.fromtimestamp(end, UTC))
+    seen: list[tuple[float, float, int]] = []
+
+    def is_over() -> bool:
+        before = time.time()
+        status = kept.send(url).status_code
+        seen.append((before, time.time(), status))
+        return status == 410
+
+    wait_until(is_over, what="the link is over")
+    assert all(status == 200 for _, after, status in seen if after < end)
+    assert all(status == 410 for before, _, status in seen if before >= end)
+
+
+def test_a_link_begins_when_it_is_to_although_it_was_refused_before(
+    kept: NativeStack,
+) -> None:
+    kept.put("v/early.txt")
+    # Forgiven for a minute before: a clock that runs ahead.
+    begin = int(time.time()) + 2
+    url = kept.sign("v/early.txt", not_before=datetime.fromtimestamp(begin + 60, UTC))
+    assert crowd(kept, url) == {403}
+    wait_until(lambda: time.time() >= begin, what="its time has come")
+    assert crowd(kept, url) == {200}
+
+
+def test_a_link_to_certain_networks_is_judged_each_time(kept: NativeStack) -> None:
+    kept.put("v/bound.txt")
+    url = kept.sign("v/bound.txt", networks=["192.0.2.0/24"])
+    statuses = [
+        kept.send(url, client=client).status_code
+        for client in ("192.0.2.1", "192.0.2.1", "198.51.100.1", "192.0.2.2")
+    ]
+    assert statuses == [200, 200, 403, 200]
+    assert set(verdicts(kept, "192.0.2.1", 2)) == {""}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({"Cookie": "session=x"}, id="cookie"),
+        pytest.param({"Authorization": "Bearer x"}, id="token"),
+        pytest.param({"Accept": "application/json"}, id="accept"),
+    ],
+)
+def test_nothing_that_one_client_sends_counts_for_another(
+    kept: NativeStack, url: str, headers: dict[str, str]
+) -> None:
+    answers = [kept.send(url, headers=headers) for _ in range(3)]
+    answers.append(kept.send(url))
+    assert {answer.content for answer in answers} == {b"kept\n"}
+
+
+def test_a_refusal_is_not_kept(kept: NativeStack) -> None:
+    url = kept.sign("v/late.txt")
+    assert {kept.send(url).status_code for _ in range(4)} == {404}
+    kept.put("v/late.txt")
+    assert kept.send(url).status_code == 200
+
+
+def test_a_refusal_is_asked_for_once(kept: NativeStack) -> None:
+    client = fresh_client()
+    url = kept.sign("v/nowhere.txt")
+    assert kept.send(url, client=client).status_code == 404
+    [row] = [json.loads(row) for row in _rows(kept, client)]
+    assert (row["reason"], row["verdict_cache"]) == ("not-servable:missing", "MISS")
+
+
+def _rows(stack: Stack, client: str) -> list[str]:
+    wait_until(lambda: stack.log_has(client), what="the request is logged")
+    return [row for row in stack.log().splitlines() if client in row]
+
+
+def test_the_verdicts_are_for_the_gateway_alone(kept: NativeStack, url: str) -> None:
+    for _ in range(3):
+        assert kept.send(url).status_code == 200
+    folder = kept.home / "verdicts"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert any(url.split("/")[4] in path.read_text("latin-1") for path in _files(kept))
+
+
+def _files(stack: NativeStack) -> list[Path]:
+    folder = stack.home / "verdicts"
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_no_client_can_ask_for_the_verdict_itself(kept: NativeStack, url: str) -> None:
+    bound = kept.sign("v/bound.txt", networks=["192.0.2.0/24"])
+    kept.put("v/bound.txt", b"kept\n")
+    headers = {"X-Verdict": "asked"}
+    answers = [
+        kept.send(url, headers=headers),
+        kept.send(bound, client="192.0.2.1", headers=headers),
+    ]
+    assert {answer.content for answer in answers} == {b"kept\n"}
+    assert not [answer for answer in answers if "X-Accel-Target" in answer.headers]
+    assert kept.send(f"{kept.url}/_verdict").status_code == 404
+
+
+def test_without_gunicorn_a_kept_verdict_delivers_and_others_say_try_again() -> None:
+    stack = NativeStack(GATEWAY_VERDICT_TTL="60")
+    stack.start()
+    try:
+        stack.put("a.txt", b"kept\n")
+        hot, cold = stack.sign("a.txt"), stack.sign("a.txt", name="b.txt")
+        before = {stack.send(hot).status_code for _ in range(3)}
+        socket = stack.home / "data" / "run" / "gunicorn.sock"
+        socket.rename(f"{socket}.away")
+        delivered, refused = stack.send(hot), stack.send(cold)
+        socket.with_name("gunicorn.sock.away").rename(socket)
+    finally:
+        stack.stop()
+    assert before == {200}
+    assert (delivered.status_code, delivered.content) == (200, b"kept\n")
+    assert refused.status_code == 503
+    assert refused.headers["Retry-After"] == "5"
