@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class LinkedUpload:
-    """Where its content lies below the blobs' folder, its type, and its owner."""
+    """Where its content lies below the blobs' folder, its bytes, type and owner."""
 
     blob: str
+    size: int
     media_type: str
     is_owner_disabled: bool
 
@@ -29,7 +30,12 @@ class LinkedUploads:
     def __init__(self, reader: Reader) -> None:
         self._by_id = Lookup(
             reader,
-            select(uploads.c.blob, uploads.c.media_type, users.c.is_disabled)
+            select(
+                uploads.c.blob,
+                uploads.c.size,
+                uploads.c.media_type,
+                users.c.is_disabled,
+            )
             .join(users, users.c.id == uploads.c.owner_id)
             .where(uploads.c.id == bindparam("upload_id")),
         )
@@ -39,7 +45,10 @@ class LinkedUploads:
         row = self._by_id.first(upload_id)
         if row is None:
             return None
-        blob, media_type, is_disabled = row
+        blob, size, media_type, is_disabled = row
         return LinkedUpload(
-            blob=blob, media_type=media_type, is_owner_disabled=bool(is_disabled)
+            blob=blob,
+            size=size,
+            media_type=media_type,
+            is_owner_disabled=bool(is_disabled),
         )

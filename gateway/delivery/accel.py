@@ -17,9 +17,17 @@ from gateway.delivery.verdict import Source
 if TYPE_CHECKING:
     from gateway.delivery.verdict import Delivery
 
-#: The internal locations, in ``nginx/snippets/gateway.conf``.  They end in ``/`` on
-#: both sides: without it a header could name a neighbour.
-LOCATIONS: Final = {Source.FILES: "/_files/", Source.BLOBS: "/_blobs/"}
+#: nginx's internal locations, by source and by whether a file is large.  They end in
+#: ``/`` on both sides: without it a header could name a neighbour.
+LOCATIONS: Final = {
+    (Source.FILES, False): "/_files/",
+    (Source.FILES, True): "/_large_files/",
+    (Source.BLOBS, False): "/_blobs/",
+    (Source.BLOBS, True): "/_large_blobs/",
+}
+#: Bytes from which a file is read in threads.  For a smaller one the hand-over costs
+#: more than all else; should it have to come from a disk, that is one access.
+LARGE: Final = 256 * 1024
 
 
 def accel_headers(delivery: Delivery) -> dict[str, str]:
@@ -28,7 +36,7 @@ def accel_headers(delivery: Delivery) -> dict[str, str]:
     nginx percent-decodes the location once and cuts it at ``?``: it is
     encoded here, once, and nowhere else.
     """
-    location = LOCATIONS[delivery.source] + quote(delivery.target)
+    location = _prefix(delivery) + quote(delivery.target)
     return {"X-Accel-Redirect": location, **_facts(delivery)}
 
 
@@ -39,11 +47,15 @@ def verdict_headers(delivery: Delivery) -> dict[str, str]:
     a ``/`` stands behind it.  nginx keeps an answer through the second that
     X-Accel-Expires names.
     """
-    target = f"{LOCATIONS[delivery.source]}{delivery.target}/"
+    target = f"{_prefix(delivery)}{delivery.target}/"
     headers = {"X-Accel-Target": target.encode().decode("latin-1")}
     if delivery.stands_until is not None:
         headers["X-Accel-Expires"] = f"@{delivery.stands_until - 1}"
     return headers | _facts(delivery)
+
+
+def _prefix(delivery: Delivery) -> str:
+    return LOCATIONS[delivery.source, delivery.size >= LARGE]
 
 
 def _facts(delivery: Delivery) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.errors import RefusedError
 from gateway.links import policy, signed_url
@@ -31,14 +31,16 @@ class Source(StrEnum):
 class Delivery:
     """Send this file.
 
-    ``target`` is its symlink-free path below ``source``, ``name`` what a
-    browser saves it as, ``max_age`` the seconds that the client may keep it,
-    ``rate`` bytes a second or None for full speed.  ``stands_until`` is the Unix
-    second from which the verdict must be asked for anew; None is at once.
+    ``target`` is its symlink-free path below ``source``, ``size`` its bytes,
+    ``name`` what a browser saves it as, ``max_age`` the seconds that the client
+    may keep it, ``rate`` bytes a second or None for full speed.  ``stands_until``
+    is the Unix second from which the verdict must be asked for anew; None is at
+    once.
     """
 
     source: Source
     target: str
+    size: int
     name: str
     is_inline: bool
     max_age: int
@@ -71,6 +73,13 @@ class InlinePolicy:
 Verdict = Delivery | Refusal
 
 
+class _Found(NamedTuple):
+    source: Source
+    target: str
+    size: int
+    media_type: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class SignedURLJudge:
     """Judges requests for signed URLs.
@@ -100,16 +109,17 @@ class SignedURLJudge:
             claims = link.claims
             policy.check(claims, now=now, client=client)
             self.standing.check(link, path.text)
-            source, target, media_type = self._find(claims, path)
+            found = self._find(claims, path)
         except RefusedError as error:
             return Refusal(error)
         until = self._until(claims, now)
         return Delivery(
-            source=source,
-            target=target,
+            source=found.source,
+            target=found.target,
+            size=found.size,
             name=claims.name or path.name,
             is_inline=claims.presentation is not Presentation.ATTACHMENT
-            and self.inline.allows(media_type),
+            and self.inline.allows(found.media_type),
             max_age=self._max_age(claims, until),
             rate=claims.rate,
             stands_until=until if self.ttl and not claims.networks else None,
@@ -126,10 +136,10 @@ class SignedURLJudge:
             return self.cache_cap
         return min(self.cache_cap, claims.expires - until)
 
-    def _find(self, claims: Claims, path: FilePath) -> tuple[Source, str, str]:
-        """Return where the file lies, its path there, and its media type."""
+    def _find(self, claims: Claims, path: FilePath) -> _Found:
         if claims.upload is not None:
             upload = self.standing.upload(claims.upload)
-            return Source.BLOBS, upload.blob, upload.media_type
-        target = self.tree.locate(path)
-        return Source.FILES, target.text, self.types.of(target.name)
+            return _Found(Source.BLOBS, upload.blob, upload.size, upload.media_type)
+        found = self.tree.locate(path)
+        media_type = self.types.of(found.path.name)
+        return _Found(Source.FILES, found.path.text, found.size, media_type)

@@ -21,6 +21,14 @@ _TRIES: Final = 16
 
 
 @dataclass(frozen=True)
+class FoundFile:
+    """A regular file: its symlink-free path below the root, and its bytes."""
+
+    path: FilePath
+    size: int
+
+
+@dataclass(frozen=True)
 class FilesTree:
     """The folder ``GATEWAY_FILES``.
 
@@ -36,8 +44,8 @@ class FilesTree:
         """Tell whether the root is there and can be entered."""
         return os.access(self.root, os.R_OK | os.X_OK)
 
-    def locate(self, path: FilePath) -> FilePath:
-        """Return the symlink-free path, below the root, of a regular file.
+    def locate(self, path: FilePath) -> FoundFile:
+        """Return where a regular file lies, below the root.
 
         Where a link leads is read off the opened file descriptor, not worked
         out from text, and nginx then opens the answer with symlinks disabled:
@@ -48,19 +56,20 @@ class FilesTree:
         try:
             root = _real_path(os.open(self.root, _LOOK | os.O_DIRECTORY))
             for _ in range(_TRIES):
-                real = _real_file(f"{root}/{path.text}")
-                if real is not None:
+                found = _real_file(f"{root}/{path.text}")
+                if found is not None:
                     break
             else:
                 raise NotServableError("changing")
         except OSError:
             raise NotServableError("missing") from None
+        real, size = found
         prefix = f"{root.rstrip('/')}/"
         if not real.startswith(prefix):
             raise NotServableError("outside")
         if self._is_private(real):
             raise NotServableError("private")
-        return FilePath.parse(real[len(prefix) :])
+        return FoundFile(FilePath.parse(real[len(prefix) :]), size)
 
     def _is_private(self, real: str) -> bool:
         if self.private is None:
@@ -74,8 +83,8 @@ class FilesTree:
         return real.startswith(f"{private.rstrip('/')}/")
 
 
-def _real_file(path: str) -> str | None:
-    """Return where *path* leads, or None if it was replaced at that moment.
+def _real_file(path: str) -> tuple[str, int] | None:
+    """Return where *path* leads and its bytes, or None if it was replaced just now.
 
     The kernel names a replaced file ``... (deleted)``, as a file may well be
     called: only the same inode under the name that was read is an answer.
@@ -92,7 +101,7 @@ def _real_file(path: str) -> str | None:
         found = os.lstat(real)
     except FileNotFoundError:
         return None
-    return real if os.path.samestat(opened, found) else None
+    return (real, opened.st_size) if os.path.samestat(opened, found) else None
 
 
 def _real_path(descriptor: int) -> str:

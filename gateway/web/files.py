@@ -39,6 +39,7 @@ def view(
                 Delivery(
                     source=Source.BLOBS,
                     target=upload.blob,
+                    size=upload.size,
                     name=upload.name,
                     is_inline=inline.allows(upload.media_type)
                     and wish != Presentation.ATTACHMENT,

@@ -195,7 +195,10 @@ def test_an_upload_is_found_with_its_owner_s_state(
     with database.write() as connection:
         users.set_disabled(connection, ann, is_disabled=True)
     expected = LinkedUpload(
-        blob=upload.blob, media_type="text/plain", is_owner_disabled=False
+        blob=upload.blob,
+        size=upload.size,
+        media_type="text/plain",
+        is_owner_disabled=False,
     )
     assert enabled == expected
     assert linked.by_id(upload.id) == replace(expected, is_owner_disabled=True)

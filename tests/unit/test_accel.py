@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.delivery.accel import LOCATIONS, accel_headers, verdict_headers
+from gateway.delivery.accel import LARGE, LOCATIONS, accel_headers, verdict_headers
 from gateway.delivery.verdict import Delivery, Source
 from gateway.storage.paths import MAXIMUM_BYTES
 
@@ -28,6 +28,7 @@ KEPT = {
 ROOT = Path(__file__).resolve().parents[2]
 #: Bytes of the status line and of what gunicorn and Flask add, rounded up.
 STATUS_AND_DATE = 512
+SMALL_FILES = LOCATIONS[Source.FILES, False]
 ACTED_ON = {"X-Accel-Redirect", "X-Accel-Limit-Rate"}
 
 
@@ -35,6 +36,7 @@ def delivery(path: str = "a.txt", **changes: Any) -> Delivery:
     """Return a delivery of *path*, plain but for *changes*."""
     facts: dict[str, Any] = {
         "source": Source.FILES,
+        "size": 1,
         "name": "a.txt",
         "is_inline": True,
         "max_age": 60,
@@ -74,7 +76,7 @@ def location(path: str) -> str:
 )
 def test_the_location_is_the_path_encoded_once(path: str, encoded: str) -> None:
     """What nginx decodes once is the path of the file, letter for letter."""
-    assert location(path) == f"{LOCATIONS[Source.FILES]}{encoded}"
+    assert location(path) == f"{SMALL_FILES}{encoded}"
 
 
 SEGMENT = st.text(
@@ -89,7 +91,7 @@ PATHS = st.lists(SEGMENT, min_size=1, max_size=5).map("/".join)
 def test_any_location_decodes_to_the_path(path: str) -> None:
     """Nothing that ends a location or a header is left bare."""
     told = location(path)
-    assert unquote(told, errors="strict") == LOCATIONS[Source.FILES] + path
+    assert unquote(told, errors="strict") == SMALL_FILES + path
     assert told.isascii()
     assert not set(told) & set("?# \\\r\n")
 
@@ -106,7 +108,7 @@ def test_any_header_is_one_line_of_ascii(path: str, name: str) -> None:
 def test_any_kept_target_is_the_path_as_it_is(path: str, name: str) -> None:
     """Nothing decodes it, and its end is marked: nginx trims headers."""
     told = verdict_headers(delivery(path, name=name))["X-Accel-Target"]
-    assert told.encode("latin-1").decode() == f"{LOCATIONS[Source.FILES]}{path}/"
+    assert told.encode("latin-1").decode() == f"{SMALL_FILES}{path}/"
 
 
 def test_both_ways_tell_the_client_the_same() -> None:
@@ -140,7 +142,25 @@ def test_nginx_is_told_how_long_a_verdict_stands(
 
 def test_the_location_ends_in_a_slash() -> None:
     """Without it a path could reach a folder beside the tree."""
-    assert LOCATIONS[Source.FILES] == "/_files/"
+    assert SMALL_FILES == "/_files/"
+
+
+@pytest.mark.parametrize(
+    ("source", "size", "prefix"),
+    [
+        pytest.param(Source.FILES, LARGE - 1, "/_files/", id="small-file"),
+        pytest.param(Source.FILES, LARGE, "/_large_files/", id="large-file"),
+        pytest.param(Source.BLOBS, 0, "/_blobs/", id="empty-upload"),
+        pytest.param(Source.BLOBS, LARGE, "/_large_blobs/", id="large-upload"),
+    ],
+)
+def test_a_large_file_is_sent_from_where_threads_read(
+    source: Source, size: int, prefix: str
+) -> None:
+    """What comes from a slow disk must hold up nobody else."""
+    told = delivery("a", source=source, size=size)
+    assert accel_headers(told)["X-Accel-Redirect"] == f"{prefix}a"
+    assert verdict_headers(told)["X-Accel-Target"] == f"{prefix}a/"
 
 
 def test_every_header_survives_nginx() -> None:
@@ -163,7 +183,7 @@ def test_the_type_is_left_to_nginx() -> None:
 )
 def test_the_longest_path_and_name_fit_the_buffer_of_nginx(name: str) -> None:
     """A header that is too big for it is a 503 on a genuine link."""
-    conf = (ROOT / "nginx/snippets/facts.conf").read_text("utf-8")
+    conf = (ROOT / "nginx/snippets/answers.conf").read_text("utf-8")
     [kilobytes] = re.findall(r"^proxy_buffer_size (\d+)k;$", conf, re.MULTILINE)
     path = "/".join([name] * 16)[: MAXIMUM_BYTES // 3]
     told = str(accel_headers(delivery(path, name=name, rate=2**53 - 1)))

@@ -436,7 +436,7 @@ def test_a_location_that_no_longer_fits_is_found(
 ) -> None:
     """Each part of the tie, loosened in a copy, parts the two sides."""
     nginx = Path(shutil.copytree(ROOT / "nginx", tmp_path / "nginx"))
-    conf = nginx / "snippets/gateway.conf"
+    conf = nginx / "snippets/files.conf"
     text = conf.read_text("utf-8")
     conf.write_text(text.replace(old, new), "utf-8")
     assert old in text
@@ -448,7 +448,7 @@ def test_an_internal_location_that_python_does_not_know_is_found(
 ) -> None:
     """A new one in nginx is not finished without its prefix in Python."""
     nginx = Path(shutil.copytree(ROOT / "nginx", tmp_path / "nginx"))
-    (nginx / "snippets/blobs.conf").write_text(
-        "location /_blobs/ {\n    internal;\n    alias /srv/blobs/;\n}\n"
+    (nginx / "snippets/buckets.conf").write_text(
+        "location /_buckets/ {\n    internal;\n    alias /srv/buckets/;\n}\n"
     )
-    assert internal(nginx) - {PAGES} == prefixes() | {"/_blobs/"}
+    assert internal(nginx) - {PAGES} == prefixes() | {"/_buckets/"}

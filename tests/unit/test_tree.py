@@ -107,7 +107,7 @@ def replaced(root: Path) -> Iterator[None]:
 def outcome(tree: FilesTree, path: str) -> str:
     """Return where *path* was located, or the fact of its refusal in brackets."""
     try:
-        return tree.locate(FilePath.parse(path)).text
+        return tree.locate(FilePath.parse(path)).path.text
     except NotServableError as refusal:
         return f"[{refusal.fact}]"
 
@@ -161,7 +161,7 @@ def test_a_file_is_located_by_its_real_path(
     tree: FilesTree, path: str, real: str
 ) -> None:
     """Links inside the tree are followed and taken out of the answer."""
-    assert tree.locate(FilePath.parse(path)).text == real
+    assert tree.locate(FilePath.parse(path)).path.text == real
 
 
 @pytest.mark.parametrize(("path", "fact"), REFUSED)

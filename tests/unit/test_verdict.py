@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gateway.storage.paths import FilePath
+    from gateway.storage.tree import FoundFile
 
 NOON = 1_800_000_000
 CAP = 600
@@ -58,7 +59,7 @@ class LookedUp(FilesTree):
 
     looks: list[str] = field(default_factory=list)
 
-    def locate(self, path: FilePath) -> FilePath:
+    def locate(self, path: FilePath) -> FoundFile:
         """Note the path and look for it."""
         self.looks.append(path.text)
         return super().locate(path)
@@ -129,11 +130,12 @@ def ask(
     return judge.judge(token(path, **claims), path.encode(), now=now, client=client)
 
 
-def test_a_good_link_delivers_its_file(judge: SignedURLJudge) -> None:
+def test_a_good_link_delivers_its_file(judge: SignedURLJudge, tree: FilesTree) -> None:
     """All that nginx must know about a delivery, from one plain link."""
     assert ask(judge) == Delivery(
         source=Source.FILES,
         target="a.txt",
+        size=(tree.root / "a.txt").stat().st_size,
         name="a.txt",
         is_inline=True,
         max_age=CAP,
