@@ -45,13 +45,18 @@ def verdict_headers(delivery: Delivery) -> dict[str, str]:
 
     The target is not encoded, since nothing decodes it; as nginx trims a header,
     a ``/`` stands behind it.  nginx keeps an answer through the second that
-    X-Accel-Expires names.
+    X-Accel-Expires names, and while it asks anew for as long as Cache-Control says,
+    which here is nginx's own: the client's travels beside it.
     """
     target = f"{_prefix(delivery)}{delivery.target}/"
-    headers = {"X-Accel-Target": target.encode().decode("latin-1")}
-    if delivery.stands_until is not None:
-        headers["X-Accel-Expires"] = f"@{delivery.stands_until - 1}"
-    return headers | _facts(delivery)
+    headers = _facts(delivery)
+    headers["X-Accel-Cache-Control"] = headers.pop("Cache-Control")
+    headers["X-Accel-Target"] = target.encode().decode("latin-1")
+    if delivery.stands_until is not None and delivery.renew_from is not None:
+        headers["X-Accel-Expires"] = f"@{delivery.renew_from - 1}"
+        overlap = delivery.stands_until - delivery.renew_from
+        headers["Cache-Control"] = f"stale-while-revalidate={overlap}"
+    return headers
 
 
 def _prefix(delivery: Delivery) -> str:

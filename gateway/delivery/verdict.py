@@ -34,8 +34,9 @@ class Delivery:
     ``target`` is its symlink-free path below ``source``, ``size`` its bytes,
     ``name`` what a browser saves it as, ``max_age`` the seconds that the client
     may keep it, ``rate`` bytes a second or None for full speed.  ``stands_until``
-    is the Unix second from which the verdict must be asked for anew; None is at
-    once.
+    is the Unix second from which the verdict holds no more, None if it holds for
+    this request alone; from ``renew_from`` on one request asks anew, while others
+    still go by this one.
     """
 
     source: Source
@@ -46,6 +47,7 @@ class Delivery:
     max_age: int
     rate: int | None
     stands_until: int | None = None
+    renew_from: int | None = None
 
 
 @dataclass(frozen=True)
@@ -122,13 +124,19 @@ class SignedURLJudge:
             and self.inline.allows(found.media_type),
             max_age=self._max_age(claims, until),
             rate=claims.rate,
-            stands_until=until if self.ttl and not claims.networks else None,
+            **self._standing(claims, until),
         )
 
     def _until(self, claims: Claims, now: float) -> int:
         """Return the second in which the verdict is over, at the latest."""
         until = max(int(now) + self.ttl, ceil(now))
         return until if claims.expires is None else min(until, claims.expires)
+
+    def _standing(self, claims: Claims, until: int) -> dict[str, int]:
+        if claims.networks or not self.ttl:
+            return {}
+        # Of a single second none is left for both.
+        return {"stands_until": until, "renew_from": until - (self.ttl > 1)}
 
     def _max_age(self, claims: Claims, until: int) -> int:
         """Return what a client may keep that is sent just before *until*."""

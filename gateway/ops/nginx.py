@@ -39,8 +39,9 @@ class NginxConf:
     def values(self) -> dict[str, str]:
         """Return the value of every placeholder."""
         settings = self.settings
+        ttl = settings.verdict_ttl
         return {
-            "GATEWAY_BEARER_URLS": "cached" if settings.verdict_ttl else "asked",
+            "GATEWAY_BEARER_URLS": "cached" if ttl else "asked",
             "GATEWAY_ACCESS_LOG": self.access_log,
             "GATEWAY_CLIENT_CONNECTIONS": str(settings.client_connections),
             "GATEWAY_CLIENT_REQUESTS": str(settings.client_requests),
@@ -59,6 +60,8 @@ class NginxConf:
             "GATEWAY_STORE": str(settings.store),
             "GATEWAY_UPLOAD_SIZE": str(settings.upload_size),
             "GATEWAY_VERDICT_CACHE": str(settings.verdict_cache),
+            "GATEWAY_VERDICT_EPOCH": "$gateway_second" if ttl == 1 else "",
+            "GATEWAY_VERDICT_TTL": str(max(1, ttl)),
         }
 
     def files(self) -> dict[str, str]:

@@ -213,8 +213,25 @@ def test_a_verdict_stands_for_its_time_and_never_beyond_the_links(
     until: int | None,
 ) -> None:
     """Whole seconds, which is what nginx counts in; for one client it never stands."""
-    verdict = ask(replace(judge, ttl=ttl), now=now, **claims)
-    assert delivered(verdict).stands_until == until
+    verdict = delivered(ask(replace(judge, ttl=ttl), now=now, **claims))
+    assert verdict.stands_until == until
+
+
+@pytest.mark.parametrize(
+    ("ttl", "overlap"),
+    [
+        pytest.param(1, 0, id="one-second"),
+        pytest.param(2, 1, id="two-seconds"),
+        pytest.param(60, 1, id="a-minute"),
+    ],
+)
+def test_a_verdict_is_renewed_in_its_last_second_if_it_has_others(
+    judge: SignedURLJudge, ttl: int, overlap: int
+) -> None:
+    """One request asks for the next, and nobody has to wait for it."""
+    verdict = delivered(ask(replace(judge, ttl=ttl)))
+    assert verdict.stands_until == NOON + ttl
+    assert verdict.renew_from == NOON + ttl - overlap
 
 
 def test_a_copy_sent_at_a_verdicts_end_is_not_kept_beyond_the_link(
