@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import re
 import shutil
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 import requests
 
 from gateway.links import Key, KeyRing, LinkSigner
+from tests.live.shell import Shell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,6 +93,7 @@ class Stack(ABC):
         self.keys = KeyRing((Key.generate(), Key.generate()))
         self.signer = LinkSigner(self.keys, self.url)
         self.tokens: set[str] = set()
+        self._shell: Shell | None = None
         self.settings = {
             "GATEWAY_CLIENT_CONNECTIONS": str(CONNECTIONS),
             "GATEWAY_CORS_ORIGINS": ORIGIN,
@@ -199,8 +202,24 @@ class Stack(ABC):
         """Return everything that nginx and gunicorn have logged."""
 
     @abstractmethod
+    def open_shell(self) -> Shell:
+        """Return a Python that runs commands where the gateway's run."""
+
+    def close_shell(self) -> None:
+        """End it; the next command opens another one."""
+        if self._shell:
+            self._shell.close()
+        self._shell = None
+
+    @property
+    def shell(self) -> Shell:
+        if self._shell is None:
+            self._shell = self.open_shell()
+        return self._shell
+
     def gateway(self, *arguments: str) -> str:
         """Run a command of the gateway's, where it runs; return what it prints."""
+        return self.shell.run("gateway", *arguments)
 
     @abstractmethod
     def store(self) -> list[str]:
@@ -233,6 +252,7 @@ class NativeStack(Stack):
 
     def prepare(self) -> None:
         """Fix the environment, so that commands run before the start."""
+        self.close_shell()
         self._log = self.home / "log"
         self.environment = {
             **os.environ,
@@ -262,6 +282,7 @@ class NativeStack(Stack):
         assert self.process.poll() is None, self.log()
 
     def stop(self) -> None:
+        self.close_shell()
         self.process.send_signal(signal.SIGTERM)
         try:
             status = self.process.wait(20)
@@ -293,9 +314,8 @@ class NativeStack(Stack):
     def log(self) -> str:
         return self._log.read_text(errors="replace")
 
-    def gateway(self, *arguments: str) -> str:
-        command = [sys.executable, "-m", "gateway", *arguments]
-        return _run(command, env=self.environment)
+    def open_shell(self) -> Shell:
+        return Shell(sys.executable, env=self.environment)
 
     def store(self) -> list[str]:
         root = self.home / "data" / "store"
@@ -320,6 +340,7 @@ class ContainerStack(Stack):
         self._compose("up", "--build", "--wait", "--quiet-pull")
 
     def stop(self) -> None:
+        self.close_shell()
         self._compose("down", "--volumes", "--remove-orphans", "--timeout", "15")
         shutil.rmtree(self.home)
 
@@ -332,22 +353,26 @@ class ContainerStack(Stack):
         )
 
     def processes(self, name: str) -> list[int]:
-        service = {"gunicorn": "gateway"}.get(name, name)
-        listing = _run(["docker", "top", self.container(service), "-o", "pid"])
-        return [int(line) for line in listing.split()[1:]]
+        # Not those that the engine runs beside, as checks of health and the shell.
+        first = self.inspect({"gunicorn": "gateway"}.get(name, name))["State"]["Pid"]
+        return [pid for pid in (first, *_descendants(first)) if name in _command(pid)]
 
-    def gateway(self, *arguments: str) -> str:
-        return self.run_in("gateway", "gateway", *arguments)
+    def open_shell(self) -> Shell:
+        container = self.container("gateway")
+        return Shell("docker", "exec", "--interactive", container, "python")
 
     def store(self) -> list[str]:
         root = "/var/lib/gateway-store"
-        found = self.run_in("gateway", "find", root, "-type", "f", "-printf", "%P\n")
+        listing = ("-ignore_readdir_race", "-type", "f", "-printf", "%P\n")
+        found = self.shell.run("find", root, *listing)
         return sorted(found.split())
 
     def recreate(self) -> None:
+        self.close_shell()
         self._compose("up", "--wait", "--force-recreate")
 
     def pause(self) -> None:
+        self.close_shell()
         self._compose("stop")
 
     def run_in(self, service: str, *command: str) -> str:
@@ -356,6 +381,12 @@ class ContainerStack(Stack):
     def container(self, service: str) -> str:
         """Return the name that compose has given to a service's only container."""
         return f"{self.project}-{service}-1"
+
+    def inspect(self, service: str) -> dict[str, Any]:
+        """Return what the engine knows of a service's container."""
+        known = json.loads(_run(["docker", "inspect", self.container(service)]))
+        facts: dict[str, Any] = known[0]
+        return facts
 
     def _compose(self, *arguments: str) -> str:
         return _run(
