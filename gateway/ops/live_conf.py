@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -65,10 +66,20 @@ def find_nginx() -> str:
     return path
 
 
+def directives() -> str:
+    """Return what depends on how nginx is started, and stands in no file.
+
+    It goes with every look at the configuration: even one that only checks it gives
+    the cache's folder to the user who is named there.
+    """
+    # Workers of another user could not read the socket and the files.
+    return "daemon off; user root;" if os.geteuid() == 0 else "daemon off;"
+
+
 def check_conf(path: Path) -> None:
     """Let nginx check a configuration; raise SuperviseError with its words."""
     check = subprocess.run(
-        [find_nginx(), "-e", "stderr", "-q", "-t", "-c", path],
+        [find_nginx(), "-e", "stderr", "-q", "-t", "-g", directives(), "-c", path],
         capture_output=True,
         check=False,
     )

@@ -19,7 +19,7 @@ from gateway.address import accepts, check_free
 from gateway.assets import asset
 from gateway.errors import GatewayError, SuperviseError
 from gateway.ops.child import Child
-from gateway.ops.live_conf import find_nginx
+from gateway.ops.live_conf import directives, find_nginx
 from gateway.ops.probe import probe
 
 if TYPE_CHECKING:
@@ -74,10 +74,6 @@ class Supervisor:
     def _start(self, nginx: str) -> None:
         self.socket.unlink(missing_ok=True)
         conf = str(asset("gunicorn.conf.py"))
-        directives = "daemon off;"
-        if os.geteuid() == 0:
-            # Workers of another user could not read the socket and the files.
-            directives += " user root;"
         # gunicorn first: nginx must find the socket when it answers.
         for name, drain, command in (
             (
@@ -88,7 +84,7 @@ class Supervisor:
             (
                 "nginx",
                 signal.SIGQUIT,
-                [nginx, "-e", "stderr", "-g", directives, "-c", str(self.conf.path)],
+                [nginx, "-e", "stderr", "-g", directives(), "-c", str(self.conf.path)],
             ),
             (
                 "housekeeper",

@@ -170,7 +170,7 @@ class Stack(ABC):
             peer.sendall(data)
             answer = b""
             try:
-                while piece := peer.recv(1 << 16):
+                while not _is_last(answer) and (piece := peer.recv(1 << 16)):
                     answer += piece
             except ConnectionResetError:
                 pass
@@ -398,6 +398,15 @@ class ContainerStack(Stack):
                 "GATEWAY_BIND": f"127.0.0.1:{self.port}",
             },
         )
+
+
+def _is_last(answer: bytes) -> bool:
+    """Tell whether nothing more comes: nginx would wait 5 s for a request's rest."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    size = re.search(rb"\r\nContent-Length: (\d+)", head)
+    if b"\r\nConnection: close" not in head:
+        return False
+    return len(body) >= int(size[1]) if size else body.endswith(b"\r\n0\r\n\r\n")
 
 
 def _run(command: list[str], env: dict[str, str] | None = None) -> str:

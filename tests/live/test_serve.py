@@ -298,7 +298,7 @@ def test_sigterm_lets_a_download_finish() -> None:
     stack.put("long.bin", bytes(300_000))
     url = stack.sign("long.bin", rate=100_000)
     bodies: list[bytes] = []
-    download = threading.Thread(target=lambda: bodies.append(stack.ask(url).content))
+    download = threading.Thread(target=lambda: bodies.append(stack.send(url).content))
     download.start()
     wait_until(lambda: _transfers(stack), what="the download runs")
     stack.stop()
