@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from gateway.errors import NotServableError
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 # O_PATH opens the name alone: no read permission is needed, and neither a
 # FIFO nor a device can block or notice.
 _LOOK: Final = os.O_PATH | os.O_CLOEXEC
+# What the kernel puts behind a path that is no more (d_path in its fs/d_path.c).
+_DELETED: Final = " (deleted)"
 # A file that is replaced this often in a row while it is looked at is not there.
 _TRIES: Final = 16
 
@@ -32,9 +35,10 @@ class FoundFile:
 class FilesTree:
     """The folder ``GATEWAY_FILES``.
 
-    The root itself may be a symlink that a deployment swaps: it is resolved
-    anew for every request.  ``private`` is the gateway's own folder, with its
-    keys: nothing in it is served, wherever links put it or the root.
+    The root itself may be a symlink that a deployment swaps: every request
+    looks whether it leads to the same folder.  ``private`` is the gateway's own
+    folder, with its keys: nothing in it is served, wherever links put it or the
+    root.
     """
 
     root: Path
@@ -54,7 +58,7 @@ class FilesTree:
         private, or outside the tree.
         """
         try:
-            root = _real_path(os.open(self.root, _LOOK | os.O_DIRECTORY))
+            root = self._root.real_path()
             for _ in range(_TRIES):
                 found = _real_file(f"{root}/{path.text}")
                 if found is not None:
@@ -62,6 +66,7 @@ class FilesTree:
             else:
                 raise NotServableError("changing")
         except OSError:
+            self._root.forget()
             raise NotServableError("missing") from None
         real, size = found
         prefix = f"{root.rstrip('/')}/"
@@ -69,13 +74,22 @@ class FilesTree:
             raise NotServableError("outside")
         if self._is_private(real):
             raise NotServableError("private")
-        return FoundFile(FilePath.parse(real[len(prefix) :]), size)
+        inner = real[len(prefix) :]
+        return FoundFile(path if inner == path.text else FilePath.parse(inner), size)
+
+    @cached_property
+    def _root(self) -> _Folder:
+        return _Folder(self.root)
+
+    @cached_property
+    def _private(self) -> _Folder | None:
+        return _Folder(self.private) if self.private else None
 
     def _is_private(self, real: str) -> bool:
-        if self.private is None:
+        if self._private is None:
             return False
         try:
-            private = _real_path(os.open(self.private, _LOOK | os.O_DIRECTORY))
+            private = self._private.real_path()
         except FileNotFoundError:
             return False
         except OSError:  # where it lies can't be told, so it may be here
@@ -83,11 +97,46 @@ class FilesTree:
         return real.startswith(f"{private.rstrip('/')}/")
 
 
+class _Folder:
+    """A folder by the name that a setting gives it, which may come to be another's."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: tuple[tuple[int, ...], str] | None = None
+
+    def real_path(self) -> str:
+        """Return its symlink-free path; raise OSError if it is no folder.
+
+        The path is read off an opened descriptor and kept for as long as the name
+        leads to the same inode, itself not renamed.
+        """
+        known = self._known
+        if known is not None and known[0] == _identity(self._path.stat()):
+            return known[1]
+        descriptor = os.open(self._path, _LOOK | os.O_DIRECTORY)
+        try:
+            identity = _identity(os.fstat(descriptor))
+            real = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115
+        finally:
+            os.close(descriptor)
+        self._known = identity, real
+        return real
+
+    def forget(self) -> None:
+        """Read the path anew next time: a folder above may have been renamed."""
+        self._known = None
+
+
+def _identity(found: os.stat_result) -> tuple[int, ...]:
+    # A rename changes the inode's ctime, as every change of an entry does.
+    return found.st_dev, found.st_ino, found.st_ctime_ns
+
+
 def _real_file(path: str) -> tuple[str, int] | None:
     """Return where *path* leads and its bytes, or None if it was replaced just now.
 
     The kernel names a replaced file ``... (deleted)``, as a file may well be
-    called: only the same inode under the name that was read is an answer.
+    called: then only the same inode under the name that was read is an answer.
     """
     descriptor = os.open(path, _LOOK)
     try:
@@ -97,16 +146,13 @@ def _real_file(path: str) -> tuple[str, int] | None:
         real = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115
     finally:
         os.close(descriptor)
-    try:
-        found = os.lstat(real)
-    except FileNotFoundError:
-        return None
-    return (real, opened.st_size) if os.path.samestat(opened, found) else None
+    if real.endswith(_DELETED):
+        try:
+            found = os.lstat(real)
+        except FileNotFoundError:
+            return None
+        if not os.path.samestat(opened, found):
+            return None
+    return real, opened.st_size
 
 
-def _real_path(descriptor: int) -> str:
-    """Read the path of an open descriptor from proc(5), and close it."""
-    try:
-        return os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115
-    finally:
-        os.close(descriptor)

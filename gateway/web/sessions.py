@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from flask import session
+from flask.sessions import SecureCookieSessionInterface
 
 from gateway.catalog import users
 from gateway.errors import NotAuthenticatedError
 from gateway.web import csrf
 
 if TYPE_CHECKING:
-    from flask import Flask
+    from flask import Flask, Response
+    from flask.sessions import SessionMixin
     from sqlalchemy import Connection
 
     from gateway.catalog.users import User
@@ -22,11 +25,26 @@ _PURPOSE: Final = "accel-gateway.session.1"
 _COOKIE: Final = "gateway"
 
 
+class _Sessions(SecureCookieSessionInterface):
+    """Does per process what Flask does per request, and nothing for verdicts."""
+
+    get_signing_serializer = lru_cache(1)(
+        SecureCookieSessionInterface.get_signing_serializer
+    )
+
+    def save_session(
+        self, app: Flask, session: SessionMixin, response: Response
+    ) -> None:
+        if session.accessed or session.modified:
+            super().save_session(app, session, response)
+
+
 def register(app: Flask, *, ring: KeyRing, public_url: str | None, life: int) -> None:
     """Let *app* keep sessions of *life* seconds.
 
     The ring's newest key signs, all verify.
     """
+    app.session_interface = _Sessions()
     newest, *others = ring.derived(_PURPOSE)
     is_secure = (public_url or "").startswith("https:")
     app.config.update(

@@ -215,6 +215,48 @@ def test_a_swapped_root_counts_from_the_next_request(
     assert after == ("[missing]", "new.txt")
 
 
+def test_a_root_that_was_moved_is_found_by_its_link(
+    root: Path, tmp_path: Path
+) -> None:
+    """The folder is the same one, its path another."""
+    (tmp_path / "current").symlink_to(root)
+    tree = FilesTree(tmp_path / "current")
+    before = outcome(tree, "sub/deep/report.txt")
+    root.rename(tmp_path / "moved")
+    (tmp_path / "current").unlink()
+    (tmp_path / "current").symlink_to("moved")
+    assert outcome(tree, "sub/deep/report.txt") == before == "sub/deep/report.txt"
+
+
+def test_a_root_that_moved_with_a_folder_above_is_found_at_the_second_look(
+    root: Path, tmp_path: Path
+) -> None:
+    """Nothing of the root itself tells; that its files are missing does."""
+    above = tmp_path / "above"
+    above.mkdir()
+    root.rename(above / "files")
+    (tmp_path / "current").symlink_to("above/files")
+    tree = FilesTree(tmp_path / "current")
+    outcome(tree, "report.txt")
+    above.rename(tmp_path / "elsewhere")
+    (tmp_path / "current").unlink()
+    (tmp_path / "current").symlink_to("elsewhere/files")
+    outcome(tree, "report.txt")
+    assert outcome(tree, "report.txt") == "report.txt"
+
+
+def test_a_private_folder_that_was_moved_stays_private(root: Path, data: Path) -> None:
+    """A folder that is known already is looked at again."""
+    current = root.parent / "current"
+    current.symlink_to(data)
+    tree = FilesTree(root.parent, current)
+    before = outcome(tree, "data/keys")
+    data.rename(root.parent / "moved")
+    current.unlink()
+    current.symlink_to("moved")
+    assert outcome(tree, "moved/keys") == before == "[private]"
+
+
 def test_a_link_into_the_former_root_leads_outside(root: Path, tmp_path: Path) -> None:
     """An old release is as far outside as anything else."""
     release = tmp_path / "release-2"
