@@ -154,5 +154,3 @@ def _real_file(path: str) -> tuple[str, int] | None:
         if not os.path.samestat(opened, found):
             return None
     return real, opened.st_size
-
-

@@ -215,9 +215,7 @@ def test_a_swapped_root_counts_from_the_next_request(
     assert after == ("[missing]", "new.txt")
 
 
-def test_a_root_that_was_moved_is_found_by_its_link(
-    root: Path, tmp_path: Path
-) -> None:
+def test_a_root_that_was_moved_is_found_by_its_link(root: Path, tmp_path: Path) -> None:
     """The folder is the same one, its path another."""
     (tmp_path / "current").symlink_to(root)
     tree = FilesTree(tmp_path / "current")
