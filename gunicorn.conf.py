@@ -6,7 +6,7 @@ import os
 # forked, at a reload too.  New code takes a restart.
 import gateway.app  # noqa: F401
 from gateway.ops.boot import read_settings
-from gateway.ops.logs import gunicorn_logging
+from gateway.ops.gunicorn_logger import RedactingLogger
 
 _reading = read_settings()
 _settings = _reading.settings
@@ -55,6 +55,6 @@ secure_scheme_headers = {"X-FORWARDED-PROTO": "https"}
 # nginx's access log has every request; gunicorn's own would show tokens.
 accesslog = None
 errorlog = "-"
-logconfig_dict = gunicorn_logging()
+logger_class = RedactingLogger
 # Its default is a socket in $HOME, which a service user need not have.
 control_socket_disable = True

@@ -40,7 +40,7 @@ class RedactingFormatter(logging.Formatter):
 
 
 def gunicorn_logging() -> dict[str, Any]:
-    """Return gunicorn's ``logconfig_dict``: one redacted stream on stderr."""
+    """Return what gunicorn logs, for ``dictConfig``: one redacted stream on stderr."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
