@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.errors import ClaimsError, MalformedLinkError
 from gateway.links import texts
 from gateway.links.keyring import KEY_ID
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway.links.texts import Network
 
 NEVER: Final = 0
@@ -61,80 +63,76 @@ class Claims:
     upload: str | None = None
 
     def __post_init__(self) -> None:
-        _require(
-            isinstance(self.key_id, str) and KEY_ID.fullmatch(self.key_id),
-            "a key id is 1 to 16 letters, digits, '-' or '_'",
-        )
+        # Plain ifs: each verdict comes through here, and a fault's text is only
+        # made where there is a fault.
+        if not (isinstance(self.key_id, str) and KEY_ID.fullmatch(self.key_id)):
+            raise ClaimsError("a key id is 1 to 16 letters, digits, '-' or '_'")
         self._check_times()
-        self._check_file()
-        self._check_networks()
-        _require(
-            len(str(self)) <= MAXIMUM_TEXT,
-            f"a link's claims have at most {MAXIMUM_TEXT} characters together",
-        )
+        if self.depth is not None:
+            self._check_folder()
+        if self.name is not None and not _is_name(self.name):
+            raise ClaimsError(
+                f"a download name has 1 to {MAXIMUM_NAME_BYTES} bytes of UTF-8, no "
+                "'/' and no control characters"
+            )
+        if self.presentation is not None and not isinstance(
+            self.presentation, Presentation
+        ):
+            raise ClaimsError("a presentation is 'inline' or 'attachment'")
+        if self.rate is not None and not _is_count(self.rate, 1, MAXIMUM_NUMBER):
+            raise ClaimsError("a rate is a whole number of bytes a second, 1 at least")
+        if self.upload is not None:
+            self._check_upload(self.upload)
+        if self.networks:
+            self._check_networks()
+        if len(self._text) > MAXIMUM_TEXT:
+            raise ClaimsError(
+                f"a link's claims have at most {MAXIMUM_TEXT} characters together"
+            )
 
     def _check_times(self) -> None:
-        optional = [t for t in (self.expires, self.not_before) if t is not None]
-        _require(
-            all(_is_count(t, 1, MAXIMUM_TIME) for t in (self.issued, *optional)),
-            "a time must lie between 1970 and the year 9999",
-        )
-        if self.expires is None:
+        begins, ends = self.not_before, self.expires
+        if not (
+            _is_count(self.issued, 1, MAXIMUM_TIME)
+            and (ends is None or _is_count(ends, 1, MAXIMUM_TIME))
+            and (begins is None or _is_count(begins, 1, MAXIMUM_TIME))
+        ):
+            raise ClaimsError("a time must lie between 1970 and the year 9999")
+        if ends is None:
             return
-        _require(self.expires > self.issued, "a link must expire after it is issued")
-        _require(
-            self.not_before is None or self.not_before < self.expires,
-            "a link can't begin when it is already over",
-        )
+        if ends <= self.issued:
+            raise ClaimsError("a link must expire after it is issued")
+        if begins is not None and begins >= ends:
+            raise ClaimsError("a link can't begin when it is already over")
 
-    def _check_file(self) -> None:
-        _require(
-            self.depth is None or _is_count(self.depth, 0, MAXIMUM_NUMBER),
-            "a folder's depth can't be negative",
-        )
-        _require(
-            self.depth is None or self.name is None,
-            "a download name fits one file, not a folder",
-        )
-        _require(
-            self.presentation is None or isinstance(self.presentation, Presentation),
-            "a presentation is 'inline' or 'attachment'",
-        )
-        _require(
-            self.name is None or _is_name(self.name),
-            f"a download name has 1 to {MAXIMUM_NAME_BYTES} bytes of UTF-8, no "
-            "'/' and no control characters",
-        )
-        _require(
-            self.rate is None or _is_count(self.rate, 1, MAXIMUM_NUMBER),
-            "a rate is a whole number of bytes a second, 1 at least",
-        )
-        if self.upload is None:
-            return
-        _require(
-            isinstance(self.upload, str) and _UPLOAD.fullmatch(self.upload),
-            "an upload's id has 26 small letters and digits from 2 to 7",
-        )
-        _require(self.depth is None, "an upload is one file, not a folder")
+    def _check_folder(self) -> None:
+        if not _is_count(self.depth, 0, MAXIMUM_NUMBER):
+            raise ClaimsError("a folder's depth can't be negative")
+        if self.name is not None:
+            raise ClaimsError("a download name fits one file, not a folder")
+
+    def _check_upload(self, upload: object) -> None:
+        if not (isinstance(upload, str) and _UPLOAD.fullmatch(upload)):
+            raise ClaimsError(
+                "an upload's id has 26 small letters and digits from 2 to 7"
+            )
+        if self.depth is not None:
+            raise ClaimsError("an upload is one file, not a folder")
 
     def _check_networks(self) -> None:
         for network in self.networks:
-            _require(
-                isinstance(network, IPv4Network | IPv6Network),
-                f"{network!r} is no network",
-            )
-            _require(
-                not _is_mapped(network),
-                "an IPv4 network is written as one, not mapped into IPv6",
-            )
-            _require(
-                "%" not in str(network),
-                "a network has no zone: a zone means something on one host only",
-            )
-        _require(
-            len(self.networks) <= MAXIMUM_NETWORKS,
-            f"a link names at most {MAXIMUM_NETWORKS} networks",
-        )
+            if not isinstance(network, IPv4Network | IPv6Network):
+                raise ClaimsError(f"{network!r} is no network")
+            if _is_mapped(network):
+                raise ClaimsError(
+                    "an IPv4 network is written as one, not mapped into IPv6"
+                )
+            if "%" in str(network):
+                raise ClaimsError(
+                    "a network has no zone: a zone means something on one host only"
+                )
+        if len(self.networks) > MAXIMUM_NETWORKS:
+            raise ClaimsError(f"a link names at most {MAXIMUM_NETWORKS} networks")
 
     def __str__(self) -> str:
         """Return the canonical text: ``k<id>``, then the other fields by letter."""
@@ -142,21 +140,23 @@ class Claims:
 
     @cached_property
     def _text(self) -> str:
-        fields = [
-            "k" + self.key_id,
-            "a" + texts.pack(",".join(map(str, self.networks)))
-            if self.networks
-            else "",
-            texts.number("b", self.not_before),
-            texts.number("d", self.depth),
-            f"e{self.expires or NEVER}",
-            f"i{self.issued}",
-            "n" + texts.pack(self.name) if self.name is not None else "",
-            "p" + self.presentation.value[0] if self.presentation else "",
-            texts.number("r", self.rate),
-            "u" + self.upload if self.upload is not None else "",
-        ]
-        return ".".join(filter(None, fields))
+        text = f"k{self.key_id}"
+        if self.networks:
+            text += f".a{texts.pack(','.join(map(str, self.networks)))}"
+        if self.not_before is not None:
+            text += f".b{self.not_before}"
+        if self.depth is not None:
+            text += f".d{self.depth}"
+        text += f".e{self.expires or NEVER}.i{self.issued}"
+        if self.name is not None:
+            text += f".n{texts.pack(self.name)}"
+        if self.presentation is not None:
+            text += f".p{self.presentation.value[0]}"
+        if self.rate is not None:
+            text += f".r{self.rate}"
+        if self.upload is not None:
+            text += f".u{self.upload}"
+        return text
 
     @classmethod
     def parse(cls, text: str) -> Claims:
@@ -170,35 +170,35 @@ class Claims:
         values = {field[:1]: field[1:] for field in text.split(".")}
         try:
             claims = cls(
-                key_id=values.pop("k"),
-                issued=texts.read_number(values.pop("i")),
-                expires=texts.read_number(values.pop("e")) or None,
-                not_before=texts.optional(values.pop("b", None), texts.read_number),
-                depth=texts.optional(values.pop("d", None), texts.read_number),
-                presentation=texts.optional(
-                    values.pop("p", None), _PRESENTATIONS.__getitem__
-                ),
-                name=texts.optional(values.pop("n", None), texts.unpack),
-                rate=texts.optional(values.pop("r", None), texts.read_number),
-                networks=texts.optional(values.pop("a", None), texts.read_networks)
-                or (),
-                upload=values.pop("u", None),
+                key_id=values["k"],
+                issued=texts.read_number(values["i"]),
+                expires=texts.read_number(values["e"]) or None,
+                **{
+                    name: read(values[letter])
+                    for letter, (name, read) in _OPTIONAL.items()
+                    if letter in values
+                },
             )
         except KeyError as error:
             raise MalformedLinkError(f"field-{str(error).strip(chr(39))[:1]}") from None
         except (ValueError, ClaimsError):
             raise MalformedLinkError("claims") from None
-        if str(claims) != text:
+        if claims._text != text:
             raise MalformedLinkError("not-canonical")
         return claims
 
 
 _PRESENTATIONS: Final = {p.value[0]: p for p in Presentation}
-
-
-def _require(condition: object, fault: str) -> None:
-    if not condition:
-        raise ClaimsError(fault)
+#: By its letter, the field that may be missing, and how it is read.
+_OPTIONAL: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
+    "a": ("networks", texts.read_networks),
+    "b": ("not_before", texts.read_number),
+    "d": ("depth", texts.read_number),
+    "n": ("name", texts.unpack),
+    "p": ("presentation", _PRESENTATIONS.__getitem__),
+    "r": ("rate", texts.read_number),
+    "u": ("upload", str),
+}
 
 
 def _is_count(value: object, least: int, most: int) -> bool:

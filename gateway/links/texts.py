@@ -9,20 +9,10 @@ from __future__ import annotations
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import TYPE_CHECKING, TypeVar
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-T = TypeVar("T")
 Network = IPv4Network | IPv6Network
 
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
-
-
-def number(letter: str, value: int | None) -> str:
-    """Return an optional number behind its letter, or nothing."""
-    return "" if value is None else f"{letter}{value}"
 
 
 def read_number(text: str) -> int:
@@ -30,11 +20,6 @@ def read_number(text: str) -> int:
     if not _NUMBER.fullmatch(text):
         raise ValueError(text)
     return int(text)
-
-
-def optional(value: str | None, read: Callable[[str], T]) -> T | None:
-    """Read a field that may be missing."""
-    return None if value is None else read(value)
 
 
 def pack(text: str) -> str:
