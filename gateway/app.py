@@ -33,6 +33,7 @@ from gateway.web.intake import Intake
 from gateway.web.passwords import Passwords
 from gateway.web.tus import TusUploads
 from gateway.web.uploads import RawUploads
+from gateway.web.verdicts import Verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,18 +73,11 @@ def create_app(settings: Settings, *, clock: Callable[[], float] = time.time) ->
     )
     csrf.register(app)
     pages.register(app)
+    judge = signed_url_judge(settings, database, types)
     routes.register(
         app,
         routes.Parts(
-            judge=SignedURLJudge(
-                ring=settings.keys,
-                tree=FilesTree(settings.files, settings.data),
-                types=types,
-                standing=Standing(database),
-                cache_cap=settings.cache_max_age,
-                ttl=settings.verdict_ttl,
-                inline=InlinePolicy(frozenset(settings.inline_types)),
-            ),
+            judge=judge,
             database=database,
             store=store,
             identities=identities,
@@ -112,7 +106,28 @@ def create_app(settings: Settings, *, clock: Callable[[], float] = time.time) ->
             clock=clock,
         ),
     )
+    app.wsgi_app = Verdicts(app.wsgi_app, judge, clock)  # type: ignore[method-assign]
     return app
+
+
+def signed_url_judge(
+    settings: Settings, database: Database, types: MediaTypes
+) -> SignedURLJudge:
+    """Return who decides about signed URLs.
+
+    Raise SettingsError when the settings lack keys or files.
+    """
+    if settings.keys is None or settings.files is None:
+        raise SettingsError(["GATEWAY_KEYS and GATEWAY_FILES must be set"])
+    return SignedURLJudge(
+        ring=settings.keys,
+        tree=FilesTree(settings.files, settings.data),
+        types=types,
+        standing=Standing(database),
+        cache_cap=settings.cache_max_age,
+        ttl=settings.verdict_ttl,
+        inline=InlinePolicy(frozenset(settings.inline_types)),
+    )
 
 
 def upload_limits(settings: Settings) -> UploadLimits:

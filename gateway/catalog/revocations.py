@@ -135,11 +135,9 @@ class RevocationCheck:
 
     def covers(self, subjects: Sequence[str], *, issued: int) -> bool:
         """Tell whether a link that was *issued* then has a revoked subject."""
-        # Repeated up to a power of two, so that there are few statements.
-        count = 1 << (len(subjects) - 1).bit_length()
-        padding = [subjects[0]] * (count - len(subjects))
+        count = len(subjects)
         lookup = self._lookups.get(count) or self._lookup(count)
-        return lookup.first(*subjects, *padding, issued) is not None
+        return lookup.first(*subjects, issued) is not None
 
     def _lookup(self, count: int) -> Lookup:
         query = select(revocations.c.subject).where(

@@ -54,8 +54,8 @@ def verdict_headers(delivery: Delivery) -> dict[str, str]:
     headers["X-Accel-Target"] = target.encode().decode("latin-1")
     if delivery.stands_until is not None and delivery.renew_from is not None:
         headers["X-Accel-Expires"] = f"@{delivery.renew_from - 1}"
-        overlap = delivery.stands_until - delivery.renew_from
-        headers["Cache-Control"] = f"stale-while-revalidate={overlap}"
+        if overlap := delivery.stands_until - delivery.renew_from:
+            headers["Cache-Control"] = f"stale-while-revalidate={overlap}"
     return headers
 
 

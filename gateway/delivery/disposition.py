@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 from urllib.parse import quote
 
+# What needs neither an escape nor a second form.
+_PLAIN: Final = re.compile(r"[ !#$&-.0-\[\]-~]+")
 # RFC 8187 attr-char, less what quote() keeps anyway.
 _ATTR_CHAR: Final = "!#$&+-.^_`|~"
 
@@ -20,6 +23,8 @@ def content_disposition(name: str, *, is_inline: bool) -> str:
     lone surrogate, and is left out where both would say the same.
     """
     kind = "inline" if is_inline else "attachment"
+    if _PLAIN.fullmatch(name):
+        return f'{kind}; filename="{name}"'
     plain = unicodedata.normalize("NFKD", name)
     plain = "".join(c for c in plain if not unicodedata.combining(c))
     fallback = "".join(

@@ -101,7 +101,7 @@ class _Folder:
     """A folder by the name that a setting gives it, which may come to be another's."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path = os.fspath(path)
         self._known: tuple[tuple[int, ...], str] | None = None
 
     def real_path(self) -> str:
@@ -111,7 +111,9 @@ class _Folder:
         leads to the same inode, itself not renamed.
         """
         known = self._known
-        if known is not None and known[0] == _identity(self._path.stat()):
+        # pathlib's stat takes half as long again, and each verdict comes here twice.
+        found = os.stat(self._path)  # noqa: PTH116
+        if known is not None and known[0] == _identity(found):
             return known[1]
         descriptor = os.open(self._path, _LOOK | os.O_DIRECTORY)
         try:

@@ -11,7 +11,7 @@ from flask import request
 from gateway.catalog import tries, users
 from gateway.catalog.tries import Subject
 from gateway.errors import WrongPasswordError
-from gateway.web.signed_urls import CLIENT_ADDRESS
+from gateway.web.verdicts import CLIENT_ADDRESS
 
 if TYPE_CHECKING:
     from gateway.catalog.database import Database
@@ -50,7 +50,7 @@ class Passwords:
 
 def _network() -> str:
     """Return the client's address; of IPv6 its /64, which is one subscriber's."""
-    text = request.headers.get(CLIENT_ADDRESS, "")
+    text: str = request.environ.get(CLIENT_ADDRESS, "")
     try:
         address = ip_address(text)
     except ValueError:

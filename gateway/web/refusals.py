@@ -24,6 +24,7 @@ from gateway.web.explanations import (
     explain,
 )
 from gateway.web.pages import page
+from gateway.web.verdicts import QUESTION
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -33,8 +34,6 @@ REASON_HEADER: Final = "X-Gateway-Reason"
 #: nginx makes it, for both logs and the page.
 REQUEST_ID_HEADER: Final = "X-Request-ID"
 
-#: nginx sets it, never a client: it asks for a verdict in headers alone.
-VERDICT_HEADER: Final = "X-Verdict"
 #: What a refused subrequest's answer carries.
 STATUS_HEADER: Final = "X-Refusal-Status"
 TYPE_HEADER: Final = "X-Refusal-Type"
@@ -113,7 +112,7 @@ def _http_error(error: HTTPException) -> Response:
 
 def is_question() -> bool:
     """Tell whether nginx asks beside the request, for a verdict that it may keep."""
-    return VERDICT_HEADER in request.headers
+    return QUESTION in request.environ
 
 
 def _told(response: Response) -> Response:
@@ -184,7 +183,8 @@ def _problem_json(explanation: Explanation, **more: object) -> str:
 
 
 def _request_id() -> str:
-    return request.headers.get(REQUEST_ID_HEADER, "")
+    asked: str = request.environ.get(QUESTION, "")
+    return asked or request.headers.get(REQUEST_ID_HEADER, "")
 
 
 def _is_program() -> bool:

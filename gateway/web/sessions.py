@@ -7,14 +7,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from flask import session
-from flask.sessions import SecureCookieSessionInterface
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
 from gateway.catalog import users
 from gateway.errors import NotAuthenticatedError
 from gateway.web import csrf
 
 if TYPE_CHECKING:
-    from flask import Flask, Response
+    from flask import Flask, Request, Response
     from flask.sessions import SessionMixin
     from sqlalchemy import Connection
 
@@ -31,6 +31,11 @@ class _Sessions(SecureCookieSessionInterface):
     get_signing_serializer = lru_cache(1)(
         SecureCookieSessionInterface.get_signing_serializer
     )
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        if "HTTP_COOKIE" not in request.environ:
+            return self.session_class()
+        return super().open_session(app, request)
 
     def save_session(
         self, app: Flask, session: SessionMixin, response: Response

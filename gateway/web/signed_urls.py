@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from flask import Response, request
 
-from gateway.delivery.accel import accel_headers, verdict_headers
+from gateway.delivery.accel import accel_headers
 from gateway.delivery.verdict import Refusal
 from gateway.links.signed_url import PREFIX
-from gateway.web.refusals import is_question
+from gateway.web.verdicts import CLIENT_ADDRESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.delivery.verdict import SignedURLJudge
 
-#: nginx sets it, never a client: the address of the peer.
-CLIENT_ADDRESS: Final = "X-Real-IP"
+
+class _ForNginx(Response):
+    """An answer whose type is nginx's to tell."""
+
+    default_mimetype = None
 
 
 def view(
@@ -30,14 +33,11 @@ def view(
             token,
             _raw_path(),
             now=clock(),
-            client=request.headers.get(CLIENT_ADDRESS, ""),
+            client=request.environ.get(CLIENT_ADDRESS, ""),
         )
         if isinstance(verdict, Refusal):
             raise verdict.error
-        headers = verdict_headers if is_question() else accel_headers
-        response = Response(headers=headers(verdict))
-        del response.headers["Content-Type"]
-        return response
+        return _ForNginx(headers=accel_headers(verdict))
 
     return signed_url
 

@@ -123,16 +123,16 @@ def test_both_ways_tell_the_client_the_same() -> None:
 @pytest.mark.parametrize(
     ("renew", "told"),
     [
-        pytest.param(100, ("@99", "stale-while-revalidate=0"), id="at-its-end"),
+        pytest.param(100, ("@99", None), id="at-its-end"),
         pytest.param(99, ("@98", "stale-while-revalidate=1"), id="before-its-end"),
     ],
 )
 def test_nginx_is_told_how_long_a_verdict_stands(
-    renew: int, told: tuple[str, str]
+    renew: int, told: tuple[str, str | None]
 ) -> None:
     """Through one second, and through another while a new one is asked for."""
     headers = verdict_headers(delivery(stands_until=100, renew_from=renew))
-    assert (headers["X-Accel-Expires"], headers["Cache-Control"]) == told
+    assert (headers["X-Accel-Expires"], headers.get("Cache-Control")) == told
 
 
 def test_a_verdict_for_one_request_is_not_kept() -> None:
