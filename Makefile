@@ -1,6 +1,6 @@
 # Everything that this project's people do, one word each.
 .DEFAULT_GOAL := help
-.PHONY: help run test torture bench-upload lint format requirements clean
+.PHONY: help run test torture bench bench-upload lint format requirements clean
 
 PYTHON ?= python3
 BIND ?= 127.0.0.1:8080
@@ -21,8 +21,12 @@ test: $(VENV)/.dev .tools .scripts  ## run every test; the container tests where
 torture: $(VENV)/.dev .tools  ## kill the gateway under uploads, 200 times
 	TORTURE_ROUNDS=200 $(BIN)/pytest -s --timeout=3600 tests/crash/test_kills.py
 
+bench: $(VENV)/.dev .nginx .scripts  ## the gateway beside its peers; QUICK=1 for a look
+	@deploy/install-packages.sh wrk
+	PATH="$(CURDIR)/$(BIN):$$PATH" QUICK=$(QUICK) $(BIN)/python -m bench
+
 bench-upload: $(VENV)/.dev .nginx  ## uploads against nginx's own dav module
-	$(BIN)/python bench/uploads.py
+	$(BIN)/python -m bench.uploads
 
 lint: $(VENV)/.dev .nginx  ## check style, types and nginx's configuration
 	$(BIN)/ruff format --check .
@@ -58,7 +62,7 @@ $(VENV)/.dev: $(VENV)/.run deploy/requirements/dev.txt
 .nginx:
 	@deploy/install-packages.sh nginx
 .tools: .nginx
-	@deploy/install-packages.sh chromium chromium-driver curl gettext-base openssl postgresql zsh
+	@deploy/install-packages.sh chromium chromium-driver curl gettext-base openssl postgresql wrk zsh
 # With $(VENV)/.dev npm comes from there; without any, pages upload by the form.
 .scripts:
 	@deploy/take-scripts.sh

@@ -1,6 +1,6 @@
 """Which gunicorn worker, protocol and keepalive answers verdicts cheapest.
 
-    .venv/bin/python bench/workers.py [ROUNDS]
+    .venv/bin/python -m bench.workers [ROUNDS]
 
 Every variant serves the same verdict through the same nginx, in interleaved
 rounds; the table shows each one's median of requests a second relative to the

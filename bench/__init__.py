@@ -1,0 +1,1 @@
+"""Benchmarks, against peers on the same machine in the same run."""

@@ -1,0 +1,123 @@
+"""The gateway against its peers, in one run.
+
+    make bench            writes docs/benchmarks.md and its plots; some 25 minutes
+    make bench QUICK=1    a look, printed; under three minutes
+
+Everything is started on loopback and ended again; files go below $TMPDIR.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import (
+    contestants,
+    flood,
+    growth,
+    large,
+    plots,
+    slow,
+    throughput,
+    verdicts,
+)
+from bench.report import Report
+from bench.throughput import KIB, MIB, Cell
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How much is measured: rounds, and seconds of each measurement."""
+
+    connections: tuple[int, ...]
+    rounds: int
+    seconds: float
+    readers: int
+    slow_rounds: int
+    slow_seconds: float
+    counts: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rounds} rounds of {self.seconds:g} s each "
+            f"({self.slow_rounds} of {self.slow_seconds:g} s beside slow readers)"
+        )
+
+
+FULL = Plan(
+    connections=(1, 16, 128),
+    rounds=5,
+    seconds=1.5,
+    readers=5000,
+    slow_rounds=3,
+    slow_seconds=8,
+    counts=growth.COUNTS,
+)
+QUICK = Plan(
+    connections=(16,),
+    rounds=3,
+    seconds=0.4,
+    readers=500,
+    slow_rounds=1,
+    slow_seconds=2,
+    counts=(1_000, 30_000),
+)
+SIZES = (4 * KIB, 256 * KIB, 256 * MIB)
+
+
+def measure(plan: Plan, folder: Path) -> Report:
+    """Run everything and return what came of it; files go to *folder*."""
+    began = time.monotonic()
+    files = folder / "files"
+    files.mkdir()
+    throughput.make_files(files, (*SIZES, MIB, large.SIZE))
+    cells = [Cell(size, number) for size in SIZES for number in plan.connections]
+    with ExitStack() as stack:
+        everyone = contestants.start_all(stack, folder, files)
+        for size in SIZES[:2]:
+            throughput.check(everyone, files, size)
+        results = throughput.measure(everyone, cells, plan.rounds, plan.seconds)
+        large_ones = large.measure(everyone, plan.rounds, 2 * plan.seconds)
+    return Report(
+        throughput=results,
+        large=large_ones,
+        slow=slow.measure(
+            folder,
+            files,
+            count=plan.readers,
+            rounds=plan.slow_rounds,
+            seconds=plan.slow_seconds,
+        ),
+        flood=flood.measure(
+            folder, files, rounds=plan.rounds, seconds=2 * plan.seconds
+        ),
+        verdicts=verdicts.measure(folder, plan.rounds),
+        growth=growth.measure(folder / "growth", plan.rounds, plan.counts),
+        plan=str(plan),
+        minutes=(time.monotonic() - began) / 60,
+    )
+
+
+def main() -> None:
+    """Measure, and write the page or print it."""
+    is_quick = bool(os.environ.get("QUICK"))
+    with tempfile.TemporaryDirectory(prefix="gw-bench-") as name:
+        report = measure(QUICK if is_quick else FULL, Path(name))
+    if is_quick:
+        sys.stdout.write(report.text())
+        return
+    (DOCS / "benchmarks.md").write_text(report.text(), "utf-8")
+    plots.throughput(DOCS / "benchmarks" / "throughput.svg", report.throughput, 16)
+    plots.slow(DOCS / "benchmarks" / "slow.svg", report.slow)
+    plots.growth(DOCS / "benchmarks" / "growth.svg", report.growth)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Flask: a view that does nothing, ``send_file``, and a generator."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flask import Flask, Response, abort, send_file
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FILES = Path(os.environ["BENCH_FILES"])
+TOKENS = URLSafeTimedSerializer(os.environ["BENCH_SECRET"])
+LIFE = 86_400
+CHUNK = 8192
+
+app = Flask(__name__)
+
+
+@app.get("/flask/bare")
+def bare() -> str:
+    """Answer as soon as Flask can."""
+    return ""
+
+
+@app.get("/flask/send_file/<token>")
+def sent(token: str) -> Response:
+    """Send a file as Flask's documentation says."""
+    return send_file(_path(token))
+
+
+@app.get("/flask/stream/<token>")
+def streamed(token: str) -> Response:
+    """Send a file in pieces, "so that it needs no memory"."""
+    path = _path(token)
+
+    def pieces() -> Iterator[bytes]:
+        with path.open("rb") as file:
+            while piece := file.read(CHUNK):
+                yield piece
+
+    return Response(pieces(), mimetype="application/octet-stream")
+
+
+def _path(token: str) -> Path:
+    try:
+        name: str = TOKENS.loads(token, max_age=LIFE)
+    except BadSignature:
+        abort(404)
+    return FILES / name

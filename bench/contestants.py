@@ -1,0 +1,151 @@
+"""Who is measured: each one sends the same file to whoever has its URL."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from itsdangerous import URLSafeTimedSerializer
+
+from bench.gateway import Gateway
+from bench.nginx import SECRET, Nginx
+from bench.processes import HOST, await_socket, free_port, running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import ExitStack
+
+#: More links than a gateway judges in the second for which it keeps a verdict.
+COLD_LINKS = 20_000
+#: What the others are compared with.
+BASE = "nginx, static"
+HOT, COLD, UNKEPT = "gateway, hot", "gateway, cold", "gateway, TTL 0"
+SECURE_LINK = "nginx, secure_link"
+BARE = "Flask, an empty view"
+SEND_FILE, GENERATOR = "Flask, send_file", "Flask, generator"
+SENDFILE2, STARLETTE = "django-sendfile2", "Starlette, FileResponse"
+RCLONE = "rclone, presigned"
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """Its name, and its URLs of a file: one, or more than can be remembered."""
+
+    name: str
+    urls: Callable[[str], list[str]]
+
+
+def workers() -> int:
+    """Return how many processes each Python application gets: gunicorn.conf.py's."""
+    return 2 * len(os.sched_getaffinity(0)) + 1
+
+
+def start_all(
+    stack: ExitStack, folder: Path, files: Path, *, cold: int = COLD_LINKS
+) -> list[Contestant]:
+    """Start all contestants for as long as *stack* is open.
+
+    *folder* is for what they write, *files* has what they send.
+    """
+    hot = Gateway.start(stack, folder / "hot", files)
+    unkept = Gateway.start(stack, folder / "unkept", files, GATEWAY_VERDICT_TTL="0")
+    start_applications(stack, folder, files)
+    nginx = Nginx.start(stack, folder, files)
+    tokens = URLSafeTimedSerializer(SECRET)
+    django = _django_signer()
+    presign = _start_rclone(stack, folder, files)
+
+    def one(url: Callable[[str], str]) -> Callable[[str], list[str]]:
+        return lambda name: [url(name)]
+
+    def application(path: str) -> Callable[[str], list[str]]:
+        return one(lambda name: f"{nginx.url}{path}{tokens.dumps(name)}")
+
+    return [
+        Contestant(BASE, one(nginx.static)),
+        Contestant(SECURE_LINK, one(nginx.secure_link)),
+        Contestant(HOT, one(hot.link)),
+        Contestant(COLD, lambda name: hot.links(name, cold)),
+        Contestant(UNKEPT, one(unkept.link)),
+        Contestant(BARE, one(lambda _: f"{nginx.url}/flask/bare")),
+        Contestant(SEND_FILE, application("/flask/send_file/")),
+        Contestant(GENERATOR, application("/flask/stream/")),
+        Contestant(SENDFILE2, one(lambda name: f"{nginx.url}/django/{django(name)}")),
+        Contestant(STARLETTE, application("/starlette/")),
+        Contestant(RCLONE, one(presign)),
+    ]
+
+
+def start_applications(stack: ExitStack, folder: Path, files: Path) -> None:
+    """Start what nginx asks; the sockets lie in *folder*."""
+    environment = application_environment(files)
+    for name in ("flask", "django"):
+        command = gunicorn(f"unix:{folder}/{name}.sock", workers())
+        command.append(f"bench.apps.{name}_app:app")
+        log = folder / f"{name}.log"
+        stack.enter_context(running(command, log, environment=environment))
+        await_socket(f"{folder}/{name}.sock")
+    command = [
+        *(sys.executable, "-m", "uvicorn", "bench.apps.starlette_app:app"),
+        *("--uds", f"{folder}/starlette.sock", "--workers", str(workers())),
+        *("--no-access-log", "--log-level", "warning"),
+    ]
+    log = folder / "starlette.log"
+    stack.enter_context(running(command, log, environment=environment))
+    await_socket(f"{folder}/starlette.sock")
+
+
+def application_environment(files: Path) -> dict[str, str]:
+    """Return what the applications read, and where they lie."""
+    return {
+        "BENCH_FILES": str(files),
+        "BENCH_SECRET": SECRET,
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+    }
+
+
+def gunicorn(bind: str, count: int) -> list[str]:
+    """Return the command of a gunicorn that is run as the gateway's is."""
+    return [
+        *(sys.executable, "-m", "gunicorn", "--bind", bind),
+        *("--workers", str(count), "--worker-class", "sync"),
+        *("--worker-tmp-dir", "/dev/shm"),  # noqa: S108
+        *("--no-control-socket", "--log-level", "warning", "--timeout", "600"),
+    ]
+
+
+def _django_signer() -> Callable[[str], str]:
+    from django.core.signing import TimestampSigner  # noqa: PLC0415 -- needs no app
+
+    sign: Callable[[str], str] = TimestampSigner(key=SECRET, fallback_keys=()).sign
+    return sign
+
+
+def _start_rclone(stack: ExitStack, folder: Path, files: Path) -> Callable[[str], str]:
+    """Serve *files* as a bucket; return what makes a presigned URL."""
+    port, key, secret = free_port(), "AKIDEXAMPLE0123", SECRET
+    command = [
+        *("rclone", "serve", "s3", "--config", os.devnull, "--log-level", "ERROR"),
+        *("--addr", f"{HOST}:{port}", "--auth-key", f"{key},{secret}"),
+        str(files.parent),
+    ]
+    stack.enter_context(running(command, folder / "rclone.log"))
+    await_socket((HOST, port))
+    remote = (
+        f":s3,provider=Rclone,endpoint='http://{HOST}:{port}',"
+        f"access_key_id={key},secret_access_key={secret}:{files.name}"
+    )
+
+    def presign(name: str) -> str:
+        made = subprocess.run(
+            ["rclone", "link", "--config", os.devnull, "--expire", "24h",
+             f"{remote}/{name}"],
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        return made.stdout.strip()
+
+    return presign

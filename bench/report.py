@@ -1,0 +1,266 @@
+"""What was measured, as the page docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING
+
+from bench import contestants as who
+from bench import machine, verdicts
+from bench.rounds import digits, ratio, table
+from bench.throughput import KIB, MIB, size_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bench.flood import Flood
+    from bench.growth import Growth
+    from bench.large import Large
+    from bench.pulse import Pulse
+    from bench.rounds import Ratio
+    from bench.slow import Slow
+    from bench.throughput import Cell, Result
+
+TEMPLATE = Path(__file__).with_name("report.md")
+_MS = 1000
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that one run has measured, and how long it took."""
+
+    throughput: list[Result]
+    large: list[Large]
+    slow: list[Slow]
+    flood: list[Flood]
+    verdicts: dict[str, list[float]]
+    growth: list[Growth]
+    plan: str
+    minutes: float
+
+    def text(self) -> str:
+        """Return the page."""
+        template = Template(TEMPLATE.read_text("utf-8"))
+        return template.substitute(
+            plan=self.plan,
+            minutes=f"{self.minutes:.0f}",
+            machine=machine.machine(),
+            versions=machine.versions(),
+            targets=self._targets(),
+            throughput=_throughput(self.throughput),
+            large=_large(self.large),
+            slow=_slow(self.slow),
+            flood=_flood(self.flood),
+            verdicts=_verdicts(self.verdicts),
+            growth=_growth(self.growth),
+            workers=str(who.workers()),
+        )
+
+    def _targets(self) -> str:
+        small = self._cell(4 * KIB, 16)
+        big = self._cell(256 * MIB, 16)
+        flood = self.flood[0]
+        bare = self.verdicts[verdicts.BARE]
+        rows = [
+            _at_least("hot, 4 KiB, of nginx static", 0.6, small.ratio(who.HOT)),
+            _at_least(
+                "hot, 4 KiB, of django-sendfile2",
+                12,
+                small.ratio(who.HOT, who.SENDFILE2),
+            ),
+            _at_least(
+                "hot, 4 KiB, of Flask send_file",
+                20,
+                small.ratio(who.HOT, who.SEND_FILE),
+            ),
+            _at_least(
+                "cold, 4 KiB, of an empty Flask view",
+                0.9,
+                small.ratio(who.COLD, who.BARE),
+            ),
+            _at_most(
+                "a verdict in the process, of a bare view",
+                2,
+                ratio(self.verdicts[verdicts.VERDICT], bare),
+            ),
+            _at_least("256 MiB, of nginx static", 0.95, big.ratio(who.HOT)),
+            *(
+                _at_least(f"1 GiB, {one.what}, of nginx static", 0.95, one.ratio)
+                for one in self.large
+            ),
+            _at_most(
+                f"slow readers, {self.slow[0].readers:,}: p99 of new verdicts",
+                2,
+                self.slow[0].ratio,
+            ),
+            _at_most(f"flood, {flood.name}: p99 of a hot link", 2, flood.ratio),
+            *(
+                _at_most(
+                    f"a verdict with {max(one.figures):,} {one.what}",
+                    1.1,
+                    one.ratios()[max(one.figures)],
+                )
+                for one in self.growth
+            ),
+        ]
+        return table(["what", "target", "measured", ""], rows)
+
+    def _cell(self, size: int, connections: int) -> Result:
+        return next(
+            one
+            for one in self.throughput
+            if (one.cell.size, one.cell.connections) == (size, connections)
+        )
+
+
+def _at_least(what: str, target: float, measured: Ratio) -> list[str]:
+    met = "met" if measured.median >= target else "missed"
+    return [what, f"at least {target:g}", str(measured), met]
+
+
+def _at_most(what: str, target: float, measured: Ratio) -> list[str]:
+    met = "met" if measured.median <= target else "missed"
+    return [what, f"at most {target:g}", str(measured), met]
+
+
+def _throughput(results: Sequence[Result]) -> str:
+    text = ""
+    for size in dict.fromkeys(result.cell.size for result in results):
+        cells = [result for result in results if result.cell.size == size]
+        unit = "MiB/s" if cells[0].cell.is_large else "requests/s"
+        text += f"### {size_name(size)}\n\n"
+        head = [f"{unit}, and of nginx static"]
+        for one in cells:
+            number = one.cell.connections
+            head += [f"{number} at a time", "ratio"]
+        rows = [
+            [
+                name,
+                *(
+                    shown
+                    for one in cells
+                    for shown in (_figure(one, name), str(one.ratio(name)))
+                ),
+            ]
+            for name in cells[0].figures
+        ]
+        text += f"{table(head, rows)}\n"
+    return text.rstrip("\n")
+
+
+def _figure(result: Result, name: str) -> str:
+    middle = statistics.median(result.figures[name])
+    return digits(_shown(result.cell, middle))
+
+
+def _shown(cell: Cell, figure: float) -> float:
+    return figure / MIB if cell.is_large else figure
+
+
+def _large(results: Sequence[Large]) -> str:
+    rows = [
+        [
+            one.what,
+            digits(statistics.median(one.static) / MIB),
+            digits(statistics.median(one.gateway) / MIB),
+            str(one.ratio),
+        ]
+        for one in results
+    ]
+    return table(["1 GiB, MiB/s", "nginx static", "gateway, hot", "ratio"], rows)
+
+
+def _slow(results: Sequence[Slow]) -> str:
+    head = [
+        *("who", "readers served", "p50 alone", "p99 alone", "p50 beside"),
+        *("p99 beside", "p99, ratio", "unanswered"),
+    ]
+    rows = [
+        [
+            one.name,
+            f"{min(one.begun):,} of {one.readers:,}",
+            *(_percentile(one.alone, percent) for percent in (50, 99)),
+            *(_percentile(one.beside, percent) for percent in (50, 99)),
+            str(one.ratio),
+            f"{_lost(one.beside)} of {sum(taken.asked for taken in one.beside)}",
+        ]
+        for one in results
+    ]
+    cost = [
+        [
+            one.name,
+            f"{one.descriptors:,}",
+            digits(one.memory / MIB),
+            digits(one.kernel / MIB),
+            digits(one.spooled / MIB),
+        ]
+        for one in results
+    ]
+    what = [
+        *("what the readers took", "descriptors of a process", "MiB of processes"),
+        *("MiB of sockets", "MiB on the disk"),
+    ]
+    return f"{table(head, rows)}\n{table(what, cost)}"
+
+
+def _percentile(pulses: Sequence[Pulse], percent: int) -> str:
+    return _wait(statistics.median(taken.percentile(percent) for taken in pulses))
+
+
+def _wait(seconds: float) -> str:
+    if seconds == float("inf"):
+        return "none"
+    return f"{digits(seconds * _MS)} ms"
+
+
+def _lost(pulses: Sequence[Pulse]) -> int:
+    return sum(taken.unanswered for taken in pulses)
+
+
+def _flood(results: Sequence[Flood]) -> str:
+    head = [
+        "flood",
+        "sent/s",
+        "asked of gunicorn/s",
+        "p99 alone",
+        "p99 beside",
+        "ratio",
+    ]
+    rows = [
+        [
+            one.name,
+            digits(statistics.median(one.sent)),
+            digits(statistics.median(one.asked)),
+            _percentile(one.alone, 99),
+            _percentile(one.beside, 99),
+            str(one.ratio),
+        ]
+        for one in results
+    ]
+    return table(head, rows)
+
+
+def _verdicts(figures: dict[str, list[float]]) -> str:
+    bare = figures[verdicts.BARE]
+    rows = [
+        [name, digits(statistics.median(one) * 1e6), str(ratio(one, bare))]
+        for name, one in figures.items()
+    ]
+    return table(["step", "us", "of a bare view"], rows)
+
+
+def _growth(results: Sequence[Growth]) -> str:
+    shown: Callable[[float], str] = lambda seconds: digits(seconds * 1e6)  # noqa: E731
+    rows = [
+        [
+            f"{count:,} {one.what}",
+            shown(statistics.median(one.figures[count])),
+            str(relative),
+        ]
+        for one in results
+        for count, relative in one.ratios().items()
+    ]
+    return table(["a verdict with", "us", "ratio"], rows)

@@ -1,0 +1,71 @@
+"""Interleaved rounds: whoever is compared is measured within the same minute.
+
+The machine is shared, and what it gives changes by the minute.  A ratio is therefore
+taken within a round, and its median over the rounds is what counts; the least and the
+most of them show how far that can be trusted.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """The median of the rounds' ratios, with the least and the most."""
+
+    median: float
+    least: float
+    most: float
+
+    def __str__(self) -> str:
+        return f"{digits(self.median)} ({digits(self.least)}-{digits(self.most)})"
+
+
+def ratio(measured: Sequence[float], base: Sequence[float]) -> Ratio:
+    """Compare two series, round by round."""
+    each = [one / other for one, other in zip(measured, base, strict=True)]
+    return Ratio(statistics.median(each), min(each), max(each))
+
+
+def interleaved(
+    contestants: Mapping[Key, Callable[[], float]], rounds: int, what: str
+) -> dict[Key, list[float]]:
+    """Measure each contestant once a round; return its figures, round by round.
+
+    The order turns from round to round: nobody always comes after the same one.
+    """
+    figures: dict[Key, list[float]] = {key: [] for key in contestants}
+    order = list(contestants)
+    for number in range(rounds):
+        say(f"{what}: round {number + 1} of {rounds}")
+        for key in order:
+            figures[key].append(contestants[key]())
+        order = [*order[1:], order[0]]
+    return figures
+
+
+def digits(number: float) -> str:
+    """Return a number with the digits that a noisy machine has to offer."""
+    if number >= 100:  # noqa: PLR2004
+        return f"{number:,.0f}"
+    return f"{number:.1f}" if number >= 10 else f"{number:.2f}"  # noqa: PLR2004
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table of Markdown; the first column is text, all others are numbers."""
+    lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def say(text: str) -> None:
+    """Tell whoever waits how far it is."""
+    sys.stderr.write(f"{text}\n")

@@ -1,0 +1,186 @@
+"""What thousands of slow readers cost others: two gunicorn workers, a new visitor.
+
+The visitor asks for one new link after the other, each with a verdict of its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from itsdangerous import URLSafeTimedSerializer
+
+from bench import contestants, pulse, readers
+from bench.gateway import Gateway
+from bench.nginx import SECRET, Nginx
+from bench.processes import (
+    HOST,
+    await_socket,
+    descendants,
+    free_port,
+    running,
+)
+from bench.rounds import Ratio, ratio, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.pulse import Pulse
+
+WORKERS = 2
+#: What is read slowly, and what the visitor asks for.
+LONG, SHORT = "1-MiB.bin", "4-KiB.bin"
+
+
+@dataclass
+class Server:
+    """Who is asked: the URL that is read slowly, new ones, and its processes."""
+
+    name: str
+    slow: str
+    fresh: Iterator[str]
+    pids: list[int]
+    temporary: Path | None = None
+
+    def descriptors(self) -> int:
+        """Return the most files and sockets that one of its processes has open."""
+        return max(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in self.pids)
+
+    def memory(self) -> int:
+        """Return the bytes that its processes have for themselves."""
+        return sum(_private(pid) for pid in self.pids)
+
+    def spooled(self) -> int:
+        """Return the bytes that nginx has put on the disk for it."""
+        if self.temporary is None:
+            return 0
+        files = (path for path in self.temporary.rglob("*") if path.is_file())
+        return sum(path.stat().st_size for path in files)
+
+
+@dataclass
+class Slow:
+    """What the visitor met without slow readers and with them, round by round."""
+
+    name: str
+    readers: int
+    begun: list[int] = field(default_factory=list)
+    alone: list[Pulse] = field(default_factory=list)
+    beside: list[Pulse] = field(default_factory=list)
+    descriptors: int = 0
+    memory: int = 0
+    kernel: int = 0
+    spooled: int = 0
+
+    @property
+    def ratio(self) -> Ratio:
+        """The p99 beside slow readers, relative to the one without."""
+        return ratio(
+            [taken.percentile(99) for taken in self.beside],
+            [taken.percentile(99) for taken in self.alone],
+        )
+
+
+def measure(
+    folder: Path, files: Path, *, count: int, rounds: int, seconds: float
+) -> list[Slow]:
+    """Measure the gateway, Flask's send_file behind nginx, and Flask's alone."""
+    results = []
+    for start in (_gateway, _behind_nginx, _alone):
+        with ExitStack() as stack:
+            server = stack.enter_context(start(folder, files))
+            result = Slow(server.name, count)
+            for number in range(rounds):
+                say(f"slow readers, {server.name}: round {number + 1} of {rounds}")
+                _round(server, result, seconds)
+            results.append(result)
+    return results
+
+
+def _round(server: Server, result: Slow, seconds: float) -> None:
+    result.alone.append(pulse.take(server.fresh, seconds=seconds))
+    memory, kernel = server.memory(), _socket_memory()
+    with readers.reading(server.slow, result.readers) as begun:
+        result.begun.append(begun)
+        result.beside.append(pulse.take(server.fresh, seconds=seconds))
+        result.descriptors = max(result.descriptors, server.descriptors())
+        result.memory = max(result.memory, server.memory() - memory)
+        result.kernel = max(result.kernel, _socket_memory() - kernel)
+        result.spooled = max(result.spooled, server.spooled())
+
+
+@contextmanager
+def _gateway(folder: Path, files: Path) -> Iterator[Server]:
+    with ExitStack() as stack:
+        made = Gateway.start(
+            stack, folder / "slow", files, GATEWAY_WORKERS=str(WORKERS)
+        )
+        yield Server(
+            "gateway",
+            made.link(LONG),
+            itertools.cycle(made.links(SHORT, contestants.COLD_LINKS)),
+            made.processes("nginx") + made.processes("gunicorn"),
+        )
+
+
+@contextmanager
+def _behind_nginx(folder: Path, files: Path) -> Iterator[Server]:
+    home = folder / "behind"
+    home.mkdir()
+    with ExitStack() as stack:
+        pid = _flask(stack, home, files, f"unix:{home}/flask.sock")
+        await_socket(f"{home}/flask.sock")
+        nginx = Nginx.start(stack, home, files)
+        pids = [pid, *descendants(pid), *_nginx_pids(home)]
+        yield _flask_server("Flask, send_file, behind nginx", nginx.url, pids, home)
+
+
+@contextmanager
+def _alone(folder: Path, files: Path) -> Iterator[Server]:
+    home, port = folder / "alone", free_port()
+    home.mkdir()
+    with ExitStack() as stack:
+        pid = _flask(stack, home, files, f"{HOST}:{port}")
+        await_socket((HOST, port))
+        pids = [pid, *descendants(pid)]
+        yield _flask_server("Flask, send_file, alone", f"http://{HOST}:{port}", pids)
+
+
+def _flask(stack: ExitStack, home: Path, files: Path, bind: str) -> int:
+    command = [*contestants.gunicorn(bind, WORKERS), "bench.apps.flask_app:app"]
+    environment = contestants.application_environment(files)
+    process = stack.enter_context(
+        running(command, home / "log", environment=environment)
+    )
+    return process.pid
+
+
+def _flask_server(
+    name: str, url: str, pids: list[int], temporary: Path | None = None
+) -> Server:
+    tokens = URLSafeTimedSerializer(SECRET)
+    slow, short = (f"{url}/flask/send_file/{tokens.dumps(n)}" for n in (LONG, SHORT))
+    spool = temporary / "proxy" if temporary else None
+    return Server(name, slow, itertools.repeat(short), pids, spool)
+
+
+def _nginx_pids(home: Path) -> list[int]:
+    master = int((home / "nginx.pid").read_text())
+    return [master, *descendants(master)]
+
+
+def _private(pid: int) -> int:
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    kib = (int(line.split()[1]) for line in rollup if line.startswith("Private_"))
+    return sum(kib) * 1024
+
+
+def _socket_memory() -> int:
+    """Return what the kernel has for TCP on this machine, in bytes."""
+    for line in Path("/proc/net/sockstat").read_text().splitlines():
+        if line.startswith("TCP:"):
+            return int(line.split()[-1]) * 4096
+    return 0

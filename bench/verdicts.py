@@ -1,0 +1,208 @@
+"""What a verdict costs in the process, where its time goes, and how it grows.
+
+Nothing but the application is measured here, in CPU time: neither gunicorn nor nginx,
+and no disk, since what is looked at is in the page cache.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from flask import Flask
+from sqlalchemy import insert
+from werkzeug.test import create_environ, run_wsgi_app
+
+from bench.rounds import interleaved
+from gateway import settings
+from gateway.app import create_app, signed_url_judge
+from gateway.assets import asset
+from gateway.catalog import schema, users
+from gateway.delivery import accel, subjects
+from gateway.links import Key, KeyRing, LinkSigner, policy, signed_url
+from gateway.ops.prepare import prepare
+from gateway.storage.media_types import MediaTypes
+from gateway.storage.paths import FilePath
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from gateway.catalog.database import Database
+
+#: Calls that one figure is the mean of.
+CALLS = 2000
+BATCH = 10_000
+BARE = "a bare Flask view"
+VERDICT = "a verdict"
+
+
+@dataclass
+class Site:
+    """An application with what it decides about; its catalog and tree can be filled."""
+
+    home: Path
+    keys: int = 1
+
+    def __post_init__(self) -> None:
+        files = self.home / "files"
+        files.mkdir(parents=True)
+        (files / "reports").mkdir()
+        (files / "reports" / "q3.pdf").write_bytes(b"%PDF-")
+        self.ring = KeyRing(tuple(Key.generate() for _ in range(self.keys)))
+        self.signer = LinkSigner(self.ring, "http://localhost")
+        self.settings = settings.read(
+            {
+                "GATEWAY_FILES": str(files),
+                "GATEWAY_DATA": str(self.home / "data"),
+                "GATEWAY_KEYS": str(self.ring),
+                "GATEWAY_FREE_SPACE": "0",
+            }
+        ).settings
+        self.database: Database = prepare(self.settings)
+
+    def revoke(self, count: int) -> Site:
+        """Take back so many signed URLs, none of them the one that is asked for."""
+        self._fill(
+            schema.revocations,
+            (
+                {"subject": f"url:{number:022}", "issued_until": 1, "created": 1}
+                for number in range(count)
+            ),
+        )
+        return self
+
+    def upload(self, count: int) -> Site:
+        """Put so many uploads into the catalog, ``upload_id(0)`` and on."""
+        with self.database.write() as connection:
+            owner = users.add(
+                connection,
+                name="ann",
+                password="correct horse battery",  # noqa: S106
+                role=users.Role.MEMBER,
+                now=1,
+            )
+        self._fill(schema.uploads, (_row(owner.id, n) for n in range(count)))
+        return self
+
+    def crowd(self, count: int) -> Site:
+        """Put so many files into the folder of the one that is asked for."""
+        folder = self.home / "files" / "reports"
+        for number in range(count):
+            # Links to one inode: the folder is what grows.
+            os.link(folder / "q3.pdf", folder / f"{number}.pdf")
+        return self
+
+    def _fill(self, table: Any, rows: Iterator[dict[str, object]]) -> None:  # noqa: ANN401
+        while batch := list(itertools.islice(rows, BATCH)):
+            with self.database.write() as connection:
+                connection.execute(insert(table), batch)
+
+    def link(self, path: str = "reports/q3.pdf", *, upload: str | None = None) -> str:
+        """Return the path of a signed URL."""
+        url = self.signer.sign(path, expires=timedelta(days=1), upload=upload)
+        return url.removeprefix("http://localhost")
+
+    def ask(self, link: str, *, status: int = 200) -> Callable[[], float]:
+        """Return what measures the seconds of one call for *link*."""
+        app = create_app(self.settings)
+        return caller(app, link, status=status)
+
+
+def upload_id(number: int) -> str:
+    """Return an id of the form that uploads have: a base 32 number."""
+    text = ""
+    for _ in range(26):
+        number, digit = divmod(number, 32)
+        text += "abcdefghijklmnopqrstuvwxyz234567"[digit]
+    # Ids are random: they do not come in the order of the rows.
+    return text
+
+
+def _row(owner: int, number: int) -> dict[str, object]:
+    return {
+        "id": upload_id(number),
+        "owner_id": owner,
+        "name": "q3.pdf",
+        "size": 5,
+        "media_type": "application/pdf",
+        "blob": f"{upload_id(number)}.pdf",
+        "created": number,
+    }
+
+
+def caller(app: Flask, path: str, *, status: int = 200) -> Callable[[], float]:
+    """Return what calls *app* as gunicorn would, and tells the seconds of a call."""
+    environ = create_environ(
+        path, "http://localhost", headers={"X-Real-IP": "::1", "X-Verdict": "asked"}
+    )
+    _, line, _ = run_wsgi_app(app, environ)
+    if not line.startswith(str(status)):
+        raise SystemExit(f"{path}: {line}")
+
+    def start(
+        _status: str, _headers: list[tuple[str, str]], _fault: object = None
+    ) -> None:
+        return None
+
+    def measure() -> float:
+        began = time.process_time()
+        for _ in range(CALLS):
+            for _piece in app(dict(environ), start):  # type: ignore[arg-type]
+                pass
+        return (time.process_time() - began) / CALLS
+
+    return measure
+
+
+def bare() -> Flask:
+    """Return an application whose view does nothing."""
+    app = Flask("bare", static_folder=None)
+    app.add_url_rule("/s/<token>/<path:path>", view_func=lambda token, path: "")  # noqa: ARG005
+    return app
+
+
+def measure(home: Path, rounds: int) -> dict[str, list[float]]:
+    """Return the seconds of a bare view, a verdict, and each of a verdict's steps."""
+    site = Site(home / "steps")
+    link = site.link()
+    contestants = {BARE: caller(bare(), link), VERDICT: site.ask(link)}
+    contestants |= {name: _repeated(step) for name, step in _steps(site, link).items()}
+    return interleaved(contestants, rounds, "verdicts in the process")
+
+
+def _steps(site: Site, link: str) -> dict[str, Callable[[], object]]:
+    types = MediaTypes.read(asset("nginx/snippets/media_types.conf"))
+    judge = signed_url_judge(site.settings, site.database, types)
+    token, text = signed_url.split(f"http://localhost{link}")
+    raw = unquote(text).encode()
+    path = FilePath.decode(raw)
+    found = signed_url.verify(site.ring, token, path.text)
+    now = time.time()
+    delivery: Any = judge.judge(token, raw, now=now, client="::1")
+    return {
+        "path and signature": lambda: signed_url.verify(
+            site.ring, token, FilePath.decode(raw).text
+        ),
+        "time and network": lambda: policy.check(found.claims, now=now, client="::1"),
+        "revocations": lambda: judge.standing.check(found, path.text),
+        "the file": lambda: judge.tree.locate(path),
+        "headers": lambda: accel.verdict_headers(delivery),
+        "all of the judgement": lambda: judge.judge(token, raw, now=now, client="::1"),
+        "subjects": lambda: subjects.of_request(found, path.text),
+    }
+
+
+def _repeated(step: Callable[[], object]) -> Callable[[], float]:
+    def measure() -> float:
+        began = time.process_time()
+        for _ in range(CALLS):
+            step()
+        return (time.process_time() - began) / CALLS
+
+    return measure

@@ -1,0 +1,80 @@
+"""Whoever is measured sends the very bytes: a fast wrong answer is no figure."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+import requests
+
+from bench import contestants
+from bench.contestants import BARE, COLD, start_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.contestants import Contestant
+
+NAMES: Final = [
+    getattr(contestants, name)
+    for name in (
+        *("BASE", "SECURE_LINK", "HOT", "COLD", "UNKEPT", "SEND_FILE", "GENERATOR"),
+        *("SENDFILE2", "STARLETTE", "RCLONE"),
+    )
+]
+SIZES: Final = {"small": 4096, "middling": 300_000}
+PLAIN: Final = {"Accept-Encoding": "identity"}
+
+
+class Field:
+    """All of them, running, and what they send."""
+
+    def __init__(self, started: list[Contestant], files: Path) -> None:
+        self.by_name = {contestant.name: contestant for contestant in started}
+        self.files = files
+
+
+@pytest.fixture(scope="module")
+def field() -> Iterator[Field]:
+    with ExitStack() as stack:
+        # Short: a unix socket's path has 107 bytes.
+        name = stack.enter_context(tempfile.TemporaryDirectory(prefix="gw-"))
+        files = Path(name) / "files"
+        files.mkdir()
+        for size_name, size in SIZES.items():
+            (files / f"{size_name}.bin").write_bytes(os.urandom(size))
+        yield Field(start_all(stack, Path(name), files, cold=3), files)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("size_name", SIZES)
+def test_every_contestant_sends_the_file(
+    field: Field, name: str, size_name: str
+) -> None:
+    file = f"{size_name}.bin"
+    urls = field.by_name[name].urls(file)
+    answers = [requests.get(url, headers=PLAIN, timeout=30) for url in urls]
+    assert {answer.status_code for answer in answers} == {200}
+    assert {answer.content for answer in answers} == {(field.files / file).read_bytes()}
+
+
+def test_no_other_one_is_measured(field: Field) -> None:
+    assert set(field.by_name) == {*NAMES, BARE}
+
+
+def test_a_cold_link_is_another_one_each_time(field: Field) -> None:
+    assert len(set(field.by_name[COLD].urls("small.bin"))) == 3
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != contestants.BASE])
+def test_without_a_genuine_token_nobody_sends_it(field: Field, name: str) -> None:
+    url = field.by_name[name].urls("small.bin")[0]
+    for letter in "abc":  # one of them is the letter that stands there
+        url = url.replace(letter, "x")
+    answer = requests.get(url, headers=PLAIN, timeout=30)
+    assert answer.status_code in {400, 403, 404}
+    assert answer.content != (field.files / "small.bin").read_bytes()
