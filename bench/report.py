@@ -92,7 +92,7 @@ class Report:
                 for one in self.large
             ),
             _at_most(
-                f"slow readers, {self.slow[0].readers:,}: p99 of new verdicts",
+                f"{self.slow[0].readers:,} slow readers: p99 of new verdicts",
                 2,
                 self.slow[0].ratio,
             ),
@@ -211,8 +211,6 @@ def _percentile(pulses: Sequence[Pulse], percent: int) -> str:
 
 
 def _wait(seconds: float) -> str:
-    if seconds == float("inf"):
-        return "none"
     return f"{digits(seconds * _MS)} ms"
 
 

@@ -7,6 +7,7 @@ most of them show how far that can be trusted.
 
 from __future__ import annotations
 
+import math
 import statistics
 import sys
 from dataclasses import dataclass
@@ -55,6 +56,8 @@ def interleaved(
 
 def digits(number: float) -> str:
     """Return a number with the digits that a noisy machine has to offer."""
+    if number == math.inf:
+        return "no end"
     if number >= 100:  # noqa: PLR2004
         return f"{number:,.0f}"
     return f"{number:.1f}" if number >= 10 else f"{number:.2f}"  # noqa: PLR2004
