@@ -7,6 +7,7 @@ import re
 import socket
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -239,6 +240,40 @@ def test_a_symlink_within_the_tree_is_followed(stack: Stack) -> None:
     replace_link(stack.files / "releases" / "current", "2")
     answer = stack.ask(stack.sign("releases/current/app.bin"))
     assert (answer.status_code, answer.content) == (200, b"two")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param("./i.txt", id="dot"),
+        pytest.param("%2e/i.txt", id="encoded dot"),
+        pytest.param("%2E/i.txt", id="upper-case encoded dot"),
+        pytest.param(".%2fi.txt", id="dot, encoded slash"),
+        pytest.param("x/../i.txt", id="two dots"),
+        pytest.param("x/%2e%2E/i.txt", id="two encoded dots"),
+        pytest.param("x/.%2e/i.txt", id="one of two dots encoded"),
+        pytest.param("x/..%2fi.txt", id="two dots, encoded slash"),
+        pytest.param("x%2f..%2Fi.txt", id="between encoded slashes"),
+        pytest.param("x%2F%2e%2e%2Fi.txt", id="all encoded"),
+        pytest.param("i.txt/.", id="dot at the end"),
+        pytest.param("i.txt/x/..", id="two dots at the end"),
+        pytest.param("x//../../i.txt", id="empty segment"),
+        pytest.param("x/../i.txt?a=b", id="query"),
+    ],
+)
+def test_no_dot_segment_is_resolved_for_a_genuine_link(
+    stack: Stack, path: str
+) -> None:
+    # A file that was just replaced may still be sent as it was.
+    show = f"show-{token_hex(4)}"
+    stack.put(f"{show}/i.txt", SECRET)
+    stack.put(f"{show}/x/j.txt", SECRET)
+    folder = stack.sign(show, folder=True)
+    assert stack.ask(folder + "i.txt").content == SECRET
+    target = (folder + path).removeprefix(stack.url)
+    answer = stack.raw(lines(f"GET {target} HTTP/1.1"))
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    assert SECRET.strip() not in answer
 
 
 def lay_traps(stack: Stack) -> None:
