@@ -261,9 +261,7 @@ def test_a_symlink_within_the_tree_is_followed(stack: Stack) -> None:
         pytest.param("x/../i.txt?a=b", id="query"),
     ],
 )
-def test_no_dot_segment_is_resolved_for_a_genuine_link(
-    stack: Stack, path: str
-) -> None:
+def test_no_dot_segment_is_resolved_for_a_genuine_link(stack: Stack, path: str) -> None:
     # A file that was just replaced may still be sent as it was.
     show = f"show-{token_hex(4)}"
     stack.put(f"{show}/i.txt", SECRET)

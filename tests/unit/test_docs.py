@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -33,6 +34,28 @@ def test_every_setting_reaches_the_containers() -> None:
     own |= {"GATEWAY_TOKEN", "GATEWAY_VERDICT_CACHE"}
     passed = set(re.findall(r"^ +(GATEWAY_[A-Z_]+):", compose, re.MULTILINE))
     assert set(settings.describe()) - own <= passed
+
+
+#: Which setting a placeholder of nginx's files comes from, if not one of its name.
+SETTING_OF = {
+    "GATEWAY_BEARER_URLS": "GATEWAY_VERDICT_TTL",
+    "GATEWAY_CONF": "--output",
+    "GATEWAY_FORM_SIZE": "GATEWAY_UPLOAD_SIZE",
+    "GATEWAY_REAL_IP": "GATEWAY_TRUSTED_PROXIES",
+    "GATEWAY_VERDICT_EPOCH": "GATEWAY_VERDICT_TTL",
+}
+
+
+def test_every_setting_that_is_written_into_an_nginx_of_one_s_own_is_named() -> None:
+    files = [ROOT.glob(f"nginx/{folder}/*.conf") for folder in ("conf.d", "snippets")]
+    text = "".join(path.read_text() for path in itertools.chain.from_iterable(files))
+    written = {SETTING_OF.get(n, n) for n in re.findall(r"\$\{(GATEWAY_\w+)\}", text)}
+    page = (DOCS / "nginx.md").read_text()
+    told = re.search(r"^ +Repeat this, and reload nginx.*$", page, re.MULTILINE)
+    assert told
+    # The other paths' defaults lie in the data folder.
+    named = set(re.findall(r"`(GATEWAY_\w+)`", told[0])) - {"GATEWAY_DATA"}
+    assert named == written - {"--output"}
 
 
 def test_every_command_stands_in_the_readme() -> None:
