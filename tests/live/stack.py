@@ -176,16 +176,27 @@ class Stack(ABC):
                 pass
             return answer
 
+    def log(self) -> str:
+        """Return everything that nginx and gunicorn have logged."""
+        return self.raw_log().decode(errors="replace")
+
+    def logged(self) -> list[dict[str, Any]]:
+        """Return the access log's rows; each must be JSON in UTF-8."""
+        whole, _, _unfinished = self.raw_log().rpartition(b"\n")
+        rows = [row for row in whole.split(b"\n") if row.startswith(b"{")]
+        return [json.loads(row.decode()) for row in rows]
+
     def log_has(self, text: str) -> bool:
         return text in self.log()
 
     def assert_clean(self) -> None:
-        """No alert, no traceback and no token may be in any log."""
+        """No alert, no traceback and no token in any log; all requests as JSON."""
         log = self.log()
         for fault in ("[alert]", "[crit]", "[emerg]", "Traceback"):
             assert fault not in log, _around(log, fault)
         leaked = [token for token in self.tokens if token in log]
         assert not leaked, _around(log, leaked[0])
+        assert self.logged(), log
 
     @abstractmethod
     def start(self) -> None: ...
@@ -198,8 +209,8 @@ class Stack(ABC):
         """Send SIGHUP to both."""
 
     @abstractmethod
-    def log(self) -> str:
-        """Return everything that nginx and gunicorn have logged."""
+    def raw_log(self) -> bytes:
+        """Return the same, byte for byte."""
 
     @abstractmethod
     def open_shell(self) -> Shell:
@@ -311,8 +322,8 @@ class NativeStack(Stack):
     def reload(self) -> None:
         self.process.send_signal(signal.SIGHUP)
 
-    def log(self) -> str:
-        return self._log.read_text(errors="replace")
+    def raw_log(self) -> bytes:
+        return self._log.read_bytes()
 
     def open_shell(self) -> Shell:
         return Shell(sys.executable, env=self.environment)
@@ -347,9 +358,9 @@ class ContainerStack(Stack):
     def reload(self) -> None:
         self._compose("kill", "--signal", "HUP")
 
-    def log(self) -> str:
-        return "".join(
-            _run(["docker", "logs", self.container(service)]) for service in SERVICES
+    def raw_log(self) -> bytes:
+        return b"".join(
+            _output(["docker", "logs", self.container(name)]) for name in SERVICES
         )
 
     def processes(self, name: str) -> list[int]:
@@ -410,18 +421,21 @@ def _is_last(answer: bytes) -> bool:
 
 
 def _run(command: list[str], env: dict[str, str] | None = None) -> str:
+    return _output(command, env).decode(errors="replace")
+
+
+def _output(command: list[str], env: dict[str, str] | None = None) -> bytes:
     done = subprocess.run(
         command,
         env=env,
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
         check=False,
     )
-    assert done.returncode == 0, f"{command}:\n{done.stdout}"
-    return done.stdout
+    said = done.stdout
+    assert done.returncode == 0, f"{command}:\n{said.decode(errors='replace')}"
+    return said
 
 
 def _descendants(pid: int) -> Iterator[int]:

@@ -7,7 +7,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from tests.live.stack import wait_until
+import pytest
+
+from tests.live.stack import fresh_client, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,6 +116,34 @@ def test_the_access_log_names_the_reason_but_no_token(stack: Stack) -> None:
     line = next(row for row in stack.log().splitlines() if request_id in row)
     assert '"reason":"not-servable:missing"' in line
     assert '"uri":"/s/[redacted]/c/missing.txt"' in line
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "shown"),
+    [
+        pytest.param(b"/x\xff", b"localhost", {"uri": "[not-ascii]"}, id="path"),
+        pytest.param(
+            b"/s/t/\xff", b"localhost", {"uri": "[not-ascii]"}, id="a link's path"
+        ),
+        pytest.param(
+            b"/s/\xff/x", b"localhost", {"uri": "[not-ascii]"}, id="a link's token"
+        ),
+        pytest.param(b"/x?\xff", b"localhost", {"uri": "/x"}, id="query"),
+        pytest.param(b"/x", b"a\xffb", {"host": "[not-ascii]"}, id="host"),
+        pytest.param(b"/x", b'a"\\b', {"host": 'a"\\b'}, id="quotes in the host"),
+    ],
+)
+def test_whatever_is_asked_for_the_access_log_is_json(
+    stack: Stack, target: bytes, host: bytes, shown: dict[str, str]
+) -> None:
+    marker = fresh_client()
+    stack.raw(
+        b"GET " + target + b" HTTP/1.1\r\nHost: " + host + b"\r\n"
+        b"X-Forwarded-For: " + marker.encode() + b"\r\nConnection: close\r\n\r\n"
+    )
+    wait_until(lambda: stack.log_has(marker), what="the request is logged")
+    [row] = [row for row in stack.logged() if row["client"] == marker]
+    assert row | shown == row
 
 
 def test_no_log_holds_a_token_however_it_is_asked_for(stack: Stack) -> None:
