@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+import pytest
 import requests
 
 from tests.live.stack import CONNECTIONS, fresh_client, wait_until
@@ -22,10 +23,15 @@ if TYPE_CHECKING:
 FLOOD = 900
 
 
-def flood(stack: Stack, clients: Iterable[str], accept: str = "*/*") -> list[bytes]:
-    """Ask for forged links, one after the other, on one connection."""
+def flood(
+    stack: Stack,
+    clients: Iterable[str],
+    accept: str = "*/*",
+    target: str = "/s/forged/x",
+) -> list[bytes]:
+    """Ask for what is not there, one after the other, on one connection."""
     requests_sent = [
-        f"GET /s/forged/x HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n"
+        f"GET {target} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n"
         f"X-Forwarded-For: {client}\r\n"
         for client in clients
     ]
@@ -52,6 +58,15 @@ def test_a_flood_of_forged_links_is_refused_unasked(stack: Stack) -> None:
     assert b"Retry-After: 5\r\n" in over[0]
     assert b"Too many requests" in over[0]
     assert asked <= {"", "-"}
+
+
+@pytest.mark.parametrize(
+    "target", ["/_files/x", "/_verdict", "/_admit", "/_cut", "/metrics/nginx"], ids=str
+)
+def test_a_flood_for_what_is_internal_is_counted_too(stack: Stack, target: str) -> None:
+    answers = flood(stack, [fresh_client()] * FLOOD, target=target)
+    assert len(answers) == FLOOD
+    assert any(answer.startswith(b"HTTP/1.1 429") for answer in answers)
 
 
 def test_a_flood_of_one_client_leaves_the_others_alone(stack: Stack) -> None:
