@@ -1,0 +1,53 @@
+"""A fault in the gateway's own code, as a client and an operator meet it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.live.stack import NativeStack, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+#: Each Python of the stack runs this first.
+FAULT = """
+from gateway.delivery.verdict import SignedURLJudge
+
+def judge(*_, **__):
+    raise RuntimeError("a fault")
+
+SignedURLJudge.judge = judge
+"""
+
+
+@pytest.fixture(
+    params=[pytest.param("1", id="kept"), pytest.param("0", id="asked each time")]
+)
+def faulty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NativeStack]:
+    (tmp_path / "sitecustomize.py").write_text(FAULT)
+    stack = NativeStack(GATEWAY_VERDICT_TTL=request.param, PYTHONPATH=str(tmp_path))
+    stack.start()
+    try:
+        yield stack
+    finally:
+        stack.stop()
+
+
+def test_a_fault_is_a_500_that_nobody_is_told_to_try_again(
+    faulty: NativeStack,
+) -> None:
+    faulty.put("a.txt")
+    answer = faulty.ask(faulty.sign("a.txt"))
+    request_id = answer.headers["X-Request-ID"]
+    wait_until(lambda: faulty.log_has(request_id), what="the request is logged")
+    [row] = [row for row in faulty.logged() if row["request_id"] == request_id]
+    assert answer.status_code == 500
+    assert "Retry-After" not in answer.headers
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert request_id in answer.text
+    assert (row["status"], row["reason"]) == (500, "http-500")
+    assert "a fault" not in answer.text
+    assert "RuntimeError: a fault" in faulty.log()
