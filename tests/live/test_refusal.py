@@ -198,6 +198,29 @@ def test_internal_locations_are_unreachable_in_every_encoding(
     assert nothing.startswith(b"HTTP/1.1 404 ")
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"], ids=str)
+@pytest.mark.parametrize(
+    ("target", "like"),
+    [
+        pytest.param("/s", "/nothing", id="signed URLs"),
+        pytest.param("/tus", "/nothing", id="tus"),
+        pytest.param("/tus?x=1", "/nothing", id="tus with a query"),
+        pytest.param("/%74us", "/nothing", id="tus, encoded"),
+        pytest.param("/u", "/nothing", id="drop links"),
+        pytest.param("/static", "/nothing", id="statics"),
+        pytest.param("/files", "/nothing", id="files"),
+        pytest.param("/api/v1", "/api/nothing", id="API"),
+    ],
+)
+def test_a_url_without_its_last_slash_is_not_there(
+    stack: Stack, method: str, target: str, like: str
+) -> None:
+    answer = stack.raw(lines(f"{method} {target} HTTP/1.1", "Content-Length: 0"))
+    nothing = stack.raw(lines(f"{method} {like} HTTP/1.1", "Content-Length: 0"))
+    assert without_ids(answer) == without_ids(nothing)
+    assert nothing.startswith(b"HTTP/1.1 404 ")
+
+
 @pytest.mark.parametrize("target", ["/_admit", "/_cut"], ids=str)
 @pytest.mark.parametrize("method", ["HEAD", "POST", "PUT", "PATCH"], ids=str)
 def test_nobody_but_nginx_admits_or_cuts_an_upload(
