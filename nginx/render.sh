@@ -10,6 +10,21 @@ set -eu
 
 templates=$(cd "$(dirname "$0")" && pwd)
 export GATEWAY_CONF=$1
+
+# Each setting may come in a file instead; gateway/variables.py has the same rules.
+for name in CLIENT_CONNECTIONS CLIENT_REQUESTS CORS_ORIGINS DATA FILES GRACE HOSTS \
+    PUBLIC_URL SOCKET STORE TRUSTED_PROXIES UPLOAD_SIZE VERDICT_CACHE VERDICT_TTL; do
+    eval "text=\${GATEWAY_$name:-} file=\${GATEWAY_${name}_FILE:-}"
+    [ -n "$file" ] || continue
+    if [ -n "$text" ]; then
+        echo "GATEWAY_$name: set it or GATEWAY_${name}_FILE, not both" >&2
+        exit 1
+    fi
+    text=$(cat "$file")
+    text=${text#"${text%%[![:space:]]*}"}
+    text=${text%"${text##*[![:space:]]}"}
+    eval "GATEWAY_$name=\$text"
+done
 data=${GATEWAY_DATA:-$PWD/var}
 
 words() {

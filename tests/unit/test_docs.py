@@ -11,6 +11,7 @@ import pytest
 from gateway import settings
 from gateway.cli import COMMANDS
 from gateway.errors import RefusedError
+from gateway.variables import FILE_SUFFIX
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -33,7 +34,8 @@ def test_every_setting_reaches_the_containers() -> None:
     own = {"GATEWAY_DATA", "GATEWAY_FILES", "GATEWAY_SOCKET", "GATEWAY_STORE"}
     own |= {"GATEWAY_TOKEN", "GATEWAY_VERDICT_CACHE"}
     passed = set(re.findall(r"^ +(GATEWAY_[A-Z_]+):", compose, re.MULTILINE))
-    assert set(settings.describe()) - own <= passed
+    needed = set(settings.describe()) - own
+    assert needed | {f"{name}{FILE_SUFFIX}" for name in needed} <= passed
 
 
 #: Which setting a placeholder of nginx's files comes from, if not one of its name.

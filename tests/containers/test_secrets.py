@@ -1,0 +1,55 @@
+"""Settings that come by file, as compose's secrets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import require_containers
+from tests.live.stack import ORIGIN, ContainerStack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OVERRIDE = """
+services:
+  gateway: {{secrets: [keys, origins]}}
+  housekeeper: {{secrets: [origins]}}
+  nginx: {{secrets: [origins]}}
+secrets:
+  keys: {{file: {home}/keys}}
+  origins: {{file: {home}/origins}}
+"""
+
+
+@pytest.fixture
+def stack() -> Iterator[ContainerStack]:
+    require_containers()
+    stack = ContainerStack(
+        GATEWAY_CORS_ORIGINS="",
+        GATEWAY_CORS_ORIGINS_FILE="/run/secrets/origins",
+        GATEWAY_KEYS="",
+        GATEWAY_KEYS_FILE="/run/secrets/keys",
+    )
+    override = stack.home / "override.yml"
+    override.write_text(OVERRIDE.format(home=stack.home))
+    stack.settings["COMPOSE_FILE"] = f"docker-compose.yml:{override}"
+    for name, text in {"keys": str(stack.keys), "origins": ORIGIN}.items():
+        (stack.home / name).write_text(f"{text}\n")
+        # compose mounts it as it is, and the containers' user is nobody's here.
+        (stack.home / name).chmod(0o644)
+    try:
+        stack.start()
+        yield stack
+        stack.assert_clean()
+    finally:
+        stack.stop()
+
+
+def test_keys_and_settings_can_be_secrets_of_compose(stack: ContainerStack) -> None:
+    stack.put("a.txt", b"hello\n")
+    answer = stack.ask(stack.sign("a.txt"), headers={"Origin": ORIGIN})
+    assert (answer.status_code, answer.content) == (200, b"hello\n")
+    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert "/keys" not in stack.run_in("gateway", "find", "/var/lib/gateway")
