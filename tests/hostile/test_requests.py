@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from functools import reduce
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,6 +14,8 @@ from hypothesis import strategies as st
 from tests.live.stack import fresh_client
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.live.stack import Stack
 
 through_nginx = settings(
@@ -94,16 +98,70 @@ HEADER_VALUE = st.one_of(
 )
 
 
-def status_of(stack: Stack, target: bytes, headers: bytes = b"") -> int:
-    """Send one request as a client of its own; return the status."""
+#: What becomes of a link's text: places count from the start, and wrap around.
+PLACE = st.integers(0, 200)
+DAMAGE = st.one_of(
+    st.builds(
+        lambda at, new: lambda text: put(text, at, 1, new),
+        PLACE,
+        st.sampled_from("AQgwabik019.-_~=/%?#;:\\"),
+    ),
+    st.builds(
+        lambda at, size: lambda text: put(text, at, size, ""), PLACE, st.integers(1, 9)
+    ),
+    st.builds(
+        lambda at, new: lambda text: put(text, at, 0, new),
+        st.one_of(PLACE, st.just(-1)),
+        st.sampled_from(["/", "//", "/./", "/../", "%2e/", ".", "=", "%0d%0a", "~", "A",
+                         "%00", "%20", "?x=1", "#x", "%25", ".txt", "%ff"]),
+    ),
+    st.builds(lambda at: lambda text: encode(text, at), PLACE),
+    st.builds(
+        lambda which, new: lambda text: put(text, slash(text, which) + 1, 0, new),
+        PLACE,
+        st.sampled_from(["./", "../", "x/../", "%2e/", "x%2F..%2f", "/", "_files/"]),
+    ),
+)  # fmt: skip
+
+
+def put(text: str, at: int, size: int, new: str) -> str:
+    """Put *new* in place of *size* characters."""
+    at %= len(text) + 1
+    return text[:at] + new + text[at + size :]
+
+
+def encode(text: str, at: int) -> str:
+    """Percent-encode one character."""
+    at %= len(text)
+    return put(text, at, 1, f"%{ord(text[at]):02x}")
+
+
+def slash(text: str, which: int) -> int:
+    """Return where a slash is; -1 if there is none."""
+    places = [at for at, char in enumerate(text) if char == "/"] or [-1]
+    return places[which % len(places)]
+
+
+def meant(target: str) -> str:
+    """Return the path that a URL means, whichever characters are encoded."""
+    return unquote(re.split("[?#]", target)[0], errors="surrogateescape")
+
+
+def answer_to(stack: Stack, target: bytes, headers: bytes = b"") -> bytes:
+    """Send one request as a client of its own; return the final answer."""
     answer = stack.raw(
         b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\n"
         b"X-Forwarded-For: " + fresh_client().encode() + b"\r\n"
         b"Connection: close\r\n" + headers + b"\r\n"
     )
+    return answer.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def status_of(stack: Stack, target: bytes, headers: bytes = b"") -> int:
+    """Send one request; return the status, and see that it opens no secret."""
+    answer = answer_to(stack, target, headers)
     assert SECRET not in answer
-    final = answer.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
-    return int(final.split(b" ", 2)[1])
+    return int(answer.split(b" ", 2)[1])
 
 
 @given(token=TOKEN_TEXT, path=RAW_PATH)
@@ -114,6 +172,21 @@ def test_no_token_but_a_signer_s_opens_anything(
     stack.put("h/file.txt", SECRET)
     target = f"/s/{quote(token, safe='%=~')}/{path}".encode()
     assert status_of(stack, target) in {400, 404}
+
+
+@given(damages=st.lists(DAMAGE, min_size=1, max_size=3))
+@through_nginx
+def test_a_genuine_link_opens_its_file_in_its_own_text_alone(
+    stack: Stack, damages: list[Callable[[str], str]]
+) -> None:
+    stack.put("h/own/file.txt", SECRET)
+    genuine = stack.sign("h/own/file.txt").removeprefix(f"{stack.url}/s/")
+    assert SECRET in answer_to(stack, f"/s/{genuine}".encode())
+    asked = reduce(lambda text, damage: damage(text or "-"), damages, genuine)
+    answer = answer_to(stack, f"/s/{asked}".encode())
+    is_own = meant(asked) == genuine
+    assert (SECRET in answer) is is_own
+    assert int(answer.split(b" ", 2)[1]) in {True: {200}, False: {400, 404}}[is_own]
 
 
 @given(path=RAW_PATH)
