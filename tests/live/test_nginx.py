@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+METRICS = b"HTTP/1.0 200 OK\r\nContent-Length: 7\r\n\r\nmetrics"
 NOT_FOUND = b"HTTP/1.0 404 Not Found\r\nContent-Length: 7\r\n\r\nno such"
 
 
@@ -58,7 +59,7 @@ class FakeGunicorn:
 class Nginx:
     """nginx with the rendered set, and nothing behind it but the fake."""
 
-    def __init__(self, home: Path, server: str = "") -> None:
+    def __init__(self, home: Path, server: str = "", **chosen: str) -> None:
         self.home = home
         self.files = home / "files"
         self.files.mkdir()
@@ -72,6 +73,7 @@ class Nginx:
                     "GATEWAY_FILES": str(self.files),
                     "GATEWAY_DATA": str(home / "data"),
                     "GATEWAY_VERDICT_CACHE": str(home / "verdicts"),
+                    **chosen,
                 }
             ).settings,
             listen=f"127.0.0.1:{self.port}",
@@ -214,20 +216,46 @@ def test_without_gunicorn_the_page_says_try_again(nginx: Nginx) -> None:
 
 
 @pytest.mark.parametrize(
-    "rubbish",
+    ("said", "statuses"),
     [
-        pytest.param(b"", id="closed at once"),
-        pytest.param(
-            b"HTTP/1.0 200 OK\r\nX-Accel-Redirect: \r\n\r\n", id="empty location"
-        ),
+        pytest.param(b"", {503}, id="nothing"),
+        pytest.param(b"HTTP/1.0 20", {503}, id="half a line"),
+        pytest.param(b"HTTP/1.0 502 Bad\r\n\r\nrubbish", {503}, id="502"),
+        pytest.param(b"HTTP/1.0 500 Bad\r\n\r\nrubbish", {500, 503}, id="500"),
     ],
 )
-def test_a_broken_gunicorn_gives_no_file(nginx: Nginx, rubbish: bytes) -> None:
+@pytest.mark.parametrize(
+    "target",
+    [
+        pytest.param("/s/token/x.txt", id="asked each time"),
+        pytest.param(f"/s/k1.e2.{'m' * 22}/x.txt", id="asked beside"),
+    ],
+)
+def test_what_a_broken_gunicorn_says_reaches_nobody(
+    nginx: Nginx, target: str, said: bytes, statuses: set[int]
+) -> None:
     fake = nginx.fake_gunicorn()
-    fake.script = lambda _line: rubbish
-    answer = nginx.get("/s/token/x.txt")
-    assert answer.status_code in {200, 404, 503}
-    assert b"rubbish" not in answer.content
+    fake.script = lambda _line: said
+    answer = nginx.get(target)
+    assert answer.status_code in statuses
+    assert answer.headers["X-Request-ID"] in answer.text
+    assert "rubbish" not in answer.text
+
+
+def test_a_verdict_that_names_no_file_delivers_none(nginx: Nginx) -> None:
+    fake = nginx.fake_gunicorn()
+    fake.script = lambda line: delivery_of(b"") if b"/s/" in line else NOT_FOUND
+    assert nginx.get("/s/token/x.txt").status_code == 404
+
+
+def test_metrics_are_asked_for_by_this_machine_alone(tmp_path: Path) -> None:
+    with Nginx(tmp_path, GATEWAY_TRUSTED_PROXIES="127.0.0.0/8") as nginx:
+        fake = nginx.fake_gunicorn()
+        fake.script = lambda line: METRICS if b" /metrics " in line else NOT_FOUND
+        here = nginx.get("/metrics")
+        there = nginx.get("/metrics", headers={"X-Forwarded-For": "198.51.100.1"})
+    assert (here.status_code, here.text) == (200, "metrics")
+    assert (there.status_code, there.text) == (404, "no such")
 
 
 def test_the_tls_snippet_speaks_http_2(tmp_path: Path) -> None:
