@@ -32,6 +32,15 @@ ORIGIN: Final = "https://www.example.com"
 #: The stack believes the test's X-Forwarded-For, so that a test can be many clients.
 TRUSTED: Final = "127.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
 CONNECTIONS: Final = 20
+#: What every answer to ORIGIN carries.
+ALWAYS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "Access-Control-Allow-Origin": ORIGIN,
+    "Server": "nginx",
+}
 
 _clients = itertools.count(1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import json
 import re
 import socket
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from tests.live.stack import CONNECTIONS, fresh_client, wait_until
+from tests.live.stack import ALWAYS, CONNECTIONS, ORIGIN, fresh_client, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +33,7 @@ def flood(
     """Ask for what is not there, one after the other, on one connection."""
     requests_sent = [
         f"GET {target} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n"
-        f"X-Forwarded-For: {client}\r\n"
+        f"X-Forwarded-For: {client}\r\nOrigin: {ORIGIN}\r\n"
         for client in clients
     ]
     requests_sent[-1] += "Connection: close\r\n"
@@ -106,6 +107,17 @@ def test_a_program_over_its_share_gets_problem_json(stack: Stack) -> None:
     assert b"Content-Type: application/problem+json\r\n" in head
     assert problem["status"] == 429
     assert f"X-Request-ID: {problem['request_id']}\r\n".encode() in head
+
+
+def test_a_refused_client_gets_every_promised_header(stack: Stack) -> None:
+    answers = flood(stack, [fresh_client()] * FLOOD)
+    refused = next(a for a in answers if a.startswith(b"HTTP/1.1 429"))
+    head, _, page = refused.partition(b"\r\n\r\n")
+    headers = email.message_from_bytes(head.partition(b"\r\n")[2])
+    assert {name: headers[name] for name in ALWAYS} == ALWAYS
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["X-Request-ID"].encode() in page
 
 
 def test_the_addresses_of_one_ipv6_network_are_one_client(stack: Stack) -> None:
