@@ -1,4 +1,4 @@
-"""One fixture, two stacks: each live test runs against both."""
+"""One fixture, three stacks: each live test runs against all of them."""
 
 from __future__ import annotations
 

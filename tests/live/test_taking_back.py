@@ -1,4 +1,4 @@
-"""Taking back, on both stacks: what ends with what, and what goes on beside it."""
+"""Taking back, on all stacks: what ends with what, and what goes on beside it."""
 
 from __future__ import annotations
 

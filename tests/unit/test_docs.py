@@ -60,6 +60,24 @@ def test_every_setting_that_is_written_into_an_nginx_of_one_s_own_is_named() -> 
     assert named == written - {"--output"}
 
 
+@pytest.mark.parametrize("folder", ["gateway", "tests"], ids=str)
+def test_every_folder_stands_in_the_plan_of_the_house(folder: str) -> None:
+    page = (DOCS / "architecture.md").read_text()
+    plan = page.partition("## The house")[2].split("```")[1]
+    assert [name for name in packages(folder) if f" {name}/" not in plan] == []
+
+
+def test_every_folder_of_tests_is_explained() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    assert [n for n in packages("tests") if f"| `tests/{n}` |" not in page] == []
+
+
+def packages(folder: str) -> list[str]:
+    found = [path.parent.name for path in (ROOT / folder).glob("*/__init__.py")]
+    assert found
+    return found
+
+
 def test_every_command_stands_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text()
     missing = [name for name in COMMANDS if f"gateway {name}" not in readme]
