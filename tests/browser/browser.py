@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import zlib
+from base64 import b64decode
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
@@ -132,6 +134,17 @@ class Browser:
             "return Object.keys(localStorage);"
         )
         return keys
+
+    def colour_at(self, x: int, y: int) -> bytes:
+        """Return one pixel of what is shown, as red, green and blue."""
+        place = {"x": x, "y": y, "width": 1, "height": 1, "scale": 1}
+        shot = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"clip": place})
+        png = b64decode(shot["data"])
+        start = png.index(b"IDAT")
+        size = int.from_bytes(png[start - 4 : start])
+        row = zlib.decompressobj().decompress(png[start + 4 : start + 4 + size])
+        # Before it stands its filter, which changes nothing in a first pixel.
+        return row[1:4]
 
     def policy_violations(self) -> list[str]:
         log: list[dict[str, str]] = self.driver.get_log(  # type: ignore[no-untyped-call]
