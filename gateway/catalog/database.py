@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import create_engine, event, text
+from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from gateway.catalog.reserve import CHECKPOINT_PAGES, Reserve
@@ -21,10 +21,12 @@ from gateway.errors import CatalogBusyError, NoSpaceError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import URL, Connection, Engine
 
 #: Milliseconds that a writer waits for another one.
 _BUSY_TIMEOUT: Final = 5000
+#: Seconds that PostgreSQL gets to take a connection.
+_CONNECT_TIMEOUT: Final = 5
 _DISK_FULL: Final = "53100"  # PostgreSQL, appendix A
 
 
@@ -43,7 +45,11 @@ class Database:
     @classmethod
     def open(cls, url: str) -> Database:
         """Open the database at SQLAlchemy's *url*; nothing is connected yet."""
-        engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+        place = make_url(url)
+        is_postgresql = place.get_backend_name() == "postgresql"
+        engine = create_engine(
+            _bounded(place) if is_postgresql else place, pool_pre_ping=is_postgresql
+        )
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _configure_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
@@ -116,6 +122,21 @@ class Database:
         # The log gives no room back by itself, and the next one needs some.
         with suppress(sqlite3.Error), closing(self.engine.raw_connection()) as raw:
             raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _bounded(place: URL) -> URL:
+    """Return *place* with a bound to each wait; what it says itself comes last.
+
+    (!) Without, one transaction that hangs would hang every upload.
+    https://www.postgresql.org/docs/current/libpq-connect.html
+    """
+    said = place.query
+    return place.update_query_dict(
+        {
+            "connect_timeout": said.get("connect_timeout", str(_CONNECT_TIMEOUT)),
+            "options": f"-c lock_timeout={_BUSY_TIMEOUT} {said.get('options', '')}",
+        }
+    )
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401

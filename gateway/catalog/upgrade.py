@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 if TYPE_CHECKING:
     from gateway.catalog.database import Database
@@ -20,7 +20,9 @@ def upgrade(database: Database) -> None:
     config = _config()
     with database.write(may_use_reserve=True) as connection:
         if connection.dialect.name == "postgresql":
-            # Several gateways may start at once; one upgrades, the others wait.
+            # Several gateways may start at once; one upgrades, the others wait, and
+            # longer than for a lock of an upload's.
+            connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

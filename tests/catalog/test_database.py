@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import text
 
 from gateway.catalog import users
 from gateway.catalog.database import Database
+from gateway.catalog.lookups import Reader
 from gateway.errors import CatalogBusyError
 
 if TYPE_CHECKING:
@@ -42,15 +45,52 @@ def test_what_was_committed_is_seen_by_others(
 
 
 def test_a_writer_that_waits_too_long_is_told_that_the_catalog_is_busy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: Database, empty_url: str, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.catalog.database._BUSY_TIMEOUT", 50)
-    database = Database.open(f"sqlite:///{tmp_path}/c.sqlite3")
-    other = Database.open(f"sqlite:///{tmp_path}/c.sqlite3")
-    with database.write(), pytest.raises(CatalogBusyError), other.write():
-        pass
-    database.engine.dispose()
+    other = Database.open(empty_url)
+    with database.write() as first:
+        users.set_disabled(first, ann, is_disabled=True)
+        with pytest.raises(CatalogBusyError), other.write() as second:
+            users.set_disabled(second, ann, is_disabled=True)
     other.engine.dispose()
+
+
+def test_a_verdict_s_look_up_waits_no_longer(
+    postgresql: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.catalog.database._BUSY_TIMEOUT", 50)
+    database = Database.open(postgresql.url("postgres"))
+    reader = Reader(database)
+    with database.write() as connection:
+        connection.execute(text("LOCK TABLE pg_description"))
+        with pytest.raises(CatalogBusyError):
+            reader.first("SELECT objoid FROM pg_description", ())
+    reader.close()
+    database.engine.dispose()
+
+
+def test_the_operator_s_own_options_have_the_last_word(postgresql: Server) -> None:
+    options = "-c lock_timeout=77 -c work_mem=1MB"
+    database = Database.open(f"{postgresql.url('postgres')}&options={quote(options)}")
+    with database.read() as connection:
+        said = [
+            connection.execute(text(f"SHOW {name}")).scalar_one()
+            for name in ("lock_timeout", "work_mem")
+        ]
+    database.engine.dispose()
+    assert said == ["77ms", "1MB"]
+
+
+def test_a_server_that_does_not_answer_is_a_busy_catalog(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateway.catalog.database._CONNECT_TIMEOUT", 2)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = mute.getsockname()[1]
+        database = Database.open(f"postgresql+psycopg://gw@127.0.0.1:{port}/gw")
+        with pytest.raises(CatalogBusyError), database.read():
+            pass
 
 
 def test_a_reader_goes_on_while_somebody_writes(

@@ -9,14 +9,20 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import func, select, text
 
 from gateway.catalog.database import Database
 from gateway.catalog.revision import NEWEST, is_current
 from gateway.catalog.schema import metadata
-from gateway.catalog.upgrade import upgrade
+from gateway.catalog.upgrade import _LOCK, upgrade
+from tests.live.stack import wait_until
 
 if TYPE_CHECKING:
+    import pytest
+    from sqlalchemy import TextClause
+
     from gateway.catalog.users import User
+    from tests.catalog.postgres import Server
 
 
 def test_migrations_end_at_the_schema(database: Database) -> None:
@@ -51,6 +57,33 @@ def test_gateways_that_start_at_once_upgrade_once(empty_url: str) -> None:
     assert all(is_current(database) for database in databases)
     for database in databases:
         database.engine.dispose()
+
+
+def is_true(database: Database, query: TextClause) -> bool:
+    with database.read() as connection:
+        return bool(connection.execute(query).scalar())
+
+
+def test_an_upgrade_waits_longer_than_an_upload(
+    postgresql: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.catalog.database._BUSY_TIMEOUT", 50)
+    database = Database.open(postgresql.url("postgres"))
+    waits = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory' "
+        "AND query_start < clock_timestamp() - interval '200 ms'"
+    )
+    with ThreadPoolExecutor(1) as pool, database.engine.connect() as other:
+        other.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+        upgrading = pool.submit(upgrade, database)
+        wait_until(
+            lambda: upgrading.done() or is_true(database, waits),
+            what="it has waited longer than an upload would",
+        )
+        other.rollback()
+        upgrading.result(timeout=30)
+    assert is_current(database)
+    database.engine.dispose()
 
 
 def test_the_newest_schema_is_the_last_migration() -> None:
