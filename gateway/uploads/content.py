@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import puremagic
 
+from gateway.storage import formats
 from gateway.storage.media_types import DEFAULT, MediaTypes, is_inert
 
 if TYPE_CHECKING:
@@ -14,47 +15,59 @@ if TYPE_CHECKING:
 
     from gateway.storage.names import DisplayName
 
-_HEAD: Final = 4096
 # What browsers take for HTML when they sniff (WHATWG mimesniff 7.1), and XML.
 _MARKUP: Final = re.compile(
     rb"^(?:\xef\xbb\xbf)?[\t\n\x0c\r ]*<(?:!doctype html|html|head|script|iframe|h1|"
     rb"div|font|table|a|style|title|b|body|br|p|svg|\?xml|!--)[\t\n\x0c\r />?!-]",
     re.IGNORECASE,
 )
-_MARKUP_TYPE: Final = "text/html"
+_SCRIPT: Final = b"#!"
+_UNKNOWN: Final = (DEFAULT, "bin")
 
 
 def decide(name: DisplayName, path: Path, types: MediaTypes) -> tuple[str, str]:
     """Return the media type of a stored file and the suffix that gives it.
 
-    The name decides, unless the content contradicts it: markup under the name
-    of something inert, or one kind of picture, sound or film under the name of
-    another.  Such a file is of no type at all, so that nothing shows it.
+    The name decides, unless the content contradicts it: a program, markup, or
+    another format than the name's.  Such a file is of no type at all, so that
+    nothing shows it and no list of types takes it for what it is called.  A
+    picture under another picture's name, sound and film likewise, is what it
+    is: that is an everyday mistake, and no lie.
     """
     by_name = types.of(name.text)
+    if by_name == DEFAULT:
+        return _UNKNOWN
     with path.open("rb") as file:
-        head = file.read(_HEAD)
-    by_content = _sniff(head)
-    is_contradicted = (
-        is_inert(by_name)
-        and by_content is not None
-        and _family(by_content) != _family(by_name)
-    )
-    if by_name == DEFAULT or is_contradicted:
-        return DEFAULT, "bin"
-    return by_name, name.suffix
+        head = file.read(formats.HEAD)
+    if formats.is_program(head) or _is_text_out_of_place(head, by_name):
+        return _UNKNOWN
+    found = formats.find(head)
+    if found is None:
+        is_other = is_inert(by_name) and _is_of_another_family(head, by_name)
+        return _UNKNOWN if is_other else (by_name, name.suffix)
+    if found.may_be(by_name):
+        return by_name, name.suffix
+    if _family(found.media_type) == _family(by_name) != "application":
+        return found.media_type, found.suffix
+    return _UNKNOWN
 
 
-def _sniff(head: bytes) -> str | None:
+def _is_text_out_of_place(head: bytes, by_name: str) -> bool:
+    is_textual = formats.is_textual(by_name)
     if _MARKUP.match(head):
-        return _MARKUP_TYPE
+        return is_inert(by_name) or not is_textual
+    return head.startswith(_SCRIPT) and not is_textual
+
+
+def _is_of_another_family(head: bytes, by_name: str) -> bool:
+    """Ask about the formats that are rarer than those which are known exactly."""
     try:
         found = puremagic.magic_string(head)
     except (puremagic.PureError, ValueError):
-        return None
+        return False
     best = [match.mime_type for match in found if match.confidence >= _SURE]
-    known = [t for t in best if "/" in t and is_inert(t)]
-    return known[0] if known else None
+    known = [_family(t) for t in best if "/" in t and is_inert(t)]
+    return bool(known) and known[0] != _family(by_name)
 
 
 _SURE: Final = 0.8

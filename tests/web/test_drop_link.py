@@ -147,9 +147,19 @@ def test_what_the_link_does_not_take_is_refused_before_it_comes(
     assert answer.headers.get("X-Refusal-Status") == status
 
 
-def test_content_of_another_kind_than_its_name_says_is_refused(site: Site) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"<!doctype html><script>", id="HTML"),
+        pytest.param(b"MZ\x90\x00\x03\x00\x00\x00", id="a program"),
+        pytest.param(b"PK\x03\x04\x14\x00", id="ZIP"),
+    ],
+)
+def test_content_of_another_kind_than_its_name_says_is_refused(
+    site: Site, content: bytes
+) -> None:
     box = a_letterbox(site, types=("image/*",))
-    answer = box.send(part("f", b"<!doctype html><script>", "cat.png"))
+    answer = box.send(part("f", content, "cat.png"))
     assert (answer.status_code, site.stored()) == (415, [])
 
 
