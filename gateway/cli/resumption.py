@@ -6,11 +6,11 @@ So a second ``gateway upload`` goes on where the first one was interrupted.
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import os
     from pathlib import Path
 
 
@@ -26,8 +26,9 @@ class Begun:
 
         A file that has changed since is another one.
         """
-        facts = (url, str(path.resolve()), str(stat.st_size), str(stat.st_mtime_ns))
-        return cls(folder / hashlib.sha256("\0".join(facts).encode()).hexdigest())
+        facts = (url, path.resolve(), str(stat.st_size), str(stat.st_mtime_ns))
+        text = b"\0".join(map(os.fsencode, facts))
+        return cls(folder / hashlib.sha256(text).hexdigest())
 
     def recall(self) -> str | None:
         """Return the path at the gateway, or None."""

@@ -14,7 +14,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from typing import IO, TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
 
-from gateway.errors import GatewayError
+from gateway.errors import BadNameError, GatewayError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,8 +50,14 @@ class Gateway:
     token: str
 
     def create(self, name: str, size: int) -> str:
-        """Announce an upload and return its path; raise SendingError."""
-        encoded = base64.b64encode(name.encode()).decode()
+        """Announce an upload and return its path.
+
+        Raise SendingError, and BadNameError for a name that can't be sent.
+        """
+        try:
+            encoded = base64.b64encode(name.encode()).decode()
+        except UnicodeEncodeError:
+            raise BadNameError(f"{name!r} is not UTF-8: rename it") from None
         told = {
             "Content-Length": "0",
             "Upload-Length": str(size),

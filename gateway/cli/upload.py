@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 @click.option("--url", help="The gateway's address; default GATEWAY_PUBLIC_URL.")
 @click.option(
     "--token-file",
-    type=click.File(),
+    # What is no text is no token either, and said so below.
+    type=click.File(errors="replace"),
     help="The file that holds the token; default GATEWAY_TOKEN.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -61,6 +62,8 @@ def upload(
                 )
             ]
         )
+    if not (token.isascii() and token.isprintable()):
+        raise SettingsError(["GATEWAY_TOKEN: is no token: it has other characters"])
     gateway = Gateway(_address(url, current), token)
     folder = settings.state_folder() / "uploads"
     for file in files:
