@@ -26,8 +26,8 @@ class Begun:
 
         A file that has changed since is another one.
         """
-        facts = (url, path.resolve(), str(stat.st_size), str(stat.st_mtime_ns))
-        text = b"\0".join(map(os.fsencode, facts))
+        facts = (url, str(path.resolve()), str(stat.st_size), str(stat.st_mtime_ns))
+        text = os.fsencode("\0".join(facts))
         return cls(folder / hashlib.sha256(text).hexdigest())
 
     def recall(self) -> str | None:

@@ -11,15 +11,17 @@ from gateway.errors import BadNameError
 
 MAXIMUM_BYTES: Final = 255
 # Controls, line and paragraph separators, and what turns text around: a name
-# like "annex\u202efdp.exe" must not read as "annexexe.pdf".
+# like "annex\u202efdp.exe" must not read as "annexexe.pdf".  And what has no width,
+# but for the two joiners, which Persian, Hindi and emoji are written with.
 _INVISIBLE: Final = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e"
+    "\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
 _SEPARATORS: Final = re.compile(r"[/\\]")
 _SUFFIX: Final = re.compile(r"\.[A-Za-z0-9]{1,16}")
 # Names that Windows gives to devices: saved there, they would be no file.
 _DEVICES: Final = re.compile(
-    r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE
+    r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]) *(\..*)?", re.IGNORECASE
 )
 
 
@@ -41,13 +43,11 @@ class DisplayName:
         except UnicodeEncodeError:
             raise BadNameError("a name must be valid Unicode") from None
         last = _SEPARATORS.split(text.rstrip("/\\"))[-1]
-        name = unicodedata.normalize("NFC", visible(last)).strip()
-        name = name.rstrip(".") if name.strip(".") else ""
+        name = unicodedata.normalize("NFC", visible(last)).strip().rstrip(". ")
         if not name:
             raise BadNameError("a file needs a name")
-        if _DEVICES.fullmatch(name):
-            name = f"_{name}"
-        return cls(_shorten(name))
+        name = _shorten(name)
+        return cls(_shorten(f"_{name}") if _DEVICES.fullmatch(name) else name)
 
     @property
     def suffix(self) -> str:
@@ -68,4 +68,4 @@ def _shorten(name: str) -> str:
     end = dot + suffix if stem and _SUFFIX.fullmatch(dot + suffix) else ""
     room = MAXIMUM_BYTES - len(end.encode())
     start = name[: len(name) - len(end)].encode()[:room].decode(errors="ignore")
-    return start + end
+    return start.rstrip(". ") + end or "_"
