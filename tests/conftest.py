@@ -1,4 +1,4 @@
-"""What all tests share: whether the container tests may be left out."""
+"""What all tests share: cheap passwords, PostgreSQL, and whether engines run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from argon2 import PasswordHasher
+
+from tests.catalog.postgres import Server, programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,3 +46,11 @@ def cheap_passwords() -> Iterator[None]:
         cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         patch.setattr("gateway.catalog.users._hasher", cheap)
         yield
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    server = Server(programs())
+    server.start()
+    yield server
+    server.stop()

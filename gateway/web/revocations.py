@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from gateway.web.identity import Identities, Identity
 
 _PAGE: Final = 100
+# In no subject; PostgreSQL takes it in no text at all.
+_NUL: Final = "\0"
 
 
 class RevocationWish(bodies.Body):
@@ -94,6 +96,8 @@ class RevocationsAPI:
         """Return revocations in the order of their subjects; ``?after=`` goes on."""
         self._require_admin(self.identities.current())
         after = request.args.get("after", "")
+        if _NUL in after:
+            raise BadFieldsError({"after": "is no subject"})
         with self.database.read() as connection:
             page = revocations.listing(connection, limit=_PAGE, after=after)
         return _answer({"revocations": [vars(found) for found in page]})
@@ -101,6 +105,8 @@ class RevocationsAPI:
     def undo(self, subject: str) -> Response:
         """Let the links of a subject be good again."""
         self._require_admin(self.identities.current())
+        if _NUL in subject:
+            raise NotServableError("no-revocation")
         try:
             with self.database.write(may_use_reserve=True) as connection:
                 revocations.undo(connection, subject)

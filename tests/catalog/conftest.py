@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from gateway.catalog import users
 from gateway.catalog.database import Database
 from gateway.catalog.upgrade import upgrade
 from gateway.catalog.users import Role
-from tests.catalog.postgres import Server, programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from gateway.catalog.users import User
-
-_numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[Server]:
-    server = Server(programs())
-    server.start()
-    yield server
-    server.stop()
+    from tests.catalog.postgres import Server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -37,12 +25,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/catalog.sqlite3"
     server: Server = request.getfixturevalue("postgresql")
-    name = f"test{next(_numbers)}"
-    engine = create_engine(server.url("postgres"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return server.url(name)
+    return server.new_database()
 
 
 @pytest.fixture

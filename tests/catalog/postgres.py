@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pwd
 import shutil
@@ -11,9 +12,12 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from sqlalchemy import create_engine, text
 
 #: Makes a missing server a failure instead of a skip.
 REQUIRED: Final = "REQUIRE_POSTGRESQL"
+
+_numbers = itertools.count(1)
 
 
 class Server:
@@ -51,6 +55,15 @@ class Server:
     def url(self, database: str) -> str:
         """Return SQLAlchemy's URL of one of its databases."""
         return f"postgresql+psycopg://postgres@/{database}?host={self.home}"
+
+    def new_database(self) -> str:
+        """Make an empty database and return SQLAlchemy's URL of it."""
+        name = f"test{next(_numbers)}"
+        engine = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        engine.dispose()
+        return self.url(name)
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._programs / program), "-D", str(self._data), *arguments]

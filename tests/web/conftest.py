@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+from sqlalchemy import Engine, event
 
 from gateway import settings
 from gateway.app import create_app
@@ -17,6 +18,7 @@ from gateway.links import Key, KeyRing, LinkSigner
 from gateway.ops.prepare import prepare
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from flask.testing import FlaskClient
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from gateway.catalog.database import Database
     from gateway.catalog.users import User
+    from tests.catalog.postgres import Server
 
 NOON = 1_800_000_000.0
 PASSWORD = "correct horse battery"
@@ -85,7 +88,33 @@ def csrf_token(answer: TestResponse) -> str:
 
 
 @pytest.fixture
-def make_site(tmp_path: Path) -> MakeSite:
+def catalog(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """Give the settings of the catalog: SQLite's, or by EITHER_CATALOG each one's."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield {}
+        return
+    server: Server = request.getfixturevalue("postgresql")
+    opened: list[Any] = []
+
+    def note(connection: object, _record: object) -> None:
+        opened.append(connection)
+
+    event.listen(Engine, "connect", note)
+    yield {"GATEWAY_DATABASE": server.new_database()}
+    event.remove(Engine, "connect", note)
+    # The application keeps some for as long as it lives.
+    for connection in opened:
+        connection.close()
+
+
+#: Runs a test on both databases.
+EITHER_CATALOG = pytest.mark.parametrize(
+    "catalog", ["sqlite", "postgresql"], indirect=True
+)
+
+
+@pytest.fixture
+def make_site(tmp_path: Path, catalog: dict[str, str]) -> MakeSite:
     files = tmp_path / "files"
     files.mkdir()
     (files / "a.txt").write_text("never read by Python\n")
@@ -100,6 +129,7 @@ def make_site(tmp_path: Path) -> MakeSite:
                 "GATEWAY_INLINE_TYPES": "image/svg+xml",
                 "GATEWAY_CACHE_MAX_AGE": "600",
                 "GATEWAY_FREE_SPACE": "0",
+                **catalog,
                 **chosen,
             }
         )
