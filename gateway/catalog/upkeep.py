@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, tuple_, update
 
 from gateway.catalog import uploads as catalog
 from gateway.catalog.schema import (
@@ -76,15 +76,20 @@ def remove_old_revocations(connection: Connection, *, now: int, limit: int) -> i
     )
 
 
-def without_digest(connection: Connection, *, limit: int) -> list[Upload]:
-    """Return some uploads whose digest nobody knows, the oldest first."""
-    query = (
-        select(uploads)
-        .where(uploads.c.sha256.is_(None))
-        .order_by(uploads.c.created, uploads.c.id)
-        .limit(limit)
+def without_digest(
+    connection: Connection, *, after: tuple[int, str] | None, limit: int
+) -> list[Upload]:
+    """Return some uploads whose digest nobody knows, the oldest first.
+
+    *after* is the ``created`` and ``id`` of the last one of the page before.
+    """
+    age = tuple_(uploads.c.created, uploads.c.id)
+    query = select(uploads).where(uploads.c.sha256.is_(None))
+    if after is not None:
+        query = query.where(age > after)
+    return _all(
+        connection, query.order_by(uploads.c.created, uploads.c.id).limit(limit)
     )
-    return _all(connection, query)
 
 
 def note_digest(connection: Connection, upload: Upload, sha256: bytes) -> None:

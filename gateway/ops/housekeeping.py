@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.catalog import partials, tries, upkeep
 from gateway.errors import HousekeepingError, LockedError
-from gateway.ops import orphans
+from gateway.ops import digests, orphans
 from gateway.storage import leftovers
 from gateway.storage.partials import PartialFiles
 
@@ -23,15 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gateway.catalog.database import Database
-    from gateway.catalog.uploads import Upload
     from gateway.storage.blobs import BlobStore
 
 #: What one transaction changes, at most: it has to fit into the reserve.
 _BATCH: Final = 20
-#: Bytes that are read for digests in one round; a larger file is read alone.
-_DIGEST_BYTES: Final = 2**30
 #: What one round looks at, at most.
-_DIGESTS: Final = 1000
 _PARTIALS: Final = 1000
 _LOCK_STEP: Final = 0.1
 
@@ -116,7 +112,10 @@ class Housekeeper:
         yield "spool leftovers deleted", self._spool(now)
         yield "reservations, tries and revocations forgotten", self._rows(now)
         yield "files of no unfinished upload deleted", self._partial_files(now)
-        yield "digests written down", self._digests()
+        yield (
+            "digests written down",
+            digests.write_down(self.database, self.store, is_stopped=self.is_stopped),
+        )
         yield "reserves laid", self._reserve()
 
     def _partials(self, now: int) -> Iterator[int]:
@@ -181,28 +180,6 @@ class Housekeeper:
         for blob in found.blobs:
             self.store.discard(blob)
             yield 1
-
-    def _digests(self) -> Iterator[int]:
-        left = _DIGEST_BYTES
-        with self.database.read() as connection:
-            unknown = upkeep.without_digest(connection, limit=_DIGESTS)
-        for upload in unknown:
-            left -= upload.size
-            if left < 0 and upload is not unknown[0]:
-                return
-            yield self._digest(upload)
-
-    def _digest(self, upload: Upload) -> int:
-        try:
-            path = self.store.path(upload.blob)
-            digest = leftovers.sha256(path, is_stopped=self.is_stopped)
-        except FileNotFoundError:
-            return 0  # deleted meanwhile, or fsck's to report
-        if digest is None:
-            return 0
-        with self.database.write() as connection:
-            upkeep.note_digest(connection, upload, digest)
-        return 1
 
     def _reserve(self) -> Iterator[int]:
         reserve = self.database.reserve

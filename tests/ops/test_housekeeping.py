@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, text
 
 from gateway.catalog import partials, users
 from gateway.catalog import uploads as catalog
@@ -22,10 +22,14 @@ from tests.live.stack import wait_until
 from tests.ops.conftest import Kept, age
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sqlalchemy import Table
 
 NOW = int(time.time())
 HOUR = 3600
+EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN"}
+PLANNING = {"sqlite": "SELECT 1", "postgresql": "SET enable_seqscan = off"}
 
 
 def now() -> int:
@@ -250,6 +254,54 @@ def test_digests_are_written_down(kept: Kept) -> None:
     assert found.sha256 == hashlib.sha256(b"some content").digest()
     assert report.done["digests written down"] == 1
     assert "digests written down" not in kept.keeper().round(now=NOW).done
+
+
+def test_what_can_not_be_read_keeps_no_other_digest_waiting(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.ops.digests._PAGE", 2)
+    missing = [kept.put(created=1) for _ in range(3)]
+    unreadable = kept.put(created=2)
+    readable = kept.put(b"some content", created=3)
+    for upload in (*missing, unreadable):
+        kept.store.path(upload.blob).unlink()
+    # Opened, and then an error: what a bad sector does.
+    kept.store.path(unreadable.blob).symlink_to("/proc/self/mem")
+    report = kept.keeper().round(now=NOW)
+    found = kept.get(readable)
+    assert found is not None
+    assert found.sha256 == hashlib.sha256(b"some content").digest()
+    assert report.done["digests written down"] == 1
+    assert len(report.faults) == 1
+    assert report.faults[0].startswith("digests written down: HousekeepingError: 4 ")
+    assert min(upload.id for upload in missing) in report.faults[0]
+
+
+def test_an_upload_that_is_deleted_meanwhile_is_no_fault(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = kept.put()
+
+    def delete_first(path: Path, **_: object) -> bytes:
+        with kept.database.write() as connection:
+            catalog.remove(connection, upload)
+        path.unlink()
+        return path.read_bytes()
+
+    monkeypatch.setattr("gateway.storage.leftovers.sha256", delete_first)
+    assert kept.keeper().round(now=NOW).faults == []
+
+
+def test_digests_are_looked_for_in_an_index(kept: Kept) -> None:
+    statement = "SELECT id FROM uploads WHERE sha256 IS NULL ORDER BY created, id"
+    with kept.database.read() as connection:
+        # With next to no rows PostgreSQL would read them all.
+        connection.execute(text(PLANNING[connection.dialect.name]))
+        explain = EXPLAIN[connection.dialect.name]
+        plan = str(connection.execute(text(f"{explain} {statement}")).all())
+    assert "ix_uploads_without_digest" in plan
+    assert "Sort" not in plan
+    assert "TEMP B-TREE" not in plan
 
 
 def test_a_known_digest_is_left_as_it_is(kept: Kept) -> None:
