@@ -78,6 +78,12 @@ def packages(folder: str) -> list[str]:
     return found
 
 
+def test_what_both_databases_need_is_installed() -> None:
+    pinned = (ROOT / "deploy" / "requirements" / "run.txt").read_text()
+    assert re.search(r"^psycopg==", pinned, re.MULTILINE)
+    assert re.search(r"^psycopg-binary==", pinned, re.MULTILINE)
+
+
 def test_every_command_stands_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text()
     missing = [name for name in COMMANDS if f"gateway {name}" not in readme]
