@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Final, Self
 
-from gateway.ops.logs import redact
+from gateway.ops.logs import passed_on
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +65,7 @@ class Child:
         """Pass on what it says, without tokens."""
         for source, sink, pump in (
             (self.process.stdout, sys.stdout, _copy),
-            (self.process.stderr, sys.stderr, _copy_redacted),
+            (self.process.stderr, sys.stderr, _copy_lines),
         ):
             reader = threading.Thread(
                 target=pump, args=(source, sink.fileno()), daemon=True
@@ -130,9 +130,9 @@ def _copy(source: IO[bytes], sink: int) -> None:
         time.sleep(_PAUSE_SECONDS)
 
 
-def _copy_redacted(source: IO[bytes], sink: int) -> None:
+def _copy_lines(source: IO[bytes], sink: int) -> None:
     for line in source:
-        _write(sink, redact(line.decode(errors="replace")).encode())
+        _write(sink, passed_on(line.decode(errors="replace")).encode())
 
 
 def _write(sink: int, data: bytes) -> None:

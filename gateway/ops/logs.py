@@ -1,6 +1,6 @@
-"""Keeping tokens out of every log.
+"""Keeping tokens out of every log, and clients' faults out of the errors.
 
-nginx's access log blanks them itself (``nginx/conf.d/logging.conf``).  Its
+nginx's access log blanks tokens itself (``nginx/conf.d/logging.conf``).  Its
 error log quotes request lines and can't be told not to, and a worker's
 exceptions quote paths: both pass through ``redact``.
 """
@@ -24,6 +24,20 @@ _MAC: Final = re.compile(
     r"(\.|%(?:25)*2[Ee])"
     r"(?:[A-Za-z0-9_-]|%(?:25)*(?:2[Dd]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff])){22}"
 )
+
+
+# What a client did wrong is nobody's error here.  nginx says most of it as
+# [info], and some of it, as its own 413, as [error].
+# ``nginx/redact.sed`` has the same rule.
+_CLIENT: Final = re.compile(
+    r"^([0-9/]{10} [0-9:]{8} )\[error\]"
+    r"(?= [0-9]+#[0-9]+: (?:\*[0-9]+ )?(?:client |access forbidden by rule))"
+)
+
+
+def passed_on(line: str) -> str:
+    """Return a line of nginx's or gunicorn's as the log is to have it."""
+    return redact(_CLIENT.sub(r"\1[info]", line))
 
 
 def redact(text: str) -> str:

@@ -199,9 +199,9 @@ class Stack(ABC):
         return text in self.log()
 
     def assert_clean(self) -> None:
-        """No alert, no traceback and no token in any log; all requests as JSON."""
+        """No error, no traceback and no token in any log; all requests as JSON."""
         log = self.log()
-        for fault in ("[alert]", "[crit]", "[emerg]", "Traceback"):
+        for fault in ("[error]", "[alert]", "[crit]", "[emerg]", "Traceback"):
             assert fault not in log, _around(log, fault)
         leaked = [token for token in self.tokens if token in log]
         assert not leaked, _around(log, leaked[0])

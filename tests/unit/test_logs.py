@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from gateway.links import Key, KeyRing, LinkSigner
 from gateway.ops.gunicorn_logger import RedactingLogger
-from gateway.ops.logs import BLANK, RedactingFormatter, redact
+from gateway.ops.logs import BLANK, RedactingFormatter, passed_on, redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,7 +132,7 @@ def by_sed(line: str) -> str:
 
 @pytest.mark.parametrize(("line", "shown"), WITH_TOKEN)
 def test_in_the_container_the_same_is_blanked(line: str, shown: str) -> None:
-    """There nginx's error log passes through sed, with the same two rules."""
+    """There nginx's error log passes through sed, with the same rules."""
     assert by_sed(line) == shown
 
 
@@ -140,6 +140,47 @@ def test_in_the_container_the_same_is_blanked(line: str, shown: str) -> None:
 def test_in_the_container_the_same_is_kept(line: str) -> None:
     """Neither log hides more than the other."""
     assert by_sed(line) == line
+
+
+START = "2030/01/31 12:00:00 "
+CLIENT = ', client: 192.0.2.1, request: "PUT /a HTTP/1.1"'
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param("client intended to send too large body: 9 bytes", id="413"),
+        pytest.param(
+            "client intended to send too large chunked body: 0+9 bytes", id="chunked"
+        ),
+        pytest.param("client sent invalid chunked body", id="bad chunk"),
+        pytest.param("access forbidden by rule", id="denied"),
+    ],
+)
+def test_a_client_s_fault_is_no_error(words: str) -> None:
+    """It has its status in the access log; errors are what an operator mends."""
+    line = f"{START}[error] 7#8: *9 {words}{CLIENT}\n"
+    shown = f"{START}[info] 7#8: *9 {words}{CLIENT}\n"
+    assert (passed_on(line), by_sed(line)) == (shown, shown)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(
+            f"{START}[error] 7#7: *9 connect() failed{CLIENT}\n", id="connect"
+        ),
+        pytest.param(
+            f'{START}[error] 7#7: *9 open() "a client sent" failed{CLIENT}\n', id="file"
+        ),
+        pytest.param(f"{START}[crit] 7#7: *9 client x{CLIENT}\n", id="worse"),
+        pytest.param(f"x {START}[error] 7#7: *9 client x\n", id="in another line"),
+        pytest.param("[ERROR] client x\n", id="not nginx's"),
+    ],
+)
+def test_an_error_stays_one(line: str) -> None:
+    """No text of a client's can make its own error a lesser one."""
+    assert (passed_on(line), by_sed(line)) == (line, line)
 
 
 PIECES = [
@@ -169,7 +210,7 @@ PIECES = [
 @given(st.lists(st.sampled_from([*PIECES, " ", MAC[:21], MAC, TOKEN])).map("".join))
 def test_both_logs_blank_any_line_the_same(line: str) -> None:
     """Two texts of one rule are one rule only while something holds them together."""
-    assert by_sed(line) == redact(line)
+    assert by_sed(line) == passed_on(line)
 
 
 def test_blanking_twice_is_blanking_once() -> None:
