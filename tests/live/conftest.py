@@ -13,6 +13,8 @@ from tests.live.stack import ContainerStack, NativeStack, Stack
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.catalog.postgres import Server
+
 
 def _running(stack: Stack) -> Iterator[Stack]:
     stack.start()
@@ -29,8 +31,9 @@ def native_stack() -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def uncached_stack() -> Iterator[Stack]:
-    yield from _running(NativeStack(GATEWAY_VERDICT_TTL="0"))
+def uncached_stack(postgresql: Server) -> Iterator[Stack]:
+    url = postgresql.new_database()
+    yield from _running(NativeStack(GATEWAY_VERDICT_TTL="0", GATEWAY_DATABASE=url))
 
 
 @pytest.fixture(scope="session")
@@ -39,10 +42,10 @@ def container_stack() -> Iterator[Stack]:
     yield from _running(ContainerStack())
 
 
-#: With kept verdicts, without, and in containers.
+#: With kept verdicts and SQLite, without and with PostgreSQL, and in containers.
 STACKS: Final = {
     "native": "native_stack",
-    "uncached": "uncached_stack",
+    "uncached-postgresql": "uncached_stack",
     "containers": "container_stack",
 }
 
