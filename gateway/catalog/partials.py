@@ -24,7 +24,8 @@ class Partial:
 
     ``metadata`` and ``concat`` are tus's headers as they came, ``turn`` is the
     request whose bytes are on their way, ``upload_id`` is set once it is whole
-    and finalised: a client that missed the last answer asks again.
+    and finalised: a client that missed the last answer asks again.  ``synced``
+    bytes of its file are on the disk.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Partial:
     expires: int
     turn: str = ""
     upload_id: str | None = None
+    synced: int = 0
 
 
 def add(connection: Connection, partial: Partial) -> None:

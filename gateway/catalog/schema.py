@@ -111,7 +111,7 @@ reservations: Final = Table(
     Column("expires", BigInteger, nullable=False, index=True),
 )
 
-# Resumable uploads that are not whole yet; how far one is, its file tells.
+# Resumable uploads that are not whole yet.
 partials: Final = Table(
     "partials",
     metadata,
@@ -130,6 +130,8 @@ partials: Final = Table(
     Column("turn", String(64), nullable=False),
     # Set when it is whole: a client that missed the last answer asks again.
     Column("upload_id", String(26)),
+    # Bytes of its file that survive a power cut: what a client is told has come.
+    Column("synced", BigInteger, nullable=False, server_default="0"),
 )
 
 # Links of a subject that were issued until then are dead.

@@ -70,7 +70,7 @@ class BlobStore:
         """Make the folders, durably."""
         for folder in (self.root, self.blobs, self.spool, self.partials):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._sync_folder(self.root)
+        self.sync_folder(self.root)
 
     def is_writable(self) -> bool:
         """Tell whether uploads can be stored."""
@@ -133,15 +133,19 @@ class BlobStore:
                 target.parent.mkdir(exist_ok=True)
                 target.parent.chmod(0o700)
             # Always: another worker may just have made it, and not synced it yet.
-            self._sync_folder(self.blobs)
+            self.sync_folder(self.blobs)
             target.hardlink_to(source)
-            self._sync_folder(target.parent)
+            self.sync_folder(target.parent)
         except OSError as error:
             if error.errno in NO_SPACE:
                 self.discard(blob)
                 raise NoSpaceError from error
             raise
         return blob
+
+    def sync_folder(self, path: Path) -> None:
+        """Bring the names in a folder to the disk."""
+        self._sync(path)
 
     def discard(self, blob: str) -> None:
         """Delete a blob; it is no fault if it is gone already."""
@@ -159,6 +163,3 @@ class BlobStore:
             self.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-    def _sync_folder(self, path: Path) -> None:
-        self._sync(path)

@@ -1,7 +1,8 @@
 """The files of resumable uploads: bytes are moved in the kernel, under a lock.
 
-A file's size is how far its upload has come.  That is true at every moment: what
-a killed worker has moved is the beginning of what it was to move.
+How far an upload has come is what the catalog says, and its file has at least
+that: bytes are synced before they are written down.  What lies beyond was moved
+by somebody who was killed, or did not survive a power cut as it was sent.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class PartialFile:
     """One file, locked; ``descriptor`` is open for writing."""
 
     path: Path
-    spool: Path
+    store: BlobStore
     descriptor: int
 
     @property
@@ -42,8 +43,20 @@ class PartialFile:
         """How many bytes are there."""
         return os.fstat(self.descriptor).st_size
 
+    def keep(self, size: int) -> None:
+        """Drop what lies beyond *size* bytes."""
+        if self.size <= size:
+            return
+        if size:
+            os.ftruncate(self.descriptor, size)
+            return
+        # (!) Not truncated: it may be a body in the spool, of which nginx tells
+        #     when the worker that took it was killed.
+        with self.store.empty() as nothing:
+            self._take(nothing)
+
     def append(self, source: Path, *, is_whole: bool) -> None:
-        """Add the bytes of *source*, which stays.
+        """Add the bytes of *source*, which stays; ``sync`` makes them last.
 
         Raise NoSpaceError when the disk is full: what fits stays, unless it
         *is_whole* or nothing.
@@ -52,7 +65,7 @@ class PartialFile:
         if source.stat().st_size == 0:
             return
         try:
-            if before == 0 and source.parent == self.spool:
+            if before == 0 and source.parent == self.store.spool:
                 self._take(source)
             else:
                 self._copy(source, before)
@@ -63,6 +76,12 @@ class PartialFile:
                 raise NoSpaceError from error
             raise
 
+    def sync(self) -> int:
+        """Bring all bytes to the disk, and the name; return how many there are."""
+        self.store.fsync(self.descriptor)
+        self.store.sync_folder(self.path.parent)
+        return self.size
+
     def remove(self) -> None:
         """Delete the file; it is no fault if it is gone already."""
         self.path.unlink(missing_ok=True)
@@ -70,16 +89,18 @@ class PartialFile:
     def _take(self, source: Path) -> None:
         """Put the spooled file itself in the empty one's place: nothing is copied."""
         ours = os.open(source, os.O_RDWR | os.O_CLOEXEC)
-        # Locked before others can find it by the name.
-        fcntl.flock(ours, fcntl.LOCK_EX)
-        link = self.spool / f"taken-{self.path.name}"
-        link.unlink(missing_ok=True)
-        link.hardlink_to(source)
-        link.rename(self.path)
-        # The lock on the old one ends with its last descriptor: who waits for it
-        # finds that the name leads elsewhere.
-        os.dup2(ours, self.descriptor, inheritable=False)
-        os.close(ours)
+        try:
+            # Locked before others can find it by the name.
+            fcntl.flock(ours, fcntl.LOCK_EX)
+            link = self.store.spool / f"taken-{self.path.name}"
+            link.unlink(missing_ok=True)
+            link.hardlink_to(source)
+            link.rename(self.path)
+            # The lock on the old one ends with its last descriptor: who waits for
+            # it finds that the name leads elsewhere.
+            os.dup2(ours, self.descriptor, inheritable=False)
+        finally:
+            os.close(ours)
 
     def _copy(self, source: Path, position: int) -> None:
         os.lseek(self.descriptor, position, os.SEEK_SET)
@@ -111,7 +132,7 @@ class PartialFiles:
         for _ in range(patience):
             with _opened(path) as descriptor:
                 if _is_locked(descriptor) and _is_at(path, descriptor):
-                    yield PartialFile(path, self.store.spool, descriptor)
+                    yield PartialFile(path, self.store, descriptor)
                     return
             time.sleep(_POLL_SECONDS)
         raise LockedError

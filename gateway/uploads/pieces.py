@@ -13,6 +13,7 @@ from gateway.errors import (
     BadUploadError,
     ChecksumError,
     LockedError,
+    NoSpaceError,
     NotPermittedError,
     RefusedError,
     TooLargeError,
@@ -66,8 +67,10 @@ class Pieces:
             raise
         with self.resumables.held(sender, partial.id, now=now) as (partial, file):
             try:
+                if not size:
+                    return self.resumables.settle(sender, partial, file, now=now)
                 file.append(source, is_whole=checksum is not None)
-                return self.resumables.settle(sender, partial, file, now=now)
+                return self._settle(sender, partial, file, now)
             except RefusedError:
                 # Its client will never learn its URL.
                 self.resumables.forget(partial, file)
@@ -108,7 +111,14 @@ class Pieces:
                     admission.admit_piece(
                         connection, sender.user, coming, size=length or 0, now=now
                     )
-                partials.change(connection, partial.id, turn=turn, expires=expires)
+                partials.change(
+                    connection,
+                    partial.id,
+                    turn=turn,
+                    expires=expires,
+                    # Less than it was, if the disk has lost some.
+                    synced=file.size,
+                )
 
     def append(
         self,
@@ -130,9 +140,13 @@ class Pieces:
                 _verify(piece.checksum, source)
                 if partial.upload_id is not None:
                     return self.resumables.settle(sender, partial, file, now=now)
-                file.append(source, is_whole=piece.checksum is not None)
-                noted = self._note(sender, replace(partial, size=whole), now)
-                return self.resumables.settle(sender, noted, file, now=now)
+                told = replace(partial, size=whole)
+                try:
+                    file.append(source, is_whole=piece.checksum is not None)
+                except NoSpaceError:
+                    self._note(sender, told, file, now)
+                    raise
+                return self._settle(sender, told, file, now)
         except RefusedError:
             self.resumables.end_turn(partial_id, turn)
             raise
@@ -156,15 +170,34 @@ class Pieces:
             return
         self.append(sender, partial_id, piece, source, turn=turn, now=now)
 
-    def _note(self, sender: Sender, partial: Partial, now: int) -> Partial:
-        """Write down that a piece is there; return the upload as it is now."""
-        expires = self.resumables.end(sender, now=now)
+    def _settle(
+        self, sender: Sender, partial: Partial, file: PartialFile, now: int
+    ) -> Progress:
+        """Make what is there last, and finish what is whole by it."""
+        noted = self._note(sender, partial, file, now)
+        return self.resumables.settle(sender, noted, file, now=now)
+
+    def _note(
+        self, sender: Sender, partial: Partial, file: PartialFile, now: int
+    ) -> Partial:
+        """Bring the bytes to the disk, and write down that they are there."""
+        noted = replace(
+            partial,
+            turn="",
+            expires=self.resumables.end(sender, now=now),
+            synced=file.sync(),
+        )
         with self.resumables.database.write() as connection:
             partials.change(
-                connection, partial.id, turn="", size=partial.size, expires=expires
+                connection,
+                partial.id,
+                turn=noted.turn,
+                size=noted.size,
+                expires=noted.expires,
+                synced=noted.synced,
             )
-            catalog.extend(connection, partial.id, expires=expires)
-        return replace(partial, turn="", expires=expires)
+            catalog.extend(connection, partial.id, expires=noted.expires)
+        return noted
 
 
 def _whole(partial: Partial, piece: Piece) -> int | None:

@@ -1,8 +1,8 @@
 """Resumable uploads from their creation to their end, whatever breaks between.
 
-The row is in the catalog, the bytes are in the store's ``partials``, and the
-file's size is the offset.  Everything that changes one holds its file's lock and
-reads the row again under it.
+The row is in the catalog, the bytes are in the store's ``partials``; what the row
+says is synced is the offset.  Everything that changes one holds its file's lock
+and reads the row again under it.
 """
 
 from __future__ import annotations
@@ -146,9 +146,9 @@ class Resumables:
     def held(
         self, sender: Sender, partial_id: str, *, now: int
     ) -> Iterator[tuple[Partial, PartialFile]]:
-        """Give the upload as it stands, with its file locked.
+        """Give the upload as it stands, with its file locked and cut to its offset.
 
-        Raise LockedError, and what ``find`` raises.
+        Raise LockedError, NoSpaceError, and what ``find`` raises.
         """
         self.find(sender, partial_id, now=now)
         with self.files.lock(partial_id, seconds=PATIENCE) as file:
@@ -159,6 +159,8 @@ class Resumables:
                 raise
             if partial.upload_id is not None:
                 file.remove()
+            else:
+                file.keep(partial.synced)
             yield partial, file
 
     def look(self, sender: Sender, partial_id: str, *, now: int) -> Progress:

@@ -6,16 +6,14 @@ import errno
 import fcntl
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.errors import LockedError, NoSpaceError
 from gateway.storage.blobs import BlobStore, new_id
 from gateway.storage.partials import PartialFiles
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NAME = new_id()
 
@@ -95,6 +93,49 @@ def test_a_full_disk_is_said(
     with pytest.raises(NoSpaceError):
         append(files, spooled(files, b"two", "2"), is_whole=is_whole)
     assert files.path(NAME).read_bytes() == left
+
+
+def test_what_lies_beyond_is_dropped(files: PartialFiles) -> None:
+    append(files, spooled(files, b"onetwo"))
+    with files.lock(NAME, seconds=1) as file:
+        file.keep(7)
+        assert file.size == 6
+        file.keep(3)
+        assert file.size == 3
+        with pytest.raises(LockedError), files.lock(NAME, seconds=0.1):
+            pass
+    assert files.path(NAME).read_bytes() == b"one"
+
+
+def test_a_spooled_file_that_was_taken_is_not_emptied(files: PartialFiles) -> None:
+    source = spooled(files, b"one")
+    append(files, source)
+    with files.lock(NAME, seconds=1) as file:
+        file.keep(0)
+        assert file.size == 0
+        with pytest.raises(LockedError), files.lock(NAME, seconds=0.1):
+            pass
+    assert files.path(NAME).read_bytes() == b""
+    assert source.read_bytes() == b"one"
+    assert list(files.store.spool.iterdir()) == [source]
+
+
+def test_a_piece_that_can_not_be_taken_is_let_go(
+    files: PartialFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.EMLINK, os.strerror(errno.EMLINK))
+
+    source = spooled(files, b"one")
+    monkeypatch.setattr(os, "link", refuse)
+    before = open_files()
+    with pytest.raises(OSError, match="links"):
+        append(files, source)
+    assert open_files() == before
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_a_lock_is_waited_for_only_so_long(files: PartialFiles) -> None:

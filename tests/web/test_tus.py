@@ -88,9 +88,9 @@ class Uploads:
         finally:
             spooled.unlink()
 
-    def cut(self, path: str, data: bytes, **told: str) -> None:
+    def cut(self, path: str, data: bytes | Path, **told: str) -> None:
         """Tell of a request that is over, the way that nginx does."""
-        spooled = self.spool(data)
+        spooled = self.spool(data) if isinstance(data, bytes) else data
         answer = self.ask(
             "PATCH",
             "/_cut",
@@ -103,11 +103,26 @@ class Uploads:
         spooled.unlink()
         assert answer.status_code == 204
 
+    def leave(self, path: str, data: bytes, *, synced: int) -> None:
+        """Leave an upload as a crash would."""
+        partial_id = path.removeprefix("/tus/")
+        (self.store.partials / partial_id).write_bytes(data)
+        with self.database.write() as connection:
+            change(connection, partial_id, synced=synced)
+
     def usage(self) -> Usage:
         with self.database.read() as connection:
             return uploads.usage(
                 connection, users.by_name(connection, "admin"), now=int(self.now)
             )
+
+    def blob(self, last: TestResponse) -> str:
+        """Return the blob of the upload that an answer has finished."""
+        upload_id = last.headers["Content-Location"].split("/")[2]
+        with self.database.read() as connection:
+            upload = uploads.by_id(connection, upload_id)
+        assert upload is not None
+        return upload.blob
 
     def files(self) -> list[str]:
         root = self.store.root
@@ -233,7 +248,7 @@ def test_only_the_newest_request_has_the_turn(site: Uploads) -> None:
 def test_what_died_before_its_answer_is_finished_by_asking(site: Uploads) -> None:
     path = site.create(10)
     # As a worker leaves it that is killed after the last byte.
-    (site.store.partials / path.removeprefix("/tus/")).write_bytes(b"0123456789")
+    site.leave(path, b"0123456789", synced=10)
     told = site.ask("HEAD", path)
     assert told.headers["Upload-Offset"] == "10"
     assert site.ask("GET", told.headers["Content-Location"]).status_code == 200
@@ -256,9 +271,45 @@ def test_bytes_that_a_crash_has_lost_are_asked_for_again(site: Uploads) -> None:
     assert site.patch(path, 0, b"0123456789").status_code == 204
 
 
+@pytest.mark.parametrize("synced", [0, 4])
+def test_bytes_that_nobody_has_synced_are_asked_for_again(
+    site: Uploads, synced: int
+) -> None:
+    path = site.create(10)
+    # As a power cut leaves it: the size is there, and perhaps not the content.
+    site.leave(path, b"0123" + bytes(6), synced=synced)
+    assert site.ask("HEAD", path).headers["Upload-Offset"] == str(synced)
+    last = site.patch(path, synced, b"0123456789"[synced:])
+    stored = site.store.path(site.blob(last))
+    assert stored.read_bytes() == b"0123456789"
+
+
+def test_what_a_disk_has_lost_is_not_taken_for_synced_later(site: Uploads) -> None:
+    path = site.create(10)
+    site.leave(path, b"01", synced=6)
+    told = {"Upload_Offset": "2", "X_Original_Length": "8", "X_Request_ID": "r"}
+    assert site.admit(path, **told) == 204
+    # As a power cut leaves it in the middle of that piece.
+    (site.store.partials / path.removeprefix("/tus/")).write_bytes(b"01" + bytes(8))
+    assert site.ask("HEAD", path).headers["Upload-Offset"] == "2"
+
+
+def test_a_piece_that_was_taken_by_a_killed_worker_is_kept(site: Uploads) -> None:
+    path = site.create(10)
+    told = {"Upload_Offset": "0", "X_Original_Length": "10", "X_Request_ID": "r"}
+    assert site.admit(path, **told) == 204
+    spooled = site.spool(b"012345")
+    # The spooled file has become the partial's, and nginx still has it.
+    partial = site.store.partials / path.removeprefix("/tus/")
+    partial.unlink()
+    partial.hardlink_to(spooled)
+    site.cut(path, spooled, **told)
+    assert site.ask("HEAD", path).headers["Upload-Offset"] == "6"
+
+
 def test_of_fifty_that_finish_at_once_one_file_comes(site: Uploads) -> None:
     path = site.create(10)
-    (site.store.partials / path.removeprefix("/tus/")).write_bytes(b"0123456789")
+    site.leave(path, b"0123456789", synced=10)
     with ThreadPoolExecutor(50) as pool:
         answers = list(pool.map(lambda _: site.ask("HEAD", path), range(50)))
     assert {answer.status_code for answer in answers} <= {200, 423}

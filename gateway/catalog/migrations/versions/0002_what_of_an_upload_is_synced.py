@@ -1,0 +1,17 @@
+"""What of an unfinished upload is synced; those that there are begin anew."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Apply."""
+    op.add_column(
+        "partials",
+        sa.Column("synced", sa.BigInteger(), server_default="0", nullable=False),
+    )
