@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gateway.storage.blobs import BlobStore
 
 _POLL_SECONDS: Final = 0.02
-_STEP: Final = 1 << 30  # bytes that one system call is asked to move
+_STEP: Final = 1 << 23  # bytes that one system call is asked to move
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 # What copy_file_range(2) says where it can't do it.
 _UNABLE: Final = frozenset({errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP})
@@ -172,9 +172,17 @@ def _move(source: int, target: int) -> None:
     try:
         while moved := os.copy_file_range(source, target, _STEP, position):
             position += moved
+            _begin_to_write(target, moved)
     except OSError as error:
         if error.errno not in _UNABLE:
             raise
     # Elsewhere; and some file systems move nothing and don't say so.
     while moved := os.sendfile(target, source, position, _STEP):
         position += moved
+        _begin_to_write(target, moved)
+
+
+def _begin_to_write(target: int, moved: int) -> None:
+    """Have the disk write while the next bytes are moved: they will be synced."""
+    end = os.lseek(target, 0, os.SEEK_CUR)
+    os.posix_fadvise(target, end - moved, moved, os.POSIX_FADV_DONTNEED)
