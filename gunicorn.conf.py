@@ -5,7 +5,7 @@ import os
 # Imported by the master: workers share its memory and answer as soon as they are
 # forked, at a reload too.  New code takes a restart.
 import gateway.app  # noqa: F401
-from gateway.ops.boot import read_settings
+from gateway.ops.boot import end_what_ran, read_settings
 from gateway.ops.gunicorn_logger import RedactingLogger
 
 _reading = read_settings()
@@ -58,3 +58,9 @@ errorlog = "-"
 logger_class = RedactingLogger
 # Its default is a socket in $HOME, which a service user need not have.
 control_socket_disable = True
+
+
+def on_starting(server: object) -> None:
+    """Begin with nothing on its way; gunicorn calls this once, not at a reload."""
+    del server
+    end_what_ran(_settings.database)

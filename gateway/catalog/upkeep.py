@@ -64,6 +64,14 @@ def remove_expired_reservations(connection: Connection, *, now: int, limit: int)
     )
 
 
+def end_what_ran(connection: Connection) -> None:
+    """Forget which requests are on their way; what is unfinished keeps its room."""
+    connection.execute(
+        delete(reservations).where(reservations.c.id.not_in(select(partials.c.id)))
+    )
+    connection.execute(update(partials).where(partials.c.turn != "").values(turn=""))
+
+
 def remove_old_tries(connection: Connection, *, before: int, limit: int) -> int:
     """Forget failed tries that began until then; return of how many subjects."""
     return _delete(connection, tries.c.subject, tries.c.since <= before, limit=limit)

@@ -1,15 +1,19 @@
-"""The settings of one generation of gunicorn's workers.
+"""What gunicorn's master does before there are workers.
 
-The master reads them once for each start and reload, and all workers get what
-it read: one that is restarted in between must not pick up half a change.
+It reads the settings, once for each start and reload, and all workers get what it
+read: one that is restarted in between must not pick up half a change.
 """
 
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 from gateway import settings
-from gateway.errors import SettingsError
+from gateway.catalog import upkeep
+from gateway.catalog.database import Database
+from gateway.catalog.revision import is_current
+from gateway.errors import CatalogBusyError, NoSpaceError, SettingsError
 
 _last: settings.Reading | None = None
 
@@ -33,3 +37,19 @@ def read_settings() -> settings.Reading:
         sys.stderr.write(f"gateway: warning: {warning}\n")
     sys.stderr.flush()
     return _last
+
+
+def end_what_ran(url: str) -> None:
+    """Give back what requests of an earlier gunicorn hold in the catalog at *url*.
+
+    A kill leaves them no time for it, and their users would be told for long that
+    they have too much on its way.  A catalog that can't be changed now keeps what
+    it has until that ends by itself.
+    """
+    database = Database.open(url)
+    with suppress(CatalogBusyError, NoSpaceError):
+        if is_current(database):
+            with database.write(may_use_reserve=True) as connection:
+                upkeep.end_what_ran(connection)
+    # (!) Workers must not inherit its connection.
+    database.engine.dispose()

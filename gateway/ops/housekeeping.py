@@ -106,12 +106,13 @@ class Housekeeper:
     ) -> Iterator[tuple[str, Iterator[int]]]:
         yield "unfinished uploads given up", self._partials(now)
         yield "uploads past their time deleted", self._uploads(now)
-        # Before the spool: a blob whose spool file goes is young again, by its ctime.
+        # Before the spool: what has a spool file's content is young again, by its
+        # ctime, when that one goes.
         if with_sweep:
             yield "blobs of no upload deleted", self._orphans(now)
+        yield "files of no unfinished upload deleted", self._partial_files(now)
         yield "spool leftovers deleted", self._spool(now)
         yield "reservations, tries and revocations forgotten", self._rows(now)
-        yield "files of no unfinished upload deleted", self._partial_files(now)
         yield (
             "digests written down",
             digests.write_down(self.database, self.store, is_stopped=self.is_stopped),

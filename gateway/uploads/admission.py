@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from gateway.catalog.users import User
     from gateway.storage.blobs import BlobStore
 
-#: Seconds that the bytes of an upload stay reserved if it is never finished.
-#: What comes later than this is counted again at its end.
-RESERVED_SECONDS: Final = 6 * 3600
+#: Seconds that the bytes of an upload stay reserved, unless they are given back: a
+#: killed nginx says nothing.  One that takes longer is counted again at its end.
+RESERVED_SECONDS: Final = 3600
 
 
 @dataclass(frozen=True, kw_only=True)

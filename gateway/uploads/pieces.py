@@ -36,7 +36,8 @@ class Pieces:
 
     A ``turn`` is the id of the request that brings a piece.  The newest that was
     admitted has it: a client that comes back over another line need not wait
-    until the gateway notices that the first one is dead.
+    until the gateway notices that the first one is dead.  When that one is over,
+    or gunicorn has been started anew, nobody has it: then the offset decides.
     """
 
     resumables: Resumables
@@ -135,7 +136,7 @@ class Pieces:
             with self.resumables.held(sender, partial_id, now=now) as (partial, file):
                 whole = _whole(partial, piece)
                 _check(partial, whole, piece, file, source.stat().st_size)
-                if partial.upload_id is None and partial.turn != turn:
+                if partial.upload_id is None and partial.turn not in {turn, ""}:
                     raise LockedError
                 _verify(piece.checksum, source)
                 if partial.upload_id is not None:

@@ -191,6 +191,16 @@ def test_what_a_kill_left_goes_in_one_round(kept: Kept) -> None:
     assert kept.files() == set()
 
 
+def test_so_does_what_a_kill_left_of_a_finished_upload(kept: Kept) -> None:
+    left = kept.store.partials / new_id()
+    left.hardlink_to(kept.spool("1", b"killed between commit and removal"))
+    linked = left.stat().st_ctime
+    wait_until(lambda: time.time() > linked + 0.1, what="the clock has ticked")
+    moment: Any = linked + 60.05
+    kept.keeper(grace=60).round(now=moment)
+    assert kept.files() == set()
+
+
 def test_a_catalog_of_another_store_costs_no_blob(kept: Kept) -> None:
     blobs = {f"blobs/{kept.orphan()}" for _ in range(17)}
     report = kept.keeper().round(now=now() + 2 * HOUR)

@@ -14,6 +14,7 @@ from gateway.app import create_app
 from gateway.catalog import tokens, uploads, users
 from gateway.catalog.partials import change
 from gateway.catalog.tokens import Scope
+from gateway.catalog.upkeep import end_what_ran
 from gateway.links import Key
 from gateway.ops.prepare import make_first_admin, prepare
 from gateway.storage.blobs import BlobStore
@@ -243,6 +244,17 @@ def test_only_the_newest_request_has_the_turn(site: Uploads) -> None:
     assert site.finish(path, b"0123456789", **older).status_code == 423
     site.cut(path, b"01234", **older)
     assert site.finish(path, b"0123456789", **newer).status_code == 204
+
+
+def test_a_piece_that_came_while_gunicorn_was_started_anew_is_taken(
+    site: Uploads,
+) -> None:
+    path = site.create(10)
+    told = {"Upload_Offset": "0", "X_Original_Length": "10", "X_Request_ID": "a"}
+    site.admit(path, **told)
+    with site.database.write() as connection:
+        end_what_ran(connection)
+    assert site.finish(path, b"0123456789", **told).status_code == 204
 
 
 def test_what_died_before_its_answer_is_finished_by_asking(site: Uploads) -> None:

@@ -1,0 +1,54 @@
+"""gunicorn begins with nothing on its way, whatever a kill has left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.catalog import partials, uploads
+from gateway.catalog.database import Database
+from gateway.catalog.partials import Partial
+from gateway.ops.boot import end_what_ran
+from gateway.storage.blobs import new_id
+
+if TYPE_CHECKING:
+    from gateway.catalog.users import User
+
+
+def test_what_ran_is_over_and_what_is_unfinished_keeps_its_room(
+    empty_url: str, database: Database, ann: User
+) -> None:
+    unfinished = Partial(
+        id=new_id(),
+        owner_id=ann.id,
+        drop_id=None,
+        name="a.bin",
+        size=10,
+        metadata="",
+        concat="",
+        created=100,
+        expires=200,
+        turn="request",
+    )
+    with database.write() as connection:
+        partials.add(connection, unfinished)
+        uploads.reserve(
+            connection, ann, reservation=unfinished.id, size=10, expires=200
+        )
+        uploads.reserve(connection, ann, reservation="request", size=5, expires=200)
+        before = uploads.usage(connection, ann, now=100)
+    end_what_ran(empty_url)
+    with database.read() as connection:
+        after = uploads.usage(connection, ann, now=100)
+        left = partials.by_id(connection, unfinished.id)
+    assert (before.running, before.by_user) == (2, 15)
+    assert (after.running, after.by_user) == (0, 10)
+    assert left is not None
+    assert left.turn == ""
+
+
+def test_a_catalog_without_tables_is_left_alone(empty_url: str) -> None:
+    end_what_ran(empty_url)
+    database = Database.open(empty_url)
+    with database.read() as connection:
+        assert not connection.dialect.get_table_names(connection)
+    database.engine.dispose()
