@@ -51,10 +51,15 @@ class Usage:
     """How many uploads the user has running."""
 
 
+def lock(connection: Connection) -> None:
+    """Have PostgreSQL let no other upload in, or be finished, until the commit."""
+    # In one order, so that two can't wait for each other.
+    connection.execute(select(users.c.id).order_by(users.c.id).with_for_update())
+
+
 def usage(connection: Connection, user: User, *, now: int) -> Usage:
     """Count what is taken; on PostgreSQL the count stays true until the commit."""
-    # Every admission and finalising locks this one row, in this order.
-    connection.execute(select(users.c.id).order_by(users.c.id).with_for_update())
+    lock(connection)
     stored = {
         row.id: row.stored_bytes
         for row in connection.execute(select(users.c.id, users.c.stored_bytes))
@@ -157,6 +162,11 @@ def by_idempotency_key(connection: Connection, user: User, key: str) -> Upload |
             uploads.c.owner_id == user.id, uploads.c.idempotency_key == key
         ),
     )
+
+
+def is_key_used(connection: Connection, user: User, key: str | None) -> bool:
+    """Tell whether the user has made an upload with that key, if there is one."""
+    return key is not None and by_idempotency_key(connection, user, key) is not None
 
 
 def has_name(connection: Connection, user: User, name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from gateway.catalog import drops
@@ -106,6 +106,18 @@ class Admission:
         if self.store.free_bytes() - size < self.limits.free_space:
             raise NoSpaceError
         _reserve(connection, user, coming)
+
+    def admit_repeated(
+        self, connection: Connection, user: User, coming: Announcement, *, now: int
+    ) -> None:
+        """Let what is stored already come once more, or raise why not.
+
+        It will take no quota, and no place of its drop link; while it comes, it is
+        on the disk.  *connection* is in a write transaction.
+        """
+        size = coming.size or 0
+        coming = replace(coming, size=0, drop=None)
+        self.admit_piece(connection, user, coming, size=size, now=now)
 
     def check_type(self, media_type: str, drop: Drop | None) -> None:
         """Raise TypeRefusedError for a type that operator or *drop* does not take."""

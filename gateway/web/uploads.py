@@ -76,10 +76,15 @@ class RawUploads:
             drop=identity.drop,
         )
         _digest()
-        _idempotency_key(identity)
         _is_new_name_required(identity)
+        key = _idempotency_key(identity)
         with self.database.write() as connection:
-            self.admission.admit(connection, identity.user, coming, now=now)
+            if catalog.is_key_used(connection, identity.user, key):
+                self.admission.admit_repeated(
+                    connection, identity.user, coming, now=now
+                )
+            else:
+                self.admission.admit(connection, identity.user, coming, now=now)
 
     def cut(self, method: str, path: bytes) -> None:
         """Give back the room of an upload that will never be whole."""

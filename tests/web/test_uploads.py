@@ -1,0 +1,126 @@
+"""Raw uploads under Flask's client, which plays nginx."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gateway.catalog import uploads
+from gateway.catalog.tokens import Scope
+from tests.web.letterbox import a_letterbox, a_token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from werkzeug.test import TestResponse
+
+    from gateway.catalog.users import User
+    from tests.web.conftest import MakeSite, Site
+
+CONTENT = b"x" * 600
+
+
+@dataclass
+class Sender:
+    """Somebody with a token or a code, and nginx's part of an upload."""
+
+    site: Site
+    owner: User
+    bearer: dict[str, str]
+    numbers: Iterator[int] = field(default_factory=count)
+
+    def admit(self, name: str = "a.bin", **headers: str) -> int:
+        """Return what nginx would tell the client: 204 is to go on."""
+        answer = self._ask(
+            "GET",
+            "/_admit",
+            **{
+                "X_Original_URI": f"/api/v1/files/{name}",
+                "X_Original_Method": "PUT",
+                "X_Original_Length": str(len(CONTENT)),
+                "X_Request_ID": "r",
+                **headers,
+            },
+        )
+        return int(answer.headers.get("X-Refusal-Status", answer.status_code))
+
+    def put(self, name: str = "a.bin", **headers: str) -> TestResponse:
+        """Send CONTENT, or return the finalising of what was not admitted."""
+        told = {"X_Request_ID": f"request{next(self.numbers)}", **headers}
+        assert self.admit(name, **told) == 204
+        return self.finish(name, **told)
+
+    def finish(self, name: str = "a.bin", **headers: str) -> TestResponse:
+        spooled = self.site.store / "spool" / f"{next(self.numbers):010}"
+        spooled.write_bytes(CONTENT)
+        path = f"/api/v1/files/{name}"
+        answer = self._ask("PUT", path, X_Spool_File=str(spooled), **headers)
+        spooled.unlink()
+        return answer
+
+    def usage(self) -> uploads.Usage:
+        with self.site.database.read() as connection:
+            return uploads.usage(connection, self.owner, now=int(self.site.now))
+
+    def _ask(self, method: str, path: str, **headers: str) -> TestResponse:
+        sent = {name.replace("_", "-"): text for name, text in headers.items()}
+        return self.site.client.open(
+            path, method=method, headers={**self.bearer, **sent}
+        )
+
+
+def a_sender(site: Site) -> Sender:
+    ann = site.add_user("ann")
+    return Sender(site, ann, a_token(site, ann, Scope.UPLOAD))
+
+
+def a_stranger(site: Site, **limits: Any) -> Sender:
+    box = a_letterbox(site, **limits)
+    return Sender(site, box.maker, {"Authorization": f"Bearer {box.code}"})
+
+
+@pytest.fixture
+def ann(site: Site) -> Sender:
+    return a_sender(site)
+
+
+KEY = {"Idempotency_Key": "k"}
+
+
+def test_a_key_gives_the_first_upload_back_near_the_quota(make_site: MakeSite) -> None:
+    ann = a_sender(make_site(GATEWAY_USER_QUOTA="1000"))
+    first = ann.put(**KEY)
+    assert ann.admit() == 507
+    again = ann.put(**KEY)
+    assert (again.status_code, again.json) == (201, first.json)
+    assert (ann.usage().by_user, ann.usage().running) == (600, 0)
+
+
+def test_a_key_gives_back_an_upload_whose_name_was_to_be_new(ann: Sender) -> None:
+    only_new = {**KEY, "If_None_Match": "*"}
+    first = ann.put(**only_new)
+    again = ann.put(**only_new)
+    assert (again.status_code, again.json) == (201, first.json)
+    assert ann.finish(If_None_Match="*").status_code == 412
+
+
+def test_a_key_gives_back_what_filled_a_drop_link(site: Site) -> None:
+    stranger = a_stranger(site, max_uploads=1)
+    first = stranger.put(**KEY)
+    assert stranger.admit() == 410
+    again = stranger.put(**KEY)
+    assert (again.status_code, again.json) == (201, first.json)
+    assert stranger.usage().by_user == 600
+
+
+def test_what_is_sent_again_needs_room_on_the_disk_while_it_comes(
+    make_site: MakeSite,
+) -> None:
+    ann = a_sender(make_site())
+    ann.put(**KEY)
+    assert ann.admit(X_Original_Length=str(10**17), **KEY) == 507
