@@ -23,6 +23,7 @@ from gateway.errors import (
     BadNameError,
     BadUploadError,
     CatalogBusyError,
+    DigestMismatchError,
     NoSpaceError,
     NotPermittedError,
     RefusedError,
@@ -65,6 +66,9 @@ class RawUploads:
         """Let a body come, or raise why not."""
         if method != "PUT":
             return
+        if "Content-Range" in request.headers:
+            # RFC 9110, 14.5: a part must not be taken for the whole.
+            raise BadUploadError("content-range")
         identity = self._uploader()
         name = _name(path)
         now = int(self.clock())
@@ -167,19 +171,29 @@ def _reservation() -> str:
 
 
 def _digest() -> bytes | None:
-    """Return the SHA-256 that the sender gave (RFC 9530), if any."""
-    for header in ("Content-Digest", "Repr-Digest"):
-        text = request.headers.get(header)
-        if text is None:
-            continue
-        match = _DIGEST.search(text)
-        if match is None:
-            raise BadUploadError("digest-is-not-sha-256")
-        try:
-            return base64.b64decode(match[1], validate=True)
-        except binascii.Error:
-            raise BadUploadError("digest-is-not-sha-256") from None
-    return None
+    """Return the SHA-256 that the sender gave (RFC 9530), if any.
+
+    Content and representation are the same here: two digests that differ can't
+    both fit, which raises DigestMismatchError.
+    """
+    given = {
+        _sha256(text)
+        for header in ("Content-Digest", "Repr-Digest")
+        if (text := request.headers.get(header)) is not None
+    }
+    if len(given) > 1:
+        raise DigestMismatchError
+    return given.pop() if given else None
+
+
+def _sha256(text: str) -> bytes:
+    match = _DIGEST.search(text)
+    if match is None:
+        raise BadUploadError("digest-is-not-sha-256")
+    try:
+        return base64.b64decode(match[1], validate=True)
+    except binascii.Error:
+        raise BadUploadError("digest-is-not-sha-256") from None
 
 
 def _idempotency_key(identity: Identity) -> str | None:

@@ -124,3 +124,44 @@ def test_what_is_sent_again_needs_room_on_the_disk_while_it_comes(
     ann = a_sender(make_site())
     ann.put(**KEY)
     assert ann.admit(X_Original_Length=str(10**17), **KEY) == 507
+
+
+def digest(content: bytes) -> str:
+    return f"sha-256=:{b64encode(hashlib.sha256(content).digest()).decode()}:"
+
+
+@pytest.mark.parametrize(
+    ("of_content", "of_representation", "status"),
+    [
+        pytest.param(CONTENT, CONTENT, 201, id="both fit"),
+        pytest.param(CONTENT, b"other", 400, id="the second does not"),
+        pytest.param(b"other", CONTENT, 400, id="the first does not"),
+        pytest.param(b"other", b"other", 400, id="neither does"),
+    ],
+)
+def test_both_digests_have_to_fit(
+    ann: Sender, of_content: bytes, of_representation: bytes, status: int
+) -> None:
+    told = {
+        "Content_Digest": digest(of_content),
+        "Repr_Digest": digest(of_representation),
+    }
+    assert ann.finish(**told).status_code == status
+
+
+def test_digests_that_differ_are_refused_before_the_body(ann: Sender) -> None:
+    told = {"Content_Digest": digest(CONTENT), "Repr_Digest": digest(b"other")}
+    assert ann.admit(**told) == 400
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("bytes 0-599/1200", id="a part"),
+        pytest.param("bytes 0-599/600", id="all of it"),
+        pytest.param("rubbish", id="rubbish"),
+    ],
+)
+def test_a_part_is_not_taken_for_the_whole(ann: Sender, text: str) -> None:
+    assert ann.admit(Content_Range=text) == 400
+    assert ann.usage().running == 0
