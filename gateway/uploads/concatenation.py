@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING
 
 from gateway.catalog import partials
 from gateway.catalog import uploads as catalog
-from gateway.errors import NotServableError, RefusedError, UnfinishedPartError
+from gateway.errors import (
+    CatalogBusyError,
+    NotServableError,
+    RefusedError,
+    UnfinishedPartError,
+)
 from gateway.uploads.tus import PARTIAL
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from gateway.catalog.partials import Partial
     from gateway.storage.partials import PartialFile
     from gateway.uploads.resumable import Progress, Resumables, Sender
@@ -76,18 +83,26 @@ class Concatenation:
                 size=sum(file.size for _, file in parts),
                 now=now,
             )
-        with resumables.held(sender, final.id, now=now) as (final, whole):
+        try:
+            return self._fill(sender, final, [file for _, file in parts], now)
+        except (RefusedError, CatalogBusyError):
+            self._reserve_again(sender, [part for part, _ in parts])
+            raise
+
+    def _fill(
+        self, sender: Sender, final: Partial, files: list[PartialFile], now: int
+    ) -> Progress:
+        with self.resumables.held(sender, final.id, now=now) as (held, whole):
             try:
-                for _, file in parts:
+                for file in files:
                     whole.append(file.path, is_whole=False)
-                return resumables.settle(sender, final, whole, now=now)
-            except RefusedError:
-                resumables.forget(final, whole)
-                self._reserve_again(sender, [part for part, _ in parts])
+                return self.resumables.settle(sender, held, whole, now=now)
+            except (RefusedError, CatalogBusyError):
+                self.resumables.give_up(held, whole)
                 raise
 
     def _reserve_again(self, sender: Sender, parts: list[Partial]) -> None:
-        with self.resumables.database.write() as connection:
+        def reserve(connection: Connection) -> None:
             for part in parts:
                 catalog.reserve(
                     connection,
@@ -98,10 +113,16 @@ class Concatenation:
                     drop_id=part.drop_id,
                 )
 
+        # Without their room they can be put together all the same.
+        self.resumables.database.attempt(reserve, may_use_reserve=True)
+
     def _use_up(self, parts: list[tuple[Partial, PartialFile]], final: Partial) -> None:
-        with self.resumables.database.write() as connection:
+        def finish(connection: Connection) -> None:
             for part, _ in parts:
                 partials.finish(connection, part.id, final.upload_id or "")
+
+        # The final upload is stored, whatever is noted of its parts.
+        self.resumables.database.attempt(finish, may_use_reserve=True)
         for _, file in parts:
             file.remove()
 

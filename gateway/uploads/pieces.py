@@ -11,6 +11,7 @@ from gateway.catalog import partials
 from gateway.catalog import uploads as catalog
 from gateway.errors import (
     BadUploadError,
+    CatalogBusyError,
     ChecksumError,
     LockedError,
     NoSpaceError,
@@ -63,7 +64,7 @@ class Pieces:
                 partial = self.resumables.create(
                     connection, sender, creation, size=creation.size, now=now
                 )
-        except RefusedError:
+        except (RefusedError, CatalogBusyError):
             self.resumables.give_back(turn)
             raise
         with self.resumables.held(sender, partial.id, now=now) as (partial, file):
@@ -72,9 +73,9 @@ class Pieces:
                     return self.resumables.settle(sender, partial, file, now=now)
                 file.append(source, is_whole=checksum is not None)
                 return self._settle(sender, partial, file, now)
-            except RefusedError:
+            except (RefusedError, CatalogBusyError):
                 # Its client will never learn its URL.
-                self.resumables.forget(partial, file)
+                self.resumables.give_up(partial, file)
                 raise
 
     def admit(
@@ -96,6 +97,9 @@ class Pieces:
             whole = _whole(partial, piece)
             _check(partial, whole, piece, file, length or 0)
             if partial.upload_id is not None:
+                if length is None:
+                    # Nobody would hold it to anything.
+                    raise TooLargeError(partial.size or 0)
                 return
             end = piece.offset + (length or 0)
             expires = resumables.end(sender, now=now)
@@ -148,7 +152,7 @@ class Pieces:
                     self._note(sender, told, file, now)
                     raise
                 return self._settle(sender, told, file, now)
-        except RefusedError:
+        except (RefusedError, CatalogBusyError):
             self.resumables.end_turn(partial_id, turn)
             raise
 

@@ -7,7 +7,7 @@ and reads the row again under it.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +15,9 @@ from gateway.catalog import partials
 from gateway.catalog import uploads as catalog
 from gateway.catalog.partials import Partial
 from gateway.errors import (
+    CatalogBusyError,
     DropOverError,
+    NoSpaceError,
     NotPermittedError,
     NotServableError,
     PartialOverError,
@@ -223,6 +225,14 @@ class Resumables:
             partials.remove(connection, partial.id)
             catalog.release(connection, partial.id)
         file.remove()
+
+    def give_up(self, partial: Partial, file: PartialFile) -> None:
+        """Forget an upload whose client doesn't know it; that may fail.
+
+        Then it is over when its time is.
+        """
+        with suppress(CatalogBusyError, NoSpaceError):
+            self.forget(partial, file)
 
     def end_turn(self, partial_id: str, turn: str) -> None:
         """Note that a request has come to nothing; that much may fail."""

@@ -16,7 +16,13 @@ from flask import Response, request
 from werkzeug.http import http_date
 
 from gateway.catalog.tokens import Scope
-from gateway.errors import NotServableError, RefusedError, TooLargeError
+from gateway.errors import (
+    BadUploadError,
+    CatalogBusyError,
+    NotServableError,
+    RefusedError,
+    TooLargeError,
+)
 from gateway.storage.blobs import is_id
 from gateway.uploads import tus
 from gateway.uploads.admission import RESERVED_SECONDS, Announcement
@@ -147,6 +153,8 @@ class TusUploads:
         tus.check_content_type(request.headers.get)
         tus.checksum(request.headers.get)
         creation = Creation.parse(request.headers.get)
+        if creation.parts:
+            raise BadUploadError("final-with-body")
         length = announced_length()
         if creation.size is not None and (length or 0) > creation.size:
             raise TooLargeError(creation.size)
@@ -190,7 +198,7 @@ class TusUploads:
         """
         try:
             yield
-        except RefusedError:
+        except (RefusedError, CatalogBusyError):
             if partial_id is None:
                 self.resumables.give_back(_turn())
             else:

@@ -15,9 +15,11 @@ from gateway.catalog import tokens, uploads, users
 from gateway.catalog.partials import change
 from gateway.catalog.tokens import Scope
 from gateway.catalog.upkeep import end_what_ran
+from gateway.errors import CatalogBusyError
 from gateway.links import Key
 from gateway.ops.prepare import make_first_admin, prepare
 from gateway.storage.blobs import BlobStore
+from gateway.uploads.finalise import Finaliser
 from tests.web.conftest import NOON
 
 if TYPE_CHECKING:
@@ -378,6 +380,89 @@ def test_a_creation_that_fails_gives_its_room_back(site: Uploads) -> None:
     spooled.unlink()
     assert (refused.status_code, site.usage().reserved) == (460, 0)
     assert site.files() == []
+
+
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Have the catalog be busy whenever an upload is to be written down."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise CatalogBusyError("locked")
+
+    monkeypatch.setattr(Finaliser, "finalise", fail)
+    return monkeypatch
+
+
+@pytest.mark.usefixtures("busy")
+def test_a_creation_that_a_busy_catalog_breaks_off_leaves_nothing(
+    site: Uploads,
+) -> None:
+    told = {"X_Original_Length": "5", "X_Request_ID": "r", "Upload_Length": "5"}
+    site.admit("/tus/", X_Original_Method="POST", **told)
+    spooled = site.spool(b"12345")
+    refused = site.ask("POST", X_Spool_File=str(spooled), Content_Type=PIECE, **told)
+    spooled.unlink()
+    assert (refused.status_code, site.usage().reserved) == (503, 0)
+    assert site.files() == []
+
+
+def test_a_final_upload_that_a_busy_catalog_breaks_off_gives_its_parts_back(
+    site: Uploads, busy: pytest.MonkeyPatch
+) -> None:
+    part = site.create(3, Upload_Concat="partial")
+    site.patch(part, 0, b"abc")
+    concat = {"Upload_Concat": f"final;{part}"}
+    refused = site.ask("POST", **concat)
+    assert (refused.status_code, site.usage().reserved) == (503, 3)
+    assert site.files() == ["partials"]
+    busy.undo()
+    assert site.ask("POST", **concat).status_code == 201
+    assert site.files() == ["blobs"]
+
+
+def test_a_piece_that_a_busy_catalog_breaks_off_is_not_running(
+    site: Uploads, busy: pytest.MonkeyPatch
+) -> None:
+    path = site.create(5)
+    assert site.patch(path, 0, b"12345").status_code == 503
+    assert site.usage().running == 0
+    busy.undo()
+    assert "Content-Location" in site.ask("HEAD", path).headers
+
+
+@pytest.mark.parametrize(
+    "length",
+    [
+        pytest.param({"X_Original_Length": "3"}, id="a body"),
+        pytest.param({}, id="a body without a length"),
+    ],
+)
+def test_a_final_upload_brings_no_body(site: Uploads, length: dict[str, str]) -> None:
+    part = site.create(3, Upload_Concat="partial")
+    site.patch(part, 0, b"abc")
+    told = {
+        "X_Original_Method": "POST",
+        "X_Request_ID": "r",
+        "Upload_Concat": f"final;{part}",
+    }
+    assert site.admit("/tus/", **told, **length) == 400
+    assert site.usage().running == 0
+
+
+@pytest.mark.parametrize(
+    ("length", "status"),
+    [
+        pytest.param({"X_Original_Length": "0"}, 204, id="nothing"),
+        pytest.param({"X_Original_Length": "1"}, 413, id="a byte"),
+        pytest.param({}, 413, id="nobody knows how much"),
+    ],
+)
+def test_a_finished_upload_takes_nothing_more(
+    site: Uploads, length: dict[str, str], status: int
+) -> None:
+    path = site.create(5)
+    site.patch(path, 0, b"12345")
+    assert site.admit(path, Upload_Offset="5", X_Request_ID="r", **length) == status
 
 
 @pytest.mark.parametrize(
