@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # A resumable upload holds its room for days; it runs while bytes of it come.
 _RESERVED: Final = reservations.outerjoin(partials, partials.c.id == reservations.c.id)
 _IS_RUNNING: Final = or_(partials.c.id.is_(None), partials.c.turn != "")
+_COMING: Final = reservations.c.size - func.coalesce(partials.c.synced, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +43,13 @@ class Upload:
 
 @dataclass(frozen=True)
 class Usage:
-    """Bytes that are taken, or reserved for uploads that run."""
+    """Bytes that are taken, or reserved for uploads that are not whole yet."""
 
     by_user: int
     by_all: int
     reserved: int
+    coming: int
+    """What of them is promised to uploads that run, and is not synced."""
     running: int
     """How many uploads the user has running."""
 
@@ -68,6 +71,7 @@ def usage(connection: Connection, user: User, *, now: int) -> Usage:
         select(
             reservations.c.owner_id,
             func.sum(reservations.c.size).label("size"),
+            func.sum(case((_IS_RUNNING, _COMING), else_=0)).label("coming"),
             func.count(case((_IS_RUNNING, 1))).label("running"),
         )
         .select_from(_RESERVED)
@@ -79,6 +83,7 @@ def usage(connection: Connection, user: User, *, now: int) -> Usage:
         by_user=stored.get(user.id, 0) + reserved.get(user.id, 0),
         by_all=sum(stored.values()) + sum(reserved.values()),
         reserved=sum(reserved.values()),
+        coming=sum(int(row.coming) for row in rows),
         running=sum(row.running for row in rows if row.owner_id == user.id),
     )
 

@@ -84,12 +84,13 @@ class BlobStore:
         state = os.statvfs(self.root)
         return state.f_bavail * state.f_frsize
 
-    def incoming_bytes(self) -> int:
-        """Return the bytes that have come of uploads that are not whole yet."""
+    def spooled_bytes(self) -> int:
+        """Return the bytes of bodies that nginx has spooled, or still does."""
         found = 0
-        for folder in (self.spool, self.partials):
-            with os.scandir(folder) as entries:
-                for entry in entries:
+        with os.scandir(self.spool) as entries:
+            for entry in entries:
+                # Ours have other names: copies and second names of such bodies.
+                if entry.name.isdigit():
                     with suppress(FileNotFoundError):
                         found += entry.stat(follow_symlinks=False).st_size
         return found

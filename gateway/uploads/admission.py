@@ -100,11 +100,10 @@ class Admission:
         """
         # Its own reservation doesn't count against it.
         catalog.release(connection, coming.reservation)
-        running = catalog.usage(connection, user, now=now).running
-        if self.limits.running and running >= self.limits.running:
+        taken = catalog.usage(connection, user, now=now)
+        if self.limits.running and taken.running >= self.limits.running:
             raise TooManyUploadsError(self.limits.running)
-        if self.store.free_bytes() - size < self.limits.free_space:
-            raise NoSpaceError
+        self._check_disk(size + self._unwritten(taken))
         _reserve(connection, user, coming)
 
     def admit_repeated(
@@ -154,14 +153,22 @@ class Admission:
             raise OverQuotaError(limits.user_quota)
         if limits.quota and taken.by_all + size > limits.quota:
             raise OverQuotaError(limits.quota)
-        coming = 0 if is_here else size + self._unwritten(taken)
-        if self.store.free_bytes() - coming < limits.free_space:
-            raise NoSpaceError
+        self._check_disk(0 if is_here else size + self._unwritten(taken))
         return taken.running
 
+    def _check_disk(self, coming: int) -> None:
+        if self.store.free_bytes() - coming < self.limits.free_space:
+            raise NoSpaceError
+
     def _unwritten(self, taken: catalog.Usage) -> int:
-        # What has come of other uploads is missing from the free bytes already.
-        return max(0, taken.reserved - self.store.incoming_bytes())
+        """Return the bytes that others will still write.
+
+        (!) A resumable upload that nobody goes on with is none of them: who has a
+            drop link could keep the disk from everybody, without sending a byte.
+            Each of its pieces has to find room anew.
+        """
+        # What has come of them is missing from the free bytes already.
+        return max(0, taken.coming - self.store.spooled_bytes())
 
 
 def _reserve(connection: Connection, user: User, coming: Announcement) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.catalog import uploads, users
+from gateway.catalog import partials, uploads, users
+from gateway.catalog.partials import Partial
 from gateway.catalog.uploads import Upload
 from gateway.errors import NoSpaceError, OverQuotaError, RepeatedUploadError
 from gateway.storage.blobs import BlobStore, new_id
@@ -15,6 +16,8 @@ from gateway.uploads.admission import Admission, Announcement, UploadLimits
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
     from gateway.catalog.database import Database
     from gateway.catalog.users import User
@@ -152,14 +155,66 @@ def test_what_has_come_of_others_is_not_counted_twice(
     database: Database, ann: User, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (disk.spool / "1").write_bytes(bytes(40))
-    (disk.partials / "2").write_bytes(bytes(10))
+    (disk.spool / "empty-2").write_bytes(bytes(1000))
     monkeypatch.setattr(Disk, "free", 50)
     admission = Admission(disk, ROOMY)
     with database.write() as connection:
-        uploads.reserve(connection, ann, reservation="r", size=60, expires=200)
+        an_unfinished(connection, ann, size=60, turn="request", synced=10)
         admission.check_room(connection, ann, size=30, drop=None, now=100)
         with pytest.raises(NoSpaceError):
             admission.check_room(connection, ann, size=31, drop=None, now=100)
+
+
+def test_an_upload_that_nobody_goes_on_with_keeps_the_disk_from_nobody(
+    database: Database, ann: User, disk: Disk
+) -> None:
+    admission = Admission(disk, ROOMY)
+    with database.write() as connection:
+        an_unfinished(connection, ann, size=1 << 40, turn="", synced=10)
+        admission.check_room(connection, ann, size=90, drop=None, now=100)
+        with pytest.raises(NoSpaceError):
+            admission.check_room(connection, ann, size=91, drop=None, now=100)
+        assert uploads.usage(connection, ann, now=100).by_user == 1 << 40
+
+
+def test_each_of_its_pieces_has_to_find_room(
+    database: Database, ann: User, disk: Disk
+) -> None:
+    admission = Admission(disk, ROOMY)
+    with database.write() as connection:
+        idle = an_unfinished(connection, ann, size=1 << 40, turn="", synced=10)
+        uploads.reserve(connection, ann, reservation="r", size=60, expires=200)
+        coming = Announcement(
+            reservation=idle, size=1 << 40, media_type=None, expires=200
+        )
+        admission.admit_piece(connection, ann, coming, size=30, now=100)
+        with pytest.raises(NoSpaceError):
+            admission.admit_piece(connection, ann, coming, size=31, now=100)
+
+
+def an_unfinished(
+    connection: Connection, owner: User, *, size: int, turn: str, synced: int
+) -> str:
+    """Write down a resumable upload with its room; return its id."""
+    partial_id = new_id()
+    partials.add(
+        connection,
+        Partial(
+            id=partial_id,
+            owner_id=owner.id,
+            drop_id=None,
+            name="a.bin",
+            size=size,
+            metadata="",
+            concat="",
+            created=1,
+            expires=200,
+            turn=turn,
+            synced=synced,
+        ),
+    )
+    uploads.reserve(connection, owner, reservation=partial_id, size=size, expires=200)
+    return partial_id
 
 
 def test_what_is_on_the_disk_already_needs_no_room(
