@@ -158,6 +158,17 @@ def delete_file(world: World) -> None:
     (world.stack.files / world.folder / "in" / "a.txt").unlink()
 
 
+def make_the_upload_anew(world: World) -> None:
+    delete_upload(world)
+    world.put_upload()
+
+
+def make_the_file_anew(world: World) -> None:
+    path("{}/in/a.txt")(world)
+    delete_file(world)
+    world.stack.put(f"{world.folder}/in/a.txt", b"new\n")
+
+
 def disable_owner(world: World) -> None:
     world.stack.gateway("users", "disable", world.user)
 
@@ -196,6 +207,19 @@ MATRIX = [
     pytest.param(upload, {"upload": 410}, {}, id="upload"),
     pytest.param(delete_upload, {"upload": 404, "owner": 404}, {}, id="upload deleted"),
     pytest.param(delete_file, {"tree": 404, "folder": 404}, {}, id="file deleted"),
+    pytest.param(
+        make_the_upload_anew,
+        {"upload": 404, "owner": 404},
+        {},
+        id="name of the upload created anew",
+    ),
+    pytest.param(
+        make_the_file_anew,
+        {"tree": 410, "folder": 410},
+        {},
+        id="name of the file created anew",
+    ),
+    # A key that is retired has a test of its own, below: it takes a reload.
     pytest.param(
         disable_owner,
         {"upload": 410, "owner": 401},
