@@ -160,8 +160,12 @@ def location(upload: Upload) -> str:
 def _name(path: bytes) -> DisplayName:
     if not path.startswith(PREFIX.encode()):
         raise BadNameError("no name")
+    name = path.removeprefix(PREFIX.encode())
+    if b"\n" in name:
+        # (!) No route matches it: the body would be read, and its room kept.
+        raise BadNameError("a name has one line")
     try:
-        return DisplayName.parse(path.removeprefix(PREFIX.encode()).decode())
+        return DisplayName.parse(name.decode())
     except UnicodeDecodeError:
         raise BadNameError("a name must be UTF-8") from None
 
