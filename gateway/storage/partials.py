@@ -77,9 +77,17 @@ class PartialFile:
             raise
 
     def sync(self) -> int:
-        """Bring all bytes to the disk, and the name; return how many there are."""
-        self.store.fsync(self.descriptor)
-        self.store.sync_folder(self.path.parent)
+        """Bring all bytes to the disk, and the name; return how many there are.
+
+        Raise NoSpaceError when the disk is full: some say so only now.
+        """
+        try:
+            self.store.fsync(self.descriptor)
+            self.store.sync_folder(self.path.parent)
+        except OSError as error:
+            if error.errno in _NO_SPACE:
+                raise NoSpaceError from error
+            raise
         return self.size
 
     def remove(self) -> None:

@@ -95,6 +95,16 @@ def test_a_full_disk_is_said(
     assert files.path(NAME).read_bytes() == left
 
 
+def test_a_disk_that_is_full_when_it_is_synced_is_said(tmp_path: Path) -> None:
+    def fill(_descriptor: int) -> None:
+        raise OSError(errno.EDQUOT, "full")
+
+    files = PartialFiles(BlobStore(tmp_path, fsync=fill))
+    files.store.partials.mkdir()
+    with files.lock(NAME, seconds=1) as file, pytest.raises(NoSpaceError):
+        file.sync()
+
+
 def test_what_lies_beyond_is_dropped(files: PartialFiles) -> None:
     append(files, spooled(files, b"onetwo"))
     with files.lock(NAME, seconds=1) as file:
