@@ -60,6 +60,7 @@ BY_TUS = pytest.param(create, id="tus")
         pytest.param("com1.txt", "_com1.txt", id="device with a suffix"),
         pytest.param("a\t\r\x1b\x7f\x85b.txt", "ab.txt", id="controls"),
         pytest.param("annex\u202efdp.exe", "annexfdp.exe", id="turned around"),
+        pytest.param("a\u061cb.txt", "ab.txt", id="marked as Arabic"),
         pytest.param("\u2066a\u2069\u200fb.txt", "ab.txt", id="isolated and marked"),
         pytest.param("a\u2028b\u2029.txt", "ab.txt", id="line ends of Unicode"),
         pytest.param("e\u0301.txt", "\u00e9.txt", id="not NFC"),
