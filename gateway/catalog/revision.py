@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from gateway.catalog.database import Database
 
 #: The last of ``migrations/versions``.
-NEWEST: Final = "0002"
+NEWEST: Final = "0003"
 
 # Alembic's own table.
 _version: Final = Table("alembic_version", MetaData(), Column("version_num", String))
