@@ -46,6 +46,7 @@ class NginxConf:
             "GATEWAY_CLIENT_CONNECTIONS": str(settings.client_connections),
             "GATEWAY_CLIENT_REQUESTS": str(settings.client_requests),
             "GATEWAY_CONF": str(self.conf),
+            "GATEWAY_CORS": "named" if settings.cors_origins else "none",
             "GATEWAY_CORS_ORIGINS": " ".join(settings.cors_origins),
             "GATEWAY_FILES": str(settings.files),
             "GATEWAY_FORM_SIZE": str(form_size(settings)),
