@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _POLL_SECONDS: Final = 0.05
 _NUDGE_SECONDS: Final = 1.0
 _END_SECONDS: Final = 2.0
-#: What a log may hold while it is not read, and for how long it is not.
+#: What a log is to hold while it is not read, and for how long it is not.
 _PIPE_BYTES: Final = 1 << 20
 _PAUSE_SECONDS: Final = 0.01
 _PR_SET_PDEATHSIG: Final = 1
@@ -118,16 +118,19 @@ def _prepare() -> None:
 
 
 def _copy(source: IO[bytes], sink: int) -> None:
-    """Pass the access log on in large pieces, a hundred a second at most.
+    """Pass the access log on in large pieces, a hundred a second while they last.
 
     Whoever waits for a line is woken by it, which under load took more of the
-    processor than what the line tells of.
+    processor than what the line tells of.  A pipe that fills does not wait: nginx
+    would.
     """
-    with suppress(OSError):  # more than this user may have: the default will do
+    with suppress(OSError):  # more than this user may have
         fcntl.fcntl(source, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-    while piece := os.read(source.fileno(), _PIPE_BYTES):
+    capacity = fcntl.fcntl(source, fcntl.F_GETPIPE_SZ)
+    while piece := os.read(source.fileno(), capacity):
         _write(sink, piece)
-        time.sleep(_PAUSE_SECONDS)
+        if len(piece) < capacity // 4:
+            time.sleep(_PAUSE_SECONDS)
 
 
 def _copy_lines(source: IO[bytes], sink: int) -> None:

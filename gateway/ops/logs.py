@@ -27,11 +27,13 @@ _MAC: Final = re.compile(
 
 
 # What a client did wrong is nobody's error here.  nginx says most of it as
-# [info], and some of it, as its own 413, as [error].
+# [info], and some of it, as its own 413, as [error].  That a download runs for
+# longer than its verdict is kept is no alert either.
 # ``nginx/redact.sed`` has the same rule.
 _CLIENT: Final = re.compile(
-    r"^([0-9/]{10} [0-9:]{8} )\[error\]"
-    r"(?= [0-9]+#[0-9]+: (?:\*[0-9]+ )?(?:client |access forbidden by rule))"
+    r"^([0-9/]{10} [0-9:]{8} )\[(?:error|alert)\]"
+    r"(?= [0-9]+#[0-9]+: (?:\*[0-9]+ )?(?:client |access forbidden by rule"
+    r"|ignore long locked inactive cache entry ))"
 )
 
 

@@ -62,7 +62,6 @@ class NginxConf:
             "GATEWAY_UPLOAD_SIZE": str(settings.upload_size),
             "GATEWAY_VERDICT_CACHE": str(settings.verdict_cache),
             "GATEWAY_VERDICT_EPOCH": "$gateway_second" if ttl == 1 else "",
-            "GATEWAY_VERDICT_TTL": str(max(1, ttl)),
         }
 
     def files(self) -> dict[str, str]:

@@ -8,8 +8,7 @@ from flask import Response, request
 
 from gateway.delivery.accel import accel_headers
 from gateway.delivery.verdict import Refusal
-from gateway.links.signed_url import PREFIX
-from gateway.web.verdicts import CLIENT_ADDRESS
+from gateway.web.verdicts import OUTCOME, judged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,20 +28,11 @@ def view(
     """Return the view that asks *judge* and hands its answer to nginx."""
 
     def signed_url(token: str, path: str) -> Response:  # noqa: ARG001
-        verdict = judge.judge(
-            token,
-            _raw_path(),
-            now=clock(),
-            client=request.environ.get(CLIENT_ADDRESS, ""),
-        )
+        if OUTCOME in request.environ:
+            raise request.environ[OUTCOME]
+        verdict = judged(judge, request.environ, now=clock())
         if isinstance(verdict, Refusal):
             raise verdict.error
         return _ForNginx(headers=accel_headers(verdict))
 
     return signed_url
-
-
-def _raw_path() -> bytes:
-    """Return the decoded path's bytes, which Werkzeug would patch to UTF-8."""
-    path_info: str = request.environ["PATH_INFO"]
-    return path_info.encode("latin-1").removeprefix(PREFIX.encode()).split(b"/", 1)[1]

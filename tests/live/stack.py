@@ -32,6 +32,8 @@ ORIGIN: Final = "https://www.example.com"
 #: The stack believes the test's X-Forwarded-For, so that a test can be many clients.
 TRUSTED: Final = "127.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
 CONNECTIONS: Final = 20
+#: What nginx may hold back a line of its log for, and a bit.
+LOG_SECONDS: Final = 0.3
 #: What every answer to ORIGIN carries.
 ALWAYS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -200,6 +202,8 @@ class Stack(ABC):
 
     def assert_clean(self) -> None:
         """No error, no traceback and no token in any log; all requests as JSON."""
+        end = time.monotonic() + LOG_SECONDS
+        wait_until(lambda: time.monotonic() > end, what="nginx has written its log")
         log = self.log()
         for fault in ("[error]", "[alert]", "[crit]", "[emerg]", "Traceback"):
             assert fault not in log, _around(log, fault)

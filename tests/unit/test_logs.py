@@ -164,6 +164,13 @@ def test_a_client_s_fault_is_no_error(words: str) -> None:
     assert (passed_on(line), by_sed(line)) == (shown, shown)
 
 
+def test_a_download_that_outlasts_its_verdict_is_no_alert() -> None:
+    """Nginx takes the verdict, which the download still holds, for one left behind."""
+    words = "7#7: ignore long locked inactive cache entry 2493d21c030e, count:3\n"
+    line, shown = f"{START}[alert] {words}", f"{START}[info] {words}"
+    assert (passed_on(line), by_sed(line)) == (shown, shown)
+
+
 @pytest.mark.parametrize(
     "line",
     [
