@@ -9,6 +9,7 @@ Everything is started on loopback and ended again; files go below $TMPDIR.
 from __future__ import annotations
 
 import os
+import resource
 import sys
 import tempfile
 import time
@@ -46,8 +47,9 @@ class Plan:
 
     def __str__(self) -> str:
         return (
-            f"{self.rounds} rounds of {self.seconds:g} s each "
-            f"({self.slow_rounds} of {self.slow_seconds:g} s beside slow readers)"
+            f"{self.rounds} interleaved rounds of {self.seconds:g} s, twice that for "
+            f"1 GiB and floods, and {self.slow_rounds} of {self.slow_seconds:g} s for "
+            "slow readers"
         )
 
 
@@ -75,13 +77,14 @@ SIZES = (4 * KIB, 256 * KIB, 256 * MIB)
 def measure(plan: Plan, folder: Path) -> Report:
     """Run everything and return what came of it; files go to *folder*."""
     began = time.monotonic()
+    grown = growth.measure(folder / "growth", plan.rounds, plan.counts)
     files = folder / "files"
     files.mkdir()
     throughput.make_files(files, (*SIZES, MIB, large.SIZE))
     cells = [Cell(size, number) for size in SIZES for number in plan.connections]
     with ExitStack() as stack:
         everyone = contestants.start_all(stack, folder, files)
-        for size in SIZES[:2]:
+        for size in SIZES:
             throughput.check(everyone, files, size)
         results = throughput.measure(everyone, cells, plan.rounds, plan.seconds)
         large_ones = large.measure(everyone, plan.rounds, 2 * plan.seconds)
@@ -99,7 +102,7 @@ def measure(plan: Plan, folder: Path) -> Report:
             folder, files, rounds=plan.rounds, seconds=2 * plan.seconds
         ),
         verdicts=verdicts.measure(folder, plan.rounds),
-        growth=growth.measure(folder / "growth", plan.rounds, plan.counts),
+        growth=grown,
         plan=str(plan),
         minutes=(time.monotonic() - began) / 60,
     )
@@ -108,6 +111,9 @@ def measure(plan: Plan, folder: Path) -> Report:
 def main() -> None:
     """Measure, and write the page or print it."""
     is_quick = bool(os.environ.get("QUICK"))
+    # As `gateway serve` does; both sides of thousands of connections are here.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with tempfile.TemporaryDirectory(prefix="gw-bench-") as name:
         report = measure(QUICK if is_quick else FULL, Path(name))
     if is_quick:

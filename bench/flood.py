@@ -10,6 +10,7 @@ import itertools
 import json
 import secrets
 import threading
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -31,6 +32,10 @@ CONNECTIONS = 16
 #: Milliseconds between two requests of a connection: some 20 times a client's share.
 DELAY = 4
 FORGED = 50_000
+#: What one client may ask a second, and as many at once when it begins.
+SHARE = 200
+#: What nginx may hold back a line of its log for, and a bit.
+LOG_SECONDS = 0.5
 
 
 @dataclass
@@ -38,7 +43,7 @@ class Flood:
     """What the visitor met without the flood and with it, and what it came to.
 
     ``sent`` and ``asked`` are requests a second of the flooder's: all of them, and
-    those that gunicorn had to answer.
+    those that gunicorn had to answer; ``allowed`` is how many that may be.
     """
 
     name: str
@@ -46,6 +51,12 @@ class Flood:
     beside: list[Pulse] = field(default_factory=list)
     sent: list[float] = field(default_factory=list)
     asked: list[float] = field(default_factory=list)
+    allowed: list[float] = field(default_factory=list)
+
+    @property
+    def excess(self) -> Ratio:
+        """What gunicorn was asked, relative to what a client may ask."""
+        return ratio(self.asked, self.allowed)
 
     @property
     def ratio(self) -> Ratio:
@@ -61,7 +72,7 @@ def measure(folder: Path, files: Path, *, rounds: int, seconds: float) -> list[F
     results = [Flood("20 times a client's share"), Flood("as fast as it goes")]
     with ExitStack() as stack:
         server = Gateway.start(
-            stack, folder / "flood", files, GATEWAY_CLIENT_REQUESTS="200"
+            stack, folder / "flood", files, GATEWAY_CLIENT_REQUESTS=str(SHARE)
         )
         for number in range(rounds):
             for result, delay in zip(results, (DELAY, 0), strict=True):
@@ -72,7 +83,7 @@ def measure(folder: Path, files: Path, *, rounds: int, seconds: float) -> list[F
 
 def _round(server: Gateway, result: Flood, delay: int, seconds: float) -> None:
     hot = itertools.repeat(server.link(SHORT))
-    forged = [_forged(server.url) for _ in range(FORGED)]
+    forged = [_forged(server) for _ in range(FORGED)]
     result.alone.append(_visit(hot, seconds))
     logged = server.log_size()
     made: list[load.Load] = []
@@ -90,9 +101,11 @@ def _round(server: Gateway, result: Flood, delay: int, seconds: float) -> None:
     flooding.start()
     result.beside.append(_visit(hot, seconds))
     flooding.join()
+    time.sleep(LOG_SECONDS)
     result.sent.append(made[0].rate)
     asked = sum(_was_asked(line) for line in server.log_since(logged))
     result.asked.append(asked / made[0].seconds)
+    result.allowed.append(SHARE + SHARE / made[0].seconds)
 
 
 def _visit(hot: itertools.repeat[str], seconds: float) -> Pulse:
@@ -100,13 +113,15 @@ def _visit(hot: itertools.repeat[str], seconds: float) -> Pulse:
     return pulse.take(hot, seconds=seconds, pause=0.01, source=VISITOR)
 
 
-def _forged(url: str) -> str:
-    """Return a link of the right form whose MAC is a guess."""
+def _forged(server: Gateway) -> str:
+    """Return a link of the right form, with a key of the ring, whose MAC is a guess."""
     mac = f"{secrets.token_urlsafe(16)[:21]}A"
-    return f"{url}/s/kabcdefg.e1999999999.i1700000000.{mac}/{SHORT}"
+    claims = f"k{server.keys.newest.id}.e1999999999.i1700000000"
+    return f"{server.url}/s/{claims}.{mac}/{SHORT}"
 
 
 def _was_asked(line: str) -> bool:
-    if FLOODER not in line or not line.endswith("}"):
+    if not line.startswith("{"):
         return False
-    return json.loads(line)["verdict_seconds"] not in {"", "-"}
+    row = json.loads(line)
+    return row["client"] == FLOODER and row["verdict_seconds"] not in {"", "-"}

@@ -88,7 +88,7 @@ class Gateway:
         ).stdout
 
     def link(self, name: str) -> str:
-        """Return a signed URL, the same for the whole day."""
+        """Return a signed URL, another one each second."""
         return self.links(name, 1)[0]
 
     def links(self, name: str, count: int) -> list[str]:

@@ -9,6 +9,8 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
+from gateway.ops.live_conf import find_nginx
+
 PACKAGES = (
     "gunicorn",
     "flask",
@@ -28,7 +30,7 @@ def machine() -> str:
     gib = round(int(memory[1]) / 2**20) if memory else 0
     return (
         f"{len(os.sched_getaffinity(0))} cores of {model[1] if model else 'unknown'}, "
-        f"{gib} GiB of memory, shared with others; Linux {platform.release()}"
+        f"{gib} GiB of memory; Linux {platform.release()}"
     )
 
 
@@ -38,7 +40,7 @@ def versions() -> str:
     return ", ".join(
         [
             f"Python {platform.python_version()}",
-            _said(["nginx", "-v"], r"nginx/(\S+)", "nginx"),
+            _said([find_nginx(), "-v"], r"nginx/(\S+)", "nginx"),
             *names,
             _said(["rclone", "version"], r"rclone v(\S+)", "rclone"),
             _said(["wrk", "-v"], r"wrk (?:debian/)?(\S+)", "wrk"),

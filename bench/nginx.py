@@ -1,7 +1,7 @@
 """nginx for the peers: by itself, with its own links, and before Python.
 
-It has what makes the gateway's fast, too: sendfile, kept open files, as many
-workers, one access log.
+It has what makes the gateway's fast, too: as many workers, sendfile, kept open files,
+an access log that is written in pieces.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.processes import HOST, await_socket, free_port, running
+from gateway.ops.live_conf import find_nginx
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -28,13 +29,14 @@ PROTECTED = "/protected/"
 
 _CONF = """\
 worker_processes auto;
+pcre_jit on;
 daemon off;
 error_log stderr error;
 pid {folder}/nginx.pid;
 {user}
 events {{ worker_connections 16384; }}
 http {{
-    access_log {folder}/access.log;
+    access_log {folder}/access.log combined buffer=4k flush=200ms;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi;
@@ -48,6 +50,10 @@ http {{
     proxy_http_version 1.1;
     proxy_set_header Connection "";
     proxy_set_header Host $host;
+    # gunicorn's workers close their connections; uvicorn keeps them.
+    upstream starlette {{ server unix:{folder}/starlette.sock; keepalive 32; }}
+    upstream flask {{ server unix:{folder}/flask.sock; }}
+    upstream django {{ server unix:{folder}/django.sock; }}
     server {{
         listen {host}:{port};
         location /static/ {{ alias {files}/; }}
@@ -79,7 +85,7 @@ class Nginx:
         server = cls(folder, files, free_port())
         conf = folder / "nginx.conf"
         conf.write_text(server.conf())
-        command = ["nginx", "-e", "stderr", "-c", str(conf)]
+        command = [find_nginx(), "-e", "stderr", "-c", str(conf)]
         stack.enter_context(running(command, folder / "nginx.log", stop=signal.SIGTERM))
         await_socket((HOST, server.port))
         return server
@@ -95,8 +101,7 @@ class Nginx:
             protected=PROTECTED,
             user="user root;" if os.geteuid() == 0 else "",
             applications="\n".join(
-                f"        location /{name}/ "
-                f"{{ proxy_pass http://unix:{self.folder}/{name}.sock; }}"
+                f"        location /{name}/ {{ proxy_pass http://{name}; }}"
                 for name in APPLICATIONS
             ),
         )

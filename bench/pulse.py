@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,8 +23,8 @@ class Pulse:
     def percentile(self, percent: int) -> float:
         """Return the wait that so many per cent did not exceed, in seconds."""
         if self.unanswered * 100 > (100 - percent) * self.asked:
-            return float("inf")
-        return sorted(self.waits)[min(len(self.waits) - 1, self.asked * percent // 100)]
+            return math.inf
+        return sorted(self.waits)[math.ceil(self.asked * percent / 100) - 1]
 
     @property
     def asked(self) -> int:

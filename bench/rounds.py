@@ -8,8 +8,10 @@ most of them show how far that can be trusted.
 from __future__ import annotations
 
 import math
+import random
 import statistics
 import sys
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 Key = TypeVar("Key")
+#: Seconds in which servers notice that their clients have gone.
+_QUIET = 0.1
 
 
 @dataclass(frozen=True)
@@ -42,15 +46,16 @@ def interleaved(
 ) -> dict[Key, list[float]]:
     """Measure each contestant once a round; return its figures, round by round.
 
-    The order turns from round to round: nobody always comes after the same one.
+    The order is drawn anew each round, and each has a moment of quiet before it: what
+    one leaves behind is nobody's in particular.
     """
     figures: dict[Key, list[float]] = {key: [] for key in contestants}
-    order = list(contestants)
+    drawing = random.Random(what)  # noqa: S311 -- the same each time
     for number in range(rounds):
         say(f"{what}: round {number + 1} of {rounds}")
-        for key in order:
+        for key in drawing.sample(list(contestants), len(contestants)):
+            time.sleep(_QUIET)
             figures[key].append(contestants[key]())
-        order = [*order[1:], order[0]]
     return figures
 
 

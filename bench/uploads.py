@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 from bench.gateway import Gateway
 from bench.processes import HOST, await_socket, free_port, running
 from bench.rounds import digits, interleaved, ratio, table
+from gateway.ops.live_conf import find_nginx
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +57,7 @@ class Dav:
             fastcgi_temp_path {self.folder}/f; scgi_temp_path {self.folder}/s;
             server {{ listen {HOST}:{self.port};
             location / {{ root {self.folder}/dav; dav_methods PUT DELETE; }} }} }}""")
-        command = ["nginx", "-e", "stderr", "-c", str(conf)]
+        command = [find_nginx(), "-e", "stderr", "-c", str(conf)]
         stack.enter_context(running(command, self.folder / "dav.log"))
         await_socket((HOST, self.port))
 

@@ -7,7 +7,6 @@ and no disk, since what is looked at is in the page cache.
 from __future__ import annotations
 
 import itertools
-import os
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,7 +22,7 @@ from gateway import settings
 from gateway.app import create_app, signed_url_judge
 from gateway.assets import asset
 from gateway.catalog import schema, users
-from gateway.delivery import accel, subjects
+from gateway.delivery import accel
 from gateway.links import Key, KeyRing, LinkSigner, policy, signed_url
 from gateway.ops.prepare import prepare
 from gateway.storage.media_types import MediaTypes
@@ -38,8 +37,10 @@ if TYPE_CHECKING:
 #: Calls that one figure is the mean of.
 CALLS = 2000
 BATCH = 10_000
+_LINKS = 50_000
 BARE = "a bare Flask view"
-VERDICT = "a verdict"
+VERDICT = "a verdict that nginx may keep"
+DIRECT = "a verdict by Flask, for TTL 0"
 
 
 @dataclass
@@ -94,8 +95,12 @@ class Site:
         """Put so many files into the folder of the one that is asked for."""
         folder = self.home / "files" / "reports"
         for number in range(count):
-            # Links to one inode: the folder is what grows.
-            os.link(folder / "q3.pdf", folder / f"{number}.pdf")
+            # Mostly links: the folder is what grows.  An inode takes 65,000 of them.
+            path = folder / f"{number}.pdf"
+            if number % _LINKS:
+                path.hardlink_to(folder / f"{number - number % _LINKS}.pdf")
+            else:
+                path.write_bytes(b"%PDF-")
         return self
 
     def _fill(self, table: Any, rows: Iterator[dict[str, object]]) -> None:  # noqa: ANN401
@@ -108,10 +113,10 @@ class Site:
         url = self.signer.sign(path, expires=timedelta(days=1), upload=upload)
         return url.removeprefix("http://localhost")
 
-    def ask(self, link: str, *, status: int = 200) -> Callable[[], float]:
-        """Return what measures the seconds of one call for *link*."""
-        app = create_app(self.settings)
-        return caller(app, link, status=status)
+    def ask(self, link: str, *, is_kept: bool = True) -> Callable[[], float]:
+        """Return what measures the seconds of a verdict on *link*."""
+        headers = {"X-Verdict": "0123456789abcdef"} if is_kept else {}
+        return caller(create_app(self.settings), link, headers)
 
 
 def upload_id(number: int) -> str:
@@ -136,13 +141,14 @@ def _row(owner: int, number: int) -> dict[str, object]:
     }
 
 
-def caller(app: Flask, path: str, *, status: int = 200) -> Callable[[], float]:
+def caller(
+    app: Flask, path: str, headers: dict[str, str] | None = None
+) -> Callable[[], float]:
     """Return what calls *app* as gunicorn would, and tells the seconds of a call."""
-    environ = create_environ(
-        path, "http://localhost", headers={"X-Real-IP": "::1", "X-Verdict": "asked"}
-    )
+    facts = {"X-Real-IP": "::1", **(headers or {})}
+    environ = create_environ(path, "http://localhost", headers=facts)
     _, line, _ = run_wsgi_app(app, environ)
-    if not line.startswith(str(status)):
+    if not line.startswith("200"):
         raise SystemExit(f"{path}: {line}")
 
     def start(
@@ -171,7 +177,11 @@ def measure(home: Path, rounds: int) -> dict[str, list[float]]:
     """Return the seconds of a bare view, a verdict, and each of a verdict's steps."""
     site = Site(home / "steps")
     link = site.link()
-    contestants = {BARE: caller(bare(), link), VERDICT: site.ask(link)}
+    contestants = {
+        BARE: caller(bare(), link),
+        VERDICT: site.ask(link),
+        DIRECT: site.ask(link, is_kept=False),
+    }
     contestants |= {name: _repeated(step) for name, step in _steps(site, link).items()}
     return interleaved(contestants, rounds, "verdicts in the process")
 
@@ -194,7 +204,6 @@ def _steps(site: Site, link: str) -> dict[str, Callable[[], object]]:
         "the file": lambda: judge.tree.locate(path),
         "headers": lambda: accel.verdict_headers(delivery),
         "all of the judgement": lambda: judge.judge(token, raw, now=now, client="::1"),
-        "subjects": lambda: subjects.of_request(found, path.text),
     }
 
 
