@@ -86,6 +86,11 @@ class Report:
                 2,
                 ratio(self.verdicts[verdicts.VERDICT], bare),
             ),
+            _at_most(
+                "the same by Flask, for TTL 0",
+                2,
+                ratio(self.verdicts[verdicts.DIRECT], bare),
+            ),
             _at_least("256 MiB, of nginx static", 0.95, big.ratio(who.HOT)),
             *(
                 _at_least(f"1 GiB, {one.what}, of nginx static", 0.95, one.ratio)
@@ -96,6 +101,7 @@ class Report:
                 2,
                 self.slow[0].ratio,
             ),
+            _at_most("flood: asked of gunicorn, of a client's share", 1, flood.excess),
             _at_most(f"flood, {flood.name}: p99 of a hot link", 2, flood.ratio),
             *(
                 _at_most(

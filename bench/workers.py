@@ -2,32 +2,34 @@
 
     .venv/bin/python -m bench.workers [ROUNDS]
 
-Every variant serves the same verdict through the same nginx, in interleaved
-rounds; the table shows each one's median of requests a second relative to the
-first variant's of the same round, with the least and the most.  Needs wrk
-(Debian), and for the h1c variants gunicorn-h1c (PyPI).
+Every variant is asked for the same verdict through the same nginx, which delivers
+nothing, in interleaved rounds; the table shows each one's requests a second relative
+to the first variant's of the same round.  Needs wrk (Debian), and for the h1c variants
+gunicorn-h1c (PyPI).
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
-import re
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from bench import load
+from bench.processes import HOST, await_socket, free_port, running
+from bench.rounds import digits, interleaved, ratio, table
 from gateway.links import Key, KeyRing, LinkSigner
+from gateway.ops.live_conf import find_nginx
 
-SECONDS = 4
+SECONDS = 2.0
 CONNECTIONS = 32
-PORT = 18_990
+WORKERS = 2
 
 
 @dataclass(frozen=True)
@@ -58,18 +60,19 @@ VARIANTS = [
 ]
 
 
-def nginx_conf(folder: Path, variant: Variant) -> str:
-    """Return the least conf that asks gunicorn and sends the file."""
+def nginx_conf(folder: Path, port: int, variant: Variant) -> str:
+    """Return the least conf that asks gunicorn for a verdict."""
     if variant.uwsgi:
         ask = """uwsgi_pass up; uwsgi_param REQUEST_METHOD $request_method;
             uwsgi_param PATH_INFO $document_uri; uwsgi_param REQUEST_URI $request_uri;
             uwsgi_param QUERY_STRING $query_string; uwsgi_param HTTP_HOST $host;
             uwsgi_param SERVER_PROTOCOL $server_protocol;
+            uwsgi_param HTTP_X_VERDICT $request_id;
             uwsgi_param SERVER_NAME $host; uwsgi_param SERVER_PORT 80;"""
     else:
-        connection = '""' if variant.keepalive else "close"
-        ask = f"""proxy_pass http://up; proxy_http_version 1.1;
-            proxy_set_header Connection {connection}; proxy_set_header Host $host;"""
+        ask = """proxy_pass http://up; proxy_http_version 1.1;
+            proxy_pass_request_headers off; proxy_set_header Connection "";
+            proxy_set_header Host $host; proxy_set_header X-Verdict $request_id;"""
     return f"""
         worker_processes 1; pid {folder}/nginx.pid; error_log stderr error; daemon off;
         {"user root;" if os.geteuid() == 0 else ""}
@@ -79,43 +82,38 @@ def nginx_conf(folder: Path, variant: Variant) -> str:
         fastcgi_temp_path {folder}/f; scgi_temp_path {folder}/s;
         upstream up {{ server unix:{folder}/sock;
                        {"keepalive 32;" if variant.keepalive else ""} }}
-        server {{ listen 127.0.0.1:{PORT};
-        location / {{ {ask} }}
-        location /_files/ {{ internal; alias {folder}/files/; sendfile on; }} }} }}"""
+        server {{ listen {HOST}:{port}; location / {{ {ask} }} }} }}"""
 
 
 def measure(variant: Variant, folder: Path, keys: KeyRing) -> float:
     """Return requests a second of one round."""
-    (folder / "nginx.conf").write_text(nginx_conf(folder, variant))
-    environment = {
-        **os.environ,
+    port = free_port()
+    (folder / "nginx.conf").write_text(nginx_conf(folder, port, variant))
+    command = [
+        *(sys.executable, "-m", "gunicorn", f"--workers={WORKERS}"),
+        *("--log-level=error", "--no-control-socket", "--worker-tmp-dir=/dev/shm"),
+        *(f"--bind=unix:{folder}/sock", *variant.arguments, "gateway.wsgi:app"),
+    ]
+    nginx = [find_nginx(), "-e", "stderr", "-c", f"{folder}/nginx.conf"]
+    url = LinkSigner(keys, f"http://{HOST}:{port}").sign(
+        "small.txt", expires=timedelta(days=1)
+    )
+    with ExitStack() as stack:
+        settings = environment(folder, keys)
+        stack.enter_context(running(command, folder / "log", environment=settings))
+        await_socket(f"{folder}/sock")
+        stack.enter_context(running(nginx, folder / "log"))
+        await_socket((HOST, port))
+        return load.run([url], connections=CONNECTIONS, seconds=SECONDS).rate
+
+
+def environment(folder: Path, keys: KeyRing) -> dict[str, str]:
+    """Return the gateway's settings."""
+    return {
         "GATEWAY_KEYS": str(keys),
         "GATEWAY_FILES": str(folder / "files"),
-        "GATEWAY_DATA": str(folder),
+        "GATEWAY_DATA": str(folder / "data"),
     }
-    gunicorn = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "--workers=2", "--log-level=error",
-         "--no-control-socket", "--worker-tmp-dir=/dev/shm",
-         f"--bind=unix:{folder}/sock", *variant.arguments, "gateway.wsgi:app"],
-        env=environment, cwd=folder,
-    )  # fmt: skip
-    nginx = subprocess.Popen(["nginx", "-e", "stderr", "-c", folder / "nginx.conf"])
-    signer = LinkSigner(keys, f"http://127.0.0.1:{PORT}")
-    url = signer.sign("small.txt", expires=timedelta(days=1))
-    try:
-        time.sleep(1.5)
-        load = subprocess.run(
-            ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", url],
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
-    finally:
-        for process in (nginx, gunicorn):
-            process.send_signal(signal.SIGTERM)
-            process.wait(10)
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", load.stdout)
-    if rate is None or "Non-2xx" in load.stdout:
-        raise SystemExit(f"{variant.name}: wrong answers\n{load.stdout}")
-    return float(rate[1])
 
 
 def main() -> None:
@@ -123,24 +121,24 @@ def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     has_h1c = importlib.util.find_spec("gunicorn_h1c") is not None
     variants = [v for v in VARIANTS if has_h1c or "h1c" not in v.name]
-    rates: dict[str, list[float]] = {variant.name: [] for variant in variants}
     with tempfile.TemporaryDirectory(prefix="gw-") as name:
         folder = Path(name)
         (folder / "files").mkdir()
         (folder / "files" / "small.txt").write_bytes(b"x" * 4096)
         keys = KeyRing((Key.generate(),))
-        for _ in range(rounds):
-            for variant in variants:
-                rates[variant.name].append(measure(variant, folder, keys))
-    first = rates[variants[0].name]
-    print("| variant | requests/s | ratio | least | most |")
-    print("| --- | --: | --: | --: | --: |")
-    for label, measured in rates.items():
-        ratios = [a / b for a, b in zip(measured, first, strict=True)]
-        print(
-            f"| {label} | {statistics.median(measured):.0f} | "
-            f"{statistics.median(ratios):.2f} | {min(ratios):.2f} | {max(ratios):.2f} |"
+        subprocess.run(
+            [sys.executable, "-m", "gateway", "db", "upgrade"],
+            env={**os.environ, **environment(folder, keys)},
+            check=True,
         )
+        runners = {v.name: lambda v=v: measure(v, folder, keys) for v in variants}
+        rates = interleaved(runners, rounds, "workers")
+    first = rates[variants[0].name]
+    rows = [
+        [label, digits(statistics.median(one)), str(ratio(one, first))]
+        for label, one in rates.items()
+    ]
+    print(table(["variant", "requests/s", "ratio (least-most)"], rows))
 
 
 if __name__ == "__main__":
