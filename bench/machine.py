@@ -9,6 +9,7 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
+from bench.contestants import RCLONE_PROGRAM
 from gateway.ops.live_conf import find_nginx
 
 PACKAGES = (
@@ -42,7 +43,7 @@ def versions() -> str:
             f"Python {platform.python_version()}",
             _said([find_nginx(), "-v"], r"nginx/(\S+)", "nginx"),
             *names,
-            _said(["rclone", "version"], r"rclone v(\S+)", "rclone"),
+            _said([RCLONE_PROGRAM, "version"], r"rclone v(\S+)", "rclone"),
             _said(["wrk", "-v"], r"wrk (?:debian/)?(\S+)", "wrk"),
         ]
     )

@@ -29,7 +29,6 @@ PROTECTED = "/protected/"
 
 _CONF = """\
 worker_processes auto;
-pcre_jit on;
 daemon off;
 error_log stderr error;
 pid {folder}/nginx.pid;

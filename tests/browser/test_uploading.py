@@ -130,7 +130,7 @@ def test_what_broke_off_goes_on_after_a_reload(
 ) -> None:
     path = tmp_path / "resumed.bin"
     path.write_bytes(os.urandom(3_000_000))
-    before = stack.log().count(CREATION)
+    before = stack.whole_log().count(CREATION)
     browser.slow_down(500_000)
     browser.choose(path)
     wait_until(browser.remembered, what="the upload is made")
@@ -141,7 +141,7 @@ def test_what_broke_off_goes_on_after_a_reload(
     browser.choose(path)
     browser.wait_for("#uploads .name", path.name)
     assert browser.fetch(path.name) == path.read_bytes()
-    assert stack.log().count(CREATION) == before + 1
+    assert stack.whole_log().count(CREATION) == before + 1
     assert browser.remembered() == []
 
 
