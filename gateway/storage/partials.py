@@ -55,6 +55,14 @@ class PartialFile:
         with self.store.empty() as nothing:
             self._take(nothing)
 
+    def drop(self, size: int) -> None:
+        """Drop what lies beyond *size* bytes, from the spooled body too if it is one.
+
+        Nobody finds those bytes again.
+        """
+        if self.size > size:
+            os.ftruncate(self.descriptor, size)
+
     def append(self, source: Path, *, is_whole: bool) -> None:
         """Add the bytes of *source*, which stays; ``sync`` makes them last.
 

@@ -152,7 +152,8 @@ class Pieces:
                     self._note(sender, told, file, now)
                     raise
                 return self._settle(sender, told, file, now)
-        except (RefusedError, CatalogBusyError):
+        except Exception:
+            # A broken disk's error, too: nothing of this request is on its way.
             self.resumables.end_turn(partial_id, turn)
             raise
 
@@ -186,11 +187,17 @@ class Pieces:
         self, sender: Sender, partial: Partial, file: PartialFile, now: int
     ) -> Partial:
         """Bring the bytes to the disk, and write down that they are there."""
+        try:
+            synced = file.sync()
+        except (OSError, NoSpaceError):
+            # (!) The kernel tells of lost bytes once: a second try would succeed.
+            file.drop(partial.synced)
+            raise
         noted = replace(
             partial,
             turn="",
             expires=self.resumables.end(sender, now=now),
-            synced=file.sync(),
+            synced=synced,
         )
         with self.resumables.database.write() as connection:
             partials.change(

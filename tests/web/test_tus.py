@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from gateway.errors import CatalogBusyError
 from gateway.links import Key
 from gateway.ops.prepare import make_first_admin, prepare
 from gateway.storage.blobs import BlobStore
+from gateway.storage.partials import PartialFile
 from gateway.uploads.finalise import Finaliser
 from tests.web.conftest import NOON
 
@@ -306,6 +308,30 @@ def test_what_a_disk_has_lost_is_not_taken_for_synced_later(site: Uploads) -> No
     # As a power cut leaves it in the middle of that piece.
     (site.store.partials / path.removeprefix("/tus/")).write_bytes(b"01" + bytes(8))
     assert site.ask("HEAD", path).headers["Upload-Offset"] == "2"
+
+
+@pytest.mark.parametrize("before", [b"", b"01"], ids=["first", "later"])
+def test_bytes_that_a_disk_has_lost_are_not_promised_by_a_second_try(
+    site: Uploads, monkeypatch: pytest.MonkeyPatch, before: bytes
+) -> None:
+    def lose(_: object) -> int:
+        raise OSError(errno.EIO, "lost")
+
+    path = site.create(10)
+    site.leave(path, before, synced=len(before))
+    offset = str(len(before))
+    told = {"Upload_Offset": offset, "X_Original_Length": "3", "X_Request_ID": "r"}
+    assert site.admit(path, **told) == 204
+    spooled = site.spool(b"abc")
+    said = {**told, "X_Spool_File": str(spooled), "Content_Type": PIECE}
+    with monkeypatch.context() as disk:
+        disk.setattr(PartialFile, "sync", lose)
+        assert site.ask("PATCH", path, **said).status_code == 500
+    # The kernel takes them for clean now, in the spool too if it is the same file.
+    partial = site.store.partials / path.removeprefix("/tus/")
+    assert partial.read_bytes() == before
+    assert site.usage().running == 0
+    assert site.ask("HEAD", path).headers["Upload-Offset"] == offset
 
 
 def test_a_piece_that_was_taken_by_a_killed_worker_is_kept(site: Uploads) -> None:
