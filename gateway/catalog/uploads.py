@@ -40,6 +40,21 @@ class Upload:
     delete_after: int | None = None
     idempotency_key: str | None = None
 
+    def check_repeated(
+        self, *, name: str, size: int | None, sha256: bytes | None
+    ) -> None:
+        """Raise RepeatedUploadError if what comes under its key again is another.
+
+        None is not known.
+        """
+        is_same = (
+            name == self.name
+            and size in {None, self.size}
+            and (sha256 is None or self.sha256 in {None, sha256})
+        )
+        if not is_same:
+            raise RepeatedUploadError(self.idempotency_key or self.id)
+
 
 @dataclass(frozen=True)
 class Usage:

@@ -70,8 +70,9 @@ class Finaliser:
         """Store an arrival durably and return it; its source stays.
 
         With an idempotency key that was used before, the first upload is
-        returned and nothing is stored.  Raise the UploadError that applies,
-        with nothing left behind, or CatalogBusyError.
+        returned and nothing is stored; RepeatedUploadError is raised if it is
+        another.  Raise the UploadError that applies, with nothing left behind,
+        or CatalogBusyError.
         """
         try:
             return self._store(user, arrival, now)
@@ -145,6 +146,11 @@ class Finaliser:
             first = catalog.by_idempotency_key(connection, user, key)
         if first is None:
             raise RepeatedUploadError(key)
+        first.check_repeated(
+            name=arrival.name.text,
+            size=arrival.source.stat().st_size,
+            sha256=arrival.sha256,
+        )
         return first
 
     def _give_back(self, arrival: Arrival) -> None:

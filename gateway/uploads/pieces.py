@@ -152,8 +152,7 @@ class Pieces:
                     self._note(sender, told, file, now)
                     raise
                 return self._settle(sender, told, file, now)
-        except Exception:
-            # A broken disk's error, too: nothing of this request is on its way.
+        except (RefusedError, CatalogBusyError, OSError):
             self.resumables.end_turn(partial_id, turn)
             raise
 

@@ -156,8 +156,8 @@ BY_ERROR: Final[dict[type[errors.RefusedError], Explanation]] = {
     ),
     errors.RepeatedUploadError: Explanation(
         HTTPStatus.CONFLICT,
-        "This upload was made before",
-        "Another one with the same idempotency key is just being stored.",
+        "The key has been used",
+        "Its idempotency key is another upload's. Nothing was stored.",
     ),
     errors.TooLargeError: Explanation(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

@@ -37,6 +37,8 @@ from gateway.web.spooled import announced_length, spooled_body
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sqlalchemy import Connection
+
     from gateway.catalog.database import Database
     from gateway.catalog.uploads import Upload
     from gateway.storage.blobs import BlobStore
@@ -47,7 +49,8 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "/api/v1/files/"
 _DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
-_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+# What begins so is the gateway's own.
+_IDEMPOTENCY_KEY = re.compile(r"(?!tus:|drop:)[\x21-\x7e]{1,255}")
 
 
 @dataclass(frozen=True)
@@ -79,11 +82,13 @@ class RawUploads:
             expires=now + RESERVED_SECONDS,
             drop=identity.drop,
         )
-        _digest()
+        sha256 = _digest()
         _is_new_name_required(identity)
-        key = _idempotency_key(identity)
+        key = _idempotency_key(identity, name, coming.size)
         with self.database.write() as connection:
-            if catalog.is_key_used(connection, identity.user, key):
+            first = _first(connection, identity, key)
+            if first is not None:
+                first.check_repeated(name=name.text, size=coming.size, sha256=sha256)
                 self.admission.admit_repeated(
                     connection, identity.user, coming, now=now
                 )
@@ -111,14 +116,16 @@ class RawUploads:
 
     def _put(self) -> tuple[Identity, Upload]:
         identity = self._uploader()
+        name = _name(request.environ["PATH_INFO"].encode("latin-1"))
         with spooled_body(self.store) as source:
+            size = source.stat().st_size
             arrival = Arrival(
                 source=source,
-                name=_name(request.environ["PATH_INFO"].encode("latin-1")),
+                name=name,
                 reservation=_reservation(),
                 drop=identity.drop,
                 sha256=_digest(),
-                idempotency_key=_idempotency_key(identity),
+                idempotency_key=_idempotency_key(identity, name, size),
                 is_new_name_required=_is_new_name_required(identity),
             )
             upload = self.finaliser.finalise(
@@ -161,9 +168,9 @@ def _name(path: bytes) -> DisplayName:
     if not path.startswith(PREFIX.encode()):
         raise BadNameError("no name")
     name = path.removeprefix(PREFIX.encode())
-    if b"\n" in name:
+    if name.startswith(b"/") or b"\n" in name:
         # (!) No route matches it: the body would be read, and its room kept.
-        raise BadNameError("a name has one line")
+        raise BadNameError("a name has one line and begins with no slash")
     try:
         return DisplayName.parse(name.decode())
     except UnicodeDecodeError:
@@ -200,15 +207,27 @@ def _sha256(text: str) -> bytes:
         raise BadUploadError("digest-is-not-sha-256") from None
 
 
-def _idempotency_key(identity: Identity) -> str | None:
+def _idempotency_key(
+    identity: Identity, name: DisplayName, size: int | None
+) -> str | None:
+    """Return the key that the catalog has for an upload of *size* bytes, if any."""
     key = request.headers.get("Idempotency-Key")
     if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
         raise BadUploadError("idempotency-key")
     if key is None or identity.drop is None:
         return key
     # (!) A key gives back the upload that was made with it: those of the drop
-    #     link's maker are not for who comes by it.
-    return f"drop:{identity.drop.id}:{hashlib.sha256(key.encode()).hexdigest()}"
+    #     link's maker are not for who comes by it, nor strangers' for each other.
+    whole = f"{key} {size} {name.text}".encode()
+    return f"drop:{identity.drop.id}:{hashlib.sha256(whole).hexdigest()}"
+
+
+def _first(
+    connection: Connection, identity: Identity, key: str | None
+) -> Upload | None:
+    if key is None:
+        return None
+    return catalog.by_idempotency_key(connection, identity.user, key)
 
 
 def _is_new_name_required(identity: Identity) -> bool:

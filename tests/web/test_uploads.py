@@ -12,6 +12,7 @@ import pytest
 
 from gateway.catalog import uploads
 from gateway.catalog.tokens import Scope
+from gateway.storage.blobs import BlobStore
 from tests.web.letterbox import a_letterbox, a_token
 
 if TYPE_CHECKING:
@@ -55,9 +56,11 @@ class Sender:
         assert self.admit(name, **told) == 204
         return self.finish(name, **told)
 
-    def finish(self, name: str = "a.bin", **headers: str) -> TestResponse:
+    def finish(
+        self, name: str = "a.bin", content: bytes = CONTENT, **headers: str
+    ) -> TestResponse:
         spooled = self.site.store / "spool" / f"{next(self.numbers):010}"
-        spooled.write_bytes(CONTENT)
+        spooled.write_bytes(content)
         path = f"/api/v1/files/{name}"
         answer = self._ask("PUT", path, X_Spool_File=str(spooled), **headers)
         spooled.unlink()
@@ -119,11 +122,67 @@ def test_a_key_gives_back_what_filled_a_drop_link(site: Site) -> None:
 
 
 def test_what_is_sent_again_needs_room_on_the_disk_while_it_comes(
-    make_site: MakeSite,
+    make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann = a_sender(make_site())
     ann.put(**KEY)
-    assert ann.admit(X_Original_Length=str(10**17), **KEY) == 507
+    with monkeypatch.context() as disk:
+        disk.setattr(BlobStore, "free_bytes", lambda _: 100)
+        assert ann.admit(**KEY) == 507
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        pytest.param("b.bin", {}, id="name"),
+        pytest.param("a.bin", {"X_Original_Length": "601"}, id="length"),
+        pytest.param("a.bin", {"Content_Digest": "other"}, id="digest"),
+    ],
+)
+def test_a_key_is_not_for_another_upload(
+    ann: Sender, name: str, changed: dict[str, str]
+) -> None:
+    digests = {"Content_Digest": digest(CONTENT)}
+    ann.put(**KEY, **digests)
+    texts = {"other": digest(b"other")}
+    told = {header: texts.get(text, text) for header, text in changed.items()}
+    assert ann.admit(name, **{**digests, **KEY, **told}) == 409
+    assert ann.usage().running == 0
+
+
+def test_a_key_is_not_for_another_upload_that_tells_its_length_at_its_end(
+    ann: Sender,
+) -> None:
+    ann.put(**KEY)
+    told = {**KEY, "X_Original_Length": "", "X_Request_ID": "r"}
+    assert ann.admit(**told) == 204
+    assert ann.finish(content=b"another", **told).status_code == 409
+    assert (ann.usage().by_user, ann.usage().running) == (600, 0)
+
+
+def test_strangers_with_one_drop_link_have_their_own_keys(site: Site) -> None:
+    stranger = a_stranger(site)
+    names = ["a.bin", "b.bin", "a.bin"]
+    assert [stranger.put(name, **KEY).json for name in names] == [
+        {"name": name, "size": 600, "type": "application/octet-stream"}
+        for name in names
+    ]
+    assert stranger.usage().by_user == 1200
+
+
+@pytest.mark.parametrize("name", ["/a.bin", "%2Fa.bin", "//a.bin"])
+def test_a_name_that_no_route_takes_is_refused_before_its_body(
+    ann: Sender, name: str
+) -> None:
+    assert ann.admit(name) == 400
+    assert ann.usage().running == 0
+
+
+@pytest.mark.parametrize("key", ["tus:a", "drop:a:b"])
+def test_a_key_that_looks_like_the_gateway_s_own_is_refused(
+    ann: Sender, key: str
+) -> None:
+    assert ann.admit(Idempotency_Key=key) == 400
 
 
 def digest(content: bytes) -> str:
