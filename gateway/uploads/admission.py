@@ -52,6 +52,8 @@ class Announcement:
     ``reservation`` is the id that its room is reserved under until ``expires``
     (Unix seconds), ``size`` its bytes or None for a body without a length,
     which is counted at its end; ``media_type`` None is told by its end, too.
+    ``here`` bytes need no room on the disk: they are there, or the upload was
+    admitted before.
     """
 
     reservation: str
@@ -59,6 +61,7 @@ class Announcement:
     media_type: str | None
     expires: int
     drop: Drop | None = None
+    here: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Admission:
         if coming.media_type is not None:
             self.check_type(coming.media_type, coming.drop)
         running = self.check_room(
-            connection, user, size=size, drop=coming.drop, now=now
+            connection, user, size=size, drop=coming.drop, now=now, here=coming.here
         )
         if self.limits.running and running >= self.limits.running:
             raise TooManyUploadsError(self.limits.running)
@@ -134,13 +137,14 @@ class Admission:
         size: int,
         drop: Drop | None,
         now: int,
+        here: int = 0,
         is_here: bool = False,
     ) -> int:
         """Return how many uploads the user has running.
 
         Raise TooLargeError, OverQuotaError or NoSpaceError for *size* bytes
         more, DropOverError for one file more than *drop* takes.  Bytes that are
-        on the disk already (*is_here*) need no room there.
+        on the disk already need no room there: *here*, or all (*is_here*).
         """
         limits = self.limits
         for limit in (limits.size, drop.max_size if drop else None):
@@ -153,7 +157,7 @@ class Admission:
             raise OverQuotaError(limits.user_quota)
         if limits.quota and taken.by_all + size > limits.quota:
             raise OverQuotaError(limits.quota)
-        self._check_disk(0 if is_here else size + self._unwritten(taken))
+        self._check_disk(0 if is_here else size - here + self._unwritten(taken))
         return taken.running
 
     def _check_disk(self, coming: int) -> None:

@@ -62,7 +62,13 @@ class Pieces:
             with self.resumables.database.write() as connection:
                 catalog.release(connection, turn)
                 partial = self.resumables.create(
-                    connection, sender, creation, size=creation.size, now=now
+                    connection,
+                    sender,
+                    creation,
+                    size=creation.size,
+                    now=now,
+                    # Its body has its room, and each later piece has to find one.
+                    is_admitted=size > 0,
                 )
         except (RefusedError, CatalogBusyError):
             self.resumables.give_back(turn)
@@ -111,6 +117,7 @@ class Pieces:
             with resumables.database.write() as connection:
                 if partial.size is None:
                     catalog.release(connection, partial.id)
+                    coming = replace(coming, here=piece.offset)
                     admission.admit(connection, sender.user, coming, now=now)
                 else:
                     admission.admit_piece(

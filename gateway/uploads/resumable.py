@@ -89,10 +89,12 @@ class Resumables:
         *,
         size: int | None,
         now: int,
+        is_admitted: bool = False,
     ) -> Partial:
         """Reserve room for an upload and write it down, or raise why not.
 
-        *connection* is in a write transaction.
+        One that *is_admitted* had room on the disk before.  *connection* is in a
+        write transaction.
         """
         partial = Partial(
             id=new_id(),
@@ -106,6 +108,8 @@ class Resumables:
             expires=self.end(sender, now=now),
         )
         coming = self.announcement(sender, partial, is_named=creation.is_named)
+        if is_admitted:
+            coming = replace(coming, here=size or 0)
         self.finaliser.admission.admit(connection, sender.user, coming, now=now)
         partials.add(connection, partial)
         return partial

@@ -224,6 +224,34 @@ def test_an_upload_of_untold_length_is_held_to_the_quota(site: Uploads) -> None:
     assert site.admit(path, X_Original_Length="1000", **told) == 204
 
 
+def free(patch: pytest.MonkeyPatch, size: int) -> None:
+    patch.setattr(BlobStore, "free_bytes", lambda _: size)
+
+
+def test_a_body_that_has_come_with_a_creation_needs_its_room_once(
+    site: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {"X_Original_Length": "60", "X_Request_ID": "r", "Upload_Length": "60"}
+    free(monkeypatch, 100)
+    assert site.admit("/tus/", X_Original_Method="POST", **told) == 204
+    spooled = site.spool(bytes(60))
+    free(monkeypatch, 40)
+    said = {**told, "X_Spool_File": str(spooled), "Content_Type": PIECE}
+    assert site.ask("POST", **said).status_code == 201
+
+
+def test_bytes_that_are_there_need_no_room_again(
+    site: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = site.ask("POST", Upload_Defer_Length="1").headers["Location"]
+    free(monkeypatch, 100)
+    site.patch(path, 0, bytes(60))
+    free(monkeypatch, 40)
+    assert site.patch(path, 60, bytes(40)).status_code == 204
+    told = {"Upload_Offset": "100", "X_Original_Length": "41", "X_Request_ID": "r"}
+    assert site.admit(path, **told) == 507
+
+
 def test_abandoned_uploads_are_not_running(site: Uploads) -> None:
     paths = [site.create(1) for _ in range(20)]
     site.patch(paths[0], 0, b"x")
