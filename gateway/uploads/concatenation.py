@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gateway.catalog import partials
@@ -51,8 +51,11 @@ class Concatenation:
             for part, file in parts:
                 _check(part, file)
             progress = self._put_together(sender, creation, parts, now)
-            self._use_up(list(locked.values()), progress.partial)
-        return progress
+            final = replace(
+                progress.partial, expires=self.resumables.end(sender, now=now)
+            )
+            self._use_up(list(locked.values()), final)
+        return replace(progress, partial=final)
 
     def _earlier(self, sender: Sender, creation: Creation, now: int) -> Partial | None:
         with self.resumables.database.read() as connection:
@@ -82,24 +85,25 @@ class Concatenation:
                 creation,
                 size=sum(file.size for _, file in parts),
                 now=now,
+                is_known=False,
             )
         try:
             return self._fill(sender, final, [file for _, file in parts], now)
-        except (RefusedError, CatalogBusyError):
+        except (RefusedError, CatalogBusyError, OSError):
             self._reserve_again(sender, [part for part, _ in parts])
             raise
 
     def _fill(
         self, sender: Sender, final: Partial, files: list[PartialFile], now: int
     ) -> Progress:
-        with self.resumables.held(sender, final.id, now=now) as (held, whole):
-            try:
+        try:
+            with self.resumables.held(sender, final.id, now=now) as (held, whole):
                 for file in files:
                     whole.append(file.path, is_whole=False)
                 return self.resumables.settle(sender, held, whole, now=now)
-            except (RefusedError, CatalogBusyError):
-                self.resumables.give_up(held, whole)
-                raise
+        except (RefusedError, CatalogBusyError, OSError):
+            self.resumables.give_up(final)
+            raise
 
     def _reserve_again(self, sender: Sender, parts: list[Partial]) -> None:
         def reserve(connection: Connection) -> None:
@@ -120,6 +124,7 @@ class Concatenation:
         def finish(connection: Connection) -> None:
             for part, _ in parts:
                 partials.finish(connection, part.id, final.upload_id or "")
+            partials.change(connection, final.id, expires=final.expires)
 
         # The final upload is stored, whatever is noted of its parts.
         self.resumables.database.attempt(finish, may_use_reserve=True)

@@ -67,22 +67,23 @@ class Pieces:
                     creation,
                     size=creation.size,
                     now=now,
+                    is_known=not size,
                     # Its body has its room, and each later piece has to find one.
                     is_admitted=size > 0,
                 )
         except (RefusedError, CatalogBusyError):
             self.resumables.give_back(turn)
             raise
-        with self.resumables.held(sender, partial.id, now=now) as (partial, file):
-            try:
+        try:
+            with self.resumables.held(sender, partial.id, now=now) as (_, file):
                 if not size:
                     return self.resumables.settle(sender, partial, file, now=now)
                 file.append(source, is_whole=checksum is not None)
                 return self._settle(sender, partial, file, now)
-            except (RefusedError, CatalogBusyError):
-                # Its client will never learn its URL.
-                self.resumables.give_up(partial, file)
-                raise
+        except (RefusedError, CatalogBusyError, OSError):
+            # Its client will never learn its URL.
+            self.resumables.give_up(partial)
+            raise
 
     def admit(
         self,

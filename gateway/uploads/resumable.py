@@ -27,7 +27,7 @@ from gateway.errors import (
 )
 from gateway.storage.blobs import is_id, new_id
 from gateway.storage.names import DisplayName
-from gateway.uploads.admission import Announcement
+from gateway.uploads.admission import RESERVED_SECONDS, Announcement
 from gateway.uploads.finalise import Arrival
 from gateway.uploads.tus import PARTIAL
 
@@ -89,13 +89,16 @@ class Resumables:
         *,
         size: int | None,
         now: int,
+        is_known: bool = True,
         is_admitted: bool = False,
     ) -> Partial:
         """Reserve room for an upload and write it down, or raise why not.
 
-        One that *is_admitted* had room on the disk before.  *connection* is in a
-        write transaction.
+        One that is not *is_known* to its client before more is done ends soon,
+        unless it is heard of.  One that *is_admitted* had room on the disk before.
+        *connection* is in a write transaction.
         """
+        end = self.end(sender, now=now)
         partial = Partial(
             id=new_id(),
             owner_id=sender.user.id,
@@ -105,7 +108,7 @@ class Resumables:
             metadata=creation.metadata,
             concat=creation.concat,
             created=now,
-            expires=self.end(sender, now=now),
+            expires=end if is_known else min(end, now + RESERVED_SECONDS),
         )
         coming = self.announcement(sender, partial, is_named=creation.is_named)
         if is_admitted:
@@ -204,7 +207,7 @@ class Resumables:
         try:
             upload = self.finaliser.finalise(sender.user, arrival, now=now)
         except _HOPELESS:
-            self.forget(partial, file)
+            self.forget(partial)
             raise
         file.remove()
         return _finished(replace(partial, upload_id=upload.id, turn=""))
@@ -215,28 +218,28 @@ class Resumables:
         Who came by a drop link can't take back what its maker has: that raises
         NotPermittedError.
         """
-        with self.held(sender, partial_id, now=now) as (partial, file):
+        with self.held(sender, partial_id, now=now) as (partial, _):
             is_stored = partial.upload_id is not None and partial.concat != PARTIAL
             if is_stored and sender.drop is not None:
                 raise NotPermittedError("finished")
-            self.forget(partial, file)
+            self.forget(partial)
         if is_stored:
             self._delete(partial.upload_id or "")
 
-    def forget(self, partial: Partial, file: PartialFile) -> None:
+    def forget(self, partial: Partial) -> None:
         """Strike an unfinished upload out, row first."""
         with self.database.write(may_use_reserve=True) as connection:
             partials.remove(connection, partial.id)
             catalog.release(connection, partial.id)
-        file.remove()
+        self.files.path(partial.id).unlink(missing_ok=True)
 
-    def give_up(self, partial: Partial, file: PartialFile) -> None:
+    def give_up(self, partial: Partial) -> None:
         """Forget an upload whose client doesn't know it; that may fail.
 
         Then it is over when its time is.
         """
         with suppress(CatalogBusyError, NoSpaceError):
-            self.forget(partial, file)
+            self.forget(partial)
 
     def end_turn(self, partial_id: str, turn: str) -> None:
         """Note that a request has come to nothing; that much may fail."""

@@ -16,12 +16,14 @@ from gateway.catalog import tokens, uploads, users
 from gateway.catalog.partials import change
 from gateway.catalog.tokens import Scope
 from gateway.catalog.upkeep import end_what_ran
-from gateway.errors import CatalogBusyError
+from gateway.errors import CatalogBusyError, NoSpaceError
 from gateway.links import Key
 from gateway.ops.prepare import make_first_admin, prepare
 from gateway.storage.blobs import BlobStore
-from gateway.storage.partials import PartialFile
+from gateway.storage.partials import PartialFile, PartialFiles
+from gateway.uploads import resumable
 from gateway.uploads.finalise import Finaliser
+from gateway.uploads.resumable import Resumables
 from tests.web.conftest import NOON
 
 if TYPE_CHECKING:
@@ -482,6 +484,39 @@ def test_a_piece_that_a_busy_catalog_breaks_off_is_not_running(
     assert site.usage().running == 0
     busy.undo()
     assert "Content-Location" in site.ask("HEAD", path).headers
+
+
+@pytest.fixture
+def no_file(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Have the disk be full whenever an upload's file is to be made."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise NoSpaceError
+
+    monkeypatch.setattr(PartialFiles, "lock", fail)
+    return monkeypatch
+
+
+@pytest.mark.usefixtures("no_file")
+def test_a_creation_that_gets_no_file_leaves_nothing(site: Uploads) -> None:
+    spooled = site.spool(b"12345")
+    told = {"X_Original_Length": "5", "X_Request_ID": "r", "Upload_Length": "5"}
+    refused = site.ask("POST", X_Spool_File=str(spooled), Content_Type=PIECE, **told)
+    assert (refused.status_code, site.usage().reserved) == (507, 0)
+
+
+def test_an_upload_that_nobody_was_told_of_ends_soon(
+    site: Uploads, no_file: pytest.MonkeyPatch
+) -> None:
+    no_file.setattr(resumable, "RESERVED_SECONDS", 10)
+    # As a kill leaves it.
+    no_file.setattr(Resumables, "give_up", lambda *_: None)
+    spooled = site.spool(b"12345")
+    told = {"X_Original_Length": "5", "X_Request_ID": "r", "Upload_Length": "5"}
+    site.ask("POST", X_Spool_File=str(spooled), Content_Type=PIECE, **told)
+    assert site.usage().reserved == 5
+    site.now += 10
+    assert site.usage().reserved == 0
 
 
 @pytest.mark.parametrize(

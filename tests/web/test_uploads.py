@@ -56,8 +56,11 @@ class Sender:
         assert self.admit(name, **told) == 204
         return self.finish(name, **told)
 
-    def finish(
-        self, name: str = "a.bin", content: bytes = CONTENT, **headers: str
+    def finish(self, name: str = "a.bin", **headers: str) -> TestResponse:
+        return self.finish_with(CONTENT, name, **headers)
+
+    def finish_with(
+        self, content: bytes, /, name: str = "a.bin", **headers: str
     ) -> TestResponse:
         spooled = self.site.store / "spool" / f"{next(self.numbers):010}"
         spooled.write_bytes(content)
@@ -156,7 +159,7 @@ def test_a_key_is_not_for_another_upload_that_tells_its_length_at_its_end(
     ann.put(**KEY)
     told = {**KEY, "X_Original_Length": "", "X_Request_ID": "r"}
     assert ann.admit(**told) == 204
-    assert ann.finish(content=b"another", **told).status_code == 409
+    assert ann.finish_with(b"another", **told).status_code == 409
     assert (ann.usage().by_user, ann.usage().running) == (600, 0)
 
 
