@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 #: The last of ``migrations/versions``.
 NEWEST: Final = "0003"
+#: Those whose backups are the newest one's too: what came since is not in backups.
+RESTORABLE: Final = frozenset({"0001", "0002", NEWEST})
 
 # Alembic's own table.
 _version: Final = Table("alembic_version", MetaData(), Column("version_num", String))

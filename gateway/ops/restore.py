@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.catalog import dump
-from gateway.catalog.revision import NEWEST
+from gateway.catalog.revision import NEWEST, RESTORABLE
 from gateway.errors import BackupError
 from gateway.ops.manifest import Folder, Manifest, lines
 from gateway.storage import copies, leftovers
@@ -39,7 +39,7 @@ class Restore:
     def make(self) -> Manifest:
         """Restore; raise BackupError, with nothing overwritten, if it can't be done."""
         manifest = self.folder.read()
-        if manifest.schema != NEWEST:
+        if manifest.schema not in RESTORABLE:
             raise BackupError(
                 f"the backup has schema {manifest.schema} and this gateway "
                 f"{NEWEST}: restore it with accel-gateway {manifest.version}, then "

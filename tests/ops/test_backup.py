@@ -287,6 +287,18 @@ def test_a_manifest_that_is_not_understood_is_refused(
         elsewhere.make()
 
 
+@pytest.mark.parametrize("schema", ["0001", "0002"])
+def test_a_backup_of_an_older_schema_that_held_the_same_is_restored(
+    kept: Kept, elsewhere: Restore, schema: str
+) -> None:
+    upload = kept.put()
+    make(kept, elsewhere.folder)
+    path = elsewhere.folder.root / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": schema}))
+    elsewhere.make()
+    assert restored(elsewhere, kept.ann).get(upload) == upload
+
+
 def test_a_folder_with_something_else_in_it_is_left_alone(
     kept: Kept, folder: Folder
 ) -> None:
