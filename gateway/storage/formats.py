@@ -69,14 +69,14 @@ _FORMATS: Final = tuple(
         (rb"RIFF....WEBP", "image/webp", "webp", ()),
         (rb"BM....\0\0\0\0", "image/bmp", "bmp", ()),
         (rb"II\*\0|MM\0\*", "image/tiff", "tif", ()),
-        (rb"....ftypavi[fs]", "image/avif", "avif", ()),
-        (rb"....ftyphe[iv][cmsx]", "image/heic", "heic", ()),
+        (rb"....ftyp(avi[fos]|MA1[AB])", "image/avif", "avif", ()),
+        (rb"....ftyp(he[iv][cmsx]|MiH[BE])", "image/heic", "heic", ()),
         (rb"RIFF....WAVE", "audio/wav", "wav", ()),
         (rb"RIFF....AVI ", "video/x-msvideo", "avi", ()),
         (rb"....ftypM4[AB] ", "audio/mp4", "m4a", _ISO_MEDIA),
         (rb"....ftypqt  ", "video/quicktime", "mov", _ISO_MEDIA),
-        # mif1 and msf1 are pictures of either kind; the name knows better.
-        (rb"....ftyp(?!mif1|msf1)", "video/mp4", "mp4", _ISO_MEDIA),
+        # These are pictures of either kind; the name knows better.
+        (rb"....ftyp(?!mif[12]|miaf|msf1)", "video/mp4", "mp4", _ISO_MEDIA),
         (rb"\x1aE\xdf\xa3", "video/webm", "webm", ("video/x-matroska",)),
         (rb"OggS\0", "audio/ogg", "ogg", ("video/ogg",)),
         (rb"fLaC", "audio/flac", "flac", ()),

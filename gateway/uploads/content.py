@@ -55,7 +55,8 @@ def decide(name: DisplayName, path: Path, types: MediaTypes) -> tuple[str, str]:
 def _is_text_out_of_place(head: bytes, by_name: str) -> bool:
     is_textual = formats.is_textual(by_name)
     if _MARKUP.match(head):
-        return is_inert(by_name) or not is_textual
+        # Served as text/plain it is shown as what it is, and nobody sniffs.
+        return by_name != "text/plain" and (is_inert(by_name) or not is_textual)
     return head.startswith(_SCRIPT) and not is_textual
 
 

@@ -42,6 +42,10 @@ MP3 = b"ID3\x03\0\0\0\0\0\x21" + REST
 WMV = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c") + REST
 
 
+def branded(brand: bytes) -> bytes:
+    return b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1" + REST
+
+
 def zipped(*names: str) -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:
@@ -96,7 +100,6 @@ def test_a_program_is_a_program_under_any_name(
         pytest.param("a.pdf", SCRIPT, id="a script as PDF"),
         pytest.param("a.mp4", PNG, id="a picture as film"),
         pytest.param("a.mp4", ZIP, id="ZIP as film"),
-        pytest.param("a.txt", HTML, id="HTML as text"),
         pytest.param("a.txt", ZIP, id="ZIP as text"),
         pytest.param("a.zip", PNG, id="a picture as ZIP"),
         pytest.param("a.zip", HTML, id="HTML as ZIP"),
@@ -118,6 +121,12 @@ def test_what_the_content_contradicts_is_of_no_type(
         pytest.param("a.gif", GIF, id="GIF"),
         pytest.param("a.webp", WEBP, id="WebP"),
         pytest.param("a.heic", HEIC, id="HEIC"),
+        pytest.param("a.heic", branded(b"miaf"), id="HEIC of brand miaf"),
+        pytest.param("a.heic", branded(b"mif2"), id="HEIC of brand mif2"),
+        pytest.param("a.heic", branded(b"MiHB"), id="HEIC of brand MiHB"),
+        pytest.param("a.avif", branded(b"miaf"), id="AVIF of brand miaf"),
+        pytest.param("a.avif", branded(b"MA1B"), id="AVIF of brand MA1B"),
+        pytest.param("a.avif", branded(b"avio"), id="AVIF of brand avio"),
         pytest.param("a.pdf", PDF, id="PDF"),
         pytest.param("a.ai", PDF, id="Illustrator, which is PDF"),
         pytest.param("a.zip", ZIP, id="ZIP"),
@@ -143,6 +152,10 @@ def test_what_the_content_contradicts_is_of_no_type(
         pytest.param("a.txt", b"MZ and BM are letters, GIF8 too", id="text like magic"),
         pytest.param("a.csv", b"MZ;PK;ID3\r\n1;2;3\r\n", id="a table like magic"),
         pytest.param("a.txt", SCRIPT, id="a script as text"),
+        pytest.param("a.txt", HTML, id="a page's source as text"),
+        pytest.param("a.log", b"<?xml version='1.0'?><log/>", id="a log in XML"),
+        pytest.param("a.txt", b"<b> is bold", id="text about markup"),
+        pytest.param("a.csv", b"<b>;1\r\n", id="a table with markup"),
         pytest.param("a.js", b"#!/usr/bin/env node\n1;", id="a script as script"),
         pytest.param("a.md", b"<p align=center>Read me</p>", id="markup in Markdown"),
         pytest.param("a.html", HTML, id="HTML"),
