@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _BUSY_TIMEOUT: Final = 5000
 #: Seconds that PostgreSQL gets to take a connection.
 _CONNECT_TIMEOUT: Final = 5
+#: Milliseconds that it gets to say that it has heard something.
+_UNHEARD_TIMEOUT: Final = 10_000
 _DISK_FULL: Final = "53100"  # PostgreSQL, appendix A
 
 
@@ -50,6 +52,8 @@ class Database:
         engine = create_engine(
             _bounded(place) if is_postgresql else place, pool_pre_ping=is_postgresql
         )
+        if is_postgresql and "lock_timeout" not in engine.url.query.get("options", ""):
+            event.listen(engine, "connect", _configure_postgresql)
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _configure_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
@@ -125,18 +129,25 @@ class Database:
 
 
 def _bounded(place: URL) -> URL:
-    """Return *place* with a bound to each wait; what it says itself comes last.
+    """Return *place* with a bound to each wait for the server, unless it has one.
 
-    (!) Without, one transaction that hangs would hang every upload.
     https://www.postgresql.org/docs/current/libpq-connect.html
     """
-    said = place.query
-    return place.update_query_dict(
-        {
-            "connect_timeout": said.get("connect_timeout", str(_CONNECT_TIMEOUT)),
-            "options": f"-c lock_timeout={_BUSY_TIMEOUT} {said.get('options', '')}",
-        }
-    )
+    said = dict(place.query)
+    if "options" in said:
+        said["options"] = " ".join(place.normalized_query["options"])
+    bounds = {
+        "connect_timeout": str(_CONNECT_TIMEOUT),
+        "tcp_user_timeout": str(_UNHEARD_TIMEOUT),
+    }
+    return place.set(query={**bounds, **said})
+
+
+def _configure_postgresql(connection: Any, _record: object) -> None:  # noqa: ANN401
+    # (!) Without, one transaction that hangs would hang every upload.  Not among
+    #     the URL's options: a pooler may refuse to connect with any.
+    connection.execute(f"SET lock_timeout = {_BUSY_TIMEOUT}")
+    connection.commit()
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401

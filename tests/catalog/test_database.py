@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
@@ -80,6 +80,29 @@ def test_the_operator_s_own_options_have_the_last_word(postgresql: Server) -> No
         ]
     database.engine.dispose()
     assert said == ["77ms", "1MB"]
+
+
+def test_options_may_come_in_two(postgresql: Server) -> None:
+    options = "&options=-c%20work_mem%3D1MB&options=-c%20temp_buffers%3D1MB"
+    database = Database.open(postgresql.url("postgres") + options)
+    with database.read() as connection:
+        said = [
+            connection.execute(text(f"SHOW {name}")).scalar_one()
+            for name in ("lock_timeout", "work_mem", "temp_buffers")
+        ]
+    database.engine.dispose()
+    assert said == ["5s", "1MB", "1MB"]
+
+
+def test_a_pooler_is_asked_for_no_options(postgresql: Server) -> None:
+    """Some poolers refuse a connection that brings any."""
+    database = Database.open(postgresql.url("postgres"))
+    with database.engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        asked = driver.info.get_parameters()
+    database.engine.dispose()
+    assert "options" not in asked
+    assert asked["tcp_user_timeout"] == "10000"
 
 
 def test_a_server_that_does_not_answer_is_a_busy_catalog(
