@@ -25,7 +25,8 @@ class Partial:
     ``metadata`` and ``concat`` are tus's headers as they came, ``turn`` is the
     request whose bytes are on their way, ``upload_id`` is set once it is whole
     and finalised: a client that missed the last answer asks again.  ``synced``
-    bytes of its file are on the disk.
+    bytes of its file are on the disk.  ``turn`` counts as running until
+    ``turn_expires``.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Partial:
     turn: str = ""
     upload_id: str | None = None
     synced: int = 0
+    turn_expires: int = 0
 
 
 def add(connection: Connection, partial: Partial) -> None:

@@ -132,6 +132,8 @@ partials: Final = Table(
     Column("upload_id", String(26)),
     # Bytes of its file that survive a power cut: what a client is told has come.
     Column("synced", BigInteger, nullable=False, server_default="0"),
+    # A killed nginx does not say that its request is over: until then it counts.
+    Column("turn_expires", BigInteger, nullable=False, server_default="0"),
 )
 
 # Links of a subject that were issued until then are dead.

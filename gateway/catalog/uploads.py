@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import case, delete, func, insert, or_, select, update
+from sqlalchemy import and_, case, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.catalog import revocations
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 # A resumable upload holds its room for days; it runs while bytes of it come.
 _RESERVED: Final = reservations.outerjoin(partials, partials.c.id == reservations.c.id)
-_IS_RUNNING: Final = or_(partials.c.id.is_(None), partials.c.turn != "")
 _COMING: Final = reservations.c.size - func.coalesce(partials.c.synced, 0)
 
 
@@ -78,6 +77,10 @@ def lock(connection: Connection) -> None:
 def usage(connection: Connection, user: User, *, now: int) -> Usage:
     """Count what is taken; on PostgreSQL the count stays true until the commit."""
     lock(connection)
+    is_running = or_(
+        partials.c.id.is_(None),
+        and_(partials.c.turn != "", partials.c.turn_expires > now),
+    )
     stored = {
         row.id: row.stored_bytes
         for row in connection.execute(select(users.c.id, users.c.stored_bytes))
@@ -86,8 +89,8 @@ def usage(connection: Connection, user: User, *, now: int) -> Usage:
         select(
             reservations.c.owner_id,
             func.sum(reservations.c.size).label("size"),
-            func.sum(case((_IS_RUNNING, _COMING), else_=0)).label("coming"),
-            func.count(case((_IS_RUNNING, 1))).label("running"),
+            func.sum(case((is_running, _COMING), else_=0)).label("coming"),
+            func.count(case((is_running, 1))).label("running"),
         )
         .select_from(_RESERVED)
         .where(reservations.c.expires > now)

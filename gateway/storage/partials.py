@@ -44,7 +44,7 @@ class PartialFile:
         return os.fstat(self.descriptor).st_size
 
     def keep(self, size: int) -> None:
-        """Drop what lies beyond *size* bytes."""
+        """Drop what lies beyond *size* bytes; raise NoSpaceError on a full disk."""
         if self.size <= size:
             return
         if size:
@@ -52,7 +52,7 @@ class PartialFile:
             return
         # (!) Not truncated: it may be a body in the spool, of which nginx tells
         #     when the worker that took it was killed.
-        with self.store.empty() as nothing:
+        with _full_disk_is_ours(), self.store.empty() as nothing:
             self._take(nothing)
 
     def drop(self, size: int) -> None:
@@ -89,13 +89,9 @@ class PartialFile:
 
         Raise NoSpaceError when the disk is full: some say so only now.
         """
-        try:
+        with _full_disk_is_ours():
             self.store.fsync(self.descriptor)
             self.store.sync_folder(self.path.parent)
-        except OSError as error:
-            if error.errno in _NO_SPACE:
-                raise NoSpaceError from error
-            raise
         return self.size
 
     def remove(self) -> None:
@@ -155,13 +151,19 @@ class PartialFiles:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[int]:
+def _full_disk_is_ours() -> Iterator[None]:
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        yield
     except OSError as error:
         if error.errno in _NO_SPACE:
             raise NoSpaceError from error
         raise
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    with _full_disk_is_ours():
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         yield descriptor
     finally:

@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from gateway.catalog.users import User
     from gateway.storage.blobs import BlobStore
 
-#: Seconds that the bytes of an upload stay reserved, unless they are given back: a
-#: killed nginx says nothing.  One that takes longer is counted again at its end.
+#: Seconds that the bytes of an upload stay reserved at least, unless they are given
+#: back: a killed nginx says nothing.
 RESERVED_SECONDS: Final = 3600
+# Bytes a second that a longer one brings at least: slower, it is counted again at
+# its end.
+_SLOWEST: Final = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +65,11 @@ class Announcement:
     expires: int
     drop: Drop | None = None
     here: int = 0
+
+
+def reserved_until(size: int | None, *, now: int) -> int:
+    """Return until when room is kept for a body of *size* bytes that begins now."""
+    return now + max(RESERVED_SECONDS, (size or 0) // _SLOWEST)
 
 
 @dataclass(frozen=True)

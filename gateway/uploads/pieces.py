@@ -20,6 +20,7 @@ from gateway.errors import (
     TooLargeError,
     WrongOffsetError,
 )
+from gateway.uploads.admission import reserved_until
 from gateway.uploads.tus import PARTIAL
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ class Pieces:
                     connection,
                     partial.id,
                     turn=turn,
+                    turn_expires=reserved_until(length, now=now),
                     expires=expires,
                     # Less than it was, if the disk has lost some.
                     synced=file.size,

@@ -153,10 +153,11 @@ class Resumables:
 
     @contextmanager
     def held(
-        self, sender: Sender, partial_id: str, *, now: int
+        self, sender: Sender, partial_id: str, *, now: int, is_over: bool = False
     ) -> Iterator[tuple[Partial, PartialFile]]:
         """Give the upload as it stands, with its file locked and cut to its offset.
 
+        The file of one that *is_over* stays as it is: cutting may need room.
         Raise LockedError, NoSpaceError, and what ``find`` raises.
         """
         self.find(sender, partial_id, now=now)
@@ -168,7 +169,7 @@ class Resumables:
                 raise
             if partial.upload_id is not None:
                 file.remove()
-            else:
+            elif not is_over:
                 file.keep(partial.synced)
             yield partial, file
 
@@ -218,7 +219,7 @@ class Resumables:
         Who came by a drop link can't take back what its maker has: that raises
         NotPermittedError.
         """
-        with self.held(sender, partial_id, now=now) as (partial, _):
+        with self.held(sender, partial_id, now=now, is_over=True) as (partial, _):
             is_stored = partial.upload_id is not None and partial.concat != PARTIAL
             if is_stored and sender.drop is not None:
                 raise NotPermittedError("finished")

@@ -14,7 +14,7 @@ from flask import request
 
 from gateway.catalog import uploads
 from gateway.errors import BadFormError, CatalogBusyError, NoSpaceError, RefusedError
-from gateway.uploads.admission import RESERVED_SECONDS, Announcement
+from gateway.uploads.admission import Announcement, reserved_until
 from gateway.uploads.finalise import Arrival
 from gateway.uploads.multipart import ENVELOPE, FormReader
 from gateway.web.explanations import BUSY, explain
@@ -60,7 +60,7 @@ class Intake:
             # What the files alone have, only the end shows.
             size=None if length is None else max(0, length - ENVELOPE),
             media_type=None,
-            expires=now + RESERVED_SECONDS,
+            expires=reserved_until(length, now=now),
             drop=identity.drop,
         )
         with self.database.write() as connection:

@@ -25,7 +25,7 @@ from gateway.errors import (
 )
 from gateway.storage.blobs import is_id
 from gateway.uploads import tus
-from gateway.uploads.admission import RESERVED_SECONDS, Announcement
+from gateway.uploads.admission import Announcement, reserved_until
 from gateway.uploads.resumable import Sender
 from gateway.uploads.tus import PREFIX, Creation, Piece
 from gateway.web.refusals import REQUEST_ID_HEADER
@@ -166,7 +166,7 @@ class TusUploads:
             media_type=(
                 self.resumables.types.of(creation.name.text) if is_typed else None
             ),
-            expires=now + RESERVED_SECONDS,
+            expires=reserved_until(length, now=now),
             drop=sender.drop,
         )
         with self.resumables.database.write() as connection:

@@ -29,7 +29,7 @@ from gateway.errors import (
     RefusedError,
 )
 from gateway.storage.names import DisplayName
-from gateway.uploads.admission import RESERVED_SECONDS, Announcement
+from gateway.uploads.admission import Announcement, reserved_until
 from gateway.uploads.finalise import Arrival
 from gateway.web.refusals import REQUEST_ID_HEADER
 from gateway.web.spooled import announced_length, spooled_body
@@ -75,11 +75,12 @@ class RawUploads:
         identity = self._uploader()
         name = _name(path)
         now = int(self.clock())
+        length = announced_length()
         coming = Announcement(
             reservation=_reservation(),
-            size=announced_length(),
+            size=length,
             media_type=self.types.of(name.text),
-            expires=now + RESERVED_SECONDS,
+            expires=reserved_until(length, now=now),
             drop=identity.drop,
         )
         sha256 = _digest()

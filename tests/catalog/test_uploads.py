@@ -210,6 +210,7 @@ def an_unfinished(
             created=1,
             expires=200,
             turn=turn,
+            turn_expires=200,
             synced=synced,
         ),
     )

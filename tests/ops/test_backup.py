@@ -287,7 +287,7 @@ def test_a_manifest_that_is_not_understood_is_refused(
         elsewhere.make()
 
 
-@pytest.mark.parametrize("schema", ["0001", "0002"])
+@pytest.mark.parametrize("schema", ["0001", "0002", "0003"])
 def test_a_backup_of_an_older_schema_that_held_the_same_is_restored(
     kept: Kept, elsewhere: Restore, schema: str
 ) -> None:

@@ -28,6 +28,7 @@ def test_what_ran_is_over_and_what_is_unfinished_keeps_its_room(
         created=100,
         expires=200,
         turn="request",
+        turn_expires=200,
     )
     with database.write() as connection:
         partials.add(connection, unfinished)

@@ -269,6 +269,34 @@ def test_a_piece_that_is_on_its_way_is_running(site: Uploads) -> None:
     assert site.ask("HEAD", path).headers["Upload-Offset"] == "2"
 
 
+def test_a_piece_that_nobody_says_the_end_of_is_not_running_for_long(
+    site: Uploads,
+) -> None:
+    path = site.ask("POST", Upload_Length="10").headers["Location"]
+    site.admit(path, Upload_Offset="0", X_Original_Length="10", X_Request_ID="r")
+    with site.database.write() as connection:
+        # As it is where unfinished uploads are kept for days.
+        uploads.extend(connection, path.removeprefix("/tus/"), expires=2 * int(NOON))
+    site.now += 3599
+    assert site.usage().running == 1
+    site.now += 1
+    assert (site.usage().running, site.usage().reserved) == (0, 10)
+
+
+def test_an_unfinished_upload_can_be_ended_on_a_full_disk(
+    site: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    path = site.create(10)
+    site.leave(path, b"012345", synced=0)
+    monkeypatch.setattr(PartialFile, "_take", fail)
+    assert site.ask("HEAD", path).status_code == 507
+    assert site.ask("DELETE", path).status_code == 204
+    assert site.files() == []
+
+
 def test_only_the_newest_request_has_the_turn(site: Uploads) -> None:
     path = site.create(10)
     older = {"Upload_Offset": "0", "X_Original_Length": "10", "X_Request_ID": "a"}

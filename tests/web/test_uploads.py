@@ -188,6 +188,24 @@ def test_a_key_that_looks_like_the_gateway_s_own_is_refused(
     assert ann.admit(Idempotency_Key=key) == 400
 
 
+@pytest.mark.parametrize(
+    ("size", "seconds"),
+    [
+        pytest.param(600, 3600, id="an hour at least"),
+        pytest.param(10**10, 100_000, id="longer for more"),
+    ],
+)
+def test_the_room_of_a_body_is_kept_while_it_may_come(
+    ann: Sender, monkeypatch: pytest.MonkeyPatch, size: int, seconds: int
+) -> None:
+    monkeypatch.setattr(BlobStore, "free_bytes", lambda _: 10**12)
+    assert ann.admit(X_Original_Length=str(size)) == 204
+    ann.site.now += seconds - 1
+    assert ann.usage().reserved == size
+    ann.site.now += 1
+    assert ann.usage().reserved == 0
+
+
 def digest(content: bytes) -> str:
     return f"sha-256=:{b64encode(hashlib.sha256(content).digest()).decode()}:"
 
