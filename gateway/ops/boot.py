@@ -44,9 +44,12 @@ def end_what_ran(url: str) -> None:
 
     A kill leaves them no time for it, and their users would be told for long that
     they have too much on its way.  A catalog that can't be changed now keeps what
-    it has until that ends by itself.
+    it has until that ends by itself, and so does PostgreSQL: other gateways may
+    have requests there that run on.
     """
     database = Database.open(url)
+    if database.engine.dialect.name != "sqlite":
+        return
     with suppress(CatalogBusyError, NoSpaceError):
         if is_current(database):
             with database.write(may_use_reserve=True) as connection:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from gateway.catalog import partials, uploads
 from gateway.catalog.database import Database
 from gateway.catalog.partials import Partial
@@ -14,12 +16,11 @@ if TYPE_CHECKING:
     from gateway.catalog.users import User
 
 
-def test_what_ran_is_over_and_what_is_unfinished_keeps_its_room(
-    empty_url: str, database: Database, ann: User
-) -> None:
+def some_of_each(database: Database, owner: User) -> str:
+    """Have a piece and a PUT on their way; return the id of the piece's upload."""
     unfinished = Partial(
         id=new_id(),
-        owner_id=ann.id,
+        owner_id=owner.id,
         drop_id=None,
         name="a.bin",
         size=10,
@@ -33,18 +34,35 @@ def test_what_ran_is_over_and_what_is_unfinished_keeps_its_room(
     with database.write() as connection:
         partials.add(connection, unfinished)
         uploads.reserve(
-            connection, ann, reservation=unfinished.id, size=10, expires=200
+            connection, owner, reservation=unfinished.id, size=10, expires=200
         )
-        uploads.reserve(connection, ann, reservation="request", size=5, expires=200)
-        before = uploads.usage(connection, ann, now=100)
+        uploads.reserve(connection, owner, reservation="request", size=5, expires=200)
+    return unfinished.id
+
+
+@pytest.mark.parametrize("empty_url", ["sqlite"], indirect=True)
+def test_what_ran_is_over_and_what_is_unfinished_keeps_its_room(
+    empty_url: str, database: Database, ann: User
+) -> None:
+    unfinished = some_of_each(database, ann)
     end_what_ran(empty_url)
     with database.read() as connection:
         after = uploads.usage(connection, ann, now=100)
-        left = partials.by_id(connection, unfinished.id)
-    assert (before.running, before.by_user) == (2, 15)
+        left = partials.by_id(connection, unfinished)
     assert (after.running, after.by_user) == (0, 10)
     assert left is not None
     assert left.turn == ""
+
+
+@pytest.mark.parametrize("empty_url", ["postgresql"], indirect=True)
+def test_what_may_run_by_another_gateway_goes_on(
+    empty_url: str, database: Database, ann: User
+) -> None:
+    some_of_each(database, ann)
+    end_what_ran(empty_url)
+    with database.read() as connection:
+        after = uploads.usage(connection, ann, now=100)
+    assert (after.running, after.by_user) == (2, 15)
 
 
 def test_a_catalog_without_tables_is_left_alone(empty_url: str) -> None:
