@@ -10,7 +10,9 @@ import os
 import random
 import threading
 from base64 import b64encode
+from collections import defaultdict
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -90,14 +92,19 @@ class PiecewiseUploader(TusUploader):
         self.unfinished = []
         return True
 
-    def go_on(self) -> None:
-        """Finish what the kill has broken off; what was acknowledged is there."""
+    def go_on(self) -> list[str]:
+        """Finish what the kill has broken off, and return it.
+
+        What was acknowledged is there.
+        """
         for path, content, acknowledged in self.unfinished:
             offset = self.tus.offset(path)
             assert acknowledged <= offset <= len(content)
             if offset < len(content):
                 assert self.tus.patch(path, offset, content[offset:]).ok
-            self.acknowledged.append(hashlib.sha256(content).hexdigest())
+        return [
+            hashlib.sha256(content).hexdigest() for _, content, _ in self.unfinished
+        ]
 
 
 def uploads(stack: NativeStack, token: str) -> Iterator[dict[str, str]]:
@@ -132,11 +139,12 @@ def test_kills_lose_and_leave_nothing() -> None:
     stack.start()
     try:
         token = stack.new_token("upload", "read")
-        acknowledged: list[str] = []
+        acknowledged: defaultdict[str, list[str]] = defaultdict(list)
         for number in range(ROUNDS):
             came = one_round(stack, token, rng)
-            assert came, f"round {number}"
-            acknowledged += came
+            assert any(came.values()), f"round {number}"
+            for kind, names in came.items():
+                acknowledged[kind] += names
         bearer = {"Authorization": f"Bearer {token}"}
         found = list(uploads(stack, token))
         contents = {
@@ -144,7 +152,8 @@ def test_kills_lose_and_leave_nothing() -> None:
             for upload in found
         }
         stack.gateway("housekeep", "--grace", "0")
-        assert set(acknowledged) <= set(contents)
+        assert [kind for kind, names in acknowledged.items() if not names] == []
+        assert set(chain.from_iterable(acknowledged.values())) <= set(contents)
         assert all(
             hashlib.sha256(content).hexdigest() == name
             for name, content in contents.items()
@@ -178,20 +187,23 @@ def test_what_a_kill_leaves_on_its_way_locks_nobody_out() -> None:
         stack.stop()
 
 
-def one_round(stack: NativeStack, token: str, rng: random.Random) -> list[str]:
-    """Kill gunicorn, nginx or both under uploads; return what was acknowledged."""
+def one_round(
+    stack: NativeStack, token: str, rng: random.Random
+) -> dict[str, list[str]]:
+    """Kill gunicorn, nginx or both under uploads.
+
+    Return what was acknowledged: by PUT, by tus, in pieces, and after the kill.
+    """
     piecewise = PiecewiseUploader(stack, token, rng.randrange(1 << 32))
-    uploaders = [
-        Uploader(stack, token, rng.randrange(1 << 32)),
-        Uploader(stack, token, rng.randrange(1 << 32)),
-        TusUploader(stack, token, rng.randrange(1 << 32)),
-        piecewise,
-    ]
+    put = Uploader(stack, token, rng.randrange(1 << 32))
+    other = Uploader(stack, token, rng.randrange(1 << 32))
+    tus = TusUploader(stack, token, rng.randrange(1 << 32))
+    uploaders = [put, other, tus, piecewise]
     for uploader in uploaders:
         uploader.start()
     wait_until(
-        lambda: any(uploader.acknowledged for uploader in uploaders),
-        what="the first upload is acknowledged",
+        lambda: all(uploader.acknowledged for uploader in uploaders),
+        what="an upload of each is acknowledged",
     )
     pause = threading.Event()
     pause.wait(rng.uniform(0, 0.6))
@@ -204,5 +216,9 @@ def one_round(stack: NativeStack, token: str, rng: random.Random) -> list[str]:
     for uploader in uploaders:
         uploader.join()
     stack.start()
-    piecewise.go_on()
-    return [name for uploader in uploaders for name in uploader.acknowledged]
+    return {
+        "by PUT": put.acknowledged + other.acknowledged,
+        "by tus": tus.acknowledged,
+        "in pieces": piecewise.acknowledged,
+        "after the kill": piecewise.go_on(),
+    }
