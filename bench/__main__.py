@@ -1,6 +1,6 @@
 """The gateway against its peers, in one run.
 
-    make bench            writes docs/benchmarks.md and its plots; some 25 minutes
+    make bench            writes docs/benchmarks.md and its plots; some 15 minutes
     make bench QUICK=1    a look, printed; under three minutes
 
 Everything is started on loopback and ended again; files go below $TMPDIR.
@@ -55,10 +55,10 @@ class Plan:
 
 FULL = Plan(
     connections=(1, 16, 128),
-    rounds=5,
-    seconds=1.5,
+    rounds=3,
+    seconds=1.2,
     readers=5000,
-    slow_rounds=3,
+    slow_rounds=2,
     slow_seconds=8,
     counts=growth.COUNTS,
 )

@@ -29,6 +29,7 @@ PROTECTED = "/protected/"
 
 _CONF = """\
 worker_processes auto;
+pcre_jit on;
 daemon off;
 error_log stderr error;
 pid {folder}/nginx.pid;
