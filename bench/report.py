@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
@@ -201,13 +202,12 @@ def _slow(results: Sequence[Slow]) -> str:
             f"{one.descriptors:,}",
             digits(one.memory / MIB),
             digits(one.kernel / MIB),
-            digits(one.spooled / MIB),
         ]
         for one in results
     ]
     what = [
         *("what the readers took", "descriptors of a process", "MiB of processes"),
-        *("MiB of sockets", "MiB on the disk"),
+        "MiB of sockets",
     ]
     return f"{table(head, rows)}\n{table(what, cost)}"
 
@@ -217,7 +217,7 @@ def _percentile(pulses: Sequence[Pulse], percent: int) -> str:
 
 
 def _wait(seconds: float) -> str:
-    return f"{digits(seconds * _MS)} ms"
+    return digits(seconds) if seconds == math.inf else f"{digits(seconds * _MS)} ms"
 
 
 def _lost(pulses: Sequence[Pulse]) -> int:

@@ -32,6 +32,8 @@ class Ratio:
     most: float
 
     def __str__(self) -> str:
+        if self.least == math.inf:
+            return digits(self.least)
         return f"{digits(self.median)} ({digits(self.least)}-{digits(self.most)})"
 
 

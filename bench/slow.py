@@ -43,7 +43,6 @@ class Server:
     slow: str
     fresh: Iterator[str]
     pids: list[int]
-    temporary: Path | None = None
 
     def descriptors(self) -> int:
         """Return the most files and sockets that one of its processes has open."""
@@ -52,13 +51,6 @@ class Server:
     def memory(self) -> int:
         """Return the bytes that its processes have for themselves."""
         return sum(_private(pid) for pid in self.pids)
-
-    def spooled(self) -> int:
-        """Return the bytes that nginx has put on the disk for it."""
-        if self.temporary is None:
-            return 0
-        files = (path for path in self.temporary.rglob("*") if path.is_file())
-        return sum(path.stat().st_size for path in files)
 
 
 @dataclass
@@ -73,7 +65,6 @@ class Slow:
     descriptors: int = 0
     memory: int = 0
     kernel: int = 0
-    spooled: int = 0
 
     @property
     def ratio(self) -> Ratio:
@@ -109,7 +100,6 @@ def _round(server: Server, result: Slow, seconds: float) -> None:
         result.descriptors = max(result.descriptors, server.descriptors())
         result.memory = max(result.memory, server.memory() - memory)
         result.kernel = max(result.kernel, _socket_memory() - kernel)
-        result.spooled = max(result.spooled, server.spooled())
 
 
 @contextmanager
@@ -135,7 +125,7 @@ def _behind_nginx(folder: Path, files: Path) -> Iterator[Server]:
         await_socket(f"{home}/flask.sock")
         nginx = Nginx.start(stack, home, files)
         pids = [pid, *descendants(pid), *_nginx_pids(home)]
-        yield _flask_server("Flask, send_file, behind nginx", nginx.url, pids, home)
+        yield _flask_server("Flask, send_file, behind nginx", nginx.url, pids)
 
 
 @contextmanager
@@ -158,13 +148,10 @@ def _flask(stack: ExitStack, home: Path, files: Path, bind: str) -> int:
     return process.pid
 
 
-def _flask_server(
-    name: str, url: str, pids: list[int], temporary: Path | None = None
-) -> Server:
+def _flask_server(name: str, url: str, pids: list[int]) -> Server:
     tokens = URLSafeTimedSerializer(SECRET)
     slow, short = (f"{url}/flask/send_file/{tokens.dumps(n)}" for n in (LONG, SHORT))
-    spool = temporary / "proxy" if temporary else None
-    return Server(name, slow, itertools.repeat(short), pids, spool)
+    return Server(name, slow, itertools.repeat(short), pids)
 
 
 def _nginx_pids(home: Path) -> list[int]:
