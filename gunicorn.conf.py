@@ -21,20 +21,20 @@ bind = f"unix:{_settings.socket}"
 umask = 0o177
 
 workers = _settings.workers or 2 * len(os.sched_getaffinity(0)) + 1
-# Measured by bench/workers.py, 3 interleaved rounds, ratios to the first row:
+# Measured by bench/workers.py, 4 interleaved rounds, ratios to the first row:
 #
 #   | variant                           | ratio | least | most |
 #   | sync, HTTP                        |  1.00 |  1.00 | 1.00 |
-#   | sync, HTTP, h1c parser            |  1.09 |  1.01 | 1.17 |
-#   | sync, uwsgi                       |  1.08 |  0.87 | 1.11 |
-#   | gthread x4, HTTP                  |  1.00 |  0.90 | 1.04 |
-#   | gthread x4, HTTP, kept alive      |  1.21 |  1.04 | 1.27 |
-#   | gthread x4, HTTP, h1c, kept alive |  1.09 |  1.04 | 1.17 |
+#   | sync, HTTP, h1c parser            |  1.04 |  0.97 | 1.11 |
+#   | sync, uwsgi                       |  1.10 |  0.97 | 1.17 |
+#   | gthread x4, HTTP                  |  1.02 |  0.98 | 1.12 |
+#   | gthread x4, HTTP, kept alive      |  0.53 |  0.46 | 1.45 |
+#   | gthread x4, HTTP, h1c, kept alive |  0.52 |  0.48 | 1.75 |
 #
-# sync over plain HTTP: the most that others win is a fifth.  A kept connection
-# can be closed by a reloading worker under a request; gunicorn decodes uwsgi's
-# PATH_INFO, which nginx has decoded already, a second time (100%25.txt breaks);
-# and h1c has to be compiled.
+# sync over plain HTTP: the most that others win is a tenth, and a kept connection
+# loses half as often as it wins.  It can be closed by a reloading worker under a
+# request; gunicorn decodes uwsgi's PATH_INFO, which nginx has decoded already, a
+# second time (100%25.txt breaks); and h1c has to be compiled.
 worker_class = "sync"
 # The heartbeat's file; on a disk a slow fsync would look like a hung worker.
 worker_tmp_dir = "/dev/shm"  # noqa: S108 -- a directory, and root's
