@@ -31,8 +31,8 @@ workers = _settings.workers or 2 * len(os.sched_getaffinity(0)) + 1
 #   | gthread x4, HTTP, kept alive      |  0.53 |  0.46 | 1.45 |
 #   | gthread x4, HTTP, h1c, kept alive |  0.52 |  0.48 | 1.75 |
 #
-# sync over plain HTTP: the most that others win is a tenth, and a kept connection
-# loses half as often as it wins.  It can be closed by a reloading worker under a
+# sync over plain HTTP: the most that others win is a tenth, and a kept connection loses
+# half in most rounds.  It can be closed by a reloading worker under a
 # request; gunicorn decodes uwsgi's PATH_INFO, which nginx has decoded already, a
 # second time (100%25.txt breaks); and h1c has to be compiled.
 worker_class = "sync"
