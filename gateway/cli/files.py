@@ -11,6 +11,7 @@ from gateway.catalog import uploads, users
 from gateway.cli.catalog import open_catalog
 from gateway.errors import MissingUploadError, SettingsError
 from gateway.storage.blobs import BlobStore
+from gateway.uploads import deletion
 
 
 @click.group()
@@ -64,9 +65,5 @@ def delete(*, upload_id: str) -> None:
     database, current = open_catalog()
     if current.store is None:
         raise SettingsError(["GATEWAY_STORE: is not set"])
-    with database.write(may_use_reserve=True) as connection:
-        upload = uploads.by_id(connection, upload_id)
-        if upload is None:
-            raise MissingUploadError(upload_id)
-        uploads.remove(connection, upload)
-    BlobStore(current.store).discard(upload.blob)
+    if deletion.delete(database, BlobStore(current.store), upload_id) is None:
+        raise MissingUploadError(upload_id)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from gateway.catalog import partials
 from gateway.catalog import uploads as catalog
 from gateway.errors import (
-    CatalogBusyError,
     NotServableError,
     RefusedError,
     UnfinishedPartError,
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
 
     from gateway.catalog.partials import Partial
     from gateway.storage.partials import PartialFile
-    from gateway.uploads.resumable import Progress, Resumables, Sender
+    from gateway.uploads.resumable import Progress, Resumables
+    from gateway.uploads.sender import Sender
     from gateway.uploads.tus import Creation
 
 
@@ -89,7 +89,7 @@ class Concatenation:
             )
         try:
             return self._fill(sender, final, [file for _, file in parts], now)
-        except (RefusedError, CatalogBusyError, OSError):
+        except Exception:
             self._reserve_again(sender, [part for part, _ in parts])
             raise
 
@@ -101,7 +101,7 @@ class Concatenation:
                 for file in files:
                     whole.append(file.path, is_whole=False)
                 return self.resumables.settle(sender, held, whole, now=now)
-        except (RefusedError, CatalogBusyError, OSError):
+        except Exception:
             self.resumables.give_up(final)
             raise
 

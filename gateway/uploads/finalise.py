@@ -77,11 +77,11 @@ class Finaliser:
         try:
             return self._store(user, arrival, now)
         except RepeatedUploadError:
-            self._give_back(arrival)
+            self.give_back(arrival.reservation)
             return self._first(user, arrival)
         except RefusedError:
             if arrival.partial_id is None:
-                self._give_back(arrival)
+                self.give_back(arrival.reservation)
             raise
 
     def _store(self, user: User, arrival: Arrival, now: int) -> Upload:
@@ -153,10 +153,10 @@ class Finaliser:
         )
         return first
 
-    def _give_back(self, arrival: Arrival) -> None:
-        # If the catalog can't note it now, the reservation ends by itself.
+    def give_back(self, reservation: str) -> None:
+        """Count a reservation no longer; that may fail, since it ends by itself."""
         self.database.attempt(
-            lambda connection: catalog.release(connection, arrival.reservation),
+            lambda connection: catalog.release(connection, reservation),
             may_use_reserve=True,
         )
 

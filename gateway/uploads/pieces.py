@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,12 +9,9 @@ from gateway.catalog import partials
 from gateway.catalog import uploads as catalog
 from gateway.errors import (
     BadUploadError,
-    CatalogBusyError,
-    ChecksumError,
     LockedError,
     NoSpaceError,
     NotPermittedError,
-    RefusedError,
     TooLargeError,
     WrongOffsetError,
 )
@@ -28,13 +23,16 @@ if TYPE_CHECKING:
 
     from gateway.catalog.partials import Partial
     from gateway.storage.partials import PartialFile
-    from gateway.uploads.resumable import Progress, Resumables, Sender
+    from gateway.uploads.resumable import Progress, Resumables
+    from gateway.uploads.sender import Sender
     from gateway.uploads.tus import Checksum, Creation, Piece
 
 
 @dataclass(frozen=True)
 class Pieces:
     """Adds pieces to resumable uploads.
+
+    What is raised leaves the request's room and turn to whoever asked.
 
     A ``turn`` is the id of the request that brings a piece.  The newest that was
     admitted has it: a client that comes back over another line need not wait
@@ -55,33 +53,30 @@ class Pieces:
         now: int,
     ) -> Progress:
         """Create an upload whose first bytes came with the request, perhaps none."""
-        try:
-            size = source.stat().st_size
-            if creation.size is not None and size > creation.size:
-                raise TooLargeError(creation.size)
-            _verify(checksum, source)
-            with self.resumables.database.write() as connection:
-                catalog.release(connection, turn)
-                partial = self.resumables.create(
-                    connection,
-                    sender,
-                    creation,
-                    size=creation.size,
-                    now=now,
-                    is_known=not size,
-                    # Its body has its room, and each later piece has to find one.
-                    is_admitted=size > 0,
-                )
-        except (RefusedError, CatalogBusyError):
-            self.resumables.give_back(turn)
-            raise
+        size = source.stat().st_size
+        if creation.size is not None and size > creation.size:
+            raise TooLargeError(creation.size)
+        if checksum is not None:
+            checksum.check(source)
+        with self.resumables.database.write() as connection:
+            catalog.release(connection, turn)
+            partial = self.resumables.create(
+                connection,
+                sender,
+                creation,
+                size=creation.size,
+                now=now,
+                is_known=not size,
+                # With a body all of it was admitted, and later pieces will be.
+                here=(creation.size or 0) if size else 0,
+            )
         try:
             with self.resumables.held(sender, partial.id, now=now) as (_, file):
                 if not size:
                     return self.resumables.settle(sender, partial, file, now=now)
                 file.append(source, is_whole=checksum is not None)
                 return self._settle(sender, partial, file, now)
-        except (RefusedError, CatalogBusyError, OSError):
+        except Exception:
             # Its client will never learn its URL.
             self.resumables.give_up(partial)
             raise
@@ -114,12 +109,12 @@ class Pieces:
             coming = resumables.announcement(
                 sender,
                 replace(partial, size=end if whole is None else whole, expires=expires),
+                here=piece.offset,
             )
             admission = resumables.finaliser.admission
             with resumables.database.write() as connection:
                 if partial.size is None:
                     catalog.release(connection, partial.id)
-                    coming = replace(coming, here=piece.offset)
                     admission.admit(connection, sender.user, coming, now=now)
                 else:
                     admission.admit_piece(
@@ -146,25 +141,22 @@ class Pieces:
         now: int,
     ) -> Progress:
         """Add the piece that lies in *source*, and finish what is whole by it."""
-        try:
-            with self.resumables.held(sender, partial_id, now=now) as (partial, file):
-                whole = _whole(partial, piece)
-                _check(partial, whole, piece, file, source.stat().st_size)
-                if partial.upload_id is None and partial.turn not in {turn, ""}:
-                    raise LockedError
-                _verify(piece.checksum, source)
-                if partial.upload_id is not None:
-                    return self.resumables.settle(sender, partial, file, now=now)
-                told = replace(partial, size=whole)
-                try:
-                    file.append(source, is_whole=piece.checksum is not None)
-                except NoSpaceError:
-                    self._note(sender, told, file, now)
-                    raise
-                return self._settle(sender, told, file, now)
-        except (RefusedError, CatalogBusyError, OSError):
-            self.resumables.end_turn(partial_id, turn)
-            raise
+        with self.resumables.held(sender, partial_id, now=now) as (partial, file):
+            whole = _whole(partial, piece)
+            _check(partial, whole, piece, file, source.stat().st_size)
+            if partial.upload_id is None and partial.turn not in {turn, ""}:
+                raise LockedError
+            if piece.checksum is not None:
+                piece.checksum.check(source)
+            if partial.upload_id is not None:
+                return self.resumables.settle(sender, partial, file, now=now)
+            told = replace(partial, size=whole)
+            try:
+                file.append(source, is_whole=piece.checksum is not None)
+            except NoSpaceError:
+                self._note(sender, told, file, now)
+                raise
+            return self._settle(sender, told, file, now)
 
     def salvage(
         self,
@@ -241,12 +233,3 @@ def _check(
         raise BadUploadError("upload-length")
     if whole is not None and offset + length > whole:
         raise TooLargeError(whole)
-
-
-def _verify(checksum: Checksum | None, source: Path) -> None:
-    if checksum is None:
-        return
-    with source.open("rb") as file:
-        found = hashlib.file_digest(file, checksum.algorithm).digest()
-    if not hmac.compare_digest(found, checksum.digest):
-        raise ChecksumError

@@ -28,6 +28,7 @@ from gateway.errors import (
 from gateway.storage.blobs import is_id, new_id
 from gateway.storage.names import DisplayName
 from gateway.uploads.admission import RESERVED_SECONDS, Announcement
+from gateway.uploads.deletion import delete
 from gateway.uploads.finalise import Arrival
 from gateway.uploads.tus import PARTIAL
 
@@ -37,27 +38,16 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from gateway.catalog.database import Database
-    from gateway.catalog.drops import Drop
-    from gateway.catalog.users import User
     from gateway.storage.media_types import MediaTypes
     from gateway.storage.partials import PartialFile, PartialFiles
     from gateway.uploads.finalise import Finaliser
+    from gateway.uploads.sender import Sender
     from gateway.uploads.tus import Creation
 
 #: Seconds that a request waits for another one that works on the same upload.
 PATIENCE: Final = 5.0
-#: Seconds that one by a drop link is kept at most: it holds a place of the link's.
-DROP_LIFE: Final = 86_400
 # What no later try can mend: such an upload is given up with all of its bytes.
 _HOPELESS: Final = (TypeRefusedError, TooLargeError, DropOverError)
-
-
-@dataclass(frozen=True)
-class Sender:
-    """Whose upload it is, and the drop link that they came by."""
-
-    user: User
-    drop: Drop | None = None
 
 
 @dataclass(frozen=True)
@@ -90,19 +80,19 @@ class Resumables:
         size: int | None,
         now: int,
         is_known: bool = True,
-        is_admitted: bool = False,
+        here: int = 0,
     ) -> Partial:
         """Reserve room for an upload and write it down, or raise why not.
 
         One that is not *is_known* to its client before more is done ends soon,
-        unless it is heard of.  One that *is_admitted* had room on the disk before.
+        unless it is heard of.  *here* bytes need no room on the disk any more.
         *connection* is in a write transaction.
         """
         end = self.end(sender, now=now)
         partial = Partial(
             id=new_id(),
             owner_id=sender.user.id,
-            drop_id=_drop_id(sender),
+            drop_id=sender.drop_id,
             name=creation.name.text,
             size=size,
             metadata=creation.metadata,
@@ -110,22 +100,24 @@ class Resumables:
             created=now,
             expires=end if is_known else min(end, now + RESERVED_SECONDS),
         )
-        coming = self.announcement(sender, partial, is_named=creation.is_named)
-        if is_admitted:
-            coming = replace(coming, here=size or 0)
+        coming = self.announcement(
+            sender, partial, is_named=creation.is_named, here=here
+        )
         self.finaliser.admission.admit(connection, sender.user, coming, now=now)
         partials.add(connection, partial)
         return partial
 
     def end(self, sender: Sender, *, now: int) -> int:
-        """Return until when an upload that was heard of now is kept."""
-        if sender.drop is None:
-            return now + self.life
-        end = now + min(self.life, DROP_LIFE)
-        return end if sender.drop.expires is None else min(end, sender.drop.expires)
+        """Return until when an upload of theirs that was heard of now is kept."""
+        return sender.end(self.life, now=now)
 
     def announcement(
-        self, sender: Sender, partial: Partial, *, is_named: bool = True
+        self,
+        sender: Sender,
+        partial: Partial,
+        *,
+        is_named: bool = True,
+        here: int = 0,
     ) -> Announcement:
         """Return what is to be reserved for *partial*."""
         is_typed = is_named and partial.concat != PARTIAL
@@ -135,6 +127,7 @@ class Resumables:
             media_type=self.types.of(partial.name) if is_typed else None,
             expires=partial.expires,
             drop=sender.drop,
+            here=here,
         )
 
     def find(self, sender: Sender, partial_id: str, *, now: int) -> Partial:
@@ -145,7 +138,7 @@ class Resumables:
             partial = partials.by_id(connection, partial_id)
         if partial is None:
             raise NotServableError("no-upload")
-        if (partial.owner_id, partial.drop_id) != (sender.user.id, _drop_id(sender)):
+        if (partial.owner_id, partial.drop_id) != (sender.user.id, sender.drop_id):
             raise NotServableError("not-owner")
         if now >= partial.expires:
             raise PartialOverError(partial.expires)
@@ -225,7 +218,7 @@ class Resumables:
                 raise NotPermittedError("finished")
             self.forget(partial)
         if is_stored:
-            self._delete(partial.upload_id or "")
+            delete(self.database, self.finaliser.store, partial.upload_id or "")
 
     def forget(self, partial: Partial) -> None:
         """Strike an unfinished upload out, row first."""
@@ -249,25 +242,6 @@ class Resumables:
             may_use_reserve=True,
         )
 
-    def give_back(self, reservation: str) -> None:
-        """Count a reservation no longer; that may fail, since it ends by itself."""
-        self.database.attempt(
-            lambda connection: catalog.release(connection, reservation),
-            may_use_reserve=True,
-        )
-
-    def _delete(self, upload_id: str) -> None:
-        with self.database.write(may_use_reserve=True) as connection:
-            upload = catalog.by_id(connection, upload_id)
-            if upload is not None:
-                catalog.remove(connection, upload)
-        if upload is not None:
-            self.finaliser.store.discard(upload.blob)
-
 
 def _finished(partial: Partial) -> Progress:
     return Progress(partial, partial.size or 0)
-
-
-def _drop_id(sender: Sender) -> str | None:
-    return None if sender.drop is None else sender.drop.id

@@ -8,17 +8,24 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import hmac
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from gateway.errors import BadUploadError, ContentTypeError, TusVersionError
+from gateway.errors import (
+    BadUploadError,
+    ChecksumError,
+    ContentTypeError,
+    TusVersionError,
+)
 from gateway.storage.blobs import is_id
 from gateway.storage.names import DisplayName
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     #: Gives a header's text by its name, in any case.
     Header = Callable[[str], str | None]
@@ -84,6 +91,13 @@ class Checksum:
 
     algorithm: str
     digest: bytes
+
+    def check(self, path: Path) -> None:
+        """Raise ChecksumError if the content of *path* has another one."""
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, self.algorithm).digest()
+        if not hmac.compare_digest(found, self.digest):
+            raise ChecksumError
 
 
 @dataclass(frozen=True, kw_only=True)

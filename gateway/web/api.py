@@ -12,6 +12,7 @@ from gateway.catalog import ids, uploads
 from gateway.catalog.tokens import Scope
 from gateway.errors import BadUploadError
 from gateway.storage.blobs import is_id
+from gateway.uploads.deletion import delete
 from gateway.web.files import owned
 from gateway.web.uploads import described
 
@@ -65,13 +66,11 @@ class FilesAPI:
         return jsonify(described(owned(self.database, identity, upload_id)))
 
     def delete(self, upload_id: str) -> Response:
-        """Delete an upload: the row first, then the content."""
+        """Delete an upload."""
         identity = self.identities.current()
         identity.require(Scope.UPLOAD)
         upload = owned(self.database, identity, upload_id)
-        with self.database.write(may_use_reserve=True) as connection:
-            uploads.remove(connection, upload)
-        self.store.discard(upload.blob)
+        delete(self.database, self.store, upload.id)
         return Response(status=204)
 
 

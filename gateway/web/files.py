@@ -13,6 +13,7 @@ from gateway.delivery.verdict import Delivery, Source
 from gateway.errors import NotServableError
 from gateway.links.claims import Presentation
 from gateway.storage.blobs import is_id
+from gateway.web.untyped import Untyped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +35,7 @@ def view(
         identity.require(Scope.READ)
         upload = owned(database, identity, upload_id)
         wish = request.args.get("as")
-        response = Response(
+        return Untyped(
             headers=accel_headers(
                 Delivery(
                     source=Source.BLOBS,
@@ -48,8 +49,6 @@ def view(
                 )
             )
         )
-        del response.headers["Content-Type"]
-        return response
 
     return file
 

@@ -12,6 +12,7 @@ from gateway.catalog import drops, uploads
 from gateway.catalog.tokens import Scope
 from gateway.errors import NotAuthenticatedError
 from gateway.storage.blobs import is_id
+from gateway.uploads.deletion import delete
 from gateway.web.api import chosen_drop, cursor, place
 from gateway.web.files import owned
 from gateway.web.pages import page, see_other
@@ -63,13 +64,11 @@ class HomePages:
         )
 
     def delete(self) -> Response:
-        """Delete an upload: the row first, then the content."""
+        """Delete an upload."""
         identity = self.identities.current()
         identity.require(Scope.UPLOAD)
         upload = owned(self.database, identity, request.form.get("id", ""))
-        with self.database.write(may_use_reserve=True) as connection:
-            uploads.remove(connection, upload)
-        self.store.discard(upload.blob)
+        delete(self.database, self.store, upload.id)
         flash(f"{upload.name} is deleted.")
         return see_other("/")
 

@@ -6,14 +6,12 @@ its file's name on; here it is taken apart.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flask import request
 
-from gateway.catalog import uploads
-from gateway.errors import BadFormError, CatalogBusyError, NoSpaceError, RefusedError
+from gateway.errors import BadFormError, CatalogBusyError, RefusedError
 from gateway.uploads.admission import Announcement, reserved_until
 from gateway.uploads.finalise import Arrival
 from gateway.uploads.multipart import ENVELOPE, FormReader
@@ -68,8 +66,7 @@ class Intake:
 
     def give_back(self) -> None:
         """Count the room of the request's form no longer."""
-        with self.database.write(may_use_reserve=True) as connection:
-            uploads.release(connection, _reservation())
+        self.finaliser.give_back(_reservation())
 
     def take(
         self,
@@ -85,9 +82,8 @@ class Intake:
         """
         try:
             return self._take(who(), FormReader(self.store, field), check)
-        except RefusedError:
-            with suppress(CatalogBusyError, NoSpaceError):
-                self.give_back()
+        except Exception:
+            self.give_back()
             raise
 
     def _take(

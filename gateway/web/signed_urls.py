@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Response, request
+from flask import request
 
 from gateway.delivery.accel import accel_headers
 from gateway.delivery.verdict import Refusal
+from gateway.web.untyped import Untyped
 from gateway.web.verdicts import OUTCOME, judged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from flask import Response
+
     from gateway.delivery.verdict import SignedURLJudge
-
-
-class _ForNginx(Response):
-    """An answer whose type is nginx's to tell."""
-
-    default_mimetype = None
 
 
 def view(
@@ -33,6 +30,6 @@ def view(
         verdict = judged(judge, request.environ, now=clock())
         if isinstance(verdict, Refusal):
             raise verdict.error
-        return _ForNginx(headers=accel_headers(verdict))
+        return Untyped(headers=accel_headers(verdict))
 
     return signed_url

@@ -10,7 +10,8 @@ import time
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from gateway.uploads.resumable import Resumables, Sender
+    from gateway.uploads.resumable import Resumables
+    from gateway.uploads.sender import Sender
 
 #: A line that is dead without having said so takes longer: that is not waited for.
 _SECONDS: Final = 1.0

@@ -18,19 +18,18 @@ from werkzeug.http import http_date
 from gateway.catalog.tokens import Scope
 from gateway.errors import (
     BadUploadError,
-    CatalogBusyError,
     NotServableError,
-    RefusedError,
     TooLargeError,
 )
 from gateway.storage.blobs import is_id
 from gateway.uploads import tus
 from gateway.uploads.admission import Announcement, reserved_until
-from gateway.uploads.resumable import Sender
+from gateway.uploads.sender import Sender
 from gateway.uploads.tus import PREFIX, Creation, Piece
 from gateway.web.refusals import REQUEST_ID_HEADER
 from gateway.web.spooled import SPOOL_HEADER, announced_length, spooled_body
 from gateway.web.turns import wait_for_turn
+from gateway.web.untyped import Untyped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,7 +84,7 @@ class TusUploads:
     def cut(self, method: str, path: bytes) -> None:
         """Keep what had come of a PATCH; give back the room of a POST."""
         if method != "PATCH":
-            self.resumables.give_back(_turn())
+            self.resumables.finaliser.give_back(_turn())
             return
         partial_id = _id(path)
         with self._letting_go(partial_id):
@@ -192,15 +191,15 @@ class TusUploads:
 
     @contextmanager
     def _letting_go(self, partial_id: str | None = None) -> Iterator[None]:
-        """Keep no room and no turn for a request that is refused after its body.
+        """Keep no room and no turn for a request that comes to nothing.
 
         Whoever was admitted may be known no more when the last byte is there.
         """
         try:
             yield
-        except (RefusedError, CatalogBusyError):
+        except Exception:
             if partial_id is None:
-                self.resumables.give_back(_turn())
+                self.resumables.finaliser.give_back(_turn())
             else:
                 self.resumables.end_turn(partial_id, _turn())
             raise
@@ -215,9 +214,7 @@ class TusUploads:
 
 
 def _empty(status: int, headers: dict[str, str]) -> Response:
-    response = Response(status=status, headers={"Cache-Control": "no-store", **headers})
-    del response.headers["Content-Type"]
-    return response
+    return Untyped(status=status, headers={"Cache-Control": "no-store", **headers})
 
 
 def _told(partial: Partial) -> dict[str, str]:

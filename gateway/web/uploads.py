@@ -10,7 +10,6 @@ import base64
 import binascii
 import hashlib
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -22,11 +21,8 @@ from gateway.catalog.tokens import Scope
 from gateway.errors import (
     BadNameError,
     BadUploadError,
-    CatalogBusyError,
     DigestMismatchError,
-    NoSpaceError,
     NotPermittedError,
-    RefusedError,
 )
 from gateway.storage.names import DisplayName
 from gateway.uploads.admission import Announcement, reserved_until
@@ -99,17 +95,16 @@ class RawUploads:
     def cut(self, method: str, path: bytes) -> None:
         """Give back the room of an upload that will never be whole."""
         del method, path
-        self._give_back()
+        self.finaliser.give_back(_reservation())
 
     def put(self, name: str) -> tuple[Response, int, dict[str, str]]:
         """Finish an upload whose body nginx has spooled."""
         del name  # Werkzeug has patched it to valid UTF-8
         try:
             identity, upload = self._put()
-        except RefusedError:
+        except Exception:
             # Whoever was admitted may be known no more when the last byte is there.
-            with suppress(CatalogBusyError, NoSpaceError):
-                self._give_back()
+            self.finaliser.give_back(_reservation())
             raise
         if identity.drop is not None:
             return jsonify(acknowledged(upload)), 201, {}
@@ -133,10 +128,6 @@ class RawUploads:
                 identity.user, arrival, now=int(self.clock())
             )
         return identity, upload
-
-    def _give_back(self) -> None:
-        with self.database.write(may_use_reserve=True) as connection:
-            catalog.release(connection, _reservation())
 
     def _uploader(self) -> Identity:
         identity = self.identities.sender()

@@ -22,7 +22,8 @@ from gateway.storage.partials import PartialFiles
 from gateway.uploads.admission import Admission, UploadLimits
 from gateway.uploads.finalise import Arrival, Finaliser
 from gateway.uploads.pieces import Pieces
-from gateway.uploads.resumable import Resumables, Sender
+from gateway.uploads.resumable import Resumables
+from gateway.uploads.sender import Sender
 from gateway.uploads.tus import Creation, Piece
 from tests.crash.ext4 import ext4
 from tests.live.stack import NativeStack

@@ -1,0 +1,26 @@
+"""Deleting an upload, for whoever may."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.catalog import uploads as catalog
+
+if TYPE_CHECKING:
+    from gateway.catalog.database import Database
+    from gateway.catalog.uploads import Upload
+    from gateway.storage.blobs import BlobStore
+
+
+def delete(database: Database, store: BlobStore, upload_id: str) -> Upload | None:
+    """Delete an upload, the row first, then the content.
+
+    Return what it was, or None if there is none of that id.
+    """
+    with database.write(may_use_reserve=True) as connection:
+        upload = catalog.by_id(connection, upload_id)
+        if upload is not None:
+            catalog.remove(connection, upload)
+    if upload is not None:
+        store.discard(upload.blob)
+    return upload
