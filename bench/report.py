@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from bench import contestants as who
 from bench import machine, verdicts
 from bench.rounds import digits, ratio, table
-from bench.throughput import KIB, MIB, size_name
+from bench.targets import targets
+from bench.throughput import MIB, size_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from bench.growth import Growth
     from bench.large import Large
     from bench.pulse import Pulse
-    from bench.rounds import Ratio
     from bench.slow import Slow
     from bench.throughput import Cell, Result
 
@@ -50,7 +50,7 @@ class Report:
             minutes=f"{self.minutes:.0f}",
             machine=machine.machine(),
             versions=machine.versions(),
-            targets=self._targets(),
+            targets=targets(self),
             throughput=_throughput(self.throughput),
             large=_large(self.large),
             slow=_slow(self.slow),
@@ -59,78 +59,6 @@ class Report:
             growth=_growth(self.growth),
             workers=str(who.workers()),
         )
-
-    def _targets(self) -> str:
-        small = self._cell(4 * KIB, 16)
-        big = self._cell(256 * MIB, 16)
-        flood = self.flood[0]
-        bare = self.verdicts[verdicts.BARE]
-        rows = [
-            _at_least("hot, 4 KiB, of nginx static", 0.6, small.ratio(who.HOT)),
-            _at_least(
-                "hot, 4 KiB, of django-sendfile2",
-                12,
-                small.ratio(who.HOT, who.SENDFILE2),
-            ),
-            _at_least(
-                "hot, 4 KiB, of Flask send_file",
-                20,
-                small.ratio(who.HOT, who.SEND_FILE),
-            ),
-            _at_least(
-                "cold, 4 KiB, of an empty Flask view",
-                0.9,
-                small.ratio(who.COLD, who.BARE),
-            ),
-            _at_most(
-                "a verdict in the process, of a bare view",
-                2,
-                ratio(self.verdicts[verdicts.VERDICT], bare),
-            ),
-            _at_most(
-                "the same by Flask, for TTL 0",
-                2,
-                ratio(self.verdicts[verdicts.DIRECT], bare),
-            ),
-            _at_least("256 MiB, of nginx static", 0.95, big.ratio(who.HOT)),
-            *(
-                _at_least(f"1 GiB, {one.what}, of nginx static", 0.95, one.ratio)
-                for one in self.large
-            ),
-            _at_most(
-                f"{self.slow[0].readers:,} slow readers: p99 of new verdicts",
-                2,
-                self.slow[0].ratio,
-            ),
-            _at_most("flood: asked of gunicorn, of a client's share", 1, flood.excess),
-            _at_most(f"flood, {flood.name}: p99 of a hot link", 2, flood.ratio),
-            *(
-                _at_most(
-                    f"a verdict with {max(one.figures):,} {one.what}",
-                    1.1,
-                    one.ratios()[max(one.figures)],
-                )
-                for one in self.growth
-            ),
-        ]
-        return table(["what", "target", "measured", ""], rows)
-
-    def _cell(self, size: int, connections: int) -> Result:
-        return next(
-            one
-            for one in self.throughput
-            if (one.cell.size, one.cell.connections) == (size, connections)
-        )
-
-
-def _at_least(what: str, target: float, measured: Ratio) -> list[str]:
-    met = "met" if measured.median >= target else "missed"
-    return [what, f"at least {target:g}", str(measured), met]
-
-
-def _at_most(what: str, target: float, measured: Ratio) -> list[str]:
-    met = "met" if measured.median <= target else "missed"
-    return [what, f"at most {target:g}", str(measured), met]
 
 
 def _throughput(results: Sequence[Result]) -> str:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class RedactingLogger(Logger):  # type: ignore[misc]
     """Writes one redacted stream on stderr.
 
-    The same as gunicorn's setting ``logconfig_dict`` would be a record of each
-    request, made to be thrown away: that took a third of a verdict's time.
+    With the same as its setting ``logconfig_dict`` gunicorn would put together what
+    an access log says of each request, 10 us long, and then not log it.
     """
 
     def setup(self, cfg: Config) -> None:

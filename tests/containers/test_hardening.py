@@ -84,12 +84,8 @@ def test_the_wheel_carries_what_stands_beside_the_package(
 def own_containers() -> Iterator[ContainerStack]:
     stack = ContainerStack()
     del stack.settings["GATEWAY_KEYS"]
-    stack.start()
-    try:
+    with stack.running():
         yield stack
-        stack.assert_clean()
-    finally:
-        stack.stop()
 
 
 @pytest.mark.usefixtures("container_stack")

@@ -39,12 +39,8 @@ def stack() -> Iterator[ContainerStack]:
         (stack.home / name).write_text(f"{text}\n")
         # compose mounts it as it is, and the containers' user is nobody's here.
         (stack.home / name).chmod(0o644)
-    try:
-        stack.start()
+    with stack.running():
         yield stack
-        stack.assert_clean()
-    finally:
-        stack.stop()
 
 
 def test_keys_and_settings_can_be_secrets_of_compose(stack: ContainerStack) -> None:

@@ -189,66 +189,45 @@ def digest_of(path: Path) -> bytes | None:
     return hashlib.sha256(path.read_bytes()).digest() if path.exists() else None
 
 
-@pytest.mark.parametrize(
+#: What a cut is made after, and its losses are counted.
+WHAT = pytest.mark.parametrize(
+    "lost",
+    [
+        pytest.param(lost_uploads, id="uploads"),
+        pytest.param(lost_pieces, id="pieces"),
+    ],
+)
+WHERE = pytest.mark.parametrize(
     "is_catalog_elsewhere",
     [
         pytest.param(False, id="one disk"),
         pytest.param(True, id="catalog on another disk"),
     ],
 )
-def test_a_power_cut_loses_no_acknowledged_upload(
+
+
+@WHAT
+@WHERE
+def test_a_power_cut_loses_nothing_that_was_acknowledged(
     tmp_path: Path,
+    lost: Callable[..., int],
     is_catalog_elsewhere: bool,  # noqa: FBT001 -- the table's column
 ) -> None:
-    lost = lost_uploads(tmp_path, os.fsync, is_catalog_elsewhere=is_catalog_elsewhere)
-    assert lost == 0
+    assert lost(tmp_path, os.fsync, is_catalog_elsewhere=is_catalog_elsewhere) == 0
 
 
-@pytest.mark.parametrize(
-    ("fsync", "is_catalog_elsewhere"),
-    [
-        pytest.param(never, False, id="nothing is synced"),
-        pytest.param(never, True, id="nothing is synced, catalog elsewhere"),
-        pytest.param(contents_only, True, id="folders are not synced"),
-    ],
-)
+@WHAT
+@WHERE
 def test_the_cut_would_show_what_is_not_synced(
     tmp_path: Path,
-    fsync: Callable[[int], None],
+    lost: Callable[..., int],
     is_catalog_elsewhere: bool,  # noqa: FBT001 -- the table's column
 ) -> None:
-    lost = lost_uploads(tmp_path, fsync, is_catalog_elsewhere=is_catalog_elsewhere)
-    assert lost > 0
+    assert lost(tmp_path, never, is_catalog_elsewhere=is_catalog_elsewhere) > 0
 
 
-@pytest.mark.parametrize(
-    "is_catalog_elsewhere",
-    [
-        pytest.param(False, id="one disk"),
-        pytest.param(True, id="catalog on another disk"),
-    ],
-)
-def test_a_power_cut_loses_no_acknowledged_piece(
-    tmp_path: Path,
-    is_catalog_elsewhere: bool,  # noqa: FBT001 -- the table's column
-) -> None:
-    lost = lost_pieces(tmp_path, os.fsync, is_catalog_elsewhere=is_catalog_elsewhere)
-    assert lost == 0
-
-
-@pytest.mark.parametrize(
-    "is_catalog_elsewhere",
-    [
-        pytest.param(False, id="one disk"),
-        pytest.param(True, id="catalog on another disk"),
-    ],
-)
-def test_the_cut_would_show_pieces_that_are_not_synced(
-    tmp_path: Path,
-    is_catalog_elsewhere: bool,  # noqa: FBT001 -- the table's column
-) -> None:
-    lost = lost_pieces(tmp_path, never, is_catalog_elsewhere=is_catalog_elsewhere)
-    assert lost > 0
+def test_the_cut_would_show_folders_that_are_not_synced(tmp_path: Path) -> None:
+    assert lost_uploads(tmp_path, contents_only, is_catalog_elsewhere=True) > 0
 
 
 def test_what_the_whole_gateway_acknowledged_survives(tmp_path: Path) -> None:

@@ -16,30 +16,24 @@ if TYPE_CHECKING:
     from tests.catalog.postgres import Server
 
 
-def _running(stack: Stack) -> Iterator[Stack]:
-    stack.start()
-    try:
-        yield stack
-        stack.assert_clean()
-    finally:
-        stack.stop()
-
-
 @pytest.fixture(scope="session")
 def native_stack() -> Iterator[Stack]:
-    yield from _running(NativeStack())
+    with NativeStack().running() as stack:
+        yield stack
 
 
 @pytest.fixture(scope="session")
 def uncached_stack(postgresql: Server) -> Iterator[Stack]:
     url = postgresql.new_database()
-    yield from _running(NativeStack(GATEWAY_VERDICT_TTL="0", GATEWAY_DATABASE=url))
+    with NativeStack(GATEWAY_VERDICT_TTL="0", GATEWAY_DATABASE=url).running() as stack:
+        yield stack
 
 
 @pytest.fixture(scope="session")
 def container_stack() -> Iterator[Stack]:
     require_containers()
-    yield from _running(ContainerStack())
+    with ContainerStack().running() as stack:
+        yield stack
 
 
 #: With kept verdicts and SQLite, without and with PostgreSQL, and in containers.

@@ -14,10 +14,10 @@ import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import requests
 
@@ -219,6 +219,16 @@ class Stack(ABC):
         leaked = [token for token in self.tokens if token in log]
         assert not leaked, _around(log, leaked[0])
         self.logged()
+
+    @contextmanager
+    def running(self) -> Iterator[Self]:
+        """Start it, have its logs clean at the end, and stop it whatever happens."""
+        try:
+            self.start()
+            yield self
+            self.assert_clean()
+        finally:
+            self.stop()
 
     @abstractmethod
     def start(self) -> None: ...

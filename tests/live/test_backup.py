@@ -19,12 +19,8 @@ if TYPE_CHECKING:
 def busy() -> Iterator[NativeStack]:
     stack = NativeStack()
     del stack.settings["GATEWAY_KEYS"]
-    stack.start()
-    try:
+    with stack.running():
         yield stack
-        stack.assert_clean()
-    finally:
-        stack.stop()
 
 
 class Traffic:
@@ -86,11 +82,7 @@ def test_a_backup_of_a_busy_gateway_restores_to_the_same(busy: NativeStack) -> N
     there.gateway("restore", folder)
     assert there.gateway("fsck", "--digest", "--grace", "0").endswith("0 findings\n")
     there.put("a.txt", b"from the tree\n")
-    there.start()
-    try:
+    with there.running():
         assert [traffic.get(there, path) for path in made] == contents
         moved = link.replace(busy.url, there.url)
         assert there.ask(moved).content == b"from the tree\n"
-        there.assert_clean()
-    finally:
-        there.stop()

@@ -20,13 +20,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def busy_stack() -> Iterator[NativeStack]:
-    stack = NativeStack()
-    stack.start()
-    try:
+    with NativeStack().running() as stack:
         yield stack
-        stack.assert_clean()
-    finally:
-        stack.stop()
 
 
 @contextmanager

@@ -23,13 +23,8 @@ NODE = Path(ROOT_DIR) / "bin" / "node"
 
 @pytest.fixture
 def own_stack() -> Iterator[NativeStack]:
-    stack = NativeStack()
-    stack.start()
-    try:
+    with NativeStack().running() as stack:
         yield stack
-        stack.assert_clean()
-    finally:
-        stack.stop()
 
 
 def type_in(stack: NativeStack, script: str, home: Path, *shell: str) -> str:

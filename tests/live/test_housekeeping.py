@@ -54,13 +54,8 @@ def test_nothing_is_wrong_with_what_was_uploaded(stack: Stack) -> None:
 
 @pytest.fixture
 def forgetful() -> Iterator[NativeStack]:
-    stack = NativeStack(GATEWAY_RETENTION="1")
-    stack.start()
-    try:
+    with NativeStack(GATEWAY_RETENTION="1").running() as stack:
         yield stack
-        stack.assert_clean()
-    finally:
-        stack.stop()
 
 
 def test_uploads_are_kept_as_long_as_the_operator_says(forgetful: NativeStack) -> None:

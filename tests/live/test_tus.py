@@ -467,13 +467,10 @@ def test_a_refused_piece_is_not_read(tus: Tus, stack: Stack) -> None:
 @pytest.fixture(scope="module")
 def small() -> Iterator[Stack]:
     """Return a gateway that takes 100 kB, and four uploads at a time."""
-    stack = NativeStack(GATEWAY_UPLOAD_SIZE="100000", GATEWAY_UPLOADS_PER_USER="4")
-    stack.start()
-    try:
+    with NativeStack(
+        GATEWAY_UPLOAD_SIZE="100000", GATEWAY_UPLOADS_PER_USER="4"
+    ).running() as stack:
         yield stack
-        stack.assert_clean()
-    finally:
-        stack.stop()
 
 
 def test_what_nginx_refuses_on_its_way_takes_no_room(small: Stack) -> None:

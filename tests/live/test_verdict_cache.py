@@ -24,13 +24,8 @@ CROWD: Final = 16
 @pytest.fixture(scope="module")
 def kept() -> Iterator[NativeStack]:
     """Return a gateway that keeps verdicts for longer than a test takes to ask."""
-    stack = NativeStack(GATEWAY_VERDICT_TTL=str(TTL))
-    stack.start()
-    try:
+    with NativeStack(GATEWAY_VERDICT_TTL=str(TTL)).running() as stack:
         yield stack
-        stack.assert_clean()
-    finally:
-        stack.stop()
 
 
 @pytest.fixture

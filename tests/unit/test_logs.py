@@ -302,6 +302,6 @@ def test_gunicorn_writes_no_access_log(stderr: io.StringIO) -> None:
 
 
 @pytest.mark.usefixtures("stderr")
-def test_gunicorn_makes_no_record_of_a_request() -> None:
-    """To make one and throw it away costs a third of a verdict."""
+def test_gunicorn_puts_nothing_together_for_an_access_log() -> None:
+    """What would then be thrown away."""
     assert not RedactingLogger(Config()).access_log_enabled

@@ -1,0 +1,90 @@
+"""What the gateway is to reach, beside what a run has measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench import contestants as who
+from bench import verdicts
+from bench.rounds import ratio, table
+from bench.throughput import KIB, MIB
+
+if TYPE_CHECKING:
+    from bench.report import Report
+    from bench.rounds import Ratio
+    from bench.throughput import Result
+
+
+def targets(report: Report) -> str:
+    """Return the table of what was aimed at, and what came of it."""
+    small = _cell(report, 4 * KIB, 16)
+    big = _cell(report, 256 * MIB, 16)
+    flood = report.flood[0]
+    bare = report.verdicts[verdicts.BARE]
+    rows = [
+        _at_least("hot, 4 KiB, of nginx static", 0.6, small.ratio(who.HOT)),
+        _at_least(
+            "hot, 4 KiB, of django-sendfile2",
+            12,
+            small.ratio(who.HOT, who.SENDFILE2),
+        ),
+        _at_least(
+            "hot, 4 KiB, of Flask send_file",
+            20,
+            small.ratio(who.HOT, who.SEND_FILE),
+        ),
+        _at_least(
+            "cold, 4 KiB, of an empty Flask view",
+            0.9,
+            small.ratio(who.COLD, who.BARE),
+        ),
+        _at_most(
+            "a verdict in the process, of a bare view",
+            2,
+            ratio(report.verdicts[verdicts.VERDICT], bare),
+        ),
+        _at_most(
+            "the same by Flask, for TTL 0",
+            2,
+            ratio(report.verdicts[verdicts.DIRECT], bare),
+        ),
+        _at_least("256 MiB, of nginx static", 0.95, big.ratio(who.HOT)),
+        *(
+            _at_least(f"1 GiB, {one.what}, of nginx static", 0.95, one.ratio)
+            for one in report.large
+        ),
+        _at_most(
+            f"{report.slow[0].readers:,} slow readers: p99 of new verdicts",
+            2,
+            report.slow[0].ratio,
+        ),
+        _at_most("flood: asked of gunicorn, of a client's share", 1, flood.excess),
+        _at_most(f"flood, {flood.name}: p99 of a hot link", 2, flood.ratio),
+        *(
+            _at_most(
+                f"a verdict with {max(one.figures):,} {one.what}",
+                1.1,
+                one.ratios()[max(one.figures)],
+            )
+            for one in report.growth
+        ),
+    ]
+    return table(["what", "target", "measured", ""], rows)
+
+
+def _cell(report: Report, size: int, connections: int) -> Result:
+    return next(
+        one
+        for one in report.throughput
+        if (one.cell.size, one.cell.connections) == (size, connections)
+    )
+
+
+def _at_least(what: str, target: float, measured: Ratio) -> list[str]:
+    met = "met" if measured.median >= target else "missed"
+    return [what, f"at least {target:g}", str(measured), met]
+
+
+def _at_most(what: str, target: float, measured: Ratio) -> list[str]:
+    met = "met" if measured.median <= target else "missed"
+    return [what, f"at most {target:g}", str(measured), met]
