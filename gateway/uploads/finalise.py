@@ -41,8 +41,8 @@ class Arrival:
     """A body that has come whole: where it lies and what was said of it.
 
     ``drop`` is the drop link that it came by; ``sha256`` what its sender says
-    it has; ``delete_after`` a Unix second.  ``partial_id`` is the resumable
-    upload that it was, which keeps its room when it can't be stored.
+    it has; ``partial_id`` is the resumable upload that it was, which keeps its
+    room when it can't be stored.
     """
 
     source: Path
@@ -50,7 +50,6 @@ class Arrival:
     reservation: str
     drop: Drop | None = None
     sha256: bytes | None = None
-    delete_after: int | None = None
     idempotency_key: str | None = None
     is_new_name_required: bool = False
     partial_id: str | None = None
@@ -99,7 +98,7 @@ class Finaliser:
             sha256=arrival.sha256,
             created=now,
             drop_id=arrival.drop.id if arrival.drop else None,
-            delete_after=self._delete_after(arrival, now),
+            delete_after=now + self.retention if self.retention else None,
             idempotency_key=arrival.idempotency_key,
         )
         try:
@@ -108,10 +107,6 @@ class Finaliser:
             self.store.discard(upload.blob)
             raise
         return upload
-
-    def _delete_after(self, arrival: Arrival, now: int) -> int | None:
-        ends = [arrival.delete_after, now + self.retention if self.retention else None]
-        return min((end for end in ends if end is not None), default=None)
 
     def _write_down(
         self, user: User, arrival: Arrival, upload: Upload, now: int
