@@ -16,6 +16,7 @@ import time
 from abc import ABC, abstractmethod
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -380,7 +381,8 @@ class ContainerStack(Stack):
 
     def start(self) -> None:
         self.project = f"gwtest{os.getpid()}x{self.port}"
-        self._compose("up", "--build", "--wait", "--quiet-pull")
+        _build_images()
+        self._compose("up", "--no-build", "--wait", "--quiet-pull")
 
     def stop(self) -> None:
         self.close_shell()
@@ -441,6 +443,12 @@ class ContainerStack(Stack):
                 "GATEWAY_BIND": f"127.0.0.1:{self.port}",
             },
         )
+
+
+@cache
+def _build_images() -> None:
+    """Build both images once: each project would leave one of its own behind."""
+    _run(["docker", "compose", "build"])
 
 
 def _is_last(answer: bytes) -> bool:
