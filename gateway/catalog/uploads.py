@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from gateway.catalog import revocations
 from gateway.catalog.schema import partials, reservations, uploads, users
-from gateway.errors import RepeatedUploadError
+from gateway.errors import NameTakenError, RepeatedUploadError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row, Select
@@ -192,14 +192,15 @@ def is_key_used(connection: Connection, user: User, key: str | None) -> bool:
     return key is not None and by_idempotency_key(connection, user, key) is not None
 
 
-def has_name(connection: Connection, user: User, name: str) -> bool:
-    """Tell whether the user has an upload of that name."""
+def require_new_name(connection: Connection, user: User, name: str) -> None:
+    """Raise NameTakenError if the user has an upload of that name."""
     found = connection.execute(
         select(uploads.c.id)
         .where(uploads.c.owner_id == user.id, uploads.c.name == name)
         .limit(1)
     )
-    return found.first() is not None
+    if found.first() is not None:
+        raise NameTakenError
 
 
 def newest(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -129,7 +129,8 @@ class Concatenation:
         # The final upload is stored, whatever is noted of its parts.
         self.resumables.database.attempt(finish, may_use_reserve=True)
         for _, file in parts:
-            file.remove()
+            with suppress(OSError):  # housekeeping takes it
+                file.remove()
 
 
 def _check(part: Partial, file: PartialFile) -> None:

@@ -16,7 +16,6 @@ from gateway.catalog import drops, partials
 from gateway.catalog import uploads as catalog
 from gateway.errors import (
     DigestMismatchError,
-    NameTakenError,
     RefusedError,
     RepeatedUploadError,
 )
@@ -125,10 +124,8 @@ class Finaliser:
                 now=now,
                 is_here=True,
             )
-            if arrival.is_new_name_required and catalog.has_name(
-                connection, user, upload.name
-            ):
-                raise NameTakenError
+            if arrival.is_new_name_required:
+                catalog.require_new_name(connection, user, upload.name)
             catalog.add(connection, upload)
             if arrival.partial_id is not None:
                 partials.finish(connection, arrival.partial_id, upload.id)

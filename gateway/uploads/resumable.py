@@ -203,7 +203,8 @@ class Resumables:
         except _HOPELESS:
             self.forget(partial)
             raise
-        file.remove()
+        with suppress(OSError):  # stored all the same: housekeeping takes the rest
+            file.remove()
         return _finished(replace(partial, upload_id=upload.id, turn=""))
 
     def terminate(self, sender: Sender, partial_id: str, *, now: int) -> None:

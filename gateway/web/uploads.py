@@ -80,7 +80,7 @@ class RawUploads:
             drop=identity.drop,
         )
         sha256 = _digest()
-        _is_new_name_required(identity)
+        is_new_name_required = _is_new_name_required(identity)
         key = _idempotency_key(identity, name, coming.size)
         with self.database.write() as connection:
             first = _first(connection, identity, key)
@@ -89,8 +89,10 @@ class RawUploads:
                 self.admission.admit_repeated(
                     connection, identity.user, coming, now=now
                 )
-            else:
-                self.admission.admit(connection, identity.user, coming, now=now)
+                return
+            if is_new_name_required:
+                catalog.require_new_name(connection, identity.user, name.text)
+            self.admission.admit(connection, identity.user, coming, now=now)
 
     def cut(self, method: str, path: bytes) -> None:
         """Give back the room of an upload that will never be whole."""

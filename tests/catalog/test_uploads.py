@@ -10,7 +10,12 @@ import pytest
 from gateway.catalog import partials, uploads, users
 from gateway.catalog.partials import Partial
 from gateway.catalog.uploads import Upload
-from gateway.errors import NoSpaceError, OverQuotaError, RepeatedUploadError
+from gateway.errors import (
+    NameTakenError,
+    NoSpaceError,
+    OverQuotaError,
+    RepeatedUploadError,
+)
 from gateway.storage.blobs import BlobStore, new_id
 from gateway.uploads.admission import Admission, Announcement, UploadLimits
 
@@ -45,9 +50,19 @@ def test_an_upload_is_found_again(database: Database, ann: User) -> None:
     with database.read() as connection:
         assert uploads.by_id(connection, upload.id) == upload
         assert uploads.by_idempotency_key(connection, ann, "k") == upload
-        assert uploads.has_name(connection, ann, "a.txt")
-        assert not uploads.has_name(connection, ann, "b.txt")
         assert uploads.by_id(connection, new_id()) is None
+
+
+def test_a_name_is_new_until_there_is_an_upload_of_it(
+    database: Database, ann: User
+) -> None:
+    upload = an_upload(ann)
+    with database.write() as connection:
+        uploads.require_new_name(connection, ann, upload.name)
+        uploads.add(connection, upload)
+        with pytest.raises(NameTakenError):
+            uploads.require_new_name(connection, ann, upload.name)
+        uploads.require_new_name(connection, ann, "b.txt")
 
 
 def test_what_is_stored_is_counted_and_given_back(

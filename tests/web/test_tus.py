@@ -466,52 +466,84 @@ def test_a_creation_that_fails_gives_its_room_back(site: Uploads) -> None:
     assert site.files() == []
 
 
-@pytest.fixture
-def busy(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Have the catalog be busy whenever an upload is to be written down."""
+@dataclass(frozen=True)
+class Fault:
+    """What befalls every upload when it is to be written down, until it is mended."""
+
+    status: int
+    patch: pytest.MonkeyPatch
+
+    def mend(self) -> None:
+        self.patch.undo()
+
+
+@pytest.fixture(
+    params=[
+        pytest.param((CatalogBusyError("locked"), 503), id="busy catalog"),
+        pytest.param((RuntimeError("a fault of ours"), 500), id="fault of ours"),
+    ]
+)
+def fault(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Fault:
+    error, status = request.param
 
     def fail(*_: object, **__: object) -> None:
-        raise CatalogBusyError("locked")
+        raise error
 
     monkeypatch.setattr(Finaliser, "finalise", fail)
-    return monkeypatch
+    return Fault(status, monkeypatch)
 
 
-@pytest.mark.usefixtures("busy")
-def test_a_creation_that_a_busy_catalog_breaks_off_leaves_nothing(
-    site: Uploads,
+def test_a_creation_that_a_fault_breaks_off_leaves_nothing(
+    site: Uploads, fault: Fault
 ) -> None:
     told = {"X_Original_Length": "5", "X_Request_ID": "r", "Upload_Length": "5"}
     site.admit("/tus/", X_Original_Method="POST", **told)
     spooled = site.spool(b"12345")
     refused = site.ask("POST", X_Spool_File=str(spooled), Content_Type=PIECE, **told)
     spooled.unlink()
-    assert (refused.status_code, site.usage().reserved) == (503, 0)
+    assert (refused.status_code, site.usage().reserved) == (fault.status, 0)
     assert site.files() == []
 
 
-def test_a_final_upload_that_a_busy_catalog_breaks_off_gives_its_parts_back(
-    site: Uploads, busy: pytest.MonkeyPatch
+def test_a_final_upload_that_a_fault_breaks_off_gives_its_parts_back(
+    site: Uploads, fault: Fault
 ) -> None:
     part = site.create(3, Upload_Concat="partial")
     site.patch(part, 0, b"abc")
     concat = {"Upload_Concat": f"final;{part}"}
     refused = site.ask("POST", **concat)
-    assert (refused.status_code, site.usage().reserved) == (503, 3)
+    assert (refused.status_code, site.usage().reserved) == (fault.status, 3)
     assert site.files() == ["partials"]
-    busy.undo()
+    fault.mend()
     assert site.ask("POST", **concat).status_code == 201
     assert site.files() == ["blobs"]
 
 
-def test_a_piece_that_a_busy_catalog_breaks_off_is_not_running(
-    site: Uploads, busy: pytest.MonkeyPatch
+def test_a_piece_that_a_fault_breaks_off_is_not_running(
+    site: Uploads, fault: Fault
 ) -> None:
     path = site.create(5)
-    assert site.patch(path, 0, b"12345").status_code == 503
+    assert site.patch(path, 0, b"12345").status_code == fault.status
     assert site.usage().running == 0
-    busy.undo()
+    fault.mend()
     assert "Content-Location" in site.ask("HEAD", path).headers
+
+
+def test_an_upload_is_stored_though_what_is_left_of_it_can_t_be_deleted(
+    site: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = site.create(3, Upload_Concat="partial")
+    site.patch(part, 0, b"abc")
+
+    def fail(_: PartialFile) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(PartialFile, "remove", fail)
+    last = site.patch(site.create(3), 0, b"abc")
+    final = site.ask("POST", Upload_Concat=f"final;{part}")
+    assert [answer.status_code for answer in (last, final)] == [204, 201]
+    assert "Content-Location" in last.headers
+    assert (site.usage().by_user, site.usage().reserved) == (6, 0)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gateway.storage.blobs import BlobStore
+from gateway.web.intake import Intake
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -258,6 +259,17 @@ def test_a_full_disk_is_said_and_leaves_nothing(
     monkeypatch.setattr(BlobStore, "empty", full)
     answer = send(site, body)
     assert (answer.status_code, answer.headers["X-Gateway-Reason"]) == (507, "no-space")
+
+
+@pytest.mark.usefixtures("ann")
+def test_a_fault_keeps_no_room(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(Intake, "_take", fail)
+    assert site.client.get("/_admit", headers=ABOUT).status_code == 204
+    assert send(site, END).status_code == 500
+    assert make_reservations(site) == 0
 
 
 ABOUT = {

@@ -13,6 +13,7 @@ import pytest
 from gateway.catalog import uploads
 from gateway.catalog.tokens import Scope
 from gateway.storage.blobs import BlobStore
+from gateway.uploads.finalise import Finaliser
 from tests.web.letterbox import a_letterbox, a_token
 
 if TYPE_CHECKING:
@@ -112,7 +113,18 @@ def test_a_key_gives_back_an_upload_whose_name_was_to_be_new(ann: Sender) -> Non
     first = ann.put(**only_new)
     again = ann.put(**only_new)
     assert (again.status_code, again.json) == (201, first.json)
+    assert ann.admit(If_None_Match="*") == 412
     assert ann.finish(If_None_Match="*").status_code == 412
+    assert ann.usage().running == 0
+
+
+def test_a_fault_keeps_no_room(ann: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(Finaliser, "finalise", fail)
+    assert ann.put().status_code == 500
+    assert ann.usage().running == 0
 
 
 def test_a_key_gives_back_what_filled_a_drop_link(site: Site) -> None:
