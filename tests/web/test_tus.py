@@ -529,6 +529,19 @@ def test_a_piece_that_a_fault_breaks_off_is_not_running(
     assert "Content-Location" in site.ask("HEAD", path).headers
 
 
+def test_a_piece_that_a_fault_keeps_from_being_added_is_not_running(
+    site: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = site.create(5)
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(PartialFile, "append", fail)
+    assert site.patch(path, 0, b"12345").status_code == 500
+    assert site.usage().running == 0
+
+
 def test_an_upload_is_stored_though_what_is_left_of_it_can_t_be_deleted(
     site: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
