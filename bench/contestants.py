@@ -13,7 +13,7 @@ from itsdangerous import URLSafeTimedSerializer
 
 from bench.gateway import Gateway
 from bench.nginx import SECRET, Nginx
-from bench.processes import HOST, await_socket, free_port, running
+from bench.processes import HOST, free_port, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,19 +86,16 @@ def start_applications(stack: ExitStack, folder: Path, files: Path) -> None:
     """Start what nginx asks; the sockets lie in *folder*."""
     environment = application_environment(files)
     for name in ("flask", "django"):
-        command = gunicorn(f"unix:{folder}/{name}.sock", workers())
-        command.append(f"bench.apps.{name}_app:app")
-        log = folder / f"{name}.log"
-        stack.enter_context(running(command, log, environment=environment))
-        await_socket(f"{folder}/{name}.sock")
+        log, address = folder / f"{name}.log", f"{folder}/{name}.sock"
+        command = [*gunicorn(address, workers()), f"bench.apps.{name}_app:app"]
+        stack.enter_context(serving(command, log, address, environment=environment))
     command = [
         *(sys.executable, "-m", "uvicorn", "bench.apps.starlette_app:app"),
         *("--uds", f"{folder}/starlette.sock", "--workers", str(workers())),
         *("--no-access-log", "--log-level", "warning"),
     ]
-    log = folder / "starlette.log"
-    stack.enter_context(running(command, log, environment=environment))
-    await_socket(f"{folder}/starlette.sock")
+    log, address = folder / "starlette.log", f"{folder}/starlette.sock"
+    stack.enter_context(serving(command, log, address, environment=environment))
 
 
 def application_environment(files: Path) -> dict[str, str]:
@@ -110,8 +107,9 @@ def application_environment(files: Path) -> dict[str, str]:
     }
 
 
-def gunicorn(bind: str, count: int) -> list[str]:
+def gunicorn(address: str | tuple[str, int], count: int) -> list[str]:
     """Return the command of a gunicorn that is run as the gateway's is."""
+    bind = f"unix:{address}" if isinstance(address, str) else "{}:{}".format(*address)
     return [
         *(sys.executable, "-m", "gunicorn", "--bind", bind),
         *("--workers", str(count), "--worker-class", "sync"),
@@ -131,20 +129,12 @@ def _start_rclone(stack: ExitStack, folder: Path, files: Path) -> Callable[[str]
     """Serve *files* as a bucket; return what makes a presigned URL."""
     port, key, secret = free_port(), "AKIDEXAMPLE0123", SECRET
     command = [
-        *(
-            RCLONE_PROGRAM,
-            "serve",
-            "s3",
-            "--config",
-            os.devnull,
-            "--log-level",
-            "ERROR",
-        ),
+        *(RCLONE_PROGRAM, "serve", "s3", "--config", os.devnull),
+        *("--log-level", "ERROR"),
         *("--addr", f"{HOST}:{port}", "--auth-key", f"{key},{secret}"),
         str(files.parent),
     ]
-    stack.enter_context(running(command, folder / "rclone.log"))
-    await_socket((HOST, port))
+    stack.enter_context(serving(command, folder / "rclone.log", (HOST, port)))
     remote = (
         f":s3,provider=Rclone,endpoint='http://{HOST}:{port}',"
         f"access_key_id={key},secret_access_key={secret}:{files.name}"

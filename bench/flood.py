@@ -1,4 +1,4 @@
-"""A flood of ever-new forged links from one client, and a good link from another.
+"""A flood of ever-new forged links from one client, and a good link from others.
 
 Past its share nginx refuses the flooder without asking gunicorn; how many of its
 requests were asked about stands in the access log.
@@ -9,28 +9,37 @@ from __future__ import annotations
 import itertools
 import json
 import secrets
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bench import load, pulse
 from bench.gateway import Gateway
-from bench.rounds import Ratio, ratio, say
+from bench.rounds import Ratio, interleaved, ratio
 from bench.slow import SHORT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from bench.pulse import Pulse
 
-#: Where the visitor and the flooder come from: loopback, both.
-VISITOR = "127.0.0.2"
+#: Where they come from: loopback, all of them.
 FLOODER = "127.0.0.1"
+#: So many that none of them needs more than a client's share.
+VISITORS = [f"127.0.0.{number}" for number in range(2, 10)]
+#: Seconds between two of their requests: so many that the two in each second that
+#: ask gunicorn are well below one per cent.
+PAUSE = 0.001
 CONNECTIONS = 16
-#: Milliseconds between two requests of a connection: some 20 times a client's share.
-DELAY = 4
+NONE, PACED, FAST = "no flood", "at a bounded rate", "as fast as it goes"
+#: What the machine itself makes of a flood: the same, while another gateway has it.
+ELSEWHERE = ", of another gateway"
+#: Milliseconds between two requests of a connection.
+DELAYS = {PACED: 4, FAST: 0}
 FORGED = 50_000
 #: What one client may ask a second, and as many at once when it begins.
 SHARE = 200
@@ -38,79 +47,90 @@ SHARE = 200
 LOG_SECONDS = 0.5
 
 
-@dataclass
-class Flood:
-    """What the visitor met without the flood and with it, and what it came to.
+@dataclass(frozen=True)
+class Met:
+    """What the visitors met, and what came of the flood meanwhile.
 
     ``sent`` and ``asked`` are requests a second of the flooder's: all of them, and
     those that gunicorn had to answer; ``allowed`` is how many that may be.
     """
 
+    visitors: Pulse
+    sent: float = 0
+    asked: float = 0
+    allowed: float = 0
+
+
+@dataclass(frozen=True)
+class Flood:
+    """What was met without the flood and with it, round by round."""
+
     name: str
-    alone: list[Pulse] = field(default_factory=list)
-    beside: list[Pulse] = field(default_factory=list)
-    sent: list[float] = field(default_factory=list)
-    asked: list[float] = field(default_factory=list)
-    allowed: list[float] = field(default_factory=list)
+    without: list[Met]
+    met: list[Met]
 
     @property
     def excess(self) -> Ratio:
         """What gunicorn was asked, relative to what a client may ask."""
-        return ratio(self.asked, self.allowed)
+        return ratio([one.asked for one in self.met], [one.allowed for one in self.met])
 
     @property
     def ratio(self) -> Ratio:
-        """The visitor's p99 during the flood, relative to the one without."""
+        """The visitors' p99 during the flood, relative to the one without."""
         return ratio(
-            [taken.percentile(99) for taken in self.beside],
-            [taken.percentile(99) for taken in self.alone],
+            [one.visitors.percentile(99) for one in self.met],
+            [one.visitors.percentile(99) for one in self.without],
         )
 
 
 def measure(folder: Path, files: Path, *, rounds: int, seconds: float) -> list[Flood]:
     """Measure a flood at a bounded rate, and one as fast as it can be."""
-    results = [Flood("20 times a client's share"), Flood("as fast as it goes")]
     with ExitStack() as stack:
-        server = Gateway.start(
-            stack, folder / "flood", files, GATEWAY_CLIENT_REQUESTS=str(SHARE)
+        share = str(SHARE)
+        server, other = (
+            Gateway.start(stack, folder / name, files, GATEWAY_CLIENT_REQUESTS=share)
+            for name in ("flooded", "spared")
         )
-        for number in range(rounds):
-            for result, delay in zip(results, (DELAY, 0), strict=True):
-                say(f"flood, {result.name}: round {number + 1} of {rounds}")
-                _round(server, result, delay, seconds)
-    return results
+        hot = server.link(SHORT)
+        runners: dict[str, Callable[[], Met]] = {
+            NONE: lambda: Met(_visit(hot, seconds))
+        }
+        for name, delay in DELAYS.items():
+            for where, flooded in (("", server), (ELSEWHERE, other)):
+                runners[name + where] = partial(_met, hot, flooded, delay, seconds)
+        met = interleaved(runners, rounds, "floods")
+    return [Flood(name, met[NONE], each) for name, each in met.items() if name != NONE]
 
 
-def _round(server: Gateway, result: Flood, delay: int, seconds: float) -> None:
-    hot = itertools.repeat(server.link(SHORT))
+def _met(hot: str, server: Gateway, delay: int, seconds: float) -> Met:
+    """Flood *server* while *hot* is visited."""
     forged = [_forged(server) for _ in range(FORGED)]
-    result.alone.append(_visit(hot, seconds))
     logged = server.log_size()
-    made: list[load.Load] = []
-    flooding = threading.Thread(
-        target=lambda: made.append(
-            load.run(
-                forged,
-                connections=CONNECTIONS,
-                seconds=seconds + 0.5,
-                delay=delay,
-                may_refuse=True,
-            )
+    with ThreadPoolExecutor(1) as pool:
+        flooding = pool.submit(
+            load.run,
+            forged,
+            connections=CONNECTIONS,
+            seconds=seconds + 0.5,
+            delay=delay,
+            may_refuse=True,
         )
-    )
-    flooding.start()
-    result.beside.append(_visit(hot, seconds))
-    flooding.join()
+        visitors = _visit(hot, seconds)
+        flood = flooding.result()
     time.sleep(LOG_SECONDS)
-    result.sent.append(made[0].rate)
-    asked = sum(_was_asked(line) for line in server.log_since(logged))
-    result.asked.append(asked / made[0].seconds)
-    result.allowed.append(SHARE + SHARE / made[0].seconds)
+    asked = sum(was_asked(line) for line in server.log_since(logged))
+    return Met(
+        visitors,
+        sent=flood.rate,
+        asked=asked / flood.seconds,
+        allowed=SHARE + SHARE / flood.seconds,
+    )
 
 
-def _visit(hot: itertools.repeat[str], seconds: float) -> Pulse:
-    # Less than a client's share: the visitor is not to be refused.
-    return pulse.take(hot, seconds=seconds, pause=0.01, source=VISITOR)
+def _visit(hot: str, seconds: float) -> Pulse:
+    return pulse.take(
+        itertools.repeat(hot), seconds=seconds, pause=PAUSE, sources=VISITORS
+    )
 
 
 def _forged(server: Gateway) -> str:
@@ -120,7 +140,8 @@ def _forged(server: Gateway) -> str:
     return f"{server.url}/s/{claims}.{mac}/{SHORT}"
 
 
-def _was_asked(line: str) -> bool:
+def was_asked(line: str) -> bool:
+    """Tell whether a line of the log is the flooder's, and gunicorn was asked."""
     if not line.startswith("{"):
         return False
     row = json.loads(line)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import requests
+
 from bench.processes import (
     HOST,
-    await_socket,
     command_line,
     descendants,
     free_port,
-    running,
+    serving,
 )
 from gateway.links import Key, KeyRing, LinkSigner
 
@@ -29,6 +31,9 @@ NO_LIMITS = {
     "GATEWAY_CLIENT_REQUESTS": "1000000",
     "GATEWAY_FREE_SPACE": "0",
 }
+
+
+READY_SECONDS = 30
 
 
 @dataclass
@@ -54,17 +59,24 @@ class Gateway:
         home.mkdir()
         server = cls(home, files, {**NO_LIMITS, **settings})
         command = [sys.executable, "-m", "gateway", "serve"]
-        process = stack.enter_context(
-            running(
+        server.pid = stack.enter_context(
+            serving(
                 [*command, "--bind", f"{HOST}:{server.port}"],
                 home / "log",
+                (HOST, server.port),
                 environment=server.environment,
             )
         )
-        server.pid = process.pid
-        await_socket((HOST, server.port))
-        server.run("--help")
+        server._await_gunicorn()
         return server
+
+    def _await_gunicorn(self) -> None:
+        """Nginx listens first."""
+        deadline = time.monotonic() + READY_SECONDS
+        while not requests.get(f"{self.url}/readyz", timeout=READY_SECONDS).ok:
+            if time.monotonic() > deadline:
+                raise SystemExit(f"{self.home}: not ready within {READY_SECONDS} s")
+            time.sleep(0.05)
 
     @property
     def environment(self) -> dict[str, str]:

@@ -12,7 +12,7 @@ from bench.rounds import Ratio, interleaved, ratio
 from bench.throughput import MIB, Cell
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from bench.contestants import Contestant
 
@@ -40,38 +40,32 @@ def measure(
     contestants: Sequence[Contestant], rounds: int, seconds: float
 ) -> list[Large]:
     """Measure whole downloads and seeks."""
-    ways = {
-        "one download": (1, ""),
-        "16 at a time": (16, ""),
-        "seeks of 1 MiB, 16 viewers": (16, "ranges"),
-    }
+    both = [c for c in contestants if c.name in {BASE, HOT}]
+
+    def compare(
+        what: str, connections: int, asked: Callable[[str], list[str]]
+    ) -> Large:
+        def runner(contestant: Contestant) -> float:
+            [url] = contestant.urls(Cell(SIZE, 1).file)
+            made = load.run(asked(url), connections=connections, seconds=seconds)
+            return made.throughput
+
+        runners = {c.name: lambda c=c: runner(c) for c in both}
+        figures = interleaved(runners, rounds, f"1 GiB, {what}")
+        return Large(what, figures[BASE], figures[HOT])
+
     return [
-        _measure(contestants, what, connections, rounds, seconds, is_whole=not ranges)
-        for what, (connections, ranges) in ways.items()
+        compare("one download", 1, _whole),
+        compare("16 at a time", 16, _whole),
+        compare("seeks of 1 MiB, 16 viewers", 16, _seeks),
     ]
 
 
-def _measure(
-    contestants: Sequence[Contestant],
-    what: str,
-    connections: int,
-    rounds: int,
-    seconds: float,
-    *,
-    is_whole: bool,
-) -> Large:
-    def runner(contestant: Contestant) -> float:
-        [url] = contestant.urls(Cell(SIZE, 1).file)
-        urls = [url] if is_whole else seeks(url)
-        return load.run(urls, connections=connections, seconds=seconds).throughput
-
-    both = [c for c in contestants if c.name in {BASE, HOT}]
-    runners = {c.name: lambda c=c: runner(c) for c in both}
-    figures = interleaved(runners, rounds, f"1 GiB, {what}")
-    return Large(what, figures[BASE], figures[HOT])
+def _whole(url: str) -> list[str]:
+    return [url]
 
 
-def seeks(url: str) -> list[str]:
+def _seeks(url: str) -> list[str]:
     """Return *url* with one Range after the other, the same ones each time."""
     choice = random.Random(1)  # noqa: S311 -- no secret
     starts = [choice.randrange(0, SIZE - PIECE) for _ in range(SEEKS)]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,17 +23,11 @@ SCRIPT = Path(__file__).with_name("load.lua")
 
 @dataclass(frozen=True)
 class Load:
-    """What one run of wrk did.
-
-    ``median`` and ``p99`` are microseconds from a request to its answer's end;
-    ``refused`` counts answers that are neither 2xx nor 3xx.
-    """
+    """What one run of wrk did; ``refused`` are answers that are neither 2xx nor 3xx."""
 
     requests: int
     bytes: int
     microseconds: int
-    median: int
-    p99: int
     refused: int
     broken: int
 
@@ -56,7 +53,6 @@ def run(
     connections: int,
     seconds: float,
     delay: int = 0,
-    headers: Mapping[str, str] | None = None,
     may_refuse: bool = False,
 ) -> Load:
     """Ask for *urls* in turn, for whole or broken *seconds*, on kept connections.
@@ -70,33 +66,42 @@ def run(
     with tempfile.NamedTemporaryFile("w", prefix="gw-", suffix=".paths") as paths:
         paths.writelines(f"{url.removeprefix(base)}\n" for url in urls)
         paths.flush()
-        # wrk knows whole seconds only.
         command = [
-            *("timeout", "--signal=INT", str(seconds)),
             *("wrk", "--threads=1", f"--connections={connections}"),
             *("--duration=3600s", "--timeout=600s", f"--script={SCRIPT}", base),
         ]
-        done = subprocess.run(
-            command,
-            env={
-                "PATH": "/usr/local/bin:/usr/bin:/bin",
-                "BENCH_DELAY": str(delay),
-                "BENCH_HEADERS": "\n".join(
-                    f"{name}: {value}" for name, value in (headers or {}).items()
-                ),
-                "BENCH_PATHS": paths.name,
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    lines = done.stdout.strip().splitlines()
+        environment = {"BENCH_DELAY": str(delay), "BENCH_PATHS": paths.name}
+        said = _interrupted(command, environment, seconds)
+    lines = said.strip().splitlines()
     if not lines or not lines[-1].startswith("{"):
-        raise SystemExit(f"{base}: wrk failed\n{done.stdout}{done.stderr}")
+        raise SystemExit(f"{base}: wrk failed\n{said}")
     load = Load(**json.loads(lines[-1]))
     if load.broken or (load.refused and not may_refuse):
         raise SystemExit(f"{urls[0]}: {load}")
     return load
+
+
+def _interrupted(
+    command: Sequence[str], environment: Mapping[str, str], seconds: float
+) -> str:
+    """Return what a command says that is interrupted after so many seconds.
+
+    wrk itself knows whole seconds only.
+    """
+    with subprocess.Popen(
+        command,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            with suppress(subprocess.TimeoutExpired):
+                return process.communicate(timeout=seconds)[0]
+            process.send_signal(signal.SIGINT)
+            return process.communicate()[0]
+        finally:
+            process.kill()
 
 
 def check(url: str, content: bytes) -> None:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import signal
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.processes import HOST, await_socket, free_port, running
+from bench.processes import HOST, free_port, serving
 from gateway.ops.live_conf import find_nginx
 
 if TYPE_CHECKING:
@@ -86,8 +85,7 @@ class Nginx:
         conf = folder / "nginx.conf"
         conf.write_text(server.conf())
         command = [find_nginx(), "-e", "stderr", "-c", str(conf)]
-        stack.enter_context(running(command, folder / "nginx.log", stop=signal.SIGTERM))
-        await_socket((HOST, server.port))
+        stack.enter_context(serving(command, folder / "nginx.log", (HOST, server.port)))
         return server
 
     def conf(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import time
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
 
 #: Ask and listen here; nothing that is measured leaves this machine.
 HOST = "127.0.0.1"
+#: Seconds in which a process has to serve, and to end.
+_PATIENCE = 60
 
 
 def free_port() -> int:
@@ -27,14 +28,18 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(
+def serving(
     command: Sequence[str],
     log: Path,
+    address: str | tuple[str, int],
     *,
-    stop: signal.Signals = signal.SIGTERM,
     environment: Mapping[str, str] | None = None,
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run *command*, with what it says in *log*, and end it with *stop*."""
+) -> Iterator[int]:
+    """Run *command*, with what it says in *log*, while it is needed.
+
+    Give its process id once somebody listens on *address*: a unix socket's path, or
+    a host and a port.
+    """
     with log.open("ab") as sink:
         process = subprocess.Popen(
             command,
@@ -44,25 +49,27 @@ def running(
             stderr=sink,
         )
     try:
-        yield process
+        if not _listens(process, address):
+            raise SystemExit(f"{command[0]} does not serve:\n{log.read_text()}")
+        yield process.pid
     finally:
-        process.send_signal(stop)
+        process.terminate()
         try:
-            process.wait(60)
-        finally:
+            process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
             process.kill()
+            process.wait()
 
 
-def await_socket(address: str | tuple[str, int], *, seconds: float = 30) -> None:
-    """Wait until somebody listens on a unix socket's path, or a host and port."""
+def _listens(process: subprocess.Popen[bytes], address: str | tuple[str, int]) -> bool:
     family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    deadline = time.monotonic() + _PATIENCE
+    while process.poll() is None and time.monotonic() < deadline:
         with socket.socket(family) as probe:
             if probe.connect_ex(address) == 0:
-                return
+                return True
         time.sleep(0.05)
-    raise SystemExit(f"nobody listens on {address} within {seconds} s")
+    return False
 
 
 def descendants(pid: int) -> list[int]:

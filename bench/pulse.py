@@ -1,8 +1,9 @@
-"""One patient client that asks again and again, and how long it waits."""
+"""Patient clients that ask one after the other, and how long each one waits."""
 
 from __future__ import annotations
 
 import http.client
+import itertools
 import math
 import time
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,16 @@ def take(
     seconds: float,
     pause: float = 0.005,
     patience: float = 5,
-    source: str = "127.0.0.1",
+    sources: Sequence[str] = ("127.0.0.1",),
 ) -> Pulse:
-    """Ask for the next of *urls* every *pause* for *seconds*, from *source*.
+    """Ask for the next of *urls* every *pause* for *seconds*, from *sources* in turn.
 
     Each request has a connection of its own, as a new visitor's would; what is not
     answered within *patience* seconds counts as unanswered.
     """
     waits: list[float] = []
     unanswered = 0
+    places = itertools.cycle(sources)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         parts = urlsplit(next(urls))
@@ -54,14 +56,14 @@ def take(
             parts.hostname or "",
             parts.port,
             timeout=patience,
-            source_address=(source, 0),
+            source_address=(next(places), 0),
         )
         began = time.perf_counter()
         try:
             peer.request("GET", parts.path)
             answer = peer.getresponse()
             answer.read()
-        except OSError:
+        except (OSError, http.client.HTTPException):
             unanswered += 1
         else:
             waits.append(time.perf_counter() - began)

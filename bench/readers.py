@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -44,7 +44,7 @@ def reading(url: str, count: int) -> Iterator[int]:
 
 @dataclass
 class Readers:
-    """Sockets that have sent their request; ``begun`` are those with an answer."""
+    """Sockets that have sent their request; ``begun`` are those that get the file."""
 
     peers: list[socket.socket]
     begun: set[int] = field(default_factory=set)
@@ -76,11 +76,9 @@ class Readers:
     def read(self) -> None:
         """Read a second's bytes from each that has any."""
         for peer in self.peers:
-            try:
-                if peer.recv(RATE):
+            with suppress(OSError):  # there is nothing yet, or nothing any more
+                if peer.recv(RATE).startswith(b"HTTP/1.1 200 "):
                     self.begun.add(peer.fileno())
-            except OSError:
-                continue
 
 
 def _send(peer: socket.socket, request: bytes) -> None:

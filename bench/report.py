@@ -154,24 +154,23 @@ def _lost(pulses: Sequence[Pulse]) -> int:
 
 def _flood(results: Sequence[Flood]) -> str:
     head = [
-        "flood",
-        "sent/s",
-        "asked of gunicorn/s",
-        "p99 alone",
-        "p99 beside",
-        "ratio",
+        *("flood", "sent/s", "asked of gunicorn/s", "p50 alone", "p99 alone"),
+        *("p50 beside", "p99 beside", "p99, ratio"),
     ]
-    rows = [
-        [
-            one.name,
-            digits(statistics.median(one.sent)),
-            digits(statistics.median(one.asked)),
-            _percentile(one.alone, 99),
-            _percentile(one.beside, 99),
-            str(one.ratio),
-        ]
-        for one in results
-    ]
+    rows = []
+    for one in results:
+        without = [met.visitors for met in one.without]
+        beside = [met.visitors for met in one.met]
+        rows.append(
+            [
+                one.name,
+                digits(statistics.median(met.sent for met in one.met)),
+                digits(statistics.median(met.asked for met in one.met)),
+                *(_percentile(without, percent) for percent in (50, 99)),
+                *(_percentile(beside, percent) for percent in (50, 99)),
+                str(one.ratio),
+            ]
+        )
     return table(head, rows)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 Key = TypeVar("Key")
+Figure = TypeVar("Figure")
 #: Seconds in which servers notice that their clients have gone.
 _QUIET = 0.1
 
@@ -44,14 +45,14 @@ def ratio(measured: Sequence[float], base: Sequence[float]) -> Ratio:
 
 
 def interleaved(
-    contestants: Mapping[Key, Callable[[], float]], rounds: int, what: str
-) -> dict[Key, list[float]]:
+    contestants: Mapping[Key, Callable[[], Figure]], rounds: int, what: str
+) -> dict[Key, list[Figure]]:
     """Measure each contestant once a round; return its figures, round by round.
 
     The order is drawn anew each round, and each has a moment of quiet before it: what
     one leaves behind is nobody's in particular.
     """
-    figures: dict[Key, list[float]] = {key: [] for key in contestants}
+    figures: dict[Key, list[Figure]] = {key: [] for key in contestants}
     drawing = random.Random(what)  # noqa: S311 -- the same each time
     for number in range(rounds):
         say(f"{what}: round {number + 1} of {rounds}")

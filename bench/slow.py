@@ -16,13 +16,7 @@ from itsdangerous import URLSafeTimedSerializer
 from bench import contestants, pulse, readers
 from bench.gateway import Gateway
 from bench.nginx import SECRET, Nginx
-from bench.processes import (
-    HOST,
-    await_socket,
-    descendants,
-    free_port,
-    running,
-)
+from bench.processes import HOST, descendants, free_port, serving
 from bench.rounds import Ratio, ratio, say
 
 if TYPE_CHECKING:
@@ -121,8 +115,7 @@ def _behind_nginx(folder: Path, files: Path) -> Iterator[Server]:
     home = folder / "behind"
     home.mkdir()
     with ExitStack() as stack:
-        pid = _flask(stack, home, files, f"unix:{home}/flask.sock")
-        await_socket(f"{home}/flask.sock")
+        pid = _flask(stack, home, files, f"{home}/flask.sock")
         nginx = Nginx.start(stack, home, files)
         pids = [pid, *descendants(pid), *_nginx_pids(home)]
         yield _flask_server("Flask, send_file, behind nginx", nginx.url, pids)
@@ -133,19 +126,19 @@ def _alone(folder: Path, files: Path) -> Iterator[Server]:
     home, port = folder / "alone", free_port()
     home.mkdir()
     with ExitStack() as stack:
-        pid = _flask(stack, home, files, f"{HOST}:{port}")
-        await_socket((HOST, port))
+        pid = _flask(stack, home, files, (HOST, port))
         pids = [pid, *descendants(pid)]
         yield _flask_server("Flask, send_file, alone", f"http://{HOST}:{port}", pids)
 
 
-def _flask(stack: ExitStack, home: Path, files: Path, bind: str) -> int:
-    command = [*contestants.gunicorn(bind, WORKERS), "bench.apps.flask_app:app"]
+def _flask(
+    stack: ExitStack, home: Path, files: Path, address: str | tuple[str, int]
+) -> int:
+    command = [*contestants.gunicorn(address, WORKERS), "bench.apps.flask_app:app"]
     environment = contestants.application_environment(files)
-    process = stack.enter_context(
-        running(command, home / "log", environment=environment)
+    return stack.enter_context(
+        serving(command, home / "log", address, environment=environment)
     )
-    return process.pid
 
 
 def _flask_server(name: str, url: str, pids: list[int]) -> Server:

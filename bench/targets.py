@@ -59,7 +59,7 @@ def targets(report: Report) -> str:
             report.slow[0].ratio,
         ),
         _at_most("flood: asked of gunicorn, of a client's share", 1, flood.excess),
-        _at_most(f"flood, {flood.name}: p99 of a hot link", 2, flood.ratio),
+        _at_most(f"flood {flood.name}: p99 of a hot link", 2, flood.ratio),
         *(
             _at_most(
                 f"a verdict with {max(one.figures):,} {one.what}",

@@ -20,11 +20,12 @@ import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.gateway import Gateway
-from bench.processes import HOST, await_socket, free_port, running
+from bench.processes import HOST, free_port, serving
 from bench.rounds import digits, interleaved, ratio, table
 from gateway.ops.live_conf import find_nginx
 
@@ -58,8 +59,8 @@ class Dav:
             server {{ listen {HOST}:{self.port};
             location / {{ root {self.folder}/dav; dav_methods PUT DELETE; }} }} }}""")
         command = [find_nginx(), "-e", "stderr", "-c", str(conf)]
-        stack.enter_context(running(command, self.folder / "dav.log"))
-        await_socket((HOST, self.port))
+        log = self.folder / "dav.log"
+        stack.enter_context(serving(command, log, (HOST, self.port)))
 
 
 def memory(server: Gateway) -> int:
@@ -103,7 +104,7 @@ def expect(answer: http.client.HTTPResponse, *statuses: int) -> None:
 def dav(server: Dav, file: Path, *, is_synced: bool) -> None:
     """Upload to dav."""
     size = file.stat().st_size
-    expect(send(server.port, "PUT /file.bin", file, 0, size), 201, 204)
+    expect(send(server.port, "PUT /file.bin", file, 0, size), 201)
     if is_synced:
         with (server.folder / "dav" / "file.bin").open("rb") as stored:
             os.fsync(stored.fileno())
@@ -167,8 +168,8 @@ def main() -> None:
         }
         put(gateway, token, file)  # what is loaded once is no growth
         before = memory(gateway)
-        blobs = gateway.home / "data" / "store" / "blobs"
-        speeds = run(contestants, rounds, size, blobs)
+        stored = (server.folder / "dav", gateway.home / "data" / "store" / "blobs")
+        speeds = run(contestants, rounds, size, stored)
         growth = memory(gateway) - before
     print(f"{size // MIB} MiB, {rounds} interleaved rounds, ratios to {BASE}\n")
     rows = [
@@ -180,17 +181,23 @@ def main() -> None:
 
 
 def run(
-    contestants: dict[str, Callable[[], None]], rounds: int, size: int, blobs: Path
+    contestants: dict[str, Callable[[], None]],
+    rounds: int,
+    size: int,
+    stored: tuple[Path, ...],
 ) -> dict[str, list[float]]:
-    """Return each one's MiB a second, round by round."""
+    """Return each one's MiB a second, round by round.
+
+    What they leave in the folders *stored* is deleted, outside of their time.
+    """
 
     def timed(upload: Callable[[], None]) -> float:
         os.sync()  # what the one before left in memory is not this one's to write
         began = time.perf_counter()
         upload()
         seconds = time.perf_counter() - began
-        for stored in blobs.rglob("*.bin"):
-            stored.unlink()
+        for file in chain.from_iterable(folder.rglob("*.bin") for folder in stored):
+            file.unlink()
         return size / MIB / seconds
 
     runners = {

@@ -22,7 +22,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from bench import load
-from bench.processes import HOST, await_socket, free_port, running
+from bench.processes import HOST, free_port, serving
 from bench.rounds import digits, interleaved, ratio, table
 from gateway.links import Key, KeyRing, LinkSigner
 from gateway.ops.live_conf import find_nginx
@@ -100,10 +100,11 @@ def measure(variant: Variant, folder: Path, keys: KeyRing) -> float:
     )
     with ExitStack() as stack:
         settings = environment(folder, keys)
-        stack.enter_context(running(command, folder / "log", environment=settings))
-        await_socket(f"{folder}/sock")
-        stack.enter_context(running(nginx, folder / "log"))
-        await_socket((HOST, port))
+        log = folder / "log"
+        stack.enter_context(
+            serving(command, log, f"{folder}/sock", environment=settings)
+        )
+        stack.enter_context(serving(nginx, log, (HOST, port)))
         return load.run([url], connections=CONNECTIONS, seconds=SECONDS).rate
 
 
