@@ -23,6 +23,7 @@ from bench import (
     growth,
     large,
     plots,
+    processor,
     slow,
     throughput,
     verdicts,
@@ -65,7 +66,7 @@ FULL = Plan(
 QUICK = Plan(
     connections=(16,),
     rounds=3,
-    seconds=0.4,
+    seconds=0.3,
     readers=500,
     slow_rounds=1,
     slow_seconds=2,
@@ -87,9 +88,11 @@ def measure(plan: Plan, folder: Path) -> Report:
         for size in SIZES:
             throughput.check(everyone, files, size)
         results = throughput.measure(everyone, cells, plan.rounds, plan.seconds)
+        spent = processor.measure(everyone, plan.rounds, plan.seconds)
         large_ones = large.measure(everyone, plan.rounds, 2 * plan.seconds)
     return Report(
         throughput=results,
+        processor=spent,
         large=large_ones,
         slow=slow.measure(
             folder,
@@ -117,7 +120,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="gw-bench-") as name:
         report = measure(QUICK if is_quick else FULL, Path(name))
     if is_quick:
-        sys.stdout.write(report.text())
+        sys.stdout.write(report.tables())
         return
     (DOCS / "benchmarks.md").write_text(report.text(), "utf-8")
     plots.throughput(DOCS / "benchmarks" / "throughput.svg", report.throughput, 16)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bench.flood import Flood
     from bench.growth import Growth
     from bench.large import Large
+    from bench.processor import Spent
     from bench.pulse import Pulse
     from bench.slow import Slow
     from bench.throughput import Cell, Result
@@ -34,6 +35,7 @@ class Report:
     """Everything that one run has measured, and how long it took."""
 
     throughput: list[Result]
+    processor: dict[str, list[Spent]]
     large: list[Large]
     slow: list[Slow]
     flood: list[Flood]
@@ -43,22 +45,33 @@ class Report:
     minutes: float
 
     def text(self) -> str:
-        """Return the page."""
+        """Return the page: the tables, and what the full plan's figures mean."""
         template = Template(TEMPLATE.read_text("utf-8"))
         return template.substitute(
+            self._tables(),
             plan=self.plan,
             minutes=f"{self.minutes:.0f}",
             machine=machine.machine(),
             versions=machine.versions(),
-            targets=targets(self),
-            throughput=_throughput(self.throughput),
-            large=_large(self.large),
-            slow=_slow(self.slow),
-            flood=_flood(self.flood),
-            verdicts=_verdicts(self.verdicts),
-            growth=_growth(self.growth),
             workers=str(who.workers()),
         )
+
+    def tables(self) -> str:
+        """Return the tables alone."""
+        text = "\n".join(self._tables().values())
+        return f"{text}\n{self.plan}; {self.minutes:.1f} minutes in all\n"
+
+    def _tables(self) -> dict[str, str]:
+        return {
+            "targets": targets(self),
+            "throughput": _throughput(self.throughput),
+            "processor": _processor(self.processor),
+            "large": _large(self.large),
+            "verdicts": _verdicts(self.verdicts),
+            "slow": _slow(self.slow),
+            "flood": _flood(self.flood),
+            "growth": _growth(self.growth),
+        }
 
 
 def _throughput(results: Sequence[Result]) -> str:
@@ -93,6 +106,27 @@ def _figure(result: Result, name: str) -> str:
 
 def _shown(cell: Cell, figure: float) -> float:
     return figure / MIB if cell.is_large else figure
+
+
+def _processor(figures: dict[str, list[Spent]]) -> str:
+    bare = [spent.all for spent in figures[who.BARE]]
+    rows = [
+        [
+            name,
+            *(
+                digits(statistics.median(each) * 1e6)
+                for each in (
+                    [spent.nginx for spent in one],
+                    [spent.others for spent in one],
+                    [spent.all for spent in one],
+                )
+            ),
+            str(ratio([spent.all for spent in one], bare)),
+        ]
+        for name, one in figures.items()
+    ]
+    what = "4 KiB, us of processor time"
+    return table([what, "nginx", "others", "both", "of an empty view"], rows)
 
 
 def _large(results: Sequence[Large]) -> str:
@@ -187,11 +221,12 @@ def _growth(results: Sequence[Growth]) -> str:
     shown: Callable[[float], str] = lambda seconds: digits(seconds * 1e6)  # noqa: E731
     rows = [
         [
-            f"{count:,} {one.what}",
+            one.what,
+            f"{count:,}",
             shown(statistics.median(one.figures[count])),
             str(relative),
         ]
         for one in results
         for count, relative in one.ratios().items()
     ]
-    return table(["a verdict with", "us", "ratio"], rows)
+    return table(["there are", "how many", "us", "ratio"], rows)

@@ -22,46 +22,46 @@ def targets(report: Report) -> str:
     flood = report.flood[0]
     bare = report.verdicts[verdicts.BARE]
     rows = [
-        _at_least("hot, 4 KiB, of nginx static", 0.6, small.ratio(who.HOT)),
-        _at_least(
+        at_least("hot, 4 KiB, of nginx static", 0.6, small.ratio(who.HOT)),
+        at_least(
             "hot, 4 KiB, of django-sendfile2",
             12,
             small.ratio(who.HOT, who.SENDFILE2),
         ),
-        _at_least(
+        at_least(
             "hot, 4 KiB, of Flask send_file",
             20,
             small.ratio(who.HOT, who.SEND_FILE),
         ),
-        _at_least(
+        at_least(
             "cold, 4 KiB, of an empty Flask view",
             0.9,
             small.ratio(who.COLD, who.BARE),
         ),
-        _at_most(
+        at_most(
             "a verdict in the process, of a bare view",
             2,
             ratio(report.verdicts[verdicts.VERDICT], bare),
         ),
-        _at_most(
+        at_most(
             "the same by Flask, for TTL 0",
             2,
             ratio(report.verdicts[verdicts.DIRECT], bare),
         ),
-        _at_least("256 MiB, of nginx static", 0.95, big.ratio(who.HOT)),
+        at_least("256 MiB, of nginx static", 0.95, big.ratio(who.HOT)),
         *(
-            _at_least(f"1 GiB, {one.what}, of nginx static", 0.95, one.ratio)
+            at_least(f"1 GiB, {one.what}, of nginx static", 0.95, one.ratio)
             for one in report.large
         ),
-        _at_most(
+        at_most(
             f"{report.slow[0].readers:,} slow readers: p99 of new verdicts",
             2,
             report.slow[0].ratio,
         ),
-        _at_most("flood: asked of gunicorn, of a client's share", 1, flood.excess),
-        _at_most(f"flood {flood.name}: p99 of a hot link", 2, flood.ratio),
+        at_most("flood: asked of gunicorn, of a client's share", 1, flood.excess),
+        at_most(f"flood {flood.name}: p99 of a hot link", 2, flood.ratio),
         *(
-            _at_most(
+            at_most(
                 f"a verdict with {max(one.figures):,} {one.what}",
                 1.1,
                 one.ratios()[max(one.figures)],
@@ -72,19 +72,21 @@ def targets(report: Report) -> str:
     return table(["what", "target", "measured", ""], rows)
 
 
+def at_least(what: str, target: float, measured: Ratio) -> list[str]:
+    """Return the row of a target that the median has to reach."""
+    met = "met" if measured.median >= target else "missed"
+    return [what, f"at least {target:g}", str(measured), met]
+
+
+def at_most(what: str, target: float, measured: Ratio) -> list[str]:
+    """Return the row of a target that the median may not pass."""
+    met = "met" if measured.median <= target else "missed"
+    return [what, f"at most {target:g}", str(measured), met]
+
+
 def _cell(report: Report, size: int, connections: int) -> Result:
     return next(
         one
         for one in report.throughput
         if (one.cell.size, one.cell.connections) == (size, connections)
     )
-
-
-def _at_least(what: str, target: float, measured: Ratio) -> list[str]:
-    met = "met" if measured.median >= target else "missed"
-    return [what, f"at least {target:g}", str(measured), met]
-
-
-def _at_most(what: str, target: float, measured: Ratio) -> list[str]:
-    met = "met" if measured.median <= target else "missed"
-    return [what, f"at most {target:g}", str(measured), met]

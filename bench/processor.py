@@ -1,0 +1,70 @@
+"""Whose processor time an answer takes: nginx's, or that of what it asks."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench import load
+from bench.contestants import BARE, BASE, COLD, HOT, SEND_FILE, SENDFILE2, UNKEPT
+from bench.processes import command_line, descendants
+from bench.rounds import interleaved
+from bench.throughput import KIB, Cell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.contestants import Contestant
+
+WHO = (BASE, HOT, COLD, UNKEPT, BARE, SEND_FILE, SENDFILE2)
+CELL = Cell(4 * KIB, 16)
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds of processor time, in user space and in the kernel."""
+
+    nginx: float
+    others: float
+
+    @property
+    def all(self) -> float:
+        """The sum of both."""
+        return self.nginx + self.others
+
+
+def measure(
+    contestants: Sequence[Contestant], rounds: int, seconds: float
+) -> dict[str, list[Spent]]:
+    """Return what an answer of each takes, round by round."""
+
+    def runner(contestant: Contestant) -> Spent:
+        urls = contestant.urls(CELL.file)
+        before = _spent()
+        made = load.run(urls, connections=CELL.connections, seconds=seconds)
+        after = _spent()
+        return Spent(
+            (after.nginx - before.nginx) / made.requests,
+            (after.others - before.others) / made.requests,
+        )
+
+    runners = {c.name: lambda c=c: runner(c) for c in contestants if c.name in WHO}
+    return interleaved(runners, rounds, "processor time")
+
+
+def _spent() -> Spent:
+    """Return what everything that was started here has taken so far."""
+    nginx = others = 0.0
+    for pid in descendants(os.getpid()):
+        # The name in brackets may have blanks; user's and kernel's ticks are the
+        # twelfth and thirteenth after it.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        seconds = sum(map(int, fields[11:13])) / _TICKS
+        if command_line(pid).startswith("nginx:"):
+            nginx += seconds
+        else:
+            others += seconds
+    return Spent(nginx, others)
