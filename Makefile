@@ -41,8 +41,8 @@ format: $(VENV)/.dev  ## format the code
 requirements: $(VENV)/.dev  ## pin the newest releases, with hashes
 	deploy/pin-requirements.sh
 
-clean:  ## remove what make made
-	rm -rf $(VENV) gateway/web/static/vendor node_modules var .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean:  ## remove what make made; var/, with keys and uploads, stays
+	rm -rf $(VENV) gateway/web/static/vendor node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@deploy/install-packages.sh python3-venv

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 class RedactingLogger(Logger):  # type: ignore[misc]
     """Writes one redacted stream on stderr.
 
-    With the same as its setting ``logconfig_dict`` gunicorn would put together what
-    an access log says of each request, 10 us long, and then not log it.
+    Were the same configuration given as gunicorn's setting ``logconfig_dict``, it
+    would put together what an access log says of each request, which takes 10 us,
+    and then not log it.
     """
 
     def setup(self, cfg: Config) -> None:

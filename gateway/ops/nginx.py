@@ -1,7 +1,7 @@
 """Rendering nginx's configuration from its templates.
 
 The templates use ``${NAME}``; in the container ``envsubst`` fills them
-(``nginx/entrypoint.sh``), here ``fill`` does.  A test holds that both give the
+(``nginx/render.sh``), here ``fill`` does.  A test holds that both give the
 same text.
 """
 

@@ -1,7 +1,7 @@
 """What nginx tells of a body that it has spooled: never a byte of it.
 
-The names of the headers stand in ``nginx/snippets/ask.conf``; a client can set
-none of them.
+The names of the headers stand in ``nginx/snippets/facts.conf`` and ``spool.conf``; a
+client can set none of them.
 """
 
 from __future__ import annotations

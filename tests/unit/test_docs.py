@@ -93,10 +93,27 @@ def test_every_command_stands_in_the_readme() -> None:
 
 def test_every_reason_in_the_log_is_explained() -> None:
     operations = (DOCS / "operations.md").read_text()
-    reasons = {cls.reason for cls in _below(RefusedError) if "reason" in vars(cls)} - {
-        "link"
-    }
+    # What has subclasses is never raised itself.
+    reasons = {cls.reason for cls in _below(RefusedError) if not cls.__subclasses__()}
     assert {reason for reason in reasons if f"`{reason}" not in operations} == set()
+
+
+def test_every_fact_of_what_is_not_served_is_explained() -> None:
+    operations = (DOCS / "operations.md").read_text()
+    code = "".join(path.read_text() for path in (ROOT / "gateway").rglob("*.py"))
+    facts = set(re.findall(r'\bNotServableError\("([a-z0-9-]+)"\)', code))
+    assert "no-part" in facts
+    assert {fact for fact in facts if f":{fact}`" not in operations} == set()
+
+
+@pytest.mark.parametrize("page", ["operations.md", "nginx.md"], ids=str)
+def test_what_pages_need_from_npm_is_taken_before_they_are_installed(page: str) -> None:
+    text = (DOCS / page).read_text()
+    typed = re.findall(
+        r"^ *(deploy/take-scripts\.sh|\.venv/bin/pip .* \.$)", text, re.MULTILINE
+    )
+    assert typed[0] == "deploy/take-scripts.sh"
+    assert len(typed) == 2
 
 
 @pytest.mark.parametrize(
