@@ -205,6 +205,7 @@ def one_round(
         lambda: all(uploader.acknowledged for uploader in uploaders),
         what="an upload of each is acknowledged",
     )
+    wait_until(lambda: piecewise.unfinished, what="a piece is on its way")
     pause = threading.Event()
     pause.wait(rng.uniform(0, 0.6))
     for name in rng.choice([["gunicorn"], ["nginx"], ["gunicorn", "nginx"]]):
@@ -212,7 +213,9 @@ def one_round(
     for uploader in uploaders:
         uploader.is_over.set()
     # One that dies is the end of the other; the service manager starts anew.
-    wait_until(lambda: stack.process.poll() is not None, what="the gateway ends")
+    wait_until(
+        lambda: stack.process.poll() is not None, seconds=30, what="the gateway ends"
+    )
     for uploader in uploaders:
         uploader.join()
     stack.start()

@@ -123,7 +123,11 @@ class Stack(ABC):
         }
 
     def put(self, path: str, content: bytes = b"content\n") -> Path:
-        """Put a file into the tree; in one step, as a deployment would."""
+        """Put a file into the tree; in one step, as a deployment would.
+
+        (!) nginx keeps what it has sent open until the clock's second turns: a file
+            that was asked for before may be sent as it was.
+        """
         target = self.files / path
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh = self.home / "fresh"
@@ -319,11 +323,17 @@ class NativeStack(Stack):
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        wait_until(
-            lambda: self.log_has("Serving") or self.process.poll() is not None,
-            what="the gateway says that it serves",
-        )
-        assert self.process.poll() is None, self.log()
+        try:
+            wait_until(
+                lambda: self.log_has("Serving") or self.process.poll() is not None,
+                seconds=30,
+                what="the gateway says that it serves",
+            )
+            assert self.process.poll() is None, self.log()
+        except BaseException:
+            self.process.kill()  # its children end with it
+            self.process.wait()
+            raise
 
     def stop(self) -> None:
         self.close_shell()

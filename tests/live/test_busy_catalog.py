@@ -80,4 +80,4 @@ def test_signed_urls_go_on_meanwhile(busy_stack: NativeStack) -> None:
     with kept_catalog(busy_stack):
         answer = busy_stack.ask(url)
     assert (answer.status_code, answer.content) == (200, b"content")
-    assert answer.elapsed.total_seconds() < 2
+    assert answer.elapsed.total_seconds() < 4  # a busy catalog is waited for 5 s

@@ -7,12 +7,13 @@ import os
 import re
 import time
 from datetime import UTC, datetime, timedelta
+from secrets import token_hex
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import pytest
 
-from tests.live.stack import ALWAYS, ORIGIN
+from tests.live.stack import ALWAYS, ORIGIN, OWN
 
 if TYPE_CHECKING:
     from tests.live.stack import Stack
@@ -23,9 +24,10 @@ GIB = 1 << 30
 
 @pytest.fixture
 def letters(stack: Stack) -> str:
-    """Return the signed URL of the alphabet."""
-    stack.put("ranges/letters.bin", ALPHABET)
-    return stack.sign("ranges/letters.bin")
+    """Return the signed URL of the alphabet, of a file that nobody has asked for."""
+    path = f"{token_hex(4)}/letters.bin"
+    stack.put(path, ALPHABET)
+    return stack.sign(path)
 
 
 def test_a_signed_url_delivers_the_file(stack: Stack) -> None:
@@ -41,10 +43,9 @@ def test_head_answers_as_get_does_but_without_the_body(
 ) -> None:
     get = stack.ask(letters)
     head = stack.ask(letters, "HEAD")
-    vary = {"Date", "X-Request-ID"}
     assert head.content == b""
-    assert {k: v for k, v in head.headers.items() if k not in vary} == {
-        k: v for k, v in get.headers.items() if k not in vary
+    assert {k: v for k, v in head.headers.items() if k not in OWN} == {
+        k: v for k, v in get.headers.items() if k not in OWN
     }
 
 
@@ -281,7 +282,7 @@ def test_a_rate_holds_the_delivery_back(stack: Stack) -> None:
     assert len(answer.content) == 300_000
     # nginx sends the first second's share at once: two more seconds are due.
     assert took > 1.5
-    assert answer.elapsed < timedelta(seconds=1)
+    assert answer.elapsed.total_seconds() < took / 2
 
 
 @pytest.mark.parametrize(

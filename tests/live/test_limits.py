@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 #: Well over GATEWAY_CLIENT_REQUESTS and as many at once.
 FLOOD = 900
+STYLE = "/static/style.css"
 
 
 def flood(
@@ -30,11 +31,16 @@ def flood(
     accept: str = "*/*",
     target: str = "/s/forged/x",
 ) -> list[bytes]:
-    """Ask for what is not there, one after the other, on one connection."""
+    """Ask FLOOD times, one after the other, on one connection; *target* in the end.
+
+    The first half asks for what nginx has by itself: verdicts may be slower than the
+    rate that is allowed.
+    """
     requests_sent = [
-        f"GET {target} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n"
+        f"GET {STYLE if number < FLOOD // 2 else target} HTTP/1.1\r\n"
+        f"Host: localhost\r\nAccept: {accept}\r\n"
         f"X-Forwarded-For: {client}\r\nOrigin: {ORIGIN}\r\n"
-        for client in clients
+        for number, client in enumerate(clients)
     ]
     requests_sent[-1] += "Connection: close\r\n"
     answer = stack.raw(("\r\n".join(requests_sent) + "\r\n").encode())
@@ -42,7 +48,7 @@ def flood(
 
 
 def refusals_in_the_log(stack: Stack, client: str) -> list[dict[str, object]]:
-    rows = [json.loads(row) for row in stack.log().splitlines() if client in row]
+    rows = [row for row in stack.logged() if row["client"] == client]
     return [row for row in rows if row["status"] == 429]
 
 
@@ -56,8 +62,8 @@ def test_a_flood_of_forged_links_is_refused_unasked(stack: Stack) -> None:
     )
     asked = {row["verdict_seconds"] for row in refusals_in_the_log(stack, flooder)}
     assert len(answers) == FLOOD
-    assert b"Retry-After: 5\r\n" in over[0]
-    assert b"Too many requests" in over[0]
+    assert b"Retry-After: 5\r\n" in over[-1]
+    assert b"Too many requests" in over[-1]
     assert asked <= {"", "-"}
 
 
@@ -67,7 +73,7 @@ def test_a_flood_of_forged_links_is_refused_unasked(stack: Stack) -> None:
 def test_a_flood_for_what_is_internal_is_counted_too(stack: Stack, target: str) -> None:
     answers = flood(stack, [fresh_client()] * FLOOD, target=target)
     assert len(answers) == FLOOD
-    assert any(answer.startswith(b"HTTP/1.1 429") for answer in answers)
+    assert any(a.startswith(b"HTTP/1.1 429") for a in answers[FLOOD // 2 :])
 
 
 def test_a_flood_of_one_client_leaves_the_others_alone(stack: Stack) -> None:
@@ -101,7 +107,7 @@ def test_clients_that_hang_up_are_counted_too(stack: Stack) -> None:
 def test_a_program_over_its_share_gets_problem_json(stack: Stack) -> None:
     answers = flood(stack, [fresh_client()] * FLOOD, accept="application/json")
     head, _, body = next(
-        answer for answer in answers if answer.startswith(b"HTTP/1.1 429")
+        answer for answer in reversed(answers) if answer.startswith(b"HTTP/1.1 429")
     ).partition(b"\r\n\r\n")
     problem = json.loads(re.search(rb"\{.*\}", body)[0])  # type: ignore[index]
     assert b"Content-Type: application/problem+json\r\n" in head
@@ -111,7 +117,7 @@ def test_a_program_over_its_share_gets_problem_json(stack: Stack) -> None:
 
 def test_a_refused_client_gets_every_promised_header(stack: Stack) -> None:
     answers = flood(stack, [fresh_client()] * FLOOD)
-    refused = next(a for a in answers if a.startswith(b"HTTP/1.1 429"))
+    refused = next(a for a in reversed(answers) if a.startswith(b"HTTP/1.1 429"))
     head, _, page = refused.partition(b"\r\n\r\n")
     headers = email.message_from_bytes(head.partition(b"\r\n")[2])
     assert {name: headers[name] for name in ALWAYS} == ALWAYS

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,7 +68,8 @@ class Copy:
             )
             return self._curl(log.read_text()) + log.read_text()
         finally:
-            os.killpg(make.pid, signal.SIGINT)
+            with suppress(ProcessLookupError):  # it has ended by itself
+                os.killpg(make.pid, signal.SIGINT)
             make.wait(30)
 
     def _curl(self, said: str) -> str:
@@ -93,6 +95,7 @@ def copy() -> Iterator[Copy]:
     shutil.rmtree(here.home)
 
 
+@pytest.mark.timeout(600)
 def test_one_word_serves_and_prints_a_link_that_works(copy: Copy) -> None:
     """The second start installs nothing and makes nothing."""
     first, second = copy.run(), copy.run()

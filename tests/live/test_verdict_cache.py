@@ -6,6 +6,7 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -94,14 +95,21 @@ def test_every_method_range_query_and_condition_shares_one_verdict(
     assert verdicts(kept, client, 7) == [*["HIT"] * 5, "MISS", "MISS"]
 
 
-def test_a_crowd_at_a_new_link_is_one_question(kept: NativeStack, url: str) -> None:
+def test_a_crowd_at_a_new_link_is_one_question(kept: NativeStack) -> None:
     """Or two: what is asked for once is not worth keeping."""
-    client = fresh_client()
-    start_of_a_second()
-    assert kept.send(url, client=client).status_code == 200
-    assert crowd(kept, url, client=client) == {200}
-    seen = verdicts(kept, client, CROWD + 1)
-    assert seen.count("HIT") >= CROWD // 2
+
+    def asks_as_one() -> bool:
+        # (!) Those that wait for longer than 20 ms ask, too.
+        client = fresh_client()
+        new = kept.sign("v/crowd.txt", name=token_hex(4))
+        start_of_a_second()
+        assert kept.send(new, client=client).status_code == 200
+        assert crowd(kept, new, client=client) == {200}
+        seen = verdicts(kept, client, CROWD + 1)
+        return seen.count("HIT") >= CROWD // 2
+
+    kept.put("v/crowd.txt")
+    wait_until(asks_as_one, what="a crowd is one question")
 
 
 def test_a_hot_link_that_is_revoked_is_dead_within_the_time(
@@ -112,7 +120,7 @@ def test_a_hot_link_that_is_revoked_is_dead_within_the_time(
 
         def keep_asking() -> list[int]:
             statuses = []
-            while not revoked or time.time() < over + 1:
+            while not revoked or time.time() < over + 2:
                 asked = time.time()
                 status = kept.send(url).status_code
                 statuses += [status] if revoked and asked > over else []
@@ -120,9 +128,11 @@ def test_a_hot_link_that_is_revoked_is_dead_within_the_time(
 
         over = float("inf")
         asking = [pool.submit(keep_asking) for _ in range(2)]
-        kept.gateway("revoke", url)
-        over = time.time() + TTL
-        revoked = True
+        try:
+            kept.gateway("revoke", url)
+        finally:  # or they would ask for ever
+            over = time.time() + TTL
+            revoked = True
         late = [status for each in asking for status in each.result()]
     assert set(late) == {410}
 
@@ -161,7 +171,7 @@ def test_a_link_begins_when_it_is_to_although_it_was_refused_before(
 ) -> None:
     kept.put("v/early.txt")
     # Forgiven for a minute before: a clock that runs ahead.
-    begin = int(time.time()) + 2
+    begin = int(time.time()) + 5
     url = kept.sign("v/early.txt", not_before=datetime.fromtimestamp(begin + 60, UTC))
     assert crowd(kept, url) == {403}
     wait_until(lambda: time.time() >= begin, what="its time has come")
@@ -229,8 +239,8 @@ def _files(stack: NativeStack) -> list[Path]:
 
 
 def test_no_client_can_ask_for_the_verdict_itself(kept: NativeStack, url: str) -> None:
-    bound = kept.sign("v/bound.txt", networks=["192.0.2.0/24"])
-    kept.put("v/bound.txt", b"kept\n")
+    bound = kept.sign("v/bound-too.txt", networks=["192.0.2.0/24"])
+    kept.put("v/bound-too.txt", b"kept\n")
     headers = {"X-Verdict": "asked"}
     answers = [
         kept.send(url, headers=headers),
