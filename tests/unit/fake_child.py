@@ -1,6 +1,6 @@
-"""A tiny stand-in for gunicorn and nginx, which does as it is told by signals.
+"""A tiny stand-in for a supervised process, which does as it is told by signals.
 
-Its file's name says which of the two it is.  It reads its orders from the JSON
+Its file's name says which of them it is.  It reads its orders from the JSON
 file that ``ORDERS`` names; all that befalls it goes to the file ``EVENTS``.
 """
 
@@ -13,12 +13,13 @@ import socket
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from types import FrameType
 
-NAME = Path(sys.argv[0]).stem
+#: The command ``gateway housekeep`` is ``gateway.py``.
+NAME = Path(sys.argv[0]).stem.replace("gateway", "housekeeper")
 ORDERS = json.loads(Path(os.environ["ORDERS"]).read_text())
 ORDER = ORDERS[NAME]
 
@@ -74,6 +75,8 @@ def serve() -> None:
     note("started")
     if ORDER["exits"] is not None:
         sys.exit(ORDER["exits"])
+    if NAME == "housekeeper":
+        rest()
     with listen() as server:
         while True:
             peer, _ = server.accept()
@@ -85,6 +88,10 @@ def work() -> None:
     """Be a worker that hangs: it outlives its master, and no signal ends it."""
     ORDER["ends_on"] = []
     note("started")
+    rest()
+
+
+def rest() -> NoReturn:
     while True:
         signal.pause()
 

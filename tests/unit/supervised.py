@@ -30,7 +30,8 @@ def main(home: Path) -> int:
 
     supervisor = Supervisor(
         conf=LiveConf(home / "conf", render),
-        environment=dict(os.environ),
+        # There, and for the children alone, `python -m gateway` is a fake, too.
+        environment={**os.environ, "PYTHONPATH": str(home / "bin")},
         socket=Path(orders["socket"]),
         address=("127.0.0.1", orders["port"]),
         grace=orders["grace"],

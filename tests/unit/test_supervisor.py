@@ -1,4 +1,4 @@
-"""Two children, one service: how they start, are watched, and are stopped."""
+"""Three children, one service: how they start, are watched, and are stopped."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 FAKE = Path(__file__).with_name("fake_child.py")
-BOTH = ("nginx", "gunicorn")
+ALL = ("nginx", "gunicorn", "housekeeper")
 
 #: Seconds that stopping may last beyond its grace: two for each child that has to
 #: be killed, and some for a slow machine.
@@ -50,6 +50,7 @@ class Supervised:
         text = FAKE.read_text()
         (self.home / "bin").mkdir()
         (self.home / "bin" / "gunicorn.py").write_text(text)
+        (self.home / "bin" / "gateway.py").write_text(text)
         nginx = self.home / "bin" / "nginx"
         nginx.write_text(f"#!{sys.executable}\n{text}")
         nginx.chmod(0o755)
@@ -58,8 +59,7 @@ class Supervised:
             "socket": str(self.home / "sock"),
             "grace": 10,
             "start_seconds": 20,
-            "nginx": dict(OBEDIENT),
-            "gunicorn": dict(OBEDIENT),
+            **{name: dict(OBEDIENT) for name in ALL},
         }
 
     def launch(self) -> None:
@@ -72,11 +72,11 @@ class Supervised:
         ):
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.unit.supervised", str(self.home)],
-                cwd=ROOT,
+                cwd=self.home,
                 env={
                     **os.environ,
                     "PATH": f"{self.home / 'bin'}:{os.environ['PATH']}",
-                    "PYTHONPATH": str(self.home / "bin"),
+                    "PYTHONPATH": str(ROOT),
                     "ORDERS": str(self.home / "orders"),
                     "EVENTS": str(self.home / "events"),
                 },
@@ -85,10 +85,13 @@ class Supervised:
             )
 
     def start(self) -> None:
-        """Start the supervisor and wait until it is ready."""
+        """Start the supervisor and wait until it and its children are ready."""
         self.launch()
         wait_until(
-            lambda: "ready" in self.out() or self.process.poll() is not None,
+            lambda: (
+                ("ready" in self.out() and all(map(self.pids, ALL)))
+                or self.process.poll() is not None
+            ),
             what="it is ready or has ended",
         )
         assert self.process.poll() is None, self.err()
@@ -123,7 +126,7 @@ class Supervised:
 
     def left(self) -> list[int]:
         """Return the ids of those that still run."""
-        return [pid for name in BOTH for pid in self.pids(name) if runs(pid)]
+        return [pid for name in ALL for pid in self.pids(name) if runs(pid)]
 
     def close(self) -> None:
         self.process.kill()
@@ -152,20 +155,21 @@ def supervised() -> Iterator[Supervised]:
 # watching
 
 
-@pytest.mark.parametrize(("victim", "other"), [BOTH, BOTH[::-1]], ids=BOTH)
-def test_when_one_dies_the_other_is_drained(
-    supervised: Supervised, victim: str, other: str
+@pytest.mark.parametrize("victim", ALL, ids=str)
+def test_when_one_dies_the_others_are_drained(
+    supervised: Supervised, victim: str
 ) -> None:
-    """Half a service is none: the status is 1, and the log names who died."""
+    """Part of a service is none: the status is 1, and the log names who died."""
     supervised.start()
     os.kill(supervised.pids(victim)[0], signal.SIGKILL)
     assert supervised.wait() == 1
     assert f"gateway: {victim} ended with status -9; stopping" in supervised.err()
-    assert f"{other} ended" in supervised.events()
+    others = {f"{name} ended" for name in ALL if name != victim}
+    assert others <= set(supervised.events())
     assert supervised.left() == []
 
 
-@pytest.mark.parametrize("victim", BOTH, ids=str)
+@pytest.mark.parametrize("victim", ALL, ids=str)
 def test_an_end_with_status_0_is_an_end_too(
     supervised: Supervised, victim: str
 ) -> None:
@@ -183,28 +187,30 @@ def test_an_end_with_status_0_is_an_end_too(
 @pytest.mark.parametrize(
     "number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name
 )
-def test_a_signal_drains_both_and_is_status_0(
+def test_a_signal_drains_all_and_is_status_0(
     supervised: Supervised, number: signal.Signals
 ) -> None:
     """Each gets the signal that means a gentle end to it, and none is left."""
     supervised.start()
     assert supervised.stop(number) == 0
-    assert "nginx SIGQUIT" in supervised.events()
-    assert "gunicorn SIGTERM" in supervised.events()
+    told = {"nginx SIGQUIT", "gunicorn SIGTERM", "housekeeper SIGTERM"}
+    assert told <= set(supervised.events())
     assert supervised.left() == []
     assert supervised.err() == ""
 
 
-def test_nginx_ends_before_gunicorn_is_told(supervised: Supervised) -> None:
+def test_they_end_one_after_the_other(supervised: Supervised) -> None:
     """Requests that nginx still has are still answered by gunicorn."""
+    supervised.orders["housekeeper"]["after"] = 0.5
     supervised.orders["nginx"]["after"] = 0.5
     supervised.start()
     assert supervised.stop() == 0
     events = supervised.events()
+    assert events.index("housekeeper ended") < events.index("nginx SIGQUIT")
     assert events.index("nginx ended") < events.index("gunicorn SIGTERM")
 
 
-@pytest.mark.parametrize("slow", BOTH, ids=str)
+@pytest.mark.parametrize("slow", ALL, ids=str)
 def test_a_child_gets_its_grace(supervised: Supervised, slow: str) -> None:
     """Whoever finishes within the bound finishes, and is not killed."""
     supervised.orders[slow]["after"] = 1.5
@@ -225,11 +231,11 @@ def test_a_second_signal_changes_nothing(supervised: Supervised) -> None:
     assert supervised.events().count("gunicorn ended") == 1
 
 
-@pytest.mark.parametrize("stubborn", BOTH, ids=str)
+@pytest.mark.parametrize("stubborn", ALL, ids=str)
 def test_a_child_that_ignores_its_signals_is_killed(
     supervised: Supervised, stubborn: str
 ) -> None:
-    """It gets its grace and no more; the other one still ends in good order."""
+    """It gets its grace and no more; the others still end in good order."""
     supervised.orders["grace"] = 1
     supervised.orders[stubborn]["ends_on"] = []
     supervised.start()
@@ -242,11 +248,11 @@ def test_a_child_that_ignores_its_signals_is_killed(
     assert supervised.left() == []
 
 
-def test_both_ignoring_their_signals_are_killed(supervised: Supervised) -> None:
-    """The grace is one for both together: stopping has one bound."""
+def test_all_ignoring_their_signals_are_killed(supervised: Supervised) -> None:
+    """The grace is one for all together: stopping has one bound."""
     supervised.orders["grace"] = 1
-    supervised.orders["nginx"]["ends_on"] = []
-    supervised.orders["gunicorn"]["ends_on"] = []
+    for name in ALL:
+        supervised.orders[name]["ends_on"] = []
     supervised.start()
     begun = time.monotonic()
     assert supervised.stop() == 0
@@ -277,7 +283,7 @@ def child_of(parent: int, pids: list[int]) -> int:
 # starting
 
 
-@pytest.mark.parametrize("victim", BOTH, ids=str)
+@pytest.mark.parametrize("victim", ["nginx", "gunicorn"])
 def test_a_child_that_does_not_start_is_named(
     supervised: Supervised, victim: str
 ) -> None:
@@ -323,12 +329,10 @@ def test_a_signal_during_the_start_ends_it(
     supervised.orders["start_seconds"] = 600
     supervised.orders["gunicorn"]["answer"] = "HTTP/1.0 503 Not yet\r\n\r\n"
     supervised.launch()
-    wait_until(
-        lambda: all(supervised.pids(name) for name in BOTH), what="both have started"
-    )
+    wait_until(lambda: all(map(supervised.pids, ALL)), what="all have started")
     assert supervised.stop(number) == 0
     assert "ready" not in supervised.out()
-    assert {"nginx ended", "gunicorn ended"} <= set(supervised.events())
+    assert {f"{name} ended" for name in ALL} <= set(supervised.events())
     assert supervised.left() == []
 
 
@@ -342,13 +346,13 @@ def test_a_stale_socket_is_no_hindrance(supervised: Supervised) -> None:
 # reloading
 
 
-def test_a_reload_renders_checks_and_tells_both(supervised: Supervised) -> None:
+def test_a_reload_renders_checks_and_tells_all(supervised: Supervised) -> None:
     """The new configuration is written and checked before anybody reads it."""
     supervised.start()
     supervised.process.send_signal(signal.SIGHUP)
     wait_until(
-        lambda: {"nginx SIGHUP", "gunicorn SIGHUP"} <= set(supervised.events()),
-        what="both are told",
+        lambda: {f"{name} SIGHUP" for name in ALL} <= set(supervised.events()),
+        what="all are told",
     )
     assert supervised.stop() == 0
     events = supervised.events()
