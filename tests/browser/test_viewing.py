@@ -33,3 +33,16 @@ def test_a_pdf_shows_in_its_sandbox(browser: Browser, stack: Stack) -> None:
         lambda: browser.colour_at(650, 450) == RED, seconds=30, what="the page is red"
     )
     assert policy == "sandbox; default-src 'none'"
+
+
+def test_a_page_runs_no_script_that_got_into_it(browser: Browser) -> None:
+    """And says so where every other test sees that nothing broke its policy."""
+    browser.driver.execute_script(
+        """
+        const script = document.createElement('script');
+        script.textContent = 'document.title = "run"';
+        document.body.append(script);
+        """
+    )
+    wait_until(browser.policy_violations, what="the violation is reported")
+    assert browser.driver.title != "run"

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the URL of a database without any table."""
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Give the URL of a database without any table."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/catalog.sqlite3"
+        yield f"sqlite:///{tmp_path}/catalog.sqlite3"
+        return
     server: Server = request.getfixturevalue("postgresql")
-    return server.new_database()
+    with server.new_database() as url:
+        yield url
 
 
 @pytest.fixture

@@ -8,11 +8,15 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from sqlalchemy import create_engine, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Makes a missing server a failure instead of a skip.
 REQUIRED: Final = "REQUIRE_POSTGRESQL"
@@ -56,14 +60,19 @@ class Server:
         """Return SQLAlchemy's URL of one of its databases."""
         return f"postgresql+psycopg://postgres@/{database}?host={self.home}"
 
-    def new_database(self) -> str:
-        """Make an empty database and return SQLAlchemy's URL of it."""
+    @contextmanager
+    def new_database(self) -> Iterator[str]:
+        """Make an empty database and give SQLAlchemy's URL of it; drop it at last."""
         name = f"test{next(_numbers)}"
+        self._execute(f"CREATE DATABASE {name}")
+        yield self.url(name)
+        self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _execute(self, statement: str) -> None:
         engine = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
+            connection.execute(text(statement))
         engine.dispose()
-        return self.url(name)
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._programs / program), "-D", str(self._data), *arguments]

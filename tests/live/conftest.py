@@ -24,8 +24,10 @@ def native_stack() -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def uncached_stack(postgresql: Server) -> Iterator[Stack]:
-    url = postgresql.new_database()
-    with NativeStack(GATEWAY_VERDICT_TTL="0", GATEWAY_DATABASE=url).running() as stack:
+    with (
+        postgresql.new_database() as url,
+        NativeStack(GATEWAY_VERDICT_TTL="0", GATEWAY_DATABASE=url).running() as stack,
+    ):
         yield stack
 
 

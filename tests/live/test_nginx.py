@@ -136,12 +136,18 @@ def delivery_of(location: bytes) -> bytes:
     )
 
 
+def delivery_of_the_asked(line: bytes) -> bytes:
+    """Deliver ``/s/t/PATH`` from the tree, whatever the path is."""
+    if b"/s/" not in line:
+        return NOT_FOUND
+    return delivery_of(b"/_files/" + line.split(b"/t/")[1].split(b" ")[0])
+
+
 def test_a_file_deleted_after_the_verdict_is_a_404_page(nginx: Nginx) -> None:
-    fake = nginx.fake_gunicorn()
-    fake.script = lambda line: (
-        delivery_of(b"/_files/gone.txt") if b"/s/" in line else NOT_FOUND
-    )
-    answer = nginx.get("/s/token/gone.txt")
+    (nginx.files / "there.txt").write_text("there")
+    nginx.fake_gunicorn().script = delivery_of_the_asked
+    assert nginx.get("/s/t/there.txt").text == "there"
+    answer = nginx.get("/s/t/gone.txt")
     assert (answer.status_code, answer.text) == (404, "no such")
 
 
@@ -149,12 +155,10 @@ def test_a_symlink_made_after_the_verdict_is_refused(nginx: Nginx) -> None:
     (nginx.home / "outside.txt").write_text("outside")
     (nginx.files / "swapped.txt").symlink_to(nginx.home / "outside.txt")
     (nginx.files / "folder").symlink_to(nginx.home)
-    fake = nginx.fake_gunicorn()
-    fake.script = lambda line: (
-        delivery_of(b"/_files/" + line.split(b"/t/")[1].split(b" ")[0])
-        if b"/s/" in line
-        else NOT_FOUND
-    )
+    (nginx.files / "own").mkdir()
+    (nginx.files / "own" / "inside.txt").write_text("inside")
+    nginx.fake_gunicorn().script = delivery_of_the_asked
+    assert nginx.get("/s/t/own/inside.txt").text == "inside"
     for path in ("swapped.txt", "folder/outside.txt"):
         assert nginx.get(f"/s/t/{path}").status_code == 404, path
 
@@ -163,17 +167,23 @@ def test_a_location_can_not_reach_beside_the_tree(nginx: Nginx) -> None:
     (nginx.home / "files-secret").mkdir()
     (nginx.home / "files-secret" / "x.txt").write_text("outside")
     (nginx.home / "outside.txt").write_text("outside")
+    (nginx.files / "x.txt").write_text("inside")
     fake = nginx.fake_gunicorn()
+
+    def answer_to(location: bytes) -> requests.Response:
+        fake.script = lambda line: (
+            delivery_of(location) if b"/s/" in line else NOT_FOUND
+        )
+        return nginx.get("/s/token/x.txt")
+
+    assert answer_to(b"/_files/x.txt").text == "inside"
     for location in (
         b"/_files/../outside.txt",
         b"/_files/%2e%2e/outside.txt",
         b"/_files-secret/x.txt",
         b"/_files../outside.txt",
     ):
-        fake.script = lambda line, to=location: (  # type: ignore[misc]
-            delivery_of(to) if b"/s/" in line else NOT_FOUND
-        )
-        answer = nginx.get("/s/token/x.txt")
+        answer = answer_to(location)
         assert "outside" not in answer.text, location
         assert answer.status_code in {404, 503}, location
 

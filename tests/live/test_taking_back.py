@@ -386,8 +386,7 @@ def test_what_has_an_effect_is_asked_once(stack: Stack, admin: dict[str, str]) -
     ]
     ids = [answer.headers["X-Request-ID"] for answer in answers]
     wait_until(lambda: all(map(stack.log_has, ids)), what="the requests are logged")
-    lines = [json.loads(r) for r in stack.log().splitlines() if r.startswith("{")]
-    asked = [line["verdict_seconds"] for line in lines if line["request_id"] in ids]
+    asked = [r["verdict_seconds"] for r in stack.logged() if r["request_id"] in ids]
     assert [answer.status_code for answer in answers] == [400, 404, 404, 404]
     assert len(asked) == 4
     assert not [seconds for seconds in asked if ":" in seconds or "," in seconds]

@@ -364,11 +364,12 @@ def test_one_waits_for_the_other(kept: Kept) -> None:
     def first() -> None:
         with only_one(kept.store, patience=0):
             holds.set()
+            time.sleep(0.3)
             done.append("first")
 
     thread = threading.Thread(target=first)
     thread.start()
-    holds.wait(5)
+    assert holds.wait(5)
     with only_one(kept.store, patience=5):
         done.append("second")
     thread.join()

@@ -99,12 +99,13 @@ def catalog(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     def note(connection: object, _record: object) -> None:
         opened.append(connection)
 
-    event.listen(Engine, "connect", note)
-    yield {"GATEWAY_DATABASE": server.new_database()}
-    event.remove(Engine, "connect", note)
-    # The application keeps some for as long as it lives.
-    for connection in opened:
-        connection.close()
+    with server.new_database() as url:
+        event.listen(Engine, "connect", note)
+        yield {"GATEWAY_DATABASE": url}
+        event.remove(Engine, "connect", note)
+        # The application keeps some for as long as it lives.
+        for connection in opened:
+            connection.close()
 
 
 #: Runs a test on both databases.
