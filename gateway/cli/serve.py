@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import sys
@@ -24,6 +23,7 @@ from gateway.ops.nginx import NginxConf
 from gateway.ops.prepare import make_first_admin, prepare
 from gateway.ops.supervisor import Supervisor
 from gateway.ops.verdict_cache import verdict_cache
+from gateway.storage.locks import try_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,10 +153,6 @@ def _only_one(data: Path) -> Iterator[None]:
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     (data / "run").mkdir(exist_ok=True, mode=0o700)
     with (data / "run" / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SuperviseError(
-                f"another gateway is already serving from {data}"
-            ) from None
+        if not try_lock(lock.fileno()):
+            raise SuperviseError(f"another gateway is already serving from {data}")
         yield

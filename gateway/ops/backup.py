@@ -7,7 +7,6 @@ same folder copies what is new and drops what is gone.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from gateway.catalog.revision import NEWEST
 from gateway.errors import BackupError
 from gateway.ops.manifest import FORMAT, Folder, Manifest, lines
 from gateway.storage import copies
+from gateway.storage.locks import try_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,10 +166,9 @@ class Backup:
 def _alone(root: Path) -> Iterator[None]:
     descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not try_lock(descriptor):
+            raise BackupError(f"another backup into {root} is being made")
         yield
-    except BlockingIOError:
-        raise BackupError(f"another backup into {root} is being made") from None
     finally:
         os.close(descriptor)
 

@@ -6,9 +6,7 @@ moment leaves at most a file without a row, which the next round finds.
 
 from __future__ import annotations
 
-import fcntl
 import os
-import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -16,7 +14,9 @@ from typing import TYPE_CHECKING, Final
 from gateway.catalog import partials, tries, upkeep
 from gateway.errors import HousekeepingError, LockedError
 from gateway.ops import digests, orphans
+from gateway.polling import attempts
 from gateway.storage import leftovers
+from gateway.storage.locks import try_lock
 from gateway.storage.partials import PartialFiles
 
 if TYPE_CHECKING:
@@ -38,24 +38,13 @@ def only_one(store: BlobStore, *, patience: float) -> Iterator[None]:
 
     Raise HousekeepingError when somebody else still holds it then.
     """
-    deadline = time.monotonic() + patience
     descriptor = os.open(store.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        while not _is_locked(descriptor):
-            if time.monotonic() >= deadline:
-                raise HousekeepingError(f"another housekeeper is busy in {store.root}")
-            time.sleep(_LOCK_STEP)
+        if not any(try_lock(descriptor) for _ in attempts(patience, every=_LOCK_STEP)):
+            raise HousekeepingError(f"another housekeeper is busy in {store.root}")
         yield
     finally:
         os.close(descriptor)
-
-
-def _is_locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 @dataclass(frozen=True, kw_only=True)

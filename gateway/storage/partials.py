@@ -10,12 +10,13 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gateway.errors import LockedError, NoSpaceError
+from gateway.polling import attempts
+from gateway.storage.locks import try_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,13 +141,11 @@ class PartialFiles:
         Raise LockedError if somebody else holds it for *seconds* more.
         """
         path = self.path(partial_id)
-        patience = max(1, int(seconds / _POLL_SECONDS))
-        for _ in range(patience):
+        for _ in attempts(seconds, every=_POLL_SECONDS):
             with _opened(path) as descriptor:
-                if _is_locked(descriptor) and _is_at(path, descriptor):
+                if try_lock(descriptor) and _is_at(path, descriptor):
                     yield PartialFile(path, self.store, descriptor)
                     return
-            time.sleep(_POLL_SECONDS)
         raise LockedError
 
 
@@ -168,13 +167,6 @@ def _opened(path: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _is_locked(descriptor: int) -> bool:
-    with suppress(BlockingIOError):
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return False
 
 
 def _is_at(path: Path, descriptor: int) -> bool:

@@ -6,8 +6,9 @@ is still handing over what had come.  A moment's patience saves sending it again
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Final
+
+from gateway.polling import attempts
 
 if TYPE_CHECKING:
     from gateway.uploads.resumable import Resumables
@@ -22,9 +23,6 @@ def wait_for_turn(
     resumables: Resumables, sender: Sender, partial_id: str, *, now: int
 ) -> None:
     """Wait until no request of the upload is on its way, but not for long."""
-    deadline = time.monotonic() + _SECONDS
-    while (
-        resumables.find(sender, partial_id, now=now).turn
-        and time.monotonic() < deadline
-    ):
-        time.sleep(_POLL_SECONDS)
+    for _ in attempts(_SECONDS, every=_POLL_SECONDS):
+        if not resumables.find(sender, partial_id, now=now).turn:
+            return

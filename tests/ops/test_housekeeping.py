@@ -17,6 +17,7 @@ from gateway.errors import CatalogBusyError, HousekeepingError
 from gateway.ops.housekeeping import only_one
 from gateway.storage.blobs import new_id
 from gateway.storage.leftovers import SPOOL_SECONDS
+from gateway.storage.locks import try_lock
 from gateway.storage.partials import PartialFiles
 from tests.live.stack import wait_until
 from tests.ops.conftest import Kept, age
@@ -357,20 +358,26 @@ def test_two_do_not_tidy_one_store_at_once(kept: Kept) -> None:
         pass
 
 
-def test_one_waits_for_the_other(kept: Kept) -> None:
-    holds = threading.Event()
+def test_one_waits_for_the_other(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    holds, refused = threading.Event(), threading.Event()
     done: list[str] = []
+
+    def observed(descriptor: int) -> bool:
+        is_locked = try_lock(descriptor)
+        if not is_locked:
+            refused.set()
+        return is_locked
 
     def first() -> None:
         with only_one(kept.store, patience=0):
             holds.set()
-            time.sleep(0.3)
-            done.append("first")
+            done.append("first" if refused.wait(5) else "nobody waited")
 
+    monkeypatch.setattr("gateway.ops.housekeeping.try_lock", observed)
     thread = threading.Thread(target=first)
     thread.start()
     assert holds.wait(5)
-    with only_one(kept.store, patience=5):
+    with only_one(kept.store, patience=10):
         done.append("second")
     thread.join()
     assert done == ["first", "second"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 
-_GROUND: Final = {"errors"}
+_GROUND: Final = {"errors", "polling"}
 _STORES: Final = {"catalog", "storage", "links", *_GROUND}
 _DECISIONS: Final = {"uploads", "delivery", *_STORES}
 
@@ -28,9 +28,11 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "errors": set(),
     # Where the files beside the package are; imports nothing, so all may ask it.
     "assets": set(),
+    # Waiting; imports nothing.
+    "polling": set(),
     # Where the gateway is reached.
     "address": {"errors"},
-    "links": _GROUND,
+    "links": {"errors"},
     "storage": _GROUND,
     "catalog": _GROUND,
     "delivery": _STORES,
