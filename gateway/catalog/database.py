@@ -17,6 +17,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from gateway.catalog.reserve import CHECKPOINT_PAGES, Reserve
 from gateway.errors import CatalogBusyError, NoSpaceError
+from gateway.polling import attempts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Milliseconds that a writer waits for another one.
 _BUSY_TIMEOUT: Final = 5000
+#: Seconds between two tries to set a new file's mode.
+_MODE_STEP: Final = 0.02
 #: Seconds that PostgreSQL gets to take a connection.
 _CONNECT_TIMEOUT: Final = 5
 #: Milliseconds that it gets to say that it has heard something.
@@ -153,8 +156,8 @@ def _configure_postgresql(connection: Any, _record: object) -> None:  # noqa: AN
 def _configure_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401
     # The driver's own transaction handling begins too late; ours is below.
     connection.isolation_level = None
+    _log_ahead(connection)
     for pragma in (
-        "journal_mode = WAL",
         # In WAL mode NORMAL may lose commits when the power fails.
         "synchronous = FULL",
         "foreign_keys = ON",
@@ -162,6 +165,23 @@ def _configure_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401
         f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Set WAL mode, which a file keeps; raise sqlite3.OperationalError if it can't be.
+
+    Those who set it at once in a new file refuse each other without waiting.
+    """
+    for _ in attempts(_BUSY_TIMEOUT / 1000, every=_MODE_STEP):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            refusal = error
+        else:
+            return
+    raise refusal
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -54,6 +56,26 @@ def test_a_writer_that_waits_too_long_is_told_that_the_catalog_is_busy(
         with pytest.raises(CatalogBusyError), other.write() as second:
             users.set_disabled(second, ann, is_disabled=True)
     other.engine.dispose()
+
+
+def test_the_first_one_to_open_a_new_file_is_waited_for(tmp_path: Path) -> None:
+    """SQLite itself refuses at once: two would wait for each other for ever."""
+    path = tmp_path / "catalog.sqlite3"
+    database = Database.open(f"sqlite:///{path}")
+
+    def mode() -> object:
+        with database.read() as connection:
+            return connection.execute(text("PRAGMA journal_mode")).scalar()
+
+    first = sqlite3.connect(path, isolation_level=None)
+    first.execute("BEGIN IMMEDIATE")
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(mode)
+        with pytest.raises(TimeoutError):
+            asked.result(0.2)
+        first.close()
+        assert asked.result() == "wal"
+    database.engine.dispose()
 
 
 def test_a_verdict_s_look_up_waits_no_longer(
