@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _POLL_SECONDS: Final = 0.05
 _NUDGE_SECONDS: Final = 1.0
 _END_SECONDS: Final = 2.0
+#: For its last words; only who left its process group can still hold the pipe.
+_READ_SECONDS: Final = 10.0
 #: What a log is to hold while it is not read, and for how long it is not.
 _PIPE_BYTES: Final = 1 << 20
 _PAUSE_SECONDS: Final = 0.01
@@ -105,7 +107,7 @@ class Child:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         for reader in self.readers:
-            reader.join(1.0)
+            reader.join(_READ_SECONDS)
 
 
 def _prepare() -> None:

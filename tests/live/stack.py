@@ -33,8 +33,8 @@ ORIGIN: Final = "https://www.example.com"
 #: The stack believes the test's X-Forwarded-For, so that a test can be many clients.
 TRUSTED: Final = "127.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
 CONNECTIONS: Final = 20
-#: What nginx may hold back a line of its log for, and a bit.
-LOG_SECONDS: Final = 0.3
+#: What nginx may hold back a line of its log for, and time to read it.
+LOG_SECONDS: Final = 1.0
 #: What an operator is to hear of: a test lays a file that nginx may not read.
 EXPECTED: Final = re.compile(
     r'\[error\] \S+ \S+ openat\(\) "\S+/r/private\.txt" failed \(13: '
@@ -354,7 +354,7 @@ class NativeStack(Stack):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.wait(20)
-        wait_until(lambda: not any(map(_is_alive, children)), what="all are ended")
+        wait_until(lambda: not any(map(is_alive, children)), what="all are ended")
 
     def kill_processes(self, name: str) -> None:
         """Kill nginx or gunicorn, master and workers."""
@@ -494,7 +494,8 @@ def _descendants(pid: int) -> Iterator[int]:
         yield from _descendants(int(child))
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Tell whether a process runs; one that was not awaited does not."""
     # The status' third field is the state; a zombie holds no file any more.
     return _read(f"/proc/{pid}/stat").rpartition(")")[2].split()[:1] not in ([], ["Z"])
 

@@ -19,7 +19,7 @@ import requests
 
 from gateway.links import Key, KeyRing
 from gateway.ops.probe import probe
-from tests.live.stack import NativeStack, free_port, wait_until
+from tests.live.stack import NativeStack, free_port, is_alive, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +53,7 @@ class Served:
         self.processes.append(process)
         wait_until(
             lambda: "Serving" in self.log() or process.poll() is not None,
+            seconds=30,
             what="it serves or ends",
         )
         return process
@@ -274,7 +275,7 @@ def test_when_one_dies_the_others_are_stopped_and_the_status_says_so(
     os.kill(everyone[victim][0], signal.SIGKILL)
     status = stack.process.wait(20)
     log = stack.log()
-    left = [pid for pids in everyone.values() for pid in pids if _runs(pid)]
+    left = [pid for pids in everyone.values() for pid in pids if is_alive(pid)]
     shutil.rmtree(stack.home)
     assert status == 1
     assert f"{victim} ended" in log
@@ -288,7 +289,7 @@ def test_when_the_supervisor_is_killed_nothing_is_left_behind() -> None:
     everyone = [pid for name in names for pid in stack.processes(name)]
     stack.process.kill()
     stack.process.wait()
-    wait_until(lambda: not any(map(_runs, everyone)), what="all have ended")
+    wait_until(lambda: not any(map(is_alive, everyone)), seconds=30, what="all end")
     shutil.rmtree(stack.home)
 
 
@@ -328,11 +329,3 @@ def test_a_faulty_setting_at_a_reload_changes_nothing() -> None:
     finally:
         stack.stop()
     assert kept == 200
-
-
-def _runs(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"

@@ -37,7 +37,10 @@ def main(home: Path) -> int:
         grace=orders["grace"],
     )
     try:
-        with patch("gateway.ops.supervisor._START_SECONDS", orders["start_seconds"]):
+        with (
+            patch("gateway.ops.supervisor._START_SECONDS", orders["start_seconds"]),
+            patch("gateway.ops.child._END_SECONDS", orders["end_seconds"]),
+        ):
             return supervisor.run(on_ready=lambda: print("ready", flush=True))  # noqa: T201 -- the test waits for it
     except GatewayError as error:
         sys.stderr.write(f"gateway: {error}\n")
