@@ -130,7 +130,8 @@ class _Folder:
 
 
 def _identity(found: os.stat_result) -> tuple[int, ...]:
-    # A rename changes the inode's ctime, as every change of an entry does.
+    # A rename changes the inode's ctime, as every change of an entry does; kernels
+    # before 6.13 in steps of some milliseconds.
     return found.st_dev, found.st_ino, found.st_ctime_ns
 
 

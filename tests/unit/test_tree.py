@@ -14,6 +14,7 @@ import pytest
 from gateway.errors import NotServableError
 from gateway.storage.paths import FilePath
 from gateway.storage.tree import FilesTree
+from tests.live.stack import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -215,11 +216,26 @@ def test_a_swapped_root_counts_from_the_next_request(
     assert after == ("[missing]", "new.txt")
 
 
+def wait_for_a_tick(folder: Path) -> None:
+    """Wait until a change has another ctime than all before; old kernels have few."""
+    probe = folder / "tick"
+    probe.touch()
+    begun = probe.stat().st_ctime_ns
+
+    def has_ticked() -> bool:
+        probe.touch()
+        return probe.stat().st_ctime_ns > begun
+
+    wait_until(has_ticked, what="the file system's clock ticks")
+    probe.unlink()
+
+
 def test_a_root_that_was_moved_is_found_by_its_link(root: Path, tmp_path: Path) -> None:
     """The folder is the same one, its path another."""
     (tmp_path / "current").symlink_to(root)
     tree = FilesTree(tmp_path / "current")
     before = outcome(tree, "sub/deep/report.txt")
+    wait_for_a_tick(tmp_path)
     root.rename(tmp_path / "moved")
     (tmp_path / "current").unlink()
     (tmp_path / "current").symlink_to("moved")
@@ -249,6 +265,7 @@ def test_a_private_folder_that_was_moved_stays_private(root: Path, data: Path) -
     current.symlink_to(data)
     tree = FilesTree(root.parent, current)
     before = outcome(tree, "data/keys")
+    wait_for_a_tick(root.parent)
     data.rename(root.parent / "moved")
     current.unlink()
     current.symlink_to("moved")
