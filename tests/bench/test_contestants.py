@@ -76,7 +76,7 @@ def test_every_contestant_sends_the_file(
 ) -> None:
     file = f"{size_name}.bin"
     urls = field.by_name[name].urls(file)
-    answers = [requests.get(url, headers=PLAIN, timeout=30) for url in urls]
+    answers = [requests.get(url, headers=PLAIN, timeout=60) for url in urls]
     assert {answer.status_code for answer in answers} == {200}
     assert {answer.content for answer in answers} == {(field.files / file).read_bytes()}
 
@@ -99,6 +99,6 @@ def test_a_signature_with_one_letter_changed_opens_nothing(
     place = found.start("mac") + 3
     letter = "a" if url[place] != "a" else "b"
     answer = requests.get(
-        f"{url[:place]}{letter}{url[place + 1 :]}", headers=PLAIN, timeout=30
+        f"{url[:place]}{letter}{url[place + 1 :]}", headers=PLAIN, timeout=60
     )
     assert answer.status_code in {403, 404}

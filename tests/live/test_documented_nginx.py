@@ -47,7 +47,7 @@ class Machine:
         """Type what a page shows; what it left in the background then ends."""
         nginx = f"{find_nginx()} -c {self.root}/etc/nginx/nginx.conf"
         tls = f"{self.root}/etc/nginx/gateway/snippets/tls.conf"
-        ports = f"s/ 443/ {self.port}/; s/:443/:{self.port}/"
+        ports = f"s/ 443 / {self.port} /; s/:443 /:{self.port} /"
         script = "\n".join(
             [
                 nginx,

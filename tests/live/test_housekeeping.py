@@ -32,6 +32,7 @@ def test_it_runs_beside_the_gateway_and_a_reload_wakes_it(stack: Stack) -> None:
     stack.reload()
     wait_until(
         lambda: stack.log().count("housekeeping: digests written down") > before,
+        seconds=60,
         what="the housekeeper has read the upload",
     )
 

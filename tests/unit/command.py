@@ -15,7 +15,7 @@ from typing import Any, Final
 from gateway.links import Claims, Key, KeyRing
 
 SITE: Final = "https://files.example.com"
-NOON: Final = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
+NOON: Final = datetime(2990, 1, 31, 12, 0, tzinfo=UTC)
 HOUR: Final = timedelta(hours=1)
 RING: Final = KeyRing((Key.generate(), Key.generate()))
 

@@ -90,10 +90,10 @@ def test_what_makes_no_sense_is_said(
 
 def test_a_list_is_a_line_for_each(ready: Run) -> None:
     """A person sees whose it is, how many came, until when, and what for."""
-    make(ready, "--expires", "2030-01-31", "--max-uploads", "3", "--title", "Photos")
+    make(ready, "--expires", "2990-01-31", "--max-uploads", "3", "--title", "Photos")
     make(ready, "--no-expiry")
     endless, ending = sorted(ready("drops", "list").out.splitlines(), key=len)
-    assert ending[12:] == "  ann  open  0/3  until 2030-01-31  Photos"
+    assert ending[12:] == "  ann  open  0/3  until 2990-01-31  Photos"
     assert endless[12:].rstrip() == "  ann  open  0  until revoked"
 
 

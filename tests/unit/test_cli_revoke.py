@@ -65,7 +65,7 @@ def upload(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Upload:
         pytest.param(["revoke", "URL", "--path", "a"], id="two"),
         pytest.param(["revoke", "--list", "--path", "a"], id="list of one"),
         pytest.param(["revoke", "--list", "--undo"], id="undo of what"),
-        pytest.param(["revoke", "URL", "--before", "2030-01-31"], id="url before"),
+        pytest.param(["revoke", "URL", "--before", "2990-01-31"], id="url before"),
         pytest.param(["revoke", "--path", "a", "--before", "then"], id="no moment"),
         pytest.param(["sign", "a", "--upload", NOBODY, "--no-expiry"], id="sign both"),
         pytest.param(["sign", "--upload", NOBODY, "--folder", "--no-expiry"], id="dir"),

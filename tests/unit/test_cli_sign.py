@@ -36,13 +36,13 @@ def test_signing_prints_the_url_and_nothing_else(run: Run) -> None:
         pytest.param(["--folder"], "depth", 2, id="folder"),
         pytest.param([], "not_before", None, id="begins-at-once"),
         pytest.param(
-            ["--not-before", "2030-01-31T12:00", "--expires", "2030-02-01"],
+            ["--not-before", "2990-01-31T12:00", "--expires", "2990-02-01"],
             "not_before",
             int(NOON.timestamp()),
             id="not-before",
         ),
         pytest.param(
-            ["--expires", "2030-01-31T12:00"],
+            ["--expires", "2990-01-31T12:00"],
             "expires",
             int(NOON.timestamp()),
             id="expires-at-a-moment",
@@ -109,7 +109,7 @@ def test_an_end_and_no_end_are_wrong_usage(run: Run) -> None:
 def test_signing_prints_json_when_asked(run: Run) -> None:
     """A program gets the URL and all that it says in one object."""
     ran = run(
-        *("sign", "a/b.txt", "--json", "--expires", "2030-01-31T12:00"),
+        *("sign", "a/b.txt", "--json", "--expires", "2990-01-31T12:00"),
         *("--ip", "192.0.2.0/24", "--rate", "9"),
     )
     assert (ran.status, ran.err) == (0, "")
