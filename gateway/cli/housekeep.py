@@ -81,6 +81,7 @@ class _Rounds:
     def run(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         keeper = _keeper(settings.read(embedded=True).settings, self.grace)
+        _say(f"a round every {self.every} seconds")
         swept = float("-inf")
         while not _is_told_to_stop():
             with_sweep = time.monotonic() - swept >= _SWEEP_SECONDS
