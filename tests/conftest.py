@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from argon2 import PasswordHasher
+from sqlalchemy import Pool, event
 
 from tests.catalog.postgres import Server, programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sqlalchemy.engine.interfaces import DBAPIConnection
 
 
 @cache
@@ -46,6 +49,21 @@ def cheap_passwords() -> Iterator[None]:
         cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         patch.setattr("gateway.catalog.users._hasher", cheap)
         yield
+
+
+@pytest.fixture(autouse=True)
+def closed_connections() -> Iterator[None]:
+    """Close what a test's catalogs have open; Python 3.13 warns of what is let go."""
+    opened: list[DBAPIConnection] = []
+
+    def note(connection: DBAPIConnection, _record: object) -> None:
+        opened.append(connection)
+
+    event.listen(Pool, "connect", note)
+    yield
+    event.remove(Pool, "connect", note)
+    for connection in opened:
+        connection.close()
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
-from sqlalchemy import Engine, event
 
 from gateway import settings
 from gateway.app import create_app
@@ -94,18 +93,8 @@ def catalog(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
         yield {}
         return
     server: Server = request.getfixturevalue("postgresql")
-    opened: list[Any] = []
-
-    def note(connection: object, _record: object) -> None:
-        opened.append(connection)
-
     with server.new_database() as url:
-        event.listen(Engine, "connect", note)
         yield {"GATEWAY_DATABASE": url}
-        event.remove(Engine, "connect", note)
-        # The application keeps some for as long as it lives.
-        for connection in opened:
-            connection.close()
 
 
 #: Runs a test on both databases.
