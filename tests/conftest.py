@@ -17,7 +17,7 @@ from tests.catalog.postgres import Server, programs
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.pool import ConnectionPoolEntry
 
 
 @cache
@@ -54,16 +54,17 @@ def cheap_passwords() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def closed_connections() -> Iterator[None]:
     """Close what a test's catalogs have open; Python 3.13 warns of what is let go."""
-    opened: list[DBAPIConnection] = []
+    opened: list[ConnectionPoolEntry] = []
 
-    def note(connection: DBAPIConnection, _record: object) -> None:
-        opened.append(connection)
+    def note(_connection: object, entry: ConnectionPoolEntry) -> None:
+        opened.append(entry)
 
     event.listen(Pool, "connect", note)
     yield
     event.remove(Pool, "connect", note)
-    for connection in opened:
-        connection.close()
+    for entry in opened:
+        # Not close() beneath the pool: it would complain when it is let go itself.
+        entry.invalidate()
 
 
 @pytest.fixture(scope="session")
