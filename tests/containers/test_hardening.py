@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.live.conftest import container_stack
 from tests.live.stack import ContainerStack, Stack, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-__all__ = ["container_stack"]
 
 NAMES = ("gateway", "housekeeper", "nginx")
 SERVICES = pytest.mark.parametrize("service", NAMES, ids=str)

@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from tests.conftest import require_containers
+from tests.live.engine import require_containers
 from tests.live.stack import ROOT
 
 pytestmark = pytest.mark.slow

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import require_containers
+from tests.live.engine import require_containers
 from tests.live.stack import ORIGIN, ContainerStack
 
 if TYPE_CHECKING:

@@ -16,13 +16,15 @@ import time
 from abc import ABC, abstractmethod
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import requests
 
 from gateway.links import Key, KeyRing, LinkSigner
+from tests.live.engine import run
+from tests.live.log import Log
+from tests.live.ports import free_port
 from tests.live.shell import Shell
 
 if TYPE_CHECKING:
@@ -33,6 +35,16 @@ ORIGIN: Final = "https://www.example.com"
 #: The stack believes the test's X-Forwarded-For, so that a test can be many clients.
 TRUSTED: Final = "127.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
 CONNECTIONS: Final = 20
+#: Each Python of a native stack runs this first.  A password's real hash takes 0.2 s;
+#: the containers keep to it.
+CHEAP_PASSWORDS: Final = """
+import functools
+import argon2
+
+argon2.PasswordHasher = functools.partial(
+    argon2.PasswordHasher, time_cost=1, memory_cost=8, parallelism=1
+)
+"""
 #: What nginx may hold back a line of its log for, and time to read it.
 LOG_SECONDS: Final = 1.0
 #: What an operator is to hear of: a test lays a file that nginx may not read.
@@ -56,13 +68,6 @@ def fresh_client() -> str:
     """Return a client address that no test has used: a /64 of its own."""
     number = next(_clients)
     return f"2001:db8:{number >> 16:x}:{number & 0xFFFF:x}::1"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def wait_until(
@@ -99,6 +104,7 @@ class Stack(ABC):
     """One running gateway; ``files`` is its tree, ``keys`` its ring."""
 
     name: str
+    _log: Log
 
     def __init__(self, **settings: str) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="gw-"))
@@ -199,13 +205,13 @@ class Stack(ABC):
 
     def log(self) -> str:
         """Return everything that nginx and gunicorn have logged."""
-        return self.raw_log().decode(errors="replace")
+        self._log.read()
+        return self._log.text
 
     def logged(self) -> list[dict[str, Any]]:
         """Return the access log's rows; each must be JSON in UTF-8."""
-        whole, _, _unfinished = self.raw_log().rpartition(b"\n")
-        rows = [row for row in whole.split(b"\n") if row.startswith(b"{")]
-        return [json.loads(row.decode()) for row in rows]
+        self._log.read()
+        return list(self._log.rows)
 
     def whole_log(self) -> str:
         """Return the log when nginx holds back nothing of what came before."""
@@ -245,10 +251,6 @@ class Stack(ABC):
     @abstractmethod
     def reload(self) -> None:
         """Send SIGHUP to both."""
-
-    @abstractmethod
-    def raw_log(self) -> bytes:
-        """Return the same, byte for byte."""
 
     @abstractmethod
     def open_shell(self) -> Shell:
@@ -302,9 +304,12 @@ class NativeStack(Stack):
     def prepare(self) -> None:
         """Fix the environment, so that commands run before the start."""
         self.close_shell()
-        self._log = self.home / "log"
+        python = self.home / "python"
+        python.mkdir(exist_ok=True)
+        (python / "sitecustomize.py").write_text(CHEAP_PASSWORDS)
         self.environment = {
             **os.environ,
+            "PYTHONPATH": str(python),
             "GATEWAY_FILES": str(self.files),
             "GATEWAY_DATA": str(self.home / "data"),
             "GATEWAY_VERDICT_CACHE": str(self.home / "verdicts"),
@@ -313,7 +318,8 @@ class NativeStack(Stack):
 
     def start(self) -> None:
         self.prepare()
-        with self._log.open("wb") as log:
+        path = self.home / "log"
+        with path.open("wb") as log:
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "gateway", "serve"),
@@ -324,6 +330,7 @@ class NativeStack(Stack):
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+        self._log = Log(path)
         try:
             wait_until(
                 # The housekeeper reads the settings last, which a test may change.
@@ -370,9 +377,6 @@ class NativeStack(Stack):
     def reload(self) -> None:
         self.process.send_signal(signal.SIGHUP)
 
-    def raw_log(self) -> bytes:
-        return self._log.read_bytes()
-
     def open_shell(self) -> Shell:
         return Shell(sys.executable, env=self.environment)
 
@@ -394,23 +398,24 @@ class ContainerStack(Stack):
 
     name = "containers"
 
+    def __init__(self, **settings: str) -> None:
+        super().__init__(**settings)
+        self._followers: list[subprocess.Popen[bytes]] = []
+
     def start(self) -> None:
         self.project = f"gwtest{os.getpid()}x{self.port}"
-        _build_images()
+        self._log = Log(*map(self._log_of, SERVICES))
         self._compose("up", "--no-build", "--wait", "--quiet-pull")
+        self._follow_logs()
 
     def stop(self) -> None:
         self.close_shell()
         self._compose("down", "--volumes", "--remove-orphans", "--timeout", "15")
+        self._end_followers()
         shutil.rmtree(self.home)
 
     def reload(self) -> None:
         self._compose("kill", "--signal", "HUP")
-
-    def raw_log(self) -> bytes:
-        return b"".join(
-            _output(["docker", "logs", self.container(name)]) for name in SERVICES
-        )
 
     def processes(self, name: str) -> list[int]:
         # Not those that the engine runs beside, as checks of health and the shell.
@@ -430,13 +435,15 @@ class ContainerStack(Stack):
     def recreate(self) -> None:
         self.close_shell()
         self._compose("up", "--wait", "--force-recreate")
+        self._end_followers()
+        self._follow_logs()
 
     def pause(self) -> None:
         self.close_shell()
         self._compose("stop")
 
     def run_in(self, service: str, *command: str) -> str:
-        return _run(["docker", "exec", self.container(service), *command])
+        return run(["docker", "exec", self.container(service), *command])
 
     def container(self, service: str) -> str:
         """Return the name that compose has given to a service's only container."""
@@ -444,12 +451,32 @@ class ContainerStack(Stack):
 
     def inspect(self, service: str) -> dict[str, Any]:
         """Return what the engine knows of a service's container."""
-        known = json.loads(_run(["docker", "inspect", self.container(service)]))
+        known = json.loads(run(["docker", "inspect", self.container(service)]))
         facts: dict[str, Any] = known[0]
         return facts
 
+    def _log_of(self, service: str) -> Path:
+        return self.home / f"{service}.log"
+
+    def _follow_logs(self) -> None:
+        """Have the engine append to a file all that each container logs."""
+        for service in SERVICES:
+            with self._log_of(service).open("ab") as log:
+                follower = subprocess.Popen(
+                    ["docker", "logs", "--follow", self.container(service)],
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                )
+            self._followers.append(follower)
+
+    def _end_followers(self) -> None:
+        """Wait for those that follow a container that has ended."""
+        for follower in self._followers:
+            follower.wait(20)
+        self._followers.clear()
+
     def _compose(self, *arguments: str) -> str:
-        return _run(
+        return run(
             ["docker", "compose", "--project-name", self.project, *arguments],
             env={
                 **os.environ,
@@ -460,12 +487,6 @@ class ContainerStack(Stack):
         )
 
 
-@cache
-def _build_images() -> None:
-    """Build both images once: each project would leave one of its own behind."""
-    _run(["docker", "compose", "build"])
-
-
 def _is_last(answer: bytes) -> bool:
     """Tell whether nothing more comes: nginx would wait 5 s for a request's rest."""
     head, _, body = answer.partition(b"\r\n\r\n")
@@ -473,24 +494,6 @@ def _is_last(answer: bytes) -> bool:
     if b"\r\nConnection: close" not in head:
         return False
     return len(body) >= int(size[1]) if size else body.endswith(b"\r\n0\r\n\r\n")
-
-
-def _run(command: list[str], env: dict[str, str] | None = None) -> str:
-    return _output(command, env).decode(errors="replace")
-
-
-def _output(command: list[str], env: dict[str, str] | None = None) -> bytes:
-    done = subprocess.run(
-        command,
-        env=env,
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
-    said = done.stdout
-    assert done.returncode == 0, f"{command}:\n{said.decode(errors='replace')}"
-    return said
 
 
 def _descendants(pid: int) -> Iterator[int]:

@@ -14,8 +14,9 @@ import pytest
 
 from gateway.ops.live_conf import find_nginx
 from tests.live.disks import require_root
+from tests.live.ports import free_port
 from tests.live.shown import PLACE, blocks
-from tests.live.stack import ROOT, free_port
+from tests.live.stack import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

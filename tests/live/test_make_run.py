@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.live.stack import ROOT, free_port, wait_until
+from tests.live.ports import free_port
+from tests.live.stack import ROOT, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,8 @@ from gateway import settings
 from gateway.errors import SuperviseError
 from gateway.ops.live_conf import check_conf, find_nginx
 from gateway.ops.nginx import NginxConf
-from tests.live.stack import ROOT, free_port, wait_until
+from tests.live.ports import free_port
+from tests.live.stack import ROOT, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,7 +19,8 @@ import requests
 
 from gateway.links import Key, KeyRing
 from gateway.ops.probe import probe
-from tests.live.stack import NativeStack, free_port, is_alive, wait_until
+from tests.live.ports import free_port
+from tests.live.stack import NativeStack, is_alive, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.address import check_free, local_url, record_url, recorded_url
 from gateway.errors import SuperviseError
-from tests.live.stack import free_port
+from tests.live.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.live.stack import free_port, is_alive, wait_until
+from tests.live.ports import free_port
+from tests.live.stack import is_alive, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,59 @@
+"""TCP ports for servers that the tests start.
+
+Each process that runs tests takes a block of ports for itself and holds a lock on
+it, so that two workers, or two runs side by side, never choose the same port.  The
+blocks lie below the ports that Linux gives to outgoing connections.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import tempfile
+from functools import cache
+from itertools import cycle
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FIRST: Final = 20_000
+#: Ports in a block; a port is used again only when all others were.
+BLOCK: Final = 250
+#: Blocks: they end below 32768, the first port of an outgoing connection.
+BLOCKS: Final = 50
+
+
+@cache
+def _ports() -> Iterator[int]:
+    """Return the ports of a block that no other process has, over and over."""
+    folder = Path(tempfile.gettempdir(), f"accel-gateway-ports-{os.geteuid()}")
+    folder.mkdir(exist_ok=True)
+    for number in range(BLOCKS):
+        lock = os.open(folder / str(number), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            continue
+        # The lock stays open, and held, until this process ends.
+        start = FIRST + number * BLOCK
+        return cycle(range(start, start + BLOCK))
+    raise AssertionError("every block of ports is taken")
+
+
+def free_port() -> int:
+    """Return a port of this process's block on which nothing listens."""
+    ports = _ports()
+    for _ in range(BLOCK):
+        port = next(ports)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("every port of the block is taken")
