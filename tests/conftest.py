@@ -1,54 +1,128 @@
-"""What all tests share: cheap passwords, PostgreSQL, and whether engines run."""
+"""What all tests share: which of them run where, the stacks, PostgreSQL, passwords."""
 
 from __future__ import annotations
 
+import gc
 import os
-import shutil
-import subprocess
-from functools import cache
-from typing import TYPE_CHECKING
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import Pool, event
 
+from gateway.catalog import users
 from tests.catalog.postgres import Server, programs
+from tests.live.engine import build_images, missing_engine, require_containers
+from tests.live.stack import ContainerStack, NativeStack, Stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy.pool import ConnectionPoolEntry
 
+#: The stacks of the live tests and the fixture that starts each: with kept verdicts
+#: and SQLite, without and with PostgreSQL, and in containers.
+STACKS: Final = {
+    "native": "native_stack",
+    "uncached-postgresql": "uncached_stack",
+    "containers": "container_stack",
+}
+#: The marker that has ``make test`` run a test on a stack; native takes every test.
+MARKERS: Final = {"uncached-postgresql": "database", "containers": "docker"}
 
-@cache
-def missing_engine() -> str | None:
-    """Return why containers can't run here, or None."""
-    if shutil.which("docker") is None:
-        return "docker is not installed"
-    for command in (["docker", "info"], ["docker", "compose", "version"]):
-        done = subprocess.run(command, capture_output=True, check=False)
-        if done.returncode:
-            return f"{' '.join(command)} fails"
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--everything",
+        action="store_true",
+        help="run every test on every stack, those marked extra too",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    if not config.getoption("everything"):
+        config.hook.pytest_deselected(items=[*filter(is_extra, items)])
+        items[:] = [item for item in items if not is_extra(item)]
+    for item in items:
+        if server := shared_server(item):
+            item.add_marker(pytest.mark.xdist_group(server))
+    # What one worker has to do alone, and what takes long, is begun first.
+    items.sort(key=lambda item: not (is_grouped(item) or is_slow(item)))
+
+
+def is_extra(item: pytest.Item) -> bool:
+    """Tell whether a test runs by ``--everything`` alone."""
+    marker = MARKERS.get(parameters(item).get("stack", ""))
+    is_marked = marker is None or item.get_closest_marker(marker) is not None
+    return not is_marked or item.get_closest_marker("extra") is not None
+
+
+def is_grouped(item: pytest.Item) -> bool:
+    return item.get_closest_marker("xdist_group") is not None
+
+
+def is_slow(item: pytest.Item) -> bool:
+    return item.get_closest_marker("slow") is not None
+
+
+def parameters(item: pytest.Item) -> dict[str, Any]:
+    """Return what a test is parametrized with."""
+    return item.callspec.params if hasattr(item, "callspec") else {}
+
+
+def shared_server(item: pytest.Item) -> str | None:
+    """Return which costly servers a test needs; one worker runs all tests with them."""
+    names = {*getattr(item, "fixturenames", ()), *map(str, parameters(item).values())}
+    if names & {"container_stack", "containers"}:
+        return "containers"
+    if names & {"postgresql", "uncached-postgresql"}:
+        return "postgresql"
     return None
 
 
-def require_containers() -> None:
-    """Skip where no engine runs; fail instead where containers are required."""
-    reason = missing_engine()
-    if reason is None:
-        return
-    if os.environ.get("REQUIRE_CONTAINERS") == "1":
-        pytest.fail(f"the container tests are required, but {reason}")
-    pytest.skip(reason)
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Prepare what takes long before any test runs."""
+    is_first = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
+    needed = set(map(shared_server, session.items))
+    if "containers" in needed and is_first and not missing_engine():
+        # What is wrong with an image the first test says that needs it.
+        with suppress(AssertionError):
+            build_images()
+    # All that was imported and collected stays; gc.collect() need not look at it.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cheap_passwords() -> Iterator[None]:
-    """Hash passwords for next to nothing, in the tests' own process."""
+def heard_signals() -> Iterator[None]:
+    """Have children hear the signals that this process was started to ignore.
+
+    A shell that starts it in the background has it ignore SIGINT and SIGQUIT, nohup
+    SIGHUP; children inherit what is ignored, but not what is caught.
+    """
+    heard = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+    ignored = [number for number in heard if signal.getsignal(number) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, lambda *_: None)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[PasswordHasher]:
+    """Hash passwords for next to nothing here; give the gateway's own hasher."""
+    real: PasswordHasher = users._hasher  # noqa: SLF001
     with pytest.MonkeyPatch.context() as patch:
         cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-        patch.setattr("gateway.catalog.users._hasher", cheap)
-        yield
+        patch.setattr(users, "_hasher", cheap)
+        yield real
 
 
 @pytest.fixture(autouse=True)
@@ -73,3 +147,33 @@ def postgresql() -> Iterator[Server]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def native_stack() -> Iterator[Stack]:
+    with NativeStack().running() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def uncached_stack(postgresql: Server) -> Iterator[Stack]:
+    with (
+        postgresql.new_database() as url,
+        NativeStack(GATEWAY_VERDICT_TTL="0", GATEWAY_DATABASE=url).running() as stack,
+    ):
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def container_stack() -> Iterator[Stack]:
+    require_containers()
+    with ContainerStack().running() as stack:
+        yield stack
+
+
+@pytest.fixture(params=STACKS)
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """Return the running stack; each kind is started once in a worker."""
+    started: Stack = request.getfixturevalue(STACKS[request.param])
+    gc.collect()  # an unclosed socket is this test's fault, not the next one's
+    return started

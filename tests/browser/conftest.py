@@ -1,4 +1,4 @@
-"""The running stacks, and Debian's Chromium in front of them."""
+"""Debian's Chromium in front of the running stacks."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.browser import Browser
-from tests.live.conftest import container_stack, native_stack, stack, uncached_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.live.stack import Stack
-
-__all__ = ["container_stack", "native_stack", "stack", "uncached_stack"]
 
 PROGRAMS = ("chromium", "chromedriver")
 
