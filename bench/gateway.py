@@ -73,10 +73,16 @@ class Gateway:
     def _await_gunicorn(self) -> None:
         """Nginx listens first."""
         deadline = time.monotonic() + READY_SECONDS
-        while not requests.get(f"{self.url}/readyz", timeout=READY_SECONDS).ok:
+        while not self._is_ready():
             if time.monotonic() > deadline:
                 raise SystemExit(f"{self.home}: not ready within {READY_SECONDS} s")
             time.sleep(0.05)
+
+    def _is_ready(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/readyz", timeout=READY_SECONDS).ok
+        except requests.ConnectionError:
+            return False
 
     @property
     def environment(self) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from argon2 import PasswordHasher
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Pool, event
 
 from gateway.catalog import users
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy.pool import ConnectionPoolEntry
+
+# A busy machine is no fault.
+settings.register_profile(
+    "busy", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("busy")
 
 #: The stacks of the live tests and the fixture that starts each: with kept verdicts
 #: and SQLite, without and with PostgreSQL, and in containers.

@@ -1,4 +1,4 @@
-"""How hypothesis runs here, and how a command does."""
+"""How a command runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from gateway.cli import main
 from tests.unit.command import RING, SITE, Ran
@@ -16,12 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.unit.command import Run
-
-# A busy machine is no fault.
-settings.register_profile(
-    "unit", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("unit")
 
 
 @pytest.fixture
