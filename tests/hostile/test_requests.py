@@ -174,6 +174,7 @@ def test_no_token_but_a_signer_s_opens_anything(
     assert status_of(stack, target) in {400, 404}
 
 
+@pytest.mark.database
 @given(damages=st.lists(DAMAGE, min_size=1, max_size=3))
 @through_nginx
 def test_a_genuine_link_opens_its_file_in_its_own_text_alone(
@@ -205,6 +206,7 @@ def test_raw_bytes_for_a_target_are_refused(stack: Stack, raw: bytes) -> None:
     assert status_of(stack, target) in {400, 404}
 
 
+@pytest.mark.database
 @given(headers=st.lists(st.tuples(HEADER_NAME, HEADER_VALUE), max_size=6))
 @through_nginx
 def test_no_header_of_a_client_makes_a_server_error(

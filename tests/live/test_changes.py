@@ -63,6 +63,7 @@ def test_a_file_replaced_meanwhile_comes_whole_old_or_whole_new(stack: Stack) ->
     while_running(replace, load)
 
 
+@pytest.mark.database
 def test_a_file_deleted_meanwhile_is_whole_or_not_there(stack: Stack) -> None:
     url = stack.sign("c/flickering.txt")
     seen = set()
@@ -87,6 +88,8 @@ def test_a_file_deleted_meanwhile_is_whole_or_not_there(stack: Stack) -> None:
     while_running(flicker, load)
 
 
+@pytest.mark.docker
+@pytest.mark.database
 def test_a_reload_under_load_fails_no_request(stack: Stack) -> None:
     stack.put("c/steady.txt", b"steady\n")
     stack.put("c/long.bin", bytes(400_000))
@@ -122,6 +125,8 @@ def test_a_reload_under_load_fails_no_request(stack: Stack) -> None:
     assert set(stack.processes("gunicorn")) - before
 
 
+@pytest.mark.docker
+@pytest.mark.database
 def test_the_access_log_names_the_reason_but_no_token(stack: Stack) -> None:
     missing = stack.send(stack.sign("c/missing.txt"))
     request_id = missing.headers["X-Request-ID"]
@@ -159,6 +164,8 @@ def test_whatever_is_asked_for_the_access_log_is_json(
     assert row | shown == row
 
 
+@pytest.mark.docker
+@pytest.mark.database
 def test_no_log_holds_a_token_however_it_is_asked_for(stack: Stack) -> None:
     stack.put("c/steady.txt")
     target = stack.sign("c/steady.txt").removeprefix(stack.url)

@@ -30,6 +30,8 @@ def letters(stack: Stack) -> str:
     return stack.sign(path)
 
 
+@pytest.mark.docker
+@pytest.mark.database
 def test_a_signed_url_delivers_the_file(stack: Stack) -> None:
     stack.put("a/b.txt", b"hello\n")
     answer = stack.ask(stack.sign("a/b.txt"))
@@ -38,6 +40,7 @@ def test_a_signed_url_delivers_the_file(stack: Stack) -> None:
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
 
 
+@pytest.mark.database
 def test_head_answers_as_get_does_but_without_the_body(
     stack: Stack, letters: str
 ) -> None:
@@ -49,6 +52,7 @@ def test_head_answers_as_get_does_but_without_the_body(
     }
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(
     ("wanted", "content", "content_range"),
     [
@@ -69,6 +73,8 @@ def test_a_range_is_answered_with_its_part(
     assert answer.headers["Content-Range"] == content_range
 
 
+@pytest.mark.docker
+@pytest.mark.database
 def test_several_ranges_come_as_parts_of_one_type(stack: Stack, letters: str) -> None:
     answer = stack.ask(letters, headers={"Range": "bytes=0-1,24-25"})
     message = email.message_from_bytes(
@@ -85,6 +91,7 @@ def test_several_ranges_come_as_parts_of_one_type(stack: Stack, letters: str) ->
     assert {part["Content-Type"] for part in parts} == {"application/octet-stream"}
 
 
+@pytest.mark.database
 def test_a_range_past_the_end_is_unsatisfiable(stack: Stack, letters: str) -> None:
     answer = stack.ask(letters, headers={"Range": "bytes=26-"})
     assert answer.status_code == 416
@@ -97,6 +104,7 @@ def test_thousands_of_ranges_are_not_computed(stack: Stack, letters: str) -> Non
     assert (answer.status_code, answer.content) == (200, ALPHABET)
 
 
+@pytest.mark.database
 def test_if_range_gives_the_part_only_of_the_same_file(
     stack: Stack, letters: str
 ) -> None:
@@ -107,6 +115,7 @@ def test_if_range_gives_the_part_only_of_the_same_file(
     assert (other.status_code, other.content) == (200, ALPHABET)
 
 
+@pytest.mark.database
 def test_an_unchanged_file_is_304_by_etag_and_by_date(
     stack: Stack, letters: str
 ) -> None:
@@ -124,6 +133,7 @@ def test_an_unchanged_file_is_304_by_etag_and_by_date(
     assert by_etag.content == b""
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(
     "name",
     [
@@ -162,6 +172,7 @@ def test_a_file_of_any_name_is_delivered_under_that_name(
     assert (unquote(extended[1]) if extended else plain[1]) == name
 
 
+@pytest.mark.database
 def test_a_file_below_long_names_is_delivered(stack: Stack) -> None:
     path = "/".join(["\u65e5" * 80] * 10) + "/a.txt"
     stack.put(path, b"deep")
@@ -176,6 +187,7 @@ def test_an_empty_file_is_delivered(stack: Stack) -> None:
     assert answer.headers["Content-Length"] == "0"
 
 
+@pytest.mark.database
 def test_a_file_of_five_gib_is_read_past_four(stack: Stack) -> None:
     path = stack.put("sparse.bin", b"")
     with path.open("r+b") as file:
@@ -191,6 +203,7 @@ def test_a_file_of_five_gib_is_read_past_four(stack: Stack) -> None:
     assert (part.status_code, part.content) == (206, b"\0here\0")
 
 
+@pytest.mark.database
 def test_a_folder_link_covers_its_files_and_nothing_else(stack: Stack) -> None:
     stack.put("show/index.m3u8", b"#EXTM3U\n")
     stack.put("show/part/1.ts", b"one")
@@ -207,11 +220,13 @@ def test_a_folder_link_covers_its_files_and_nothing_else(stack: Stack) -> None:
     assert [a.status_code for a in answers] == [200, 200, 404, 404, 404, 404]
 
 
+@pytest.mark.database
 def test_query_strings_are_ignored(stack: Stack, letters: str) -> None:
     answer = stack.ask(letters + "?utm_source=mail&fbclid=1&x=%00%ff")
     assert (answer.status_code, answer.content) == (200, ALPHABET)
 
 
+@pytest.mark.database
 def test_text_is_compressed_for_who_accepts_it(stack: Stack) -> None:
     stack.put("long.csv", b"a,b,c\n" * 10_000)
     url = stack.sign("long.csv")
@@ -251,6 +266,7 @@ def test_only_safe_types_are_shown_even_if_the_link_says_inline(
     assert answer.headers["Content-Disposition"].partition(";")[0] == kind
 
 
+@pytest.mark.database
 def test_a_link_can_say_attachment_and_a_name(stack: Stack) -> None:
     stack.put("p/photo.png")
     url = stack.sign("p/photo.png", presentation="attachment", name="Ferien 2026 ☀.png")
@@ -260,6 +276,7 @@ def test_a_link_can_say_attachment_and_a_name(stack: Stack) -> None:
     )
 
 
+@pytest.mark.database
 def test_a_client_may_keep_a_file_as_long_as_its_link_lives(stack: Stack) -> None:
     stack.put("a/kept.txt")
     short = stack.ask(stack.sign("a/kept.txt", expires=timedelta(seconds=100)))
@@ -272,6 +289,7 @@ def test_a_client_may_keep_a_file_as_long_as_its_link_lives(stack: Stack) -> Non
     assert never.headers["Cache-Control"] == "private, max-age=86400"
 
 
+@pytest.mark.database
 def test_a_rate_holds_the_delivery_back(stack: Stack) -> None:
     stack.put("slow.bin", bytes(300_000))
     url = stack.sign("slow.bin", rate=100_000)
@@ -285,6 +303,8 @@ def test_a_rate_holds_the_delivery_back(stack: Stack) -> None:
     assert answer.elapsed.total_seconds() < took / 2
 
 
+@pytest.mark.docker
+@pytest.mark.database
 @pytest.mark.parametrize(
     ("status", "headers"),
     [
@@ -312,6 +332,8 @@ def test_every_delivery_carries_every_promised_header(
     assert "Content-Range" in answer.headers["Access-Control-Expose-Headers"]
 
 
+@pytest.mark.docker
+@pytest.mark.database
 @pytest.mark.parametrize(
     ("status", "method"),
     [
@@ -357,6 +379,7 @@ def test_other_origins_may_read_nothing(stack: Stack, letters: str) -> None:
         assert "Access-Control-Allow-Origin" not in answer.headers, origin
 
 
+@pytest.mark.database
 def test_a_preflight_from_a_named_origin_is_allowed(stack: Stack, letters: str) -> None:
     answer = stack.ask(
         letters,
@@ -372,6 +395,8 @@ def test_a_preflight_from_a_named_origin_is_allowed(stack: Stack, letters: str) 
     assert "Range" in answer.headers["Access-Control-Allow-Headers"]
 
 
+@pytest.mark.docker
+@pytest.mark.database
 def test_python_reads_none_of_the_bytes(stack: Stack) -> None:
     size = 64 << 20
     stack.put("big.bin", bytes(size))
@@ -409,6 +434,7 @@ class LinkOf:
         return url
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(
     ("name", "content"),
     [

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from tests.live.stack import Stack
 
+pytestmark = pytest.mark.database
+
 CONTENT = os.urandom(300_000)
 PASSWORD = "a long password"
 
@@ -98,6 +100,7 @@ def make_box(stack: Stack) -> Callable[..., Box]:
     return make
 
 
+@pytest.mark.docker
 def test_what_is_sent_in_three_ways_reaches_the_maker_whole(
     make_box: Callable[..., Box],
 ) -> None:

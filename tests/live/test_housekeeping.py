@@ -26,6 +26,8 @@ def put(stack: Stack, token: str, content: bytes) -> dict[str, Any]:
     return made
 
 
+@pytest.mark.docker
+@pytest.mark.database
 def test_it_runs_beside_the_gateway_and_a_reload_wakes_it(stack: Stack) -> None:
     before = stack.log().count("housekeeping: digests written down")
     put(stack, stack.new_token("upload"), os.urandom(10))
@@ -50,6 +52,8 @@ def test_a_round_by_hand_says_what_it_did(stack: Stack) -> None:
     wait_until(has_work_to_do, what="a round by hand writes a digest down")
 
 
+@pytest.mark.docker
+@pytest.mark.database
 def test_nothing_is_wrong_with_what_was_uploaded(stack: Stack) -> None:
     put(stack, stack.new_token("upload"), os.urandom(10))
     stack.gateway("housekeep")

@@ -55,6 +55,7 @@ def refusals_in_the_log(stack: Stack, client: str) -> list[dict[str, object]]:
     return [row for row in rows if row["status"] == 429]
 
 
+@pytest.mark.docker
 def test_a_flood_of_forged_links_is_refused_unasked(stack: Stack) -> None:
     flooder = fresh_client()
     answers = flood(stack, [flooder] * FLOOD)
@@ -137,6 +138,7 @@ def test_the_addresses_of_one_ipv6_network_are_one_client(stack: Stack) -> None:
     assert any(answer.startswith(b"HTTP/1.1 429") for answer in answers)
 
 
+@pytest.mark.docker
 def test_downloads_at_a_time_are_limited(stack: Stack) -> None:
     stack.put("l/slow.bin", bytes(1_000_000))
     slow = stack.sign("l/slow.bin", rate=1000)

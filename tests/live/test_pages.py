@@ -75,6 +75,8 @@ def ann(stack: Stack) -> Iterator[Person]:
         yield person
 
 
+@pytest.mark.docker
+@pytest.mark.database
 def test_uploads_by_the_form_come_back_byte_for_byte(ann: Person) -> None:
     answer = ann.upload(("a b.bin", CONTENT), ("фото.jpg", b""))
     links = ann.links()
@@ -85,6 +87,7 @@ def test_uploads_by_the_form_come_back_byte_for_byte(ann: Person) -> None:
     assert any(link.endswith("/%D1%84%D0%BE%D1%82%D0%BE.jpg") for link in links)
 
 
+@pytest.mark.database
 def test_an_upload_is_deleted_once_by_its_form(stack: Stack, ann: Person) -> None:
     before = stack.stored()
     ann.upload(("a.txt", b"x"))
@@ -97,6 +100,7 @@ def test_an_upload_is_deleted_once_by_its_form(stack: Stack, ann: Person) -> Non
     assert stack.stored() == before
 
 
+@pytest.mark.database
 def test_a_new_password_is_set_once(ann: Person) -> None:
     fields = {
         "csrf_token": ann.token("/password"),
@@ -111,6 +115,7 @@ def test_a_new_password_is_set_once(ann: Person) -> None:
     assert ann.log_in("another long one").status_code == 303
 
 
+@pytest.mark.database
 def test_a_wrong_password_is_one_try(stack: Stack) -> None:
     person = Person(stack, f"nobody{os.urandom(4).hex()}")
     with person.session:
@@ -235,6 +240,7 @@ def test_a_form_over_the_limit_is_refused_before_it_comes(
     assert "<h1>That is too large</h1>" in answer
 
 
+@pytest.mark.database
 def test_a_form_that_was_cut_leaves_nothing(stack: Stack, ann: Person) -> None:
     before = stack.stored()
     wait_until(lambda: not stack.spooled(), what="nginx empties the spool")
@@ -295,6 +301,7 @@ def test_style_is_kept_for_long_under_a_name_of_its_content(
     assert missing.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.database
 def test_a_raw_upload_with_a_session_needs_its_token(ann: Person) -> None:
     path = "/api/v1/files/a.txt"
     without = ann.ask("PUT", path, data=b"x")

@@ -48,6 +48,8 @@ def without_ids(answer: bytes) -> bytes:
     return re.sub(rb"\b[0-9a-f]{32}\b|\r\nDate: [^\r]*", b"", answer)
 
 
+@pytest.mark.docker
+@pytest.mark.database
 def test_forged_malformed_unknown_and_missing_look_alike(stack: Stack) -> None:
     stack.put("r/there.txt", SECRET)
     good = stack.sign("r/there.txt")
@@ -71,6 +73,7 @@ def test_forged_malformed_unknown_and_missing_look_alike(stack: Stack) -> None:
     assert not any(b"secret" in a.content for a in answers)
 
 
+@pytest.mark.database
 def test_an_expired_link_is_gone_and_says_so(stack: Stack) -> None:
     stack.put("r/old.txt")
     answer = stack.ask(
@@ -88,6 +91,7 @@ def test_an_expired_link_tells_nothing_of_the_file(stack: Stack) -> None:
     assert page(there) == page(missing)
 
 
+@pytest.mark.database
 def test_an_early_link_is_forbidden_and_says_so(stack: Stack) -> None:
     stack.put("r/early.txt")
     now = datetime.now(UTC)
@@ -98,6 +102,7 @@ def test_an_early_link_is_forbidden_and_says_so(stack: Stack) -> None:
     assert stack.ask(forgiven).status_code == 200
 
 
+@pytest.mark.database
 def test_a_link_for_a_network_opens_there_alone(stack: Stack) -> None:
     stack.put("r/lan.txt")
     url = stack.sign("r/lan.txt", networks=["203.0.113.0/24", "2001:db8:ffff::/48"])
@@ -107,6 +112,8 @@ def test_a_link_for_a_network_opens_there_alone(stack: Stack) -> None:
     assert (outside.status_code, "from here" in outside.text) == (403, True)
 
 
+@pytest.mark.docker
+@pytest.mark.database
 def test_only_the_last_untrusted_address_is_the_client(stack: Stack) -> None:
     stack.put("r/lan.txt")
     url = stack.sign("r/lan.txt", networks=["203.0.113.0/24"])
@@ -114,6 +121,7 @@ def test_only_the_last_untrusted_address_is_the_client(stack: Stack) -> None:
     assert answer.status_code == 403
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(
     "method", ["POST", "PUT", "PATCH", "DELETE", "PROPFIND", "MKCOL"], ids=str
 )
@@ -244,6 +252,7 @@ def test_what_is_internal_is_closed_under_an_unknown_host(
     assert stack.raw(request.encode()) == b""
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(
     "header",
     [
@@ -277,6 +286,7 @@ def test_headers_that_steer_are_ignored_from_clients(stack: Stack, header: str) 
     assert b"mine" not in refused + delivered
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(
     "path",
     [
@@ -300,6 +310,8 @@ def test_what_is_no_visible_file_of_the_tree_is_not_there(
     assert answer.status_code == 404
 
 
+@pytest.mark.docker
+@pytest.mark.database
 def test_a_symlink_within_the_tree_is_followed(stack: Stack) -> None:
     stack.put("releases/2/app.bin", b"two")
     replace_link(stack.files / "releases" / "current", "2")
@@ -307,6 +319,7 @@ def test_a_symlink_within_the_tree_is_followed(stack: Stack) -> None:
     assert (answer.status_code, answer.content) == (200, b"two")
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(
     "path",
     [
@@ -363,6 +376,7 @@ def replace_link(link: Path, target: str) -> None:
     link.symlink_to(target)
 
 
+@pytest.mark.docker
 def test_an_unreadable_file_is_not_there(stack: Stack) -> None:
     # Root reads everything: what nginx may not read is a matter of its user.
     path = stack.put("r/private.txt", SECRET)
@@ -371,11 +385,13 @@ def test_an_unreadable_file_is_not_there(stack: Stack) -> None:
     assert status == {"native": 200 if os.geteuid() == 0 else 404}.get(stack.name, 404)
 
 
+@pytest.mark.docker
 def test_an_unknown_host_is_closed_without_an_answer(stack: Stack) -> None:
     assert stack.raw(b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n") == b""
     assert stack.raw(b"GET /s/x/y HTTP/1.0\r\n\r\n") == b""
 
 
+@pytest.mark.docker
 def test_health_is_told_under_any_host(stack: Stack) -> None:
     for path in ("/healthz", "/readyz"):
         answer = stack.ask(stack.url + path, headers={"Host": "10.1.2.3"})
@@ -383,6 +399,7 @@ def test_health_is_told_under_any_host(stack: Stack) -> None:
         assert answer.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.docker
 def test_nginx_s_metrics_are_there_for_this_machine_alone(stack: Stack) -> None:
     other = "X-Forwarded-For: 198.51.100.1"
     here = stack.send(stack.url + "/metrics/nginx", client="127.0.0.1")
@@ -480,12 +497,14 @@ def test_damaged_requests_get_a_clear_4xx_page(
     assert b"request " + request_id[1] in page
 
 
+@pytest.mark.database
 def test_a_path_as_long_as_nginx_reads_is_refused_as_missing(stack: Stack) -> None:
     url = stack.sign("/".join(["d" * 200] * 60) + "/x.txt")
     answer = stack.ask(url)
     assert answer.status_code == 404
 
 
+@pytest.mark.database
 def test_a_kept_connection_serves_on_after_refusals(stack: Stack) -> None:
     stack.put("r/there.txt", SECRET)
     target = stack.sign("r/there.txt").removeprefix(stack.url)

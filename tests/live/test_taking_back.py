@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from tests.live.stack import Stack
 
+pytestmark = pytest.mark.database
+
 #: More than there are workers, and at once, so that all of them are asked.
 ROUNDS: Final = 8
 #: Long ago, so that no other test's links come under what is revoked "before".
@@ -300,6 +302,7 @@ def test_a_disabled_owner_who_comes_back_has_the_links_back(world: World) -> Non
     assert world.statuses(world.addresses) == each(GOOD)
 
 
+@pytest.mark.docker
 def test_what_is_undone_is_good_in_every_worker(world: World) -> None:
     url = world.addresses["tree"]
     world.revoke(url)
@@ -332,6 +335,7 @@ def test_a_link_to_an_upload_has_ranges_and_every_header(world: World) -> None:
     assert part.headers["Content-Type"] == "text/plain; charset=utf-8"
 
 
+@pytest.mark.docker
 def test_signing_and_inspecting_know_the_catalog(world: World) -> None:
     gateway = world.stack.gateway
     url = gateway("sign", "--upload", world.upload, "--expires", "1h").strip()
@@ -351,6 +355,7 @@ def admin(stack: Stack) -> dict[str, str]:
     return {"Authorization": f"Bearer {stack.new_token('admin', 'share', 'upload')}"}
 
 
+@pytest.mark.docker
 def test_the_api_makes_and_ends_a_link(world: World, admin: dict[str, str]) -> None:
     stack = world.stack
     made = stack.ask(

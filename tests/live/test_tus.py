@@ -64,6 +64,7 @@ def test_a_script_of_another_origin_may_not(stack: Stack) -> None:
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(
     "steps",
     [
@@ -98,6 +99,7 @@ def test_the_state_is_told_as_it_was_given(tus: Tus) -> None:
     assert told.headers["Upload-Expires"].endswith("GMT")
 
 
+@pytest.mark.database
 def test_who_missed_the_last_answer_learns_it_by_asking(tus: Tus) -> None:
     path = tus.create(len(CONTENT))
     last = tus.patch(path, 0, CONTENT)
@@ -123,6 +125,7 @@ def test_the_first_bytes_may_come_with_the_creation(tus: Tus, sent: int) -> None
     assert tus.get(last) == CONTENT
 
 
+@pytest.mark.database
 def test_the_length_may_be_told_later(tus: Tus) -> None:
     made = tus.ask("POST", Upload_Defer_Length="1")
     path = made.headers["Location"]
@@ -139,6 +142,7 @@ def test_a_piece_with_the_right_checksum_is_taken(tus: Tus, algorithm: str) -> N
     assert tus.get(last) == CONTENT
 
 
+@pytest.mark.database
 def test_a_piece_with_a_wrong_checksum_leaves_the_offset(tus: Tus) -> None:
     path = tus.create(len(CONTENT))
     tus.patch(path, 0, CONTENT[:1000])
@@ -150,6 +154,8 @@ def test_a_piece_with_a_wrong_checksum_leaves_the_offset(tus: Tus) -> None:
     assert tus.get(tus.patch(path, 1000, CONTENT[1000:])) == CONTENT
 
 
+@pytest.mark.docker
+@pytest.mark.database
 def test_parts_are_put_together(tus: Tus, stack: Stack) -> None:
     before = stack.stored()
     pieces = [CONTENT[:1], CONTENT[1:400_000], CONTENT[400_000:]]
@@ -193,6 +199,7 @@ def test_a_terminated_upload_is_gone(tus: Tus, stack: Stack) -> None:
     assert stack.stored() == before
 
 
+@pytest.mark.database
 def test_a_finished_upload_is_deleted_by_its_termination(
     tus: Tus, stack: Stack
 ) -> None:
@@ -204,6 +211,8 @@ def test_a_finished_upload_is_deleted_by_its_termination(
     assert stack.stored() == before
 
 
+@pytest.mark.docker
+@pytest.mark.database
 def test_what_came_before_the_cut_is_kept(tus: Tus, stack: Stack) -> None:
     path = tus.create(len(CONTENT))
     wait_until(lambda: not stack.spooled(), what="nginx empties the spool")
@@ -215,6 +224,7 @@ def test_what_came_before_the_cut_is_kept(tus: Tus, stack: Stack) -> None:
     assert tus.get(tus.patch(path, offset, CONTENT[offset:])) == CONTENT
 
 
+@pytest.mark.database
 def test_of_a_cut_piece_with_a_checksum_nothing_is_kept(tus: Tus, stack: Stack) -> None:
     path = tus.create(len(CONTENT))
     wait_until(lambda: not stack.spooled(), what="nginx empties the spool")
@@ -225,6 +235,7 @@ def test_of_a_cut_piece_with_a_checksum_nothing_is_kept(tus: Tus, stack: Stack) 
     assert tus.offset(path) == 0
 
 
+@pytest.mark.database
 def test_a_dead_line_does_not_lock_its_client_out(tus: Tus, stack: Stack) -> None:
     path = tus.create(len(CONTENT))
     wait_until(lambda: not stack.spooled(), what="nginx empties the spool")
@@ -237,6 +248,7 @@ def test_a_dead_line_does_not_lock_its_client_out(tus: Tus, stack: Stack) -> Non
     assert tus.get(last) == CONTENT
 
 
+@pytest.mark.database
 def test_the_older_of_two_pieces_at_once_is_locked_out(tus: Tus, stack: Stack) -> None:
     path = tus.create(len(CONTENT))
     wait_until(lambda: not stack.spooled(), what="nginx empties the spool")
@@ -251,6 +263,7 @@ def test_the_older_of_two_pieces_at_once_is_locked_out(tus: Tus, stack: Stack) -
             assert newer.recv(4096).startswith(b"HTTP/1.1 204 ")
 
 
+@pytest.mark.database
 def test_of_many_that_finish_at_once_one_file_comes(tus: Tus, stack: Stack) -> None:
     path = tus.create(len(CONTENT))
     tus.patch(path, 0, CONTENT[:-1000])
@@ -390,6 +403,7 @@ def test_a_method_is_never_overridden(tus: Tus, method: str, override: str) -> N
     assert tus.offset(path) == 0
 
 
+@pytest.mark.database
 def test_somebody_else_s_upload_is_not_there(tus: Tus, stack: Stack) -> None:
     path = tus.create(3)
     name = f"u{os.urandom(4).hex()}"
@@ -428,6 +442,7 @@ def test_nor_one_that_does_not_say_how_large_it_is(stack: Stack, path: str) -> N
         assert peer.recv(4096).startswith(b"HTTP/1.1 413 ")
 
 
+@pytest.mark.docker
 def test_no_body_passes_through_a_worker_s_memory(tus: Tus, stack: Stack) -> None:
     content = os.urandom(48 << 20)
     path = tus.create(len(content))
@@ -491,6 +506,7 @@ def test_what_nginx_refuses_on_its_way_takes_no_room(small: Stack) -> None:
     assert {row["method"] for row in refused} == {"PUT", "POST", "PATCH"}
 
 
+@pytest.mark.database
 def test_the_room_of_a_cut_upload_is_given_back(stack: Stack) -> None:
     name = f"u{os.urandom(4).hex()}"
     stack.gateway("users", "add", name, "--password", "a long password")

@@ -16,6 +16,8 @@ from tests.live.stack import wait_until
 if TYPE_CHECKING:
     from tests.live.stack import Stack
 
+pytestmark = pytest.mark.database
+
 CONTENT = os.urandom(300_000)
 
 
@@ -62,6 +64,7 @@ def test_an_upload_comes_back_byte_for_byte(
     assert back.headers["Cache-Control"] == "private, max-age=0"
 
 
+@pytest.mark.docker
 def test_a_body_without_a_length_is_taken(stack: Stack, token: str) -> None:
     status, made = put(stack, token, "c.bin", iter([CONTENT, CONTENT]))
     assert (status, made["size"]) == (201, 2 * len(CONTENT))
@@ -91,6 +94,7 @@ def test_a_refused_upload_is_not_read(
     assert stack.stored() == before
 
 
+@pytest.mark.docker
 def test_nothing_is_left_of_an_upload_that_was_cut(stack: Stack, token: str) -> None:
     before = stack.stored()
     wait_until(lambda: not stack.spooled(), what="nginx empties the spool")
@@ -153,6 +157,7 @@ def test_a_long_list_comes_in_pages(stack: Stack) -> None:
     assert second["next"] is None
 
 
+@pytest.mark.docker
 def test_a_deleted_upload_is_gone(stack: Stack, token: str) -> None:
     before = stack.stored()
     _, made = put(stack, token, "gone.bin")
