@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from bench.contestants import Contestant
 
+pytestmark = [pytest.mark.extra, pytest.mark.xdist_group("contestants")]
+
 #: Where the text stands in a URL that only who knows the secret can write.
 SECRET_PARTS: Final = {
     SECURE_LINK: r"md5=(?P<mac>[\w-]+)",

@@ -10,7 +10,7 @@ import pytest
 from tests.live.engine import require_containers
 from tests.live.stack import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.extra]
 
 #: A machine with systemd, as far as packages look, that writes down what it is told.
 MACHINE = r"""

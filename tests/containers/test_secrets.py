@@ -12,6 +12,8 @@ from tests.live.stack import ORIGIN, ContainerStack
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.xdist_group("containers")
+
 OVERRIDE = """
 services:
   gateway: {{secrets: [keys, origins]}}

@@ -16,6 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import pytest
 import requests
 from sqlalchemy import select
 
@@ -169,6 +170,7 @@ def test_kills_lose_and_leave_nothing() -> None:
         stack.stop()
 
 
+@pytest.mark.extra
 def test_what_a_kill_leaves_on_its_way_locks_nobody_out() -> None:
     stack = NativeStack(GATEWAY_FREE_SPACE="0", GATEWAY_UPLOADS_PER_USER="2")
     stack.start()

@@ -200,7 +200,7 @@ WHAT = pytest.mark.parametrize(
 WHERE = pytest.mark.parametrize(
     "is_catalog_elsewhere",
     [
-        pytest.param(False, id="one disk"),
+        pytest.param(False, id="one disk", marks=pytest.mark.extra),
         pytest.param(True, id="catalog on another disk"),
     ],
 )
@@ -216,6 +216,7 @@ def test_a_power_cut_loses_nothing_that_was_acknowledged(
     assert lost(tmp_path, os.fsync, is_catalog_elsewhere=is_catalog_elsewhere) == 0
 
 
+@pytest.mark.extra
 @WHAT
 @WHERE
 def test_the_cut_would_show_what_is_not_synced(
@@ -226,10 +227,12 @@ def test_the_cut_would_show_what_is_not_synced(
     assert lost(tmp_path, never, is_catalog_elsewhere=is_catalog_elsewhere) > 0
 
 
+@pytest.mark.extra
 def test_the_cut_would_show_folders_that_are_not_synced(tmp_path: Path) -> None:
     assert lost_uploads(tmp_path, contents_only, is_catalog_elsewhere=True) > 0
 
 
+@pytest.mark.extra
 def test_what_the_whole_gateway_acknowledged_survives(tmp_path: Path) -> None:
     with ext4(tmp_path) as disk:
         stack = NativeStack(

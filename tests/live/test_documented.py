@@ -21,8 +21,13 @@ if TYPE_CHECKING:
 NODE = Path(ROOT_DIR) / "bin" / "node"
 
 
-@pytest.fixture
+#: One worker runs all of them: they share a gateway that is started once.
+pytestmark = pytest.mark.xdist_group("documented")
+
+
+@pytest.fixture(scope="module")
 def own_stack() -> Iterator[NativeStack]:
+    """Give a gateway as the pages have it: nobody else's."""
     with NativeStack().running() as stack:
         yield stack
 
@@ -61,10 +66,11 @@ def test_the_readme_s_uploads_can_be_typed(
     own_stack: NativeStack, tmp_path: Path
 ) -> None:
     (shown,) = blocks("README.md", "sh", section="\n## Upload\n")
+    before = len(own_stack.stored())
     printed = type_in(own_stack, shown, tmp_path, *BASH)
     assert json.loads(printed.splitlines()[0])["name"] == "big.iso"
     assert printed.splitlines()[1].endswith("/big.iso")
-    assert len(own_stack.stored()) == 2
+    assert len(own_stack.stored()) == before + 2
 
 
 def test_the_page_s_tus_client_in_python_uploads(
@@ -73,8 +79,9 @@ def test_the_page_s_tus_client_in_python_uploads(
     (shown,) = blocks("docs/uploads.md", "python")
     (tmp_path / "big.iso").write_bytes(bytes(1000))
     token = own_stack.new_token("upload")
+    before = len(own_stack.stored())
     type_in(own_stack, f"token = {token!r}\n{shown}", tmp_path, sys.executable, "-c")
-    assert len(own_stack.stored()) == 1
+    assert len(own_stack.stored()) == before + 1
 
 
 def test_the_page_s_tus_client_in_javascript_uploads(
@@ -83,6 +90,7 @@ def test_the_page_s_tus_client_in_javascript_uploads(
     (shown,) = blocks("docs/uploads.md", "js")
     token = own_stack.new_token("upload")
     (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
+    count = len(own_stack.stored())
     before = f"""
         import {{ Upload }} from "tus-js-client";
         const file = Object.assign(Buffer.alloc(1000), {{ name: "big.iso" }});
@@ -90,4 +98,4 @@ def test_the_page_s_tus_client_in_javascript_uploads(
     """
     node = (str(NODE), "--input-type=module", "--eval")
     type_in(own_stack, before + shown, tmp_path, *node)
-    assert len(own_stack.stored()) == 1
+    assert len(own_stack.stored()) == count + 1

@@ -1,4 +1,8 @@
-"""Names that no honest client sends, by PUT and by tus: harmless, or refused."""
+"""Names that no honest client sends, by PUT and by tus: harmless, or refused.
+
+tests/unit/test_names.py has all names; these are told in a URL or a header that nginx
+reads, too.
+"""
 
 from __future__ import annotations
 
@@ -45,29 +49,20 @@ def create(tus: Tus, name: str) -> requests.Response:
     )
 
 
-BY_PUT = pytest.param(put, id="PUT")
-BY_TUS = pytest.param(create, id="tus")
-
-
-@pytest.mark.parametrize("send", [BY_PUT, BY_TUS])
 @pytest.mark.parametrize(
-    ("name", "shown"),
+    ("send", "name", "shown"),
     [
-        pytest.param("a/../b.txt", "b.txt", id="path"),
-        pytest.param("a/b/c/d.txt", "d.txt", id="folders"),
-        pytest.param("C:\\Users\\..\\b.txt", "b.txt", id="Windows path"),
-        pytest.param("NUL", "_NUL", id="device"),
-        pytest.param("com1.txt", "_com1.txt", id="device with a suffix"),
-        pytest.param("a\t\r\x1b\x7f\x85b.txt", "ab.txt", id="controls"),
-        pytest.param("annex\u202efdp.exe", "annexfdp.exe", id="turned around"),
-        pytest.param("a\u061cb.txt", "ab.txt", id="marked as Arabic"),
-        pytest.param("\u2066a\u2069\u200fb.txt", "ab.txt", id="isolated and marked"),
-        pytest.param("a\u2028b\u2029.txt", "ab.txt", id="line ends of Unicode"),
-        pytest.param("e\u0301.txt", "\u00e9.txt", id="not NFC"),
-        pytest.param(f"{LONG}.txt", f"{'я' * 125}.txt", id="long"),
-        pytest.param("<b>.txt", "<b>.txt", id="markup"),
-        pytest.param("?x=1#y;z&.txt", "?x=1#y;z&.txt", id="what a URL takes apart"),
-        pytest.param("%2e%2e%2fa.txt", "%2e%2e%2fa.txt", id="encoded twice"),
+        pytest.param(put, "a/../b.txt", "b.txt", id="path by PUT"),
+        pytest.param(create, "../../a.txt", "a.txt", id="path by tus"),
+        pytest.param(put, "C:\\a\\..\\b.txt", "b.txt", id="Windows path by PUT"),
+        pytest.param(put, "a\t\r\x1b\x7f\x85b.txt", "ab.txt", id="controls by PUT"),
+        pytest.param(put, "\u202eb.txt", "b.txt", id="turned around by PUT"),
+        pytest.param(put, "e\u0301.txt", "\u00e9.txt", id="not NFC by PUT"),
+        pytest.param(create, "e\u0301.txt", "\u00e9.txt", id="not NFC by tus"),
+        pytest.param(put, f"{LONG}.txt", f"{'я' * 125}.txt", id="long by PUT"),
+        pytest.param(create, f"{LONG}.txt", f"{'я' * 125}.txt", id="long by tus"),
+        pytest.param(put, "?x=1#y;&.txt", "?x=1#y;&.txt", id="marks of a URL by PUT"),
+        pytest.param(put, "%2e%2fa.txt", "%2e%2fa.txt", id="encoded twice by PUT"),
     ],
 )
 def test_a_hostile_name_becomes_a_harmless_one(
@@ -88,12 +83,9 @@ def uploads(tus: Tus) -> list[dict[str, Any]]:
     return found
 
 
-def test_a_path_by_tus_gives_its_last_part(tus: Tus) -> None:
-    assert create(tus, "../../etc/passwd").status_code == 201
-    assert [upload["name"] for upload in uploads(tus)] == ["passwd"]
-
-
-@pytest.mark.parametrize("send", [BY_PUT, BY_TUS])
+@pytest.mark.parametrize(
+    "send", [pytest.param(put, id="PUT"), pytest.param(create, id="tus")]
+)
 def test_a_name_of_many_characters_is_shortened(
     tus: Tus, send: Callable[[Tus, str], requests.Response]
 ) -> None:
@@ -105,19 +97,13 @@ def test_a_name_of_many_characters_is_shortened(
     ("send", "name", "status"),
     [
         pytest.param(put, "a\nb.txt", 400, id="two lines by PUT"),
-        pytest.param(put, "\na.txt", 400, id="an empty line first by PUT"),
         pytest.param(put, "../../../etc/passwd", 400, id="path upwards by PUT"),
         pytest.param(put, "..", 404, id="the folder above by PUT"),
         pytest.param(put, "a\0b.txt", 400, id="NUL by PUT"),
         pytest.param(put, "x" * 20_000, 414, id="20,000 characters by PUT"),
-        pytest.param(create, "..", 400, id="the folder above by tus"),
         pytest.param(create, "x" * 10_000, 400, id="10,000 characters by tus"),
         pytest.param(put, "...", 400, id="dots by PUT"),
         pytest.param(create, "...", 400, id="dots by tus"),
-        pytest.param(put, " \t", 400, id="blanks by PUT"),
-        pytest.param(create, " \t", 400, id="blanks by tus"),
-        pytest.param(put, "\u202e\u2066", 400, id="nothing that is seen by PUT"),
-        pytest.param(create, "\u202e\u2066", 400, id="nothing that is seen by tus"),
     ],
 )
 def test_a_name_that_nothing_can_be_shown_under_stores_nothing(

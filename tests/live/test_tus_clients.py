@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 SIZE = 3_000_000
 #: Connections that are cut, before one is let live.
 CUTS = 6
+SEEDS = pytest.mark.parametrize(
+    "seed",
+    [0, *(pytest.param(seed, marks=pytest.mark.extra) for seed in (1, 2))],
+)
 
 
 @pytest.fixture
@@ -47,7 +51,7 @@ def cuts(seed: int, *, lowest: int = 1) -> Callable[[], int | None]:
     return lambda: next(lengths, None)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@SEEDS
 @pytest.mark.parametrize(
     ("chunk", "parallel"),
     [
@@ -83,7 +87,7 @@ def test_tus_js_client_gets_through(
     assert "filename*=UTF-8''n%C3%A4me.bin" in back.headers["Content-Disposition"]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@SEEDS
 def test_tuspy_gets_through(stack: Stack, token: str, file: Path, seed: int) -> None:
     headers = {"Authorization": f"Bearer {token}"}
     with BadLine(stack, cuts(seed, lowest=2000)) as line, file.open("rb") as stream:
@@ -120,7 +124,7 @@ def command(url: str, token: str, home: Path, *arguments: str) -> subprocess.Pop
     )
 
 
-@pytest.mark.parametrize("seed", range(3))
+@SEEDS
 def test_the_command_gets_through(
     stack: Stack, token: str, file: Path, tmp_path: Path, seed: int
 ) -> None:

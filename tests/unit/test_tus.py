@@ -46,6 +46,7 @@ def test_a_name_comes_from_the_metadata(metadata: str, name: str) -> None:
 @pytest.mark.parametrize(
     "metadata",
     [
+        pytest.param("filename ???", id="no base64"),
         pytest.param("filename YS50eHQ", id="no padding"),
         pytest.param("filename YS5 0eHQ=", id="a blank within"),
         pytest.param("filename YS50eHQ=,", id="nothing after a comma"),
@@ -85,11 +86,55 @@ def test_concat_rubbish_is_refused(concat: str) -> None:
         creation(Upload_Length="1", Upload_Concat=concat)
 
 
+LENGTHS = pytest.mark.parametrize(
+    "length",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param("-1", id="negative"),
+        pytest.param("+1", id="a sign"),
+        pytest.param(" 1", id="a blank"),
+        pytest.param("1e3", id="an exponent"),
+        pytest.param("0x0", id="hexadecimal"),
+        pytest.param("\u0661", id="an Arabic digit"),
+        pytest.param("9" * 40, id="past every number"),
+    ],
+)
+
+
+@LENGTHS
+def test_length_rubbish_is_refused(length: str) -> None:
+    with pytest.raises(BadUploadError):
+        creation(Upload_Length=length)
+
+
+@LENGTHS
+def test_offset_rubbish_is_refused(length: str) -> None:
+    with pytest.raises(BadUploadError):
+        Piece.parse({**PIECE, "Upload-Offset": length}.get)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({}, id="none"),
+        pytest.param({"Upload_Length": "1", "Upload_Defer_Length": "1"}, id="two"),
+        pytest.param({"Upload_Defer_Length": "2"}, id="deferred otherwise"),
+    ],
+)
+def test_a_length_is_told_once_or_deferred(headers: dict[str, str]) -> None:
+    with pytest.raises(BadUploadError):
+        creation(**headers)
+
+
 @pytest.mark.parametrize(
     ("text", "digest"),
     [
         pytest.param(f"sha1 {'A' * 27}=", Checksum("sha1", bytes(20)), id="sha1"),
         pytest.param(f"sha256 {'A' * 43}=", Checksum("sha256", bytes(32)), id="sha256"),
+        pytest.param(
+            f"sha512 {'A' * 86}==", Checksum("sha512", bytes(64)), id="sha512"
+        ),
+        pytest.param(f"md5 {'A' * 22}==", Checksum("md5", bytes(16)), id="md5"),
     ],
 )
 def test_a_checksum_is_read(text: str, digest: Checksum) -> None:
