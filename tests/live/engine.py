@@ -37,9 +37,16 @@ def require_containers() -> None:
 
 
 @cache
-def build_images() -> None:
-    """Build both images once: each project would leave one of its own behind."""
+def build_images() -> dict[str, str]:
+    """Build both images once; return the id of each.
+
+    Ids, since a run of the tests in another checkout takes the names for its own.
+    """
     run(["docker", "compose", "build"])
+    names = ("gateway", "nginx")
+    inspect = ["docker", "image", "inspect", "--format", "{{.Id}}"]
+    ids = run([*inspect, *(f"accel-gateway/{name}" for name in names)]).split()
+    return dict(zip(names, ids, strict=True))
 
 
 def run(command: list[str], env: dict[str, str] | None = None) -> str:

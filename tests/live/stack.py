@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import requests
 
 from gateway.links import Key, KeyRing, LinkSigner
-from tests.live.engine import run
+from tests.live.engine import build_images, run
 from tests.live.log import Log
 from tests.live.ports import free_port
 from tests.live.shell import Shell
@@ -390,7 +390,8 @@ class NativeStack(Stack):
         return [pid for pid in _descendants(self.process.pid) if name in _command(pid)]
 
 
-SERVICES: Final = ("gateway", "housekeeper", "nginx")
+#: compose's services, and the image of each.
+SERVICES: Final = {"gateway": "gateway", "housekeeper": "gateway", "nginx": "nginx"}
 
 
 class ContainerStack(Stack):
@@ -404,15 +405,23 @@ class ContainerStack(Stack):
 
     def start(self) -> None:
         self.project = f"gwtest{os.getpid()}x{self.port}"
-        self._log = Log(*map(self._log_of, SERVICES))
+        ids = build_images()
+        images = {name: {"image": ids[image]} for name, image in SERVICES.items()}
+        (self.home / "images.yml").write_text(json.dumps({"services": images}))
         self._compose("up", "--no-build", "--wait", "--quiet-pull")
         self._follow_logs()
 
     def stop(self) -> None:
+        """Stop and remove the containers; each must end by itself, with status 0."""
         self.close_shell()
-        self._compose("down", "--volumes", "--remove-orphans", "--timeout", "15")
-        self._end_followers()
-        shutil.rmtree(self.home)
+        try:
+            self._compose("stop")
+            states = [self.inspect(name)["State"] for name in SERVICES]
+        finally:
+            self._compose("down", "--volumes", "--remove-orphans", "--timeout", "15")
+            self._end_followers()
+            shutil.rmtree(self.home)
+        assert [state["ExitCode"] for state in states] == [0] * len(SERVICES)
 
     def reload(self) -> None:
         self._compose("kill", "--signal", "HUP")
@@ -434,13 +443,9 @@ class ContainerStack(Stack):
 
     def recreate(self) -> None:
         self.close_shell()
-        self._compose("up", "--wait", "--force-recreate")
+        self._compose("up", "--no-build", "--wait", "--force-recreate")
         self._end_followers()
         self._follow_logs()
-
-    def pause(self) -> None:
-        self.close_shell()
-        self._compose("stop")
 
     def run_in(self, service: str, *command: str) -> str:
         return run(["docker", "exec", self.container(service), *command])
@@ -459,15 +464,19 @@ class ContainerStack(Stack):
         return self.home / f"{service}.log"
 
     def _follow_logs(self) -> None:
-        """Have the engine append to a file all that each container logs."""
+        """Have the engine write to a file what each container logs from its start."""
+        self._log = Log(*map(self._log_of, SERVICES))
         for service in SERVICES:
-            with self._log_of(service).open("ab") as log:
+            with self._log_of(service).open("wb") as log:
                 follower = subprocess.Popen(
                     ["docker", "logs", "--follow", self.container(service)],
                     stdout=log,
                     stderr=subprocess.STDOUT,
                 )
             self._followers.append(follower)
+        # Before that the kernel keeps SIGTERM from the housekeeper: it is the first
+        # process of its container, and does not await the signal yet.
+        wait_until(lambda: self.log_has("housekeeping: a round"), what="it keeps house")
 
     def _end_followers(self) -> None:
         """Wait for those that follow a container that has ended."""
@@ -476,11 +485,13 @@ class ContainerStack(Stack):
         self._followers.clear()
 
     def _compose(self, *arguments: str) -> str:
+        files = self.settings.get("COMPOSE_FILE", "docker-compose.yml")
         return run(
             ["docker", "compose", "--project-name", self.project, *arguments],
             env={
                 **os.environ,
                 **self.settings,
+                "COMPOSE_FILE": f"{files}:{self.home}/images.yml",
                 "GATEWAY_FILES": str(self.files),
                 "GATEWAY_BIND": f"127.0.0.1:{self.port}",
             },

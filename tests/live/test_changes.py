@@ -106,7 +106,7 @@ def test_a_reload_under_load_fails_no_request(stack: Stack) -> None:
 
     with ThreadPoolExecutor(5) as pool:
         askers = [pool.submit(ask_on) for _ in range(4)]
-        download = pool.submit(stack.ask, long_url)
+        download = pool.submit(stack.send, long_url)
         try:
             for _ in range(3):
                 workers = set(stack.processes("gunicorn"))
