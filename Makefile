@@ -28,7 +28,7 @@ bench: $(VENV)/.dev .nginx  ## the gateway beside its peers; QUICK=1 for a look
 bench-upload: $(VENV)/.dev .nginx  ## uploads against nginx's own dav module
 	$(BIN)/python -m bench.uploads
 
-lint: $(VENV)/.dev .nginx  ## check style, types and nginx's configuration
+lint: $(VENV)/.dev .nginx  ## check style, types, imports and nginx's configuration
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
