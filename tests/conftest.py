@@ -1,4 +1,4 @@
-"""What all tests share: cheap passwords, PostgreSQL, and whether engines run."""
+"""What all tests share: cheap passwords, catalogs to copy, whether engines run."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import Pool, event
 
+from gateway.catalog.database import Database
+from gateway.catalog.upgrade import upgrade
 from tests.catalog.postgres import Server, programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -65,6 +68,16 @@ def closed_connections() -> Iterator[None]:
     for entry in opened:
         # Not close() beneath the pool: it would complain when it is let go itself.
         entry.invalidate()
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a catalog of SQLite's with the newest schema, for tests to copy."""
+    path = tmp_path_factory.mktemp("migrated") / "catalog.sqlite3"
+    database = Database.open(f"sqlite:///{path}")
+    upgrade(database)
+    database.engine.dispose()
+    return path
 
 
 @pytest.fixture(scope="session")
