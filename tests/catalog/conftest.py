@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import Pool, event
 
 from gateway.catalog import users
 from gateway.catalog.database import Database
@@ -17,6 +19,19 @@ if TYPE_CHECKING:
 
     from gateway.catalog.users import User
     from tests.catalog.postgres import Server
+
+
+def _sync_nothing(connection: object, _record: object) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous = OFF")
+
+
+@pytest.fixture(autouse=True)
+def unsynced() -> Iterator[None]:
+    """Have SQLite wait for no disk: these tests cut no power."""
+    event.listen(Pool, "connect", _sync_nothing)
+    yield
+    event.remove(Pool, "connect", _sync_nothing)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from gateway.catalog import users
 from gateway.catalog.database import Database
@@ -33,6 +33,20 @@ def test_an_error_undoes_the_whole_transaction(database: Database, ann: User) ->
         fail(ann)
     with database.read() as connection:
         assert not users.by_name(connection, "ann").is_disabled
+
+
+def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
+    database = Database.open(f"sqlite:///{tmp_path}/catalog.sqlite3")
+    modes = []
+
+    def note(connection: sqlite3.Connection, _record: object) -> None:
+        modes.append(connection.execute("PRAGMA synchronous").fetchone())
+
+    event.listen(database.engine, "connect", note)
+    with database.read():
+        pass
+    database.engine.dispose()
+    assert modes == [(2,)]  # FULL
 
 
 def test_what_was_committed_is_seen_by_others(

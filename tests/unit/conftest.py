@@ -10,12 +10,15 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from gateway.cli import main
+from tests.catalog.conftest import unsynced
 from tests.unit.command import RING, SITE, Ran
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.unit.command import Run
+
+__all__ = ["unsynced"]
 
 # A busy machine is no fault.
 settings.register_profile(

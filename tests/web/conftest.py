@@ -16,6 +16,7 @@ from gateway.catalog import users
 from gateway.catalog.users import Role
 from gateway.links import Key, KeyRing, LinkSigner
 from gateway.ops.prepare import prepare
+from tests.catalog.conftest import unsynced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from gateway.catalog.database import Database
     from gateway.catalog.users import User
     from tests.catalog.postgres import Server
+
+__all__ = ["unsynced"]
 
 NOON = 1_800_000_000.0
 PASSWORD = "correct horse battery"
