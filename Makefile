@@ -28,10 +28,13 @@ bench: $(VENV)/.dev .nginx  ## the gateway beside its peers; QUICK=1 for a look
 bench-upload: $(VENV)/.dev .nginx  ## uploads against nginx's own dav module
 	$(BIN)/python -m bench.uploads
 
-lint: $(VENV)/.dev .nginx  ## check style, types and nginx's configuration
+lint: $(VENV)/.dev .nginx  ## check style, types, imports and nginx's configuration
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
+	# Only delivery/accel.py writes the headers that nginx acts on.
+	! grep -ril --include='*.py' x-accel gateway gunicorn.conf.py | grep -vx gateway/delivery/accel.py
 	PATH=$(BIN):$$PATH deploy/lint-nginx.sh
 
 format: $(VENV)/.dev  ## format the code

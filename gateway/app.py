@@ -41,7 +41,11 @@ if TYPE_CHECKING:
     from gateway.settings import Settings
 
 
-def create_app(settings: Settings, *, clock: Callable[[], float] = time.time) -> Flask:
+def create_app(
+    settings: Settings,
+    *,
+    clock: Callable[[], float] = time.time,  # noqa: TID251
+) -> Flask:
     """Build the application; *clock* tells Unix seconds.
 
     Raise SettingsError when the settings lack keys or files.

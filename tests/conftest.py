@@ -1,4 +1,4 @@
-"""What all tests share: which of them run where, the stacks, PostgreSQL, passwords."""
+"""What all tests share: which of them run where, the stacks, catalogs, passwords."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import Pool, event
 
 from gateway.catalog import users
+from gateway.catalog.database import Database
+from gateway.catalog.upgrade import upgrade
 from tests.catalog.postgres import Server, programs
 from tests.live.engine import build_images, missing_engine, require_containers
 from tests.live.stack import ContainerStack, NativeStack, Stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -146,6 +149,16 @@ def closed_connections() -> Iterator[None]:
     for entry in opened:
         # Not close() beneath the pool: it would complain when it is let go itself.
         entry.invalidate()
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a catalog of SQLite's with the newest schema, for tests to copy."""
+    path = tmp_path_factory.mktemp("migrated") / "catalog.sqlite3"
+    database = Database.open(f"sqlite:///{path}")
+    upgrade(database)
+    database.engine.dispose()
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from gateway import __version__, settings
+from gateway.cli import moments
 from gateway.cli.catalog import open_catalog, open_store
 from gateway.ops.backup import Backup
 from gateway.ops.manifest import Folder
@@ -50,7 +51,7 @@ def backup(
         keys=keys,
         version=__version__,
         may_link=not is_copying,
-    ).make(now=int(time.time()))
+    ).make(now=moments.now())
     for upload_id in made.lost:
         click.echo(f"gateway: {upload_id}: the store lacks its content", err=True)
     if as_json:
@@ -82,7 +83,7 @@ def restore(*, folder: Path, without_keys: bool, is_copying: bool) -> None:
     ).make()
     click.echo(
         f"restored {manifest.uploads} uploads with {manifest.bytes} bytes, as of "
-        f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(manifest.created))} UTC"
+        f"{datetime.fromtimestamp(manifest.created, UTC):%F %T} UTC"
     )
     if settings.has_keys() and not without_keys:
         click.echo("gateway: the keys are those of GATEWAY_KEYS", err=True)

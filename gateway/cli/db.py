@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import click
 
 from gateway import settings
+from gateway.cli import moments
 from gateway.ops.prepare import make_first_admin, prepare
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def upgrade(*, make_admin: bool) -> None:
     """
     database = prepare(settings.read(embedded=True).settings)
     if make_admin:
-        say_first_admin(make_first_admin(database, now=int(time.time())))
+        say_first_admin(make_first_admin(database, now=moments.now()))
 
 
 def say_first_admin(account: Account | None) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import UTC, datetime, timedelta
 
 import click
 
 from gateway.catalog import drops as catalog
 from gateway.catalog import users
+from gateway.cli import moments
 from gateway.cli.catalog import open_catalog
 from gateway.cli.links import base_url_and_keys
 from gateway.cli.moments import DurationOrMoment
@@ -56,7 +56,7 @@ def new(
     """Make a drop link to USER and print its URL."""
     if (expires is None) != no_expiry:
         raise click.UsageError("give --expires, or say --no-expiry (one of the two)")
-    now = int(time.time())
+    now = moments.now()
     if isinstance(expires, timedelta):
         expires = datetime.fromtimestamp(now, UTC) + expires
     terms = Terms.of(
@@ -87,7 +87,7 @@ def new(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_drops(*, user: str | None, limit: int, as_json: bool) -> None:
     """List drop links, newest first: id, user, state, how many came, end, title."""
-    now = int(time.time())
+    now = moments.now()
     database, _ = open_catalog()
     with database.read() as connection:
         owner = None if user is None else users.by_name(connection, user)
@@ -129,7 +129,7 @@ def revoke(*, drop_id: str) -> None:
         drop = catalog.by_id(connection, drop_id)
         if drop is None:
             raise MissingDropError(drop_id)
-        catalog.revoke(connection, drop, now=int(time.time()))
+        catalog.revoke(connection, drop, now=moments.now())
 
 
 def _day(moment: int | None) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import signal
 import sys
-import time
 from contextlib import nullcontext
 from typing import Final
 
 import click
 
+from gateway.cli import moments
 from gateway.cli.catalog import open_catalog, open_store
 from gateway.ops.fsck import Check
 from gateway.ops.housekeeping import only_one
@@ -54,7 +54,7 @@ def fsck(*, digest: bool, repair: bool, grace: int, as_json: bool) -> None:
     )
     findings = []
     with only_one(store, patience=_PATIENCE) if repair else nullcontext():
-        for finding in check.run(now=int(time.time())):
+        for finding in check.run(now=moments.now()):
             findings.append(finding)
             if not as_json:
                 state = " (repaired)" if finding.is_repaired else ""

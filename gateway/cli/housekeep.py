@@ -13,6 +13,7 @@ import click
 
 from gateway import settings
 from gateway.catalog.database import Database
+from gateway.cli import moments
 from gateway.cli.catalog import open_catalog, open_store
 from gateway.errors import GatewayError, SettingsError
 from gateway.ops.housekeeping import Housekeeper, only_one
@@ -62,7 +63,7 @@ def housekeep(*, every: int | None, grace: int, as_json: bool) -> None:
             store=store,
             say=lambda line: None if as_json else click.echo(line),
             grace=grace,
-        ).round(now=int(time.time()))
+        ).round(now=moments.now())
     if as_json:
         click.echo(json.dumps({"done": report.done, "faults": report.faults}))
     sys.exit(1 if report.faults else 0)
@@ -118,7 +119,7 @@ def _keeper(current: Settings, grace: int) -> Housekeeper:
 def _round(keeper: Housekeeper, *, with_sweep: bool) -> bool:
     try:
         with only_one(keeper.store, patience=0):
-            keeper.round(now=int(time.time()), with_sweep=with_sweep)
+            keeper.round(now=moments.now(), with_sweep=with_sweep)
     except (GatewayError, OSError) as error:
         _say(f"not done, to be tried again: {error}")
         return False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from typing import TYPE_CHECKING, Final, Literal
 
 import click
@@ -12,6 +11,7 @@ import click
 from gateway import settings
 from gateway.address import recorded_url
 from gateway.catalog import uploads
+from gateway.cli import moments
 from gateway.cli.catalog import catalog_if_there, open_catalog
 from gateway.cli.inspection import Inspection, shown
 from gateway.cli.moments import Duration, DurationOrMoment, Moment
@@ -101,7 +101,7 @@ def sign(
     if warning is not None:
         click.echo(f"gateway: warning: {shown(path or '')}: {warning}", err=True)
     if as_json:
-        facts = Inspection.of(url, current.keys, now=time.time())
+        facts = Inspection.of(url, current.keys, now=moments.now())
         click.echo(json.dumps({"url": url, **facts.facts}))
     else:
         click.echo(url)
@@ -117,7 +117,7 @@ def inspect_url(*, url: str, as_json: bool) -> None:
     """
     current = settings.read(embedded=True).settings
     inspection = Inspection.of(
-        url, current.keys, catalog_if_there(current), now=time.time()
+        url, current.keys, catalog_if_there(current), now=moments.now()
     )
     click.echo(json.dumps(inspection.facts) if as_json else "\n".join(inspection.lines))
     sys.exit(0 if inspection.is_good else 1)

@@ -1,8 +1,9 @@
-"""Durations and moments as people write them: ``7d``, ``90m``, ISO 8601."""
+"""The commands' clock; durations and moments as people write them."""
 
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -11,6 +12,11 @@ import click
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION: Final = re.compile(r"(?:[0-9]{1,9}[smhdw])+", re.ASCII)
 _PART: Final = re.compile(r"([0-9]+)([smhdw])", re.ASCII)
+
+
+def now() -> int:
+    """Return the present in seconds since the epoch."""
+    return int(time.time())  # noqa: TID251
 
 
 class Duration(click.ParamType[timedelta]):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import click
 
 from gateway.catalog import revocations, uploads
 from gateway.catalog.revocations import Revocation
+from gateway.cli import moments
 from gateway.cli.catalog import open_catalog
 from gateway.cli.moments import Moment
 from gateway.delivery import subjects
@@ -63,7 +63,7 @@ def revoke(
             found = revocations.listing(connection)
         _print([vars(one) for one in found] if as_json else None, found)
         return
-    now = int(time.time())
+    now = moments.now()
     until = now if before is None else int(before.timestamp())
     new = (
         _of_url(_ring(current), url, now)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import time
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ import click
 
 from gateway import settings
 from gateway.address import authority, bracketed, local_url, record_url
+from gateway.cli import moments
 from gateway.cli.db import say_first_admin
 from gateway.cli.keys import add_key
 from gateway.errors import SettingsError, SuperviseError
@@ -85,7 +85,7 @@ def serve(*, bind: tuple[str, int], link: str | None) -> None:
                 err=True,
             )
         database = prepare(reading.settings)
-        say_first_admin(make_first_admin(database, now=int(time.time())))
+        say_first_admin(make_first_admin(database, now=moments.now()))
         database.engine.dispose()
         sys.exit(_run(reading, bind, link))
 

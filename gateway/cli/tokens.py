@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -11,6 +10,7 @@ import click
 from gateway.catalog import tokens as catalog
 from gateway.catalog import users
 from gateway.catalog.tokens import Scope
+from gateway.cli import moments
 from gateway.cli.catalog import open_catalog
 from gateway.cli.moments import DurationOrMoment
 
@@ -39,7 +39,7 @@ def new(
     *, user: str, scopes: tuple[str, ...], expires: timedelta | datetime | None
 ) -> None:
     """Make a token of USER's and print it, this once."""
-    now = int(time.time())
+    now = moments.now()
     if isinstance(expires, timedelta):
         expires = datetime.fromtimestamp(now, UTC) + expires
     database, _ = open_catalog()
@@ -91,7 +91,7 @@ def revoke(*, token_id: str) -> None:
     """End the token TOKEN_ID."""
     database, _ = open_catalog()
     with database.write(may_use_reserve=True) as connection:
-        catalog.revoke(connection, token_id, now=int(time.time()))
+        catalog.revoke(connection, token_id, now=moments.now())
 
 
 def _day(moment: int | None) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 
 import click
 
 from gateway.catalog import users as catalog
 from gateway.catalog.users import Role
+from gateway.cli import moments
 from gateway.cli.catalog import open_catalog
 
 _password = click.option(
@@ -44,7 +44,7 @@ def add(*, name: str, role: str, password: str) -> None:
             name=name,
             password=password,
             role=Role(role),
-            now=int(time.time()),
+            now=moments.now(),
         )
 
 

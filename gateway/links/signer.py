@@ -38,7 +38,7 @@ class LinkSigner:
         keys: str | KeyRing,
         base_url: str,
         *,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.time,  # noqa: TID251
     ) -> None:
         self.ring = KeyRing.parse(keys) if isinstance(keys, str) else keys
         self.base_url = base_url.rstrip("/")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import Pool, event
 
 from gateway.catalog import users
 from gateway.catalog.database import Database
-from gateway.catalog.upgrade import upgrade
 from gateway.catalog.users import Role
 
 if TYPE_CHECKING:
@@ -19,21 +21,36 @@ if TYPE_CHECKING:
     from tests.catalog.postgres import Server
 
 
+def _sync_nothing(connection: object, _record: object) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous = OFF")
+
+
+@pytest.fixture(autouse=True)
+def unsynced() -> Iterator[None]:
+    """Have SQLite wait for no disk: these tests cut no power."""
+    event.listen(Pool, "connect", _sync_nothing)
+    yield
+    event.remove(Pool, "connect", _sync_nothing)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Give the URL of a database without any table."""
+def url(
+    request: pytest.FixtureRequest, tmp_path: Path, migrated: Path
+) -> Iterator[str]:
+    """Give the URL of a database with the newest schema and no rows."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/catalog.sqlite3"
+        copy = shutil.copyfile(migrated, tmp_path / "catalog.sqlite3")
+        yield f"sqlite:///{copy}"
         return
     server: Server = request.getfixturevalue("postgresql")
-    with server.new_database() as url:
+    with server.new_database(is_migrated=True) as url:
         yield url
 
 
 @pytest.fixture
-def database(empty_url: str) -> Iterator[Database]:
-    opened = Database.open(empty_url)
-    upgrade(opened)
+def database(url: str) -> Iterator[Database]:
+    opened = Database.open(url)
     yield opened
     opened.engine.dispose()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from gateway.catalog import users
 from gateway.catalog.database import Database
@@ -35,10 +35,24 @@ def test_an_error_undoes_the_whole_transaction(database: Database, ann: User) ->
         assert not users.by_name(connection, "ann").is_disabled
 
 
+def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
+    database = Database.open(f"sqlite:///{tmp_path}/catalog.sqlite3")
+    modes = []
+
+    def note(connection: sqlite3.Connection, _record: object) -> None:
+        modes.append(connection.execute("PRAGMA synchronous").fetchone())
+
+    event.listen(database.engine, "connect", note)
+    with database.read():
+        pass
+    database.engine.dispose()
+    assert modes == [(2,)]  # FULL
+
+
 def test_what_was_committed_is_seen_by_others(
-    database: Database, empty_url: str, ann: User
+    database: Database, url: str, ann: User
 ) -> None:
-    other = Database.open(empty_url)
+    other = Database.open(url)
     with database.write() as connection:
         users.set_disabled(connection, ann, is_disabled=True)
     with other.read() as connection:
@@ -47,10 +61,10 @@ def test_what_was_committed_is_seen_by_others(
 
 
 def test_a_writer_that_waits_too_long_is_told_that_the_catalog_is_busy(
-    database: Database, empty_url: str, ann: User, monkeypatch: pytest.MonkeyPatch
+    database: Database, url: str, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.catalog.database._BUSY_TIMEOUT", 50)
-    other = Database.open(empty_url)
+    other = Database.open(url)
     with database.write() as first:
         users.set_disabled(first, ann, is_disabled=True)
         with pytest.raises(CatalogBusyError), other.write() as second:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,6 @@ from sqlalchemy import text
 
 from gateway.catalog.database import Database
 from gateway.catalog.reserve import SIZE, Reserve
-from gateway.catalog.upgrade import upgrade
 from gateway.errors import NoSpaceError
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def embedded(tmp_path: Path) -> Iterator[Database]:
-    database = Database.open(f"sqlite:///{tmp_path}/catalog.sqlite3")
-    upgrade(database)
+def embedded(tmp_path: Path, migrated: Path) -> Iterator[Database]:
+    copy = shutil.copyfile(migrated, tmp_path / "catalog.sqlite3")
+    database = Database.open(f"sqlite:///{copy}")
     yield database
     database.engine.dispose()
 

@@ -14,7 +14,6 @@ from gateway.catalog.database import Database
 from gateway.catalog.linked import LinkedUpload, LinkedUploads
 from gateway.catalog.lookups import Reader
 from gateway.catalog.revocations import Revocation, RevocationCheck
-from gateway.catalog.upgrade import upgrade
 from gateway.errors import CatalogBusyError, RevocationError
 from gateway.storage.blobs import new_id
 from tests.catalog.test_uploads import an_upload
@@ -215,20 +214,20 @@ def test_a_catalog_that_is_not_there_is_busy_and_nothing_else(tmp_path: Path) ->
 def test_a_server_that_was_started_again_is_connected_to_anew(
     postgresql: Server,
 ) -> None:
-    database = Database.open(postgresql.url("postgres"))
-    upgrade(database)
-    reader = Reader(database)
-    check = RevocationCheck(reader)
-    revoke(database)
-    before = check.covers([SUBJECT], issued=1)
-    postgresql.stop_server()
-    with pytest.raises(CatalogBusyError):
-        check.covers([SUBJECT], issued=1)
-    postgresql.start_server()
-    after = check.covers([SUBJECT], issued=1)
-    postgresql.stop_server()
-    postgresql.start_server()
-    at_once = check.covers([SUBJECT], issued=1)
-    reader.close()
-    database.engine.dispose()
+    with postgresql.new_database(is_migrated=True) as url:
+        database = Database.open(url)
+        reader = Reader(database)
+        check = RevocationCheck(reader)
+        revoke(database)
+        before = check.covers([SUBJECT], issued=1)
+        postgresql.stop_server()
+        with pytest.raises(CatalogBusyError):
+            check.covers([SUBJECT], issued=1)
+        postgresql.start_server()
+        after = check.covers([SUBJECT], issued=1)
+        postgresql.stop_server()
+        postgresql.start_server()
+        at_once = check.covers([SUBJECT], issued=1)
+        reader.close()
+        database.engine.dispose()
     assert (before, after, at_once) == (True, True, True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -18,7 +19,9 @@ from gateway.catalog.upgrade import _LOCK, upgrade
 from tests.live.stack import wait_until
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from sqlalchemy import TextClause
 
     from gateway.catalog.users import User
@@ -31,6 +34,17 @@ def test_migrations_end_at_the_schema(database: Database) -> None:
             connection, opts={"compare_type": True, "compare_server_default": True}
         )
         assert compare_metadata(context, metadata) == []
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Give the URL of a database without any table."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/catalog.sqlite3"
+        return
+    server: Server = request.getfixturevalue("postgresql")
+    with server.new_database() as url:
+        yield url
 
 
 def test_an_empty_database_is_not_current(empty_url: str) -> None:
@@ -68,22 +82,23 @@ def test_an_upgrade_waits_longer_than_an_upload(
     postgresql: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.catalog.database._BUSY_TIMEOUT", 50)
-    database = Database.open(postgresql.url("postgres"))
     waits = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory' "
         "AND query_start < clock_timestamp() - interval '200 ms'"
     )
-    with ThreadPoolExecutor(1) as pool, database.engine.connect() as other:
-        other.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-        upgrading = pool.submit(upgrade, database)
-        wait_until(
-            lambda: upgrading.done() or is_true(database, waits),
-            what="it has waited longer than an upload would",
-        )
-        other.rollback()
+    with postgresql.new_database() as url, ThreadPoolExecutor(1) as pool:
+        database = Database.open(url)
+        with database.engine.connect() as other:
+            other.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+            upgrading = pool.submit(upgrade, database)
+            wait_until(
+                lambda: upgrading.done() or is_true(database, waits),
+                what="it has waited longer than an upload would",
+            )
+            other.rollback()
         upgrading.result(timeout=30)
-    assert is_current(database)
-    database.engine.dispose()
+        assert is_current(database)
+        database.engine.dispose()
 
 
 def test_the_newest_schema_is_the_last_migration() -> None:

@@ -12,7 +12,7 @@ from gateway.catalog import uploads
 from gateway.catalog.uploads import Upload
 from gateway.ops.housekeeping import Housekeeper
 from gateway.storage.blobs import BlobStore, new_id
-from tests.catalog.conftest import ann, database, empty_url
+from tests.catalog.conftest import ann, database, unsynced, url
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gateway.catalog.database import Database
     from gateway.catalog.users import User
 
-__all__ = ["ann", "database", "empty_url"]
+__all__ = ["ann", "database", "unsynced", "url"]
 
 
 @dataclass

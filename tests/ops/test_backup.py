@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,6 @@ from gateway.catalog import drops, tokens, users
 from gateway.catalog.database import Database
 from gateway.catalog.schema import users as users_table
 from gateway.catalog.tokens import Scope
-from gateway.catalog.upgrade import upgrade
 from gateway.catalog.users import Role
 from gateway.errors import BackupError
 from gateway.ops.backup import Backup, Made
@@ -35,12 +35,12 @@ def folder(tmp_path: Path) -> Folder:
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path) -> Iterator[Restore]:
+def elsewhere(tmp_path: Path, migrated: Path) -> Iterator[Restore]:
     """Return the way into an empty gateway, on SQLite whatever made the backup."""
     store = BlobStore(tmp_path / "elsewhere")
     store.prepare()
-    database = Database.open(f"sqlite:///{tmp_path}/elsewhere.sqlite3")
-    upgrade(database)
+    copy = shutil.copyfile(migrated, tmp_path / "elsewhere.sqlite3")
+    database = Database.open(f"sqlite:///{copy}")
     yield Restore(
         database=database,
         store=store,

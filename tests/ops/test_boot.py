@@ -13,6 +13,8 @@ from gateway.ops.boot import end_what_ran
 from gateway.storage.blobs import new_id
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gateway.catalog.users import User
 
 
@@ -40,12 +42,12 @@ def some_of_each(database: Database, owner: User) -> str:
     return unfinished.id
 
 
-@pytest.mark.parametrize("empty_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_what_ran_is_over_and_what_is_unfinished_keeps_its_room(
-    empty_url: str, database: Database, ann: User
+    url: str, database: Database, ann: User
 ) -> None:
     unfinished = some_of_each(database, ann)
-    end_what_ran(empty_url)
+    end_what_ran(url)
     with database.read() as connection:
         after = uploads.usage(connection, ann, now=100)
         left = partials.by_id(connection, unfinished)
@@ -54,20 +56,21 @@ def test_what_ran_is_over_and_what_is_unfinished_keeps_its_room(
     assert left.turn == ""
 
 
-@pytest.mark.parametrize("empty_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 def test_what_may_run_by_another_gateway_goes_on(
-    empty_url: str, database: Database, ann: User
+    url: str, database: Database, ann: User
 ) -> None:
     some_of_each(database, ann)
-    end_what_ran(empty_url)
+    end_what_ran(url)
     with database.read() as connection:
         after = uploads.usage(connection, ann, now=100)
     assert (after.running, after.by_user) == (2, 15)
 
 
-def test_a_catalog_without_tables_is_left_alone(empty_url: str) -> None:
-    end_what_ran(empty_url)
-    database = Database.open(empty_url)
+def test_a_catalog_without_tables_is_left_alone(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/catalog.sqlite3"
+    end_what_ran(url)
+    database = Database.open(url)
     with database.read() as connection:
         assert not connection.dialect.get_table_names(connection)
     database.engine.dispose()

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.cli import main
+from tests.catalog.conftest import unsynced
 from tests.unit.command import RING, SITE, Ran
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.unit.command import Run
+
+__all__ = ["unsynced"]
 
 
 @pytest.fixture

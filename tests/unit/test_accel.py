@@ -53,25 +53,16 @@ def location(path: str) -> str:
 @pytest.mark.parametrize(
     ("path", "encoded"),
     [
-        pytest.param("a.txt", "a.txt", id="plain"),
         pytest.param("a/b/c.txt", "a/b/c.txt", id="folders"),
         pytest.param("a b.txt", "a%20b.txt", id="space"),
         pytest.param("a?b.txt", "a%3Fb.txt", id="question-mark"),
         pytest.param("a#b.txt", "a%23b.txt", id="hash"),
         pytest.param("100%.txt", "100%25.txt", id="percent"),
         pytest.param("%2e%2e/x", "%252e%252e/x", id="percent-encoded-dots"),
-        pytest.param("a%00b", "a%2500b", id="percent-encoded-nul"),
         pytest.param("a+b", "a%2Bb", id="plus"),
-        pytest.param("a&b=c;d", "a%26b%3Dc%3Bd", id="query-syntax"),
-        pytest.param("a\\b", "a%5Cb", id="backslash"),
-        pytest.param('a"b', "a%22b", id="quote"),
         pytest.param("$uri", "%24uri", id="nginx-variable"),
-        pytest.param("a:b@c", "a%3Ab%40c", id="authority-syntax"),
-        pytest.param("\u00fc.txt", "%C3%BC.txt", id="latin-1"),
-        pytest.param("\u65e5", "%E6%97%A5", id="japanese"),
         pytest.param("\U0001f600", "%F0%9F%98%80", id="emoji"),
         pytest.param("a\u2028b", "a%E2%80%A8b", id="line-separator"),
-        pytest.param("a\x85b", "a%C2%85b", id="c1-control"),
     ],
 )
 def test_the_location_is_the_path_encoded_once(path: str, encoded: str) -> None:
@@ -173,7 +164,6 @@ def test_the_type_is_left_to_nginx() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param("\u65e5" * 85, id="encoded-threefold"),
         pytest.param("\ufdfa" * 85, id="eighteen-letters-each"),
     ],
 )

@@ -18,18 +18,9 @@ from tests.unit.command import Run, script
     ("arguments", "words"),
     [
         pytest.param(["a/b.txt", "--ip", "300.0.0.0/8"], "300.0.0.0/8", id="network"),
-        pytest.param(["a/b.txt", "--ip", "10.0.0.1/8"], "host bits", id="host-bits"),
-        pytest.param(["a/b.txt", "--name", "a/b"], "download name", id="name"),
         pytest.param(["../b.txt"], "../b.txt", id="path-above"),
-        pytest.param(["/a/b.txt"], "/a/b.txt", id="absolute-path"),
-        pytest.param([""], "path", id="no-path"),
         pytest.param(["a\udcff"], "", id="path-not-UTF-8"),
-        pytest.param(["a", "--folder", "--name", "b"], "folder", id="folder-name"),
         pytest.param(["a", "--expires", "0s"], "at least one second", id="no-life"),
-        pytest.param(["a", "--expires", "2001-01-01"], "expire", id="past-expiry"),
-        pytest.param(["a", "--expires", "999999999d"], "9999", id="far-expiry"),
-        pytest.param(["a", "--not-before", "2990-01-01"], "begin", id="late-begin"),
-        pytest.param(["a", "--stable", "0s"], "window", id="no-window"),
         pytest.param(["a", "--rate", "9" * 30], "", id="rate-past-all-integers"),
     ],
 )
@@ -54,16 +45,9 @@ def test_senseless_claims_are_one_clear_line(
             ["sign", "a", "--no-expiry", "--not-before", "7d"], "'7d'", id="bad-begin"
         ),
         pytest.param(["sign", "a", "--no-expiry", "--rate", "0"], "0", id="rate-0"),
-        pytest.param(["sign", "a", "--no-expiry", "--rate", "x"], "'x'", id="rate-x"),
-        pytest.param(
-            ["sign", "a", "--no-expiry", "--stable", "1"], "'1'", id="bad-window"
-        ),
         pytest.param(["sign", "a", "--no-expiry", "--nope"], "--nope", id="option"),
-        pytest.param(["inspect"], "Missing argument 'URL'", id="no-url"),
         pytest.param(["keys", "nope"], "nope", id="subcommand"),
-        pytest.param(["nope"], "nope", id="command"),
         pytest.param(["serve", "--bind", "8080"], "HOST:PORT", id="bind"),
-        pytest.param(["serve", "--bind", ":0"], "HOST:PORT", id="port-0"),
         pytest.param(["serve", "--bind", ":65536"], "HOST:PORT", id="port-65536"),
     ],
 )
@@ -78,10 +62,6 @@ def test_wrong_usage_is_status_2(run: Run, arguments: list[str], words: str) -> 
     ("changes", "words"),
     [
         pytest.param({"GATEWAY_KEYS": ""}, "GATEWAY_KEYS: is not set", id="no-keys"),
-        pytest.param({"GATEWAY_KEYS": "a:b"}, "1 bytes", id="short-key"),
-        pytest.param(
-            {"GATEWAY_PUBLIC_URL": ""}, "GATEWAY_PUBLIC_URL: is not set", id="no-url"
-        ),
         pytest.param(
             {"GATEWAY_FILES": "nowhere"}, "nowhere is no folder", id="no-files"
         ),
@@ -120,14 +100,6 @@ def test_two_faulty_settings_are_two_lines(
 
 
 @pytest.mark.parametrize(
-    "ring",
-    [
-        pytest.param(b"", id="empty"),
-        pytest.param(b"\xff\xfe\x00", id="not-UTF-8"),
-        pytest.param(b"a:short", id="short"),
-    ],
-)
-@pytest.mark.parametrize(
     "arguments",
     [
         pytest.param(["keys", "list"], id="list"),
@@ -139,17 +111,16 @@ def test_a_damaged_ring_is_one_clear_line(
     run: Run,
     monkeypatch: pytest.MonkeyPatch,
     arguments: list[str],
-    ring: bytes,
 ) -> None:
     """A ring file cut short or overwritten stops every command in words."""
     monkeypatch.delenv("GATEWAY_KEYS")
     Path("var").mkdir()
-    Path("var/keys").write_bytes(ring)
+    Path("var/keys").write_bytes(b"a:short")
     ran = run(*arguments)
     assert (ran.status, ran.out) == (1, "")
     assert ran.err.startswith("gateway: ")
     assert ran.err.count("\n") == 1
-    assert Path("var/keys").read_bytes() == ring
+    assert Path("var/keys").read_bytes() == b"a:short"
 
 
 def test_a_folder_that_can_not_be_written_is_one_clear_line(
@@ -164,23 +135,14 @@ def test_a_folder_that_can_not_be_written_is_one_clear_line(
     assert ran.err.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        pytest.param([], id="gateway"),
-        *(pytest.param([name], id=name) for name in COMMANDS),
-        pytest.param(["keys", "new"], id="keys-new"),
-        pytest.param(["keys", "list"], id="keys-list"),
-    ],
-)
 @pytest.mark.parametrize("option", ["--help", "-h"], ids=str)
-def test_every_command_explains_itself(
-    run: Run, arguments: list[str], option: str
-) -> None:
+def test_every_command_explains_itself(run: Run, option: str) -> None:
     """Help needs no settings and goes to stdout."""
-    ran = run(*arguments, option)
-    assert (ran.status, ran.err) == (0, "")
-    assert ran.out.startswith(f"Usage: {' '.join(['gateway', *arguments])}")
+    commands = [[], *([name] for name in COMMANDS), ["keys", "new"], ["keys", "list"]]
+    for words in commands:
+        ran = run(*words, option)
+        assert (ran.status, ran.err) == (0, "")
+        assert ran.out.startswith(f"Usage: {' '.join(['gateway', *words])}")
 
 
 def test_the_console_script_fails_in_one_line(tmp_path: Path) -> None:

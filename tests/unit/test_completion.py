@@ -10,12 +10,6 @@ from tests.unit.command import script
 
 WORDS = [
     pytest.param("gateway ", {"serve", "sign", "inspect", "keys"}, id="commands"),
-    pytest.param("gateway si", {"sign"}, id="sign"),
-    pytest.param("gateway ng", {"nginx-conf"}, id="nginx-conf"),
-    pytest.param("gateway keys ", {"new", "list"}, id="keys"),
-    pytest.param(
-        "gateway sign --n", {"--no-expiry", "--not-before", "--name"}, id="options"
-    ),
     pytest.param("gateway sign a --exp", {"--expires"}, id="option-after-path"),
     pytest.param("gateway keys list --js", {"--json"}, id="option-of-subcommand"),
 ]

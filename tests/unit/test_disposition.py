@@ -21,35 +21,20 @@ GRAMMAR = re.compile(
 )
 
 NAMES = [
-    pytest.param("report.pdf", id="plain"),
-    pytest.param("annual report 2026.pdf", id="spaces"),
     pytest.param("  both ends  ", id="spaces-at-the-ends"),
     pytest.param("", id="empty"),
     pytest.param('say "hello".txt', id="quotes"),
-    pytest.param('"', id="quote-alone"),
-    pytest.param("it's.txt", id="apostrophe"),
     pytest.param("back\\slash.txt", id="backslash"),
     pytest.param('\\"; filename="evil.exe', id="breaking-out"),
-    pytest.param("a;b=c,d.txt", id="separators"),
-    pytest.param("100%.txt", id="percent"),
     pytest.param("%41%0d%0a.txt", id="percent-encoded"),
-    pytest.param("UTF-8''x.txt", id="looks-encoded"),
     pytest.param("a\r\nSet-Cookie: x=y", id="header-injection"),
     pytest.param("nul\x00tab\tbell\x07delete\x7f", id="ascii-controls"),
     pytest.param("next\x85line\u2028paragraph\u2029", id="unicode-line-ends"),
     pytest.param("\u00dcberma\u00df.txt", id="latin-1"),
-    pytest.param("\u0440\u0443\u0441\u0441\u043a\u0438\u0439.txt", id="cyrillic"),
-    pytest.param("\u65e5\u672c\u8a9e.txt", id="japanese"),
-    pytest.param("\u05e9\u05dc\u05d5\u05dd.txt", id="right-to-left"),
     pytest.param("\u202egpj.exe", id="right-to-left-override"),
-    pytest.param("e\u0301.txt", id="combining-accent"),
     pytest.param("\u0301", id="combining-accent-alone"),
     pytest.param("\U0001f600.png", id="emoji"),
-    pytest.param("\U0001f469\u200d\U0001f680\ufe0f.png", id="joined-emoji"),
-    pytest.param("\uff02\uff3c\uff05\uff0f", id="full-width-syntax"),
     pytest.param("\ufeffbom\ufffe\uffff", id="bom-and-noncharacters"),
-    pytest.param("\U0010ffff", id="last-code-point"),
-    pytest.param("\ufdfa" * 85, id="longest-expansion"),
 ]
 
 
@@ -63,14 +48,10 @@ def name_told(value: str) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_name_comes_back_letter_for_letter(name: str) -> None:
-    """``filename*``, or ``filename`` where it stands alone, tells the whole name."""
-    assert name_told(content_disposition(name, is_inline=False)) == name
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_another_reader_finds_the_same_name(name: str) -> None:
-    """Werkzeug's parser, which knows RFC 8187, agrees with the test's own."""
-    kind, options = parse_options_header(content_disposition(name, is_inline=False))
+    """The test's own reader and Werkzeug's, which knows RFC 8187, find the same."""
+    told = content_disposition(name, is_inline=False)
+    kind, options = parse_options_header(told)
+    assert name_told(told) == name
     assert (kind, options["filename"]) == ("attachment", name)
 
 
@@ -105,9 +86,7 @@ def test_a_lone_surrogate_is_a_question_mark(name: str) -> None:
         pytest.param("r\u00e9sum\u00e9.pdf", "resume.pdf", id="accents"),
         pytest.param("re\u0301sume\u0301.pdf", "resume.pdf", id="combining-accents"),
         pytest.param("\ufb01le.txt", "file.txt", id="ligature"),
-        pytest.param("\uff41\uff42.txt", "ab.txt", id="full-width"),
         pytest.param("\u65e5\u672c.txt", "__.txt", id="japanese"),
-        pytest.param("\U0001f600.png", "_.png", id="emoji"),
         pytest.param('a"b\\c%d', "a_b_c_d", id="syntax"),
         pytest.param("\uff02\uff3c\uff05", "___", id="full-width-syntax"),
         pytest.param("\uff0e\uff0e\uff0fx", ".._x", id="full-width-path"),
@@ -140,24 +119,18 @@ def test_the_extended_name_is_percent_encoded_utf_8() -> None:
         pytest.param(False, "attachment", id="saved"),
     ],
 )
-@pytest.mark.parametrize(
-    "name", [pytest.param("a.txt", id="ascii"), pytest.param("\u00fc", id="unicode")]
-)
-def test_the_kind_stands_first(name: str, kind: str, *, is_inline: bool) -> None:
-    """Whatever the name, a browser reads first whether to show or to save."""
+def test_the_kind_stands_first(kind: str, *, is_inline: bool) -> None:
+    """A browser reads first whether to show or to save."""
     header = Message()
-    header["Content-Disposition"] = content_disposition(name, is_inline=is_inline)
+    header["Content-Disposition"] = content_disposition("\u00fc", is_inline=is_inline)
     assert header.get_content_disposition() == kind
 
 
 @pytest.mark.parametrize(
     "letter",
     [
-        pytest.param("a", id="ascii"),
         pytest.param('"', id="one-byte-encoded"),
-        pytest.param("\u00fc", id="two-bytes"),
         pytest.param("\ufdfa", id="three-bytes-that-become-eighteen-letters"),
-        pytest.param("\U0001f600", id="four-bytes"),
     ],
 )
 def test_the_longest_name_stays_far_below_a_header_buffer(letter: str) -> None:

@@ -116,17 +116,14 @@ def test_what_pages_need_from_npm_is_taken_before_they_are_installed(page: str) 
     assert len(typed) == 2
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        pytest.param(p, id=p.name)
-        for p in sorted([*DOCS.glob("*.md"), *ROOT.glob("*.md")])
-    ],
-)
-def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
-    targets = re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text())
-    missing = [t for t in targets if not (page.parent / t).exists()]
-    assert missing == []
+def test_every_link_between_pages_leads_somewhere() -> None:
+    targets = [
+        (page, target)
+        for page in [*DOCS.glob("*.md"), *ROOT.glob("*.md")]
+        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text())
+    ]
+    assert len({page for page, _ in targets}) > 5
+    assert [(p.name, t) for p, t in targets if not (p.parent / t).exists()] == []
 
 
 def _below(cls: type[RefusedError]) -> list[type[RefusedError]]:

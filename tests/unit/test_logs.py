@@ -130,16 +130,10 @@ def by_sed(line: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize(("line", "shown"), WITH_TOKEN)
-def test_in_the_container_the_same_is_blanked(line: str, shown: str) -> None:
+def test_in_the_container_the_same_is_blanked() -> None:
     """There nginx's error log passes through sed, with the same rules."""
-    assert by_sed(line) == shown
-
-
-@pytest.mark.parametrize("line", WITHOUT_TOKEN)
-def test_in_the_container_the_same_is_kept(line: str) -> None:
-    """Neither log hides more than the other."""
-    assert by_sed(line) == line
+    lines = [str(case.values[0]) for case in [*WITH_TOKEN, *WITHOUT_TOKEN]]
+    assert by_sed("\n".join(lines)) == "\n".join(map(redact, lines))
 
 
 START = "2030/01/31 12:00:00 "

@@ -89,19 +89,15 @@ def test_what_nothing_is_known_about_has_the_same_type_on_both_sides() -> None:
 @pytest.mark.parametrize(
     ("name", "media_type"),
     [
-        pytest.param("report.pdf", "application/pdf", id="suffix"),
         pytest.param("REPORT.PDF", "application/pdf", id="capitals"),
         pytest.param("photo.JpG", "image/jpeg", id="mixed-case"),
         pytest.param("evil.jpg.html", "text/html", id="the-last-of-two"),
         pytest.param("evil.html.jpg", "image/jpeg", id="not-the-first-of-two"),
         pytest.param("a..png", "image/png", id="two-dots"),
-        pytest.param("\u00fc.png", "image/png", id="unicode-stem"),
         pytest.param("README", DEFAULT, id="no-suffix"),
         pytest.param("png", DEFAULT, id="suffix-alone"),
         pytest.param(".png", DEFAULT, id="no-stem"),
         pytest.param("photo.png.", DEFAULT, id="dot-at-the-end"),
-        pytest.param("photo.png ", DEFAULT, id="blank-at-the-end"),
-        pytest.param("photo.xyz", DEFAULT, id="unknown-suffix"),
         pytest.param("film.m\u212av", DEFAULT, id="kelvin-sign-is-no-k"),
     ],
 )
@@ -157,12 +153,8 @@ def test_these_types_and_no_others_may_be_shown() -> None:
     "media_type",
     [
         pytest.param("text/html", id="html"),
-        pytest.param("application/xhtml+xml", id="xhtml"),
         pytest.param("image/svg+xml", id="svg"),
         pytest.param("text/xml", id="xml"),
-        pytest.param("text/javascript", id="javascript"),
-        pytest.param("text/css", id="css"),
-        pytest.param("message/rfc822", id="mhtml"),
         pytest.param(DEFAULT, id="unknown"),
         pytest.param("text/plain; charset=utf-8", id="with-parameter"),
         pytest.param("x/audio/", id="family-in-the-middle"),

