@@ -35,6 +35,15 @@ def test_an_error_undoes_the_whole_transaction(database: Database, ann: User) ->
         assert not users.by_name(connection, "ann").is_disabled
 
 
+def test_a_commit_is_on_the_disk_when_it_returns(database: Database) -> None:
+    question, answer = {
+        "postgresql": ("SHOW synchronous_commit", "on"),
+        "sqlite": ("PRAGMA synchronous", 2),  # FULL
+    }[database.engine.dialect.name]
+    with database.write() as connection:
+        assert connection.execute(text(question)).scalar_one() == answer
+
+
 def test_what_was_committed_is_seen_by_others(
     database: Database, empty_url: str, ann: User
 ) -> None:

@@ -26,7 +26,9 @@ import click
 from tests.mutants import ROOT, Mutant, read
 
 #: Seconds that one run of tests may take.
-_SECONDS: Final = 300
+_SECONDS: Final = 1800
+#: Seconds that one test may take: a mutant that never ends is caught, too.
+_TEST_SECONDS: Final = 100
 _LEFT_OUT: Final = (".git", ".*_cache", ".hypothesis", "__pycache__", "var")
 #: Shared with the copy, since nothing in them changes.
 _SHARED: Final = (".venv", "node_modules")
@@ -55,9 +57,9 @@ class Copy:
 
         Raise click.ClickException if they can't be run.
         """
-        command = (sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:randomly")
+        options = ("-x", "-q", "-p", "no:randomly", f"--timeout={_TEST_SECONDS}")
         with subprocess.Popen(
-            [*command, *shlex.split(tests)],
+            [sys.executable, "-m", "pytest", *options, *shlex.split(tests)],
             cwd=self.root,
             # For the commands that tests start elsewhere, too.
             env={**os.environ, "PYTHONPATH": str(self.root)},
@@ -74,7 +76,7 @@ class Copy:
             finally:
                 if run.poll() is None:
                     os.killpg(run.pid, signal.SIGKILL)
-        failed = re.search(r"^FAILED (\S+)", said, re.MULTILINE)
+        failed = re.search(r"^FAILED (.+?)(?: - |$)", said, re.MULTILINE)
         if run.returncode == 0:
             return None
         if run.returncode == 1 and failed:
@@ -90,6 +92,15 @@ class Copy:
         finally:
             # Its time of change, too: no compiled form of the mutant is taken for it.
             shutil.copy2(ROOT / mutant.file, path)
+
+
+def together(mutants: list[Mutant]) -> list[str]:
+    """Return the tests of all *mutants*, those with the same options in one run."""
+    nodes: dict[str, dict[str, None]] = {}
+    for mutant in mutants:
+        names, dash, options = mutant.tests.partition(" -")
+        nodes.setdefault(dash + options, {})[names] = None
+    return [" ".join(names) + options for options, names in nodes.items()]
 
 
 def check(mutants: list[Mutant]) -> list[str]:
@@ -119,7 +130,7 @@ def main(*, names: tuple[str, ...], is_check: bool) -> None:
     survivors = 0
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy = Copy.make(Path(folder) / "copy")
-        for tests in dict.fromkeys(mutant.tests for mutant in chosen):
+        for tests in together(chosen):
             if failed := copy.failing(tests):
                 raise click.ClickException(f"{failed} fails without a mutant")
         click.echo("| mutant | caught by | seconds |\n| --- | --- | ---: |")
