@@ -1,6 +1,6 @@
 # Everything that this project's people do, one word each.
 .DEFAULT_GOAL := help
-.PHONY: help run test torture bench bench-upload lint format requirements clean
+.PHONY: help run test mutants torture bench bench-upload lint format requirements clean
 
 PYTHON ?= python3
 BIND ?= 127.0.0.1:8080
@@ -17,6 +17,9 @@ run: $(VENV)/.run .nginx .scripts  ## serve the sample files on $(BIND) and prin
 
 test: $(VENV)/.dev .tools .scripts  ## run every test; the container tests where Docker runs
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+mutants: $(VENV)/.dev .tools .scripts  ## break the code on purpose; NAMES="links nginx" for some areas
+	$(BIN)/python -m tests.mutants $(NAMES)
 
 torture: $(VENV)/.dev .tools  ## kill the gateway under uploads, 200 times
 	TORTURE_ROUNDS=200 $(BIN)/pytest -s --timeout=3600 tests/crash/test_kills.py
@@ -35,6 +38,7 @@ lint: $(VENV)/.dev .nginx  ## check style, types, imports and nginx's configurat
 	$(BIN)/lint-imports --no-cache --no-logo
 	# Only delivery/accel.py writes the headers that nginx acts on.
 	! grep -ril --include='*.py' x-accel gateway gunicorn.conf.py | grep -vx gateway/delivery/accel.py
+	$(BIN)/python -m tests.mutants --check
 	PATH=$(BIN):$$PATH deploy/lint-nginx.sh
 
 format: $(VENV)/.dev  ## format the code

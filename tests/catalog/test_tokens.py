@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text, update
 
 from gateway.catalog import tokens, users
+from gateway.catalog.schema import tokens as table
 from gateway.catalog.tokens import Scope
 from gateway.errors import AccountError, NotAuthenticatedError
 
@@ -66,6 +67,19 @@ def test_no_other_text_is_a_token(
     assert callable(damage)
     with pytest.raises(NotAuthenticatedError):
         authenticate(database, damage(token))
+
+
+@pytest.mark.parametrize("place", [0, 1, 15, 31], ids=str)
+def test_its_digest_has_to_fit_in_every_byte(
+    database: Database, token: str, place: int
+) -> None:
+    with database.write() as connection:
+        stored = connection.execute(select(table.c.digest)).scalar_one()
+        wrong = bytearray(stored)
+        wrong[place] ^= 1
+        connection.execute(update(table).values(digest=bytes(wrong)))
+    with pytest.raises(NotAuthenticatedError):
+        authenticate(database, token)
 
 
 def test_it_ends_when_it_expires(database: Database, ann: User, token: str) -> None:

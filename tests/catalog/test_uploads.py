@@ -11,11 +11,15 @@ import pytest
 from gateway.catalog import partials, uploads, users
 from gateway.catalog.partials import Partial
 from gateway.catalog.uploads import Upload
+from gateway.catalog.users import Role
 from gateway.errors import (
     NameTakenError,
     NoSpaceError,
     OverQuotaError,
     RepeatedUploadError,
+    TooLargeError,
+    TooManyUploadsError,
+    UploadError,
 )
 from gateway.storage.blobs import BlobStore, new_id
 from gateway.uploads.admission import Admission, Announcement, UploadLimits
@@ -154,6 +158,63 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
 
 
 ROOMY = UploadLimits(size=0, quota=0, user_quota=0, free_space=10, running=0)
+
+
+NO_LIMITS = UploadLimits(size=0, quota=0, user_quota=0, free_space=0, running=0)
+
+
+@pytest.mark.parametrize(
+    ("limits", "fits", "error"),
+    [
+        pytest.param(replace(NO_LIMITS, size=30), 30, TooLargeError, id="size"),
+        pytest.param(replace(NO_LIMITS, user_quota=50), 20, OverQuotaError, id="user"),
+        pytest.param(replace(NO_LIMITS, quota=75), 10, OverQuotaError, id="all users"),
+        pytest.param(replace(NO_LIMITS, free_space=60), 15, NoSpaceError, id="disk"),
+    ],
+)
+def test_an_upload_may_fill_a_limit_to_the_last_byte_and_no_more(
+    database: Database,
+    ann: User,
+    disk: Disk,
+    *,
+    limits: UploadLimits,
+    fits: int,
+    error: type[UploadError],
+) -> None:
+    """Of 100 bytes that are free 25 are promised; ann has 30 bytes, all have 65."""
+    admission = Admission(disk, limits)
+    with database.write() as connection:
+        ben = users.add(
+            connection, name="ben", password="a long password", role=Role.MEMBER, now=1
+        )
+        for owner, stored, reserved in ((ann, 10, 20), (ben, 30, 5)):
+            uploads.add(connection, an_upload(owner, size=stored))
+            uploads.reserve(
+                connection, owner, reservation=owner.name, size=reserved, expires=200
+            )
+        admission.check_room(connection, ann, size=fits, drop=None, now=100)
+        with pytest.raises(error):
+            admission.check_room(connection, ann, size=fits + 1, drop=None, now=100)
+
+
+def test_as_many_uploads_run_at_once_as_the_limit_says(
+    database: Database, ann: User, disk: Disk
+) -> None:
+    admission = Admission(disk, replace(NO_LIMITS, running=2))
+    first, second, third = (
+        Announcement(reservation=name, size=1, media_type=None, expires=200)
+        for name in ("1", "2", "3")
+    )
+    with database.write() as connection:
+        idle = an_unfinished(connection, ann, size=1, turn="", synced=0)
+        piece = replace(first, reservation=idle)
+        admission.admit(connection, ann, first, now=100)
+        admission.admit_piece(connection, ann, piece, size=1, now=100)
+        admission.admit(connection, ann, second, now=100)
+        with pytest.raises(TooManyUploadsError):
+            admission.admit(connection, ann, third, now=100)
+        with pytest.raises(TooManyUploadsError):
+            admission.admit_piece(connection, ann, piece, size=1, now=100)
 
 
 def test_what_is_promised_to_others_is_no_room(

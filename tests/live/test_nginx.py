@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import re
 import socket
 import subprocess
 import threading
@@ -12,6 +13,7 @@ import pytest
 import requests
 
 from gateway import settings
+from gateway.delivery import accel
 from gateway.errors import SuperviseError
 from gateway.ops.live_conf import check_conf, find_nginx
 from gateway.ops.nginx import NginxConf
@@ -64,7 +66,7 @@ class Nginx:
         self.home = home
         self.files = home / "files"
         self.files.mkdir()
-        (home / "data" / "store").mkdir(parents=True)
+        (home / "data" / "store" / "blobs").mkdir(parents=True)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = home / "log"
@@ -102,6 +104,23 @@ class Nginx:
 
     def get(self, path: str, **options: object) -> requests.Response:
         return requests.get(self.url + path, timeout=20, **options)  # type: ignore[arg-type]
+
+    def send(self, line: str) -> str:
+        """Send a request as it is, and return what comes back."""
+        with socket.create_connection(("127.0.0.1", self.port), 20) as peer:
+            peer.sendall(
+                f"{line}\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+            )
+            return b"".join(iter(lambda: peer.recv(65_536), b"")).decode()
+
+    def root_of(self, location: str) -> Path:
+        """Return the folder that an internal location serves from."""
+        return {
+            "/_files/": self.files,
+            "/_large_files/": self.files,
+            "/_blobs/": self.home / "data" / "store" / "blobs",
+            "/_large_blobs/": self.home / "data" / "store" / "blobs",
+        }[location]
 
     def log(self) -> str:
         return self._log.read_text()
@@ -152,16 +171,43 @@ def test_a_file_deleted_after_the_verdict_is_a_404_page(nginx: Nginx) -> None:
     assert (answer.status_code, answer.text) == (404, "no such")
 
 
-def test_a_symlink_made_after_the_verdict_is_refused(nginx: Nginx) -> None:
+@pytest.fixture(params=accel.LOCATIONS.values())
+def location(request: pytest.FixtureRequest) -> str:
+    """Return the prefix of an internal location that sends deliveries."""
+    prefix: str = request.param
+    return prefix
+
+
+def deliver(nginx: Nginx, target: str) -> requests.Response:
+    """Return what a client gets whose verdict leads to *target*."""
+    assert nginx.gunicorn is not None
+    nginx.gunicorn.script = lambda line: (
+        delivery_of(target.encode()) if b"/s/" in line else NOT_FOUND
+    )
+    return nginx.get("/s/token/x.txt")
+
+
+def test_a_symlink_made_after_the_verdict_is_refused(
+    nginx: Nginx, location: str
+) -> None:
+    root = nginx.root_of(location)
     (nginx.home / "outside.txt").write_text("outside")
-    (nginx.files / "swapped.txt").symlink_to(nginx.home / "outside.txt")
-    (nginx.files / "folder").symlink_to(nginx.home)
-    (nginx.files / "own").mkdir()
-    (nginx.files / "own" / "inside.txt").write_text("inside")
-    nginx.fake_gunicorn().script = delivery_of_the_asked
-    assert nginx.get("/s/t/own/inside.txt").text == "inside"
+    (root / "swapped.txt").symlink_to(nginx.home / "outside.txt")
+    (root / "folder").symlink_to(nginx.home)
+    (root / "own").mkdir()
+    (root / "own" / "inside.txt").write_text("inside")
+    nginx.fake_gunicorn()
+    assert deliver(nginx, f"{location}own/inside.txt").text == "inside"
     for path in ("swapped.txt", "folder/outside.txt"):
-        assert nginx.get(f"/s/t/{path}").status_code == 404, path
+        assert deliver(nginx, location + path).status_code == 404, path
+
+
+def test_without_a_verdict_no_file_is_sent(nginx: Nginx, location: str) -> None:
+    (nginx.root_of(location) / "x.txt").write_text("inside")
+    nginx.fake_gunicorn()
+    assert deliver(nginx, f"{location}x.txt").text == "inside"
+    asked_for = nginx.get(f"{location}x.txt")
+    assert (asked_for.status_code, asked_for.text) == (404, "no such")
 
 
 def test_a_location_can_not_reach_beside_the_tree(nginx: Nginx) -> None:
@@ -189,25 +235,132 @@ def test_a_location_can_not_reach_beside_the_tree(nginx: Nginx) -> None:
         assert answer.status_code in {404, 503}, location
 
 
-def test_python_is_told_nothing_that_a_client_made_up(nginx: Nginx) -> None:
+#: What Flask hears of a client in headers that nginx alone may set.
+MADE_UP = (
+    "Forwarded",
+    "X-Accel-Buffering",
+    "X-Accel-Charset",
+    "X-Accel-Expires",
+    "X-Accel-Limit-Rate",
+    "X-Accel-Mapping",
+    "X-Accel-Redirect",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Port",
+    "X-Forwarded-Prefix",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Protocol",
+    "X-Forwarded-Ssl",
+    "X-Gateway-Reason",
+    "X-Original-Length",
+    "X-Original-Method",
+    "X-Original-URI",
+    "X-Original-URL",
+    "X-Real-IP",
+    "X-Request-ID",
+    "X-Rewrite-URL",
+    "X-Sendfile",
+    "X-Sendfile-Type",
+    "X-Spool-File",
+    "X-Verdict",
+)
+#: Two names are one to WSGI.
+SPELLED = (*MADE_UP, *(name.replace("-", "_") for name in MADE_UP))
+#: What lets a request go as far as it can.
+ANSWERS = {
+    b"/_admit": b"HTTP/1.0 204 No Content\r\n\r\n",
+    b"/s/k1": b"HTTP/1.0 403 Forbidden\r\n\r\n",
+}
+CACHEABLE = f"/s/k1.e2.{'m' * 22}/x.txt"
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "asked"),
+    [
+        pytest.param("GET", "/", ["GET /"], id="page"),
+        pytest.param("GET", "/healthz", ["GET /healthz"], id="health"),
+        pytest.param("GET", "/metrics", ["GET /metrics"], id="metrics"),
+        pytest.param("GET", "/s/t/x.txt", ["GET /s/t/x.txt"], id="signed URL"),
+        pytest.param("GET", CACHEABLE, [f"GET {CACHEABLE}"], id="kept verdict"),
+        pytest.param("GET", "/static/x", ["GET /static/x"], id="missing style"),
+        pytest.param("GET", "/_files/x", ["GET /_files/x"], id="internal file"),
+        pytest.param("GET", "/_admit", ["GET /-none-"], id="internal question"),
+        pytest.param("POST", "/login", ["POST /login"], id="form"),
+        pytest.param("POST", "/drops", ["POST /drops"], id="form of drop links"),
+        pytest.param("POST", "/api/v1/x", ["POST /api/v1/x"], id="API"),
+        pytest.param("GET", "/tus/x", ["GET /tus/x"], id="no upload"),
+        pytest.param("GET", "/u/x", ["GET /u/x"], id="drop link"),
+        *(
+            pytest.param(
+                method,
+                target,
+                ["GET /_admit", f"{method} {target}", f"{method} /_cut"],
+                id=name,
+            )
+            for name, method, target in (
+                ("raw upload", "PUT", "/api/v1/files/a"),
+                ("tus", "POST", "/tus/"),
+                ("piece", "PATCH", "/tus/x"),
+                ("upload form", "POST", "/upload"),
+                ("drop link's form", "POST", "/u/x"),
+            )
+        ),
+    ],
+)
+def test_python_is_told_nothing_that_a_client_made_up(
+    nginx: Nginx, method: str, target: str, asked: list[str]
+) -> None:
     fake = nginx.fake_gunicorn()
-    nginx.get(
-        "/s/token/x.txt",
-        headers={
-            "X-Accel-Mapping": "EVIL",
-            "X-Forwarded-For": "EVIL",
-            "X-Forwarded-Host": "EVIL",
-            "X-Forwarded-Proto": "EVIL",
-            "X-Real-IP": "EVIL",
-            "X-Request-ID": "EVIL",
-            "X-Sendfile-Type": "EVIL",
-            "X-Gateway-Reason": "EVIL",
-            "X-Verdict": "EVIL",
-            "Forwarded": "EVIL",
-        },
+    fake.script = lambda line: next(
+        (answer for part, answer in ANSWERS.items() if part in line), NOT_FOUND
     )
-    assert b"EVIL" not in fake.asked[0]
+    headers = dict.fromkeys(SPELLED, "EVIL")
+    requests.request(method, nginx.url + target, headers=headers, timeout=20)
+    wait_until(lambda: len(fake.asked) == len(asked), what="all is asked")
+    lines = [head.decode().partition(" HTTP/1.")[0] for head in fake.asked]
+    assert lines == asked
+    assert b"EVIL" not in b"".join(fake.asked)
+
+
+def test_a_client_can_make_up_no_header_that_nginx_sets(nginx: Nginx) -> None:
+    """The test above knows every header that has to be overwritten or blanked."""
+    conf = "".join(p.read_text() for p in (nginx.home / "conf").rglob("*.conf"))
+    said = {*re.findall(r"(?m)^ *proxy_set_header ([\w-]+) ", conf)}
+    own = {"Accept", "Connection", "Content-Length", "Host", "Transfer-Encoding"}
+    assert said - own == {*MADE_UP}
+
+
+def test_python_is_told_the_address_of_the_peer(nginx: Nginx) -> None:
+    fake = nginx.fake_gunicorn()
+    nginx.get("/s/token/x.txt")
     assert b"X-Real-IP: 127.0.0.1\r\n" in fake.asked[0]
+
+
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        *(
+            pytest.param(
+                f"/{letter}/secret/a.txt", f"/{letter}/[redacted]/a.txt", id=letter
+            )
+            for letter in "sdlu"
+        ),
+        pytest.param("//s//secret/a.txt", "//s//[redacted]/a.txt", id="two slashes"),
+        pytest.param("/%73/secret/a.txt", "[redacted]", id="disguised"),
+        pytest.param("/x/%2e%2e/s/secret/a.txt", "[redacted]", id="dot segments"),
+        pytest.param(f"/S/secret.{'m' * 22}/a.txt", "[redacted]", id="a MAC elsewhere"),
+        pytest.param(f"/s/x/secret.{'m' * 22}", "[redacted]", id="a MAC in a path"),
+        pytest.param("/a/b.txt?secret", "/a/b.txt", id="query"),
+    ],
+)
+def test_the_access_log_shows_no_token(nginx: Nginx, target: str, shown: str) -> None:
+    nginx.fake_gunicorn()
+    answer = nginx.send(f"GET {target} HTTP/1.1")
+    request_id = re.search(r"X-Request-ID: (\w+)", answer)
+    assert request_id is not None
+    wait_until(lambda: request_id[1] in nginx.log(), what="the request is logged")
+    assert f'"uri":"{shown}"' in nginx.log()
+    assert "secret" not in nginx.log()
 
 
 def test_a_body_never_reaches_python(nginx: Nginx) -> None:

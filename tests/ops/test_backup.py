@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import time
 from dataclasses import replace
@@ -21,6 +22,7 @@ from gateway.ops.manifest import Folder
 from gateway.ops.restore import Restore
 from gateway.storage.blobs import BlobStore
 from tests.ops.conftest import Kept
+from tests.unit.disk import Disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,6 +107,26 @@ def test_everything_comes_back(
         database=there.database, store=there.store, with_digests=True, grace=0
     )
     assert list(check.run(now=int(time.time()) + 1)) == []
+
+
+@pytest.mark.parametrize("may_link", [True, False], ids=["links", "copies"])
+def test_a_backup_and_what_is_restored_outlive_a_power_cut(
+    kept: Kept,
+    folder: Folder,
+    elsewhere: Restore,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    may_link: bool,
+) -> None:
+    kept.put(b"one")
+    kept.put(b"two")
+    folder.root.mkdir()
+    disk = Disk(kept.store.root, folder.root, elsewhere.store.root)
+    monkeypatch.setattr(os, "fsync", disk.fsync)
+    make(kept, folder, may_link=may_link)
+    assert disk.lost() == []
+    replace(elsewhere, may_link=may_link).make()
+    assert disk.lost() == []
 
 
 def test_a_blob_keeps_its_time_of_change(

@@ -62,6 +62,13 @@ def damage_blob(kept: Kept) -> str:
     return upload.id
 
 
+def damage_slightly(kept: Kept) -> str:
+    """Store an upload whose digest differs from its content's in one bit."""
+    wrong = bytearray(hashlib.sha256(b"content").digest())
+    wrong[-1] ^= 1
+    return kept.put(b"content", sha256=bytes(wrong)).id
+
+
 @pytest.mark.parametrize("is_repairing", [False, True], ids=["look", "repair"])
 def test_nothing_is_wrong_with_what_is_in_order(
     kept: Kept, *, is_repairing: bool
@@ -97,6 +104,7 @@ def test_what_is_safe_is_repaired_when_asked_for(
         pytest.param("blob-missing", lose_blob, id="missing"),
         pytest.param("blob-size", cut_blob, id="cut"),
         pytest.param("blob-digest", damage_blob, id="damaged"),
+        pytest.param("blob-digest", damage_slightly, id="one bit of the digest"),
     ],
 )
 def test_lost_content_is_told_and_left_alone(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -10,12 +12,16 @@ from hypothesis import strategies as st
 
 from gateway.errors import (
     BadUploadError,
+    ChecksumError,
     ContentTypeError,
     RefusedError,
     TusVersionError,
 )
 from gateway.uploads import tus
 from gateway.uploads.tus import Checksum, Creation, Piece
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ID = "abcdefghijklmnopqrstuvwxyz"
 PIECE = {"Content-Type": tus.CONTENT_TYPE, "Upload-Offset": "0"}
@@ -147,6 +153,19 @@ def test_a_checksum_is_read(text: str, digest: Checksum) -> None:
 def test_checksum_rubbish_never_passes(text: str) -> None:
     with pytest.raises(BadUploadError):
         tus.checksum({"Upload-Checksum": text}.get)
+
+
+@pytest.mark.parametrize("algorithm", tus.ALGORITHMS)
+def test_a_checksum_has_to_fit_in_every_byte(tmp_path: Path, algorithm: str) -> None:
+    path = tmp_path / "piece"
+    path.write_bytes(b"content")
+    right = hashlib.new(algorithm, b"content").digest()
+    Checksum(algorithm, right).check(path)
+    for place in range(len(right)):
+        wrong = bytearray(right)
+        wrong[place] ^= 1
+        with pytest.raises(ChecksumError):
+            Checksum(algorithm, bytes(wrong)).check(path)
 
 
 @pytest.mark.parametrize("said", ["", "1.0", "1.0.0 ", "0.2.2", "1.0.0,1.0.0"])

@@ -241,6 +241,15 @@ def test_both_digests_have_to_fit(
     assert ann.finish(**told).status_code == status
 
 
+@pytest.mark.parametrize("place", [0, 1, 15, 31], ids=str)
+def test_a_digest_has_to_fit_in_every_byte(ann: Sender, place: int) -> None:
+    wrong = bytearray(hashlib.sha256(CONTENT).digest())
+    wrong[place] ^= 1
+    told = f"sha-256=:{b64encode(wrong).decode()}:"
+    assert ann.finish(Content_Digest=told).status_code == 400
+    assert ann.usage().by_user == 0
+
+
 def test_digests_that_differ_are_refused_before_the_body(ann: Sender) -> None:
     told = {"Content_Digest": digest(CONTENT), "Repr_Digest": digest(b"other")}
     assert ann.admit(**told) == 400

@@ -1,0 +1,155 @@
+"""``python -m tests.mutants [NAME...]``: break a copy of the checkout, and test it.
+
+Each mutant is put into one copy in turn, and its tests must fail: by a failed test,
+not because none could be collected or a fixture broke.  Before that, the same tests
+must pass in the unchanged copy.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+
+from tests.mutants import ROOT, Mutant, read
+
+#: Seconds that one run of tests may take.
+_SECONDS: Final = 1800
+#: Seconds that one test may take: a mutant that never ends is caught, too.
+_TEST_SECONDS: Final = 100
+_LEFT_OUT: Final = (".git", ".*_cache", ".hypothesis", "__pycache__", "var")
+#: Shared with the copy, since nothing in them changes.
+_SHARED: Final = (".venv", "node_modules")
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy of the checkout, whose package and templates the tests use."""
+
+    root: Path
+
+    @classmethod
+    def make(cls, root: Path) -> Copy:
+        shutil.copytree(
+            ROOT,
+            root,
+            symlinks=True,
+            ignore=shutil.ignore_patterns(*_LEFT_OUT, *_SHARED),
+        )
+        for name in _SHARED:
+            (root / name).symlink_to(ROOT / name)
+        return cls(root)
+
+    def failing(self, tests: str) -> str | None:
+        """Run *tests*; return the first that fails, or None if all pass.
+
+        Raise click.ClickException if they can't be run.
+        """
+        options = ("-x", "-q", "-p", "no:randomly", f"--timeout={_TEST_SECONDS}")
+        with subprocess.Popen(
+            [sys.executable, "-m", "pytest", *options, *shlex.split(tests)],
+            cwd=self.root,
+            # For the commands that tests start elsewhere, too.
+            env={**os.environ, "PYTHONPATH": str(self.root)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            process_group=0,
+        ) as run:
+            try:
+                said, _ = run.communicate(timeout=_SECONDS)
+            except subprocess.TimeoutExpired:
+                said = f"not done within {_SECONDS} s"
+            finally:
+                if run.poll() is None:
+                    os.killpg(run.pid, signal.SIGKILL)
+        failed = re.search(r"^FAILED (.+?)(?: - |$)", said, re.MULTILINE)
+        if run.returncode == 0:
+            return None
+        if run.returncode == 1 and failed:
+            return failed[1]
+        raise click.ClickException(f"pytest {tests}:\n{said[-4000:]}")
+
+    def caught_by(self, mutant: Mutant) -> str | None:
+        """Return the test that fails with *mutant*, or None if it survives."""
+        path = self.root / mutant.file
+        path.write_text(mutant.applied(path.read_text("utf-8")), "utf-8")
+        try:
+            return self.failing(mutant.tests)
+        finally:
+            # Its time of change, too: no compiled form of the mutant is taken for it.
+            shutil.copy2(ROOT / mutant.file, path)
+
+
+def together(mutants: list[Mutant]) -> list[str]:
+    """Return the tests of all *mutants*, those with the same options in one run."""
+    nodes: dict[str, dict[str, None]] = {}
+    for mutant in mutants:
+        names, dash, options = mutant.tests.partition(" -")
+        nodes.setdefault(dash + options, {})[names] = None
+    return [" ".join(names) + options for options, names in nodes.items()]
+
+
+def check(mutants: list[Mutant]) -> list[str]:
+    """Return what is wrong with the data."""
+    counted = Counter(mutant.name for mutant in mutants)
+    return [f"{name}: is there {n} times" for name, n in counted.items() if n > 1] + [
+        f"{mutant.area}/{mutant.name}: {fault}"
+        for mutant in mutants
+        for fault in mutant.faults()
+    ]
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--check", "is_check", is_flag=True, help="Check the data, run nothing.")
+def main(*, names: tuple[str, ...], is_check: bool) -> None:
+    """Run the mutants of these names or areas, or all of them."""
+    mutants = read()
+    faults = check(mutants)
+    if unknown := set(names) - {word for m in mutants for word in (m.name, m.area)}:
+        faults.append(f"no mutant or area is called {', '.join(sorted(unknown))}")
+    if faults:
+        raise click.ClickException("\n".join(faults))
+    if is_check:
+        return
+    chosen = [m for m in mutants if not names or {m.name, m.area} & set(names)]
+    survivors = 0
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        copy = Copy.make(Path(folder) / "copy")
+        for tests in together(chosen):
+            if failed := copy.failing(tests):
+                raise click.ClickException(f"{failed} fails without a mutant")
+        click.echo("| mutant | caught by | seconds |\n| --- | --- | ---: |")
+        for mutant in chosen:
+            began = time.monotonic()
+            try:
+                caught = copy.caught_by(mutant)
+            except click.ClickException as error:
+                click.echo(error.message, err=True)
+                caught = None
+            survivors += caught is None
+            seconds = time.monotonic() - began
+            click.echo(
+                f"| {mutant.area}/{mutant.name} | {caught or '**none**'} "
+                f"| {seconds:.1f} |"
+            )
+    click.echo(f"{len(chosen)} mutants, {survivors} survive", err=True)
+    sys.exit(1 if survivors else 0)
+
+
+if __name__ == "__main__":
+    main()
