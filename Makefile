@@ -1,9 +1,11 @@
 # Everything that this project's people do, one word each.
 .DEFAULT_GOAL := help
-.PHONY: help run test mutants torture bench bench-upload lint format requirements clean
+.PHONY: help run test test-all mutants torture bench bench-upload lint format requirements clean
 
 PYTHON ?= python3
 BIND ?= 127.0.0.1:8080
+# Tests at a time; 0 is one, with its output as it comes.
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
@@ -15,14 +17,17 @@ run: $(VENV)/.run .nginx .scripts  ## serve the sample files on $(BIND) and prin
 	@if [ -n "$$GATEWAY_FILES" ]; then exec $(BIN)/gateway serve --bind $(BIND); fi; \
 	GATEWAY_FILES=deploy/sample exec $(BIN)/gateway serve --bind $(BIND) --link hello.txt
 
-test: $(VENV)/.dev .tools .scripts  ## run every test; the container tests where Docker runs
-	$(BIN)/pytest $(PYTEST_ARGS)
+test: $(VENV)/.dev .tools .scripts  ## run the tests; those of containers where Docker runs
+	$(BIN)/pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+test-all: $(VENV)/.dev .tools .scripts  ## run every test on every stack, before a release
+	TORTURE_ROUNDS=20 $(BIN)/pytest -n $(WORKERS) --everything $(PYTEST_ARGS)
 
 mutants: $(VENV)/.dev .tools .scripts  ## break the code on purpose; NAMES="links nginx" for some areas
 	$(BIN)/python -m tests.mutants $(NAMES)
 
 torture: $(VENV)/.dev .tools  ## kill the gateway under uploads, 200 times
-	TORTURE_ROUNDS=200 $(BIN)/pytest -s --timeout=3600 tests/crash/test_kills.py
+	TORTURE_ROUNDS=200 $(BIN)/pytest -s --everything --timeout=3600 tests/crash/test_kills.py
 
 bench: $(VENV)/.dev .nginx  ## the gateway beside its peers; QUICK=1 for a look
 	@deploy/install-packages.sh wrk

@@ -297,9 +297,10 @@ class Stack(ABC):
 
 
 class NativeStack(Stack):
-    """``gateway serve`` on this machine."""
+    """``gateway serve`` on this machine, by *starter* if it is set: what runs it."""
 
     name = "native"
+    starter: tuple[str, ...] = ()
 
     def prepare(self) -> None:
         """Fix the environment, so that commands run before the start."""
@@ -322,7 +323,7 @@ class NativeStack(Stack):
         with path.open("wb") as log:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "gateway", "serve"),
+                    *(*self.starter, sys.executable, "-m", "gateway", "serve"),
                     *("--bind", f"127.0.0.1:{self.port}"),
                 ],
                 env=self.environment,
@@ -402,12 +403,16 @@ class ContainerStack(Stack):
     def __init__(self, **settings: str) -> None:
         super().__init__(**settings)
         self._followers: list[subprocess.Popen[bytes]] = []
+        ids = build_images()
+        # The images look after their health every 5 s, and the start waits for it.
+        services = {
+            service: {"image": ids[image], "healthcheck": {"interval": "2s"}}
+            for service, image in SERVICES.items()
+        }
+        (self.home / "tests.yml").write_text(json.dumps({"services": services}))
 
     def start(self) -> None:
         self.project = f"gwtest{os.getpid()}x{self.port}"
-        ids = build_images()
-        images = {name: {"image": ids[image]} for name, image in SERVICES.items()}
-        (self.home / "images.yml").write_text(json.dumps({"services": images}))
         self._compose("up", "--no-build", "--wait", "--quiet-pull")
         self._follow_logs()
 
@@ -491,7 +496,7 @@ class ContainerStack(Stack):
             env={
                 **os.environ,
                 **self.settings,
-                "COMPOSE_FILE": f"{files}:{self.home}/images.yml",
+                "COMPOSE_FILE": f"{files}:{self.home}/tests.yml",
                 "GATEWAY_FILES": str(self.files),
                 "GATEWAY_BIND": f"127.0.0.1:{self.port}",
             },

@@ -317,9 +317,21 @@ def test_sigterm_lets_a_download_finish() -> None:
         assert len(begun) + rest.result(10) == 300_000
 
 
-def test_a_faulty_setting_at_a_reload_changes_nothing() -> None:
+@pytest.mark.parametrize(
+    "starter",
+    [
+        pytest.param((), id="from a terminal"),
+        # As nohup, and a shell that starts it in the background, do.
+        pytest.param(
+            ("sh", "-c", 'trap "" HUP INT QUIT; exec "$@"', "sh"),
+            id="where signals are ignored",
+        ),
+    ],
+)
+def test_a_faulty_setting_at_a_reload_changes_nothing(starter: tuple[str, ...]) -> None:
     other = KeyRing((Key.generate(),))
     stack = NativeStack()
+    stack.starter = starter
     keys = stack.home / "keys"
     keys.write_text(str(stack.keys))
     del stack.settings["GATEWAY_KEYS"]
@@ -332,11 +344,17 @@ def test_a_faulty_setting_at_a_reload_changes_nothing() -> None:
         stack.reload()
         wait_until(lambda: stack.log_has("not reloaded"), what="it says so")
         kept = stack.ask(url).status_code
+        old = set(stack.processes("nginx"))
         keys.write_text(str(other))
         stack.reload()
         wait_until(
             lambda: stack.send(url).status_code == 404, what="the old key is retired"
         )
+        wait_until(
+            lambda: set(stack.processes("nginx")) - old, what="nginx has new workers"
+        )
+        stack.process.send_signal(signal.SIGINT)
+        assert stack.process.wait(20) == 0
     finally:
         stack.stop()
     assert kept == 200
