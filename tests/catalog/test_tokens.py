@@ -48,8 +48,6 @@ def test_its_secret_is_stored_nowhere(database: Database, token: str) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        pytest.param(lambda t: t[:-1], id="cut"),
-        pytest.param(lambda t: t + "x", id="longer"),
         pytest.param(lambda t: t[:-1] + ("A" if t[-1] != "A" else "B"), id="changed"),
         pytest.param(lambda t: t + "\n", id="line feed"),
         pytest.param(lambda t: t.upper(), id="capitals"),
