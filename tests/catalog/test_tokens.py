@@ -10,6 +10,7 @@ from sqlalchemy import text
 from gateway.catalog import tokens, users
 from gateway.catalog.tokens import Scope
 from gateway.errors import AccountError, NotAuthenticatedError
+from tests.catalog.conftest import ON_SQLITE
 
 if TYPE_CHECKING:
     from gateway.catalog.database import Database
@@ -104,6 +105,7 @@ def test_only_a_token_that_is_there_can_be_revoked(database: Database) -> None:
         tokens.revoke(connection, "nothere", now=1)
 
 
+@ON_SQLITE
 def test_a_token_needs_a_scope(database: Database, ann: User) -> None:
     with database.write() as connection, pytest.raises(AccountError):
         tokens.new(connection, ann, scopes=(), expires=None, now=1)

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from gateway.catalog import users
 from gateway.catalog.users import MAXIMUM_PASSWORD, MINIMUM_PASSWORD, Role
 from gateway.errors import AccountError
+from tests.catalog.conftest import ON_SQLITE
 
 if TYPE_CHECKING:
     from gateway.catalog.database import Database
@@ -80,6 +81,7 @@ def test_a_disabled_user_is_not_let_in(database: Database, ann: User) -> None:
         pytest.param("a" * 65, id="too long"),
     ],
 )
+@ON_SQLITE
 def test_a_bad_name_is_refused(database: Database, name: str) -> None:
     with (
         database.write() as connection,
@@ -97,6 +99,7 @@ def test_a_bad_name_is_refused(database: Database, name: str) -> None:
         pytest.param("x" * (MAXIMUM_PASSWORD + 1), id="long"),
     ],
 )
+@ON_SQLITE
 def test_a_bad_password_is_refused(database: Database, password: str) -> None:
     with (
         database.write() as connection,

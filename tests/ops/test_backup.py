@@ -20,6 +20,7 @@ from gateway.ops.fsck import Check
 from gateway.ops.manifest import Folder
 from gateway.ops.restore import Restore
 from gateway.storage.blobs import BlobStore
+from tests.catalog.conftest import ON_SQLITE
 from tests.ops.conftest import Kept
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def test_everything_comes_back(
     assert list(check.run(now=int(time.time()) + 1)) == []
 
 
+@ON_SQLITE
 def test_a_blob_keeps_its_time_of_change(
     kept: Kept, folder: Folder, elsewhere: Restore
 ) -> None:
@@ -120,6 +122,7 @@ def test_a_blob_keeps_its_time_of_change(
     assert after.st_ino != before.st_ino
 
 
+@ON_SQLITE
 def test_a_backup_is_its_owner_s_alone(kept: Kept, folder: Folder) -> None:
     kept.put()
     make(kept, folder, may_link=False)
@@ -167,6 +170,7 @@ def test_what_is_deleted_meanwhile_is_left_out(
 
 
 @pytest.mark.parametrize("content", [None, b"cut"], ids=["missing", "cut"])
+@ON_SQLITE
 def test_what_the_store_has_lost_is_told(
     kept: Kept, folder: Folder, elsewhere: Restore, content: bytes | None
 ) -> None:
@@ -178,6 +182,7 @@ def test_what_the_store_has_lost_is_told(
     assert restored(elsewhere, kept.ann).files() == set()
 
 
+@ON_SQLITE
 def test_the_keys_can_be_left_out(
     kept: Kept, folder: Folder, elsewhere: Restore
 ) -> None:
@@ -205,6 +210,7 @@ def test_new_users_can_be_made_after_a_restore(
     assert made.id > kept.ann.id
 
 
+@ON_SQLITE
 def test_a_catalog_with_anything_in_it_is_not_overwritten(
     kept: Kept, folder: Folder, elsewhere: Restore
 ) -> None:
@@ -214,6 +220,7 @@ def test_a_catalog_with_anything_in_it_is_not_overwritten(
         elsewhere.make()
 
 
+@ON_SQLITE
 def test_a_store_with_other_blobs_is_not_touched(
     kept: Kept, folder: Folder, elsewhere: Restore
 ) -> None:
@@ -225,6 +232,7 @@ def test_a_store_with_other_blobs_is_not_touched(
     assert restored(elsewhere, kept.ann).files() == {f"blobs/{other}"}
 
 
+@ON_SQLITE
 def test_other_keys_are_not_overwritten(
     kept: Kept, folder: Folder, elsewhere: Restore
 ) -> None:
@@ -236,6 +244,7 @@ def test_other_keys_are_not_overwritten(
     assert elsewhere.keys.read_text() == "b:other\n"
 
 
+@ON_SQLITE
 def test_a_restore_that_broke_off_goes_on(
     kept: Kept, folder: Folder, elsewhere: Restore
 ) -> None:
@@ -251,6 +260,7 @@ def test_a_restore_that_broke_off_goes_on(
     assert found.files() == {f"blobs/{u.blob}" for u in (first, second)}
 
 
+@ON_SQLITE
 def test_a_backup_that_broke_off_leaves_the_one_before(
     kept: Kept, folder: Folder, elsewhere: Restore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -278,6 +288,7 @@ def _interrupt(*_: object) -> None:
         pytest.param("surprise", 1, "can't be read", id="unknown field"),
     ],
 )
+@ON_SQLITE
 def test_a_manifest_that_is_not_understood_is_refused(
     kept: Kept, elsewhere: Restore, field: str, value: Any, word: str
 ) -> None:
@@ -289,6 +300,7 @@ def test_a_manifest_that_is_not_understood_is_refused(
 
 
 @pytest.mark.parametrize("schema", ["0001", "0002", "0003"])
+@ON_SQLITE
 def test_a_backup_of_an_older_schema_that_held_the_same_is_restored(
     kept: Kept, elsewhere: Restore, schema: str
 ) -> None:
@@ -300,6 +312,7 @@ def test_a_backup_of_an_older_schema_that_held_the_same_is_restored(
     assert restored(elsewhere, kept.ann).get(upload) == upload
 
 
+@ON_SQLITE
 def test_a_folder_with_something_else_in_it_is_left_alone(
     kept: Kept, folder: Folder
 ) -> None:
@@ -309,6 +322,7 @@ def test_a_folder_with_something_else_in_it_is_left_alone(
         make(kept, folder)
 
 
+@ON_SQLITE
 def test_a_backup_into_the_store_is_refused(kept: Kept) -> None:
     with pytest.raises(BackupError, match="lies in the store"):
         make(kept, Folder(kept.store.root / "backup"))
