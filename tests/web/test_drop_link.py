@@ -148,17 +148,9 @@ def test_what_the_link_does_not_take_is_refused_before_it_comes(
     assert answer.headers.get("X-Refusal-Status") == status
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        pytest.param(b"MZ\x90\x00\x03\x00\x00\x00", id="a program"),
-    ],
-)
-def test_content_of_another_kind_than_its_name_says_is_refused(
-    site: Site, content: bytes
-) -> None:
+def test_content_of_another_kind_than_its_name_says_is_refused(site: Site) -> None:
     box = a_letterbox(site, types=("image/*",))
-    answer = box.send(part("f", content, "cat.png"))
+    answer = box.send(part("f", b"MZ\x90\x00\x03\x00\x00\x00", "cat.png"))
     assert (answer.status_code, site.stored()) == (415, [])
 
 
