@@ -1,4 +1,4 @@
-"""One fixture, two databases: each catalog test runs on both."""
+"""One fixture, two databases: a catalog test runs on both, unless it says not."""
 
 from __future__ import annotations
 
@@ -46,6 +46,10 @@ def url(
     server: Server = request.getfixturevalue("postgresql")
     with server.new_database(is_migrated=True) as url:
         yield url
+
+
+#: Runs a test on SQLite alone: what it is about is above the database.
+ON_SQLITE = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture

@@ -125,7 +125,6 @@ def test_revoking_once_more_changes_nothing(database: Database, ann: User) -> No
 @pytest.mark.parametrize(
     ("limits", "taken", "state"),
     [
-        pytest.param({}, 3, State.OPEN, id="no limit"),
         pytest.param({"max_uploads": 2}, 1, State.OPEN, id="one left"),
         pytest.param({"max_uploads": 2}, 2, State.FULL, id="none left"),
         pytest.param({"expires": 200}, 0, State.EXPIRED, id="late"),

@@ -61,9 +61,13 @@ def test_what_was_issued_until_then_is_covered(
     assert check.covers(["url:x", SUBJECT], issued=issued) is is_covered
 
 
-@pytest.mark.parametrize("count", [pytest.param(n, id=str(n)) for n in (1, 2, 3, 9)])
 @pytest.mark.parametrize(
-    "place", [pytest.param(0, id="first"), pytest.param(-1, id="last")]
+    ("count", "place"),
+    [
+        pytest.param(1, 0, id="of one"),
+        pytest.param(3, 0, id="the first of three"),
+        pytest.param(9, -1, id="the last of nine"),
+    ],
 )
 def test_one_of_any_number_of_subjects_is_enough(
     database: Database, check: RevocationCheck, count: int, place: int

@@ -21,6 +21,7 @@ from gateway.ops.fsck import Check
 from gateway.ops.manifest import Folder
 from gateway.ops.restore import Restore
 from gateway.storage.blobs import BlobStore
+from tests.catalog.conftest import ON_SQLITE
 from tests.ops.conftest import Kept
 from tests.unit.disk import Disk
 
@@ -109,6 +110,7 @@ def test_everything_comes_back(
     assert list(check.run(now=int(time.time()) + 1)) == []
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("may_link", [True, False], ids=["links", "copies"])
 def test_a_backup_and_what_is_restored_outlive_a_power_cut(
     kept: Kept,
@@ -129,6 +131,7 @@ def test_a_backup_and_what_is_restored_outlive_a_power_cut(
     assert disk.lost() == []
 
 
+@ON_SQLITE
 def test_a_blob_keeps_its_time_of_change(
     kept: Kept, folder: Folder, elsewhere: Restore
 ) -> None:
@@ -142,6 +145,7 @@ def test_a_blob_keeps_its_time_of_change(
     assert after.st_ino != before.st_ino
 
 
+@ON_SQLITE
 def test_a_backup_is_its_owner_s_alone(kept: Kept, folder: Folder) -> None:
     kept.put()
     make(kept, folder, may_link=False)
@@ -189,6 +193,7 @@ def test_what_is_deleted_meanwhile_is_left_out(
 
 
 @pytest.mark.parametrize("content", [None, b"cut"], ids=["missing", "cut"])
+@ON_SQLITE
 def test_what_the_store_has_lost_is_told(
     kept: Kept, folder: Folder, elsewhere: Restore, content: bytes | None
 ) -> None:
@@ -200,6 +205,7 @@ def test_what_the_store_has_lost_is_told(
     assert restored(elsewhere, kept.ann).files() == set()
 
 
+@ON_SQLITE
 def test_the_keys_can_be_left_out(
     kept: Kept, folder: Folder, elsewhere: Restore
 ) -> None:
@@ -227,6 +233,7 @@ def test_new_users_can_be_made_after_a_restore(
     assert made.id > kept.ann.id
 
 
+@ON_SQLITE
 def test_a_catalog_with_anything_in_it_is_not_overwritten(
     kept: Kept, folder: Folder, elsewhere: Restore
 ) -> None:
@@ -236,6 +243,7 @@ def test_a_catalog_with_anything_in_it_is_not_overwritten(
         elsewhere.make()
 
 
+@ON_SQLITE
 def test_a_store_with_other_blobs_is_not_touched(
     kept: Kept, folder: Folder, elsewhere: Restore
 ) -> None:
@@ -247,6 +255,7 @@ def test_a_store_with_other_blobs_is_not_touched(
     assert restored(elsewhere, kept.ann).files() == {f"blobs/{other}"}
 
 
+@ON_SQLITE
 def test_other_keys_are_not_overwritten(
     kept: Kept, folder: Folder, elsewhere: Restore
 ) -> None:
@@ -258,6 +267,7 @@ def test_other_keys_are_not_overwritten(
     assert elsewhere.keys.read_text() == "b:other\n"
 
 
+@ON_SQLITE
 def test_a_restore_that_broke_off_goes_on(
     kept: Kept, folder: Folder, elsewhere: Restore
 ) -> None:
@@ -273,6 +283,7 @@ def test_a_restore_that_broke_off_goes_on(
     assert found.files() == {f"blobs/{u.blob}" for u in (first, second)}
 
 
+@ON_SQLITE
 def test_a_backup_that_broke_off_leaves_the_one_before(
     kept: Kept, folder: Folder, elsewhere: Restore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -300,6 +311,7 @@ def _interrupt(*_: object) -> None:
         pytest.param("surprise", 1, "can't be read", id="unknown field"),
     ],
 )
+@ON_SQLITE
 def test_a_manifest_that_is_not_understood_is_refused(
     kept: Kept, elsewhere: Restore, field: str, value: Any, word: str
 ) -> None:
@@ -311,6 +323,7 @@ def test_a_manifest_that_is_not_understood_is_refused(
 
 
 @pytest.mark.parametrize("schema", ["0001", "0002", "0003"])
+@ON_SQLITE
 def test_a_backup_of_an_older_schema_that_held_the_same_is_restored(
     kept: Kept, elsewhere: Restore, schema: str
 ) -> None:
@@ -322,6 +335,7 @@ def test_a_backup_of_an_older_schema_that_held_the_same_is_restored(
     assert restored(elsewhere, kept.ann).get(upload) == upload
 
 
+@ON_SQLITE
 def test_a_folder_with_something_else_in_it_is_left_alone(
     kept: Kept, folder: Folder
 ) -> None:
@@ -331,6 +345,7 @@ def test_a_folder_with_something_else_in_it_is_left_alone(
         make(kept, folder)
 
 
+@ON_SQLITE
 def test_a_backup_into_the_store_is_refused(kept: Kept) -> None:
     with pytest.raises(BackupError, match="lies in the store"):
         make(kept, Folder(kept.store.root / "backup"))

@@ -11,6 +11,7 @@ from gateway.catalog.database import Database
 from gateway.catalog.partials import Partial
 from gateway.ops.boot import end_what_ran
 from gateway.storage.blobs import new_id
+from tests.catalog.conftest import ON_SQLITE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +43,7 @@ def some_of_each(database: Database, owner: User) -> str:
     return unfinished.id
 
 
-@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+@ON_SQLITE
 def test_what_ran_is_over_and_what_is_unfinished_keeps_its_room(
     url: str, database: Database, ann: User
 ) -> None:

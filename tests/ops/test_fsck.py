@@ -10,6 +10,7 @@ from sqlalchemy import update
 from gateway.catalog.schema import users as users_table
 from gateway.ops.fsck import Check
 from gateway.storage.blobs import new_id
+from tests.catalog.conftest import ON_SQLITE
 from tests.ops.conftest import Kept, age
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def damage_slightly(kept: Kept) -> str:
 
 
 @pytest.mark.parametrize("is_repairing", [False, True], ids=["look", "repair"])
+@ON_SQLITE
 def test_nothing_is_wrong_with_what_is_in_order(
     kept: Kept, *, is_repairing: bool
 ) -> None:
@@ -107,6 +109,7 @@ def test_what_is_safe_is_repaired_when_asked_for(
         pytest.param("blob-digest", damage_slightly, id="one bit of the digest"),
     ],
 )
+@ON_SQLITE
 def test_lost_content_is_told_and_left_alone(
     kept: Kept, kind: str, spoil: Callable[[Kept], str]
 ) -> None:
@@ -121,17 +124,20 @@ def test_lost_content_is_told_and_left_alone(
     assert kept.files() == before
 
 
+@ON_SQLITE
 def test_damage_shows_only_when_every_byte_is_read(kept: Kept) -> None:
     damage_blob(kept)
     assert check(kept) == []
 
 
+@ON_SQLITE
 def test_a_blob_that_is_being_stored_is_no_orphan(kept: Kept) -> None:
     kept.orphan()
     found = Check(database=kept.database, store=kept.store).run(now=int(time.time()))
     assert list(found) == []
 
 
+@ON_SQLITE
 def test_a_catalog_of_another_store_is_told_and_costs_no_blob(kept: Kept) -> None:
     blobs = {kept.orphan() for _ in range(17)}
     found = check(kept, is_repairing=True)

@@ -19,6 +19,7 @@ from gateway.storage.blobs import new_id
 from gateway.storage.leftovers import SPOOL_SECONDS
 from gateway.storage.locks import try_lock
 from gateway.storage.partials import PartialFiles
+from tests.catalog.conftest import ON_SQLITE
 from tests.live.stack import wait_until
 from tests.ops.conftest import Kept, age
 
@@ -107,6 +108,7 @@ def test_an_unfinished_upload_goes_with_its_reservation_and_file(kept: Kept) -> 
     assert count(kept, reservations) == 1
 
 
+@ON_SQLITE
 def test_an_unfinished_upload_that_is_worked_on_is_left_alone(kept: Kept) -> None:
     busy = partial(kept, expires=NOW)
     with PartialFiles(kept.store).lock(busy.id, seconds=1):
@@ -170,6 +172,7 @@ def test_a_blob_without_a_row_goes_after_the_grace(kept: Kept) -> None:
     assert kept.files() == {f"blobs/{upload.blob}"}
 
 
+@ON_SQLITE
 def test_a_blob_that_was_just_linked_is_young_however_old_its_content(
     kept: Kept,
 ) -> None:
@@ -181,6 +184,7 @@ def test_a_blob_that_was_just_linked_is_young_however_old_its_content(
     assert kept.files() == {f"blobs/{blob}"}
 
 
+@ON_SQLITE
 def test_what_a_kill_left_goes_in_one_round(kept: Kept) -> None:
     source = kept.spool("1", b"killed between link and commit")
     blob = kept.store.adopt(source, new_id(), "bin")
@@ -192,6 +196,7 @@ def test_what_a_kill_left_goes_in_one_round(kept: Kept) -> None:
     assert kept.files() == set()
 
 
+@ON_SQLITE
 def test_so_does_what_a_kill_left_of_a_finished_upload(kept: Kept) -> None:
     left = kept.store.partials / new_id()
     left.hardlink_to(kept.spool("1", b"killed between commit and removal"))
@@ -202,6 +207,7 @@ def test_so_does_what_a_kill_left_of_a_finished_upload(kept: Kept) -> None:
     assert kept.files() == set()
 
 
+@ON_SQLITE
 def test_a_catalog_of_another_store_costs_no_blob(kept: Kept) -> None:
     blobs = {f"blobs/{kept.orphan()}" for _ in range(17)}
     report = kept.keeper().round(now=now() + 2 * HOUR)
@@ -209,6 +215,7 @@ def test_a_catalog_of_another_store_costs_no_blob(kept: Kept) -> None:
     assert kept.files() == blobs
 
 
+@ON_SQLITE
 def test_blobs_are_looked_at_in_a_sweep_only(kept: Kept) -> None:
     blob = kept.orphan()
     kept.keeper().round(now=now() + 2 * HOUR, with_sweep=False)
@@ -224,6 +231,7 @@ def test_the_file_of_no_unfinished_upload_goes_after_the_grace(kept: Kept) -> No
     assert kept.files() == {f"partials/{known.id}"}
 
 
+@ON_SQLITE
 def test_a_spool_file_goes_when_nobody_has_it_open_any_more(kept: Kept) -> None:
     path = kept.spool("0000000001")
     age(path, 2 * HOUR)
@@ -242,6 +250,7 @@ def test_a_spool_file_goes_when_nobody_has_it_open_any_more(kept: Kept) -> None:
         pytest.param(HOUR + 60, False, id="old"),
     ],
 )
+@ON_SQLITE
 def test_a_spool_file_has_a_grace(kept: Kept, seconds: int, *, is_left: bool) -> None:
     path = kept.spool("empty-x")
     age(path, seconds)
@@ -249,6 +258,7 @@ def test_a_spool_file_has_a_grace(kept: Kept, seconds: int, *, is_left: bool) ->
     assert path.exists() is is_left
 
 
+@ON_SQLITE
 def test_a_spool_file_goes_after_a_day_even_if_it_is_open(kept: Kept) -> None:
     path = kept.spool("0000000002")
     age(path, SPOOL_SECONDS + 60)
@@ -288,6 +298,7 @@ def test_what_can_not_be_read_keeps_no_other_digest_waiting(
     assert min(upload.id for upload in missing) in report.faults[0]
 
 
+@ON_SQLITE
 def test_an_upload_that_is_deleted_meanwhile_is_no_fault(
     kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,6 +326,7 @@ def test_digests_are_looked_for_in_an_index(kept: Kept) -> None:
     assert "TEMP B-TREE" not in plan
 
 
+@ON_SQLITE
 def test_a_known_digest_is_left_as_it_is(kept: Kept) -> None:
     upload = kept.put(b"some content", sha256=bytes(32))
     kept.keeper().round(now=NOW)
@@ -334,12 +346,14 @@ def test_what_fails_does_not_keep_the_rest_from_being_done(kept: Kept) -> None:
     assert any("failed, to be tried again" in line for line in kept.said)
 
 
+@ON_SQLITE
 def test_a_round_ends_when_it_is_told_to(kept: Kept) -> None:
     upload = kept.put(delete_after=NOW)
     assert kept.keeper(is_stopped=lambda: True).round(now=NOW).done == {}
     assert kept.get(upload) == upload
 
 
+@ON_SQLITE
 def test_a_digest_in_the_making_is_broken_off(kept: Kept) -> None:
     upload = kept.put(bytes(5 << 20))
     answers = iter([False] * 3)
@@ -349,6 +363,7 @@ def test_a_digest_in_the_making_is_broken_off(kept: Kept) -> None:
     assert found.sha256 is None
 
 
+@ON_SQLITE
 def test_two_do_not_tidy_one_store_at_once(kept: Kept) -> None:
     with (
         only_one(kept.store, patience=0),
@@ -358,6 +373,7 @@ def test_two_do_not_tidy_one_store_at_once(kept: Kept) -> None:
         pass
 
 
+@ON_SQLITE
 def test_one_waits_for_the_other(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     holds, refused = threading.Event(), threading.Event()
     done: list[str] = []
@@ -383,6 +399,7 @@ def test_one_waits_for_the_other(kept: Kept, monkeypatch: pytest.MonkeyPatch) ->
     assert done == ["first", "second"]
 
 
+@ON_SQLITE
 def test_a_busy_catalog_is_a_fault_of_the_round(
     kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,7 +36,6 @@ def test_a_name_that_is_not_utf_8_is_one_clear_line(
     [
         pytest.param(b"t\xe9", id="not UTF-8"),
         pytest.param("tö".encode(), id="not ASCII"),
-        pytest.param(b"two\nlines", id="two lines"),
     ],
 )
 def test_what_is_no_token_is_one_clear_line(

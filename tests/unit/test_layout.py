@@ -1,29 +1,14 @@
-"""What linters can't tell of the layout: nginx's locations, and what links need."""
+"""What linters can't tell of the layout: nginx's internal locations."""
 
 from __future__ import annotations
 
 import ast
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 from gateway.delivery import accel
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def test_links_need_itsdangerous_alone() -> None:
-    """A site that only signs installs nothing else."""
-    code = (
-        "import sys; before = set(sys.modules); import gateway.links;"
-        "print(*(set(sys.modules) - before))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True
-    )
-    packages = {name.partition(".")[0] for name in done.stdout.split()}
-    assert packages - sys.stdlib_module_names == {"gateway", "itsdangerous"}
 
 
 def locations(nginx: Path) -> dict[str, str]:

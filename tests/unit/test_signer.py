@@ -62,16 +62,10 @@ def test_keys_are_given_as_text_or_as_a_ring() -> None:
     assert by_text.sign("a.txt", expires=HOUR) == sign("a.txt")
 
 
-@pytest.mark.parametrize(
-    ("keys", "words"),
-    [
-        pytest.param("a:short", "32 are the least", id="short"),
-    ],
-)
-def test_a_bad_key_is_refused_before_a_link_is_minted(keys: str, words: str) -> None:
+def test_a_bad_key_is_refused_before_a_link_is_minted() -> None:
     """A site learns of it when it starts."""
-    with pytest.raises(KeyRingError, match=words):
-        LinkSigner(keys, BASE)
+    with pytest.raises(KeyRingError, match="32 are the least"):
+        LinkSigner("a:short", BASE)
 
 
 def test_the_base_may_end_in_a_slash() -> None:

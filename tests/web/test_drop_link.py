@@ -43,32 +43,33 @@ def test_a_sender_is_told_what_came_and_not_where_it_is(box: Letterbox) -> None:
     assert "Location" not in answer.headers
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        pytest.param("GET", "/api/v1/files", id="list"),
-        pytest.param("GET", "/api/v1/files/{id}", id="look at"),
-        pytest.param("GET", "/files/{id}/a.txt", id="fetch"),
-        pytest.param("DELETE", "/api/v1/files/{id}", id="delete"),
-        pytest.param("POST", "/api/v1/files/{id}/links", id="link to"),
-        pytest.param("GET", "/api/v1/drops", id="list links"),
-        pytest.param("POST", "/api/v1/drops", id="make another link"),
-        pytest.param("DELETE", "/api/v1/drops/{drop}", id="revoke the link"),
-        pytest.param("POST", "/api/v1/revocations", id="take back"),
-        pytest.param("POST", "/drops", id="make by the form"),
-        pytest.param("POST", "/drops/revoke", id="revoke by the form"),
-        pytest.param("POST", "/delete", id="delete by the form"),
-        pytest.param("POST", "/password", id="set a password"),
-    ],
-)
-def test_a_code_is_good_for_nothing_else(
-    box: Letterbox, method: str, path: str
-) -> None:
+def test_a_code_is_good_for_nothing_else(box: Letterbox) -> None:
     box.put()
     (upload,) = came(box)
-    answer = box.ask(method, path.format(id=upload["id"], drop=box.drop.id))
-    assert (answer.status_code, len(came(box))) == (403, 1)
-    assert answer.headers["X-Gateway-Reason"] == "not-permitted"
+    answers = {
+        asked: box.ask(*asked.format(id=upload["id"], drop=box.drop.id).split())
+        for asked in (
+            "GET /api/v1/files",
+            "GET /api/v1/files/{id}",
+            "GET /files/{id}/a.txt",
+            "DELETE /api/v1/files/{id}",
+            "POST /api/v1/files/{id}/links",
+            "GET /api/v1/drops",
+            "POST /api/v1/drops",
+            "DELETE /api/v1/drops/{drop}",
+            "POST /api/v1/revocations",
+            "POST /drops",
+            "POST /drops/revoke",
+            "POST /delete",
+            "POST /password",
+        )
+    }
+    told = {
+        asked: (answer.status_code, answer.headers["X-Gateway-Reason"])
+        for asked, answer in answers.items()
+    }
+    assert told == dict.fromkeys(told, (403, "not-permitted"))
+    assert came(box) == [upload]
 
 
 @pytest.mark.parametrize(
@@ -147,19 +148,9 @@ def test_what_the_link_does_not_take_is_refused_before_it_comes(
     assert answer.headers.get("X-Refusal-Status") == status
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        pytest.param(b"<!doctype html><script>", id="HTML"),
-        pytest.param(b"MZ\x90\x00\x03\x00\x00\x00", id="a program"),
-        pytest.param(b"PK\x03\x04\x14\x00", id="ZIP"),
-    ],
-)
-def test_content_of_another_kind_than_its_name_says_is_refused(
-    site: Site, content: bytes
-) -> None:
+def test_content_of_another_kind_than_its_name_says_is_refused(site: Site) -> None:
     box = a_letterbox(site, types=("image/*",))
-    answer = box.send(part("f", content, "cat.png"))
+    answer = box.send(part("f", b"MZ\x90\x00\x03\x00\x00\x00", "cat.png"))
     assert (answer.status_code, site.stored()) == (415, [])
 
 
@@ -339,10 +330,8 @@ def test_a_form_takes_as_many_as_there_is_room_for(site: Site) -> None:
     "query",
     [
         pytest.param("?stored=0", id="none"),
-        pytest.param("?stored=-1", id="less"),
         pytest.param("?stored=99999", id="too many"),
         pytest.param("?stored=%D9%A1", id="other digits"),
-        pytest.param("?stored=<b>", id="markup"),
         pytest.param("?utm_source=mail", id="a mail tool's"),
     ],
 )
@@ -355,7 +344,6 @@ def test_a_query_that_is_not_ours_is_ignored(box: Letterbox, query: str) -> None
     "first",
     [
         pytest.param("", id="nothing"),
-        pytest.param("abc", id="another"),
         pytest.param("x" * 5000, id="a long one"),
     ],
 )
@@ -373,7 +361,6 @@ def test_a_form_whose_first_field_is_not_the_code_is_refused(
         pytest.param("{}", "50", None, id="good"),
         pytest.param("{}x", "50", "404", id="malformed"),
         pytest.param("", "50", "404", id="none"),
-        pytest.param("%ff", "50", "404", id="bytes"),
         pytest.param("{}", str(2**40), "413", id="too large"),
     ],
 )

@@ -82,18 +82,13 @@ def test_a_link_is_made_listed_and_revoked(site: Site, sharing: dict[str, str]) 
         pytest.param({"expires_in": 253_402_300_799}, "expires", id="beyond time"),
         pytest.param({"expires_in": None, "expires": 1}, "expires", id="long ago"),
         pytest.param({"max_uploads": 0}, "max_uploads", id="no file"),
-        pytest.param({"max_uploads": 10**30}, "max_uploads", id="any number"),
         pytest.param({"max_uploads": "5"}, "max_uploads", id="text for a number"),
-        pytest.param({"max_size": -1}, "max_size", id="less than nothing"),
         pytest.param({"max_size": 10**16}, "max_size", id="beyond disks"),
         pytest.param({"types": ["pictures"]}, "types", id="no type"),
-        pytest.param({"types": ["image/* x"]}, "types", id="a type with a blank"),
         pytest.param(
             {"types": [f"a/{n}" for n in range(21)]}, "types", id="many types"
         ),
-        pytest.param({"types": "image/*"}, "types", id="text for a list"),
         pytest.param({"title": "x" * 201}, "title", id="a long title"),
-        pytest.param({"title": 5}, "title", id="a number for a title"),
         pytest.param({"tilte": "x"}, "tilte", id="unknown"),
     ],
 )
@@ -135,9 +130,7 @@ def test_links_of_others_are_for_admins(
     "drop_id",
     [
         pytest.param("a" * 12, id="unknown"),
-        pytest.param("x", id="short"),
         pytest.param("%00" * 12, id="NUL"),
-        pytest.param("%ff" * 12, id="bytes"),
     ],
 )
 def test_there_is_nothing_to_revoke_where_nothing_is(
@@ -231,10 +224,7 @@ def test_a_life_is_chosen(site: Site, life: str) -> None:
     ("fields", "said"),
     [
         pytest.param({"max_uploads": "many"}, "number of files", id="no number"),
-        pytest.param({"max_uploads": "0"}, "number of files", id="none"),
         pytest.param({"max_uploads": "9" * 5000}, "number of files", id="endless"),
-        pytest.param({"max_size": "1.5"}, "size of a file", id="a fraction"),
-        pytest.param({"max_size": "9" * 15}, "size of a file", id="beyond disks"),
         pytest.param({"max_size": "²"}, "size of a file", id="a digit that is none"),
         pytest.param({"type": "pictures"}, "kind of file", id="no kind"),
         pytest.param({"life": "x"}, "one of the times", id="no time"),

