@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.catalog import drops, uploads
+from gateway.catalog import drops, partials, uploads
 from gateway.catalog.drops import State
+from gateway.catalog.partials import Partial
 from gateway.errors import DropOverError, TooLargeError, TypeRefusedError
-from gateway.storage.blobs import BlobStore
+from gateway.storage.blobs import BlobStore, new_id
 from gateway.uploads.admission import Admission, Announcement, UploadLimits
 
 if TYPE_CHECKING:
@@ -110,6 +111,32 @@ def test_it_ends_when_it_is_revoked_with_what_is_on_its_way(
     assert running == 0
     with pytest.raises(DropOverError):
         admit(database, tmp_path, ann, drop)
+
+
+def test_what_is_unfinished_by_it_ends_when_it_is_revoked(
+    database: Database, ann: User
+) -> None:
+    drop, other = a_drop(database, ann), a_drop(database, ann)
+    theirs, others = (
+        Partial(
+            id=new_id(),
+            owner_id=ann.id,
+            drop_id=made.id,
+            name="a.bin",
+            size=10,
+            metadata="",
+            concat="",
+            created=100,
+            expires=1000,
+        )
+        for made in (drop, other)
+    )
+    with database.write() as connection:
+        partials.add(connection, theirs)
+        partials.add(connection, others)
+        drops.revoke(connection, drop, now=150)
+        over = partials.expired(connection, now=150, limit=9)
+    assert [partial.id for partial in over] == [theirs.id]
 
 
 def test_revoking_once_more_changes_nothing(database: Database, ann: User) -> None:

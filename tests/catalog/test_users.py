@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import text
@@ -42,6 +43,26 @@ def test_nobody_else_is_let_in(
     assert ann.name == "ann"
     with database.read() as connection:
         assert users.authenticate(connection, name, password) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("ann", id="known"),
+        pytest.param("bob", id="unknown"),
+        pytest.param("No Name", id="no name"),
+    ],
+)
+def test_a_wrong_password_costs_one_hash_whatever_the_name(
+    database: Database, ann: User, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The time of the answer must not tell which names there are."""
+    assert ann.name == "ann"
+    hasher = Mock(wraps=users._hasher)  # noqa: SLF001 -- what costs the time
+    monkeypatch.setattr(users, "_hasher", hasher)
+    with database.read() as connection:
+        assert users.authenticate(connection, name, "another password") is None
+    assert hasher.verify.call_count == 1
 
 
 def test_a_password_is_stored_as_argon2id(database: Database, ann: User) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 import shlex
 import tomllib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -67,4 +68,13 @@ def read() -> list[Mutant]:
         Mutant(area=path.stem, name=name, **fields)
         for path in sorted(Path(__file__).parent.glob("*.toml"))
         for name, fields in tomllib.loads(path.read_text("utf-8")).items()
+    ]
+
+
+def check(mutants: list[Mutant]) -> list[str]:
+    """Return what is wrong with *mutants*, as lines."""
+    counted = Counter(mutant.name for mutant in mutants)
+    return [
+        *(f"{mutant.name}: {fault}" for mutant in mutants for fault in mutant.faults()),
+        *(f"{name}: is there {n} times" for name, n in counted.items() if n > 1),
     ]

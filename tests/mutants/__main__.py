@@ -16,14 +16,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import click
 
-from tests.mutants import ROOT, Mutant, read
+from tests.mutants import ROOT, Mutant, check, read
 
 #: Seconds that one run of tests may take.
 _SECONDS: Final = 1800
@@ -42,12 +41,9 @@ class Copy:
 
     @classmethod
     def make(cls, root: Path) -> Copy:
-        shutil.copytree(
-            ROOT,
-            root,
-            symlinks=True,
-            ignore=shutil.ignore_patterns(*_LEFT_OUT, *_SHARED),
-        )
+        """Copy the checkout, as it is, to *root*."""
+        ignored = shutil.ignore_patterns(*_LEFT_OUT, *_SHARED)
+        shutil.copytree(ROOT, root, symlinks=True, ignore=ignored)
         for name in _SHARED:
             (root / name).symlink_to(ROOT / name)
         return cls(root)
@@ -76,9 +72,9 @@ class Copy:
             finally:
                 if run.poll() is None:
                     os.killpg(run.pid, signal.SIGKILL)
-        failed = re.search(r"^FAILED (.+?)(?: - |$)", said, re.MULTILINE)
         if run.returncode == 0:
             return None
+        failed = re.search(r"^FAILED (.+?)(?: - |$)", said, re.MULTILINE)
         if run.returncode == 1 and failed:
             return failed[1]
         raise click.ClickException(f"pytest {tests}:\n{said[-4000:]}")
@@ -89,6 +85,9 @@ class Copy:
         path.write_text(mutant.applied(path.read_text("utf-8")), "utf-8")
         try:
             return self.failing(mutant.tests)
+        except click.ClickException as error:
+            click.echo(f"{mutant.name}: {error.message}", err=True)
+            return None
         finally:
             # Its time of change, too: no compiled form of the mutant is taken for it.
             shutil.copy2(ROOT / mutant.file, path)
@@ -101,16 +100,6 @@ def together(mutants: list[Mutant]) -> list[str]:
         names, dash, options = mutant.tests.partition(" -")
         nodes.setdefault(dash + options, {})[names] = None
     return [" ".join(names) + options for options, names in nodes.items()]
-
-
-def check(mutants: list[Mutant]) -> list[str]:
-    """Return what is wrong with the data."""
-    counted = Counter(mutant.name for mutant in mutants)
-    return [f"{name}: is there {n} times" for name, n in counted.items() if n > 1] + [
-        f"{mutant.area}/{mutant.name}: {fault}"
-        for mutant in mutants
-        for fault in mutant.faults()
-    ]
 
 
 @click.command()
@@ -128,6 +117,8 @@ def main(*, names: tuple[str, ...], is_check: bool) -> None:
         return
     chosen = [m for m in mutants if not names or {m.name, m.area} & set(names)]
     survivors = 0
+    # The copy is removed then, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy = Copy.make(Path(folder) / "copy")
         for tests in together(chosen):
@@ -136,17 +127,10 @@ def main(*, names: tuple[str, ...], is_check: bool) -> None:
         click.echo("| mutant | caught by | seconds |\n| --- | --- | ---: |")
         for mutant in chosen:
             began = time.monotonic()
-            try:
-                caught = copy.caught_by(mutant)
-            except click.ClickException as error:
-                click.echo(error.message, err=True)
-                caught = None
+            caught = copy.caught_by(mutant)
             survivors += caught is None
-            seconds = time.monotonic() - began
-            click.echo(
-                f"| {mutant.area}/{mutant.name} | {caught or '**none**'} "
-                f"| {seconds:.1f} |"
-            )
+            row = f"| {mutant.area}/{mutant.name} | {caught or '**none**'}"
+            click.echo(f"{row} | {time.monotonic() - began:.1f} |")
     click.echo(f"{len(chosen)} mutants, {survivors} survive", err=True)
     sys.exit(1 if survivors else 0)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.catalog import drops, tokens, users
+from gateway.catalog import drops, dump, tokens, users
 from gateway.catalog.database import Database
 from gateway.catalog.schema import users as users_table
 from gateway.catalog.tokens import Scope
@@ -28,6 +28,8 @@ from tests.unit.disk import Disk
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
 NOW = 1_800_000_000
 
@@ -167,6 +169,23 @@ def test_a_second_backup_copies_what_is_new_and_drops_what_is_gone(
     assert (folder.blobs / new.blob).exists()
     assert not (folder.blobs / goes.blob).exists()
     assert len(folder.catalogs()) == 1
+
+
+def test_a_backup_is_of_one_moment(
+    kept: Kept, folder: Folder, elsewhere: Restore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = dump.read
+
+    def read_slowly(connection: Connection) -> Iterator[dump.Line]:
+        lines = read(connection)
+        yield next(lines)
+        kept.put(b"came meanwhile")
+        yield from lines
+
+    monkeypatch.setattr(dump, "read", read_slowly)
+    assert make(kept, folder).uploads == 0
+    elsewhere.make()
+    assert restored(elsewhere, kept.ann).files() == set()
 
 
 def test_what_is_deleted_meanwhile_is_left_out(

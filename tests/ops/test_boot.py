@@ -1,4 +1,4 @@
-"""gunicorn begins with nothing on its way, whatever a kill has left."""
+"""What gunicorn's master does first: settings, and what a kill has left."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import pytest
 from gateway.catalog import partials, uploads
 from gateway.catalog.database import Database
 from gateway.catalog.partials import Partial
+from gateway.links import Key
+from gateway.ops import boot
 from gateway.ops.boot import end_what_ran
 from gateway.storage.blobs import new_id
 from tests.catalog.conftest import ON_SQLITE
@@ -17,6 +19,42 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.catalog.users import User
+
+
+@pytest.fixture
+def set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Set what gunicorn needs, before its first start; return what sets more."""
+    (tmp_path / "files").mkdir()
+    for name, text in {
+        "GATEWAY_DATA": str(tmp_path / "data"),
+        "GATEWAY_FILES": str(tmp_path / "files"),
+        "GATEWAY_KEYS": str(Key.generate()),
+    }.items():
+        monkeypatch.setenv(name, text)
+    monkeypatch.setattr(boot, "_last", None)
+    return monkeypatch
+
+
+def test_faulty_settings_at_the_start_end_it(
+    set_up: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up.setenv("GATEWAY_GRACE", "never")
+    with pytest.raises(SystemExit) as ended:
+        boot.read_settings()
+    assert ended.value.code == 1
+    assert "gateway: GATEWAY_GRACE" in capsys.readouterr().err
+
+
+def test_faulty_settings_at_a_reload_leave_the_last_good_ones(
+    set_up: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up.setenv("GATEWAY_GRACE", "7")
+    first = boot.read_settings()
+    set_up.setenv("GATEWAY_GRACE", "never")
+    assert boot.read_settings() is first
+    assert "the settings stay as they were" in capsys.readouterr().err
+    set_up.setenv("GATEWAY_GRACE", "8")
+    assert boot.read_settings().settings.grace == 8
 
 
 def some_of_each(database: Database, owner: User) -> str:

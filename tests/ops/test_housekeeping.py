@@ -24,9 +24,12 @@ from tests.live.stack import wait_until
 from tests.ops.conftest import Kept, age
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from sqlalchemy import Table
+
+    from gateway.storage.partials import PartialFile
 
 NOW = int(time.time())
 HOUR = 3600
@@ -116,6 +119,25 @@ def test_an_unfinished_upload_that_is_worked_on_is_left_alone(kept: Kept) -> Non
     assert kept.files() == {f"partials/{busy.id}"}
     kept.keeper().round(now=NOW)
     assert kept.files() == set()
+
+
+def test_an_unfinished_upload_that_is_heard_of_meanwhile_is_left_alone(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unfinished = partial(kept, expires=NOW)
+    lock = PartialFiles.lock
+
+    def heard_of_then(
+        self: PartialFiles, partial_id: str, *, seconds: float
+    ) -> AbstractContextManager[PartialFile]:
+        with kept.database.write() as connection:
+            partials.change(connection, partial_id, expires=NOW + 1)
+        return lock(self, partial_id, seconds=seconds)
+
+    monkeypatch.setattr(PartialFiles, "lock", heard_of_then)
+    kept.keeper().round(now=NOW)
+    assert kept.files() == {f"partials/{unfinished.id}"}
+    assert count(kept, reservations) == 1
 
 
 def test_the_file_of_a_finished_upload_goes(kept: Kept) -> None:
