@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work/store/spool"
+mkdir -p "$work/store/spool" "$work/run/nginx"
 PATH=$PATH:/usr/sbin:/sbin
 
 for ttl in 1 0; do

@@ -83,7 +83,6 @@ class NginxConf:
         shutil.copytree(asset("nginx/pages"), self.conf / "pages", dirs_exist_ok=True)
         statics = asset("gateway/web/static")
         shutil.copytree(statics, self.conf / "static", dirs_exist_ok=True)
-        self.run.mkdir(parents=True, exist_ok=True)
         return self.conf / "nginx.conf"
 
 

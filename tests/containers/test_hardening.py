@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.live.conftest import container_stack
-from tests.live.stack import ContainerStack, Stack, wait_until
+from tests.live.stack import SERVICES, ContainerStack, Stack, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["container_stack"]
 
-NAMES = ("gateway", "housekeeper", "nginx")
-SERVICES = pytest.mark.parametrize("service", NAMES, ids=str)
+EACH_SERVICE = pytest.mark.parametrize("service", SERVICES, ids=str)
 
 
 @pytest.fixture
@@ -37,7 +36,7 @@ def inspect(containers: ContainerStack, service: str) -> dict[str, Any]:
     return facts
 
 
-@SERVICES
+@EACH_SERVICE
 def test_it_runs_as_one_user_without_any_privilege(
     containers: ContainerStack, service: str
 ) -> None:
@@ -49,7 +48,7 @@ def test_it_runs_as_one_user_without_any_privilege(
     assert facts["NoNewPrivs"] == "1"
 
 
-@SERVICES
+@EACH_SERVICE
 def test_its_root_is_read_only(containers: ContainerStack, service: str) -> None:
     probe = "touch /x /usr/x /srv/files/x /opt/x 2>&1 || true"
     said = containers.run_in(service, "sh", "-c", probe)
@@ -61,7 +60,7 @@ def test_the_gateway_has_no_network(containers: ContainerStack) -> None:
     assert names == ["lo"]
 
 
-@SERVICES
+@EACH_SERVICE
 def test_it_is_healthy_and_says_so_by_itself(
     containers: ContainerStack, service: str
 ) -> None:
@@ -106,7 +105,7 @@ def test_they_stop_in_order_and_with_status_zero(
     own_containers: ContainerStack,
 ) -> None:
     stack = own_containers
-    ids = {service: stack.container(service) for service in NAMES}
+    ids = {service: stack.container(service) for service in SERVICES}
     # The kernel keeps from a container's first process what it does not await yet.
     wait_until(lambda: stack.log_has("housekeeping: a round"), what="it keeps house")
     stack.pause()

@@ -244,7 +244,7 @@ class Stack(ABC):
 
     @abstractmethod
     def reload(self) -> None:
-        """Send SIGHUP to both."""
+        """Send SIGHUP to the supervisor."""
 
     @abstractmethod
     def raw_log(self) -> bytes:
@@ -291,7 +291,7 @@ class Stack(ABC):
 
     @abstractmethod
     def processes(self, name: str) -> list[int]:
-        """Return the ids, on this machine, of the processes of nginx or gunicorn."""
+        """Return the ids, on this machine, of the processes of that command."""
 
 
 class NativeStack(Stack):
@@ -386,16 +386,29 @@ class NativeStack(Stack):
         return [pid for pid in _descendants(self.process.pid) if name in _command(pid)]
 
 
-SERVICES: Final = ("gateway", "housekeeper", "nginx")
+SERVICES: Final = ("gateway", "nginx")
 
 
 class ContainerStack(Stack):
-    """``docker compose up`` with a project of its own."""
+    """``docker compose up`` with a project and a folder of its own.
+
+    ``override`` is a second compose file.
+    """
 
     name = "containers"
 
+    def __init__(self, *, override: str = "", **settings: str) -> None:
+        super().__init__(**settings)
+        self.override = override
+
     def start(self) -> None:
         self.project = f"gwtest{os.getpid()}x{self.port}"
+        compose = {"FILES_DIR": self.files, "GATEWAY_BIND": f"127.0.0.1:{self.port}"}
+        chosen = {**self.settings, **compose}
+        (self.home / ".env").write_text(
+            "".join(f"{name}='{text}'\n" for name, text in chosen.items())
+        )
+        (self.home / "override.yml").write_text(self.override or "services: {}\n")
         _build_images()
         self._compose("up", "--no-build", "--wait", "--quiet-pull")
 
@@ -405,7 +418,7 @@ class ContainerStack(Stack):
         shutil.rmtree(self.home)
 
     def reload(self) -> None:
-        self._compose("kill", "--signal", "HUP")
+        self._compose("kill", "--signal", "HUP", "gateway")
 
     def raw_log(self) -> bytes:
         return b"".join(
@@ -414,7 +427,8 @@ class ContainerStack(Stack):
 
     def processes(self, name: str) -> list[int]:
         # Not those that the engine runs beside, as checks of health and the shell.
-        first = self.inspect({"gunicorn": "gateway"}.get(name, name))["State"]["Pid"]
+        service = "nginx" if "nginx" in name else "gateway"
+        first = self.inspect(service)["State"]["Pid"]
         return [pid for pid in (first, *_descendants(first)) if name in _command(pid)]
 
     def open_shell(self) -> Shell:
@@ -449,15 +463,10 @@ class ContainerStack(Stack):
         return facts
 
     def _compose(self, *arguments: str) -> str:
-        return _run(
-            ["docker", "compose", "--project-name", self.project, *arguments],
-            env={
-                **os.environ,
-                **self.settings,
-                "GATEWAY_FILES": str(self.files),
-                "GATEWAY_BIND": f"127.0.0.1:{self.port}",
-            },
-        )
+        project = ("--project-name", self.project, "--project-directory", self.home)
+        files = (ROOT / "docker-compose.yml", self.home / "override.yml")
+        named = itertools.chain.from_iterable(("--file", file) for file in files)
+        return _run(["docker", "compose", *map(str, (*project, *named)), *arguments])
 
 
 @cache
@@ -475,14 +484,13 @@ def _is_last(answer: bytes) -> bool:
     return len(body) >= int(size[1]) if size else body.endswith(b"\r\n0\r\n\r\n")
 
 
-def _run(command: list[str], env: dict[str, str] | None = None) -> str:
-    return _output(command, env).decode(errors="replace")
+def _run(command: list[str]) -> str:
+    return _output(command).decode(errors="replace")
 
 
-def _output(command: list[str], env: dict[str, str] | None = None) -> bytes:
+def _output(command: list[str]) -> bytes:
     done = subprocess.run(
         command,
-        env=env,
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

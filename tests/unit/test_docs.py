@@ -28,14 +28,24 @@ def test_every_setting_is_documented_with_its_default() -> None:
         assert shown in rows[name], name
 
 
-def test_every_setting_reaches_the_containers() -> None:
+def test_no_path_of_the_host_counts_in_the_container() -> None:
     compose = (ROOT / "docker-compose.yml").read_text()
-    # Fixed in the images; and what no server has a use for.
-    own = {"GATEWAY_DATA", "GATEWAY_FILES", "GATEWAY_SOCKET", "GATEWAY_STORE"}
-    own |= {"GATEWAY_TOKEN", "GATEWAY_VERDICT_CACHE"}
-    passed = set(re.findall(r"^ +(GATEWAY_[A-Z_]+):", compose, re.MULTILINE))
-    needed = set(settings.describe()) - own
-    assert needed | {f"{name}{FILE_SUFFIX}" for name in needed} <= passed
+    pinned = dict(re.findall(r"^ +(GATEWAY_\w+): (\S+)$", compose, re.MULTILINE))
+    paths = {
+        name
+        for name, field in settings.describe().items()
+        if "Path" in str(settings.Settings.model_fields[field].annotation)
+    }
+    assert paths >= {"GATEWAY_DATA", "GATEWAY_FILES", "GATEWAY_SOCKET"}
+    assert set(pinned) == paths | {f"{name}{FILE_SUFFIX}" for name in paths}
+    assert {pinned[f"{name}{FILE_SUFFIX}"] for name in paths} == {'""'}
+    assert all(pinned[name].startswith("/") for name in paths)
+
+
+def test_the_containers_take_all_settings_from_one_file() -> None:
+    compose = (ROOT / "docker-compose.yml").read_text()
+    assert compose.count("env_file: [{path: .env, required: false}]") == 1
+    assert set(re.findall(r"\$\{(\w+)", compose)) == {"FILES_DIR", "GATEWAY_BIND"}
 
 
 #: Which setting a placeholder of nginx's files comes from, if not one of its name.
