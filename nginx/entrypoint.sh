@@ -10,14 +10,6 @@ set -eu
 home=$1
 conf=$home/live/nginx.conf
 
-# nginx's error log quotes request lines, tokens included, and can't be told not
-# to: it goes through a pipe that blanks them.
-errors=$2/errors
-rm -f "$errors"
-mkfifo "$errors"
-sed -u -E -f "$(dirname "$0")/redact.sed" <"$errors" >&2 &
-exec 2>"$errors"
-
 watch() {
     while sleep 0.5; do
         live=$(readlink "$home/live") || continue
@@ -35,6 +27,15 @@ watch() {
 until loaded=$(readlink "$home/live"); do
     sleep 0.2
 done
+
+# nginx's error log quotes request lines, tokens included, and can't be told not
+# to: it goes through a pipe that blanks them.
+errors=$2/errors
+rm -f "$errors"
+mkfifo "$errors"
+sed -u -E -f "$home/live/redact.sed" <"$errors" >&2 &
+exec 2>"$errors"
+
 watch $$ &
 ulimit -n "$(ulimit -H -n)"
 exec nginx -e stderr -g 'daemon off;' -c "$conf"

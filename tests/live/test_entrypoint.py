@@ -12,6 +12,7 @@ import requests
 
 from gateway.ops.live_conf import LiveConf, find_nginx
 from tests.live.stack import ROOT, free_port, wait_until
+from tests.unit.rendered import rendered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,7 @@ class Entrypoint:
 
     def render(self, folder: Path) -> Path:
         folder.mkdir()
+        (folder / "redact.sed").write_text(rendered()["redact.sed"])
         conf = folder / "nginx.conf"
         conf.write_text(f"""
             worker_processes 1;

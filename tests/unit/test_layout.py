@@ -32,14 +32,17 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "polling": set(),
     # Where the gateway is reached.
     "address": {"errors"},
+    # What Flask and nginx both tell a client.
+    "explanations": {"errors"},
+    "policies": set(),
     "links": {"errors"},
     "storage": _GROUND,
     "catalog": _GROUND,
     "delivery": _STORES,
     "uploads": _STORES,
-    "web": _DECISIONS,
+    "web": {*_DECISIONS, "explanations", "policies"},
     # Below the commands: it runs what they start.
-    "ops": {*_DECISIONS, "settings", "address", "assets"},
+    "ops": {*_DECISIONS, "explanations", "policies", "settings", "address", "assets"},
     "cli": {*_DECISIONS, "settings", "address", "fields", "ops", "__init__"},
     # Reads the environment into values: key rings, and faults.
     "settings": {"errors", "fields", "links", "places", "variables"},
@@ -374,7 +377,7 @@ def locations(nginx: Path) -> dict[str, str]:
 
 def delivering(nginx: Path) -> set[str]:
     """Return the internal locations with an alias that send deliveries."""
-    wanted = (r"^ +internal;$", r"^ +alias \S+/;$", r"^ +include \S+/delivery\.conf;$")
+    wanted = (r"^ +internal;$", r"^ +alias .+/;$", r"^ +include .+/delivery\.conf;$")
     return {
         name
         for name, body in locations(nginx).items()
@@ -429,7 +432,9 @@ def test_every_prefix_ends_in_a_slash() -> None:
         pytest.param("location /_files/ {", "location /_files {", id="no-slash"),
         pytest.param("    internal;\n", "", id="public"),
         pytest.param("    internal;\n", "    # internal;\n", id="commented-out"),
-        pytest.param("alias ${GATEWAY_FILES}/;", "alias /srv/files;", id="alias-bare"),
+        pytest.param(
+            "alias {{ settings.files }}/;", "alias /srv/files;", id="alias-bare"
+        ),
         pytest.param("/snippets/delivery.conf;", "/snippets/pages.conf;", id="other"),
     ],
 )
