@@ -148,3 +148,35 @@ def test_a_rule_that_would_end_sed_s_command_is_not_written() -> None:
     """The delimiter stands in no rule."""
     with pytest.raises(ValueError, match="sed"):
         in_sed("a~b")
+
+
+#: Directives that only give a name to something.
+NAMING = {
+    "limit_conn_zone",
+    "limit_req_zone",
+    "log_format",
+    "map",
+    "proxy_cache_path",
+    "upstream",
+}
+
+
+def test_including_the_set_changes_no_other_server() -> None:
+    """At the level of `http` a site's own servers would inherit everything else."""
+    files = rendered(GATEWAY_CORS_ORIGINS=ORIGINS[0], GATEWAY_TRUSTED_PROXIES="::1")
+    text = "".join(text for name, text in files.items() if name.startswith("conf.d/"))
+    assert set(re.findall(r"^(\w+) ", text, re.MULTILINE)) == NAMING
+
+
+def test_every_name_of_the_set_is_its_own() -> None:
+    """A site may have maps, zones and formats of other names."""
+    files = rendered(GATEWAY_CORS_ORIGINS=ORIGINS[0])
+    text = "".join(text for name, text in files.items() if name.startswith("conf.d/"))
+    names = re.findall(
+        r"^map .* \$(\w+) {$|zone=(\w+):|^(?:log_format|upstream) (\w+)",
+        text,
+        re.MULTILINE,
+    )
+    told = {name for found in names for name in found if name}
+    assert len(told) > 10
+    assert [name for name in told if not name.startswith("gateway")] == []
