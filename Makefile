@@ -74,7 +74,7 @@ $(VENV)/.dev: $(VENV)/.run deploy/requirements/dev.txt
 .nginx:
 	@deploy/install-packages.sh nginx
 .tools: .nginx
-	@deploy/install-packages.sh chromium chromium-driver curl gettext-base openssl postgresql zsh
+	@deploy/install-packages.sh chromium chromium-driver curl openssl postgresql zsh
 # With $(VENV)/.dev npm comes from there; without any, pages upload by the form.
 .scripts:
 	@deploy/take-scripts.sh

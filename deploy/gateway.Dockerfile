@@ -13,7 +13,7 @@ COPY deploy/take-scripts.sh deploy/
 RUN NODE_PYTHON=/opt/node/bin/python deploy/take-scripts.sh --required
 
 
-# The Flask side: gunicorn on a unix socket, no network needed.
+# Flask under gunicorn, and housekeeping: sockets in a folder, no network needed.
 FROM debian:trixie-slim AS build
 
 RUN apt-get update \
@@ -39,9 +39,9 @@ FROM debian:trixie-slim
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3 \
     && rm -rf /var/lib/apt/lists/* \
-    && install -d -o 10001 -g 10001 -m 0700 /var/lib/gateway /var/lib/gateway-store /run/gateway
+    && install -d -o 10001 -g 10001 -m 0700 \
+        /var/lib/gateway /var/lib/gateway/run /var/lib/gateway-store
 COPY --from=build /opt/gateway /opt/gateway
-COPY gunicorn.conf.py deploy/entrypoint.sh /opt/gateway/
 
 # The same user as nginx's: the socket is for this user alone.
 USER 10001:10001
@@ -51,9 +51,11 @@ ENV PATH=/opt/gateway/bin:$PATH \
     GATEWAY_DATA=/var/lib/gateway \
     GATEWAY_FILES=/srv/files \
     GATEWAY_STORE=/var/lib/gateway-store \
-    GATEWAY_SOCKET=/run/gateway/gunicorn.sock
+    GATEWAY_VERDICT_CACHE=/run/nginx/verdicts
 WORKDIR /var/lib/gateway
 VOLUME /var/lib/gateway /var/lib/gateway-store
 HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-m", "gateway.ops.probe", "/run/gateway/gunicorn.sock"]
-ENTRYPOINT ["/opt/gateway/entrypoint.sh"]
+    CMD ["python", "-m", "gateway.ops.probe", "/var/lib/gateway/run/gunicorn.sock"]
+ENTRYPOINT ["gateway"]
+# nginx's container has port 8080 and writes below /run/nginx.
+CMD ["serve", "--without-nginx", "--bind", ":8080", "--nginx-run", "/run/nginx"]

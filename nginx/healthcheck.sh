@@ -1,7 +1,7 @@
 #!/bin/bash
 # Ask nginx whether the gateway behind it is ready; the image has no curl.
 set -euo pipefail
-exec 3<>"/dev/tcp/127.0.0.1/${GATEWAY_LISTEN##*:}"
+exec 3<>"/dev/tcp/127.0.0.1/8080"
 printf 'GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' >&3
 read -r answer <&3
 [[ $answer == 'HTTP/1.1 200 '* ]]

@@ -11,10 +11,21 @@ from gateway.fields import plain_path
 from gateway.ops.nginx import NginxConf
 
 
+def plain_folder(
+    context: click.Context, parameter: click.Parameter, value: Path | None
+) -> Path | None:
+    """Return the folder that an option names, absolute, if nginx can be told of it."""
+    try:
+        return None if value is None else plain_path(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), context, parameter) from None
+
+
 @click.command("nginx-conf")
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
+    callback=plain_folder,
     help="Write the set into this folder instead of printing it.",
 )
 @click.option(
@@ -35,13 +46,12 @@ def nginx_conf(*, output: Path | None, listen: str, access_log: str) -> None:
     With --output it is written to a folder, whose conf.d/*.conf and
     snippets/gateway.conf a site's own nginx can include (docs/nginx.md).
     """
-    conf = _conf_folder(output or Path("/etc/nginx/gateway"))
     current = settings.read(required=("files",)).settings
     rendering = NginxConf(
         settings=current,
         listen=listen,
         run=current.data / "run" / "nginx",
-        conf=conf,
+        conf=output or Path("/etc/nginx/gateway"),
         access_log=access_log,
     )
     if output is not None:
@@ -49,10 +59,3 @@ def nginx_conf(*, output: Path | None, listen: str, access_log: str) -> None:
         return
     for name, text in rendering.files().items():
         click.echo(f"# ==== {name} ====\n{text}")
-
-
-def _conf_folder(path: Path) -> Path:
-    try:
-        return plain_path(path)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="'--output'") from None

@@ -1,4 +1,4 @@
-"""``gateway serve``: nginx and gunicorn together, in the foreground."""
+"""``gateway serve``: nginx, gunicorn and housekeeping, in the foreground."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ import re
 import sys
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from gateway import settings
-from gateway.address import authority, bracketed, local_url, record_url
+from gateway.address import Address, authority, bracketed, local_url, record_url
 from gateway.cli import moments
 from gateway.cli.db import say_first_admin
 from gateway.cli.keys import add_key
+from gateway.cli.nginx_conf import plain_folder
 from gateway.errors import SettingsError, SuperviseError
 from gateway.links import Key, LinkSigner
-from gateway.ops.live_conf import LiveConf, find_nginx
+from gateway.ops.live_conf import LiveConf, check_conf, find_nginx
 from gateway.ops.nginx import NginxConf
 from gateway.ops.prepare import make_first_admin, prepare
 from gateway.ops.supervisor import Supervisor
@@ -27,22 +29,21 @@ from gateway.storage.locks import try_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from gateway.settings import Reading
 
 
-class Bind(click.ParamType[tuple[str, int]]):
+class Bind(click.ParamType[Address]):
     """``HOST:PORT``, ``[IPv6]:PORT`` or ``:PORT`` for every IPv4 address."""
 
     name = "host:port"
 
     def convert(
         self,
-        value: str | tuple[str, int],
+        value: str | Address,
         param: click.Parameter | None,
         ctx: click.Context | None,
-    ) -> tuple[str, int]:
+    ) -> Address:
         """Split the text, or fail with the forms that are known."""
         if isinstance(value, tuple):
             return value
@@ -64,7 +65,26 @@ class Bind(click.ParamType[tuple[str, int]]):
 @click.option(
     "--link", metavar="PATH", help="When ready, print a signed link of PATH as well."
 )
-def serve(*, bind: tuple[str, int], link: str | None) -> None:
+@click.option(
+    "--without-nginx",
+    is_flag=True,
+    help="Render nginx's files into run/conf of the data folder, for an nginx in "
+    "another container, and do not start one.",
+)
+@click.option(
+    "--nginx-run",
+    type=click.Path(file_okay=False, path_type=Path),
+    callback=plain_folder,
+    help="Where nginx writes its pid and temporary files; default run/nginx in the "
+    "data folder.",
+)
+def serve(
+    *,
+    bind: Address,
+    link: str | None,
+    without_nginx: bool,
+    nginx_run: Path | None,
+) -> None:
     """Serve files with nginx and gunicorn, in the foreground.
 
     Needs GATEWAY_FILES; makes a signing key in the data folder if
@@ -73,7 +93,8 @@ def serve(*, bind: tuple[str, int], link: str | None) -> None:
     data = settings.read().settings.data
     with _only_one(data):
         # Before anything is made: a password that is shown once must not be lost.
-        find_nginx()
+        if not without_nginx:
+            find_nginx()
         _ensure_key()
         reading = settings.read(required=("files", "keys"), embedded=True)
         for warning in reading.warnings:
@@ -87,10 +108,18 @@ def serve(*, bind: tuple[str, int], link: str | None) -> None:
         database = prepare(reading.settings)
         say_first_admin(make_first_admin(database, now=moments.now()))
         database.engine.dispose()
-        sys.exit(_run(reading, bind, link))
+        run = nginx_run or data / "run" / "nginx"
+        sys.exit(_run(reading, bind, link, run, with_nginx=not without_nginx))
 
 
-def _run(reading: Reading, bind: tuple[str, int], link: str | None) -> int:
+def _run(
+    reading: Reading,
+    bind: Address,
+    link: str | None,
+    nginx_run: Path,
+    *,
+    with_nginx: bool,
+) -> int:
     current = reading.settings
     host, _ = bind
     url = current.public_url or local_url(bind)
@@ -103,7 +132,7 @@ def _run(reading: Reading, bind: tuple[str, int], link: str | None) -> int:
         return NginxConf(
             settings=now,
             listen=authority(bind),
-            run=current.data / "run" / "nginx",
+            run=nginx_run,
             conf=folder,
         ).write()
 
@@ -118,12 +147,17 @@ def _run(reading: Reading, bind: tuple[str, int], link: str | None) -> int:
     if current.socket is None or current.verdict_cache is None:
         raise SettingsError(["GATEWAY_SOCKET and GATEWAY_VERDICT_CACHE must be set"])
     supervisor = Supervisor(
-        conf=LiveConf(current.data / "run" / "conf", render),
+        conf=LiveConf(
+            current.data / "run" / "conf", render, check_conf if with_nginx else None
+        ),
         environment=_environment(reading),
         socket=current.socket,
-        address=bind,
+        address=bind if with_nginx else None,
         grace=current.grace,
     )
+    if not with_nginx:
+        return supervisor.run(on_ready=announce)
+    nginx_run.mkdir(parents=True, exist_ok=True)
     with verdict_cache(current.verdict_cache):
         return supervisor.run(on_ready=announce)
 

@@ -1,7 +1,7 @@
 """Every refusal and fault of the gateway, as one shallow tree.
 
 Errors carry facts as attributes; what a client is told about them stands in
-one table, ``gateway.web.explanations``.  Nothing else is imported here.
+one table, ``gateway.explanations``.  Nothing else is imported here.
 """
 
 from gateway.errors.accounts import (

@@ -16,22 +16,25 @@ if TYPE_CHECKING:
 
 #: nginx lives in sbin, which a user's PATH often lacks.
 _SBIN: Final = "/usr/local/sbin:/usr/sbin:/sbin"
+#: The link to the generation that nginx reads; nginx's container watches it.
 _LINK: Final = "live"
-_FOLDERS: Final = ("a", "b")
 
 
 @dataclass(frozen=True)
 class LiveConf:
-    """Two folders below ``home``, and a link to the one that nginx reads.
+    """Generations of nginx's files: numbered folders below ``home``, and a link.
 
-    ``render`` writes a configuration into a folder that it is given, and
-    returns its nginx.conf.  It goes to the folder that is not read, is checked
-    there, and only then is the link swapped: nginx, whoever has it reload,
-    never sees one that is half written or faulty.
+    ``render`` writes the files into a folder that it is given and returns the path
+    of its nginx.conf; ``check`` raises SuperviseError if nginx would refuse it, and
+    is None where nginx runs in another container, which checks by itself.
+    A generation does not change any more once the link leads to it, and stays until
+    the next but one: nginx, whoever has it reload, never reads one that is half
+    written or faulty.
     """
 
     home: Path
     render: Callable[[Path], Path]
+    check: Callable[[Path], None] | None
 
     @property
     def path(self) -> Path:
@@ -39,23 +42,29 @@ class LiveConf:
         return self.home / _LINK / "nginx.conf"
 
     def renew(self) -> None:
-        """Replace what nginx reads next; when that fails, nothing has changed.
+        """Make the next generation the live one; if that fails, nothing has changed.
 
         Raise SuperviseError with nginx's words if it refuses the rendering.
         """
-        folder = self._spare()
-        check_conf(self.render(folder))
+        live = self._live()
+        folder = self.home / str(live + 1)
+        shutil.rmtree(folder, ignore_errors=True)
+        conf = self.render(folder)
+        if self.check is not None:
+            self.check(conf)
         link = self.home / f"{_LINK}.new"
         link.unlink(missing_ok=True)
         link.symlink_to(folder.name)
         link.rename(self.home / _LINK)
+        for path in self.home.iterdir():
+            if path.name not in {_LINK, str(live), folder.name}:
+                shutil.rmtree(path, ignore_errors=True)
 
-    def _spare(self) -> Path:
+    def _live(self) -> int:
+        """Return the number of the live generation, or 0 if there is none."""
         link = self.home / _LINK
-        live = link.readlink().name if link.is_symlink() else None
-        name = next(name for name in _FOLDERS if name != live)
-        shutil.rmtree(self.home / name, ignore_errors=True)
-        return self.home / name
+        name = link.readlink().name if link.is_symlink() else ""
+        return int(name) if name.isdecimal() else 0
 
 
 def find_nginx() -> str:

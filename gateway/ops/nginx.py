@@ -1,8 +1,7 @@
-"""Rendering nginx's configuration from its templates.
+"""Rendering nginx's files from their templates, for every way of running nginx.
 
-The templates use ``${NAME}``; in the container ``envsubst`` fills them
-(``nginx/render.sh``), here ``fill`` does.  A test holds that both give the
-same text.
+The templates are Jinja2's, in ``nginx/``: what Python and nginx must both know, such
+as statuses, policies and settings, is written down in Python and handed to them.
 """
 
 from __future__ import annotations
@@ -10,10 +9,14 @@ from __future__ import annotations
 import re
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from gateway import explanations, policies
 from gateway.assets import asset
+from gateway.ops import logs
 from gateway.uploads.multipart import ENVELOPE
 
 if TYPE_CHECKING:
@@ -23,7 +26,11 @@ if TYPE_CHECKING:
 
 #: Names that ``nginx/server.conf`` answers whatever the settings say.
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
-_TEMPLATES: Final = ("nginx.conf", "server.conf", "conf.d/*.conf", "snippets/*.conf")
+_TEMPLATES: Final = ("*.conf", "conf.d/*.conf", "snippets/*.conf", "pages/*", "*.sed")
+#: Texts that nginx reads as one word as they are.
+_WORD: Final = re.compile(r"[A-Za-z0-9_./:@%+=~,-]+")
+#: nginx's own bound, ``ssi_value_length``.
+_SSI_BYTES: Final = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,65 +43,49 @@ class NginxConf:
     conf: Path
     access_log: str = "/dev/stdout"
 
-    def values(self) -> dict[str, str]:
-        """Return the value of every placeholder."""
-        settings = self.settings
-        ttl = settings.verdict_ttl
-        return {
-            "GATEWAY_BEARER_URLS": "cached" if ttl else "asked",
-            "GATEWAY_ACCESS_LOG": self.access_log,
-            "GATEWAY_CLIENT_CONNECTIONS": str(settings.client_connections),
-            "GATEWAY_CLIENT_REQUESTS": str(settings.client_requests),
-            "GATEWAY_CONF": str(self.conf),
-            "GATEWAY_CORS": "named" if settings.cors_origins else "none",
-            "GATEWAY_CORS_ORIGINS": " ".join(settings.cors_origins),
-            "GATEWAY_FILES": str(settings.files),
-            "GATEWAY_FORM_SIZE": str(form_size(settings)),
-            "GATEWAY_GRACE": str(settings.grace),
-            "GATEWAY_LISTEN": self.listen,
-            "GATEWAY_REAL_IP": " ".join(
-                f"set_real_ip_from {network};" for network in settings.trusted_proxies
-            ),
-            "GATEWAY_RUN": str(self.run),
-            "GATEWAY_SERVER_NAMES": " ".join(server_names(settings)),
-            "GATEWAY_SOCKET": str(settings.socket),
-            "GATEWAY_STORE": str(settings.store),
-            "GATEWAY_UPLOAD_SIZE": str(settings.upload_size),
-            "GATEWAY_VERDICT_CACHE": str(settings.verdict_cache),
-            "GATEWAY_VERDICT_EPOCH": "$gateway_second" if ttl == 1 else "",
-        }
-
     def files(self) -> dict[str, str]:
         """Return the rendered text of every file, by its path in the set."""
-        values = self.values()
         root = asset("nginx")
-        return {
-            str(path.relative_to(root)): fill(path.read_text("utf-8"), values)
+        environment = _environment()
+        facts = self._facts()
+        names = (
+            str(path.relative_to(root))
             for pattern in _TEMPLATES
             for path in sorted(root.glob(pattern))
-        }
+        )
+        return {name: environment.get_template(name).render(facts) for name in names}
 
     def write(self) -> Path:
-        """Write the set, pages and statics to ``conf``; return nginx.conf's path."""
+        """Write the set and the statics to ``conf``; return nginx.conf's path."""
         for name, text in self.files().items():
             path = self.conf / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, "utf-8")
-        shutil.copytree(asset("nginx/pages"), self.conf / "pages", dirs_exist_ok=True)
         statics = asset("gateway/web/static")
         shutil.copytree(statics, self.conf / "static", dirs_exist_ok=True)
-        self.run.mkdir(parents=True, exist_ok=True)
         return self.conf / "nginx.conf"
+
+    def _facts(self) -> dict[str, Any]:
+        """Return what the templates name."""
+        return {
+            "settings": self.settings,
+            "listen": self.listen,
+            "run": self.run,
+            "conf": self.conf,
+            "access_log": self.access_log,
+            "form_size": form_size(self.settings),
+            "server_names": server_names(self.settings),
+            "pages": explanations.BY_NGINX,
+            "otherwise": explanations.BAD_REQUEST,
+            "statuses": explanations.statuses(),
+            "policies": policies,
+            "log_rules": logs.RULES,
+        }
 
 
 def form_size(settings: Settings) -> int:
     """Return how large an upload form may be: its files, and what is around them."""
     return settings.upload_size + ENVELOPE if settings.upload_size else 0
-
-
-def fill(template: str, values: dict[str, str]) -> str:
-    """Replace every ``${NAME}``; raise KeyError for a name without a value."""
-    return re.sub(r"\$\{([A-Z_]+)\}", lambda match: values[match[1]], template)
 
 
 def server_names(settings: Settings) -> list[str]:
@@ -104,3 +95,52 @@ def server_names(settings: Settings) -> list[str]:
         host = urlsplit(settings.public_url).hostname or ""
         names.insert(0, f"[{host}]" if ":" in host else host)
     return ["~." if name == "*" else name for name in names if name not in LOOPBACK]
+
+
+def _environment() -> Environment:
+    # The page of a refusal is Flask's own.
+    folders = [asset("nginx"), asset("gateway/web/templates")]
+    environment = Environment(  # noqa: S701 -- nginx's syntax, not HTML
+        loader=FileSystemLoader(folders),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "quoted": quoted,
+        "regex": re.escape,
+        "sed": in_sed,
+        "ssi": in_ssi,
+    }
+    return environment
+
+
+def quoted(text: str) -> str:
+    """Return *text* as one word of nginx's syntax.
+
+    Raise ValueError for what can't be one: nginx has no way to write a ``$`` that
+    begins no variable.
+    """
+    if _WORD.fullmatch(text):
+        return text
+    if re.search(r"[$\x00-\x1f\x7f]", text):
+        raise ValueError(f"nginx can't be told of {text!r}")
+    escaped = re.sub(r'(["\\\\])', r"\\\1", text)
+    return f'"{escaped}"'
+
+
+def in_sed(text: str) -> str:
+    """Return *text* as it is; raise ValueError if it would end a part of ``s~~~``."""
+    if re.search(r"[~\n]", text):
+        raise ValueError(f"sed can't be told of {text!r}")
+    return text
+
+
+def in_ssi(text: str) -> str:
+    """Return *text* as it is; raise ValueError if nginx's SSI would read it otherwise.
+
+    https://nginx.org/en/docs/http/ngx_http_ssi_module.html
+    """
+    if re.search(r'["$\\]', text) or len(text.encode()) > _SSI_BYTES:
+        raise ValueError(f"no text for an SSI command: {text!r}")
+    return text

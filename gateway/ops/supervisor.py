@@ -1,6 +1,6 @@
 """``gateway serve``: nginx, gunicorn and housekeeping in the foreground, as one.
 
-One's end is the end of all; SIGTERM and SIGINT drain, SIGHUP reloads.
+If any of them exits, all are stopped.  SIGTERM and SIGINT drain, SIGHUP reloads.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from gateway.address import Address
     from gateway.ops.live_conf import LiveConf
 
 _START_SECONDS: Final = 20
@@ -39,14 +40,14 @@ class Supervisor:
     """Starts all, waits, and stops all within ``grace`` seconds.
 
     ``conf`` is nginx's configuration, renewed at the start and at each reload;
-    ``environment`` is what Python runs in, ``address`` the host and port
-    that nginx takes.
+    ``environment`` is what Python runs in.  ``address`` is the host and port
+    that nginx takes, or None if nginx is not started here.
     """
 
     conf: LiveConf
     environment: dict[str, str]
     socket: Path
-    address: tuple[str, int]
+    address: Address | None
     grace: int
     children: list[Child] = field(default_factory=list)
     _pending: list[signal.Signals] = field(default_factory=list)
@@ -57,13 +58,13 @@ class Supervisor:
         0 after a signal, 1 when a process ended by itself.  Raise
         SuperviseError when the start fails.
         """
-        nginx = find_nginx()
         self.conf.renew()
-        check_free(self.address)
+        if self.address is not None:
+            check_free(self.address)
         _raise_file_limit()
         with self._signals() as wake:
             try:
-                self._start(nginx)
+                self._start()
                 if not self._is_ready():
                     return 0
                 on_ready()
@@ -71,35 +72,37 @@ class Supervisor:
             finally:
                 self._stop()
 
-    def _start(self, nginx: str) -> None:
+    def _start(self) -> None:
         self.socket.unlink(missing_ok=True)
-        conf = str(asset("gunicorn.conf.py"))
+        python, conf = sys.executable, str(asset("gunicorn.conf.py"))
         # gunicorn first: nginx must find the socket when it answers.
-        for name, drain, command in (
-            (
-                "gunicorn",
-                signal.SIGTERM,
-                [sys.executable, "-m", "gunicorn", "--config", conf],
-            ),
-            (
+        self._spawn(
+            "gunicorn", [python, "-m", "gunicorn", "--config", conf], signal.SIGTERM
+        )
+        if self.address is not None:
+            self._spawn(
                 "nginx",
+                [
+                    *(find_nginx(), "-e", "stderr"),
+                    *("-g", directives(), "-c", str(self.conf.path)),
+                ],
                 signal.SIGQUIT,
-                [nginx, "-e", "stderr", "-g", directives(), "-c", str(self.conf.path)],
-            ),
-            (
-                "housekeeper",
-                signal.SIGTERM,
-                [sys.executable, "-m", "gateway", "housekeep", "--every", _EVERY],
-            ),
-        ):
-            self.children.append(Child.spawn(name, command, drain, self.environment))
+            )
+        self._spawn(
+            "housekeeper",
+            [python, "-m", "gateway", "housekeep", "--every", _EVERY],
+            signal.SIGTERM,
+        )
+
+    def _spawn(self, name: str, command: list[str], drain: signal.Signals) -> None:
+        self.children.append(Child.spawn(name, command, drain, self.environment))
 
     def _is_ready(self) -> bool:
-        """Wait until both answer; tell whether they do, or a signal came first."""
+        """Wait until all answer; tell whether they do, or a signal came first."""
         for child in self.children:
             child.listen()
         deadline = time.monotonic() + _START_SECONDS
-        while probe(str(self.socket)) is not None or not accepts(self.address):
+        while not self._answers():
             if {signal.SIGTERM, signal.SIGINT} & set(self._pending):
                 return False
             for child in self.children:
@@ -109,6 +112,10 @@ class Supervisor:
                 raise SuperviseError(f"nothing answers after {_START_SECONDS} seconds")
             time.sleep(_POLL_SECONDS)
         return True
+
+    def _answers(self) -> bool:
+        is_gunicorn_ready = probe(str(self.socket)) is None
+        return is_gunicorn_ready and (self.address is None or accepts(self.address))
 
     def _watch(self, wake: int) -> int:
         while True:

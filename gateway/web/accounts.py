@@ -15,9 +15,9 @@ from gateway.errors import (
     RefusedError,
     WrongPasswordError,
 )
+from gateway.explanations import explain
 from gateway.web import csrf, sessions
 from gateway.web.destinations import local
-from gateway.web.explanations import explain
 from gateway.web.pages import page, see_other
 from gateway.web.refusals import REASON_HEADER
 

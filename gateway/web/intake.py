@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from flask import request
 
 from gateway.errors import BadFormError, CatalogBusyError, RefusedError
+from gateway.explanations import BUSY, explain
 from gateway.uploads.admission import Announcement, reserved_until
 from gateway.uploads.finalise import Arrival
 from gateway.uploads.multipart import ENVELOPE, FormReader
-from gateway.web.explanations import BUSY, explain
 from gateway.web.refusals import REQUEST_ID_HEADER
 from gateway.web.spooled import SPOOL_HEADER, announced_length
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.catalog.database import Database
+    from gateway.explanations import Explanation
     from gateway.storage.blobs import BlobStore
     from gateway.uploads.admission import Admission
     from gateway.uploads.finalise import Finaliser
     from gateway.uploads.multipart import Part
-    from gateway.web.explanations import Explanation
     from gateway.web.identity import Identity
 
 

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from flask import Response, render_template
 from werkzeug.urls import iri_to_uri
 
+from gateway import policies
 from gateway.web.statics import Statics
 
 if TYPE_CHECKING:
     from flask import Flask
-
-#: (!) Style and scripts come from files of ours alone.  With 'unsafe-inline' any
-#: name or text that a page shows unescaped by mistake could run script.
-POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
 
 
 def register(app: Flask) -> None:
@@ -34,7 +28,7 @@ def page(template: str, *, status: int = 200, **facts: Any) -> Response:  # noqa
         content_type="text/html; charset=utf-8",
     )
     response.headers["Cache-Control"] = "no-store"
-    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Content-Security-Policy"] = policies.PAGE
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     return response
 

@@ -15,9 +15,10 @@ from flask import Response, render_template, request
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException
 
+from gateway import policies
 from gateway.delivery.accel import LOCATIONS
 from gateway.errors import BadFieldsError, CatalogBusyError, RefusedError
-from gateway.web.explanations import (
+from gateway.explanations import (
     BUSY,
     BY_STATUS,
     Explanation,
@@ -38,16 +39,17 @@ REQUEST_ID_HEADER: Final = "X-Request-ID"
 STATUS_HEADER: Final = "X-Refusal-Status"
 TYPE_HEADER: Final = "X-Refusal-Type"
 BODY_HEADER: Final = "X-Refusal-Body"
+#: What it carries of the refusal's own headers.
+_CARRIED: Final = {
+    REASON_HEADER,
+    "Content-Security-Policy",
+    "Retry-After",
+    "Tus-Version",
+    "WWW-Authenticate",
+}
 
 _PAGE: Final = "text/html"
 _PROBLEMS: Final = ("application/problem+json", "application/json")
-
-# What the page of a refusal needs and no more: it carries its style, so that it
-# shows where all else is down, and no script.
-_PAGE_POLICY: Final = (
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'"
-)
 
 
 def register(app: Flask) -> None:
@@ -72,14 +74,17 @@ def carried(response: Response) -> Response:
     """Return 403 with *response* in its headers, for nginx to show.
 
     A subrequest of auth_request may answer only 2xx, 401 or 403: status, type and
-    text travel in headers, a page as one line of ASCII.
+    text travel in headers, a page as one line of ASCII, and its headers beside them
+    (``nginx/snippets/subrequest.conf``).
     https://nginx.org/en/docs/http/ngx_http_auth_request_module.html
     """
     answer = Response(status=403)
     answer.headers[STATUS_HEADER] = str(response.status_code)
     answer.headers[TYPE_HEADER] = response.mimetype
     answer.headers[BODY_HEADER] = _in_one_line(response.get_data(as_text=True))
-    answer.headers[REASON_HEADER] = response.headers[REASON_HEADER]
+    for name, text in response.headers:
+        if name in _CARRIED:
+            answer.headers[name] = text
     return answer
 
 
@@ -134,7 +139,7 @@ def _answer(
         response = Response(
             _problem_json(explanation, **more), content_type="application/problem+json"
         )
-        response.headers["Content-Security-Policy"] = _PAGE_POLICY
+        response.headers["Content-Security-Policy"] = policies.REFUSAL
     else:
         response = _page(explanation, request.path)
     response.status = f"{int(explanation.status)} {explanation.phrase}".strip()
@@ -157,10 +162,14 @@ def _page(explanation: Explanation, path: str) -> Response:
             login=login,
         )
     text = render_template(
-        "refusal.html", explanation=explanation, request_id=_request_id()
+        "refusal.html",
+        title=explanation.title,
+        text=explanation.text,
+        status=int(explanation.status),
+        request_id=_request_id(),
     )
     response = Response(_in_one_line(text), content_type="text/html; charset=utf-8")
-    response.headers["Content-Security-Policy"] = _PAGE_POLICY
+    response.headers["Content-Security-Policy"] = policies.REFUSAL
     return response
 
 

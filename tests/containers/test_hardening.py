@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.live.stack import ContainerStack, Stack
+from tests.live.stack import SERVICES, ContainerStack, Stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NAMES = ("gateway", "housekeeper", "nginx")
-SERVICES = pytest.mark.parametrize("service", NAMES, ids=str)
+EACH_SERVICE = pytest.mark.parametrize("service", SERVICES, ids=str)
 
 
 @pytest.fixture
@@ -34,7 +33,7 @@ def inspect(containers: ContainerStack, service: str) -> dict[str, Any]:
     return facts
 
 
-@SERVICES
+@EACH_SERVICE
 def test_it_runs_as_one_user_without_any_privilege(
     containers: ContainerStack, service: str
 ) -> None:
@@ -46,7 +45,7 @@ def test_it_runs_as_one_user_without_any_privilege(
     assert facts["NoNewPrivs"] == "1"
 
 
-@SERVICES
+@EACH_SERVICE
 def test_its_root_is_read_only(containers: ContainerStack, service: str) -> None:
     probe = "touch /x /usr/x /srv/files/x /opt/x 2>&1 || true"
     said = containers.run_in(service, "sh", "-c", probe)
@@ -58,7 +57,7 @@ def test_the_gateway_has_no_network(containers: ContainerStack) -> None:
     assert names == ["lo"]
 
 
-@SERVICES
+@EACH_SERVICE
 def test_it_is_healthy_and_says_so_by_itself(
     containers: ContainerStack, service: str
 ) -> None:

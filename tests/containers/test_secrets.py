@@ -17,8 +17,6 @@ pytestmark = pytest.mark.xdist_group("containers")
 OVERRIDE = """
 services:
   gateway: {{secrets: [keys, origins]}}
-  housekeeper: {{secrets: [origins]}}
-  nginx: {{secrets: [origins]}}
 secrets:
   keys: {{file: {home}/keys}}
   origins: {{file: {home}/origins}}
@@ -34,9 +32,7 @@ def stack() -> Iterator[ContainerStack]:
         GATEWAY_KEYS="",
         GATEWAY_KEYS_FILE="/run/secrets/keys",
     )
-    override = stack.home / "override.yml"
-    override.write_text(OVERRIDE.format(home=stack.home))
-    stack.settings["COMPOSE_FILE"] = f"docker-compose.yml:{override}"
+    stack.override = OVERRIDE.format(home=stack.home)
     for name, text in {"keys": str(stack.keys), "origins": ORIGIN}.items():
         (stack.home / name).write_text(f"{text}\n")
         # compose mounts it as it is, and the containers' user is nobody's here.

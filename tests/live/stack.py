@@ -250,7 +250,7 @@ class Stack(ABC):
 
     @abstractmethod
     def reload(self) -> None:
-        """Send SIGHUP to both."""
+        """Send SIGHUP to the supervisor."""
 
     @abstractmethod
     def open_shell(self) -> Shell:
@@ -293,7 +293,7 @@ class Stack(ABC):
 
     @abstractmethod
     def processes(self, name: str) -> list[int]:
-        """Return the ids, on this machine, of the processes of nginx or gunicorn."""
+        """Return the ids, on this machine, of the processes of that command."""
 
 
 class NativeStack(Stack):
@@ -391,28 +391,38 @@ class NativeStack(Stack):
         return [pid for pid in _descendants(self.process.pid) if name in _command(pid)]
 
 
-#: compose's services, and the image of each.
-SERVICES: Final = {"gateway": "gateway", "housekeeper": "gateway", "nginx": "nginx"}
+#: compose's services, which are named as their images.
+SERVICES: Final = ("gateway", "nginx")
 
 
 class ContainerStack(Stack):
-    """``docker compose up`` with a project of its own."""
+    """``docker compose up`` with a project and a folder of its own.
+
+    ``override`` is a second compose file.
+    """
 
     name = "containers"
 
     def __init__(self, **settings: str) -> None:
         super().__init__(**settings)
+        self.override = "services: {}"
         self._followers: list[subprocess.Popen[bytes]] = []
         ids = build_images()
         # The images look after their health every 5 s, and the start waits for it.
         services = {
-            service: {"image": ids[image], "healthcheck": {"interval": "2s"}}
-            for service, image in SERVICES.items()
+            service: {"image": ids[service], "healthcheck": {"interval": "2s"}}
+            for service in SERVICES
         }
         (self.home / "tests.yml").write_text(json.dumps({"services": services}))
 
     def start(self) -> None:
         self.project = f"gwtest{os.getpid()}x{self.port}"
+        compose = {"FILES_DIR": self.files, "GATEWAY_BIND": f"127.0.0.1:{self.port}"}
+        chosen = {**self.settings, **compose}
+        (self.home / ".env").write_text(
+            "".join(f"{name}='{text}'\n" for name, text in chosen.items())
+        )
+        (self.home / "override.yml").write_text(self.override)
         self._compose("up", "--no-build", "--wait", "--quiet-pull")
         self._follow_logs()
 
@@ -429,11 +439,12 @@ class ContainerStack(Stack):
         assert [state["ExitCode"] for state in states] == [0] * len(SERVICES)
 
     def reload(self) -> None:
-        self._compose("kill", "--signal", "HUP")
+        self._compose("kill", "--signal", "HUP", "gateway")
 
     def processes(self, name: str) -> list[int]:
         # Not those that the engine runs beside, as checks of health and the shell.
-        first = self.inspect({"gunicorn": "gateway"}.get(name, name))["State"]["Pid"]
+        service = "nginx" if "nginx" in name else "gateway"
+        first = self.inspect(service)["State"]["Pid"]
         return [pid for pid in (first, *_descendants(first)) if name in _command(pid)]
 
     def open_shell(self) -> Shell:
@@ -479,9 +490,6 @@ class ContainerStack(Stack):
                     stderr=subprocess.STDOUT,
                 )
             self._followers.append(follower)
-        # Before that the kernel keeps SIGTERM from the housekeeper: it is the first
-        # process of its container, and does not await the signal yet.
-        wait_until(lambda: self.log_has("housekeeping: a round"), what="it keeps house")
 
     def _end_followers(self) -> None:
         """Wait for those that follow a container that has ended."""
@@ -490,17 +498,14 @@ class ContainerStack(Stack):
         self._followers.clear()
 
     def _compose(self, *arguments: str) -> str:
-        files = self.settings.get("COMPOSE_FILE", "docker-compose.yml")
-        return run(
-            ["docker", "compose", "--project-name", self.project, *arguments],
-            env={
-                **os.environ,
-                **self.settings,
-                "COMPOSE_FILE": f"{files}:{self.home}/tests.yml",
-                "GATEWAY_FILES": str(self.files),
-                "GATEWAY_BIND": f"127.0.0.1:{self.port}",
-            },
+        project = ("--project-name", self.project, "--project-directory", self.home)
+        files = (
+            ROOT / "docker-compose.yml",
+            self.home / "override.yml",
+            self.home / "tests.yml",
         )
+        named = itertools.chain.from_iterable(("--file", file) for file in files)
+        return run(["docker", "compose", *map(str, (*project, *named)), *arguments])
 
 
 def _is_last(answer: bytes) -> bool:

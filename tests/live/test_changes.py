@@ -88,6 +88,10 @@ def test_a_file_deleted_meanwhile_is_whole_or_not_there(stack: Stack) -> None:
     while_running(flicker, load)
 
 
+#: Whose workers a reload replaces, and how many of them there are at least.
+RELOADED = {"gunicorn": 3, "nginx: worker": 1}
+
+
 @pytest.mark.docker
 @pytest.mark.database
 def test_a_reload_under_load_fails_no_request(stack: Stack) -> None:
@@ -109,13 +113,16 @@ def test_a_reload_under_load_fails_no_request(stack: Stack) -> None:
         download = pool.submit(stack.send, long_url)
         try:
             for _ in range(3):
-                workers = set(stack.processes("gunicorn"))
+                workers = [set(stack.processes(name)) for name in RELOADED]
                 stack.reload()
                 wait_until(
-                    lambda old=workers: (
-                        len(set(stack.processes("gunicorn")) - old) >= 3
-                    ),  # type: ignore[misc]
-                    what="new workers run",
+                    lambda old=workers: all(  # type: ignore[misc]
+                        len(set(stack.processes(name)) - before) >= count
+                        for (name, count), before in zip(
+                            RELOADED.items(), old, strict=True
+                        )
+                    ),
+                    what="new workers of both run",
                 )
         finally:
             stop.set()

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import os
 import re
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
+from contextlib import closing, contextmanager
+from http.client import HTTPSConnection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gateway.address import accepts
 from gateway.ops.live_conf import find_nginx
 from tests.live.disks import require_root
 from tests.live.ports import free_port
 from tests.live.shown import PLACE, blocks
-from tests.live.stack import ROOT
+from tests.live.stack import ROOT, NativeStack, wait_until
+from tests.live.tus import PIECE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from http.client import HTTPMessage
+
+HOST = PLACE.removeprefix("https://")
 
 
 class Machine:
@@ -66,6 +75,20 @@ class Machine:
             check=False,
         )
 
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Run nginx on what has been written."""
+        conf = self.root / "etc/nginx/nginx.conf"
+        command = [find_nginx(), "-c", str(conf), "-g", "daemon off;"]
+        with subprocess.Popen(command) as nginx:
+            wait_until(lambda: accepts(("127.0.0.1", self.port)), what="nginx answers")
+            yield
+            nginx.terminate()
+
+    def connect(self) -> closing[Connection]:
+        """Return a connection to the page's host, which opens at its first request."""
+        return closing(Connection(self.port, self.root / f"etc/ssl/{HOST}.pem"))
+
     def _moved(self, text: str) -> str:
         places = r"(?<![\w.])(?=/(var|srv|run)/|/etc/(ssl|nginx/(?!m)))"
         text = re.sub(places, str(self.root), text)
@@ -74,21 +97,41 @@ class Machine:
 
     def _certify(self) -> None:
         """Make the certificate that the page names, and have curl believe it."""
-        host = PLACE.removeprefix("https://")
-        certificate = self.root / f"etc/ssl/{host}.pem"
+        certificate = self.root / f"etc/ssl/{HOST}.pem"
         subprocess.run(
-            ["openssl", "req", "-x509", "-nodes", "-days", "1", "-subj", f"/CN={host}",
+            ["openssl", "req", "-x509", "-nodes", "-days", "1", "-subj", f"/CN={HOST}",
              "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-             "-addext", f"subjectAltName=DNS:{host}",
+             "-addext", f"subjectAltName=DNS:{HOST}",
              "-keyout", certificate.with_suffix(".key"), "-out", certificate],
             check=True, capture_output=True,
         )  # fmt: skip
         (self.root / ".curlrc").write_text(
             f'cacert = "{certificate}"\n'
-            f'resolve = "{host}:{self.port}:127.0.0.1"\n'
+            f'resolve = "{HOST}:{self.port}:127.0.0.1"\n'
             # Both servers may still be about to start.
             "retry = 20\nretry-delay = 1\nretry-connrefused\n"
         )
+
+
+class Connection(HTTPSConnection):
+    """A connection to the page's host, which is this machine with another port."""
+
+    def __init__(self, port: int, certificate: Path) -> None:
+        self._trust = ssl.create_default_context(cafile=certificate)
+        self._address = ("127.0.0.1", port)
+        super().__init__(HOST, context=self._trust)
+
+    def connect(self) -> None:
+        """Open it."""
+        plain = socket.create_connection(self._address, 20)
+        self.sock = self._trust.wrap_socket(plain, server_hostname=HOST)
+
+    def begin(self, method: str, path: str, **headers: str) -> None:
+        """Send a request's head; ``Upload_Offset="5"`` is ``Upload-Offset: 5``."""
+        self.putrequest(method, path)
+        for name, text in headers.items():
+            self.putheader(name.replace("_", "-"), text)
+        self.endheaders()
 
 
 @pytest.fixture
@@ -111,3 +154,87 @@ def test_the_page_of_nginx_can_be_typed_from_top_to_bottom(machine: Machine) -> 
     assert "[warn]" not in done.stderr
     assert "HTTP/2 200" in done.stdout
     assert done.stdout.endswith("\n\nhello\n")
+
+
+CONTENT = os.urandom(5 * 2**20)
+
+
+@pytest.fixture
+def proxied(machine: Machine) -> Iterator[NativeStack]:
+    """Return a gateway behind the page's nginx that does TLS."""
+    _site, proxy = blocks("docs/nginx.md", "nginx")
+    stack = NativeStack(
+        GATEWAY_PUBLIC_URL=PLACE, GATEWAY_TRUSTED_PROXIES="127.0.0.1/32"
+    )
+    place = f"listen 127.0.0.1:{machine.port} ssl"
+    shown = proxy.replace(f"proxy_pass {PLACE}", f"proxy_pass {stack.url}")
+    machine.write(
+        "/etc/nginx/conf.d/gateway.conf", shown.replace("listen 443 ssl", place)
+    )
+    with stack.running(), machine.running():
+        yield stack
+
+
+def bearer(stack: NativeStack) -> dict[str, str]:
+    return {"Authorization": f"Bearer {stack.new_token('upload', 'read')}"}
+
+
+def test_the_page_s_proxy_takes_a_large_upload(
+    machine: Machine, proxied: NativeStack
+) -> None:
+    known = bearer(proxied)
+    with machine.connect() as connection:
+        connection.request("PUT", "/api/v1/files/a.bin", CONTENT, known)
+        answer = connection.getresponse()
+        assert answer.status == 201, answer.read()
+        place = answer.headers["Location"]
+        answer.read()
+        connection.request("GET", place, headers=known)
+        assert connection.getresponse().read() == CONTENT
+
+
+def test_what_came_before_a_cut_reaches_the_gateway_behind_the_page_s_proxy(
+    machine: Machine, proxied: NativeStack
+) -> None:
+    known = {**bearer(proxied), "Tus_Resumable": "1.0.0"}
+    size = len(CONTENT)
+
+    def ask(method: str, path: str, body: bytes = b"", **headers: str) -> HTTPMessage:
+        with machine.connect() as connection:
+            length = {"Content_Length": str(len(body))}
+            connection.begin(method, path, **known, **length, **headers)
+            connection.send(body)
+            return connection.getresponse().headers
+
+    path = ask("POST", "/tus/", Upload_Length=str(size))["Location"]
+    piece = {"Content_Type": PIECE, "Content_Length": str(size)}
+    with machine.connect() as connection:
+        connection.begin("PATCH", path, **known, **piece, Upload_Offset="0")
+        connection.send(CONTENT[: size // 2])
+        wait_until(proxied.spooled, what="the gateway reads the body")
+
+    def offset() -> int:
+        return int(ask("HEAD", path)["Upload-Offset"])
+
+    wait_until(offset, what="what came is kept")
+    begun = offset()
+    ask("PATCH", path, CONTENT[begun:], Content_Type=PIECE, Upload_Offset=str(begun))
+    assert 0 < begun <= size // 2
+    assert offset() == size
+
+
+def test_a_refusal_behind_the_page_s_proxy_comes_before_the_body(
+    machine: Machine, proxied: NativeStack
+) -> None:
+    with machine.connect() as connection:
+        connection.begin(
+            "PUT",
+            "/api/v1/files/a.bin",
+            Authorization="Bearer nobody's",
+            Content_Length=str(len(CONTENT)),
+        )
+        connection.send(CONTENT[:1000])
+        answer = connection.getresponse()
+        assert answer.status == 401
+        assert answer.headers["Content-Type"] == "application/problem+json"
+    assert proxied.stored() == []

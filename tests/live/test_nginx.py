@@ -67,6 +67,7 @@ class Nginx:
         self.files = home / "files"
         self.files.mkdir()
         (home / "data" / "store" / "blobs").mkdir(parents=True)
+        (home / "nginx").mkdir()
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = home / "log"

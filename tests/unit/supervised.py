@@ -12,7 +12,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from gateway.errors import GatewayError, SuperviseError
-from gateway.ops.live_conf import LiveConf
+from gateway.ops.live_conf import LiveConf, check_conf
 from gateway.ops.supervisor import Supervisor
 
 
@@ -28,12 +28,13 @@ def main(home: Path) -> int:
         folder.mkdir(parents=True)
         return folder / "nginx.conf"
 
+    port = orders["port"]
     supervisor = Supervisor(
-        conf=LiveConf(home / "conf", render),
+        conf=LiveConf(home / "conf", render, check_conf if port else None),
         # There, and for the children alone, `python -m gateway` is a fake, too.
         environment={**os.environ, "PYTHONPATH": str(home / "bin")},
         socket=Path(orders["socket"]),
-        address=("127.0.0.1", orders["port"]),
+        address=("127.0.0.1", port) if port else None,
         grace=orders["grace"],
     )
     try:

@@ -11,7 +11,7 @@ import pytest
 from gateway import settings
 from gateway.cli import COMMANDS
 from gateway.errors import RefusedError
-from gateway.variables import FILE_SUFFIX
+from gateway.variables import FILE_SUFFIX, variable
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -28,37 +28,36 @@ def test_every_setting_is_documented_with_its_default() -> None:
         assert shown in rows[name], name
 
 
-def test_every_setting_reaches_the_containers() -> None:
+def test_no_path_of_the_host_counts_in_the_container() -> None:
     compose = (ROOT / "docker-compose.yml").read_text()
-    # Fixed in the images; and what no server has a use for.
-    own = {"GATEWAY_DATA", "GATEWAY_FILES", "GATEWAY_SOCKET", "GATEWAY_STORE"}
-    own |= {"GATEWAY_TOKEN", "GATEWAY_VERDICT_CACHE"}
-    passed = set(re.findall(r"^ +(GATEWAY_[A-Z_]+):", compose, re.MULTILINE))
-    needed = set(settings.describe()) - own
-    assert needed | {f"{name}{FILE_SUFFIX}" for name in needed} <= passed
+    pinned = dict(re.findall(r"^ +(GATEWAY_\w+): (\S+)$", compose, re.MULTILINE))
+    paths = {
+        name
+        for name, field in settings.describe().items()
+        if "Path" in str(settings.Settings.model_fields[field].annotation)
+    }
+    assert paths >= {"GATEWAY_DATA", "GATEWAY_FILES", "GATEWAY_SOCKET"}
+    assert set(pinned) == paths | {f"{name}{FILE_SUFFIX}" for name in paths}
+    assert {pinned[f"{name}{FILE_SUFFIX}"] for name in paths} == {'""'}
+    assert all(pinned[name].startswith("/") for name in paths)
 
 
-#: Which setting a placeholder of nginx's files comes from, if not one of its name.
-SETTING_OF = {
-    "GATEWAY_BEARER_URLS": "GATEWAY_VERDICT_TTL",
-    "GATEWAY_CONF": "--output",
-    "GATEWAY_CORS": "GATEWAY_CORS_ORIGINS",
-    "GATEWAY_FORM_SIZE": "GATEWAY_UPLOAD_SIZE",
-    "GATEWAY_REAL_IP": "GATEWAY_TRUSTED_PROXIES",
-    "GATEWAY_VERDICT_EPOCH": "GATEWAY_VERDICT_TTL",
-}
+def test_the_containers_take_all_settings_from_one_file() -> None:
+    compose = (ROOT / "docker-compose.yml").read_text()
+    assert compose.count("env_file: [{path: .env, required: false}]") == 1
+    assert set(re.findall(r"\$\{(\w+)", compose)) == {"FILES_DIR", "GATEWAY_BIND"}
 
 
 def test_every_setting_that_is_written_into_an_nginx_of_one_s_own_is_named() -> None:
     files = [ROOT.glob(f"nginx/{folder}/*.conf") for folder in ("conf.d", "snippets")]
     text = "".join(path.read_text() for path in itertools.chain.from_iterable(files))
-    written = {SETTING_OF.get(n, n) for n in re.findall(r"\$\{(GATEWAY_\w+)\}", text)}
+    written = {variable(name) for name in re.findall(r"\bsettings\.(\w+)", text)}
     page = (DOCS / "nginx.md").read_text()
     told = re.search(r"^ +Repeat this, and reload nginx.*$", page, re.MULTILINE)
     assert told
     # The other paths' defaults lie in the data folder.
     named = set(re.findall(r"`(GATEWAY_\w+)`", told[0])) - {"GATEWAY_DATA"}
-    assert named == written - {"--output"}
+    assert named == written
 
 
 @pytest.mark.parametrize("folder", ["gateway", "tests"], ids=str)

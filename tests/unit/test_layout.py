@@ -21,7 +21,7 @@ def locations(nginx: Path) -> dict[str, str]:
 
 def delivering(nginx: Path) -> set[str]:
     """Return the internal locations with an alias that send deliveries."""
-    wanted = (r"^ +internal;$", r"^ +alias \S+/;$", r"^ +include \S+/delivery\.conf;$")
+    wanted = (r"^ +internal;$", r"^ +alias .+/;$", r"^ +include .+/delivery\.conf;$")
     return {
         name
         for name, body in locations(nginx).items()

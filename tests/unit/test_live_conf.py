@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.errors import SuperviseError
-from gateway.ops.live_conf import LiveConf, find_nginx
+from gateway.ops.live_conf import LiveConf, check_conf, find_nginx
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,7 @@ class Rendered:
     def __init__(self, home: Path) -> None:
         self.text = "good"
         self.extra = "snippet"
-        self.live = LiveConf(home / "conf", self.render)
+        self.live = LiveConf(home / "conf", self.render, check_conf)
 
     def render(self, folder: Path) -> Path:
         folder.mkdir(parents=True)
@@ -95,6 +95,38 @@ def test_files_of_an_older_rendering_are_gone(rendered: Rendered) -> None:
         rendered.live.renew()
     files = {path.name for path in rendered.live.path.parent.iterdir()}
     assert files == {"nginx.conf", "third"}
+
+
+def test_the_generation_before_stays_for_who_still_reads_it(
+    rendered: Rendered,
+) -> None:
+    """An nginx in another container may be in the middle of it."""
+    for text in ("one", "two", "three"):
+        rendered.text = text
+        rendered.live.renew()
+    kept = {path.read_text() for path in rendered.live.home.glob("[0-9]*/nginx.conf")}
+    assert kept == {"two", "three"}
+
+
+def test_no_generation_has_the_name_of_an_earlier_one(rendered: Rendered) -> None:
+    """The container of nginx watches the name, and may look after two reloads."""
+    names = []
+    for _ in range(5):
+        rendered.live.renew()
+        names.append((rendered.live.home / "live").readlink().name)
+    assert len(set(names)) == 5
+
+
+def test_what_another_nginx_checks_is_not_checked_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gateway's image has no nginx; that of nginx checks what it loads."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    rendered = Rendered(tmp_path)
+    live = LiveConf(tmp_path / "conf", rendered.render, None)
+    rendered.text = "bad"
+    live.renew()
+    assert live.path.read_text() == "bad"
 
 
 def test_what_a_crash_left_is_no_hindrance(rendered: Rendered) -> None:

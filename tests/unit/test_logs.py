@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,11 +18,11 @@ from hypothesis import strategies as st
 from gateway.links import Key, KeyRing, LinkSigner
 from gateway.ops.gunicorn_logger import RedactingLogger
 from gateway.ops.logs import BLANK, RedactingFormatter, passed_on, redact
+from tests.unit.rendered import rendered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-ROOT = Path(__file__).resolve().parents[2]
 MAC = "Aa0_-" * 4 + "Zg"
 TOKEN = f"kkey1.e1900000000.i1800000000.{MAC}"
 DISGUISED = TOKEN.replace(".", "%2E")
@@ -117,20 +116,27 @@ def test_a_line_without_a_token_is_kept_letter_for_letter(line: str) -> None:
     assert redact(line) == line
 
 
-def by_sed(line: str) -> str:
-    """Return *line* as the container's nginx logs it."""
-    done = subprocess.run(
-        ["sed", "-E", "-f", ROOT / "nginx/redact.sed"],
-        input=line,
-        capture_output=True,
-        check=True,
-        text=True,
-        env={**os.environ, "LC_ALL": "C"},
-    )
-    return done.stdout
+@pytest.fixture(scope="session")
+def by_sed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """Return what does to a line what the container of nginx does to its error log."""
+    rules = tmp_path_factory.mktemp("sed") / "redact.sed"
+    rules.write_text(rendered()["redact.sed"])
+
+    def applied(line: str) -> str:
+        done = subprocess.run(
+            ["sed", "-E", "-f", rules],
+            input=line,
+            capture_output=True,
+            check=True,
+            text=True,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+        return done.stdout
+
+    return applied
 
 
-def test_in_the_container_the_same_is_blanked() -> None:
+def test_in_the_container_the_same_is_blanked(by_sed: Callable[[str], str]) -> None:
     """There nginx's error log passes through sed, with the same rules."""
     lines = [str(case.values[0]) for case in [*WITH_TOKEN, *WITHOUT_TOKEN]]
     assert by_sed("\n".join(lines)) == "\n".join(map(redact, lines))
@@ -151,14 +157,16 @@ CLIENT = ', client: 192.0.2.1, request: "PUT /a HTTP/1.1"'
         pytest.param("access forbidden by rule", id="denied"),
     ],
 )
-def test_a_client_s_fault_is_no_error(words: str) -> None:
+def test_a_client_s_fault_is_no_error(by_sed: Callable[[str], str], words: str) -> None:
     """It has its status in the access log; errors are what an operator mends."""
     line = f"{START}[error] 7#8: *9 {words}{CLIENT}\n"
     shown = f"{START}[info] 7#8: *9 {words}{CLIENT}\n"
     assert (passed_on(line), by_sed(line)) == (shown, shown)
 
 
-def test_a_download_that_outlasts_its_verdict_is_no_alert() -> None:
+def test_a_download_that_outlasts_its_verdict_is_no_alert(
+    by_sed: Callable[[str], str],
+) -> None:
     """Nginx takes the verdict, which the download still holds, for one left behind."""
     words = "7#7: ignore long locked inactive cache entry 2493d21c030e, count:3\n"
     line, shown = f"{START}[alert] {words}", f"{START}[info] {words}"
@@ -179,7 +187,7 @@ def test_a_download_that_outlasts_its_verdict_is_no_alert() -> None:
         pytest.param("[ERROR] client x\n", id="not nginx's"),
     ],
 )
-def test_an_error_stays_one(line: str) -> None:
+def test_an_error_stays_one(by_sed: Callable[[str], str], line: str) -> None:
     """No text of a client's can make its own error a lesser one."""
     assert (passed_on(line), by_sed(line)) == (line, line)
 
@@ -209,8 +217,10 @@ PIECES = [
 
 
 @given(st.lists(st.sampled_from([*PIECES, " ", MAC[:21], MAC, TOKEN])).map("".join))
-def test_both_logs_blank_any_line_the_same(line: str) -> None:
-    """Two texts of one rule are one rule only while something holds them together."""
+def test_both_logs_blank_any_line_the_same(
+    by_sed: Callable[[str], str], line: str
+) -> None:
+    """Python and sed read the rules alike."""
     assert by_sed(line) == passed_on(line)
 
 

@@ -21,7 +21,7 @@ TYPES = MediaTypes.read(CONF)
 
 def directives(conf: Path) -> list[list[str]]:
     """Return the words of every directive of *conf*, split as nginx splits them."""
-    text = re.sub(r"#.*|\$\{\w+\}/", "", conf.read_text("utf-8"))
+    text = re.sub(r"#.*|\{\{ conf \}\}/", "", conf.read_text("utf-8"))
     return [part.split() for part in re.split(r"[;{}]", text) if part.strip()]
 
 

@@ -1,4 +1,4 @@
-"""Three children, one service: how they start, are watched, and are stopped."""
+"""The children of one service: how they start, are watched, and are stopped."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ class Supervised:
     """A supervisor in a process of its own, and what its fake children noted."""
 
     def __init__(self) -> None:
+        self.names: tuple[str, ...] = ALL
         # Short: a unix socket's path has at most 107 bytes.
         self.home = Path(tempfile.mkdtemp(prefix="gw-"))
         text = FAKE.read_text()
@@ -92,7 +93,7 @@ class Supervised:
         self.launch()
         wait_until(
             lambda: (
-                ("ready" in self.out() and all(map(self.pids, ALL)))
+                ("ready" in self.out() and all(map(self.pids, self.names)))
                 or self.process.poll() is not None
             ),
             what="it is ready or has ended",
@@ -119,7 +120,7 @@ class Supervised:
         return [row.rpartition(" ")[0] for row in rows]
 
     def live(self) -> str:
-        """Return the name of the folder that nginx reads."""
+        """Return the name of the generation that nginx reads."""
         return (self.home / "conf" / "live").readlink().name
 
     def pids(self, name: str) -> list[int]:
@@ -347,7 +348,7 @@ def test_a_reload_renders_checks_and_tells_all(supervised: Supervised) -> None:
     assert events[rendered + 1] == "nginx checked"
     assert rendered < events.index("gunicorn SIGHUP")
     assert "gateway: reloaded\n" in supervised.err()
-    assert supervised.live() == "b"
+    assert supervised.live() == "2"
 
 
 def test_a_rendering_that_fails_reloads_nobody(supervised: Supervised) -> None:
@@ -358,7 +359,7 @@ def test_a_rendering_that_fails_reloads_nobody(supervised: Supervised) -> None:
     wait_until(lambda: "not reloaded" in supervised.err(), what="it says so")
     assert supervised.stop() == 0
     assert "gateway: not reloaded: the rendering failed\n" in supervised.err()
-    assert supervised.live() == "a"
+    assert supervised.live() == "1"
     assert not [event for event in supervised.events() if "SIGHUP" in event]
 
 
@@ -373,8 +374,46 @@ def test_a_configuration_that_nginx_refuses_reloads_nobody(
     wait_until(lambda: "not reloaded" in supervised.err(), what="it says so")
     assert supervised.stop() == 0
     assert "nginx: [emerg] no such zone" in supervised.err()
-    assert supervised.live() == "a"
+    assert supervised.live() == "1"
     assert not [event for event in supervised.events() if "SIGHUP" in event]
+
+
+# without nginx
+
+
+@pytest.fixture
+def without_nginx(supervised: Supervised) -> Supervised:
+    """Make a supervisor whose nginx runs in another container."""
+    supervised.orders["port"] = None
+    supervised.names = ("gunicorn", "housekeeper")
+    return supervised
+
+
+def test_without_nginx_the_others_are_started_and_stopped(
+    without_nginx: Supervised,
+) -> None:
+    """Its files are there before anybody can ask whether the gateway is ready."""
+    without_nginx.start()
+    assert without_nginx.live() == "1"
+    assert without_nginx.stop() == 0
+    assert not [event for event in without_nginx.events() if "nginx" in event]
+    assert without_nginx.left() == []
+
+
+def test_without_nginx_a_reload_renders_and_tells_the_others(
+    without_nginx: Supervised,
+) -> None:
+    """The container of nginx sees the new generation by itself."""
+    without_nginx.start()
+    without_nginx.process.send_signal(signal.SIGHUP)
+    wait_until(
+        lambda: (
+            {"gunicorn SIGHUP", "housekeeper SIGHUP"} <= set(without_nginx.events())
+        ),
+        what="both are told",
+    )
+    assert without_nginx.live() == "2"
+    assert without_nginx.stop() == 0
 
 
 # logs

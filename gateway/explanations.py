@@ -1,4 +1,4 @@
-"""The one table from error to status and plain words.
+"""The one table from error and status to plain words; Flask and nginx say the same.
 
 Forged, malformed, unknown and missing look alike: an error that is not in the
 table is a 404.
@@ -60,11 +60,6 @@ _METHOD: Final = Explanation(
     "That is not possible here",
     "This address can be read, nothing else.",
 )
-_BAD_REQUEST: Final = Explanation(
-    HTTPStatus.BAD_REQUEST,
-    "This request makes no sense",
-    "Something on the way may have damaged it. Try the link again.",
-)
 _FAILED: Final = Explanation(
     HTTPStatus.INTERNAL_SERVER_ERROR,
     "Something went wrong here",
@@ -74,8 +69,29 @@ _FAILED: Final = Explanation(
 BUSY: Final = Explanation(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "Not available right now",
-    "Too much is going on at once. Try again in a few seconds.",
+    "The service is starting or busy. Try again in a few seconds.",
     {"Retry-After": "5"},
+)
+_TOO_MANY: Final = Explanation(
+    HTTPStatus.TOO_MANY_REQUESTS,
+    "Too many requests at once",
+    "Wait a moment, then try again.",
+    {"Retry-After": "5"},
+)
+_TOO_LARGE: Final = Explanation(
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "That is too large",
+    "Nothing was stored.",
+)
+_TOO_SLOW: Final = Explanation(
+    HTTPStatus.REQUEST_TIMEOUT,
+    "That took too long",
+    "The connection was too slow or broke off. Try again.",
+)
+_NO_SPACE: Final = Explanation(
+    HTTPStatus.INSUFFICIENT_STORAGE,
+    "There is no room left",
+    "The disk is full. The operator has to make room.",
 )
 
 BY_ERROR: Final[dict[type[errors.RefusedError], Explanation]] = {
@@ -174,11 +190,7 @@ BY_ERROR: Final[dict[type[errors.RefusedError], Explanation]] = {
         "There is no room left",
         "The file would pass the quota. Something has to be deleted first.",
     ),
-    errors.NoSpaceError: Explanation(
-        HTTPStatus.INSUFFICIENT_STORAGE,
-        "There is no room left",
-        "The disk is full. The operator has to make room.",
-    ),
+    errors.NoSpaceError: _NO_SPACE,
     errors.TooManyUploadsError: Explanation(
         HTTPStatus.TOO_MANY_REQUESTS,
         "Too many uploads at once",
@@ -223,10 +235,24 @@ BY_ERROR: Final[dict[type[errors.RefusedError], Explanation]] = {
         "A part of the upload has not come whole, or belongs to another one.",
     ),
 }
+#: What nginx says by itself, of requests that do not reach Flask.
+BY_NGINX: Final = (_TOO_MANY, BUSY, _METHOD, _TOO_LARGE, _NO_SPACE, _TOO_SLOW, _FAILED)
+#: What nginx says of every other request that it can't take.
+BAD_REQUEST: Final = Explanation(
+    HTTPStatus.BAD_REQUEST,
+    "This request makes no sense",
+    "Something on the way may have damaged it. Copy the link again, in one piece.",
+)
 BY_STATUS: Final = {
     explanation.status: explanation
-    for explanation in (NOT_FOUND, _METHOD, _BAD_REQUEST, _FAILED)
+    for explanation in (NOT_FOUND, BAD_REQUEST, *BY_NGINX)
 }
+
+
+def statuses() -> list[int]:
+    """Return every status that a request can be refused with."""
+    known = (*BY_ERROR.values(), *BY_STATUS.values())
+    return sorted({int(explanation.status) for explanation in known})
 
 
 def explain(error: errors.RefusedError) -> Explanation:

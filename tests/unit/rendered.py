@@ -1,0 +1,19 @@
+"""nginx's files as Python renders them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway import settings
+from gateway.ops.nginx import NginxConf
+
+
+def rendered(**chosen: str) -> dict[str, str]:
+    """Return the text of every file, with these settings besides the defaults."""
+    chosen = {"GATEWAY_FILES": "/srv/files", "GATEWAY_DATA": "/data", **chosen}
+    return NginxConf(
+        settings=settings.read(chosen, look=False).settings,
+        listen="127.0.0.1:8080",
+        run=Path("/data/run/nginx"),
+        conf=Path("/data/run/conf/1"),
+    ).files()

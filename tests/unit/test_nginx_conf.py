@@ -1,0 +1,182 @@
+"""What is a list in Python is rendered into nginx's files, and stays readable there."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway import explanations, policies
+from gateway.ops.nginx import in_sed, in_ssi, quoted
+from tests.unit.rendered import rendered
+
+ORIGINS = ("https://a.example", "https://b-c.example:8443")
+
+
+def test_each_origin_is_a_pattern_of_its_own() -> None:
+    """A dot in a name is that dot, and what is answered is the text on the list."""
+    text = rendered(GATEWAY_CORS_ORIGINS=" ".join(ORIGINS))["conf.d/cors.conf"]
+    patterns = dict(re.findall(r'^    "~(\^http\S+\$)"  (\S+);$', text, re.MULTILINE))
+    assert list(patterns.values()) == list(ORIGINS)
+    for pattern, origin in patterns.items():
+        assert re.search(pattern, origin)
+        assert not re.search(pattern, origin.replace(".example", "xexample"))
+        assert not re.search(pattern, f"{origin}.evil.example")
+
+
+def test_without_origins_no_header_lets_a_script_read() -> None:
+    """There is nothing to leave out by mistake."""
+    files = rendered()
+    assert "Access-Control" not in "".join(files.values())
+    assert "same-site" in files["snippets/headers.conf"]
+
+
+def test_every_status_of_a_refusal_is_answered_with_it() -> None:
+    """`return` takes no variable: a status that is missing would become 503."""
+    text = rendered()["snippets/refusal.conf"]
+    answered = re.findall(
+        r"^if \(\$gateway_refusal_status = (\d+)\) { return \1 ", text, re.MULTILINE
+    )
+    told = {int(e.status) for e in explanations.BY_ERROR.values()}
+    assert told | {400, 404, 405, 500, 503} <= set(map(int, answered))
+
+
+@pytest.mark.parametrize("page", ["error.html", "error.json"], ids=str)
+def test_nginx_s_own_pages_say_what_flask_says(page: str) -> None:
+    """Each status has the words of the one table."""
+    text = rendered()[f"pages/{page}"]
+    for explanation in explanations.BY_NGINX:
+        place = text.index(f'$status = {int(explanation.status)}"')
+        assert explanation.title in text[place:].partition("<!--# el")[0]
+    assert explanations.BAD_REQUEST.title in text.partition("<!--# else")[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "policy"),
+    [
+        pytest.param("snippets/pages.conf", policies.REFUSAL, id="pages"),
+        pytest.param("conf.d/delivery.conf", policies.DELIVERY, id="deliveries"),
+        pytest.param("conf.d/delivery.conf", policies.PLAYED_DELIVERY, id="films"),
+    ],
+)
+def test_a_policy_is_one_word_to_nginx(name: str, policy: str) -> None:
+    """It holds blanks and semicolons, which would end the directive."""
+    assert f'"{policy}"' in rendered()[name]
+
+
+def test_each_trusted_network_is_a_directive() -> None:
+    """Nothing else of the list reaches nginx."""
+    text = "".join(rendered(GATEWAY_TRUSTED_PROXIES="10.0.0.0/8, ::1/128").values())
+    lines = re.findall(r"^\s*set_real_ip_from .*$", text, re.MULTILINE)
+    networks = [line.strip() for line in lines]
+    assert networks == ["set_real_ip_from 10.0.0.0/8;", "set_real_ip_from ::1/128;"]
+
+
+def test_every_status_that_nginx_says_by_itself_has_a_retry_or_none() -> None:
+    """Only what passes by itself is worth another try."""
+    text = rendered()["conf.d/pages.conf"]
+    block = text.partition("$gateway_retry_after {")[2].partition("}")[0]
+    told = dict(re.findall(r"^ +(\d+) +(\d+);$", block, re.MULTILINE))
+    assert told == {
+        str(HTTPStatus.TOO_MANY_REQUESTS.value): "5",
+        str(HTTPStatus.SERVICE_UNAVAILABLE.value): "5",
+    }
+
+
+def test_every_rendering_is_commented() -> None:
+    """Who reads the set on a machine finds what each file is for."""
+    files = rendered(GATEWAY_CORS_ORIGINS=ORIGINS[0])
+    confs = {name: text for name, text in files.items() if name.endswith(".conf")}
+    assert [name for name, text in confs.items() if not text.startswith("# ")] == []
+    assert [name for name, text in confs.items() if "\n\n\n" in text] == []
+
+
+TEXTS = st.text(st.characters(max_codepoint=0x17F), max_size=20)
+
+
+def read_by_nginx(word: str) -> str:
+    """Return what nginx makes of a word, quoted or not.
+
+    https://github.com/nginx/nginx/blob/master/src/core/ngx_conf_file.c
+    """
+    if not word.startswith('"'):
+        assert not re.search(r"[\s;{}\"'\\$]", word)
+        return word
+    assert re.fullmatch(r'"(?:[^"\\$]|\\["\\])*"', word, re.DOTALL)
+    return re.sub(r"\\([\"\\])", r"\1", word[1:-1])
+
+
+@given(TEXTS.filter(lambda text: not re.search(r"[$\x00-\x1f\x7f]", text)))
+def test_any_other_text_is_one_word_with_that_meaning(text: str) -> None:
+    """Blanks, quotes, backslashes, braces and semicolons stay what they are."""
+    assert read_by_nginx(quoted(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("a$b", id="variable"),
+        pytest.param("a\nb", id="line end"),
+        pytest.param("a\0b", id="NUL"),
+    ],
+)
+def test_what_nginx_can_not_be_told_is_no_word(text: str) -> None:
+    """A rendering that means something else than its setting is never written."""
+    with pytest.raises(ValueError, match="can't be told"):
+        quoted(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('a"b', id="quote"),
+        pytest.param("a$b", id="variable"),
+        pytest.param("a\\b", id="backslash"),
+        pytest.param("a" * 257, id="long"),
+    ],
+)
+def test_a_text_that_ssi_would_change_is_not_written(text: str) -> None:
+    """Nginx would cut or expand it and show the rest."""
+    with pytest.raises(ValueError, match="SSI"):
+        in_ssi(text)
+
+
+def test_a_rule_that_would_end_sed_s_command_is_not_written() -> None:
+    """The delimiter stands in no rule."""
+    with pytest.raises(ValueError, match="sed"):
+        in_sed("a~b")
+
+
+#: Directives that only give a name to something.
+NAMING = {
+    "limit_conn_zone",
+    "limit_req_zone",
+    "log_format",
+    "map",
+    "proxy_cache_path",
+    "upstream",
+}
+
+
+def test_including_the_set_changes_no_other_server() -> None:
+    """At the level of `http` a site's own servers would inherit everything else."""
+    files = rendered(GATEWAY_CORS_ORIGINS=ORIGINS[0], GATEWAY_TRUSTED_PROXIES="::1")
+    text = "".join(text for name, text in files.items() if name.startswith("conf.d/"))
+    assert set(re.findall(r"^(\w+) ", text, re.MULTILINE)) == NAMING
+
+
+def test_every_name_of_the_set_is_its_own() -> None:
+    """A site may have maps, zones and formats of other names."""
+    files = rendered(GATEWAY_CORS_ORIGINS=ORIGINS[0])
+    text = "".join(text for name, text in files.items() if name.startswith("conf.d/"))
+    names = re.findall(
+        r"^map .* \$(\w+) {$|zone=(\w+):|^(?:log_format|upstream) (\w+)",
+        text,
+        re.MULTILINE,
+    )
+    told = {name for found in names for name in found if name}
+    assert len(told) > 10
+    assert [name for name in told if not name.startswith("gateway")] == []
