@@ -48,6 +48,7 @@ def test_senseless_claims_are_one_clear_line(
         pytest.param(["sign", "a", "--no-expiry", "--nope"], "--nope", id="option"),
         pytest.param(["keys", "nope"], "nope", id="subcommand"),
         pytest.param(["serve", "--bind", "8080"], "HOST:PORT", id="bind"),
+        pytest.param(["serve", "--bind", ":0"], "HOST:PORT", id="port-0"),
         pytest.param(["serve", "--bind", ":65536"], "HOST:PORT", id="port-65536"),
     ],
 )
