@@ -41,7 +41,7 @@ lint: $(VENV)/.dev .nginx  ## check style, types, imports and nginx's configurat
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
-	# Only delivery/accel.py writes the headers that nginx acts on.
+# Only delivery/accel.py writes the headers that nginx acts on.
 	! grep -ril --include='*.py' x-accel gateway gunicorn.conf.py | grep -vx gateway/delivery/accel.py
 	$(BIN)/python -m tests.mutants --check
 	PATH=$(BIN):$$PATH deploy/lint-nginx.sh

@@ -178,12 +178,12 @@ def test_a_database_that_is_not_there_is_a_busy_catalog(url: str) -> None:
         pass
 
 
-def test_a_restart_of_the_server_is_survived(postgresql: Server) -> None:
-    database = Database.open(postgresql.url("postgres"))
+def test_a_restart_of_the_server_is_survived(restartable: Server) -> None:
+    database = Database.open(restartable.url("postgres"))
     with database.read() as connection:
         before = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
-    postgresql.stop_server()
-    postgresql.start_server()
+    restartable.stop_server()
+    restartable.start_server()
     with database.read() as connection:
         after = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
     database.engine.dispose()

@@ -216,21 +216,21 @@ def test_a_catalog_that_is_not_there_is_busy_and_nothing_else(tmp_path: Path) ->
 
 
 def test_a_server_that_was_started_again_is_connected_to_anew(
-    postgresql: Server,
+    restartable: Server,
 ) -> None:
-    with postgresql.new_database(is_migrated=True) as url:
+    with restartable.new_database(is_migrated=True) as url:
         database = Database.open(url)
         reader = Reader(database)
         check = RevocationCheck(reader)
         revoke(database)
         before = check.covers([SUBJECT], issued=1)
-        postgresql.stop_server()
+        restartable.stop_server()
         with pytest.raises(CatalogBusyError):
             check.covers([SUBJECT], issued=1)
-        postgresql.start_server()
+        restartable.start_server()
         after = check.covers([SUBJECT], issued=1)
-        postgresql.stop_server()
-        postgresql.start_server()
+        restartable.stop_server()
+        restartable.start_server()
         at_once = check.covers([SUBJECT], issued=1)
         reader.close()
         database.engine.dispose()

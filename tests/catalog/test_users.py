@@ -95,6 +95,7 @@ def test_a_disabled_user_is_not_let_in(database: Database, ann: User) -> None:
 @pytest.mark.parametrize(
     "name",
     [
+        pytest.param("", id="empty"),
         pytest.param("Ann", id="capital"),
         pytest.param("a b", id="blank"),
         pytest.param("-a", id="begins with a dash"),

@@ -26,7 +26,7 @@ from tests.ops.conftest import Kept
 from tests.unit.disk import Disk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -211,14 +211,19 @@ def test_what_is_deleted_meanwhile_is_left_out(
         assert users.by_name(connection, "ann").stored_bytes == len(b"stays")
 
 
-@pytest.mark.parametrize("content", [None, b"cut"], ids=["missing", "cut"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda blob: blob.unlink(), id="missing"),
+        pytest.param(lambda blob: blob.write_bytes(b"cut"), id="cut"),
+    ],
+)
 @ON_SQLITE
 def test_what_the_store_has_lost_is_told(
-    kept: Kept, folder: Folder, elsewhere: Restore, content: bytes | None
+    kept: Kept, folder: Folder, elsewhere: Restore, spoil: Callable[[Path], object]
 ) -> None:
     upload = kept.put(b"content")
-    kept.store.discard(upload.blob)
-    [kept.store.path(upload.blob).write_bytes(c) for c in [content] if c is not None]
+    spoil(kept.store.path(upload.blob))
     assert make(kept, folder).lost == [upload.id]
     elsewhere.make()
     assert restored(elsewhere, kept.ann).files() == set()

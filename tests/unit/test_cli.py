@@ -48,6 +48,7 @@ def test_senseless_claims_are_one_clear_line(
         pytest.param(["sign", "a", "--no-expiry", "--nope"], "--nope", id="option"),
         pytest.param(["keys", "nope"], "nope", id="subcommand"),
         pytest.param(["serve", "--bind", "8080"], "HOST:PORT", id="bind"),
+        pytest.param(["serve", "--bind", ":0"], "HOST:PORT", id="port-0"),
         pytest.param(["serve", "--bind", ":65536"], "HOST:PORT", id="port-65536"),
     ],
 )
@@ -129,6 +130,8 @@ def test_a_folder_that_can_not_be_written_is_one_clear_line(
     """What the system refuses is passed on in its words, with the name."""
     monkeypatch.delenv("GATEWAY_KEYS")
     monkeypatch.setenv("GATEWAY_DATA", "files/a/b.txt/data")
+    # One in there might have too long a path, wherever the tests' folder lies.
+    monkeypatch.setenv("GATEWAY_SOCKET", "/run/gateway.sock")
     ran = run("keys", "new", "--add")
     assert (ran.status, ran.out) == (1, "")
     assert "Not a directory" in ran.err

@@ -63,9 +63,11 @@ def upload(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Upload:
     [
         pytest.param(["revoke"], id="nothing"),
         pytest.param(["revoke", "URL", "--path", "a"], id="two"),
+        pytest.param(["revoke", "--list", "--path", "a"], id="list of one"),
         pytest.param(["revoke", "--list", "--undo"], id="undo of what"),
         pytest.param(["revoke", "URL", "--before", "2990-01-31"], id="url before"),
         pytest.param(["sign", "a", "--upload", NOBODY, "--no-expiry"], id="sign both"),
+        pytest.param(["sign", "--upload", NOBODY, "--folder", "--no-expiry"], id="dir"),
         pytest.param(["files", "list", "--limit", "0"], id="no limit"),
     ],
 )
@@ -84,6 +86,11 @@ def test_wrong_usage_is_status_2(run: Run, arguments: list[str]) -> None:
         pytest.param(["revoke", "--upload", NOBODY], NOBODY, id="no upload"),
         pytest.param(["revoke", "--path", "a", "--undo"], "not revoked", id="undo"),
         pytest.param(["sign", "--upload", NOBODY, "--no-expiry"], NOBODY, id="sign"),
+        pytest.param(
+            ["sign", "--upload", NOBODY, "--no-expiry", "--name", "a"],
+            NOBODY,
+            id="sign with a name",
+        ),
         pytest.param(["files", "delete", NOBODY], NOBODY, id="delete"),
         pytest.param(["files", "list", "--user", "bob"], "bob", id="no user"),
     ],

@@ -275,21 +275,12 @@ def test_the_claimed_name_does_not_decide_what_is_shown(judge: SignedURLJudge) -
     ],
 )
 def test_a_type_that_the_operator_opted_in_is_shown(
-    tree: FilesTree,
-    standing: Standing,
+    judge: SignedURLJudge,
     wish: Presentation | None,
     is_inline: bool,  # noqa: FBT001 -- the table's second column
 ) -> None:
     """The operator may know that all SVGs here are his own."""
-    judge = SignedURLJudge(
-        ring=RING,
-        tree=tree,
-        types=TYPES,
-        standing=standing,
-        cache_cap=CAP,
-        ttl=0,
-        inline=InlinePolicy(frozenset({"image/svg+xml"})),
-    )
+    judge = replace(judge, inline=InlinePolicy(frozenset({"image/svg+xml"})))
     assert delivered(ask(judge, "i.svg", presentation=wish)).is_inline is is_inline
     assert not delivered(ask(judge, "page.html", presentation=wish)).is_inline
 
@@ -366,40 +357,23 @@ def test_a_link_that_does_not_cover_a_file_is_refused(
     ],
 )
 def test_the_tree_is_not_looked_at_for_a_refused_link(
+    judge: SignedURLJudge,
     tmp_path: Path,
-    standing: Standing,
     claims: dict[str, Any],
     now: float,
     client: str,
 ) -> None:
     """Neither status nor timing tells a stranger what lies in the tree."""
     tree = LookedUp(tmp_path)
-    judge = SignedURLJudge(
-        ring=RING,
-        tree=tree,
-        types=TYPES,
-        standing=standing,
-        cache_cap=CAP,
-        ttl=0,
-        inline=InlinePolicy(),
-    )
+    judge = replace(judge, tree=tree)
     refused(ask(judge, now=now, client=client, **claims))
     assert tree.looks == []
 
 
 def test_the_tree_is_looked_at_once_for_a_good_link(
-    tmp_path: Path, standing: Standing
+    judge: SignedURLJudge, tmp_path: Path
 ) -> None:
     """The one look is what the delivery is made of."""
     tree = LookedUp(tmp_path)
-    judge = SignedURLJudge(
-        ring=RING,
-        tree=tree,
-        types=TYPES,
-        standing=standing,
-        cache_cap=CAP,
-        ttl=0,
-        inline=InlinePolicy(),
-    )
-    refused(ask(judge))
+    delivered(ask(replace(judge, tree=tree)))
     assert tree.looks == ["a.txt"]

@@ -82,7 +82,9 @@ def test_a_link_is_made_listed_and_revoked(site: Site, sharing: dict[str, str]) 
         pytest.param({"expires_in": 253_402_300_799}, "expires", id="beyond time"),
         pytest.param({"expires_in": None, "expires": 1}, "expires", id="long ago"),
         pytest.param({"max_uploads": 0}, "max_uploads", id="no file"),
+        pytest.param({"max_uploads": 10**30}, "max_uploads", id="any number"),
         pytest.param({"max_uploads": "5"}, "max_uploads", id="text for a number"),
+        pytest.param({"max_size": -1}, "max_size", id="less than nothing"),
         pytest.param({"max_size": 10**16}, "max_size", id="beyond disks"),
         pytest.param({"types": ["pictures"]}, "types", id="no type"),
         pytest.param(
