@@ -35,14 +35,19 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     # What Flask and nginx both tell a client.
     "explanations": {"errors"},
     "policies": set(),
+    # Which requests nginx treats alike.
+    "families": set(),
     "links": {"errors"},
     "storage": _GROUND,
     "catalog": _GROUND,
     "delivery": _STORES,
     "uploads": _STORES,
-    "web": {*_DECISIONS, "explanations", "policies"},
+    "web": {*_DECISIONS, "explanations", "families", "policies"},
     # Below the commands: it runs what they start.
-    "ops": {*_DECISIONS, "explanations", "policies", "settings", "address", "assets"},
+    "ops": {
+        *_DECISIONS,
+        *("explanations", "families", "policies", "settings", "address", "assets"),
+    },
     "cli": {*_DECISIONS, "settings", "address", "fields", "ops", "__init__"},
     # Reads the environment into values: key rings, and faults.
     "settings": {"errors", "fields", "links", "places", "variables"},
