@@ -18,7 +18,7 @@ from sqlalchemy import insert
 from werkzeug.test import create_environ, run_wsgi_app
 
 from bench.rounds import interleaved
-from gateway import settings
+from gateway import families, settings
 from gateway.app import create_app, signed_url_judge
 from gateway.assets import asset
 from gateway.catalog import schema, users
@@ -115,7 +115,11 @@ class Site:
 
     def ask(self, link: str, *, is_kept: bool = True) -> Callable[[], float]:
         """Return what measures the seconds of a verdict on *link*."""
-        headers = {"X-Verdict": "0123456789abcdef"} if is_kept else {}
+        headers = (
+            {"X-Verdict": "0123456789abcdef"}
+            if is_kept
+            else {families.HEADER: families.SIGNED.name}
+        )
         return caller(create_app(self.settings), link, headers)
 
 

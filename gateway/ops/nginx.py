@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from gateway import explanations, policies
+from gateway import explanations, families, policies
 from gateway.assets import asset
 from gateway.ops import logs
 from gateway.uploads.multipart import ENVELOPE
@@ -79,6 +79,20 @@ class NginxConf:
             "otherwise": explanations.BAD_REQUEST,
             "statuses": explanations.statuses(),
             "policies": policies,
+            "families": families.BY_NAME,
+            "family_header": families.HEADER,
+            "nothing": families.NOTHING,
+            "places": list(families.places().values()),
+            "program_paths": sorted(
+                {
+                    path
+                    for family in families.FAMILIES
+                    if family.is_for_programs
+                    for path in family.places
+                }
+            ),
+            # One socket for all: gunicorn has one pool of workers.
+            "sockets": {pool.value: self.settings.socket for pool in families.Pool},
             "log_rules": logs.RULES,
         }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from flask import flash, request
+from flask import Blueprint, flash, request
 
 from gateway.catalog import users
 from gateway.errors import (
@@ -41,6 +41,18 @@ class AccountPages:
     identities: Identities
     passwords: Passwords
     clock: Callable[[], float]
+
+    def blueprint(self) -> Blueprint:
+        """Return the routes."""
+        routes = Blueprint("accounts", __name__)
+        routes.add_url_rule("/login", view_func=self.login)
+        routes.add_url_rule("/login", view_func=self.log_in, methods=["POST"])
+        routes.add_url_rule("/logout", view_func=self.log_out, methods=["POST"])
+        routes.add_url_rule("/password", view_func=self.password)
+        routes.add_url_rule(
+            "/password", view_func=self.change_password, methods=["POST"]
+        )
+        return routes
 
     def login(self) -> Response:
         """Show the form, or lead on who is logged in already."""

@@ -8,44 +8,53 @@ there.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote_to_bytes
 
-from flask import Response, request
+from flask import Blueprint, Response, request
 
+from gateway import families
 from gateway.errors import CatalogBusyError, NotServableError, RefusedError
+from gateway.web.family import ADMIT, CUT, named
 from gateway.web.refusals import REASON_HEADER, busy, carried, refusal
 from gateway.web.spooled import ORIGINAL_METHOD_HEADER, original_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from gateway.families import Family
 
 
-@dataclass(frozen=True)
-class Door:
-    """One way in: what asks and what is told, with the method and decoded path.
+class Door(Protocol):
+    """One way in; it is asked and told with the method and the decoded path."""
 
-    With *is_for_people* a refusal is said by a page, not by a problem.
-    """
+    def admit(self, method: str, path: bytes) -> None:
+        """Let a body come, or raise why not."""
 
-    admit: Callable[[str, bytes], None]
-    cut: Callable[[str, bytes], None]
-    is_for_people: bool = False
+    def cut(self, method: str, path: bytes) -> None:
+        """Take note that a request is over without its answer."""
 
 
 @dataclass(frozen=True)
 class Admissions:
-    """The views that nginx asks; ``doors`` are by the prefix of their paths."""
+    """The views that nginx asks; ``doors`` are by their families."""
 
-    doors: dict[str, Door]
+    doors: dict[Family, Door]
+
+    def blueprint(self) -> Blueprint:
+        """Return the routes."""
+        routes = Blueprint("admission", __name__)
+        routes.add_url_rule(ADMIT, view_func=self.admit)
+        routes.add_url_rule(
+            CUT, view_func=self.cut, methods=["GET", "PUT", "POST", "PATCH"]
+        )
+        return routes
 
     def admit(self) -> Response:
         """Answer 204, or 403 with what the client is to be told."""
-        is_for_program = True
+        family = named()
+        is_for_program = family is not None and family.is_for_programs
         try:
-            door, path = self._door()
-            is_for_program = not door.is_for_people
-            door.admit(request.headers.get(ORIGINAL_METHOD_HEADER, ""), path)
+            door, method, path = self._asked(family)
+            door.admit(method, path)
         except RefusedError as error:
             return carried(refusal(error, is_for_program=is_for_program))
         except CatalogBusyError:
@@ -55,15 +64,19 @@ class Admissions:
     def cut(self) -> Response:
         """Take note, keep what can be kept, and answer nobody."""
         try:
-            door, path = self._door()
-            door.cut(request.headers.get(ORIGINAL_METHOD_HEADER, ""), path)
+            door, method, path = self._asked(named())
+            door.cut(method, path)
         except RefusedError as error:
             return Response(status=204, headers={REASON_HEADER: error.reason})
         return Response(status=204)
 
-    def _door(self) -> tuple[Door, bytes]:
+    def _asked(self, family: Family | None) -> tuple[Door, str, bytes]:
+        """Return who is asked, and the method and path that the client sent.
+
+        Raise NotServableError if they are not of the family that nginx has named.
+        """
+        method = request.headers.get(ORIGINAL_METHOD_HEADER, "")
         path = unquote_to_bytes(original_path())
-        for prefix, door in self.doors.items():
-            if path.startswith(prefix.encode()):
-                return door, path
-        raise NotServableError("no-upload")
+        if family is None or families.of(method, path.decode("latin-1")) is not family:
+            raise NotServableError("no-upload")
+        return self.doors[family], method, path

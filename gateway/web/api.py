@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from flask import Response, jsonify, request
+from flask import Blueprint, Response, jsonify, request
 
 from gateway.catalog import ids, uploads
 from gateway.catalog.tokens import Scope
@@ -36,6 +36,14 @@ class FilesAPI:
     database: Database
     identities: Identities
     store: BlobStore
+
+    def blueprint(self) -> Blueprint:
+        """Return the routes."""
+        routes = Blueprint("api_files", __name__, url_prefix="/api/v1/files")
+        routes.add_url_rule("", view_func=self.listing)
+        routes.add_url_rule("/<upload_id>", view_func=self.one)
+        routes.add_url_rule("/<upload_id>", view_func=self.delete, methods=["DELETE"])
+        return routes
 
     def listing(self) -> Response:
         """Return some of the caller's uploads, newest first, and where more are.

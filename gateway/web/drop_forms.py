@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from flask import flash, request
+from flask import Blueprint, flash, request
 
 from gateway.catalog import drops, ids
 from gateway.catalog.tokens import Scope
@@ -44,6 +44,14 @@ class DropForms:
     """The page of a person's drop links."""
 
     drops: Drops
+
+    def blueprint(self) -> Blueprint:
+        """Return the routes."""
+        routes = Blueprint("drop_forms", __name__, url_prefix=PATH)
+        routes.add_url_rule("", view_func=self.show)
+        routes.add_url_rule("", view_func=self.make, methods=["POST"])
+        routes.add_url_rule("/revoke", view_func=self.end, methods=["POST"])
+        return routes
 
     def show(self) -> Response:
         """Show the drop links, newest first; ``?after=`` goes on."""

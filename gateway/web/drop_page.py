@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from flask import request
+from flask import Blueprint, request
 
 from gateway.catalog.drops import State
 from gateway.errors import DropOverError, ForgedFormError
@@ -40,6 +40,13 @@ class DropPage:
     intake: Intake
     upload_size: int
     clock: Callable[[], float]
+
+    def blueprint(self) -> Blueprint:
+        """Return the routes."""
+        routes = Blueprint("drop_page", __name__)
+        routes.add_url_rule(f"{PREFIX}<code>", view_func=self.show)
+        routes.add_url_rule(f"{PREFIX}<code>", view_func=self.upload, methods=["POST"])
+        return routes
 
     def admit(self, method: str, path: bytes) -> None:
         """Let a form come, or raise why not."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from flask import Response, jsonify, request
+from flask import Blueprint, Response, jsonify, request
 from pydantic import Field
 
 from gateway.catalog import drops, ids, users
@@ -83,6 +83,14 @@ class DropsAPI:
     """The views of drop links."""
 
     drops: Drops
+
+    def blueprint(self) -> Blueprint:
+        """Return the routes."""
+        routes = Blueprint("api_drops", __name__, url_prefix="/api/v1/drops")
+        routes.add_url_rule("", view_func=self.listing)
+        routes.add_url_rule("", view_func=self.make, methods=["POST"])
+        routes.add_url_rule("/<drop_id>", view_func=self.end, methods=["DELETE"])
+        return routes
 
     def make(self) -> tuple[Response, int]:
         """Return a new drop link."""

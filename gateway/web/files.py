@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Response, request
+from flask import Blueprint, Response, request
 
 from gateway.catalog import uploads
 from gateway.catalog.tokens import Scope
@@ -16,19 +16,19 @@ from gateway.storage.blobs import is_id
 from gateway.web.untyped import Untyped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gateway.catalog.database import Database
     from gateway.catalog.uploads import Upload
     from gateway.delivery.verdict import InlinePolicy
     from gateway.web.identity import Identities, Identity
 
 
-def view(
+def blueprint(
     database: Database, identities: Identities, inline: InlinePolicy
-) -> Callable[[str, str], Response]:
-    """Return the view that hands an upload to nginx."""
+) -> Blueprint:
+    """Return the route that hands an upload to nginx."""
+    routes = Blueprint("files", __name__)
 
+    @routes.get("/files/<upload_id>/<path:name>")
     def file(upload_id: str, name: str) -> Response:
         del name  # cosmetic
         identity = identities.current()
@@ -50,7 +50,7 @@ def view(
             )
         )
 
-    return file
+    return routes
 
 
 def owned(database: Database, identity: Identity, upload_id: str) -> Upload:

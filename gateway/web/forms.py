@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from flask import flash
+from flask import Blueprint, flash
 
 from gateway.catalog.tokens import Scope
 from gateway.web import csrf
@@ -27,6 +27,13 @@ class UploadForm:
 
     identities: Identities
     intake: Intake
+
+    def blueprint(self) -> Blueprint:
+        """Return the routes."""
+        routes = Blueprint("upload_form", __name__)
+        routes.add_url_rule(PATH, view_func=self.show)
+        routes.add_url_rule(PATH, view_func=self.upload, methods=["POST"])
+        return routes
 
     def admit(self, method: str, path: bytes) -> None:
         """Let a form come, or raise why not."""

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Response, jsonify
+from flask import Blueprint, Response, jsonify
 
 from gateway.catalog.revision import is_current
 from gateway.errors import CatalogBusyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gateway.catalog.database import Database
     from gateway.storage.blobs import BlobStore
     from gateway.storage.tree import FilesTree
 
 
-def healthz() -> Response:
-    """Answer as long as the process runs; no I/O."""
-    return _answer({"status": "ok"})
+def blueprint(tree: FilesTree, database: Database, store: BlobStore) -> Blueprint:
+    """Return the routes; the arguments are what has to be there to serve requests."""
+    routes = Blueprint("health", __name__)
 
+    @routes.get("/healthz")
+    def healthz() -> Response:
+        """Answer as long as the process runs; no I/O."""
+        return _answer({"status": "ok"})
 
-def readyz(
-    tree: FilesTree, database: Database, store: BlobStore
-) -> Callable[[], tuple[Response, int] | Response]:
-    """Return the view that tells whether requests can be served."""
-
-    def check() -> tuple[Response, int] | Response:
+    @routes.get("/readyz")
+    def readyz() -> tuple[Response, int] | Response:
+        """Tell whether requests can be served."""
         states = {
             "files": tree.is_readable(),
             "catalog": _answers(database),
@@ -38,7 +37,7 @@ def readyz(
             return _answer({"status": "failing", "failing": failing}), 503
         return _answer({"status": "ok"})
 
-    return check
+    return routes
 
 
 def _answers(database: Database) -> bool:

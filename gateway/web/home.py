@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from flask import flash, request
+from flask import Blueprint, flash, request
 
 from gateway.catalog import drops, uploads
 from gateway.catalog.tokens import Scope
@@ -37,6 +37,13 @@ class HomePages:
     identities: Identities
     store: BlobStore
     upload_size: int
+
+    def blueprint(self) -> Blueprint:
+        """Return the routes."""
+        routes = Blueprint("home", __name__)
+        routes.add_url_rule("/", view_func=self.home)
+        routes.add_url_rule("/delete", view_func=self.delete, methods=["POST"])
+        return routes
 
     def home(self) -> Response:
         """Show the uploads, newest first; ``?after=`` goes on, ``?drop=`` chooses."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Annotated
 
-from flask import Response, jsonify
+from flask import Blueprint, Response, jsonify
 from pydantic import AfterValidator, Field
 
 from gateway.catalog.tokens import Scope
@@ -73,6 +73,14 @@ class UploadLinks:
     ring: KeyRing
     base_url: Callable[[], str]
     clock: Callable[[], float]
+
+    def blueprint(self) -> Blueprint:
+        """Return the route."""
+        routes = Blueprint("api_links", __name__)
+        routes.add_url_rule(
+            "/api/v1/files/<upload_id>/links", view_func=self.make, methods=["POST"]
+        )
+        return routes
 
     def make(self, upload_id: str) -> tuple[Response, int]:
         """Return a new signed URL to an upload."""

@@ -24,6 +24,7 @@ from gateway.explanations import (
     Explanation,
     explain,
 )
+from gateway.web import family
 from gateway.web.pages import page
 from gateway.web.verdicts import QUESTION
 
@@ -206,4 +207,5 @@ def _is_program() -> bool:
     )
     # At equal quality a type that is named wins over one that ``*/*`` lets in.
     wish = accept.best_match((_PAGE, *_PROBLEMS), _PAGE)
-    return request.path.startswith(("/api/", "/tus/")) or wish != _PAGE
+    named = family.named()
+    return (named is not None and named.is_for_programs) or wish != _PAGE

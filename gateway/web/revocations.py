@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final, Self
 
-from flask import Response, jsonify, request
+from flask import Blueprint, Response, jsonify, request
 from pydantic import Field, model_validator
 
 from gateway.catalog import revocations
@@ -73,6 +73,14 @@ class RevocationsAPI:
     identities: Identities
     ring: KeyRing
     clock: Callable[[], float]
+
+    def blueprint(self) -> Blueprint:
+        """Return the routes."""
+        routes = Blueprint("revocations", __name__, url_prefix="/api/v1/revocations")
+        routes.add_url_rule("", view_func=self.listing)
+        routes.add_url_rule("", view_func=self.make, methods=["POST"])
+        routes.add_url_rule("/<path:subject>", view_func=self.undo, methods=["DELETE"])
+        return routes
 
     def make(self) -> tuple[Response, int]:
         """Revoke, durably: every worker knows when this answers.

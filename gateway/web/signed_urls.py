@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import request
+from flask import Blueprint, request
 
 from gateway.delivery.accel import accel_headers
 from gateway.delivery.verdict import Refusal
+from gateway.links.signed_url import PREFIX
 from gateway.web.untyped import Untyped
 from gateway.web.verdicts import OUTCOME, judged
 
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
     from gateway.delivery.verdict import SignedURLJudge
 
 
-def view(
-    judge: SignedURLJudge, clock: Callable[[], float]
-) -> Callable[[str, str], Response]:
-    """Return the view that asks *judge* and hands its answer to nginx."""
+def blueprint(judge: SignedURLJudge, clock: Callable[[], float]) -> Blueprint:
+    """Return the route that asks *judge* and hands its answer to nginx."""
+    routes = Blueprint("signed_urls", __name__)
 
+    @routes.get(f"{PREFIX}<token>/<path:path>")
     def signed_url(token: str, path: str) -> Response:  # noqa: ARG001
         if OUTCOME in request.environ:
             raise request.environ[OUTCOME]
@@ -32,4 +33,4 @@ def view(
             raise verdict.error
         return Untyped(headers=accel_headers(verdict))
 
-    return signed_url
+    return routes

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from flask import Response, request
+from flask import Blueprint, Response, request
 from werkzeug.http import http_date
 
 from gateway.catalog.tokens import Scope
@@ -50,6 +50,22 @@ class TusUploads:
     pieces: Pieces
     concatenation: Concatenation
     clock: Callable[[], float]
+
+    def blueprint(self) -> Blueprint:
+        """Return the routes."""
+        routes = Blueprint("tus", __name__, url_prefix="/tus")
+        for rule, method, view in (
+            ("/", "OPTIONS", self.options),
+            ("/", "POST", self.create),
+            ("/<partial_id>", "OPTIONS", self.options),
+            ("/<partial_id>", "HEAD", self.look),
+            ("/<partial_id>", "PATCH", self.append),
+            ("/<partial_id>", "DELETE", self.terminate),
+        ):
+            routes.add_url_rule(
+                rule, view_func=view, methods=[method], provide_automatic_options=False
+            )
+        return routes
 
     def options(self, partial_id: str | None = None) -> Response:
         """Say what is possible here, to anyone."""

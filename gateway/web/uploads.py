@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from flask import Response, jsonify, request
+from flask import Blueprint, Response, jsonify, request
 
 from gateway.catalog import uploads as catalog
 from gateway.catalog.tokens import Scope
@@ -61,10 +61,15 @@ class RawUploads:
     types: MediaTypes
     clock: Callable[[], float]
 
+    def blueprint(self) -> Blueprint:
+        """Return the route."""
+        routes = Blueprint("uploads", __name__)
+        routes.add_url_rule(f"{PREFIX}<path:name>", view_func=self.put, methods=["PUT"])
+        return routes
+
     def admit(self, method: str, path: bytes) -> None:
         """Let a body come, or raise why not."""
-        if method != "PUT":
-            return
+        del method  # PUT
         if "Content-Range" in request.headers:
             # RFC 9110, 14.5: a part must not be taken for the whole.
             raise BadUploadError("content-range")

@@ -66,7 +66,7 @@ class Nginx:
         self.home = home
         self.files = home / "files"
         self.files.mkdir()
-        (home / "data" / "store" / "blobs").mkdir(parents=True)
+        (home / "data" / "store" / "blobs").mkdir(parents=True, exist_ok=True)
         (home / "nginx").mkdir()
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -252,6 +252,7 @@ MADE_UP = (
     "X-Forwarded-Proto",
     "X-Forwarded-Protocol",
     "X-Forwarded-Ssl",
+    "X-Gateway-Family",
     "X-Gateway-Reason",
     "X-Original-Length",
     "X-Original-Method",
@@ -420,7 +421,9 @@ def test_metrics_are_asked_for_by_this_machine_alone(tmp_path: Path) -> None:
         here = nginx.get("/metrics")
         there = nginx.get("/metrics", headers={"X-Forwarded-For": "198.51.100.1"})
     assert (here.status_code, here.text) == (200, "metrics")
-    assert (there.status_code, there.text) == (404, "no such")
+    asked = [b"X-Gateway-Family: nothing\r\n" in head for head in fake.asked]
+    assert asked == [False, True]
+    assert there.headers["X-Request-ID"].encode() in fake.asked[1]
 
 
 def test_the_tls_snippet_speaks_http_2(tmp_path: Path) -> None:

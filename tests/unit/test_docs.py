@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from pathlib import Path
 
 import pytest
 
-from gateway import settings
+from gateway import families, settings
 from gateway.cli import COMMANDS
 from gateway.errors import RefusedError
-from gateway.variables import FILE_SUFFIX, variable
+from gateway.links import Key
+from gateway.variables import FILE_SUFFIX
+from tests.unit.rendered import rendered
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -48,16 +49,51 @@ def test_the_containers_take_all_settings_from_one_file() -> None:
     assert set(re.findall(r"\$\{(\w+)", compose)) == {"FILES_DIR", "GATEWAY_BIND"}
 
 
+#: Another value of each setting that is no number.
+OTHER = {
+    "GATEWAY_CORS_ORIGINS": "https://other.example",
+    "GATEWAY_DATA": "/other",
+    "GATEWAY_DATABASE": "sqlite:////other.sqlite3",
+    "GATEWAY_DENIED_TYPES": "image/*",
+    "GATEWAY_FILES": "/other",
+    "GATEWAY_HOSTS": "other.example",
+    "GATEWAY_INLINE_TYPES": "image/svg+xml",
+    "GATEWAY_KEYS": str(Key.generate()),
+    "GATEWAY_PUBLIC_URL": "https://other.example",
+    "GATEWAY_SOCKET": "/other.sock",
+    "GATEWAY_STORE": "/other",
+    "GATEWAY_TOKEN": "other",
+    "GATEWAY_TRUSTED_PROXIES": "192.0.2.0/24",
+    "GATEWAY_UPLOAD_TYPES": "image/*",
+    "GATEWAY_VERDICT_CACHE": "/other",
+}
+
+
 def test_every_setting_that_is_written_into_an_nginx_of_one_s_own_is_named() -> None:
-    files = [ROOT.glob(f"nginx/{folder}/*.conf") for folder in ("conf.d", "snippets")]
-    text = "".join(path.read_text() for path in itertools.chain.from_iterable(files))
-    written = {variable(name) for name in re.findall(r"\bsettings\.(\w+)", text)}
+    def included(**chosen: str) -> list[str]:
+        files = rendered(**chosen).items()
+        return [text for name, text in files if name.startswith(("conf.d", "snippets"))]
+
+    before = included()
+    written = {
+        name
+        for name in settings.describe()
+        if included(**{name: OTHER.get(name, "60")}) != before
+    }
     page = (DOCS / "nginx.md").read_text()
     told = re.search(r"^ +Repeat this, and reload nginx.*$", page, re.MULTILINE)
     assert told
-    # The other paths' defaults lie in the data folder.
-    named = set(re.findall(r"`(GATEWAY_\w+)`", told[0])) - {"GATEWAY_DATA"}
-    assert named == written
+    assert set(re.findall(r"`(GATEWAY_\w+)`", told[0])) == written
+
+
+def test_every_family_stands_in_the_table_of_families() -> None:
+    page = (DOCS / "nginx.md").read_text()
+    table = page.partition("## Families of endpoints")[2].partition("\n## ")[0]
+    rows = re.findall(
+        r"^\| `([a-z-]+)` \| .* \| (\w+).* \| (\w+) \|$", table, re.MULTILINE
+    )
+    told = [(f.name, f.body.value, f.pool.value) for f in families.FAMILIES]
+    assert sorted(rows) == sorted(told)
 
 
 @pytest.mark.parametrize("folder", ["gateway", "tests"], ids=str)

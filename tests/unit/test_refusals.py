@@ -27,6 +27,7 @@ from gateway.errors import (
 )
 from gateway.links import Key
 from tests.unit.rendered import rendered
+from tests.web.nginx import behind_nginx
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -120,7 +121,7 @@ class Failing:
         app = create_app(reading.settings)
         app.add_url_rule("/fail", view_func=self._fail)
         app.add_url_rule("/_files/<path:_>", view_func=self._fail)
-        self.client: FlaskClient = app.test_client()
+        self.client: FlaskClient = behind_nginx(app).test_client()
 
     def _fail(self, **_: str) -> str:
         raise self.error

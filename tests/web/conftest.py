@@ -17,6 +17,7 @@ from gateway.catalog.users import Role
 from gateway.links import Key, KeyRing, LinkSigner
 from gateway.ops.prepare import prepare
 from tests.catalog.conftest import unsynced
+from tests.web.nginx import behind_nginx
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,7 +141,7 @@ def make_site(tmp_path: Path, catalog: dict[str, str]) -> MakeSite:
             database=prepare(reading.settings),
         )
         app = create_app(reading.settings, clock=lambda: here.now)
-        here.client = app.test_client()
+        here.client = behind_nginx(app).test_client()
         return here
 
     return make

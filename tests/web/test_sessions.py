@@ -214,18 +214,9 @@ def test_reading_needs_no_token(site: Site) -> None:
 
 
 @pytest.mark.usefixtures("ann")
-@pytest.mark.parametrize(
-    ("method", "status"),
-    [
-        pytest.param("PUT", 403, id="PUT"),
-        pytest.param("GET", 204, id="GET"),
-    ],
-)
-def test_an_admission_judges_the_request_that_it_is_about(
-    site: Site, method: str, status: int
-) -> None:
+def test_an_admission_judges_the_request_that_it_is_about(site: Site) -> None:
     about = {
-        "X-Original-Method": method,
+        "X-Original-Method": "PUT",
         "X-Original-URI": "/api/v1/files/a.txt",
         "X-Original-Length": "5",
         "X-Request-ID": "a",
@@ -234,7 +225,7 @@ def test_an_admission_judges_the_request_that_it_is_about(
     with_it = site.client.get(
         "/_admit", headers={**about, "X-CSRF-Token": site.token("/")}
     )
-    assert (without.status_code, with_it.status_code) == (status, 204)
+    assert (without.status_code, with_it.status_code) == (403, 204)
 
 
 @pytest.mark.usefixtures("ann")

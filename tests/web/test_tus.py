@@ -25,6 +25,7 @@ from gateway.uploads import resumable
 from gateway.uploads.finalise import Finaliser
 from gateway.uploads.resumable import Resumables
 from tests.web.conftest import NOON
+from tests.web.nginx import behind_nginx
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,7 +171,7 @@ def site(tmp_path: Path) -> Uploads:
         BlobStore(tmp_path / "data" / "store"),
         token,
     )
-    here.app = create_app(reading.settings, clock=lambda: here.now)
+    here.app = behind_nginx(create_app(reading.settings, clock=lambda: here.now))
     return here
 
 

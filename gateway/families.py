@@ -1,0 +1,195 @@
+"""Families of endpoints: requests that nginx treats alike.
+
+nginx's locations are rendered from this table (``nginx/snippets/families.conf``).
+Each location tells Flask the family in a header, and Flask answers no route of
+another family: both judge every request alike.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from typing import Final
+
+#: nginx sets it in each request; a client can't.
+HEADER: Final = "X-Gateway-Family"
+#: What it says of a request that no route answers.
+NOTHING: Final = "nothing"
+
+
+class Body(Enum):
+    """What becomes of a request's body."""
+
+    NONE = "none"
+    """It reaches nobody."""
+    SMALL = "small"
+    """At most 64 KB are passed on: a JSON object, or a form that a person POSTs."""
+    SPOOLED = "spooled"
+    """A file: Flask admits it before its first byte is read, then nginx keeps it."""
+
+
+class Pool(Enum):
+    """Which workers are asked."""
+
+    VERDICTS = "verdicts"
+    """Short questions, mostly about deliveries: none of them waits."""
+    APP = "app"
+    """Uploads, pages and the API, which wait for disks and databases."""
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """Requests of certain methods for certain paths.
+
+    ``paths`` has the methods of each path, separated by blanks.  A path that ends in
+    ``*`` is everything below it, any other one is that very path.
+    A family whose body is spooled takes just these requests from its places.  What
+    else is asked for there is of the other family of that place, or of the place
+    around it.
+    """
+
+    name: str
+    paths: dict[str, str]
+    body: Body
+    pool: Pool
+    is_for_programs: bool = False
+    """Whether every client is told of errors in problem JSON, whatever it accepts."""
+
+    @property
+    def methods(self) -> frozenset[str]:
+        """All methods that it knows."""
+        return frozenset(" ".join(self.paths.values()).split())
+
+    @property
+    def places(self) -> list[str]:
+        """The paths of its locations in nginx; a prefix ends in ``/``."""
+        return [path.removesuffix("*") for path in self.paths]
+
+    @property
+    def patterns(self) -> list[str]:
+        """Regular expressions, for nginx too, of ``METHOD PATH`` of its requests."""
+        return [
+            f"^({'|'.join(methods.split())}) {path.removesuffix('*')}"
+            + ("." if path.endswith("*") else "$")
+            for path, methods in self.paths.items()
+        ]
+
+    def takes(self, method: str, path: str) -> bool:
+        """Tell whether a request has one of its methods for that path."""
+        return any(re.match(text, f"{method} {path}") for text in self.patterns)
+
+
+_READ: Final = "GET HEAD OPTIONS"
+
+#: Whoever asks on a socket itself, without nginx, asks for this: the probe.
+HEALTH: Final = Family(
+    "health",
+    {"/healthz": _READ, "/readyz": _READ},
+    Body.NONE,
+    Pool.VERDICTS,
+    is_for_programs=True,
+)
+SIGNED: Final = Family("signed", {"/s/*": _READ}, Body.NONE, Pool.VERDICTS)
+UPLOADS: Final = Family(
+    "uploads", {"/api/v1/files/*": "PUT"}, Body.SPOOLED, Pool.APP, is_for_programs=True
+)
+TUS: Final = Family(
+    "tus",
+    {"/tus/*": "OPTIONS HEAD DELETE"},
+    Body.NONE,
+    Pool.APP,
+    is_for_programs=True,
+)
+TUS_BODIES: Final = Family(
+    "tus-bodies",
+    {"/tus/": "POST", "/tus/*": "PATCH"},
+    Body.SPOOLED,
+    Pool.APP,
+    is_for_programs=True,
+)
+FORM_BODIES: Final = Family("form-bodies", {"/upload": "POST"}, Body.SPOOLED, Pool.APP)
+DROP_BODIES: Final = Family("drop-bodies", {"/u/*": "POST"}, Body.SPOOLED, Pool.APP)
+
+FAMILIES: Final = (
+    HEALTH,
+    Family("metrics", {"/metrics": _READ}, Body.NONE, Pool.APP, is_for_programs=True),
+    SIGNED,
+    Family("files", {"/files/*": _READ}, Body.NONE, Pool.VERDICTS),
+    Family(
+        "api",
+        {"/api/*": f"{_READ} POST DELETE"},
+        Body.SMALL,
+        Pool.APP,
+        is_for_programs=True,
+    ),
+    UPLOADS,
+    TUS,
+    TUS_BODIES,
+    Family("drops", {"/u/*": _READ}, Body.NONE, Pool.APP),
+    DROP_BODIES,
+    Family("pages", {"/*": f"{_READ} POST"}, Body.SMALL, Pool.APP),
+    FORM_BODIES,
+)
+BY_NAME: Final = {family.name: family for family in FAMILIES}
+_PREFIXES: Final = sorted(
+    {p for family in FAMILIES for p in family.places if p.endswith("/")},
+    key=len,
+    reverse=True,
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A location of nginx's; ``spooled`` takes the requests that bring a file."""
+
+    path: str
+    spooled: Family | None
+    otherwise: Family
+
+
+@cache
+def places() -> dict[str, Place]:
+    """Return the places of all families by their paths.
+
+    Each prefix is there without its last slash, too: nginx would redirect from there.
+    """
+    paths = {path for family in FAMILIES for path in family.places}
+    bare = {path.removesuffix("/") for path in _PREFIXES if path != "/"}
+    return {path: _place(path) for path in sorted(paths | bare)}
+
+
+def asked(method: str, path: str) -> Family:
+    """Return the family that nginx names in a request, whether it knows it or not."""
+    known = places()
+    place = known.get(path) or known[_around(path)]
+    if place.spooled is not None and place.spooled.takes(method, path):
+        return place.spooled
+    return place.otherwise
+
+
+def of(method: str, path: str) -> Family | None:
+    """Return the family of a request, or None if it does not know the method.
+
+    A route's rule is as good as a path.
+    """
+    family = asked(method, path)
+    return family if method in family.methods else None
+
+
+def _place(path: str) -> Place:
+    here = [family for family in FAMILIES if path in family.places]
+    spooled = [family for family in here if family.body is Body.SPOOLED]
+    others = [family for family in here if family.body is not Body.SPOOLED]
+    return Place(
+        path,
+        spooled[0] if spooled else None,
+        others[0] if others else _place(_around(path)).otherwise,
+    )
+
+
+def _around(path: str) -> str:
+    """Return the longest of the families' prefixes that *path* lies below."""
+    found = (p for p in _PREFIXES if path.startswith(p) and path != p)
+    return next(found, "/")

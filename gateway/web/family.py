@@ -1,0 +1,53 @@
+"""The family that nginx names in each request: Flask answers no route of another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from flask import request
+from werkzeug.exceptions import NotFound
+from werkzeug.routing import RequestRedirect
+
+from gateway import families
+from gateway.families import Body, Family
+from gateway.web.verdicts import QUESTION
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+#: What nginx asks and tells beside an upload, under the upload's family.
+ADMIT: Final = "/_admit"
+CUT: Final = "/_cut"
+
+
+def register(app: Flask) -> None:
+    """Let *app* answer each request by the routes of its family alone."""
+    app.before_request(check)
+
+
+def named() -> Family | None:
+    """Return the family of the current request, or None if no route is to answer it.
+
+    A question for a verdict is about a signed URL, and names no family: each header
+    makes it slower.  A request without a family came on the socket itself.
+    """
+    if QUESTION in request.environ:
+        return families.SIGNED
+    name = request.headers.get(families.HEADER)
+    return families.HEALTH if name is None else families.BY_NAME.get(name)
+
+
+def check() -> None:
+    """Raise NotFound unless the route that Flask has found is the family's."""
+    family, rule = named(), request.url_rule
+    if family is None or isinstance(request.routing_exception, RequestRedirect):
+        # A redirect to a path with a slash at its end would tell of a route.
+        raise NotFound
+    if rule is None:
+        return  # Flask raises what is wrong: 404 or 405
+    if rule.rule in {ADMIT, CUT}:
+        is_its_own = family.body is Body.SPOOLED
+    else:
+        is_its_own = families.of(request.method, rule.rule) is family
+    if not is_its_own:
+        raise NotFound

@@ -1,0 +1,109 @@
+"""Flask answers the routes of the family that nginx names, and no other one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gateway import families
+from gateway.web.family import ADMIT, CUT
+
+if TYPE_CHECKING:
+    from werkzeug.test import TestResponse
+
+    from tests.web.conftest import Site
+
+
+def ask(site: Site, method: str, path: str, name: str, **headers: str) -> TestResponse:
+    """Ask as nginx would that has another opinion of the request."""
+    sent = {key.replace("_", "-"): text for key, text in headers.items()}
+    return site.client.open(
+        path, method=method, headers={families.HEADER: name, **sent}
+    )
+
+
+def test_each_route_is_in_one_family_that_knows_its_method(site: Site) -> None:
+    """A new route is not finished before nginx knows where it belongs."""
+    rules = site.client.application.url_map.iter_rules()
+    routes = [
+        (method, rule.rule) for rule in rules for method in rule.methods or () if method
+    ]
+    assert len(routes) > 50
+    lost = [route for route in routes if families.of(*route) is None]
+    assert {path for _, path in lost} <= {ADMIT, CUT}
+
+
+@pytest.mark.parametrize("other", [f.name for f in families.FAMILIES], ids=str)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        pytest.param("GET", "/login", id="page"),
+        pytest.param("GET", "/healthz", id="health"),
+        pytest.param("GET", "/api/v1/files", id="API"),
+        pytest.param("POST", "/tus/", id="creation"),
+        pytest.param("HEAD", "/tus/x", id="offset"),
+        pytest.param("PUT", "/api/v1/files/a.txt", id="raw upload"),
+    ],
+)
+def test_a_route_of_another_family_is_not_there(
+    site: Site, method: str, path: str, other: str
+) -> None:
+    """If nginx and Flask read a request differently, nothing comes of it."""
+    own = families.asked(method, path).name
+    answer = ask(site, method, path, other)
+    assert (answer.status_code == 404) is (other != own)
+
+
+@pytest.mark.parametrize("name", [families.NOTHING, "", "x"], ids=str)
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "PROPFIND"], ids=str)
+@pytest.mark.parametrize("path", ["/", "/login", "/_admit", "/tus", "/s/x/y"], ids=str)
+def test_no_family_has_no_routes(site: Site, method: str, path: str, name: str) -> None:
+    """What nginx does not find, Flask does not find either."""
+    assert ask(site, method, path, name).status_code == 404
+
+
+def test_without_nginx_only_health_is_told(site: Site) -> None:
+    """The probe asks on the socket itself."""
+    app = site.client.application
+    # Below what the fixture has put before the application.
+    app.wsgi_app = app.wsgi_app.inner  # type: ignore[method-assign, attr-defined]
+    asked = {path: app.test_client().get(path) for path in ("/healthz", "/login")}
+    assert [answer.status_code for answer in asked.values()] == [200, 404]
+
+
+@pytest.mark.parametrize("path", ["/tus", "/tus?x=1"], ids=str)
+def test_nothing_is_redirected(site: Site, path: str) -> None:
+    """A redirect to the path with a slash would be a second text for a request."""
+    assert ask(site, "POST", path, "tus-bodies").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "family", [f.name for f in families.FAMILIES if f.body is not families.Body.SPOOLED]
+)
+@pytest.mark.parametrize("path", [ADMIT, CUT], ids=str)
+def test_only_uploads_are_admitted(site: Site, path: str, family: str) -> None:
+    """A request of another family has no body that anybody keeps."""
+    about = {"X_Original_Method": "PUT", "X_Original_URI": "/api/v1/files/a.txt"}
+    assert ask(site, "GET", path, family, **about).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "uri", "family"),
+    [
+        pytest.param("POST", "/api/v1/files/../../../tus/", "tus-bodies", id="above"),
+        pytest.param("POST", "/api/v1/files/%2e%2e/", "tus-bodies", id="encoded"),
+        pytest.param("PUT", "/api/v1/files/a.txt", "tus-bodies", id="other family"),
+        pytest.param("GET", "/api/v1/files/a.txt", "uploads", id="other method"),
+        pytest.param("PATCH", "/x/../tus/abc", "tus-bodies", id="through another"),
+    ],
+)
+def test_what_nginx_and_flask_read_differently_is_not_admitted(
+    site: Site, method: str, uri: str, family: str
+) -> None:
+    """The client's own text must be of the family that nginx has named."""
+    about = {"X_Original_Method": method, "X_Original_URI": uri}
+    answer = ask(site, "GET", ADMIT, family, **about)
+    assert answer.status_code == 403
+    assert answer.headers["X-Refusal-Status"] == "404"
+    assert answer.headers["X-Gateway-Reason"] == "not-servable:no-upload"
