@@ -26,6 +26,8 @@ from gateway.fields import (
     PlainPath,
     PublicURL,
     Ring,
+    Seconds,
+    Size,
     SocketPath,
     socket_path,
 )
@@ -67,23 +69,23 @@ class Settings(BaseModel):
     """Origins whose scripts may read deliveries."""
     inline_types: MediaTypeNames = ()
     """Media types shown in the browser although they can run script."""
-    cache_max_age: Number = Field(default=86_400, ge=0, le=31_536_000)
+    cache_max_age: Seconds = Field(default=86_400, ge=0, le=31_536_000)
     """Seconds that a client may keep a delivery, at most."""
-    verdict_ttl: Number = Field(default=1, ge=0, le=60)
+    verdict_ttl: Seconds = Field(default=1, ge=0, le=60)
     """Seconds that nginx keeps the verdict on a bearer URL, at most; 0 is none."""
     verdict_cache: PlainPath | None = None
     """Where it keeps them, on tmpfs; default a folder in ``/dev/shm``."""
     workers: Number = Field(default=0, ge=0, le=256)
     """gunicorn's worker processes; 0 is two for each core and one more."""
-    grace: Number = Field(default=30, ge=1, le=3600)
+    grace: Seconds = Field(default=30, ge=1, le=3600)
     """Seconds that running requests get to finish when the gateway stops."""
-    upload_size: Number = Field(default=10 * 2**30, ge=0)
+    upload_size: Size = Field(default=10 * 2**30, ge=0)
     """Bytes of one upload, at most; 0 is no limit."""
-    quota: Number = Field(default=0, ge=0)
+    quota: Size = Field(default=0, ge=0)
     """Bytes of all uploads together, at most; 0 is no limit."""
-    user_quota: Number = Field(default=0, ge=0)
+    user_quota: Size = Field(default=0, ge=0)
     """Bytes of one user's uploads together, at most; 0 is no limit."""
-    free_space: Number = Field(default=2**30, ge=0)
+    free_space: Size = Field(default=2**30, ge=0)
     """Bytes that uploads leave free on the store's disk."""
     uploads_per_user: Number = Field(default=16, ge=0)
     """Uploads of one user at a time; 0 is no limit."""
@@ -91,11 +93,11 @@ class Settings(BaseModel):
     """Media types that are taken; none named are all."""
     denied_types: MediaRanges = ()
     """Media types that are not taken."""
-    tus_expiry: Number = Field(default=604_800, ge=60)
+    tus_expiry: Seconds = Field(default=604_800, ge=60)
     """Seconds that an unfinished resumable upload is kept after its last byte."""
-    retention: Number = Field(default=0, ge=0)
+    retention: Seconds = Field(default=0, ge=0)
     """Seconds that uploads are kept; 0 is until somebody deletes them."""
-    session_life: Number = Field(default=43_200, ge=60)
+    session_life: Seconds = Field(default=43_200, ge=60)
     """Seconds that a login lasts."""
     token: str = ""
     """The bearer token that ``gateway upload`` sends."""

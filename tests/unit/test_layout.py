@@ -30,6 +30,8 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "assets": set(),
     # Waiting; imports nothing.
     "polling": set(),
+    # How people write sizes and durations; imports nothing.
+    "quantities": set(),
     # Where the gateway is reached.
     "address": {"errors"},
     "links": {"errors"},
@@ -40,10 +42,13 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "web": _DECISIONS,
     # Below the commands: it runs what they start.
     "ops": {*_DECISIONS, "settings", "address", "assets"},
-    "cli": {*_DECISIONS, "settings", "address", "fields", "ops", "__init__"},
+    "cli": {
+        *_DECISIONS,
+        *("settings", "address", "fields", "quantities", "ops", "__init__"),
+    },
     # Reads the environment into values: key rings, and faults.
     "settings": {"errors", "fields", "links", "places", "variables"},
-    "fields": {"errors", "links"},
+    "fields": {"errors", "links", "quantities"},
     "places": set(),
     "variables": set(),
     # Wiring: the one place where all parts meet.

@@ -476,14 +476,98 @@ FAULTS = [
         "Input should be less than or equal to 1000000",
         id="requests-above",
     ),
-    pytest.param("grace", "30s", "must be a whole number", id="number-with-unit"),
-    pytest.param("grace", "5.0", "must be a whole number", id="number-with-point"),
-    pytest.param("grace", "1_0", "must be a whole number", id="number-with-underscore"),
-    pytest.param("grace", " 7", "must be a whole number", id="number-with-blank"),
+    *(
+        pytest.param(field, text, fault, id=f"{field}-{name}")
+        for field, fault in {
+            "workers": "must be a whole number",
+            "quota": "must be bytes, or a size like 500M or 10G",
+            "grace": "must be seconds, or a duration like 90m or 7d",
+        }.items()
+        for text, name in {
+            "5.0": "with-point",
+            "1_0": "with-underscore",
+            " 7": "with-blank",
+            "\u0667": "in-arabic-digits",
+            "7y": "with-unknown-unit",
+            "-7d": "negative-with-unit",
+        }.items()
+    ),
     pytest.param(
-        "grace", "\u0667", "must be a whole number", id="number-in-arabic-digits"
+        "workers", "3K", "must be a whole number", id="number-with-a-size-s-unit"
+    ),
+    pytest.param(
+        "quota",
+        "999999999999999T",
+        "'999999999999999T' is more than any disk holds",
+        id="size-past-every-disk",
+    ),
+    pytest.param(
+        "quota",
+        str(2**63),
+        "is more than any disk holds",
+        id="bytes-past-every-disk",
+    ),
+    pytest.param(
+        "retention",
+        "5300w",
+        "is more than 100 years",
+        id="duration-past-100-years",
+    ),
+    pytest.param(
+        "retention",
+        "999999999w",
+        "'999999999w' is longer than time goes",
+        id="duration-past-all-time",
+    ),
+    pytest.param(
+        "session_life",
+        "59s",
+        "Input should be greater than or equal to 60",
+        id="duration-below",
     ),
 ]
+
+#: Every setting that is an amount of bytes, or of time.
+SIZES = ["free_space", "quota", "upload_size", "user_quota"]
+DURATIONS = [
+    "cache_max_age",
+    "grace",
+    "retention",
+    "session_life",
+    "tus_expiry",
+    "verdict_ttl",
+]
+
+
+@pytest.mark.parametrize("field", SIZES)
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        pytest.param("5", 5, id="bytes"),
+        pytest.param("500M", 500 * 2**20, id="unit"),
+        pytest.param("2gib", 2 * 2**30, id="small-letters"),
+        pytest.param(str(2**63 - 1), 2**63 - 1, id="most"),
+    ],
+)
+def test_a_size_is_read_as_the_commands_read_it(
+    field: str, text: str, count: int
+) -> None:
+    assert setting(field, text) == count
+
+
+@pytest.mark.parametrize("field", DURATIONS)
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        pytest.param("60", 60, id="seconds"),
+        pytest.param("1m", 60, id="unit"),
+        pytest.param("30s30s", 60, id="several"),
+    ],
+)
+def test_a_duration_is_read_as_the_commands_read_it(
+    field: str, text: str, seconds: int
+) -> None:
+    assert setting(field, text) == seconds
 
 
 @pytest.mark.parametrize(("field", "text", "fault"), FAULTS)
