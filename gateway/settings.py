@@ -1,7 +1,8 @@
 """The settings: environment variables, read here and nowhere else.
 
 Every ``GATEWAY_X`` may also be given as ``GATEWAY_X_FILE``, the path of a file
-that holds the value.  ``docs/settings.md`` is this module for operators.
+that holds the value.  The children of ``gateway serve`` take what it has read.
+``docs/settings.md`` is this module for operators.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gateway import places, variables
+from gateway import places, snapshot, variables
 from gateway.errors import SettingsError
 from gateway.fields import (
     Hosts,
@@ -36,10 +37,14 @@ from gateway.variables import FILE_SUFFIX, variable
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from gateway.snapshot import Snapshot
+
 _DATA: Final = "var"
 #: tmpfs, on every Linux (shm_overview(7)).
 _MEMORY: Final = "/dev/shm"  # noqa: S108 -- what is made there is its owner's alone
 _SQLITE: Final = "sqlite:///"
+#: The descriptor of the snapshot that a child of ``gateway serve`` reads.
+_SNAPSHOT: Final = "GATEWAY_SNAPSHOT"
 
 
 class Settings(BaseModel):
@@ -140,14 +145,12 @@ class Reading:
     """Settings, warnings about misspelt variables, and the texts they came from.
 
     ``environment`` holds all that was read, files included, as variables that
-    give the same settings again.  ``is_embedded`` tells that the keys were set
-    nowhere and come from the data folder.
+    give the same settings again.
     """
 
     settings: Settings
     warnings: tuple[str, ...]
     environment: dict[str, str] = dataclasses.field(repr=False)
-    is_embedded: bool = False
 
 
 def read(
@@ -164,8 +167,14 @@ def read(
     keys that are set nowhere come from the file that ``gateway serve`` made in
     the data folder.  Without *look* it is not looked at what lies on disk.
     Raise SettingsError with every fault at once.
+
+    A child of ``gateway serve`` reads what that has read and checked: neither files
+    nor the disk are looked at again.
     """
     environ = os.environ if environ is None else environ
+    is_child = bool(environ.get(_SNAPSHOT))
+    if is_child:
+        environ = {**snapshot.read(int(environ[_SNAPSHOT])), **environ}
     values: dict[str, str] = {}
     faults: list[str] = []
     for field in only:
@@ -177,8 +186,7 @@ def read(
         if value is not None:
             values[field] = value
     made = Path(values.get("data", _DATA), "keys")
-    is_embedded = embedded and "keys" not in values and made.is_file()
-    if is_embedded:
+    if embedded and "keys" not in values and made.is_file():
         try:
             values["keys"] = variables.content(made)
         except ValueError as error:
@@ -188,7 +196,7 @@ def read(
         settings = Settings.model_validate(values)
     except ValidationError as error:
         faults.extend(variables.in_words(error))
-    if look:
+    if look and not is_child:
         faults.extend(_misplaced(environ, values, faults))
     if faults:
         raise SettingsError(faults)
@@ -196,11 +204,11 @@ def read(
         variable(field): values.get(field, "") for field in Settings.model_fields
     }
     read_again |= {f"{name}{FILE_SUFFIX}": "" for name in read_again}
+    read_again[_SNAPSHOT] = ""
     return Reading(
         settings,
-        tuple(variables.misspelt(environ, describe())),
+        () if is_child else tuple(variables.misspelt(environ, describe())),
         read_again,
-        is_embedded,
     )
 
 
@@ -223,9 +231,14 @@ def state_folder(environ: Mapping[str, str] | None = None) -> Path:
     return Path(home) / "accel-gateway"
 
 
-def environment(**changes: str) -> dict[str, str]:
-    """Return the process's environment with *changes*, for a child process."""
-    return {**os.environ, **changes}
+def child_environment(snapshot: Snapshot, **more: str) -> dict[str, str]:
+    """Return the environment of a child that takes the settings from *snapshot*.
+
+    It holds no setting but those among *more*, which count beside the snapshot.
+    """
+    own = {f"{name}{end}" for name in describe() for end in ("", FILE_SUFFIX)}
+    rest = {name: text for name, text in os.environ.items() if name not in own}
+    return {**rest, _SNAPSHOT: str(snapshot.descriptor), **more}
 
 
 def _misplaced(

@@ -23,6 +23,7 @@ from gateway.ops.nginx import NginxConf
 from gateway.ops.prepare import make_first_admin, prepare
 from gateway.ops.supervisor import Supervisor
 from gateway.ops.verdict_cache import verdict_cache
+from gateway.snapshot import Snapshot
 from gateway.storage.locks import try_lock
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def serve(*, bind: tuple[str, int], link: str | None) -> None:
         # Before anything is made: a password that is shown once must not be lost.
         find_nginx()
         _ensure_key()
-        reading = settings.read(required=("files", "keys"), embedded=True)
+        reading = _read()
         for warning in reading.warnings:
             click.echo(f"gateway: warning: {warning}", err=True)
         if os.geteuid() == 0:
@@ -95,17 +96,31 @@ def _run(reading: Reading, bind: tuple[str, int], link: str | None) -> int:
     host, _ = bind
     url = current.public_url or local_url(bind)
 
+    snapshot = Snapshot()
+    snapshot.replace(reading.environment)
+    now = current
+
     def render(folder: Path) -> Path:
-        now = settings.read(required=("files", "keys"), embedded=True).settings
+        named = now
         if host not in {*now.hosts, "0.0.0.0", "::", "localhost"}:  # noqa: S104
             # The address that it is bound to is a name that it answers to.
-            now = now.model_copy(update={"hosts": (*now.hosts, bracketed(host))})
+            named = now.model_copy(update={"hosts": (*now.hosts, bracketed(host))})
         return NginxConf(
-            settings=now,
+            settings=named,
             listen=authority(bind),
             run=current.data / "run" / "nginx",
             conf=folder,
         ).write()
+
+    conf = LiveConf(current.data / "run" / "conf", render)
+
+    def reload() -> None:
+        """Read the settings once, for nginx and for all children."""
+        nonlocal now
+        fresh = _read()
+        now = fresh.settings
+        conf.renew()
+        snapshot.replace(fresh.environment)
 
     def announce() -> None:
         record_url(current.data, url)
@@ -118,8 +133,10 @@ def _run(reading: Reading, bind: tuple[str, int], link: str | None) -> int:
     if current.socket is None or current.verdict_cache is None:
         raise SettingsError(["GATEWAY_SOCKET and GATEWAY_VERDICT_CACHE must be set"])
     supervisor = Supervisor(
-        conf=LiveConf(current.data / "run" / "conf", render),
-        environment=_environment(reading),
+        conf=conf,
+        reload=reload,
+        environment=settings.child_environment(snapshot, PYTHONUNBUFFERED="1"),
+        descriptors=(snapshot.descriptor,),
         socket=current.socket,
         address=bind,
         grace=current.grace,
@@ -128,16 +145,8 @@ def _run(reading: Reading, bind: tuple[str, int], link: str | None) -> int:
         return supervisor.run(on_ready=announce)
 
 
-def _environment(reading: Reading) -> dict[str, str]:
-    """Return what gunicorn reads: the same variables, and the key made here.
-
-    Files stay files, which it reads anew at each reload.
-    """
-    environment = settings.environment(PYTHONUNBUFFERED="1")
-    if reading.is_embedded:
-        keys = str(reading.settings.embedded_keys)
-        environment |= {"GATEWAY_KEYS": "", "GATEWAY_KEYS_FILE": keys}
-    return environment
+def _read() -> Reading:
+    return settings.read(required=("files", "keys"), embedded=True)
 
 
 def _ensure_key() -> None:

@@ -38,16 +38,19 @@ _EVERY: Final = "60"
 class Supervisor:
     """Starts all, waits, and stops all within ``grace`` seconds.
 
-    ``conf`` is nginx's configuration, renewed at the start and at each reload;
-    ``environment`` is what Python runs in, ``address`` the host and port
-    that nginx takes.
+    ``conf`` is nginx's configuration, renewed at the start.  ``reload`` renews it
+    and what the children read, or raises and has changed nothing.  ``environment``
+    and ``descriptors`` are those of the Python children, ``address`` the host and
+    port that nginx takes.
     """
 
     conf: LiveConf
+    reload: Callable[[], None]
     environment: dict[str, str]
     socket: Path
     address: tuple[str, int]
     grace: int
+    descriptors: tuple[int, ...] = ()
     children: list[Child] = field(default_factory=list)
     _pending: list[signal.Signals] = field(default_factory=list)
 
@@ -92,7 +95,9 @@ class Supervisor:
                 [sys.executable, "-m", "gateway", "housekeep", "--every", _EVERY],
             ),
         ):
-            self.children.append(Child.spawn(name, command, drain, self.environment))
+            inherited = () if name == "nginx" else self.descriptors
+            child = Child.spawn(name, command, drain, self.environment, inherited)
+            self.children.append(child)
 
     def _is_ready(self) -> bool:
         """Wait until both answer; tell whether they do, or a signal came first."""
@@ -130,7 +135,7 @@ class Supervisor:
     def _reload(self) -> None:
         """Reload all; a faulty configuration is reported and changes nothing."""
         try:
-            self.conf.renew()
+            self.reload()
         except (GatewayError, OSError) as error:
             _say(f"not reloaded: {error}")
             return

@@ -306,26 +306,51 @@ def test_sigterm_lets_a_download_finish() -> None:
         assert len(begun) + rest.result(10) == 300_000
 
 
-def test_a_faulty_setting_at_a_reload_changes_nothing() -> None:
-    other = KeyRing((Key.generate(),))
+@pytest.fixture
+def by_file() -> Iterator[NativeStack]:
+    """Return a running stack whose keys lie in the file ``keys`` of its home."""
     stack = NativeStack()
-    keys = stack.home / "keys"
-    keys.write_text(str(stack.keys))
+    (stack.home / "keys").write_text(str(stack.keys))
     del stack.settings["GATEWAY_KEYS"]
-    stack.settings["GATEWAY_KEYS_FILE"] = str(keys)
+    stack.settings["GATEWAY_KEYS_FILE"] = str(stack.home / "keys")
     stack.start()
     try:
-        stack.put("a.txt")
-        url = stack.sign("a.txt")
-        keys.write_text("a:short")
-        stack.reload()
-        wait_until(lambda: stack.log_has("not reloaded"), what="it says so")
-        kept = stack.ask(url).status_code
-        keys.write_text(str(other))
-        stack.reload()
-        wait_until(
-            lambda: stack.send(url).status_code == 404, what="the old key is retired"
-        )
+        yield stack
     finally:
         stack.stop()
-    assert kept == 200
+
+
+def test_a_faulty_setting_at_a_reload_is_said_once_and_changes_nothing(
+    by_file: NativeStack,
+) -> None:
+    by_file.put("a.txt")
+    url = by_file.sign("a.txt")
+    (by_file.home / "keys").write_text("a:short")
+    by_file.reload()
+    wait_until(lambda: by_file.log_has("not reloaded"), what="it says so")
+    assert by_file.ask(url).status_code == 200
+    (by_file.home / "keys").write_text(str(KeyRing((Key.generate(),))))
+    by_file.reload()
+    wait_until(
+        lambda: by_file.send(url).status_code == 404, what="the old key is retired"
+    )
+    assert by_file.log().count("GATEWAY_KEYS") == 1
+
+
+def test_children_read_no_file_anew_before_the_next_reload(
+    by_file: NativeStack,
+) -> None:
+    """A key file that was replaced counts for all of them at once, or for none."""
+    by_file.put("a.txt")
+    url = by_file.sign("a.txt")
+    (by_file.home / "keys").write_text(str(KeyRing((Key.generate(),))))
+    booted = boots(by_file)
+    for name in ("gunicorn", "housekeep"):
+        os.kill(by_file.processes(name)[0], signal.SIGHUP)
+    wait_until(lambda: boots(by_file) >= booted + 3, what="new workers have booted")
+    by_file.let_verdicts_end()
+    assert by_file.ask(url).status_code == 200
+    by_file.reload()
+    wait_until(
+        lambda: by_file.send(url).status_code == 404, what="the old key is retired"
+    )

@@ -28,8 +28,10 @@ def main(home: Path) -> int:
         folder.mkdir(parents=True)
         return folder / "nginx.conf"
 
+    conf = LiveConf(home / "conf", render)
     supervisor = Supervisor(
-        conf=LiveConf(home / "conf", render),
+        conf=conf,
+        reload=conf.renew,
         # There, and for the children alone, `python -m gateway` is a fake, too.
         environment={**os.environ, "PYTHONPATH": str(home / "bin")},
         socket=Path(orders["socket"]),

@@ -44,12 +44,14 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "ops": {*_DECISIONS, "settings", "address", "assets"},
     "cli": {
         *_DECISIONS,
-        *("settings", "address", "fields", "quantities", "ops", "__init__"),
+        *("address", "fields", "ops", "quantities", "settings", "snapshot"),
+        "__init__",
     },
     # Reads the environment into values: key rings, and faults.
-    "settings": {"errors", "fields", "links", "places", "variables"},
+    "settings": {"errors", "fields", "links", "places", "snapshot", "variables"},
     "fields": {"errors", "links", "quantities"},
     "places": set(),
+    "snapshot": set(),
     "variables": set(),
     # Wiring: the one place where all parts meet.
     "app": {*_DECISIONS, "settings", "address", "assets", "web"},

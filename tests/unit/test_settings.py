@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from gateway import settings
 from gateway.errors import SettingsError
 from gateway.links import Key, KeyRing
+from gateway.snapshot import Snapshot
 from gateway.variables import variable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 SECRET = "TheSecret-0123456789-abcdefghijklmnop"
 SHORT = "TheSecret-0123456789"
@@ -786,7 +787,6 @@ def test_keys_set_nowhere_come_from_the_data_folder(tmp_path: Path) -> None:
     reading = embedded(tmp_path)
     assert reading.settings.keys == KeyRing((Key("k1", SECRET),))
     assert reading.settings.embedded_keys == tmp_path / "keys"
-    assert reading.is_embedded
 
 
 def test_keys_that_are_set_win_over_the_data_folder(tmp_path: Path) -> None:
@@ -794,7 +794,6 @@ def test_keys_that_are_set_win_over_the_data_folder(tmp_path: Path) -> None:
     (tmp_path / "keys").write_text("rubbish")
     reading = embedded(tmp_path, GATEWAY_KEYS=KEYS)
     assert reading.settings.keys == KeyRing((Key("k1", SECRET),))
-    assert not reading.is_embedded
 
 
 def test_the_data_folders_keys_are_for_embedded_use_alone(tmp_path: Path) -> None:
@@ -894,20 +893,76 @@ def test_what_was_read_stands_for_every_variable() -> None:
     """One that is unset by then is handed on as empty, its file form too."""
     names = set(settings.describe())
     environment = settings.read({}).environment
-    assert set(environment) == names | {f"{name}_FILE" for name in names}
+    files = {f"{name}_FILE" for name in names}
+    assert set(environment) == {*names, *files, "GATEWAY_SNAPSHOT"}
 
 
 def test_the_processs_environment_is_read_by_default(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """And it is handed to children with changes that leave it as it is."""
     monkeypatch.setenv("GATEWAY_GRACE", "77")
     monkeypatch.setenv("GATEWAY_KEYS", "x")
-    child = settings.environment(GATEWAY_GRACE="88", EXTRA="1")
     assert settings.has_keys()
     assert settings.read(only=("grace",)).settings.grace == 77
-    assert (child["GATEWAY_GRACE"], child["EXTRA"]) == ("88", "1")
-    assert child["GATEWAY_KEYS"] == os.environ["GATEWAY_KEYS"]
+
+
+# what the children of `gateway serve` read
+
+
+@pytest.fixture
+def taken(tmp_path: Path) -> Iterator[Snapshot]:
+    """Return the snapshot of what was read from two files that are gone since."""
+    (tmp_path / "files").mkdir()
+    (tmp_path / "keys").write_text(KEYS)
+    first = settings.read(
+        {
+            "GATEWAY_FILES": str(tmp_path / "files"),
+            "GATEWAY_GRACE": "7",
+            "GATEWAY_KEYS_FILE": str(tmp_path / "keys"),
+        }
+    )
+    (tmp_path / "keys").unlink()
+    (tmp_path / "files").rmdir()
+    snapshot = Snapshot()
+    snapshot.replace(first.environment)
+    yield snapshot
+    os.close(snapshot.descriptor)
+
+
+def test_a_child_reads_what_was_read_and_looks_at_nothing_again(
+    taken: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its siblings may do so a moment later, when a file has been replaced."""
+    monkeypatch.setenv("GATEWAY_GRACE", "soon")
+    monkeypatch.setenv("GATEWAY_KEYS_FILE", "/nonexistent")
+    child = settings.child_environment(taken)
+    reading = settings.read(child, required=("files", "keys"), embedded=True)
+    assert (reading.settings.grace, str(reading.settings.keys)) == (7, KEYS)
+    assert settings.read(reading.environment, look=False) == reading
+
+
+def test_a_child_has_no_setting_in_its_environment_but_those_of_its_own(
+    taken: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_KEYS", KEYS)
+    monkeypatch.setenv("GATEWAY_TOKEN_FILE", "/x")
+    monkeypatch.setenv("GATEWAY_SERVICE_HOST", "10.0.0.1")
+    child = settings.child_environment(taken, GATEWAY_WORKERS="3", EXTRA="1")
+    assert settings.read(child).settings.workers == 3
+    assert child["EXTRA"] == "1"
+    assert {name for name in child if name.startswith("GATEWAY_")} == {
+        "GATEWAY_SERVICE_HOST",
+        "GATEWAY_SNAPSHOT",
+        "GATEWAY_WORKERS",
+    }
+
+
+def test_only_the_parent_warns(
+    taken: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_WORKRS", "3")
+    assert settings.read().warnings
+    assert not settings.read(settings.child_environment(taken)).warnings
 
 
 @pytest.mark.parametrize(
