@@ -8,4 +8,5 @@ if [ -z "${GATEWAY_KEYS:-}" ] && [ -z "${GATEWAY_KEYS_FILE:-}" ]; then
     export GATEWAY_KEYS_FILE="$GATEWAY_DATA/keys"
 fi
 gateway db upgrade --make-admin
-exec gunicorn --config /opt/gateway/gunicorn.conf.py
+GATEWAY_POOL=verdicts gunicorn --config /opt/gateway/gunicorn.conf.py &
+GATEWAY_POOL=app exec gunicorn --config /opt/gateway/gunicorn.conf.py

@@ -51,9 +51,9 @@ ENV PATH=/opt/gateway/bin:$PATH \
     GATEWAY_DATA=/var/lib/gateway \
     GATEWAY_FILES=/srv/files \
     GATEWAY_STORE=/var/lib/gateway-store \
-    GATEWAY_SOCKET=/run/gateway/gunicorn.sock
+    GATEWAY_RUN=/run/gateway
 WORKDIR /var/lib/gateway
 VOLUME /var/lib/gateway /var/lib/gateway-store
 HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-m", "gateway.ops.probe", "/run/gateway/gunicorn.sock"]
+    CMD ["python", "-m", "gateway.ops.probe", "/run/gateway/app.sock"]
 ENTRYPOINT ["/opt/gateway/entrypoint.sh"]

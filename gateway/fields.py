@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator
 from gateway import quantities
 from gateway.errors import KeyRingError
 from gateway.links.keyring import KeyRing
+from gateway.pools import Pool
 
 _MAXIMUM_SOCKET_PATH: Final = 107  # unix(7): sun_path without its NUL
 _MAXIMUM_YEARS: Final = 100  # HTTP dates end with the year 9999
@@ -123,14 +124,15 @@ def plain_path(path: Path) -> Path:
     return absolute
 
 
-def socket_path(path: Path) -> Path:
+def run_folder(path: Path) -> Path:
     """Return *path* made absolute; raise ValueError if no socket can be there."""
     path = plain_path(path)
-    if len(os.fsencode(path)) > _MAXIMUM_SOCKET_PATH:
-        raise ValueError(
-            f"{path} is longer than the {_MAXIMUM_SOCKET_PATH} bytes that a unix "
-            "socket's path may have"
-        )
+    for socket in (path / pool.socket for pool in Pool):
+        if len(os.fsencode(socket)) > _MAXIMUM_SOCKET_PATH:
+            raise ValueError(
+                f"{socket} is longer than the {_MAXIMUM_SOCKET_PATH} bytes that a "
+                "unix socket's path may have"
+            )
     return path
 
 
@@ -143,7 +145,7 @@ Size = Annotated[int, BeforeValidator(_size), AfterValidator(_fits_a_disk)]
 Seconds = Annotated[int, BeforeValidator(_seconds), AfterValidator(_fits_a_date)]
 """Seconds: ``3600``, ``7d``."""
 PlainPath = Annotated[Path, AfterValidator(plain_path)]
-SocketPath = Annotated[Path, AfterValidator(socket_path)]
+RunFolder = Annotated[Path, AfterValidator(run_folder)]
 PublicURL = Annotated[str, AfterValidator(_public_url)]
 Hosts = Annotated[_Words, _each(_HOST, "files.example.com")]
 Networks = Annotated[_Words, AfterValidator(_networks)]

@@ -27,11 +27,12 @@ from gateway.fields import (
     PlainPath,
     PublicURL,
     Ring,
+    RunFolder,
     Seconds,
     Size,
-    SocketPath,
-    socket_path,
+    run_folder,
 )
+from gateway.pools import Pool
 from gateway.variables import FILE_SUFFIX, variable
 
 if TYPE_CHECKING:
@@ -57,13 +58,15 @@ class Settings(BaseModel):
     files: PlainPath | None = None
     """The folder of files that signed URLs lead to."""
     data: PlainPath = Field(default=Path(_DATA), validate_default=True)
-    """The gateway's own folder: key, socket, rendered configuration."""
+    """The gateway's own folder: key, catalog, uploads."""
     store: PlainPath | None = None
     """Uploads: blobs and the spool, in one file system; default ``<data>/store``."""
     database: str = ""
     """SQLAlchemy's URL of the catalog; default SQLite in the data folder."""
-    socket: SocketPath | None = None
-    """Where gunicorn listens and nginx asks; default ``<data>/run/gunicorn.sock``."""
+    run: RunFolder | None = None
+    """The pools' sockets, and the rendered configuration; default ``<data>/run``."""
+    pool: Pool | None = None
+    """The pool that this gunicorn is; ``gateway serve`` runs both."""
     public_url: PublicURL | None = None
     """The address that people use, as in ``https://files.example.com``."""
     hosts: Hosts = ()
@@ -81,7 +84,11 @@ class Settings(BaseModel):
     verdict_cache: PlainPath | None = None
     """Where it keeps them, on tmpfs; default a folder in ``/dev/shm``."""
     workers: Number = Field(default=0, ge=0, le=256)
-    """gunicorn's worker processes; 0 is two for each core and one more."""
+    """Processes that answer verdicts; 0 is two for each core and one more."""
+    app_workers: Number = Field(default=0, ge=0, le=256)
+    """Processes for all else; 0 is one for each core, two at least."""
+    app_threads: Number = Field(default=16, ge=1, le=256)
+    """Threads of each of these."""
     grace: Seconds = Field(default=30, ge=1, le=3600)
     """Seconds that running requests get to finish when the gateway stops."""
     upload_size: Size = Field(default=10 * 2**30, ge=0)
@@ -113,9 +120,8 @@ class Settings(BaseModel):
 
     def model_post_init(self, _context: object, /) -> None:
         """Derive from the data folder what is not set."""
-        if self.socket is None:
-            path = socket_path(self.data / "run" / "gunicorn.sock")
-            object.__setattr__(self, "socket", path)
+        if self.run is None:
+            object.__setattr__(self, "run", run_folder(self.data / "run"))
         if self.store is None:
             object.__setattr__(self, "store", self.data / "store")
         if self.verdict_cache is None:
@@ -124,6 +130,10 @@ class Settings(BaseModel):
         if not self.database:
             url = f"{_SQLITE}{self.data}/catalog.sqlite3"
             object.__setattr__(self, "database", url)
+
+    def socket(self, pool: Pool) -> Path:
+        """Return where that pool listens and nginx asks it."""
+        return (self.run or self.data / "run") / pool.socket
 
     @property
     def embedded_keys(self) -> Path:
@@ -176,7 +186,7 @@ def read(
     if is_child:
         environ = {**snapshot.read(int(environ[_SNAPSHOT])), **environ}
     values: dict[str, str] = {}
-    faults: list[str] = []
+    faults = list(variables.gone(environ, only))
     for field in only:
         try:
             value = variables.value(environ, variable(field))
@@ -247,9 +257,7 @@ def _misplaced(
     """Return the faults of where things lie, but for what is faulty already."""
     own = {variable("data"): values.get("data", _DATA)}
     own |= {
-        variable(f): values[f]
-        for f in ("socket", "store", "verdict_cache")
-        if f in values
+        variable(f): values[f] for f in ("run", "store", "verdict_cache") if f in values
     }
     if values.get("database", "").startswith(_SQLITE):
         own[variable("database")] = values["database"].removeprefix(_SQLITE)

@@ -1,4 +1,4 @@
-"""``gateway serve``: nginx and gunicorn together, in the foreground."""
+"""``gateway serve``: nginx, gunicorn and housekeeping, in the foreground."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from gateway.ops.nginx import NginxConf
 from gateway.ops.prepare import make_first_admin, prepare
 from gateway.ops.supervisor import Supervisor
 from gateway.ops.verdict_cache import verdict_cache
+from gateway.pools import Pool
 from gateway.snapshot import Snapshot
 from gateway.storage.locks import try_lock
 
@@ -96,6 +97,8 @@ def _run(reading: Reading, bind: tuple[str, int], link: str | None) -> int:
     host, _ = bind
     url = current.public_url or local_url(bind)
 
+    run = current.run or current.data / "run"
+    run.mkdir(parents=True, exist_ok=True, mode=0o700)
     snapshot = Snapshot()
     snapshot.replace(reading.environment)
     now = current
@@ -108,11 +111,11 @@ def _run(reading: Reading, bind: tuple[str, int], link: str | None) -> int:
         return NginxConf(
             settings=named,
             listen=authority(bind),
-            run=current.data / "run" / "nginx",
+            run=run / "nginx",
             conf=folder,
         ).write()
 
-    conf = LiveConf(current.data / "run" / "conf", render)
+    conf = LiveConf(run / "conf", render)
 
     def reload() -> None:
         """Read the settings once, for nginx and for all children."""
@@ -130,14 +133,14 @@ def _run(reading: Reading, bind: tuple[str, int], link: str | None) -> int:
             click.echo(f"Try: curl {signer.sign(link, expires=timedelta(days=1))}")
         sys.stdout.flush()
 
-    if current.socket is None or current.verdict_cache is None:
-        raise SettingsError(["GATEWAY_SOCKET and GATEWAY_VERDICT_CACHE must be set"])
+    if current.verdict_cache is None:
+        raise SettingsError(["GATEWAY_VERDICT_CACHE must be set"])
     supervisor = Supervisor(
         conf=conf,
         reload=reload,
         environment=settings.child_environment(snapshot, PYTHONUNBUFFERED="1"),
         descriptors=(snapshot.descriptor,),
-        socket=current.socket,
+        sockets={pool: current.socket(pool) for pool in Pool},
         address=bind,
         grace=current.grace,
     )

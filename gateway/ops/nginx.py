@@ -57,7 +57,7 @@ class NginxConf:
             ),
             "GATEWAY_RUN": str(self.run),
             "GATEWAY_SERVER_NAMES": " ".join(server_names(settings)),
-            "GATEWAY_SOCKET": str(settings.socket),
+            "GATEWAY_SOCKETS": str(settings.run),
             "GATEWAY_STORE": str(settings.store),
             "GATEWAY_UPLOAD_SIZE": str(settings.upload_size),
             "GATEWAY_VERDICT_CACHE": str(settings.verdict_cache),

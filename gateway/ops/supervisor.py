@@ -1,6 +1,6 @@
-"""``gateway serve``: nginx, gunicorn and housekeeping in the foreground, as one.
+"""``gateway serve``: nginx, both pools of gunicorn, and housekeeping, as one service.
 
-One's end is the end of all; SIGTERM and SIGINT drain, SIGHUP reloads.
+If any of them ends, all are stopped; SIGTERM and SIGINT drain, SIGHUP reloads.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from gateway.errors import GatewayError, SuperviseError
 from gateway.ops.child import Child
 from gateway.ops.live_conf import directives, find_nginx
 from gateway.ops.probe import probe
+from gateway.pools import Pool
+from gateway.variables import variable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from gateway.ops.live_conf import LiveConf
@@ -40,14 +42,14 @@ class Supervisor:
 
     ``conf`` is nginx's configuration, renewed at the start.  ``reload`` renews it
     and what the children read, or raises and has changed nothing.  ``environment``
-    and ``descriptors`` are those of the Python children, ``address`` the host and
-    port that nginx takes.
+    and ``descriptors`` are those of the Python children, ``sockets`` where the pools
+    listen, ``address`` the host and port that nginx takes.
     """
 
     conf: LiveConf
     reload: Callable[[], None]
     environment: dict[str, str]
-    socket: Path
+    sockets: Mapping[Pool, Path]
     address: tuple[str, int]
     grace: int
     descriptors: tuple[int, ...] = ()
@@ -75,36 +77,41 @@ class Supervisor:
                 self._stop()
 
     def _start(self, nginx: str) -> None:
-        self.socket.unlink(missing_ok=True)
-        conf = str(asset("gunicorn.conf.py"))
-        # gunicorn first: nginx must find the socket when it answers.
-        for name, drain, command in (
-            (
-                "gunicorn",
-                signal.SIGTERM,
-                [sys.executable, "-m", "gunicorn", "--config", conf],
-            ),
-            (
+        # gunicorn first: nginx must find the sockets when it answers.
+        for pool, socket in self.sockets.items():
+            socket.unlink(missing_ok=True)
+            self._start_python(
+                f"gunicorn-{pool}",
+                *("gunicorn", "--config", str(asset("gunicorn.conf.py"))),
+                **{variable("pool"): pool},
+            )
+        self.children.append(
+            Child.spawn(
                 "nginx",
-                signal.SIGQUIT,
                 [nginx, "-e", "stderr", "-g", directives(), "-c", str(self.conf.path)],
-            ),
-            (
-                "housekeeper",
+                signal.SIGQUIT,
+                self.environment,
+            )
+        )
+        self._start_python("housekeeper", "gateway", "housekeep", "--every", _EVERY)
+
+    def _start_python(self, name: str, *module: str, **settings: str) -> None:
+        self.children.append(
+            Child.spawn(
+                name,
+                [sys.executable, "-m", *module],
                 signal.SIGTERM,
-                [sys.executable, "-m", "gateway", "housekeep", "--every", _EVERY],
-            ),
-        ):
-            inherited = () if name == "nginx" else self.descriptors
-            child = Child.spawn(name, command, drain, self.environment, inherited)
-            self.children.append(child)
+                {**self.environment, **settings},
+                self.descriptors,
+            )
+        )
 
     def _is_ready(self) -> bool:
-        """Wait until both answer; tell whether they do, or a signal came first."""
+        """Wait until all answer; tell whether they do, or a signal came first."""
         for child in self.children:
             child.listen()
         deadline = time.monotonic() + _START_SECONDS
-        while probe(str(self.socket)) is not None or not accepts(self.address):
+        while not (self._do_pools_answer() and accepts(self.address)):
             if {signal.SIGTERM, signal.SIGINT} & set(self._pending):
                 return False
             for child in self.children:
@@ -114,6 +121,12 @@ class Supervisor:
                 raise SuperviseError(f"nothing answers after {_START_SECONDS} seconds")
             time.sleep(_POLL_SECONDS)
         return True
+
+    def _do_pools_answer(self) -> bool:
+        return all(
+            probe(socket, "/healthz" if pool is Pool.VERDICTS else "/readyz") is None
+            for pool, socket in self.sockets.items()
+        )
 
     def _watch(self, wake: int) -> int:
         while True:
@@ -144,7 +157,7 @@ class Supervisor:
         _say("reloaded")
 
     def _stop(self) -> None:
-        """End housekeeping, drain nginx, which still asks gunicorn, then gunicorn."""
+        """End housekeeping, drain nginx, which still asks gunicorn, then the pools."""
         deadline = time.monotonic() + self.grace
         for child in reversed(self.children):
             if not child.is_drained(deadline):

@@ -23,15 +23,19 @@ def healthz() -> Response:
 
 
 def readyz(
-    tree: FilesTree, database: Database, store: BlobStore
+    tree: FilesTree,
+    database: Database,
+    store: BlobStore,
+    answers_verdicts: Callable[[], bool],
 ) -> Callable[[], tuple[Response, int] | Response]:
-    """Return the view that tells whether requests can be served."""
+    """Return the view that tells whether requests can be served, by both pools."""
 
     def check() -> tuple[Response, int] | Response:
         states = {
             "files": tree.is_readable(),
             "catalog": _answers(database),
             "store": store.is_writable(),
+            "verdicts": answers_verdicts(),
         }
         failing = [name for name, is_good in states.items() if not is_good]
         if failing:

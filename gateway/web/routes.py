@@ -1,34 +1,34 @@
 """The whole URL surface, on one page.
 
-| method           | URL                     | who answers       |
-| ---------------- | ----------------------- | ----------------- |
-| GET HEAD OPTIONS | ``/s/<token>/<path>``   | ``signed_urls``   |
-| GET HEAD         | ``/files/<id>/<name>``  | ``files``         |
-| GET              | ``/api/v1/files``       | ``api``           |
-| PUT              | ``/api/v1/files/<name>``| ``uploads``       |
-| GET DELETE       | ``/api/v1/files/<id>``  | ``api``           |
-| POST             | ``…/files/<id>/links``  | ``links``         |
-| GET POST         | ``/api/v1/revocations`` | ``revocations``   |
-| DELETE           | ``…/revocations/<s>``   | ``revocations``   |
-| GET HEAD         | ``/healthz``            | ``health``        |
-| GET HEAD         | ``/readyz``             | ``health``        |
-| OPTIONS POST     | ``/tus/``               | ``tus``           |
-| HEAD PATCH DELETE| ``/tus/<id>``           | ``tus``           |
-| GET              | ``/``                   | ``home``          |
-| POST             | ``/delete``             | ``home``          |
-| GET POST         | ``/upload``             | ``forms``         |
-| GET POST         | ``/login``              | ``accounts``      |
-| POST             | ``/logout``             | ``accounts``      |
-| GET POST         | ``/password``           | ``accounts``      |
-| GET POST         | ``/u/<code>``           | ``drop_page``     |
-| GET POST         | ``/drops``              | ``drop_forms``    |
-| POST             | ``/drops/revoke``       | ``drop_forms``    |
-| GET POST         | ``/api/v1/drops``       | ``drops``         |
-| DELETE           | ``/api/v1/drops/<id>``  | ``drops``         |
-| GET HEAD         | ``/static/<name>``      | nginx by itself   |
-| nginx            | ``/_admit``, ``/_cut``  | ``admission``     |
+| method           | URL                     | pool     | who answers       |
+| ---------------- | ----------------------- | -------- | ----------------- |
+| GET HEAD OPTIONS | ``/s/<token>/<path>``   | verdicts | ``signed_urls``   |
+| GET HEAD         | ``/files/<id>/<name>``  | verdicts | ``files``         |
+| GET HEAD         | ``/healthz``            | both     | ``health``        |
+| GET HEAD         | ``/readyz``             | app      | ``health``        |
+| GET              | ``/api/v1/files``       | app      | ``api``           |
+| PUT              | ``/api/v1/files/<name>``| app      | ``uploads``       |
+| GET DELETE       | ``/api/v1/files/<id>``  | app      | ``api``           |
+| POST             | ``…/files/<id>/links``  | app      | ``links``         |
+| GET POST         | ``/api/v1/revocations`` | app      | ``revocations``   |
+| DELETE           | ``…/revocations/<s>``   | app      | ``revocations``   |
+| OPTIONS POST     | ``/tus/``               | app      | ``tus``           |
+| HEAD PATCH DELETE| ``/tus/<id>``           | app      | ``tus``           |
+| GET              | ``/``                   | app      | ``home``          |
+| POST             | ``/delete``             | app      | ``home``          |
+| GET POST         | ``/upload``             | app      | ``forms``         |
+| GET POST         | ``/login``              | app      | ``accounts``      |
+| POST             | ``/logout``             | app      | ``accounts``      |
+| GET POST         | ``/password``           | app      | ``accounts``      |
+| GET POST         | ``/u/<code>``           | app      | ``drop_page``     |
+| GET POST         | ``/drops``              | app      | ``drop_forms``    |
+| POST             | ``/drops/revoke``       | app      | ``drop_forms``    |
+| GET POST         | ``/api/v1/drops``       | app      | ``drops``         |
+| DELETE           | ``/api/v1/drops/<id>``  | app      | ``drops``         |
+| nginx            | ``/_admit``, ``/_cut``  | app      | ``admission``     |
+| GET HEAD         | ``/static/<name>``      |          | nginx by itself   |
 
-Everything else is 404.
+Everything else is 404, of either pool.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gateway.pools import Pool
 from gateway.uploads import tus
 from gateway.web import drop_page, files, forms, health, refusals, signed_urls, uploads
 from gateway.web.admission import Admissions, Door
@@ -65,7 +66,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What the views are made of; ``base_url`` tells the address that people use."""
+    """What the views are made of.
+
+    ``base_url`` tells the address that people use, ``answers_verdicts`` whether the
+    verdicts' pool does.
+    """
 
     judge: SignedURLJudge
     database: Database
@@ -80,16 +85,35 @@ class Parts:
     accounts: AccountPages
     base_url: Callable[[], str]
     clock: Callable[[], float]
+    answers_verdicts: Callable[[], bool]
 
 
-def register(app: Flask, parts: Parts) -> None:
-    """Attach every URL family to *app*."""
+def register(app: Flask, parts: Parts, pool: Pool | None = None) -> None:
+    """Attach the URL families of *pool* to *app*, or all of them.
+
+    (!) What a verdict worker does not route it can't be kept busy with.
+    """
     # A redirect from // to / would hand a signed URL to whoever reads
     # Location headers; a path with an empty segment is simply not there.
     app.url_map.merge_slashes = False
     refusals.register(app)
-    api = FilesAPI(parts.database, parts.identities, parts.store)
+    app.add_url_rule("/healthz", view_func=health.healthz)
+    if pool is not Pool.APP:
+        _register_deliveries(app, parts)
+    if pool is not Pool.VERDICTS:
+        _register_api(app, parts)
+        _register_uploads(app, parts)
+        _register_pages(app, parts)
+        _register_drops(app, parts)
+        app.add_url_rule(
+            "/readyz",
+            view_func=health.readyz(
+                parts.judge.tree, parts.database, parts.store, parts.answers_verdicts
+            ),
+        )
 
+
+def _register_deliveries(app: Flask, parts: Parts) -> None:
     app.add_url_rule(
         "/s/<token>/<path:path>",
         view_func=signed_urls.view(parts.judge, parts.clock),
@@ -99,6 +123,10 @@ def register(app: Flask, parts: Parts) -> None:
         "/files/<upload_id>/<path:name>",
         view_func=files.view(parts.database, parts.identities, parts.judge.inline),
     )
+
+
+def _register_api(app: Flask, parts: Parts) -> None:
+    api = FilesAPI(parts.database, parts.identities, parts.store)
     app.add_url_rule("/api/v1/files", view_func=api.listing)
     app.add_url_rule("/api/v1/files/<upload_id>", view_func=api.one)
     app.add_url_rule(
@@ -108,6 +136,9 @@ def register(app: Flask, parts: Parts) -> None:
         "/api/v1/files/<path:name>", view_func=parts.uploads.put, methods=["PUT"]
     )
     _register_links(app, parts)
+
+
+def _register_uploads(app: Flask, parts: Parts) -> None:
     _register_tus(app, parts.tus)
     admissions = Admissions(
         {
@@ -122,13 +153,6 @@ def register(app: Flask, parts: Parts) -> None:
     app.add_url_rule("/_admit", view_func=admissions.admit)
     app.add_url_rule(
         "/_cut", view_func=admissions.cut, methods=["GET", "PUT", "POST", "PATCH"]
-    )
-    _register_pages(app, parts)
-    _register_drops(app, parts)
-    app.add_url_rule("/healthz", view_func=health.healthz)
-    app.add_url_rule(
-        "/readyz",
-        view_func=health.readyz(parts.judge.tree, parts.database, parts.store),
     )
 
 

@@ -15,6 +15,7 @@ from gateway import settings
 from gateway.errors import SuperviseError
 from gateway.ops.live_conf import check_conf, find_nginx
 from gateway.ops.nginx import NginxConf
+from gateway.pools import Pool
 from tests.live.stack import ROOT, free_port, wait_until
 
 if TYPE_CHECKING:
@@ -96,7 +97,8 @@ class Nginx:
     def fake_gunicorn(self) -> FakeGunicorn:
         run = self.home / "data" / "run"
         run.mkdir(parents=True)
-        self.gunicorn = FakeGunicorn(run / "gunicorn.sock")
+        self.gunicorn = FakeGunicorn(run / Pool.VERDICTS.socket)
+        (run / Pool.APP.socket).symlink_to(Pool.VERDICTS.socket)
         return self.gunicorn
 
     def get(self, path: str, **options: object) -> requests.Response:

@@ -25,7 +25,6 @@ EVERYTHING = {
     "GATEWAY_GRACE": "11",
     "GATEWAY_HOSTS": "c.example,*.d.example\n127.0.0.1",
     "GATEWAY_PUBLIC_URL": "https://Files.example.com:8443/",
-    "GATEWAY_SOCKET": "/run/elsewhere.sock",
     "GATEWAY_STORE": "/srv/store",
     "GATEWAY_TRUSTED_PROXIES": "10.0.0.0/8, 2001:db8::/32",
     "GATEWAY_UPLOAD_SIZE": "12",

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,11 @@ import requests
 
 from gateway.links import Key, KeyRing
 from gateway.ops.probe import probe
+from gateway.pools import Pool
 from tests.live.stack import NativeStack, free_port, is_alive, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 class Served:
@@ -186,18 +188,18 @@ def test_workers_start_although_the_files_are_away() -> None:
     stack = NativeStack()
     stack.start()
     try:
-        socket_path = str(stack.home / "data" / "run" / "gunicorn.sock")
-        wait_until(lambda: boots(stack) == 3, what="every worker has booted")
+        wait_until(lambda: boots(stack) == 3 + 2, what="every worker has booted")
         old = workers(stack)
         stack.files.rename(stack.home / "away")
         for pid in old:
             os.kill(pid, signal.SIGKILL)
+        app = stack.socket(Pool.APP)
         wait_until(
-            lambda: boots(stack) == 2 * len(old) and " 503 " in str(probe(socket_path)),
+            lambda: boots(stack) == 2 * len(old) and " 503 " in str(probe(app)),
             what="new workers say that they are not ready",
         )
         (stack.home / "away").rename(stack.files)
-        wait_until(lambda: probe(socket_path) is None, what="they are ready again")
+        wait_until(lambda: probe(app) is None, what="they are ready again")
         assert boots(stack) == 2 * len(old)
     finally:
         stack.stop()
@@ -209,8 +211,8 @@ def boots(stack: NativeStack) -> int:
 
 
 def workers(stack: NativeStack) -> set[int]:
-    """Return the ids of gunicorn's workers; its master comes first."""
-    return set(stack.processes("gunicorn")[1:])
+    """Return the ids of both pools' workers."""
+    return {pid for pool in Pool for pid in stack.pool(pool)[1:]}
 
 
 def test_every_faulty_setting_is_named_at_once(served: Served) -> None:
@@ -262,21 +264,27 @@ def test_gunicorn_does_not_start_on_a_bad_key(
     assert "Traceback" not in failed.stderr
 
 
-@pytest.mark.parametrize("victim", ["nginx", "gunicorn", "housekeeper"], ids=str)
+VICTIMS: dict[str, Callable[[NativeStack], list[int]]] = {
+    "nginx": lambda stack: stack.processes("nginx"),
+    "gunicorn-verdicts": lambda stack: stack.pool(Pool.VERDICTS),
+    "gunicorn-app": lambda stack: stack.pool(Pool.APP),
+    "housekeeper": lambda stack: stack.processes("housekeep"),
+}
+
+
+@pytest.mark.parametrize("victim", VICTIMS)
 def test_when_one_dies_the_others_are_stopped_and_the_status_says_so(
     victim: str,
 ) -> None:
     stack = NativeStack()
     stack.start()
-    everyone = {
-        name: stack.processes(name.removesuffix("er"))
-        for name in ("nginx", "gunicorn", "housekeeper")
-    }
+    everyone = {name: find(stack) for name, find in VICTIMS.items()}
     os.kill(everyone[victim][0], signal.SIGKILL)
     status = stack.process.wait(20)
     log = stack.log()
     left = [pid for pids in everyone.values() for pid in pids if is_alive(pid)]
     shutil.rmtree(stack.home)
+    assert min(map(len, everyone.values())) >= 1
     assert status == 1
     assert f"{victim} ended" in log
     assert left == []
@@ -291,6 +299,48 @@ def test_when_the_supervisor_is_killed_nothing_is_left_behind() -> None:
     stack.process.wait()
     wait_until(lambda: not any(map(is_alive, everyone)), seconds=30, what="all end")
     shutil.rmtree(stack.home)
+
+
+def test_a_reload_reaches_both_pools() -> None:
+    with NativeStack().running() as stack:
+        before = {pool: set(stack.pool(pool)[1:]) for pool in Pool}
+        stack.reload()
+        for pool in Pool:
+            wait_until(
+                lambda pool=pool: (  # type: ignore[misc]
+                    set(stack.pool(pool)[1:]).isdisjoint(before[pool])
+                ),
+                what="its old workers have ended",
+            )
+        assert all(map(len, before.values()))
+
+
+@pytest.fixture
+def stalled() -> Iterator[NativeStack]:
+    """Return a stack whose app pool answers nobody, as on a disk that hangs."""
+    with NativeStack().running() as stack:
+        stack.put("a.txt", b"delivered\n")
+        app = stack.pool(Pool.APP)
+        for pid in app:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield stack
+        finally:
+            for pid in app:
+                os.kill(pid, signal.SIGCONT)
+
+
+def test_deliveries_do_not_wait_for_the_app_pool(stalled: NativeStack) -> None:
+    """Neither new links nor refusals, nor owners' files; whether they live is told."""
+    answers = [
+        stalled.send(stalled.sign("a.txt")),
+        stalled.send(stalled.sign("a.txt", networks=["192.0.2.0/24"])),
+        stalled.send(stalled.sign("missing.txt")),
+        stalled.send(f"{stalled.url}/files/{'a' * 26}/a.txt"),
+        stalled.send(f"{stalled.url}/healthz"),
+    ]
+    assert [a.status_code for a in answers] == [200, 403, 404, 401, 200]
+    assert max(a.elapsed for a in answers) < timedelta(seconds=5)
 
 
 def test_sigterm_lets_a_download_finish() -> None:
@@ -345,9 +395,9 @@ def test_children_read_no_file_anew_before_the_next_reload(
     url = by_file.sign("a.txt")
     (by_file.home / "keys").write_text(str(KeyRing((Key.generate(),))))
     booted = boots(by_file)
-    for name in ("gunicorn", "housekeep"):
-        os.kill(by_file.processes(name)[0], signal.SIGHUP)
-    wait_until(lambda: boots(by_file) >= booted + 3, what="new workers have booted")
+    for find in (VICTIMS[name] for name in VICTIMS if name != "nginx"):
+        os.kill(find(by_file)[0], signal.SIGHUP)
+    wait_until(lambda: boots(by_file) >= booted + 5, what="new workers have booted")
     by_file.let_verdicts_end()
     assert by_file.ask(url).status_code == 200
     by_file.reload()

@@ -109,7 +109,7 @@ def test_an_unfinished_upload_goes_with_its_reservation_and_file(kept: Kept) -> 
 
 def test_an_unfinished_upload_that_is_worked_on_is_left_alone(kept: Kept) -> None:
     busy = partial(kept, expires=NOW)
-    with PartialFiles(kept.store).lock(busy.id, seconds=1):
+    with PartialFiles(kept.store).lock(busy.id):
         kept.keeper().round(now=NOW)
     assert kept.files() == {f"partials/{busy.id}"}
     kept.keeper().round(now=NOW)

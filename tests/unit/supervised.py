@@ -14,6 +14,7 @@ from unittest.mock import patch
 from gateway.errors import GatewayError, SuperviseError
 from gateway.ops.live_conf import LiveConf
 from gateway.ops.supervisor import Supervisor
+from gateway.pools import Pool
 
 
 def main(home: Path) -> int:
@@ -34,7 +35,7 @@ def main(home: Path) -> int:
         reload=conf.renew,
         # There, and for the children alone, `python -m gateway` is a fake, too.
         environment={**os.environ, "PYTHONPATH": str(home / "bin")},
-        socket=Path(orders["socket"]),
+        sockets={pool: home / pool.socket for pool in Pool},
         address=("127.0.0.1", orders["port"]),
         grace=orders["grace"],
     )

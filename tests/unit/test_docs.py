@@ -31,8 +31,8 @@ def test_every_setting_is_documented_with_its_default() -> None:
 def test_every_setting_reaches_the_containers() -> None:
     compose = (ROOT / "docker-compose.yml").read_text()
     # Fixed in the images; and what no server has a use for.
-    own = {"GATEWAY_DATA", "GATEWAY_FILES", "GATEWAY_SOCKET", "GATEWAY_STORE"}
-    own |= {"GATEWAY_TOKEN", "GATEWAY_VERDICT_CACHE"}
+    own = {"GATEWAY_DATA", "GATEWAY_FILES", "GATEWAY_RUN", "GATEWAY_POOL"}
+    own |= {"GATEWAY_STORE", "GATEWAY_TOKEN", "GATEWAY_VERDICT_CACHE"}
     passed = set(re.findall(r"^ +(GATEWAY_[A-Z_]+):", compose, re.MULTILINE))
     needed = set(settings.describe()) - own
     assert needed | {f"{name}{FILE_SUFFIX}" for name in needed} <= passed
@@ -45,6 +45,7 @@ SETTING_OF = {
     "GATEWAY_CORS": "GATEWAY_CORS_ORIGINS",
     "GATEWAY_FORM_SIZE": "GATEWAY_UPLOAD_SIZE",
     "GATEWAY_REAL_IP": "GATEWAY_TRUSTED_PROXIES",
+    "GATEWAY_SOCKETS": "GATEWAY_RUN",
     "GATEWAY_VERDICT_EPOCH": "GATEWAY_VERDICT_TTL",
 }
 

@@ -32,6 +32,8 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "polling": set(),
     # How people write sizes and durations; imports nothing.
     "quantities": set(),
+    # Which pools of workers there are; imports nothing.
+    "pools": set(),
     # Where the gateway is reached.
     "address": {"errors"},
     "links": {"errors"},
@@ -39,22 +41,24 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "catalog": _GROUND,
     "delivery": _STORES,
     "uploads": _STORES,
-    "web": _DECISIONS,
+    "web": {*_DECISIONS, "pools"},
     # Below the commands: it runs what they start.
-    "ops": {*_DECISIONS, "settings", "address", "assets"},
+    "ops": {*_DECISIONS, "address", "assets", "pools", "settings", "variables"},
     "cli": {
         *_DECISIONS,
-        *("address", "fields", "ops", "quantities", "settings", "snapshot"),
+        *("address", "fields", "ops", "pools", "quantities", "settings", "snapshot"),
         "__init__",
     },
     # Reads the environment into values: key rings, and faults.
-    "settings": {"errors", "fields", "links", "places", "snapshot", "variables"},
-    "fields": {"errors", "links", "quantities"},
+    "settings": {
+        *("errors", "fields", "links", "places", "pools", "snapshot", "variables")
+    },
+    "fields": {"errors", "links", "pools", "quantities"},
     "places": set(),
     "snapshot": set(),
     "variables": set(),
     # Wiring: the one place where all parts meet.
-    "app": {*_DECISIONS, "settings", "address", "assets", "web"},
+    "app": {*_DECISIONS, "settings", "address", "assets", "ops", "pools", "web"},
     "wsgi": {"app", "errors", "settings"},
     "__init__": set(),
     "__main__": {"cli"},
@@ -245,7 +249,7 @@ BREACHES = [
     (wrong_directions, "settings.py", "from gateway.storage.tree import FilesTree"),
     (wrong_directions, "errors.py", "from gateway.links import Key"),
     (wrong_directions, "assets.py", "from gateway import settings"),
-    (wrong_directions, "app.py", "from gateway.ops.nginx import NginxConf"),
+    (wrong_directions, "app.py", "from gateway.cli.serve import serve"),
     (wrong_directions, "wsgi.py", "from gateway.web import routes"),
     (imports_of_errors, "errors/base.py", "import re"),
     (signers_elsewhere, "delivery/verdict.py", "import itsdangerous"),

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from gateway import settings
 from gateway.errors import SettingsError
 from gateway.links import Key, KeyRing
+from gateway.pools import Pool
 from gateway.snapshot import Snapshot
 from gateway.variables import variable
 
@@ -55,7 +56,8 @@ def test_nothing_set_gives_the_defaults() -> None:
         "data": data,
         "store": data / "store",
         "database": f"sqlite:///{data}/catalog.sqlite3",
-        "socket": data / "run/gunicorn.sock",
+        "run": data / "run",
+        "pool": None,
         "public_url": None,
         "hosts": (),
         "trusted_proxies": (),
@@ -65,6 +67,8 @@ def test_nothing_set_gives_the_defaults() -> None:
         "verdict_ttl": 1,
         "verdict_cache": Path("/dev/shm") / f"accel-gateway-{digest}",  # noqa: S108
         "workers": 0,
+        "app_workers": 0,
+        "app_threads": 16,
         "grace": 30,
         "upload_size": 10 * 2**30,
         "quota": 0,
@@ -88,7 +92,8 @@ READ = {
     "data": ("/srv/gateway", Path("/srv/gateway")),
     "store": ("/srv/store", Path("/srv/store")),
     "database": ("postgresql+psycopg://db/gw", "postgresql+psycopg://db/gw"),
-    "socket": ("/run/g.sock", Path("/run/g.sock")),
+    "run": ("/run/gateway", Path("/run/gateway")),
+    "pool": ("app", Pool.APP),
     "public_url": ("https://files.example.com/", "https://files.example.com"),
     "hosts": (
         "a.example, *.b.example\n[::1] *",
@@ -104,6 +109,8 @@ READ = {
     "verdict_ttl": ("60", 60),
     "verdict_cache": ("/run/verdicts", Path("/run/verdicts")),
     "workers": ("256", 256),
+    "app_workers": ("0", 0),
+    "app_threads": ("1", 1),
     "grace": ("3600", 3600),
     "upload_size": ("1", 1),
     "quota": ("2", 2),
@@ -430,6 +437,21 @@ FAULTS = [
         id="workers-below",
     ),
     pytest.param(
+        "pool",
+        "",
+        "is not set; say which of gunicorn's two pools this one is, verdicts or app",
+        id="pool-missing",
+    ),
+    pytest.param(
+        "pool", "web", "Input should be 'verdicts' or 'app'", id="pool-unknown"
+    ),
+    pytest.param(
+        "app_threads",
+        "0",
+        "Input should be greater than or equal to 1",
+        id="threads-below",
+    ),
+    pytest.param(
         "workers",
         "257",
         "Input should be less than or equal to 256",
@@ -593,7 +615,7 @@ NGINX_SYNTAX = "\0 \t\n;{}$#'\"\\"
     "character", [pytest.param(c, id=f"{ord(c):02x}") for c in NGINX_SYNTAX]
 )
 @pytest.mark.parametrize(
-    "field", [pytest.param(f, id=f) for f in ("files", "data", "socket")]
+    "field", [pytest.param(f, id=f) for f in ("files", "data", "run")]
 )
 def test_a_path_that_nginx_would_misread_is_a_fault(field: str, character: str) -> None:
     """Paths are written into nginx's configuration, where these end a word."""
@@ -621,7 +643,7 @@ def places(tmp_path: Path) -> Path:
         pytest.param("GATEWAY_DATA", "files", id="data-itself"),
         pytest.param("GATEWAY_DATA", "beside/../files/x/y", id="data-roundabout"),
         pytest.param("GATEWAY_DATA", "link/var", id="data-through-a-link"),
-        pytest.param("GATEWAY_SOCKET", "files/g.sock", id="socket"),
+        pytest.param("GATEWAY_RUN", "files/run", id="run"),
         pytest.param("GATEWAY_HOSTS_FILE", "files/hosts", id="secret"),
     ],
 )
@@ -665,7 +687,7 @@ def test_what_is_served_does_not_lie_in_the_data_folder(places: Path) -> None:
     [
         pytest.param("GATEWAY_DATA", "beside", id="data"),
         pytest.param("GATEWAY_DATA", "files-2", id="data-called-alike"),
-        pytest.param("GATEWAY_SOCKET", "g.sock", id="socket-above"),
+        pytest.param("GATEWAY_RUN", "run", id="run"),
         pytest.param("GATEWAY_HOSTS_FILE", "beside/hosts", id="secret"),
     ],
 )
@@ -702,23 +724,42 @@ def test_a_symlink_in_a_path_is_kept(tmp_path: Path) -> None:
 
 def test_a_socket_of_107_bytes_is_the_longest() -> None:
     """The kernel's bound, of which nginx and gunicorn tell in riddles."""
-    longest = "/" + "s" * 106
-    assert setting("socket", longest) == Path(longest)
-    [fault] = faults({"GATEWAY_SOCKET": f"{longest}s"})
-    assert fault.startswith(f"GATEWAY_SOCKET: {longest}s is longer than the 107 bytes")
+    longest = "/" + "r" * (106 - len("/verdicts.sock"))
+    chosen = settings.read({"GATEWAY_RUN": longest}).settings
+    assert len(str(chosen.socket(Pool.VERDICTS))) == 107
+    [fault] = faults({"GATEWAY_RUN": f"{longest}r"})
+    assert fault.startswith(
+        f"GATEWAY_RUN: {longest}r/verdicts.sock is longer than the 107 bytes"
+    )
 
 
-def test_a_data_folder_too_deep_for_its_socket_is_a_fault_of_the_folder() -> None:
-    """Nobody set the socket, so its variable would be the wrong one to name."""
+def test_a_data_folder_too_deep_for_its_sockets_is_a_fault_of_the_folder() -> None:
+    """Nobody set the run folder, so its variable would be the wrong one to name."""
     data = "/" + "d" * 100
     [fault] = faults({"GATEWAY_DATA": data})
-    assert fault.startswith(f"GATEWAY_DATA: {data}/run/gunicorn.sock is longer than")
+    assert fault.startswith(f"GATEWAY_DATA: {data}/run/verdicts.sock is longer than")
 
 
-def test_a_socket_of_its_own_lets_the_data_folder_be_deep() -> None:
+def test_a_run_folder_of_its_own_lets_the_data_folder_be_deep() -> None:
     """The way out of the fault above."""
-    environ = {"GATEWAY_DATA": "/" + "d" * 100, "GATEWAY_SOCKET": "/run/g.sock"}
-    assert settings.read(environ).settings.socket == Path("/run/g.sock")
+    environ = {"GATEWAY_DATA": "/" + "d" * 100, "GATEWAY_RUN": "/run"}
+    assert settings.read(environ).settings.socket(Pool.APP) == Path("/run/app.sock")
+
+
+@pytest.mark.parametrize("name", ["GATEWAY_SOCKET", "GATEWAY_SOCKET_FILE"])
+def test_a_setting_that_is_no_more_is_a_fault_that_names_its_successor(
+    name: str,
+) -> None:
+    """Left in place without a word, it would leave nginx and gunicorn apart."""
+    environ = {name: "/run/g.sock"}
+    assert faults(environ) == [
+        (
+            "GATEWAY_SOCKET: is no setting any more; name the folder of both pools' "
+            "sockets in GATEWAY_RUN"
+        )
+    ]
+    assert settings.read(environ, only=("token",)).settings.token == ""
+    assert settings.read({name: ""}).settings.run
 
 
 RING_FAULTS = (
