@@ -1,4 +1,7 @@
-"""gunicorn's configuration, for `gateway serve` and for the container."""
+"""gunicorn's configuration: one file for both pools, which GATEWAY_POOL names.
+
+``gateway serve`` starts both; by hand each is a gunicorn of its own (docs/nginx.md).
+"""
 
 import os
 
@@ -7,39 +10,38 @@ import os
 import gateway.app  # noqa: F401
 from gateway.ops.boot import end_what_ran, read_settings
 from gateway.ops.gunicorn_logger import RedactingLogger
+from gateway.pools import Pool
 
 _reading = read_settings()
 _settings = _reading.settings
+_pool = Pool(_settings.pool)
 # Workers see what was read here, whatever becomes of a secret's file meanwhile.
 raw_env = [f"{name}={text}" for name, text in _reading.environment.items()]
 
 wsgi_app = "gateway.wsgi:app"
-proc_name = "gateway"
+proc_name = f"gateway-{_pool}"
 
 # Only nginx of the same user reaches the socket.
-bind = f"unix:{_settings.socket}"
+bind = f"unix:{_settings.socket(_pool)}"
 umask = 0o177
 
-workers = _settings.workers or 2 * len(os.sched_getaffinity(0)) + 1
-# Measured by bench/workers.py, 4 interleaved rounds, ratios to the first row:
-#
-#   | variant                           | ratio | least | most |
-#   | sync, HTTP                        |  1.00 |  1.00 | 1.00 |
-#   | sync, HTTP, h1c parser            |  1.04 |  0.97 | 1.11 |
-#   | sync, uwsgi                       |  1.10 |  0.97 | 1.17 |
-#   | gthread x4, HTTP                  |  1.02 |  0.98 | 1.12 |
-#   | gthread x4, HTTP, kept alive      |  0.53 |  0.46 | 1.45 |
-#   | gthread x4, HTTP, h1c, kept alive |  0.52 |  0.48 | 1.75 |
-#
-# sync over plain HTTP: the most that others win is a tenth, and a kept connection loses
-# half in most rounds.  It can be closed by a reloading worker under a
-# request; gunicorn decodes uwsgi's PATH_INFO, which nginx has decoded already, a
-# second time (100%25.txt breaks); and h1c has to be compiled.
-worker_class = "sync"
+_cores = len(os.sched_getaffinity(0))
+if _pool is Pool.VERDICTS:
+    worker_class = "gateway.ops.verdict_worker.VerdictWorker"
+    workers = _settings.workers or 2 * _cores + 1
+    timeout = 30
+else:
+    worker_class = "gthread"
+    workers = _settings.app_workers or max(2, _cores)
+    threads = _settings.app_threads
+    # (!) More, and connections wait for one worker's threads while another's are free.
+    worker_connections = threads
+    # As long as nginx waits for the end of an upload: a disk takes its time to sync.
+    timeout = 600
+# nginx keeps no connection: see the table.
+keepalive = 0
 # The heartbeat's file; on a disk a slow fsync would look like a hung worker.
 worker_tmp_dir = "/dev/shm"  # noqa: S108 -- a directory, and root's
-# As long as nginx waits for the end of an upload: a disk takes its time to sync.
-timeout = 600
 graceful_timeout = _settings.grace
 
 # As long as nginx lets a request line be, so that nginx alone refuses.
@@ -61,6 +63,10 @@ control_socket_disable = True
 
 
 def on_starting(server: object) -> None:
-    """Begin with nothing on its way; gunicorn calls this once, not at a reload."""
+    """Begin with nothing on its way; gunicorn calls this once, not at a reload.
+
+    (!) Of one pool alone: the other one may start while uploads are on their way.
+    """
     del server
-    end_what_ran(_settings.database)
+    if _pool is Pool.APP:
+        end_what_ran(_settings.database)

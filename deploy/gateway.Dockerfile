@@ -43,7 +43,7 @@ RUN apt-get update \
         /var/lib/gateway /var/lib/gateway/run /var/lib/gateway-store
 COPY --from=build /opt/gateway /opt/gateway
 
-# The same user as nginx's: the socket is for this user alone.
+# The same user as nginx's: the sockets are for this user alone.
 USER 10001:10001
 ENV PATH=/opt/gateway/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -55,7 +55,7 @@ ENV PATH=/opt/gateway/bin:$PATH \
 WORKDIR /var/lib/gateway
 VOLUME /var/lib/gateway /var/lib/gateway-store
 HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-m", "gateway.ops.probe", "/var/lib/gateway/run/gunicorn.sock"]
+    CMD ["python", "-m", "gateway.ops.probe", "/var/lib/gateway/run/app.sock"]
 ENTRYPOINT ["gateway"]
 # nginx's container has port 8080 and writes below /run/nginx.
 CMD ["serve", "--without-nginx", "--bind", ":8080", "--nginx-run", "/run/nginx"]

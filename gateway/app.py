@@ -13,6 +13,8 @@ from gateway.catalog.database import Database
 from gateway.delivery.standing import Standing
 from gateway.delivery.verdict import InlinePolicy, SignedURLJudge
 from gateway.errors import SettingsError
+from gateway.ops.probe import probe
+from gateway.pools import Pool
 from gateway.storage.blobs import BlobStore
 from gateway.storage.media_types import MediaTypes
 from gateway.storage.partials import PartialFiles
@@ -24,6 +26,7 @@ from gateway.uploads.pieces import Pieces
 from gateway.uploads.resumable import Resumables
 from gateway.web import csrf, pages, routes, sessions
 from gateway.web.accounts import AccountPages
+from gateway.web.background import Background, at_once
 from gateway.web.drop_page import DropPage
 from gateway.web.drops import Drops
 from gateway.web.forms import UploadForm
@@ -44,9 +47,10 @@ if TYPE_CHECKING:
 def create_app(
     settings: Settings,
     *,
+    pool: Pool | None = None,
     clock: Callable[[], float] = time.time,  # noqa: TID251
 ) -> Flask:
-    """Build the application; *clock* tells Unix seconds.
+    """Build the application of a pool, or the whole; *clock* tells Unix seconds.
 
     Raise SettingsError when the settings lack keys or files.
     """
@@ -59,7 +63,14 @@ def create_app(
     database = Database.open(settings.database)
     store = BlobStore(settings.store)
     admission = Admission(store, upload_limits(settings))
-    identities = Identities(database, settings.keys, clock, settings.session_life)
+    identities = Identities(
+        database,
+        settings.keys,
+        clock,
+        settings.session_life,
+        # (!) What serves verdicts must not wait for the catalog's one writer.
+        Background() if pool is Pool.VERDICTS else at_once,
+    )
     finaliser = Finaliser(database, store, admission, types, settings.retention)
     intake = Intake(database, admission, finaliser, store, clock)
     resumables = Resumables(
@@ -108,10 +119,21 @@ def create_app(
             accounts=AccountPages(database, identities, Passwords(database), clock),
             base_url=base_url,
             clock=clock,
+            answers_verdicts=_asking_verdicts(settings, pool),
         ),
+        pool,
     )
-    app.wsgi_app = Verdicts(app.wsgi_app, judge, clock)  # type: ignore[method-assign]
+    if pool is not Pool.APP:
+        app.wsgi_app = Verdicts(app.wsgi_app, judge, clock)  # type: ignore[method-assign]
     return app
+
+
+def _asking_verdicts(settings: Settings, pool: Pool | None) -> Callable[[], bool]:
+    """Return what tells whether verdicts are answered: elsewhere, or here."""
+    if pool is None:
+        return lambda: True
+    socket = settings.socket(Pool.VERDICTS)
+    return lambda: probe(socket, "/healthz") is None
 
 
 def signed_url_judge(

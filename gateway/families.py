@@ -13,6 +13,8 @@ from enum import Enum
 from functools import cache
 from typing import Final
 
+from gateway.pools import Pool
+
 #: nginx sets it in each request; a client can't.
 HEADER: Final = "X-Gateway-Family"
 #: What it says of a request that no route answers.
@@ -28,15 +30,6 @@ class Body(Enum):
     """At most 64 KB are passed on: a JSON object, or a form that a person POSTs."""
     SPOOLED = "spooled"
     """A file: Flask admits it before its first byte is read, then nginx keeps it."""
-
-
-class Pool(Enum):
-    """Which workers are asked."""
-
-    VERDICTS = "verdicts"
-    """Short questions, mostly about deliveries: none of them waits."""
-    APP = "app"
-    """Uploads, pages and the API, which wait for disks and databases."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,13 +76,12 @@ class Family:
 
 _READ: Final = "GET HEAD OPTIONS"
 
-#: Whoever asks on a socket itself, without nginx, asks for this: the probe.
 HEALTH: Final = Family(
-    "health",
-    {"/healthz": _READ, "/readyz": _READ},
-    Body.NONE,
-    Pool.VERDICTS,
-    is_for_programs=True,
+    "health", {"/healthz": _READ}, Body.NONE, Pool.VERDICTS, is_for_programs=True
+)
+#: The app pool's, which asks the other pool as well.
+READINESS: Final = Family(
+    "readiness", {"/readyz": _READ}, Body.NONE, Pool.APP, is_for_programs=True
 )
 SIGNED: Final = Family("signed", {"/s/*": _READ}, Body.NONE, Pool.VERDICTS)
 UPLOADS: Final = Family(
@@ -114,6 +106,7 @@ DROP_BODIES: Final = Family("drop-bodies", {"/u/*": "POST"}, Body.SPOOLED, Pool.
 
 FAMILIES: Final = (
     HEALTH,
+    READINESS,
     Family("metrics", {"/metrics": _READ}, Body.NONE, Pool.APP, is_for_programs=True),
     SIGNED,
     Family("files", {"/files/*": _READ}, Body.NONE, Pool.VERDICTS),

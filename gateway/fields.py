@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Final
@@ -11,10 +12,13 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator
 
+from gateway import quantities
 from gateway.errors import KeyRingError
 from gateway.links.keyring import KeyRing
+from gateway.pools import Pool
 
 _MAXIMUM_SOCKET_PATH: Final = 107  # unix(7): sun_path without its NUL
+_MAXIMUM_YEARS: Final = 100  # HTTP dates end with the year 9999
 _HOST = re.compile(r"\*|(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 _PUBLIC_URL = re.compile(
@@ -41,11 +45,43 @@ def _words(text: object) -> object:
     return re.findall(r"[^,\s]+", text) if isinstance(text, str) else text
 
 
-def _digits(text: object) -> object:
+def _is_whole(text: str) -> bool:
     # int() also takes 1_000, 5.0 and blanks, which nginx, told the same, does not.
-    if isinstance(text, str) and not re.fullmatch(r"-?[0-9]+", text):
+    return re.fullmatch(r"-?[0-9]+", text) is not None
+
+
+def _number(text: object) -> object:
+    if isinstance(text, str) and not _is_whole(text):
         raise ValueError("must be a whole number")
     return text
+
+
+def _size(text: object) -> object:
+    if not isinstance(text, str) or _is_whole(text):
+        return text
+    if not quantities.is_size(text):
+        raise ValueError("must be bytes, or a size like 500M or 10G")
+    return quantities.size(text)
+
+
+def _seconds(text: object) -> object:
+    if not isinstance(text, str) or _is_whole(text):
+        return text
+    if not quantities.is_duration(text):
+        raise ValueError("must be seconds, or a duration like 90m or 7d")
+    return quantities.duration(text) // timedelta(seconds=1)
+
+
+def _fits_a_disk(count: int) -> int:
+    if count > quantities.MAXIMUM_SIZE:
+        raise ValueError("is more than any disk holds")
+    return count
+
+
+def _fits_a_date(seconds: int) -> int:
+    if seconds > _MAXIMUM_YEARS * 366 * 86_400:
+        raise ValueError(f"is more than {_MAXIMUM_YEARS} years")
+    return seconds
 
 
 def _each(pattern: re.Pattern[str], example: str) -> AfterValidator:
@@ -88,23 +124,28 @@ def plain_path(path: Path) -> Path:
     return absolute
 
 
-def socket_path(path: Path) -> Path:
+def run_folder(path: Path) -> Path:
     """Return *path* made absolute; raise ValueError if no socket can be there."""
     path = plain_path(path)
-    if len(os.fsencode(path)) > _MAXIMUM_SOCKET_PATH:
-        raise ValueError(
-            f"{path} is longer than the {_MAXIMUM_SOCKET_PATH} bytes that a unix "
-            "socket's path may have"
-        )
+    for socket in (path / pool.socket for pool in Pool):
+        if len(os.fsencode(socket)) > _MAXIMUM_SOCKET_PATH:
+            raise ValueError(
+                f"{socket} is longer than the {_MAXIMUM_SOCKET_PATH} bytes that a "
+                "unix socket's path may have"
+            )
     return path
 
 
 _Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 Ring = Annotated[KeyRing, BeforeValidator(_ring)]
-Number = Annotated[int, BeforeValidator(_digits)]
+Number = Annotated[int, BeforeValidator(_number)]
+Size = Annotated[int, BeforeValidator(_size), AfterValidator(_fits_a_disk)]
+"""Bytes: ``1000``, ``10G``."""
+Seconds = Annotated[int, BeforeValidator(_seconds), AfterValidator(_fits_a_date)]
+"""Seconds: ``3600``, ``7d``."""
 PlainPath = Annotated[Path, AfterValidator(plain_path)]
-SocketPath = Annotated[Path, AfterValidator(socket_path)]
+RunFolder = Annotated[Path, AfterValidator(run_folder)]
 PublicURL = Annotated[str, AfterValidator(_public_url)]
 Hosts = Annotated[_Words, _each(_HOST, "files.example.com")]
 Networks = Annotated[_Words, AfterValidator(_networks)]

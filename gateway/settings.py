@@ -1,7 +1,8 @@
 """The settings: environment variables, read here and nowhere else.
 
 Every ``GATEWAY_X`` may also be given as ``GATEWAY_X_FILE``, the path of a file
-that holds the value.  ``docs/settings.md`` is this module for operators.
+that holds the value.  The children of ``gateway serve`` take what it has read.
+``docs/settings.md`` is this module for operators.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gateway import places, variables
+from gateway import places, snapshot, variables
 from gateway.errors import SettingsError
 from gateway.fields import (
     Hosts,
@@ -26,18 +27,25 @@ from gateway.fields import (
     PlainPath,
     PublicURL,
     Ring,
-    SocketPath,
-    socket_path,
+    RunFolder,
+    Seconds,
+    Size,
+    run_folder,
 )
+from gateway.pools import Pool
 from gateway.variables import FILE_SUFFIX, variable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from gateway.snapshot import Snapshot
+
 _DATA: Final = "var"
 #: tmpfs, on every Linux (shm_overview(7)).
 _MEMORY: Final = "/dev/shm"  # noqa: S108 -- what is made there is its owner's alone
 _SQLITE: Final = "sqlite:///"
+#: The descriptor of the snapshot that a child of ``gateway serve`` reads.
+_SNAPSHOT: Final = "GATEWAY_SNAPSHOT"
 
 
 class Settings(BaseModel):
@@ -50,13 +58,15 @@ class Settings(BaseModel):
     files: PlainPath | None = None
     """The folder of files that signed URLs lead to."""
     data: PlainPath = Field(default=Path(_DATA), validate_default=True)
-    """The gateway's own folder: key, socket, rendered configuration."""
+    """The gateway's own folder: key, catalog, uploads."""
     store: PlainPath | None = None
     """Uploads: blobs and the spool, in one file system; default ``<data>/store``."""
     database: str = ""
     """SQLAlchemy's URL of the catalog; default SQLite in the data folder."""
-    socket: SocketPath | None = None
-    """Where gunicorn listens and nginx asks; default ``<data>/run/gunicorn.sock``."""
+    run: RunFolder | None = None
+    """The pools' sockets, and the rendered configuration; default ``<data>/run``."""
+    pool: Pool | None = None
+    """The pool that this gunicorn is; ``gateway serve`` runs both."""
     public_url: PublicURL | None = None
     """The address that people use, as in ``https://files.example.com``."""
     hosts: Hosts = ()
@@ -67,23 +77,27 @@ class Settings(BaseModel):
     """Origins whose scripts may read deliveries."""
     inline_types: MediaTypeNames = ()
     """Media types shown in the browser although they can run script."""
-    cache_max_age: Number = Field(default=86_400, ge=0, le=31_536_000)
+    cache_max_age: Seconds = Field(default=86_400, ge=0, le=31_536_000)
     """Seconds that a client may keep a delivery, at most."""
-    verdict_ttl: Number = Field(default=1, ge=0, le=60)
+    verdict_ttl: Seconds = Field(default=1, ge=0, le=60)
     """Seconds that nginx keeps the verdict on a bearer URL, at most; 0 is none."""
     verdict_cache: PlainPath | None = None
     """Where it keeps them, on tmpfs; default a folder in ``/dev/shm``."""
     workers: Number = Field(default=0, ge=0, le=256)
-    """gunicorn's worker processes; 0 is two for each core and one more."""
-    grace: Number = Field(default=30, ge=1, le=3600)
+    """Processes that answer verdicts; 0 is two for each core and one more."""
+    app_workers: Number = Field(default=0, ge=0, le=256)
+    """Processes for all else; 0 is one for each core, two at least."""
+    app_threads: Number = Field(default=16, ge=1, le=256)
+    """Threads of each of these."""
+    grace: Seconds = Field(default=30, ge=1, le=3600)
     """Seconds that running requests get to finish when the gateway stops."""
-    upload_size: Number = Field(default=10 * 2**30, ge=0)
+    upload_size: Size = Field(default=10 * 2**30, ge=0)
     """Bytes of one upload, at most; 0 is no limit."""
-    quota: Number = Field(default=0, ge=0)
+    quota: Size = Field(default=0, ge=0)
     """Bytes of all uploads together, at most; 0 is no limit."""
-    user_quota: Number = Field(default=0, ge=0)
+    user_quota: Size = Field(default=0, ge=0)
     """Bytes of one user's uploads together, at most; 0 is no limit."""
-    free_space: Number = Field(default=2**30, ge=0)
+    free_space: Size = Field(default=2**30, ge=0)
     """Bytes that uploads leave free on the store's disk."""
     uploads_per_user: Number = Field(default=16, ge=0)
     """Uploads of one user at a time; 0 is no limit."""
@@ -91,11 +105,11 @@ class Settings(BaseModel):
     """Media types that are taken; none named are all."""
     denied_types: MediaRanges = ()
     """Media types that are not taken."""
-    tus_expiry: Number = Field(default=604_800, ge=60)
+    tus_expiry: Seconds = Field(default=604_800, ge=60)
     """Seconds that an unfinished resumable upload is kept after its last byte."""
-    retention: Number = Field(default=0, ge=0)
+    retention: Seconds = Field(default=0, ge=0)
     """Seconds that uploads are kept; 0 is until somebody deletes them."""
-    session_life: Number = Field(default=43_200, ge=60)
+    session_life: Seconds = Field(default=43_200, ge=60)
     """Seconds that a login lasts."""
     token: str = ""
     """The bearer token that ``gateway upload`` sends."""
@@ -106,9 +120,8 @@ class Settings(BaseModel):
 
     def model_post_init(self, _context: object, /) -> None:
         """Derive from the data folder what is not set."""
-        if self.socket is None:
-            path = socket_path(self.data / "run" / "gunicorn.sock")
-            object.__setattr__(self, "socket", path)
+        if self.run is None:
+            object.__setattr__(self, "run", run_folder(self.data / "run"))
         if self.store is None:
             object.__setattr__(self, "store", self.data / "store")
         if self.verdict_cache is None:
@@ -117,6 +130,10 @@ class Settings(BaseModel):
         if not self.database:
             url = f"{_SQLITE}{self.data}/catalog.sqlite3"
             object.__setattr__(self, "database", url)
+
+    def socket(self, pool: Pool) -> Path:
+        """Return where that pool listens and nginx asks it."""
+        return (self.run or self.data / "run") / pool.socket
 
     @property
     def embedded_keys(self) -> Path:
@@ -138,14 +155,12 @@ class Reading:
     """Settings, warnings about misspelt variables, and the texts they came from.
 
     ``environment`` holds all that was read, files included, as variables that
-    give the same settings again.  ``is_embedded`` tells that the keys were set
-    nowhere and come from the data folder.
+    give the same settings again.
     """
 
     settings: Settings
     warnings: tuple[str, ...]
     environment: dict[str, str] = dataclasses.field(repr=False)
-    is_embedded: bool = False
 
 
 def read(
@@ -162,10 +177,16 @@ def read(
     keys that are set nowhere come from the file that ``gateway serve`` made in
     the data folder.  Without *look* it is not looked at what lies on disk.
     Raise SettingsError with every fault at once.
+
+    A child of ``gateway serve`` reads what that has read and checked: neither files
+    nor the disk are looked at again.
     """
     environ = os.environ if environ is None else environ
+    is_child = bool(environ.get(_SNAPSHOT))
+    if is_child:
+        environ = {**snapshot.read(int(environ[_SNAPSHOT])), **environ}
     values: dict[str, str] = {}
-    faults: list[str] = []
+    faults = list(variables.gone(environ, only))
     for field in only:
         try:
             value = variables.value(environ, variable(field))
@@ -175,8 +196,7 @@ def read(
         if value is not None:
             values[field] = value
     made = Path(values.get("data", _DATA), "keys")
-    is_embedded = embedded and "keys" not in values and made.is_file()
-    if is_embedded:
+    if embedded and "keys" not in values and made.is_file():
         try:
             values["keys"] = variables.content(made)
         except ValueError as error:
@@ -186,7 +206,7 @@ def read(
         settings = Settings.model_validate(values)
     except ValidationError as error:
         faults.extend(variables.in_words(error))
-    if look:
+    if look and not is_child:
         faults.extend(_misplaced(environ, values, faults))
     if faults:
         raise SettingsError(faults)
@@ -194,11 +214,11 @@ def read(
         variable(field): values.get(field, "") for field in Settings.model_fields
     }
     read_again |= {f"{name}{FILE_SUFFIX}": "" for name in read_again}
+    read_again[_SNAPSHOT] = ""
     return Reading(
         settings,
-        tuple(variables.misspelt(environ, describe())),
+        () if is_child else tuple(variables.misspelt(environ, describe())),
         read_again,
-        is_embedded,
     )
 
 
@@ -221,9 +241,14 @@ def state_folder(environ: Mapping[str, str] | None = None) -> Path:
     return Path(home) / "accel-gateway"
 
 
-def environment(**changes: str) -> dict[str, str]:
-    """Return the process's environment with *changes*, for a child process."""
-    return {**os.environ, **changes}
+def child_environment(snapshot: Snapshot, **more: str) -> dict[str, str]:
+    """Return the environment of a child that takes the settings from *snapshot*.
+
+    It holds no setting but those among *more*, which count beside the snapshot.
+    """
+    own = {f"{name}{end}" for name in describe() for end in ("", FILE_SUFFIX)}
+    rest = {name: text for name, text in os.environ.items() if name not in own}
+    return {**rest, _SNAPSHOT: str(snapshot.descriptor), **more}
 
 
 def _misplaced(
@@ -232,9 +257,7 @@ def _misplaced(
     """Return the faults of where things lie, but for what is faulty already."""
     own = {variable("data"): values.get("data", _DATA)}
     own |= {
-        variable(f): values[f]
-        for f in ("socket", "store", "verdict_cache")
-        if f in values
+        variable(f): values[f] for f in ("run", "store", "verdict_cache") if f in values
     }
     if values.get("database", "").startswith(_SQLITE):
         own[variable("database")] = values["database"].removeprefix(_SQLITE)

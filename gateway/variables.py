@@ -20,7 +20,12 @@ _PREFIX: Final = "GATEWAY_"
 _HINTS: Final = {
     "keys": "; make a key with: gateway keys new",
     "files": "; name the folder whose files are to be served",
+    "pool": "; say which of gunicorn's two pools this one is, verdicts or app",
     "public_url": "; name the gateway's address, as in https://files.example.com",
+}
+#: Settings that are no more, each with the field that took its place, and how.
+_GONE: Final = {
+    "socket": ("run", "name the folder of both pools' sockets in GATEWAY_RUN"),
 }
 
 
@@ -72,6 +77,15 @@ def misspelt(environ: Mapping[str, str], known: Collection[str]) -> Iterator[str
             near = difflib.get_close_matches(name, names, n=1, cutoff=0.85)
             if near:
                 yield f"{name} is no setting; did you mean {near[0]}?"
+
+
+def gone(environ: Mapping[str, str], fields: Collection[str]) -> Iterator[str]:
+    """Yield a fault for each setting that is no more, if its successor is read."""
+    for field, (successor, hint) in _GONE.items():
+        name = variable(field)
+        is_set = any(environ.get(name + end) for end in ("", FILE_SUFFIX))
+        if is_set and successor in fields:
+            yield f"{name}: is no setting any more; {hint}"
 
 
 def missing(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.pool import QueuePool
 
 from gateway.catalog.reserve import CHECKPOINT_PAGES, Reserve
 from gateway.errors import CatalogBusyError, NoSpaceError
@@ -32,6 +33,8 @@ _MODE_STEP: Final = 0.02
 _CONNECT_TIMEOUT: Final = 5
 #: Milliseconds that it gets to say that it has heard something.
 _UNHEARD_TIMEOUT: Final = 10_000
+#: Connections of a process that stay open while nobody uses them.
+_KEPT_CONNECTIONS: Final = 5
 _DISK_FULL: Final = "53100"  # PostgreSQL, appendix A
 
 
@@ -53,7 +56,13 @@ class Database:
         place = make_url(url)
         is_postgresql = place.get_backend_name() == "postgresql"
         engine = create_engine(
-            _bounded(place) if is_postgresql else place, pool_pre_ping=is_postgresql
+            _bounded(place) if is_postgresql else place,
+            pool_pre_ping=is_postgresql,
+            # As many are opened as threads ask for at a time: none waits for
+            # another's, and these many stay open for the next ones.
+            poolclass=QueuePool,
+            pool_size=_KEPT_CONNECTIONS,
+            max_overflow=-1,
         )
         if is_postgresql and "lock_timeout" not in engine.url.query.get("options", ""):
             event.listen(engine, "connect", _configure_postgresql)

@@ -1,17 +1,13 @@
-"""The commands' clock; durations and moments as people write them."""
+"""The commands' clock; durations and moments on the command line."""
 
 from __future__ import annotations
 
-import re
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Final
 
 import click
 
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_DURATION: Final = re.compile(r"(?:[0-9]{1,9}[smhdw])+", re.ASCII)
-_PART: Final = re.compile(r"([0-9]+)([smhdw])", re.ASCII)
+from gateway import quantities
 
 
 def now() -> int:
@@ -33,14 +29,10 @@ class Duration(click.ParamType[timedelta]):
         """Read the text, or fail with the forms that are known."""
         if isinstance(value, timedelta):
             return value
-        if not _DURATION.fullmatch(value):
-            self.fail(f"{value!r} is no duration like 45s, 90m, 12h, 7d", param, ctx)
         try:
-            return timedelta(
-                seconds=sum(int(n) * _UNITS[unit] for n, unit in _PART.findall(value))
-            )
-        except OverflowError:
-            self.fail(f"{value!r} is longer than time goes", param, ctx)
+            return quantities.duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class Moment(click.ParamType[datetime]):
@@ -76,7 +68,7 @@ class DurationOrMoment(click.ParamType[timedelta | datetime]):
         ctx: click.Context | None,
     ) -> timedelta | datetime:
         """Read the text as a duration if it looks like one."""
-        if isinstance(value, str) and not _DURATION.fullmatch(value):
+        if isinstance(value, str) and not quantities.is_duration(value):
             if "-" not in value:
                 self.fail(
                     f"{value!r} is neither a duration like 7d nor a moment like "

@@ -25,6 +25,8 @@ from gateway.ops.nginx import NginxConf
 from gateway.ops.prepare import make_first_admin, prepare
 from gateway.ops.supervisor import Supervisor
 from gateway.ops.verdict_cache import verdict_cache
+from gateway.pools import Pool
+from gateway.snapshot import Snapshot
 from gateway.storage.locks import try_lock
 
 if TYPE_CHECKING:
@@ -68,15 +70,15 @@ class Bind(click.ParamType[Address]):
 @click.option(
     "--without-nginx",
     is_flag=True,
-    help="Render nginx's files into run/conf of the data folder, for an nginx in "
-    "another container, and do not start one.",
+    help="Render nginx's files into conf of the run folder (GATEWAY_RUN), for an nginx "
+    "in another container, and do not start one.",
 )
 @click.option(
     "--nginx-run",
     type=click.Path(file_okay=False, path_type=Path),
     callback=plain_folder,
-    help="Where nginx writes its pid and temporary files; default run/nginx in the "
-    "data folder.",
+    help="Where nginx writes its pid and temporary files; default nginx in the run "
+    "folder (GATEWAY_RUN).",
 )
 def serve(
     *,
@@ -96,7 +98,7 @@ def serve(
         if not without_nginx:
             find_nginx()
         _ensure_key()
-        reading = settings.read(required=("files", "keys"), embedded=True)
+        reading = _read()
         for warning in reading.warnings:
             click.echo(f"gateway: warning: {warning}", err=True)
         if os.geteuid() == 0:
@@ -108,15 +110,14 @@ def serve(
         database = prepare(reading.settings)
         say_first_admin(make_first_admin(database, now=moments.now()))
         database.engine.dispose()
-        run = nginx_run or data / "run" / "nginx"
-        sys.exit(_run(reading, bind, link, run, with_nginx=not without_nginx))
+        sys.exit(_run(reading, bind, link, nginx_run, with_nginx=not without_nginx))
 
 
 def _run(
     reading: Reading,
     bind: Address,
     link: str | None,
-    nginx_run: Path,
+    nginx_run: Path | None,
     *,
     with_nginx: bool,
 ) -> int:
@@ -124,17 +125,34 @@ def _run(
     host, _ = bind
     url = current.public_url or local_url(bind)
 
+    run = current.run or current.data / "run"
+    run.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = nginx_run or run / "nginx"
+    snapshot = Snapshot()
+    snapshot.replace(reading.environment)
+    now = current
+
     def render(folder: Path) -> Path:
-        now = settings.read(required=("files", "keys"), embedded=True).settings
+        named = now
         if host not in {*now.hosts, "0.0.0.0", "::", "localhost"}:  # noqa: S104
             # The address that it is bound to is a name that it answers to.
-            now = now.model_copy(update={"hosts": (*now.hosts, bracketed(host))})
+            named = now.model_copy(update={"hosts": (*now.hosts, bracketed(host))})
         return NginxConf(
-            settings=now,
+            settings=named,
             listen=authority(bind),
-            run=nginx_run,
+            run=temporary,
             conf=folder,
         ).write()
+
+    conf = LiveConf(run / "conf", render, check_conf if with_nginx else None)
+
+    def reload() -> None:
+        """Read the settings once, for nginx and for all children."""
+        nonlocal now
+        fresh = _read()
+        now = fresh.settings
+        conf.renew()
+        snapshot.replace(fresh.environment)
 
     def announce() -> None:
         record_url(current.data, url)
@@ -144,34 +162,26 @@ def _run(
             click.echo(f"Try: curl {signer.sign(link, expires=timedelta(days=1))}")
         sys.stdout.flush()
 
-    if current.socket is None or current.verdict_cache is None:
-        raise SettingsError(["GATEWAY_SOCKET and GATEWAY_VERDICT_CACHE must be set"])
+    if current.verdict_cache is None:
+        raise SettingsError(["GATEWAY_VERDICT_CACHE must be set"])
     supervisor = Supervisor(
-        conf=LiveConf(
-            current.data / "run" / "conf", render, check_conf if with_nginx else None
-        ),
-        environment=_environment(reading),
-        socket=current.socket,
+        conf=conf,
+        reload=reload,
+        environment=settings.child_environment(snapshot, PYTHONUNBUFFERED="1"),
+        descriptors=(snapshot.descriptor,),
+        sockets={pool: current.socket(pool) for pool in Pool},
         address=bind if with_nginx else None,
         grace=current.grace,
     )
     if not with_nginx:
         return supervisor.run(on_ready=announce)
-    nginx_run.mkdir(parents=True, exist_ok=True)
+    temporary.mkdir(parents=True, exist_ok=True)
     with verdict_cache(current.verdict_cache):
         return supervisor.run(on_ready=announce)
 
 
-def _environment(reading: Reading) -> dict[str, str]:
-    """Return what gunicorn reads: the same variables, and the key made here.
-
-    Files stay files, which it reads anew at each reload.
-    """
-    environment = settings.environment(PYTHONUNBUFFERED="1")
-    if reading.is_embedded:
-        keys = str(reading.settings.embedded_keys)
-        environment |= {"GATEWAY_KEYS": "", "GATEWAY_KEYS_FILE": keys}
-    return environment
+def _read() -> Reading:
+    return settings.read(required=("files", "keys"), embedded=True)
 
 
 def _ensure_key() -> None:

@@ -1,14 +1,10 @@
-"""Sizes as people write them: ``500M``, ``1G``."""
+"""Sizes on the command line."""
 
 from __future__ import annotations
 
-import re
-from typing import Final
-
 import click
 
-_UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
-_SIZE: Final = re.compile(r"([0-9]{1,15})([KMGT]?)(?:i?B)?", re.ASCII | re.IGNORECASE)
+from gateway import quantities
 
 
 class Size(click.ParamType[int]):
@@ -25,7 +21,7 @@ class Size(click.ParamType[int]):
         """Read the text, or fail with the forms that are known."""
         if isinstance(value, int):
             return value
-        match = _SIZE.fullmatch(value)
-        if match is None:
-            self.fail(f"{value!r} is no size like 500M or 1G", param, ctx)
-        return int(match[1]) * _UNITS[match[2].upper()]
+        try:
+            return quantities.size(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)

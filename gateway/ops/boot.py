@@ -1,7 +1,8 @@
 """What gunicorn's master does before there are workers.
 
 It reads the settings, once for each start and reload, and all workers get what it
-read: one that is restarted in between must not pick up half a change.
+read: one that is restarted in between must not pick up half a change.  Under
+``gateway serve`` it reads what that has read for all of its children.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def read_settings() -> settings.Reading:
     """
     global _last  # noqa: PLW0603 -- gunicorn runs its conf anew at each reload
     try:
-        _last = settings.read(required=("keys", "files"))
+        _last = settings.read(required=("keys", "files", "pool"))
     except SettingsError as error:
         for fault in error.faults:
             sys.stderr.write(f"gateway: {fault}\n")

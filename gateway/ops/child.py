@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Final, Self
 from gateway.ops.logs import passed_on
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 _POLL_SECONDS: Final = 0.05
 _NUDGE_SECONDS: Final = 1.0
@@ -46,8 +46,9 @@ class Child:
         command: list[str],
         drain: signal.Signals,
         environment: Mapping[str, str],
+        descriptors: Collection[int] = (),
     ) -> Self:
-        """Start *command* in a process group of its own.
+        """Start *command* in a process group of its own; it inherits *descriptors*.
 
         Nothing is read of what it says before ``listen``: no thread may run
         while processes are being started.
@@ -60,6 +61,7 @@ class Child:
             stderr=subprocess.PIPE,
             preexec_fn=_prepare,  # noqa: PLW1509 -- no threads run yet
             start_new_session=True,
+            pass_fds=tuple(descriptors),
         )
         return cls(name, process, drain)
 

@@ -116,7 +116,7 @@ class Housekeeper:
             if self.is_stopped():
                 return
             # One that is being worked on is left for the next round.
-            with suppress(LockedError), files.lock(partial.id, seconds=0) as file:
+            with suppress(LockedError), files.lock(partial.id) as file:
                 with self.database.write(may_use_reserve=True) as connection:
                     is_gone = upkeep.remove_if_expired(connection, partial.id, now=now)
                 if is_gone:

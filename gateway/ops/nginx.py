@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from gateway import explanations, families, policies
 from gateway.assets import asset
 from gateway.ops import logs
+from gateway.pools import Pool
 from gateway.uploads.multipart import ENVELOPE
 
 if TYPE_CHECKING:
@@ -91,8 +92,7 @@ class NginxConf:
                     for path in family.places
                 }
             ),
-            # One socket for all: gunicorn has one pool of workers.
-            "sockets": {pool.value: self.settings.socket for pool in families.Pool},
+            "sockets": {pool.value: self.settings.socket(pool) for pool in Pool},
             "log_rules": logs.RULES,
         }
 

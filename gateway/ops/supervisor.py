@@ -1,4 +1,4 @@
-"""``gateway serve``: nginx, gunicorn and housekeeping in the foreground, as one.
+"""``gateway serve``: nginx, both pools of gunicorn, and housekeeping, as one service.
 
 If any of them exits, all are stopped.  SIGTERM and SIGINT drain, SIGHUP reloads.
 """
@@ -21,9 +21,10 @@ from gateway.errors import GatewayError, SuperviseError
 from gateway.ops.child import Child
 from gateway.ops.live_conf import directives, find_nginx
 from gateway.ops.probe import probe
+from gateway.pools import Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from gateway.address import Address
@@ -39,16 +40,20 @@ _EVERY: Final = "60"
 class Supervisor:
     """Starts all, waits, and stops all within ``grace`` seconds.
 
-    ``conf`` is nginx's configuration, renewed at the start and at each reload;
-    ``environment`` is what Python runs in.  ``address`` is the host and port
-    that nginx takes, or None if nginx is not started here.
+    ``conf`` is nginx's configuration, renewed at the start.  ``reload`` renews it
+    and what the children read, or raises and has changed nothing.  ``environment``
+    and ``descriptors`` are those of the Python children, ``sockets`` where the pools
+    listen.  ``address`` is the host and port that nginx takes, or None if nginx is
+    not started here.
     """
 
     conf: LiveConf
+    reload: Callable[[], None]
     environment: dict[str, str]
-    socket: Path
+    sockets: Mapping[Pool, Path]
     address: Address | None
     grace: int
+    descriptors: tuple[int, ...] = ()
     children: list[Child] = field(default_factory=list)
     _pending: list[signal.Signals] = field(default_factory=list)
 
@@ -73,29 +78,38 @@ class Supervisor:
                 self._stop()
 
     def _start(self) -> None:
-        self.socket.unlink(missing_ok=True)
-        python, conf = sys.executable, str(asset("gunicorn.conf.py"))
-        # gunicorn first: nginx must find the socket when it answers.
-        self._spawn(
-            "gunicorn", [python, "-m", "gunicorn", "--config", conf], signal.SIGTERM
-        )
-        if self.address is not None:
-            self._spawn(
-                "nginx",
-                [
-                    *(find_nginx(), "-e", "stderr"),
-                    *("-g", directives(), "-c", str(self.conf.path)),
-                ],
-                signal.SIGQUIT,
+        # gunicorn first: nginx must find the sockets when it answers.
+        for pool, socket in self.sockets.items():
+            socket.unlink(missing_ok=True)
+            self._start_python(
+                f"gunicorn-{pool}",
+                *("gunicorn", "--config", str(asset("gunicorn.conf.py"))),
+                GATEWAY_POOL=pool,
             )
-        self._spawn(
-            "housekeeper",
-            [python, "-m", "gateway", "housekeep", "--every", _EVERY],
-            signal.SIGTERM,
-        )
+        if self.address is not None:
+            self.children.append(
+                Child.spawn(
+                    "nginx",
+                    [
+                        *(find_nginx(), "-e", "stderr"),
+                        *("-g", directives(), "-c", str(self.conf.path)),
+                    ],
+                    signal.SIGQUIT,
+                    self.environment,
+                )
+            )
+        self._start_python("housekeeper", "gateway", "housekeep", "--every", _EVERY)
 
-    def _spawn(self, name: str, command: list[str], drain: signal.Signals) -> None:
-        self.children.append(Child.spawn(name, command, drain, self.environment))
+    def _start_python(self, name: str, *module: str, **settings: str) -> None:
+        self.children.append(
+            Child.spawn(
+                name,
+                [sys.executable, "-m", *module],
+                signal.SIGTERM,
+                {**self.environment, **settings},
+                self.descriptors,
+            )
+        )
 
     def _is_ready(self) -> bool:
         """Wait until all answer; tell whether they do, or a signal came first."""
@@ -114,8 +128,12 @@ class Supervisor:
         return True
 
     def _answers(self) -> bool:
-        is_gunicorn_ready = probe(str(self.socket)) is None
-        return is_gunicorn_ready and (self.address is None or accepts(self.address))
+        """Tell whether both pools answer, and nginx accepts connections."""
+        are_pools_ready = all(
+            probe(socket, "/healthz" if pool is Pool.VERDICTS else "/readyz") is None
+            for pool, socket in self.sockets.items()
+        )
+        return are_pools_ready and (self.address is None or accepts(self.address))
 
     def _watch(self, wake: int) -> int:
         while True:
@@ -137,7 +155,7 @@ class Supervisor:
     def _reload(self) -> None:
         """Reload all; a faulty configuration is reported and changes nothing."""
         try:
-            self.conf.renew()
+            self.reload()
         except (GatewayError, OSError) as error:
             _say(f"not reloaded: {error}")
             return
@@ -146,7 +164,7 @@ class Supervisor:
         _say("reloaded")
 
     def _stop(self) -> None:
-        """End housekeeping, drain nginx, which still asks gunicorn, then gunicorn."""
+        """End housekeeping, drain nginx, which still asks gunicorn, then the pools."""
         deadline = time.monotonic() + self.grace
         for child in reversed(self.children):
             if not child.is_drained(deadline):

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gateway.errors import LockedError, NoSpaceError
-from gateway.polling import attempts
 from gateway.storage.locks import try_lock
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
     from gateway.storage.blobs import BlobStore
 
-_POLL_SECONDS: Final = 0.02
 _STEP: Final = 1 << 23  # bytes that one system call is asked to move
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 # What copy_file_range(2) says where it can't do it.
@@ -134,19 +132,28 @@ class PartialFiles:
         """Return where a partial's bytes lie."""
         return self.store.partials / partial_id
 
+    def size(self, partial_id: str) -> int:
+        """Return how many bytes are there, whoever works on them."""
+        try:
+            return self.path(partial_id).stat().st_size
+        except FileNotFoundError:
+            return 0
+
     @contextmanager
-    def lock(self, partial_id: str, *, seconds: float) -> Iterator[PartialFile]:
+    def lock(self, partial_id: str) -> Iterator[PartialFile]:
         """Hold a partial's file, made if it is missing.
 
-        Raise LockedError if somebody else holds it for *seconds* more.
+        Raise LockedError if another request holds it: nobody waits for that.
         """
         path = self.path(partial_id)
-        for _ in attempts(seconds, every=_POLL_SECONDS):
+        while True:
             with _opened(path) as descriptor:
-                if try_lock(descriptor) and _is_at(path, descriptor):
+                if not try_lock(descriptor):
+                    raise LockedError
+                # Else it was replaced between the two, and the name leads to another.
+                if _is_at(path, descriptor):
                     yield PartialFile(path, self.store, descriptor)
                     return
-        raise LockedError
 
 
 @contextmanager

@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from gateway.uploads.sender import Sender
     from gateway.uploads.tus import Creation
 
-#: Seconds that a request waits for another one that works on the same upload.
-PATIENCE: Final = 5.0
 # What no later try can mend: such an upload is given up with all of its bytes.
 _HOPELESS: Final = (TypeRefusedError, TooLargeError, DropOverError)
 
@@ -154,7 +152,7 @@ class Resumables:
         Raise LockedError, NoSpaceError, and what ``find`` raises.
         """
         self.find(sender, partial_id, now=now)
-        with self.files.lock(partial_id, seconds=PATIENCE) as file:
+        with self.files.lock(partial_id) as file:
             try:
                 partial = self.find(sender, partial_id, now=now)
             except RefusedError:
@@ -170,11 +168,17 @@ class Resumables:
         """Return how far an upload is; one that is whole is finished first.
 
         So an upload whose last request died between its last byte and its
-        answer is not lost.
+        answer is not lost.  Another request may be at work on the upload: until
+        its bytes are on the disk they don't count.
+        (!) No lock is taken for that: the request that brings the bytes would be
+            refused.  Raise LockedError if the upload is just being finished.
         """
         partial = self.find(sender, partial_id, now=now)
         if partial.upload_id is not None:
             return _finished(partial)
+        is_whole = partial.concat != PARTIAL and partial.synced == partial.size
+        if not is_whole and self.files.size(partial_id) >= partial.synced:
+            return Progress(partial, partial.synced)
         with self.held(sender, partial_id, now=now) as (partial, file):
             return self.settle(sender, partial, file, now=now)
 

@@ -29,12 +29,16 @@ def named() -> Family | None:
     """Return the family of the current request, or None if no route is to answer it.
 
     A question for a verdict is about a signed URL, and names no family: each header
-    makes it slower.  A request without a family came on the socket itself.
+    makes it slower.  A request without a family came on the socket itself: the probe
+    asks for health and readiness alone.
     """
     if QUESTION in request.environ:
         return families.SIGNED
     name = request.headers.get(families.HEADER)
-    return families.HEALTH if name is None else families.BY_NAME.get(name)
+    if name is not None:
+        return families.BY_NAME.get(name)
+    asked = families.asked(request.method, request.path)
+    return asked if asked in {families.HEALTH, families.READINESS} else None
 
 
 def check() -> None:

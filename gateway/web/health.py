@@ -10,13 +10,15 @@ from gateway.catalog.revision import is_current
 from gateway.errors import CatalogBusyError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway.catalog.database import Database
     from gateway.storage.blobs import BlobStore
     from gateway.storage.tree import FilesTree
 
 
-def blueprint(tree: FilesTree, database: Database, store: BlobStore) -> Blueprint:
-    """Return the routes; the arguments are what has to be there to serve requests."""
+def liveness() -> Blueprint:
+    """Return the route of ``/healthz``."""
     routes = Blueprint("health", __name__)
 
     @routes.get("/healthz")
@@ -24,13 +26,26 @@ def blueprint(tree: FilesTree, database: Database, store: BlobStore) -> Blueprin
         """Answer as long as the process runs; no I/O."""
         return _answer({"status": "ok"})
 
+    return routes
+
+
+def readiness(
+    tree: FilesTree,
+    database: Database,
+    store: BlobStore,
+    answers_verdicts: Callable[[], bool],
+) -> Blueprint:
+    """Return the route of ``/readyz``; the arguments are what has to be there."""
+    routes = Blueprint("readiness", __name__)
+
     @routes.get("/readyz")
     def readyz() -> tuple[Response, int] | Response:
-        """Tell whether requests can be served."""
+        """Tell whether requests can be served, by both pools."""
         states = {
             "files": tree.is_readable(),
             "catalog": _answers(database),
             "store": store.is_writable(),
+            "verdicts": answers_verdicts(),
         }
         failing = [name for name, is_good in states.items() if not is_good]
         if failing:

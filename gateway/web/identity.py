@@ -21,6 +21,7 @@ from gateway.errors import (
 from gateway.links import codes
 from gateway.links.keyring import Purpose
 from gateway.web import csrf
+from gateway.web.background import at_once
 from gateway.web.sessions import SessionClaim
 from gateway.web.spooled import ORIGINAL_METHOD_HEADER
 
@@ -62,12 +63,16 @@ class Identity:
 
 @dataclass(frozen=True)
 class Identities:
-    """Finds out who asks; a session lasts *session_life* seconds."""
+    """Finds out who asks; a session lasts *session_life* seconds.
+
+    *note* does what need not be done before the answer.
+    """
 
     database: Database
     ring: KeyRing
     clock: Callable[[], float]
     session_life: int
+    note: Callable[[Callable[[], None]], None] = at_once
 
     def current(self) -> Identity:
         """Return who sends the current request; raise NotAuthenticatedError.
@@ -136,8 +141,10 @@ class Identities:
             user, token = tokens.authenticate(connection, text, now=now)
         if tokens.is_use_worth_noting(token, now=now):
             # Reading must go on when the catalog can't be written.
-            self.database.attempt(
-                lambda connection: tokens.note_use(connection, token, now=now)
+            self.note(
+                lambda: self.database.attempt(
+                    lambda connection: tokens.note_use(connection, token, now=now)
+                )
             )
         return Identity(user, token.scopes)
 

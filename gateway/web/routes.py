@@ -1,34 +1,34 @@
 """The whole URL surface, on one page; nginx's part is ``gateway/families.py``.
 
-| method           | URL                     | who answers       |
-| ---------------- | ----------------------- | ----------------- |
-| GET HEAD OPTIONS | ``/s/<token>/<path>``   | ``signed_urls``   |
-| GET HEAD         | ``/files/<id>/<name>``  | ``files``         |
-| GET              | ``/api/v1/files``       | ``api``           |
-| PUT              | ``/api/v1/files/<name>``| ``uploads``       |
-| GET DELETE       | ``/api/v1/files/<id>``  | ``api``           |
-| POST             | ``…/files/<id>/links``  | ``links``         |
-| GET POST         | ``/api/v1/revocations`` | ``revocations``   |
-| DELETE           | ``…/revocations/<s>``   | ``revocations``   |
-| GET HEAD         | ``/healthz``            | ``health``        |
-| GET HEAD         | ``/readyz``             | ``health``        |
-| OPTIONS POST     | ``/tus/``               | ``tus``           |
-| HEAD PATCH DELETE| ``/tus/<id>``           | ``tus``           |
-| GET              | ``/``                   | ``home``          |
-| POST             | ``/delete``             | ``home``          |
-| GET POST         | ``/upload``             | ``forms``         |
-| GET POST         | ``/login``              | ``accounts``      |
-| POST             | ``/logout``             | ``accounts``      |
-| GET POST         | ``/password``           | ``accounts``      |
-| GET POST         | ``/u/<code>``           | ``drop_page``     |
-| GET POST         | ``/drops``              | ``drop_forms``    |
-| POST             | ``/drops/revoke``       | ``drop_forms``    |
-| GET POST         | ``/api/v1/drops``       | ``drops``         |
-| DELETE           | ``/api/v1/drops/<id>``  | ``drops``         |
-| GET HEAD         | ``/static/<name>``      | nginx by itself   |
-| nginx            | ``/_admit``, ``/_cut``  | ``admission``     |
+| method           | URL                     | pool     | who answers       |
+| ---------------- | ----------------------- | -------- | ----------------- |
+| GET HEAD OPTIONS | ``/s/<token>/<path>``   | verdicts | ``signed_urls``   |
+| GET HEAD         | ``/files/<id>/<name>``  | verdicts | ``files``         |
+| GET HEAD         | ``/healthz``            | verdicts | ``health``        |
+| GET HEAD         | ``/readyz``             | app      | ``health``        |
+| GET              | ``/api/v1/files``       | app      | ``api``           |
+| PUT              | ``/api/v1/files/<name>``| app      | ``uploads``       |
+| GET DELETE       | ``/api/v1/files/<id>``  | app      | ``api``           |
+| POST             | ``…/files/<id>/links``  | app      | ``links``         |
+| GET POST         | ``/api/v1/revocations`` | app      | ``revocations``   |
+| DELETE           | ``…/revocations/<s>``   | app      | ``revocations``   |
+| OPTIONS POST     | ``/tus/``               | app      | ``tus``           |
+| HEAD PATCH DELETE| ``/tus/<id>``           | app      | ``tus``           |
+| GET              | ``/``                   | app      | ``home``          |
+| POST             | ``/delete``             | app      | ``home``          |
+| GET POST         | ``/upload``             | app      | ``forms``         |
+| GET POST         | ``/login``              | app      | ``accounts``      |
+| POST             | ``/logout``             | app      | ``accounts``      |
+| GET POST         | ``/password``           | app      | ``accounts``      |
+| GET POST         | ``/u/<code>``           | app      | ``drop_page``     |
+| GET POST         | ``/drops``              | app      | ``drop_forms``    |
+| POST             | ``/drops/revoke``       | app      | ``drop_forms``    |
+| GET POST         | ``/api/v1/drops``       | app      | ``drops``         |
+| DELETE           | ``/api/v1/drops/<id>``  | app      | ``drops``         |
+| nginx            | ``/_admit``, ``/_cut``  | app      | ``admission``     |
+| GET HEAD         | ``/static/<name>``      |          | nginx by itself   |
 
-Everything else is 404.
+Everything else is 404, of either pool.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway import families
+from gateway.pools import Pool
 from gateway.web import family, files, health, refusals, signed_urls
 from gateway.web.admission import Admissions
 from gateway.web.api import FilesAPI
@@ -46,9 +47,9 @@ from gateway.web.links import UploadLinks
 from gateway.web.revocations import RevocationsAPI
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from flask import Flask
+    from flask import Blueprint, Flask
 
     from gateway.catalog.database import Database
     from gateway.delivery.verdict import SignedURLJudge
@@ -65,7 +66,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What the views are made of; ``base_url`` tells the address that people use."""
+    """What the views are made of.
+
+    ``base_url`` tells the address that people use, ``answers_verdicts`` whether the
+    verdicts' pool does.
+    """
 
     judge: SignedURLJudge
     database: Database
@@ -80,42 +85,55 @@ class Parts:
     accounts: AccountPages
     base_url: Callable[[], str]
     clock: Callable[[], float]
+    answers_verdicts: Callable[[], bool]
 
 
-def register(app: Flask, parts: Parts) -> None:
-    """Attach every route to *app*."""
+def register(app: Flask, parts: Parts, pool: Pool | None = None) -> None:
+    """Attach the routes of *pool* to *app*, or all of them.
+
+    (!) What a verdict worker does not route it can't be kept busy with.
+    """
     # A redirect from // to / would hand a signed URL to whoever reads
     # Location headers; a path with an empty segment is simply not there.
     app.url_map.merge_slashes = False
     refusals.register(app)
     family.register(app)
+    blueprints = {Pool.VERDICTS: _verdicts, Pool.APP: _app}
+    for each in Pool if pool is None else (pool,):
+        for routes in blueprints[each](parts):
+            app.register_blueprint(routes)
+
+
+def _verdicts(parts: Parts) -> Iterator[Blueprint]:
+    """Yield what the verdicts' pool routes: families of that pool alone."""
+    yield health.liveness()
+    yield signed_urls.blueprint(parts.judge, parts.clock)
+    yield files.blueprint(parts.database, parts.identities, parts.judge.inline)
+
+
+def _app(parts: Parts) -> Iterator[Blueprint]:
+    """Yield what the app pool routes: families of that pool alone."""
     database, identities, clock = parts.database, parts.identities, parts.clock
     judge = parts.judge
-    admissions = Admissions(
+    yield health.readiness(judge.tree, database, parts.store, parts.answers_verdicts)
+    yield FilesAPI(database, identities, parts.store).blueprint()
+    yield UploadLinks(
+        database, identities, judge.ring, parts.base_url, clock
+    ).blueprint()
+    yield RevocationsAPI(database, identities, judge.ring, clock).blueprint()
+    yield DropsAPI(parts.drops).blueprint()
+    yield parts.uploads.blueprint()
+    yield parts.tus.blueprint()
+    yield parts.home.blueprint()
+    yield parts.form.blueprint()
+    yield parts.accounts.blueprint()
+    yield parts.drop_page.blueprint()
+    yield DropForms(parts.drops).blueprint()
+    yield Admissions(
         {
             families.UPLOADS: parts.uploads,
             families.TUS_BODIES: parts.tus,
             families.FORM_BODIES: parts.form,
             families.DROP_BODIES: parts.drop_page,
         }
-    )
-    for routes in (
-        health.blueprint(judge.tree, database, parts.store),
-        signed_urls.blueprint(judge, clock),
-        files.blueprint(database, identities, judge.inline),
-        FilesAPI(database, identities, parts.store).blueprint(),
-        UploadLinks(
-            database, identities, judge.ring, parts.base_url, clock
-        ).blueprint(),
-        RevocationsAPI(database, identities, judge.ring, clock).blueprint(),
-        DropsAPI(parts.drops).blueprint(),
-        parts.uploads.blueprint(),
-        parts.tus.blueprint(),
-        parts.home.blueprint(),
-        parts.form.blueprint(),
-        parts.accounts.blueprint(),
-        parts.drop_page.blueprint(),
-        DropForms(parts.drops).blueprint(),
-        admissions.blueprint(),
-    ):
-        app.register_blueprint(routes)
+    ).blueprint()

@@ -28,7 +28,6 @@ from gateway.uploads.sender import Sender
 from gateway.uploads.tus import PREFIX, Creation, Piece
 from gateway.web.refusals import REQUEST_ID_HEADER
 from gateway.web.spooled import SPOOL_HEADER, announced_length, spooled_body
-from gateway.web.turns import wait_for_turn
 from gateway.web.untyped import Untyped
 
 if TYPE_CHECKING:
@@ -139,7 +138,6 @@ class TusUploads:
         """Say how far an upload is."""
         tus.check_version(request.headers.get)
         sender = self._sender()
-        wait_for_turn(self.resumables, sender, partial_id, now=self._now())
         progress = self.resumables.look(sender, partial_id, now=self._now())
         response = self._answer(200, sender, progress)
         response.headers.update(_told(progress.partial))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import socket
 import sqlite3
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import QueuePool, event, text
 
 from gateway.catalog import users
 from gateway.catalog.database import Database
@@ -70,6 +71,22 @@ def test_a_writer_that_waits_too_long_is_told_that_the_catalog_is_busy(
         with pytest.raises(CatalogBusyError), other.write() as second:
             users.set_disabled(second, ann, is_disabled=True)
     other.engine.dispose()
+
+
+def test_no_thread_waits_for_another_s_connection(database: Database) -> None:
+    """A pool that is too small would let requests wait, and fail after 30 seconds."""
+    everyone = threading.Barrier(40, timeout=20)
+
+    def hold(_: int) -> None:
+        with database.read() as connection:
+            connection.execute(text("SELECT 1"))
+            everyone.wait()
+
+    with ThreadPoolExecutor(everyone.parties) as pool:
+        list(pool.map(hold, range(everyone.parties)))
+    kept = database.engine.pool
+    assert isinstance(kept, QueuePool)
+    assert kept.checkedin() <= 5
 
 
 def test_the_first_one_to_open_a_new_file_is_waited_for(tmp_path: Path) -> None:

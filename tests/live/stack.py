@@ -30,6 +30,8 @@ from tests.live.shell import Shell
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from gateway.pools import Pool
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 ORIGIN: Final = "https://www.example.com"
 #: The stack believes the test's X-Forwarded-For, so that a test can be many clients.
@@ -126,6 +128,7 @@ class Stack(ABC):
             "GATEWAY_PUBLIC_URL": self.url,
             "GATEWAY_TRUSTED_PROXIES": TRUSTED,
             "GATEWAY_WORKERS": "3",
+            "GATEWAY_APP_WORKERS": "2",
             **settings,
         }
 
@@ -390,6 +393,15 @@ class NativeStack(Stack):
     def processes(self, name: str) -> list[int]:
         return [pid for pid in _descendants(self.process.pid) if name in _command(pid)]
 
+    def pool(self, pool: Pool) -> list[int]:
+        """Return the ids of a pool's processes: gunicorn's master, then its workers."""
+        named = f"\0GATEWAY_POOL={pool}\0"
+        return [p for p in self.processes("gunicorn") if named in _environment(p)]
+
+    def socket(self, pool: Pool) -> Path:
+        """Return where a pool listens."""
+        return self.home / "data" / "run" / pool.socket
+
 
 #: compose's services, which are named as their images.
 SERVICES: Final = ("gateway", "nginx")
@@ -531,6 +543,10 @@ def is_alive(pid: int) -> bool:
 
 def _command(pid: int) -> str:
     return _read(f"/proc/{pid}/cmdline")
+
+
+def _environment(pid: int) -> str:
+    return f"\0{_read(f'/proc/{pid}/environ')}"
 
 
 def _read(path: str) -> str:

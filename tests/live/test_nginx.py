@@ -17,6 +17,7 @@ from gateway.delivery import accel
 from gateway.errors import SuperviseError
 from gateway.ops.live_conf import check_conf, find_nginx
 from gateway.ops.nginx import NginxConf
+from gateway.pools import Pool
 from tests.live.ports import free_port
 from tests.live.stack import ROOT, wait_until
 
@@ -100,7 +101,8 @@ class Nginx:
     def fake_gunicorn(self) -> FakeGunicorn:
         run = self.home / "data" / "run"
         run.mkdir(parents=True)
-        self.gunicorn = FakeGunicorn(run / "gunicorn.sock")
+        self.gunicorn = FakeGunicorn(run / Pool.VERDICTS.socket)
+        (run / Pool.APP.socket).symlink_to(Pool.VERDICTS.socket)
         return self.gunicorn
 
     def get(self, path: str, **options: object) -> requests.Response:

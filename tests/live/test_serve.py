@@ -12,6 +12,7 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,11 +21,12 @@ import requests
 
 from gateway.links import Key, KeyRing
 from gateway.ops.probe import probe
+from gateway.pools import Pool
 from tests.live.ports import free_port
 from tests.live.stack import NativeStack, is_alive, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 #: One worker runs all of them: they share a gateway that is started once.
 pytestmark = pytest.mark.xdist_group("serve")
@@ -201,18 +203,18 @@ def test_workers_start_although_the_files_are_away() -> None:
     stack = NativeStack()
     stack.start()
     try:
-        socket_path = str(stack.home / "data" / "run" / "gunicorn.sock")
-        wait_until(lambda: boots(stack) == 3, what="every worker has booted")
+        wait_until(lambda: boots(stack) == 3 + 2, what="every worker has booted")
         old = workers(stack)
         stack.files.rename(stack.home / "away")
         for pid in old:
             os.kill(pid, signal.SIGKILL)
+        app = stack.socket(Pool.APP)
         wait_until(
-            lambda: boots(stack) == 2 * len(old) and " 503 " in str(probe(socket_path)),
+            lambda: boots(stack) == 2 * len(old) and " 503 " in str(probe(app)),
             what="new workers say that they are not ready",
         )
         (stack.home / "away").rename(stack.files)
-        wait_until(lambda: probe(socket_path) is None, what="they are ready again")
+        wait_until(lambda: probe(app) is None, what="they are ready again")
         assert boots(stack) == 2 * len(old)
     finally:
         stack.stop()
@@ -224,8 +226,8 @@ def boots(stack: NativeStack) -> int:
 
 
 def workers(stack: NativeStack) -> set[int]:
-    """Return the ids of gunicorn's workers; its master comes first."""
-    return set(stack.processes("gunicorn")[1:])
+    """Return the ids of both pools' workers."""
+    return {pid for pool in Pool for pid in stack.pool(pool)[1:]}
 
 
 def test_every_faulty_setting_is_named_at_once(served: Served) -> None:
@@ -266,12 +268,19 @@ def test_gunicorn_does_not_start_on_a_bad_key(served: Served) -> None:
     assert "Traceback" not in failed.stderr
 
 
+VICTIMS: dict[str, Callable[[NativeStack], list[int]]] = {
+    "nginx": lambda stack: stack.processes("nginx"),
+    "gunicorn-verdicts": lambda stack: stack.pool(Pool.VERDICTS),
+    "gunicorn-app": lambda stack: stack.pool(Pool.APP),
+    "housekeeper": lambda stack: stack.processes("housekeep"),
+}
+
+
 @pytest.mark.parametrize(
     "victim",
     [
-        "nginx",
-        pytest.param("gunicorn", marks=pytest.mark.extra),
-        pytest.param("housekeeper", marks=pytest.mark.extra),
+        pytest.param(name, marks=() if name == "nginx" else pytest.mark.extra)
+        for name in VICTIMS
     ],
 )
 def test_when_one_dies_the_others_are_stopped_and_the_status_says_so(
@@ -279,15 +288,13 @@ def test_when_one_dies_the_others_are_stopped_and_the_status_says_so(
 ) -> None:
     stack = NativeStack()
     stack.start()
-    everyone = {
-        name: stack.processes(name.removesuffix("er"))
-        for name in ("nginx", "gunicorn", "housekeeper")
-    }
+    everyone = {name: find(stack) for name, find in VICTIMS.items()}
     os.kill(everyone[victim][0], signal.SIGKILL)
     status = stack.process.wait(20)
     log = stack.log()
     left = [pid for pids in everyone.values() for pid in pids if is_alive(pid)]
     shutil.rmtree(stack.home)
+    assert min(map(len, everyone.values())) >= 1
     assert status == 1
     assert f"{victim} ended" in log
     assert left == []
@@ -304,6 +311,48 @@ def test_when_the_supervisor_is_killed_nothing_is_left_behind() -> None:
     shutil.rmtree(stack.home)
 
 
+def test_a_reload_reaches_both_pools() -> None:
+    with NativeStack().running() as stack:
+        before = {pool: set(stack.pool(pool)[1:]) for pool in Pool}
+        stack.reload()
+        for pool in Pool:
+            wait_until(
+                lambda pool=pool: (  # type: ignore[misc]
+                    set(stack.pool(pool)[1:]).isdisjoint(before[pool])
+                ),
+                what="its old workers have ended",
+            )
+        assert all(map(len, before.values()))
+
+
+@pytest.fixture
+def stalled() -> Iterator[NativeStack]:
+    """Return a stack whose app pool answers nobody, as on a disk that hangs."""
+    with NativeStack().running() as stack:
+        stack.put("a.txt", b"delivered\n")
+        app = stack.pool(Pool.APP)
+        for pid in app:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield stack
+        finally:
+            for pid in app:
+                os.kill(pid, signal.SIGCONT)
+
+
+def test_deliveries_do_not_wait_for_the_app_pool(stalled: NativeStack) -> None:
+    """Neither new links nor refusals, nor owners' files; whether they live is told."""
+    answers = [
+        stalled.send(stalled.sign("a.txt")),
+        stalled.send(stalled.sign("a.txt", networks=["192.0.2.0/24"])),
+        stalled.send(stalled.sign("missing.txt")),
+        stalled.send(f"{stalled.url}/files/{'a' * 26}/a.txt"),
+        stalled.send(f"{stalled.url}/healthz"),
+    ]
+    assert [a.status_code for a in answers] == [200, 403, 404, 401, 200]
+    assert max(a.elapsed for a in answers) < timedelta(seconds=5)
+
+
 def test_sigterm_lets_a_download_finish() -> None:
     stack = NativeStack()
     stack.start()
@@ -317,6 +366,27 @@ def test_sigterm_lets_a_download_finish() -> None:
         assert len(begun) + rest.result(10) == 300_000
 
 
+@pytest.fixture
+def starter() -> tuple[str, ...]:
+    """Return the command that starts ``gateway serve``: none."""
+    return ()
+
+
+@pytest.fixture
+def by_file(starter: tuple[str, ...]) -> Iterator[NativeStack]:
+    """Return a running stack whose keys lie in the file ``keys`` of its home."""
+    stack = NativeStack()
+    stack.starter = starter
+    (stack.home / "keys").write_text(str(stack.keys))
+    del stack.settings["GATEWAY_KEYS"]
+    stack.settings["GATEWAY_KEYS_FILE"] = str(stack.home / "keys")
+    stack.start()
+    try:
+        yield stack
+    finally:
+        stack.stop()
+
+
 @pytest.mark.parametrize(
     "starter",
     [
@@ -328,33 +398,43 @@ def test_sigterm_lets_a_download_finish() -> None:
         ),
     ],
 )
-def test_a_faulty_setting_at_a_reload_changes_nothing(starter: tuple[str, ...]) -> None:
-    other = KeyRing((Key.generate(),))
-    stack = NativeStack()
-    stack.starter = starter
-    keys = stack.home / "keys"
-    keys.write_text(str(stack.keys))
-    del stack.settings["GATEWAY_KEYS"]
-    stack.settings["GATEWAY_KEYS_FILE"] = str(keys)
-    stack.start()
-    try:
-        stack.put("a.txt")
-        url = stack.sign("a.txt")
-        keys.write_text("a:short")
-        stack.reload()
-        wait_until(lambda: stack.log_has("not reloaded"), what="it says so")
-        kept = stack.ask(url).status_code
-        old = set(stack.processes("nginx"))
-        keys.write_text(str(other))
-        stack.reload()
-        wait_until(
-            lambda: stack.send(url).status_code == 404, what="the old key is retired"
-        )
-        wait_until(
-            lambda: set(stack.processes("nginx")) - old, what="nginx has new workers"
-        )
-        stack.process.send_signal(signal.SIGINT)
-        assert stack.process.wait(20) == 0
-    finally:
-        stack.stop()
-    assert kept == 200
+def test_a_faulty_setting_at_a_reload_is_said_once_and_changes_nothing(
+    by_file: NativeStack,
+) -> None:
+    by_file.put("a.txt")
+    url = by_file.sign("a.txt")
+    (by_file.home / "keys").write_text("a:short")
+    by_file.reload()
+    wait_until(lambda: by_file.log_has("not reloaded"), what="it says so")
+    assert by_file.ask(url).status_code == 200
+    old = set(by_file.processes("nginx"))
+    (by_file.home / "keys").write_text(str(KeyRing((Key.generate(),))))
+    by_file.reload()
+    wait_until(
+        lambda: by_file.send(url).status_code == 404, what="the old key is retired"
+    )
+    wait_until(
+        lambda: set(by_file.processes("nginx")) - old, what="nginx has new workers"
+    )
+    assert by_file.log().count("GATEWAY_KEYS") == 1
+    by_file.process.send_signal(signal.SIGINT)
+    assert by_file.process.wait(20) == 0
+
+
+def test_children_read_no_file_anew_before_the_next_reload(
+    by_file: NativeStack,
+) -> None:
+    """A key file that was replaced counts for all of them at once, or for none."""
+    by_file.put("a.txt")
+    url = by_file.sign("a.txt")
+    (by_file.home / "keys").write_text(str(KeyRing((Key.generate(),))))
+    booted = boots(by_file)
+    for find in (VICTIMS[name] for name in VICTIMS if name != "nginx"):
+        os.kill(find(by_file)[0], signal.SIGHUP)
+    wait_until(lambda: boots(by_file) >= booted + 5, what="new workers have booted")
+    by_file.let_verdicts_end()
+    assert by_file.ask(url).status_code == 200
+    by_file.reload()
+    wait_until(
+        lambda: by_file.send(url).status_code == 404, what="the old key is retired"
+    )

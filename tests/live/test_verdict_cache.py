@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from gateway.pools import Pool
 from tests.live.stack import NativeStack, Stack, fresh_client, wait_until
 
 if TYPE_CHECKING:
@@ -260,10 +261,10 @@ def test_without_gunicorn_a_kept_verdict_delivers_and_others_say_try_again() -> 
         stack.put("a.txt", b"kept\n")
         hot, cold = stack.sign("a.txt"), stack.sign("a.txt", name="b.txt")
         before = {stack.send(hot).status_code for _ in range(3)}
-        socket = stack.home / "data" / "run" / "gunicorn.sock"
-        socket.rename(f"{socket}.away")
+        socket = stack.socket(Pool.VERDICTS)
+        away = socket.rename(f"{socket}.away")
         delivered, refused = stack.send(hot), stack.send(cold)
-        socket.with_name("gunicorn.sock.away").rename(socket)
+        away.rename(socket)
     finally:
         stack.stop()
     assert before == {200}

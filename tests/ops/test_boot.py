@@ -1,8 +1,12 @@
-"""What gunicorn's master does first: settings, and what a kill has left."""
+"""What gunicorn's conf makes of the settings, and what a kill has left."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,13 +16,14 @@ from gateway.catalog.partials import Partial
 from gateway.links import Key
 from gateway.ops import boot
 from gateway.ops.boot import end_what_ran
+from gateway.pools import Pool
 from gateway.storage.blobs import new_id
 from tests.catalog.conftest import ON_SQLITE
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from gateway.catalog.users import User
+
+CONF = Path(__file__).resolve().parents[2] / "gunicorn.conf.py"
 
 
 @pytest.fixture
@@ -29,6 +34,7 @@ def set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatc
         "GATEWAY_DATA": str(tmp_path / "data"),
         "GATEWAY_FILES": str(tmp_path / "files"),
         "GATEWAY_KEYS": str(Key.generate()),
+        "GATEWAY_POOL": Pool.APP,
     }.items():
         monkeypatch.setenv(name, text)
     monkeypatch.setattr(boot, "_last", None)
@@ -113,3 +119,112 @@ def test_a_catalog_without_tables_is_left_alone(tmp_path: Path) -> None:
     with database.read() as connection:
         assert not connection.dialect.get_table_names(connection)
     database.engine.dispose()
+
+
+class Conf:
+    """gunicorn.conf.py."""
+
+    def __init__(self, environment: pytest.MonkeyPatch) -> None:
+        self._environment = environment
+
+    def __call__(self, pool: Pool, **chosen: str) -> dict[str, Any]:
+        """Return what it says to the gunicorn of *pool*."""
+        for name, text in {"GATEWAY_POOL": pool, **chosen}.items():
+            self._environment.setenv(name, text)
+        return runpy.run_path(str(CONF))
+
+
+@pytest.fixture
+def conf(set_up: pytest.MonkeyPatch) -> Conf:
+    """Return a way to read gunicorn's conf, with two CPUs to run on."""
+    set_up.setattr("os.sched_getaffinity", lambda _: {0, 1}, raising=False)
+    set_up.setenv("GATEWAY_DATA", "/gateway")
+    return Conf(set_up)
+
+
+@pytest.mark.parametrize(
+    ("pool", "said"),
+    [
+        pytest.param(
+            Pool.VERDICTS,
+            {"bind": "unix:/gateway/run/verdicts.sock", "workers": 5},
+            id="verdicts",
+        ),
+        pytest.param(
+            Pool.APP,
+            {
+                "bind": "unix:/gateway/run/app.sock",
+                "workers": 2,
+                "threads": 16,
+                "worker_connections": 16,
+            },
+            id="app",
+        ),
+    ],
+)
+def test_each_pool_has_a_socket_and_workers_of_its_own(
+    conf: Conf, pool: Pool, said: dict[str, object]
+) -> None:
+    assert said.items() <= conf(pool).items()
+
+
+def test_the_workers_of_each_pool_are_set(conf: Conf) -> None:
+    chosen = {
+        "GATEWAY_RUN": "/run/gateway",
+        "GATEWAY_WORKERS": "7",
+        "GATEWAY_APP_WORKERS": "3",
+        "GATEWAY_APP_THREADS": "4",
+    }
+    verdicts, app = (conf(pool, **chosen) for pool in Pool)
+    assert (verdicts["bind"], verdicts["workers"]) == (
+        "unix:/run/gateway/verdicts.sock",
+        7,
+    )
+    assert (app["bind"], app["workers"], app["threads"], app["worker_connections"]) == (
+        *("unix:/run/gateway/app.sock", 3, 4, 4),
+    )
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("pool", "running"),
+    [
+        pytest.param(Pool.APP, 0, id="app"),
+        pytest.param(Pool.VERDICTS, 2, id="verdicts"),
+    ],
+)
+def test_only_the_app_pool_ends_what_ran(
+    conf: Conf, database: Database, ann: User, *, pool: Pool, running: int
+) -> None:
+    some_of_each(database, ann)
+    conf(pool, GATEWAY_DATABASE=str(database.engine.url))["on_starting"](None)
+    with database.read() as connection:
+        assert uploads.usage(connection, ann, now=100).running == running
+
+
+@pytest.mark.parametrize(
+    ("pool", "fault"),
+    [
+        pytest.param("", "is not set; say which of gunicorn's two pools", id="none"),
+        pytest.param("web", "Input should be 'verdicts' or 'app'", id="unknown"),
+    ],
+)
+def test_a_gunicorn_of_no_pool_does_not_start(
+    tmp_path: Path, pool: str, fault: str
+) -> None:
+    failed = subprocess.run(
+        [sys.executable, "-m", "gunicorn", "--check-config", "--config", CONF],
+        env={
+            "GATEWAY_KEYS": str(Key.generate()),
+            "GATEWAY_FILES": str(tmp_path),
+            "GATEWAY_DATA": "/gateway",
+            "GATEWAY_POOL": pool,
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert failed.returncode == 1
+    assert failed.stderr.startswith(f"gateway: GATEWAY_POOL: {fault}")
+    assert "Traceback" not in failed.stderr

@@ -114,7 +114,7 @@ def test_an_unfinished_upload_goes_with_its_reservation_and_file(kept: Kept) -> 
 @ON_SQLITE
 def test_an_unfinished_upload_that_is_worked_on_is_left_alone(kept: Kept) -> None:
     busy = partial(kept, expires=NOW)
-    with PartialFiles(kept.store).lock(busy.id, seconds=1):
+    with PartialFiles(kept.store).lock(busy.id):
         kept.keeper().round(now=NOW)
     assert kept.files() == {f"partials/{busy.id}"}
     kept.keeper().round(now=NOW)
@@ -128,11 +128,11 @@ def test_an_unfinished_upload_that_is_heard_of_meanwhile_is_left_alone(
     lock = PartialFiles.lock
 
     def heard_of_then(
-        self: PartialFiles, partial_id: str, *, seconds: float
+        self: PartialFiles, partial_id: str
     ) -> AbstractContextManager[PartialFile]:
         with kept.database.write() as connection:
             partials.change(connection, partial_id, expires=NOW + 1)
-        return lock(self, partial_id, seconds=seconds)
+        return lock(self, partial_id)
 
     monkeypatch.setattr(PartialFiles, "lock", heard_of_then)
     kept.keeper().round(now=NOW)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 #: The command ``gateway housekeep`` is ``gateway.py``.
 NAME = Path(sys.argv[0]).stem.replace("gateway", "housekeeper")
+POOL = os.environ.get("GATEWAY_POOL", "")
+if NAME == "gunicorn":
+    NAME = f"gunicorn-{POOL}"
 ORDERS = json.loads(Path(os.environ["ORDERS"]).read_text())
 ORDER = ORDERS[NAME]
 
@@ -57,7 +60,7 @@ def listen() -> socket.socket:
     if NAME == "nginx":
         return socket.create_server(("127.0.0.1", ORDERS["port"]))
     server = socket.socket(socket.AF_UNIX)
-    server.bind(ORDERS["socket"])
+    server.bind(str(Path(os.environ["ORDERS"]).with_name(f"{POOL}.sock")))
     server.listen()
     return server
 

@@ -14,6 +14,7 @@ from unittest.mock import patch
 from gateway.errors import GatewayError, SuperviseError
 from gateway.ops.live_conf import LiveConf, check_conf
 from gateway.ops.supervisor import Supervisor
+from gateway.pools import Pool
 
 
 def main(home: Path) -> int:
@@ -29,11 +30,13 @@ def main(home: Path) -> int:
         return folder / "nginx.conf"
 
     port = orders["port"]
+    conf = LiveConf(home / "conf", render, check_conf if port else None)
     supervisor = Supervisor(
-        conf=LiveConf(home / "conf", render, check_conf if port else None),
+        conf=conf,
+        reload=conf.renew,
         # There, and for the children alone, `python -m gateway` is a fake, too.
         environment={**os.environ, "PYTHONPATH": str(home / "bin")},
-        socket=Path(orders["socket"]),
+        sockets={pool: home / pool.socket for pool in Pool},
         address=("127.0.0.1", port) if port else None,
         grace=orders["grace"],
     )

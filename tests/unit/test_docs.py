@@ -37,7 +37,7 @@ def test_no_path_of_the_host_counts_in_the_container() -> None:
         for name, field in settings.describe().items()
         if "Path" in str(settings.Settings.model_fields[field].annotation)
     }
-    assert paths >= {"GATEWAY_DATA", "GATEWAY_FILES", "GATEWAY_SOCKET"}
+    assert paths >= {"GATEWAY_DATA", "GATEWAY_FILES", "GATEWAY_RUN"}
     assert set(pinned) == paths | {f"{name}{FILE_SUFFIX}" for name in paths}
     assert {pinned[f"{name}{FILE_SUFFIX}"] for name in paths} == {'""'}
     assert all(pinned[name].startswith("/") for name in paths)
@@ -60,7 +60,8 @@ OTHER = {
     "GATEWAY_INLINE_TYPES": "image/svg+xml",
     "GATEWAY_KEYS": str(Key.generate()),
     "GATEWAY_PUBLIC_URL": "https://other.example",
-    "GATEWAY_SOCKET": "/other.sock",
+    "GATEWAY_POOL": "app",
+    "GATEWAY_RUN": "/other",
     "GATEWAY_STORE": "/other",
     "GATEWAY_TOKEN": "other",
     "GATEWAY_TRUSTED_PROXIES": "192.0.2.0/24",

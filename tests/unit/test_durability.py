@@ -39,7 +39,7 @@ def adopt_beside(store: BlobStore) -> None:
 
 def take_a_piece(store: BlobStore) -> None:
     source = spooled(store, b"one")
-    with PartialFiles(store).lock(NAME, seconds=0) as file:
+    with PartialFiles(store).lock(NAME) as file:
         file.append(source, is_whole=False)
         file.sync()
     source.unlink()

@@ -32,7 +32,8 @@ METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
         pytest.param("GET", "/upload", "pages", id="form without files"),
         pytest.param("POST", "/u/code", "drop-bodies", id="drop"),
         pytest.param("GET", "/u/code", "drops", id="drop page"),
-        pytest.param("GET", "/readyz", "health", id="health"),
+        pytest.param("GET", "/healthz", "health", id="health"),
+        pytest.param("GET", "/readyz", "readiness", id="readiness"),
         pytest.param("GET", "/readyz/x", "pages", id="below an exact path"),
     ],
 )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,7 +36,7 @@ def spooled(files: PartialFiles, data: bytes, name: str = "0000000001") -> Path:
 
 
 def append(files: PartialFiles, source: Path, *, is_whole: bool = False) -> None:
-    with files.lock(NAME, seconds=1) as file:
+    with files.lock(NAME) as file:
         file.append(source, is_whole=is_whole)
 
 
@@ -103,18 +105,18 @@ def test_a_disk_that_is_full_when_it_is_synced_is_said(tmp_path: Path) -> None:
 
     files = PartialFiles(BlobStore(tmp_path, fsync=fill))
     files.store.partials.mkdir()
-    with files.lock(NAME, seconds=1) as file, pytest.raises(NoSpaceError):
+    with files.lock(NAME) as file, pytest.raises(NoSpaceError):
         file.sync()
 
 
 def test_what_lies_beyond_is_dropped(files: PartialFiles) -> None:
     append(files, spooled(files, b"onetwo"))
-    with files.lock(NAME, seconds=1) as file:
+    with files.lock(NAME) as file:
         file.keep(7)
         assert file.size == 6
         file.keep(3)
         assert file.size == 3
-        with pytest.raises(LockedError), files.lock(NAME, seconds=0.1):
+        with pytest.raises(LockedError), files.lock(NAME):
             pass
     assert files.path(NAME).read_bytes() == b"one"
 
@@ -122,10 +124,10 @@ def test_what_lies_beyond_is_dropped(files: PartialFiles) -> None:
 def test_a_spooled_file_that_was_taken_is_not_emptied(files: PartialFiles) -> None:
     source = spooled(files, b"one")
     append(files, source)
-    with files.lock(NAME, seconds=1) as file:
+    with files.lock(NAME) as file:
         file.keep(0)
         assert file.size == 0
-        with pytest.raises(LockedError), files.lock(NAME, seconds=0.1):
+        with pytest.raises(LockedError), files.lock(NAME):
             pass
     assert files.path(NAME).read_bytes() == b""
     assert source.read_bytes() == b"one"
@@ -147,32 +149,46 @@ def test_a_piece_that_can_not_be_taken_is_let_go(
         fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def test_a_lock_is_waited_for_only_so_long(files: PartialFiles) -> None:
-    with (
-        files.lock(NAME, seconds=1),
-        pytest.raises(LockedError),
-        files.lock(NAME, seconds=0.1),
-    ):
+def test_a_lock_that_is_taken_is_not_waited_for(
+    files: PartialFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "sleep", pytest.fail)
+    with files.lock(NAME), pytest.raises(LockedError), files.lock(NAME):
         pass
 
 
 def test_a_lock_holds_the_file_that_takes_the_first_one_s_place(
     files: PartialFiles,
 ) -> None:
-    with files.lock(NAME, seconds=1) as file:
+    with files.lock(NAME) as file:
         file.append(spooled(files, b"one"), is_whole=False)
-        with pytest.raises(LockedError), files.lock(NAME, seconds=0.1):
+        with pytest.raises(LockedError), files.lock(NAME):
             pass
 
 
-def test_who_waits_gets_the_file_of_that_name(files: PartialFiles) -> None:
-    def add(number: int) -> None:
-        with files.lock(NAME, seconds=20) as file:
-            file.append(spooled(files, b"x", str(number)), is_whole=False)
-
+def test_of_threads_each_gets_the_file_of_that_name_and_one_at_a_time(
+    files: PartialFiles,
+) -> None:
     with ThreadPoolExecutor(20) as pool:
-        list(pool.map(add, range(20)))
+        list(pool.map(lambda number: add_one(files, number), range(20)))
     assert files.path(NAME).read_bytes() == b"x" * 20
+
+
+def add_one(files: PartialFiles, number: int) -> None:
+    """Add a byte, as soon as nobody else does."""
+    source = spooled(files, b"x", str(number))
+    is_added = False
+    while not is_added:
+        with suppress(LockedError), files.lock(NAME) as file:
+            file.append(source, is_whole=False)
+            is_added = True
+
+
+def test_how_much_is_there_is_told_whoever_holds_the_lock(files: PartialFiles) -> None:
+    assert files.size(NAME) == 0
+    with files.lock(NAME) as file:
+        file.append(spooled(files, b"one"), is_whole=False)
+        assert files.size(NAME) == 3
 
 
 def test_a_file_that_was_replaced_before_it_was_locked_is_let_go(
@@ -187,5 +203,5 @@ def test_a_file_that_was_replaced_before_it_was_locked_is_let_go(
         flock(descriptor, operation)
 
     monkeypatch.setattr(fcntl, "flock", replace_first)
-    with files.lock(NAME, seconds=1) as file:
+    with files.lock(NAME) as file:
         assert file.size == len(b"newer")

@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 from gateway import settings
 from gateway.errors import SettingsError
 from gateway.links import Key, KeyRing
+from gateway.pools import Pool
+from gateway.snapshot import Snapshot
 from gateway.variables import variable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 SECRET = "TheSecret-0123456789-abcdefghijklmnop"
 SHORT = "TheSecret-0123456789"
@@ -54,7 +56,8 @@ def test_nothing_set_gives_the_defaults() -> None:
         "data": data,
         "store": data / "store",
         "database": f"sqlite:///{data}/catalog.sqlite3",
-        "socket": data / "run/gunicorn.sock",
+        "run": data / "run",
+        "pool": None,
         "public_url": None,
         "hosts": (),
         "trusted_proxies": (),
@@ -64,6 +67,8 @@ def test_nothing_set_gives_the_defaults() -> None:
         "verdict_ttl": 1,
         "verdict_cache": Path("/dev/shm") / f"accel-gateway-{digest}",  # noqa: S108
         "workers": 0,
+        "app_workers": 0,
+        "app_threads": 16,
         "grace": 30,
         "upload_size": 10 * 2**30,
         "quota": 0,
@@ -87,7 +92,8 @@ READ = {
     "data": ("/srv/gateway", Path("/srv/gateway")),
     "store": ("/srv/store", Path("/srv/store")),
     "database": ("postgresql+psycopg://db/gw", "postgresql+psycopg://db/gw"),
-    "socket": ("/run/g.sock", Path("/run/g.sock")),
+    "run": ("/run/gateway", Path("/run/gateway")),
+    "pool": ("app", Pool.APP),
     "public_url": ("https://files.example.com/", "https://files.example.com"),
     "hosts": (
         "a.example, *.b.example\n[::1] *",
@@ -103,6 +109,8 @@ READ = {
     "verdict_ttl": ("60", 60),
     "verdict_cache": ("/run/verdicts", Path("/run/verdicts")),
     "workers": ("256", 256),
+    "app_workers": ("0", 0),
+    "app_threads": ("1", 1),
     "grace": ("3600", 3600),
     "upload_size": ("1", 1),
     "quota": ("2", 2),
@@ -368,6 +376,21 @@ FAULTS = [
         id="workers-below",
     ),
     pytest.param(
+        "pool",
+        "",
+        "is not set; say which of gunicorn's two pools this one is, verdicts or app",
+        id="pool-missing",
+    ),
+    pytest.param(
+        "pool", "web", "Input should be 'verdicts' or 'app'", id="pool-unknown"
+    ),
+    pytest.param(
+        "app_threads",
+        "0",
+        "Input should be greater than or equal to 1",
+        id="threads-below",
+    ),
+    pytest.param(
         "workers",
         "257",
         "Input should be less than or equal to 256",
@@ -415,14 +438,98 @@ FAULTS = [
         "Input should be less than or equal to 1000000",
         id="requests-above",
     ),
-    pytest.param("grace", "30s", "must be a whole number", id="number-with-unit"),
-    pytest.param("grace", "5.0", "must be a whole number", id="number-with-point"),
-    pytest.param("grace", "1_0", "must be a whole number", id="number-with-underscore"),
-    pytest.param("grace", " 7", "must be a whole number", id="number-with-blank"),
+    *(
+        pytest.param(field, text, fault, id=f"{field}-{name}")
+        for field, fault in {
+            "workers": "must be a whole number",
+            "quota": "must be bytes, or a size like 500M or 10G",
+            "grace": "must be seconds, or a duration like 90m or 7d",
+        }.items()
+        for text, name in {
+            "5.0": "with-point",
+            "1_0": "with-underscore",
+            " 7": "with-blank",
+            "\u0667": "in-arabic-digits",
+            "7y": "with-unknown-unit",
+            "-7d": "negative-with-unit",
+        }.items()
+    ),
     pytest.param(
-        "grace", "\u0667", "must be a whole number", id="number-in-arabic-digits"
+        "workers", "3K", "must be a whole number", id="number-with-a-size-s-unit"
+    ),
+    pytest.param(
+        "quota",
+        "999999999999999T",
+        "'999999999999999T' is more than any disk holds",
+        id="size-past-every-disk",
+    ),
+    pytest.param(
+        "quota",
+        str(2**63),
+        "is more than any disk holds",
+        id="bytes-past-every-disk",
+    ),
+    pytest.param(
+        "retention",
+        "5300w",
+        "is more than 100 years",
+        id="duration-past-100-years",
+    ),
+    pytest.param(
+        "retention",
+        "999999999w",
+        "'999999999w' is longer than time goes",
+        id="duration-past-all-time",
+    ),
+    pytest.param(
+        "session_life",
+        "59s",
+        "Input should be greater than or equal to 60",
+        id="duration-below",
     ),
 ]
+
+#: Every setting that is an amount of bytes, or of time.
+SIZES = ["free_space", "quota", "upload_size", "user_quota"]
+DURATIONS = [
+    "cache_max_age",
+    "grace",
+    "retention",
+    "session_life",
+    "tus_expiry",
+    "verdict_ttl",
+]
+
+
+@pytest.mark.parametrize("field", SIZES)
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        pytest.param("5", 5, id="bytes"),
+        pytest.param("500M", 500 * 2**20, id="unit"),
+        pytest.param("2gib", 2 * 2**30, id="small-letters"),
+        pytest.param(str(2**63 - 1), 2**63 - 1, id="most"),
+    ],
+)
+def test_a_size_is_read_as_the_commands_read_it(
+    field: str, text: str, count: int
+) -> None:
+    assert setting(field, text) == count
+
+
+@pytest.mark.parametrize("field", DURATIONS)
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        pytest.param("60", 60, id="seconds"),
+        pytest.param("1m", 60, id="unit"),
+        pytest.param("30s30s", 60, id="several"),
+    ],
+)
+def test_a_duration_is_read_as_the_commands_read_it(
+    field: str, text: str, seconds: int
+) -> None:
+    assert setting(field, text) == seconds
 
 
 @pytest.mark.parametrize(("field", "text", "fault"), FAULTS)
@@ -447,7 +554,7 @@ NGINX_SYNTAX = "\0 \t\n;{}$#'\"\\"
     "name",
     [
         pytest.param(f"GATEWAY_{name}", id=name.lower())
-        for name in ("FILES", "DATA", "SOCKET", "STORE", "VERDICT_CACHE")
+        for name in ("FILES", "DATA", "RUN", "STORE", "VERDICT_CACHE")
     ],
 )
 def test_a_path_that_nginx_would_misread_is_a_fault(name: str) -> None:
@@ -475,7 +582,7 @@ def places(tmp_path: Path) -> Path:
         pytest.param("GATEWAY_DATA", "files", id="data-itself"),
         pytest.param("GATEWAY_DATA", "beside/../files/x/y", id="data-roundabout"),
         pytest.param("GATEWAY_DATA", "link/var", id="data-through-a-link"),
-        pytest.param("GATEWAY_SOCKET", "files/g.sock", id="socket"),
+        pytest.param("GATEWAY_RUN", "files/run", id="run"),
         pytest.param("GATEWAY_HOSTS_FILE", "files/hosts", id="secret"),
     ],
 )
@@ -519,7 +626,7 @@ def test_what_is_served_does_not_lie_in_the_data_folder(places: Path) -> None:
     [
         pytest.param("GATEWAY_DATA", "beside", id="data"),
         pytest.param("GATEWAY_DATA", "files-2", id="data-called-alike"),
-        pytest.param("GATEWAY_SOCKET", "g.sock", id="socket-above"),
+        pytest.param("GATEWAY_RUN", "run", id="run"),
         pytest.param("GATEWAY_HOSTS_FILE", "beside/hosts", id="secret"),
     ],
 )
@@ -556,23 +663,42 @@ def test_a_symlink_in_a_path_is_kept(tmp_path: Path) -> None:
 
 def test_a_socket_of_107_bytes_is_the_longest() -> None:
     """The kernel's bound, of which nginx and gunicorn tell in riddles."""
-    longest = "/" + "s" * 106
-    assert setting("socket", longest) == Path(longest)
-    [fault] = faults({"GATEWAY_SOCKET": f"{longest}s"})
-    assert fault.startswith(f"GATEWAY_SOCKET: {longest}s is longer than the 107 bytes")
+    longest = "/" + "r" * (106 - len("/verdicts.sock"))
+    chosen = settings.read({"GATEWAY_RUN": longest}).settings
+    assert len(str(chosen.socket(Pool.VERDICTS))) == 107
+    [fault] = faults({"GATEWAY_RUN": f"{longest}r"})
+    assert fault.startswith(
+        f"GATEWAY_RUN: {longest}r/verdicts.sock is longer than the 107 bytes"
+    )
 
 
-def test_a_data_folder_too_deep_for_its_socket_is_a_fault_of_the_folder() -> None:
-    """Nobody set the socket, so its variable would be the wrong one to name."""
+def test_a_data_folder_too_deep_for_its_sockets_is_a_fault_of_the_folder() -> None:
+    """Nobody set the run folder, so its variable would be the wrong one to name."""
     data = "/" + "d" * 100
     [fault] = faults({"GATEWAY_DATA": data})
-    assert fault.startswith(f"GATEWAY_DATA: {data}/run/gunicorn.sock is longer than")
+    assert fault.startswith(f"GATEWAY_DATA: {data}/run/verdicts.sock is longer than")
 
 
-def test_a_socket_of_its_own_lets_the_data_folder_be_deep() -> None:
+def test_a_run_folder_of_its_own_lets_the_data_folder_be_deep() -> None:
     """The way out of the fault above."""
-    environ = {"GATEWAY_DATA": "/" + "d" * 100, "GATEWAY_SOCKET": "/run/g.sock"}
-    assert settings.read(environ).settings.socket == Path("/run/g.sock")
+    environ = {"GATEWAY_DATA": "/" + "d" * 100, "GATEWAY_RUN": "/run"}
+    assert settings.read(environ).settings.socket(Pool.APP) == Path("/run/app.sock")
+
+
+@pytest.mark.parametrize("name", ["GATEWAY_SOCKET", "GATEWAY_SOCKET_FILE"])
+def test_a_setting_that_is_no_more_is_a_fault_that_names_its_successor(
+    name: str,
+) -> None:
+    """Left in place without a word, it would leave nginx and gunicorn apart."""
+    environ = {name: "/run/g.sock"}
+    assert faults(environ) == [
+        (
+            "GATEWAY_SOCKET: is no setting any more; name the folder of both pools' "
+            "sockets in GATEWAY_RUN"
+        )
+    ]
+    assert settings.read(environ, only=("token",)).settings.token == ""
+    assert settings.read({name: ""}).settings.run
 
 
 RING_FAULTS = (
@@ -641,7 +767,6 @@ def test_keys_set_nowhere_come_from_the_data_folder(tmp_path: Path) -> None:
     reading = embedded(tmp_path)
     assert reading.settings.keys == KeyRing((Key("k1", SECRET),))
     assert reading.settings.embedded_keys == tmp_path / "keys"
-    assert reading.is_embedded
 
 
 def test_keys_that_are_set_win_over_the_data_folder(tmp_path: Path) -> None:
@@ -649,7 +774,6 @@ def test_keys_that_are_set_win_over_the_data_folder(tmp_path: Path) -> None:
     (tmp_path / "keys").write_text("rubbish")
     reading = embedded(tmp_path, GATEWAY_KEYS=KEYS)
     assert reading.settings.keys == KeyRing((Key("k1", SECRET),))
-    assert not reading.is_embedded
 
 
 def test_the_data_folders_keys_are_for_embedded_use_alone(tmp_path: Path) -> None:
@@ -745,20 +869,76 @@ def test_what_was_read_stands_for_every_variable() -> None:
     """One that is unset by then is handed on as empty, its file form too."""
     names = set(settings.describe())
     environment = settings.read({}).environment
-    assert set(environment) == names | {f"{name}_FILE" for name in names}
+    files = {f"{name}_FILE" for name in names}
+    assert set(environment) == {*names, *files, "GATEWAY_SNAPSHOT"}
 
 
 def test_the_processs_environment_is_read_by_default(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """And it is handed to children with changes that leave it as it is."""
     monkeypatch.setenv("GATEWAY_GRACE", "77")
     monkeypatch.setenv("GATEWAY_KEYS", "x")
-    child = settings.environment(GATEWAY_GRACE="88", EXTRA="1")
     assert settings.has_keys()
     assert settings.read(only=("grace",)).settings.grace == 77
-    assert (child["GATEWAY_GRACE"], child["EXTRA"]) == ("88", "1")
-    assert child["GATEWAY_KEYS"] == os.environ["GATEWAY_KEYS"]
+
+
+# what the children of `gateway serve` read
+
+
+@pytest.fixture
+def taken(tmp_path: Path) -> Iterator[Snapshot]:
+    """Return the snapshot of what was read from two files that are gone since."""
+    (tmp_path / "files").mkdir()
+    (tmp_path / "keys").write_text(KEYS)
+    first = settings.read(
+        {
+            "GATEWAY_FILES": str(tmp_path / "files"),
+            "GATEWAY_GRACE": "7",
+            "GATEWAY_KEYS_FILE": str(tmp_path / "keys"),
+        }
+    )
+    (tmp_path / "keys").unlink()
+    (tmp_path / "files").rmdir()
+    snapshot = Snapshot()
+    snapshot.replace(first.environment)
+    yield snapshot
+    os.close(snapshot.descriptor)
+
+
+def test_a_child_reads_what_was_read_and_looks_at_nothing_again(
+    taken: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its siblings may do so a moment later, when a file has been replaced."""
+    monkeypatch.setenv("GATEWAY_GRACE", "soon")
+    monkeypatch.setenv("GATEWAY_KEYS_FILE", "/nonexistent")
+    child = settings.child_environment(taken)
+    reading = settings.read(child, required=("files", "keys"), embedded=True)
+    assert (reading.settings.grace, str(reading.settings.keys)) == (7, KEYS)
+    assert settings.read(reading.environment, look=False) == reading
+
+
+def test_a_child_has_no_setting_in_its_environment_but_those_of_its_own(
+    taken: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_KEYS", KEYS)
+    monkeypatch.setenv("GATEWAY_TOKEN_FILE", "/x")
+    monkeypatch.setenv("GATEWAY_SERVICE_HOST", "10.0.0.1")
+    child = settings.child_environment(taken, GATEWAY_WORKERS="3", EXTRA="1")
+    assert settings.read(child).settings.workers == 3
+    assert child["EXTRA"] == "1"
+    assert {name for name in child if name.startswith("GATEWAY_")} == {
+        "GATEWAY_SERVICE_HOST",
+        "GATEWAY_SNAPSHOT",
+        "GATEWAY_WORKERS",
+    }
+
+
+def test_only_the_parent_warns(
+    taken: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_WORKRS", "3")
+    assert settings.read().warnings
+    assert not settings.read(settings.child_environment(taken)).warnings
 
 
 def test_no_secret_stands_in_what_was_read() -> None:

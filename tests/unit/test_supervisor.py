@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 FAKE = Path(__file__).with_name("fake_child.py")
-ALL = ("nginx", "gunicorn", "housekeeper")
+POOLS = ("gunicorn-verdicts", "gunicorn-app")
+ALL = ("nginx", *POOLS, "housekeeper")
 
 #: Seconds that stopping may last beyond its grace: two for each child that has to
 #: be killed, and some for a slow machine.
@@ -59,7 +60,6 @@ class Supervised:
         nginx.chmod(0o755)
         self.orders: dict[str, Any] = {
             "port": free_port(),
-            "socket": str(self.home / "sock"),
             "grace": 10,
             "start_seconds": 20,
             "end_seconds": 2,
@@ -155,9 +155,9 @@ def supervised() -> Iterator[Supervised]:
 def test_when_one_dies_the_others_are_drained(supervised: Supervised) -> None:
     """Part of a service is none: the status is 1, and the log names who died."""
     supervised.start()
-    os.kill(supervised.pids("gunicorn")[0], signal.SIGKILL)
+    os.kill(supervised.pids("gunicorn-app")[0], signal.SIGKILL)
     assert supervised.wait() == 1
-    assert "gateway: gunicorn ended with status -9; stopping" in supervised.err()
+    assert "gateway: gunicorn-app ended with status -9; stopping" in supervised.err()
     assert {"nginx ended", "housekeeper ended"} <= set(supervised.events())
     assert supervised.left() == []
 
@@ -183,8 +183,8 @@ def test_a_signal_drains_all_and_is_status_0(
     """Each gets the signal that means a gentle end to it, and none is left."""
     supervised.start()
     assert supervised.stop(number) == 0
-    told = {"nginx SIGQUIT", "gunicorn SIGTERM", "housekeeper SIGTERM"}
-    assert told <= set(supervised.events())
+    told = {"nginx SIGQUIT", "housekeeper SIGTERM"}
+    assert told | {f"{pool} SIGTERM" for pool in POOLS} <= set(supervised.events())
     assert supervised.left() == []
     assert supervised.err() == ""
 
@@ -197,10 +197,11 @@ def test_they_end_one_after_the_other(supervised: Supervised) -> None:
     assert supervised.stop() == 0
     events = supervised.events()
     assert events.index("housekeeper ended") < events.index("nginx SIGQUIT")
-    assert events.index("nginx ended") < events.index("gunicorn SIGTERM")
+    asked = [events.index(f"{pool} SIGTERM") for pool in POOLS]
+    assert events.index("nginx ended") < min(asked)
 
 
-@pytest.mark.parametrize("slow", ["nginx", "gunicorn"], ids=str)
+@pytest.mark.parametrize("slow", ["nginx", *POOLS], ids=str)
 def test_a_child_gets_its_grace(supervised: Supervised, slow: str) -> None:
     """Whoever finishes within the bound finishes, and is not killed."""
     supervised.orders[slow]["after"] = 1.5
@@ -217,11 +218,11 @@ def test_a_second_signal_changes_nothing(supervised: Supervised) -> None:
     supervised.process.send_signal(signal.SIGTERM)
     wait_until(lambda: "nginx SIGQUIT" in supervised.events(), what="it drains")
     assert supervised.stop() == 0
-    assert supervised.events().count("nginx ended") == 1
-    assert supervised.events().count("gunicorn ended") == 1
+    ended = [supervised.events().count(f"{name} ended") for name in ALL]
+    assert ended == [1] * len(ALL)
 
 
-@pytest.mark.parametrize("stubborn", ["nginx", "gunicorn"], ids=str)
+@pytest.mark.parametrize("stubborn", ["nginx", *POOLS], ids=str)
 def test_a_child_that_ignores_its_signals_is_killed(
     supervised: Supervised, stubborn: str
 ) -> None:
@@ -256,10 +257,10 @@ def test_a_worker_that_hangs_does_not_outlive_its_master(
 ) -> None:
     """A master killed by the system leaves workers, and one may be beyond signals."""
     supervised.orders["end_seconds"] = 0.5
-    supervised.orders["gunicorn"]["forks"] = True
+    supervised.orders[POOLS[0]]["forks"] = True
     supervised.start()
-    wait_until(lambda: len(supervised.pids("gunicorn")) == 2, what="both have started")
-    master = child_of(supervised.process.pid, supervised.pids("gunicorn"))
+    wait_until(lambda: len(supervised.pids(POOLS[0])) == 2, what="both have started")
+    master = child_of(supervised.process.pid, supervised.pids(POOLS[0]))
     os.kill(master, signal.SIGKILL)
     assert supervised.wait() == 1
     wait_until(lambda: supervised.left() == [], what="the kernel has ended it")
@@ -275,7 +276,7 @@ def child_of(parent: int, pids: list[int]) -> int:
 # starting
 
 
-@pytest.mark.parametrize("victim", ["nginx", "gunicorn"])
+@pytest.mark.parametrize("victim", ["nginx", *POOLS])
 def test_a_child_that_does_not_start_is_named(
     supervised: Supervised, victim: str
 ) -> None:
@@ -300,10 +301,11 @@ def test_nginx_refusing_its_configuration_starts_nobody(supervised: Supervised) 
     assert supervised.events() == ["supervisor rendered", "nginx checked"]
 
 
-def test_a_start_that_never_answers_ends(supervised: Supervised) -> None:
-    """Waiting for readiness has a bound, after which all are stopped."""
+@pytest.mark.parametrize("pool", POOLS)
+def test_a_start_that_never_answers_ends(supervised: Supervised, pool: str) -> None:
+    """Both pools are waited for, with a bound, after which all are stopped."""
     supervised.orders["start_seconds"] = 1
-    supervised.orders["gunicorn"]["answer"] = "HTTP/1.0 503 Not yet\r\n\r\n"
+    supervised.orders[pool]["answer"] = "HTTP/1.0 503 Not yet\r\n\r\n"
     supervised.launch()
     assert supervised.wait() == 1
     assert "gateway: nothing answers after 1 seconds\n" in supervised.err()
@@ -314,7 +316,7 @@ def test_a_start_that_never_answers_ends(supervised: Supervised) -> None:
 def test_a_signal_during_the_start_ends_it(supervised: Supervised) -> None:
     """Ctrl-C need not wait for a start that may never come."""
     supervised.orders["start_seconds"] = 600
-    supervised.orders["gunicorn"]["answer"] = "HTTP/1.0 503 Not yet\r\n\r\n"
+    supervised.orders[POOLS[0]]["answer"] = "HTTP/1.0 503 Not yet\r\n\r\n"
     supervised.launch()
     wait_until(lambda: all(map(supervised.pids, ALL)), what="all have started")
     assert supervised.stop(signal.SIGINT) == 0
@@ -325,7 +327,8 @@ def test_a_signal_during_the_start_ends_it(supervised: Supervised) -> None:
 
 def test_a_stale_socket_is_no_hindrance(supervised: Supervised) -> None:
     """What a killed gateway left behind is cleared away at the next start."""
-    Path(supervised.orders["socket"]).touch()
+    (supervised.home / "app.sock").touch()
+    (supervised.home / "verdicts.sock").touch()
     supervised.start()
     assert supervised.stop() == 0
 
@@ -346,7 +349,7 @@ def test_a_reload_renders_checks_and_tells_all(supervised: Supervised) -> None:
     assert events.count("supervisor rendered") == 2
     rendered = events.index("supervisor rendered", 1)
     assert events[rendered + 1] == "nginx checked"
-    assert rendered < events.index("gunicorn SIGHUP")
+    assert rendered < min(events.index(f"{pool} SIGHUP") for pool in POOLS)
     assert "gateway: reloaded\n" in supervised.err()
     assert supervised.live() == "2"
 
@@ -385,7 +388,7 @@ def test_a_configuration_that_nginx_refuses_reloads_nobody(
 def without_nginx(supervised: Supervised) -> Supervised:
     """Make a supervisor whose nginx runs in another container."""
     supervised.orders["port"] = None
-    supervised.names = ("gunicorn", "housekeeper")
+    supervised.names = (*POOLS, "housekeeper")
     return supervised
 
 
@@ -408,9 +411,10 @@ def test_without_nginx_a_reload_renders_and_tells_the_others(
     without_nginx.process.send_signal(signal.SIGHUP)
     wait_until(
         lambda: (
-            {"gunicorn SIGHUP", "housekeeper SIGHUP"} <= set(without_nginx.events())
+            {f"{name} SIGHUP" for name in without_nginx.names}
+            <= set(without_nginx.events())
         ),
-        what="both are told",
+        what="all are told",
     )
     assert without_nginx.live() == "2"
     assert without_nginx.stop() == 0
@@ -436,7 +440,7 @@ def test_what_children_say_is_passed_on_without_tokens(supervised: Supervised) -
 
 def test_a_line_without_its_end_is_passed_on(supervised: Supervised) -> None:
     """A child that dies in the middle of a line is heard to that point."""
-    supervised.orders["gunicorn"] |= {"out": "last out", "err": "last err"}
+    supervised.orders["gunicorn-app"] |= {"out": "last out", "err": "last err"}
     supervised.start()
     assert supervised.stop() == 0
     assert "last out" in supervised.out()
@@ -445,7 +449,7 @@ def test_a_line_without_its_end_is_passed_on(supervised: Supervised) -> None:
 
 def test_no_last_words_are_lost(supervised: Supervised) -> None:
     """The readers finish what is in the pipe before the supervisor ends."""
-    supervised.orders["gunicorn"]["last"] = "word\n" * 12_000
+    supervised.orders["gunicorn-app"]["last"] = "word\n" * 12_000
     supervised.start()
     assert supervised.stop() == 0
     assert supervised.err().count("word\n") == 12_000

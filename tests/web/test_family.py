@@ -40,6 +40,7 @@ def test_each_route_is_in_one_family_that_knows_its_method(site: Site) -> None:
     [
         pytest.param("GET", "/login", id="page"),
         pytest.param("GET", "/healthz", id="health"),
+        pytest.param("GET", "/readyz", id="readiness"),
         pytest.param("GET", "/api/v1/files", id="API"),
         pytest.param("POST", "/tus/", id="creation"),
         pytest.param("HEAD", "/tus/x", id="offset"),
@@ -63,13 +64,14 @@ def test_no_family_has_no_routes(site: Site, method: str, path: str, name: str) 
     assert ask(site, method, path, name).status_code == 404
 
 
-def test_without_nginx_only_health_is_told(site: Site) -> None:
+def test_without_nginx_only_health_and_readiness_are_told(site: Site) -> None:
     """The probe asks on the socket itself."""
     app = site.client.application
     # Below what the fixture has put before the application.
     app.wsgi_app = app.wsgi_app.inner  # type: ignore[method-assign, attr-defined]
-    asked = {path: app.test_client().get(path) for path in ("/healthz", "/login")}
-    assert [answer.status_code for answer in asked.values()] == [200, 404]
+    paths = ("/healthz", "/readyz", "/login", "/s/x/y", "/_admit")
+    asked = [app.test_client().get(path) for path in paths]
+    assert [answer.status_code for answer in asked] == [200, 200, 404, 404, 404]
 
 
 @pytest.mark.parametrize("path", ["/tus", "/tus?x=1"], ids=str)

@@ -293,7 +293,9 @@ def test_an_unfinished_upload_can_be_ended_on_a_full_disk(
     path = site.create(10)
     site.leave(path, b"012345", synced=0)
     monkeypatch.setattr(PartialFile, "_take", fail)
-    assert site.ask("HEAD", path).status_code == 507
+    told = {"Upload_Offset": "0", "X_Original_Length": "10", "X_Request_ID": "r"}
+    assert site.ask("HEAD", path).headers["Upload-Offset"] == "0"
+    assert site.admit(path, **told) == 507
     assert site.ask("DELETE", path).status_code == 204
     assert site.files() == []
 
@@ -307,6 +309,41 @@ def test_only_the_newest_request_has_the_turn(site: Uploads) -> None:
     assert site.finish(path, b"0123456789", **older).status_code == 423
     site.cut(path, b"01234", **older)
     assert site.finish(path, b"0123456789", **newer).status_code == 204
+
+
+@pytest.fixture
+def locked(site: Uploads) -> Iterator[str]:
+    """Return an upload of which 5 bytes of 10 are there, and which is being changed."""
+    path = site.create(10)
+    site.patch(path, 0, b"01234")
+    with PartialFiles(site.store).lock(path.removeprefix("/tus/")):
+        yield path
+
+
+def test_how_far_an_upload_is_is_told_while_another_request_changes_it(
+    site: Uploads, locked: str
+) -> None:
+    assert site.ask("HEAD", locked).headers["Upload-Offset"] == "5"
+
+
+def test_what_changes_an_upload_is_refused_while_another_request_does(
+    site: Uploads, locked: str
+) -> None:
+    told = {"Upload_Offset": "5", "X_Original_Length": "5", "X_Request_ID": "b"}
+    statuses = [
+        site.admit(locked, **told),
+        site.finish(locked, b"56789", **told).status_code,
+        site.ask("DELETE", locked).status_code,
+    ]
+    assert statuses == [423, 423, 423]
+
+
+def test_what_is_just_being_finished_is_locked(site: Uploads) -> None:
+    path = site.create(10)
+    site.leave(path, b"0123456789", synced=10)
+    with PartialFiles(site.store).lock(path.removeprefix("/tus/")):
+        assert site.ask("HEAD", path).status_code == 423
+    assert "Content-Location" in site.ask("HEAD", path).headers
 
 
 def test_a_piece_that_came_while_gunicorn_was_started_anew_is_taken(

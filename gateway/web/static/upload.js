@@ -8,7 +8,8 @@
   // some CDNs take no more than 100 MB in a request.
   const CHUNK_BYTES = 90 * 1024 * 1024;
   const AT_ONCE = 3;
-  const RETRY_MILLISECONDS = [0, 1000, 3000, 5000, 10000, 20000];
+  // Not at once: what had come of a broken piece counts a moment later.
+  const RETRY_MILLISECONDS = [300, 1000, 3000, 5000, 10000, 20000];
 
   const form = document.getElementById("upload");
   const input = document.getElementById("files");

@@ -1,0 +1,55 @@
+"""gunicorn's worker of the verdicts' pool: its sync worker, less what costs."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from gunicorn import util
+from gunicorn.http import get_parser
+from gunicorn.http.errors import NoMoreData
+from gunicorn.workers.sync import SyncWorker
+
+if TYPE_CHECKING:
+    from socket import socket
+
+    from gunicorn.sock import BaseSocket
+
+
+class VerdictWorker(SyncWorker):  # type: ignore[misc]
+    """Answers one short question at a time, without a body, over a unix socket.
+
+    Where SyncWorker waits until its peer has closed, this one closes when it has
+    answered: what it wrote is in the peer's queue by then.
+    (!) For requests without a body alone: were one unread, the peer could lose
+        the answer.
+    """
+
+    _touched = 0.0
+
+    def notify(self) -> None:
+        """Touch the heartbeat's file, once a second and not for each request."""
+        now = time.monotonic()
+        if now - self._touched >= 1:
+            self._touched = now
+            super().notify()
+
+    def accept(self, listener: BaseSocket) -> None:
+        """Take one connection; Python has made it blocking, and closed on exec."""
+        client, address = listener.accept()
+        self.handle(listener, client, address)
+
+    def handle(self, listener: BaseSocket, client: socket, address: object) -> None:
+        """Answer the one request of a connection."""
+        request = None
+        try:
+            request = next(get_parser(self.cfg, client, address))
+            self.handle_request(listener, request, client, address)
+        except (BrokenPipeError, ConnectionResetError, NoMoreData, StopIteration):
+            pass  # nginx has gone, or left after its answer had begun
+        except BaseException as error:  # noqa: BLE001 -- a time-out is a SystemExit
+            self.handle_error(request, client, address, error)
+            # What could not be read may lie unread.
+            util.close_graceful(client)
+        finally:
+            client.close()

@@ -1,0 +1,125 @@
+"""The worker of the verdicts' pool answers, closes, and waits for nobody."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from gunicorn.config import Config
+
+from gateway.ops.gunicorn_logger import RedactingLogger
+from gateway.ops.verdict_worker import VerdictWorker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+REQUEST = b"GET /s/x HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """Answer 1000 bytes, or break as the path says."""
+    if environ["PATH_INFO"] == "/breaks":
+        raise RuntimeError
+    start_response("200 OK", [("Content-Length", "1000")])
+    return [b"x" * 1000]
+
+
+@dataclass
+class Connection:
+    """A worker, its side of a connection, and nginx's."""
+
+    worker: VerdictWorker
+    listener: socket.socket
+    nginx: socket.socket
+
+    def handle(self) -> float:
+        """Let the worker handle the connection; return the seconds that it takes."""
+        began = time.monotonic()
+        self.worker.accept(self.listener)
+        return time.monotonic() - began
+
+    def read(self) -> bytes:
+        """Return all that nginx is told until the worker has closed."""
+        answer = b""
+        while piece := self.nginx.recv(1 << 16):
+            answer += piece
+        return answer
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[Connection]:
+    config = Config()
+    config.set("accesslog", None)
+    config.set("worker_tmp_dir", str(tmp_path))
+    worker = VerdictWorker(
+        1, os.getpid(), [], None, 30, config, RedactingLogger(config)
+    )
+    worker.wsgi = application
+    listener, nginx = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+    nginx.settimeout(10)
+    with listener, nginx:
+        listener.bind(str(tmp_path / "sock"))
+        listener.listen()
+        nginx.connect(str(tmp_path / "sock"))
+        yield Connection(worker, listener, nginx)
+    worker.tmp.close()
+
+
+def test_it_closes_when_it_has_answered(connection: Connection) -> None:
+    """The sync worker would wait for nginx to close, 2 seconds if it must."""
+    connection.nginx.sendall(REQUEST)
+    assert connection.handle() < 1
+    answer = connection.read()
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"x" * 1000)
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        pytest.param(b"rubbish\r\n\r\n" + b"x" * 20_000, b"400", id="no request"),
+        pytest.param(REQUEST.replace(b"/s/x", b"/breaks"), b"500", id="a fault"),
+    ],
+)
+def test_what_fails_is_answered_whole(
+    connection: Connection,
+    caplog: pytest.LogCaptureFixture,
+    request_: bytes,
+    status: bytes,
+) -> None:
+    """Also where something is left unread, which could cut the answer off."""
+    connection.nginx.sendall(request_)
+    connection.nginx.shutdown(socket.SHUT_WR)
+    connection.handle()
+    head, _, body = connection.read().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 " + status)
+    assert f"Content-Length: {len(body)}".encode() in head
+    assert caplog.records
+
+
+@pytest.mark.parametrize(
+    "sent", [pytest.param(b"", id="nothing"), pytest.param(REQUEST, id="its request")]
+)
+def test_nginx_that_has_gone_is_no_fault(
+    connection: Connection, caplog: pytest.LogCaptureFixture, sent: bytes
+) -> None:
+    connection.nginx.sendall(sent)
+    connection.nginx.close()
+    connection.handle()
+    assert not caplog.records
+
+
+def test_the_heartbeat_is_written_once_a_second(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, beats = [100.0], []
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(connection.worker.tmp, "notify", lambda: beats.append(now[0]))
+    for now[0] in (100.0, 100.5, 100.9, 101.0, 101.9, 102.5):
+        connection.worker.notify()
+    assert beats == [100.0, 101.0, 102.5]
