@@ -7,7 +7,6 @@ another family: both judge every request alike.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -61,17 +60,26 @@ class Family:
         return [path.removesuffix("*") for path in self.paths]
 
     @property
-    def patterns(self) -> list[str]:
-        """Regular expressions, for nginx too, of ``METHOD PATH`` of its requests."""
+    def requests(self) -> list[tuple[str, str]]:
+        """Each method that it knows with each path that it knows it for."""
         return [
-            f"^({'|'.join(methods.split())}) {path.removesuffix('*')}"
-            + ("." if path.endswith("*") else "$")
+            (method, path)
             for path, methods in self.paths.items()
+            for method in methods.split()
         ]
 
     def takes(self, method: str, path: str) -> bool:
         """Tell whether a request has one of its methods for that path."""
-        return any(re.match(text, f"{method} {path}") for text in self.patterns)
+        return any(
+            method == own_method and _covers(own_path, path)
+            for own_method, own_path in self.requests
+        )
+
+
+def _covers(own: str, path: str) -> bool:
+    if own.endswith("*"):
+        return path.startswith(own[:-1]) and len(path) >= len(own)
+    return path == own
 
 
 _READ: Final = "GET HEAD OPTIONS"

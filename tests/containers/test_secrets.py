@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.live.engine import require_containers
-from tests.live.stack import ORIGIN, ContainerStack
+from tests.live.stack import ORIGIN, ContainerStack, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,3 +47,18 @@ def test_keys_and_settings_can_be_secrets_of_compose(stack: ContainerStack) -> N
     assert (answer.status_code, answer.content) == (200, b"hello\n")
     assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
     assert "/keys" not in stack.run_in("gateway", "find", "/var/lib/gateway")
+
+
+def test_a_reload_of_the_gateway_reaches_nginx(stack: ContainerStack) -> None:
+    stack.put("a.txt")
+    url = stack.sign("a.txt")
+    other = "https://other.example"
+
+    def allowed() -> str | None:
+        answer = stack.ask(url, headers={"Origin": other})
+        return answer.headers.get("Access-Control-Allow-Origin")
+
+    assert allowed() is None
+    (stack.home / "origins").write_text(other)
+    stack.reload()
+    wait_until(lambda: allowed() == other, what="nginx has loaded the new origin")

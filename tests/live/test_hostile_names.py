@@ -97,7 +97,8 @@ def test_a_name_of_many_characters_is_shortened(
     ("send", "name", "status"),
     [
         pytest.param(put, "a\nb.txt", 400, id="two lines by PUT"),
-        pytest.param(put, "../../../etc/passwd", 400, id="path upwards by PUT"),
+        pytest.param(put, "\na.txt", 400, id="an empty line first by PUT"),
+        pytest.param(put, "../../../etc/passwd", 404, id="path upwards by PUT"),
         pytest.param(put, "..", 404, id="the folder above by PUT"),
         pytest.param(put, "a\0b.txt", 400, id="NUL by PUT"),
         pytest.param(put, "x" * 20_000, 414, id="20,000 characters by PUT"),

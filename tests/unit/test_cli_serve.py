@@ -26,6 +26,13 @@ def test_without_nginx_one_line_says_what_to_install(
     assert not Path("var/url").exists()
 
 
+def test_a_folder_that_nginx_can_not_be_told_of_is_wrong_usage(run: Run) -> None:
+    """A blank in the path would end the directive that names it."""
+    ran = run("serve", "--without-nginx", "--nginx-run", "my run")
+    assert (ran.status, ran.out) == (2, "")
+    assert "blanks" in ran.err
+
+
 def test_help_tells_what_an_address_for_any_leaves_out(run: Run) -> None:
     """Who binds to [::] and tries 127.0.0.1 finds nobody there."""
     words = " ".join(run("serve", "--help").out.split())
