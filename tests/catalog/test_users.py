@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from argon2 import extract_parameters
+from argon2.profiles import RFC_9106_LOW_MEMORY
 from sqlalchemy import text
 
 from gateway.catalog import users
@@ -13,6 +15,8 @@ from gateway.catalog.users import MAXIMUM_PASSWORD, MINIMUM_PASSWORD, Role
 from gateway.errors import AccountError
 
 if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
     from gateway.catalog.database import Database
     from gateway.catalog.users import User
 
@@ -51,6 +55,14 @@ def test_a_password_is_stored_as_argon2id(database: Database, ann: User) -> None
             text("SELECT password_hash FROM users WHERE id = :id"), {"id": ann.id}
         ).scalar_one()
     assert stored.startswith("$argon2id$")
+
+
+def test_a_password_costs_what_rfc_9106_advises(
+    cheap_passwords: PasswordHasher,
+) -> None:
+    """The gateway's own hasher, which the tests replace by a cheap one."""
+    hashed = cheap_passwords.hash("a long password")
+    assert extract_parameters(hashed) == RFC_9106_LOW_MEMORY
 
 
 def test_a_new_password_ends_the_old_one_and_its_sessions(
