@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
 import pytest
+from argon2 import extract_parameters
+from argon2.profiles import RFC_9106_LOW_MEMORY
 from sqlalchemy import text
 
 from gateway.catalog import users
@@ -15,6 +17,8 @@ from gateway.errors import AccountError
 from tests.catalog.conftest import ON_SQLITE
 
 if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
     from gateway.catalog.database import Database
     from gateway.catalog.users import User
 
@@ -71,6 +75,14 @@ def test_a_password_is_stored_as_argon2id(database: Database, ann: User) -> None
             text("SELECT password_hash FROM users WHERE id = :id"), {"id": ann.id}
         ).scalar_one()
     assert stored.startswith("$argon2id$")
+
+
+def test_a_password_costs_what_rfc_9106_advises(
+    cheap_passwords: PasswordHasher,
+) -> None:
+    """The gateway's own hasher, which the tests replace by a cheap one."""
+    hashed = cheap_passwords.hash("a long password")
+    assert extract_parameters(hashed) == RFC_9106_LOW_MEMORY
 
 
 def test_a_new_password_ends_the_old_one_and_its_sessions(

@@ -129,7 +129,7 @@ def test_a_folder_that_can_not_be_written_is_one_clear_line(
 ) -> None:
     """What the system refuses is passed on in its words, with the name."""
     monkeypatch.delenv("GATEWAY_KEYS")
-    monkeypatch.setenv("GATEWAY_DATA", "files/a/b.txt/data")
+    monkeypatch.setenv("GATEWAY_DATA", "/dev/null/data")
     ran = run("keys", "new", "--add")
     assert (ran.status, ran.out) == (1, "")
     assert "Not a directory" in ran.err

@@ -12,7 +12,8 @@ import pytest
 
 from gateway.catalog import uploads
 from gateway.catalog.tokens import Scope
-from gateway.storage.blobs import BlobStore
+from gateway.catalog.uploads import Upload
+from gateway.storage.blobs import BlobStore, new_id
 from gateway.uploads.finalise import Finaliser
 from tests.web.letterbox import a_letterbox, a_token
 
@@ -266,3 +267,29 @@ def test_digests_that_differ_are_refused_before_the_body(ann: Sender) -> None:
 def test_a_part_is_not_taken_for_the_whole(ann: Sender, text: str) -> None:
     assert ann.admit(Content_Range=text) == 400
     assert ann.usage().running == 0
+
+
+def test_a_long_list_comes_in_pages(site: Site, ann: Sender) -> None:
+    made = {new_id() for _ in range(101)}
+    with site.database.write() as connection:
+        for upload_id in made:
+            uploads.add(connection, an_upload(upload_id, ann.owner))
+    bearer = a_token(site, ann.owner, Scope.READ)
+    first: Any = site.client.get("/api/v1/files", headers=bearer).json
+    second: Any = site.client.get(first["next"], headers=bearer).json
+    assert (len(first["files"]), len(second["files"])) == (100, 1)
+    assert {upload["id"] for upload in first["files"] + second["files"]} == made
+    assert second["next"] is None
+
+
+def an_upload(upload_id: str, owner: User) -> Upload:
+    return Upload(
+        id=upload_id,
+        owner_id=owner.id,
+        name="a.bin",
+        size=1,
+        media_type="application/octet-stream",
+        blob=f"{upload_id[:2]}/{upload_id}.bin",
+        sha256=None,
+        created=1,
+    )
