@@ -66,6 +66,7 @@ def test_a_flood_of_forged_links_is_refused_unasked(stack: Stack) -> None:
     )
     asked = {row["verdict_seconds"] for row in refusals_in_the_log(stack, flooder)}
     assert len(answers) == FLOOD
+    assert any(answer.startswith(b"HTTP/1.1 429") for answer in answers[TARGETS])
     assert b"Retry-After: 5\r\n" in over[-1]
     assert b"Too many requests" in over[-1]
     assert asked <= {"", "-"}

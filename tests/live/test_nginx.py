@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import re
 import socket
 import subprocess
 import threading
@@ -213,158 +212,44 @@ def test_without_a_verdict_no_file_is_sent(nginx: Nginx, location: str) -> None:
     assert (asked_for.status_code, asked_for.text) == (404, "no such")
 
 
-def test_a_location_can_not_reach_beside_the_tree(nginx: Nginx) -> None:
-    (nginx.home / "files-secret").mkdir()
-    (nginx.home / "files-secret" / "x.txt").write_text("outside")
-    (nginx.home / "outside.txt").write_text("outside")
-    (nginx.files / "x.txt").write_text("inside")
-    fake = nginx.fake_gunicorn()
-
-    def answer_to(location: bytes) -> requests.Response:
-        fake.script = lambda line: (
-            delivery_of(location) if b"/s/" in line else NOT_FOUND
-        )
-        return nginx.get("/s/token/x.txt")
-
-    assert answer_to(b"/_files/x.txt").text == "inside"
-    for location in (
-        b"/_files/../outside.txt",
-        b"/_files/%2e%2e/outside.txt",
-        b"/_files-secret/x.txt",
-        b"/_files../outside.txt",
-    ):
-        answer = answer_to(location)
-        assert "outside" not in answer.text, location
-        assert answer.status_code in {404, 503}, location
-
-
-#: What Flask hears of a client in headers that nginx alone may set.
-MADE_UP = (
-    "Forwarded",
-    "X-Accel-Buffering",
-    "X-Accel-Charset",
-    "X-Accel-Expires",
-    "X-Accel-Limit-Rate",
-    "X-Accel-Mapping",
-    "X-Accel-Redirect",
-    "X-Forwarded-For",
-    "X-Forwarded-Host",
-    "X-Forwarded-Port",
-    "X-Forwarded-Prefix",
-    "X-Forwarded-Proto",
-    "X-Forwarded-Protocol",
-    "X-Forwarded-Ssl",
-    "X-Gateway-Family",
-    "X-Gateway-Reason",
-    "X-Original-Length",
-    "X-Original-Method",
-    "X-Original-URI",
-    "X-Original-URL",
-    "X-Real-IP",
-    "X-Request-ID",
-    "X-Rewrite-URL",
-    "X-Sendfile",
-    "X-Sendfile-Type",
-    "X-Spool-File",
-    "X-Verdict",
-)
-#: Two names are one to WSGI.
-SPELLED = (*MADE_UP, *(name.replace("-", "_") for name in MADE_UP))
-#: What lets a request go as far as it can.
-ANSWERS = {
-    b"/_admit": b"HTTP/1.0 204 No Content\r\n\r\n",
-    b"/s/k1": b"HTTP/1.0 403 Forbidden\r\n\r\n",
-}
-CACHEABLE = f"/s/k1.e2.{'m' * 22}/x.txt"
-
-
-@pytest.mark.parametrize(
-    ("method", "target", "asked"),
-    [
-        pytest.param("GET", "/", ["GET /"], id="page"),
-        pytest.param("GET", "/healthz", ["GET /healthz"], id="health"),
-        pytest.param("GET", "/metrics", ["GET /metrics"], id="metrics"),
-        pytest.param("GET", "/s/t/x.txt", ["GET /s/t/x.txt"], id="signed URL"),
-        pytest.param("GET", CACHEABLE, [f"GET {CACHEABLE}"], id="kept verdict"),
-        pytest.param("GET", "/static/x", ["GET /static/x"], id="missing style"),
-        pytest.param("GET", "/_files/x", ["GET /_files/x"], id="internal file"),
-        pytest.param("GET", "/_admit", ["GET /-none-"], id="internal question"),
-        pytest.param("POST", "/login", ["POST /login"], id="form"),
-        pytest.param("POST", "/drops", ["POST /drops"], id="form of drop links"),
-        pytest.param("POST", "/api/v1/x", ["POST /api/v1/x"], id="API"),
-        pytest.param("GET", "/tus/x", ["GET /tus/x"], id="no upload"),
-        pytest.param("GET", "/u/x", ["GET /u/x"], id="drop link"),
-        *(
-            pytest.param(
-                method,
-                target,
-                ["GET /_admit", f"{method} {target}", f"{method} /_cut"],
-                id=name,
-            )
-            for name, method, target in (
-                ("raw upload", "PUT", "/api/v1/files/a"),
-                ("tus", "POST", "/tus/"),
-                ("piece", "PATCH", "/tus/x"),
-                ("upload form", "POST", "/upload"),
-                ("drop link's form", "POST", "/u/x"),
-            )
-        ),
-    ],
-)
-def test_python_is_told_nothing_that_a_client_made_up(
-    nginx: Nginx, method: str, target: str, asked: list[str]
+def test_a_replaced_file_is_sent_as_it_is_a_second_later(
+    nginx: Nginx, location: str
 ) -> None:
-    fake = nginx.fake_gunicorn()
-    fake.script = lambda line: next(
-        (answer for part, answer in ANSWERS.items() if part in line), NOT_FOUND
-    )
-    headers = dict.fromkeys(SPELLED, "EVIL")
-    requests.request(method, nginx.url + target, headers=headers, timeout=20)
-    wait_until(lambda: len(fake.asked) == len(asked), what="all is asked")
-    lines = [head.decode().partition(" HTTP/1.")[0] for head in fake.asked]
-    assert lines == asked
-    assert b"EVIL" not in b"".join(fake.asked)
-
-
-def test_a_client_can_make_up_no_header_that_nginx_sets(nginx: Nginx) -> None:
-    """The test above knows every header that has to be overwritten or blanked."""
-    conf = "".join(p.read_text() for p in (nginx.home / "conf").rglob("*.conf"))
-    said = {*re.findall(r"(?m)^ *proxy_set_header ([\w-]+) ", conf)}
-    own = {"Accept", "Connection", "Content-Length", "Host", "Transfer-Encoding"}
-    assert said - own == {*MADE_UP}
-
-
-def test_python_is_told_the_address_of_the_peer(nginx: Nginx) -> None:
-    fake = nginx.fake_gunicorn()
-    nginx.get("/s/token/x.txt")
-    assert b"X-Real-IP: 127.0.0.1\r\n" in fake.asked[0]
-
-
-@pytest.mark.parametrize(
-    ("target", "shown"),
-    [
-        *(
-            pytest.param(
-                f"/{letter}/secret/a.txt", f"/{letter}/[redacted]/a.txt", id=letter
-            )
-            for letter in "sdlu"
-        ),
-        pytest.param("//s//secret/a.txt", "//s//[redacted]/a.txt", id="two slashes"),
-        pytest.param("/%73/secret/a.txt", "[redacted]", id="disguised"),
-        pytest.param("/x/%2e%2e/s/secret/a.txt", "[redacted]", id="dot segments"),
-        pytest.param(f"/S/secret.{'m' * 22}/a.txt", "[redacted]", id="a MAC elsewhere"),
-        pytest.param(f"/s/x/secret.{'m' * 22}", "[redacted]", id="a MAC in a path"),
-        pytest.param("/a/b.txt?secret", "/a/b.txt", id="query"),
-    ],
-)
-def test_the_access_log_shows_no_token(nginx: Nginx, target: str, shown: str) -> None:
+    path = nginx.root_of(location) / "x.txt"
+    path.write_text("old")
     nginx.fake_gunicorn()
-    answer = nginx.send(f"GET {target} HTTP/1.1")
-    request_id = re.search(r"X-Request-ID: (\w+)", answer)
-    assert request_id is not None
-    wait_until(lambda: request_id[1] in nginx.log(), what="the request is logged")
-    assert f'"uri":"{shown}"' in nginx.log()
-    assert "secret" not in nginx.log()
+    old = {deliver(nginx, f"{location}x.txt").text for _ in range(4)}
+    fresh = path.with_name("fresh")
+    fresh.write_text("new")
+    fresh.rename(path)
+    wait_until(
+        lambda: deliver(nginx, f"{location}x.txt").text == "new",
+        what="the new file is sent",
+    )
+    assert old == {"old"}
+
+
+def test_a_location_can_not_reach_beside_its_folder(
+    nginx: Nginx, location: str
+) -> None:
+    root = nginx.root_of(location)
+    beside = root.with_name(f"{root.name}-secret")
+    beside.mkdir()
+    (beside / "x.txt").write_text("outside")
+    (root.parent / "outside.txt").write_text("outside")
+    (root / "x.txt").write_text("inside")
+    nginx.fake_gunicorn()
+    assert deliver(nginx, f"{location}x.txt").text == "inside"
+    bare = location.removesuffix("/")
+    for target in (
+        f"{location}../outside.txt",
+        f"{location}%2e%2e/outside.txt",
+        f"{bare}-secret/x.txt",
+        f"{bare}../outside.txt",
+    ):
+        answer = deliver(nginx, target)
+        assert "outside" not in answer.text, target
+        assert answer.status_code in {404, 503}, target
 
 
 def test_a_body_never_reaches_python(nginx: Nginx) -> None:
@@ -472,3 +357,69 @@ def test_the_rendered_set_is_checked_before_it_is_used(tmp_path: Path) -> None:
     conf.write_text("nonsense;")
     with pytest.raises(SuperviseError, match="unknown directive"):
         check_conf(conf)
+
+
+#: Seconds that a verdict may be kept: longer than a test takes.
+TTL = 60
+
+
+@pytest.fixture
+def keeping(tmp_path: Path) -> Iterator[Nginx]:
+    """Give an nginx that keeps verdicts for long, and files for them to lead to."""
+    with Nginx(tmp_path, GATEWAY_VERDICT_TTL=str(TTL)) as nginx:
+        for name in ("a.txt", "b.txt"):
+            (nginx.files / name).write_text(name)
+        yield nginx
+
+
+def verdict_on(line: bytes, *headers: bytes) -> bytes:
+    """Let a client have the file that a link names."""
+    name = line.split(b" ")[1].rpartition(b"/")[2]
+    facts = (b"X-Accel-Target: /_files/" + name + b"/", b"X-Accel-Expires: 60")
+    head = (b"HTTP/1.0 200 OK", b"Content-Length: 0", *facts, *headers, b"", b"")
+    return b"\r\n".join(head)
+
+
+def cacheable(path: str) -> str:
+    return f"/s/k1.e2.{'m' * 22}/{path}"
+
+
+def test_each_link_has_a_verdict_of_its_own(keeping: Nginx) -> None:
+    fake = keeping.fake_gunicorn()
+    fake.script = verdict_on
+    texts = [keeping.get(cacheable(f"{name}.txt")).text for name in "aaabbb"]
+    assert texts == ["a.txt"] * 3 + ["b.txt"] * 3
+    assert len(fake.asked) == 4
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Set-Cookie: a=b",
+        "Vary: Cookie",
+        "X-Accel-Redirect: /_pages/error.html",
+    ],
+)
+def test_a_verdict_is_kept_and_followed_whatever_goes_with_it(
+    keeping: Nginx, header: str
+) -> None:
+    fake = keeping.fake_gunicorn()
+    fake.script = lambda line: verdict_on(line, header.encode())
+    texts = [keeping.get(cacheable("a.txt")).text for _ in range(3)]
+    assert texts == ["a.txt"] * 3
+    assert len(fake.asked) == 2
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        pytest.param("/s/t//x.txt", id="link"),
+        pytest.param("/s//t/x.txt", id="before the token"),
+        pytest.param(cacheable("a//x.txt"), id="kept verdict"),
+        pytest.param(cacheable("/x.txt"), id="after the token"),
+    ],
+)
+def test_two_slashes_stay_two(nginx: Nginx, target: str) -> None:
+    fake = nginx.fake_gunicorn()
+    nginx.get(target)
+    assert fake.asked[0].startswith(f"GET {target} ".encode())

@@ -21,6 +21,7 @@ from gateway.ops.fsck import Check
 from gateway.ops.manifest import Folder
 from gateway.ops.restore import Restore
 from gateway.storage.blobs import BlobStore
+from gateway.storage.locks import try_lock
 from tests.catalog.conftest import ON_SQLITE
 from tests.ops.conftest import Kept
 from tests.unit.disk import Disk
@@ -289,6 +290,31 @@ def test_other_keys_are_not_overwritten(
     with pytest.raises(BackupError, match="holds other keys"):
         elsewhere.make()
     assert elsewhere.keys.read_text() == "b:other\n"
+
+
+def test_two_backups_into_one_folder_are_not_made_at_once(
+    kept: Kept, folder: Folder
+) -> None:
+    make(kept, folder)
+    descriptor = os.open(folder.root, os.O_RDONLY)
+    assert try_lock(descriptor)
+    with pytest.raises(BackupError, match="another backup"):
+        make(kept, folder)
+    os.close(descriptor)
+    make(kept, folder)
+
+
+def test_a_blob_that_was_cut_in_the_backup_is_not_restored(
+    kept: Kept, folder: Folder, elsewhere: Restore
+) -> None:
+    upload = kept.put(b"content")
+    make(kept, folder, may_link=False)
+    (folder.blobs / upload.blob).write_bytes(b"cut")
+    with pytest.raises(BackupError, match="has 3 bytes instead of 7"):
+        elsewhere.make()
+    there = restored(elsewhere, kept.ann)
+    assert there.get(upload) is None
+    assert there.files() == set()
 
 
 @ON_SQLITE

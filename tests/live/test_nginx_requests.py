@@ -1,0 +1,247 @@
+"""What nginx does for every kind of request by itself, whatever Flask says to it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from tests.live.stack import wait_until
+from tests.live.test_nginx import NOT_FOUND, Nginx, cacheable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+#: What Flask hears of a client in headers that nginx alone may set.
+MADE_UP = (
+    "Forwarded",
+    "X-Accel-Buffering",
+    "X-Accel-Charset",
+    "X-Accel-Expires",
+    "X-Accel-Limit-Rate",
+    "X-Accel-Mapping",
+    "X-Accel-Redirect",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Port",
+    "X-Forwarded-Prefix",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Protocol",
+    "X-Forwarded-Ssl",
+    "X-Gateway-Family",
+    "X-Gateway-Reason",
+    "X-Original-Length",
+    "X-Original-Method",
+    "X-Original-URI",
+    "X-Original-URL",
+    "X-Real-IP",
+    "X-Request-ID",
+    "X-Rewrite-URL",
+    "X-Sendfile",
+    "X-Sendfile-Type",
+    "X-Spool-File",
+    "X-Verdict",
+)
+#: Two names are one to WSGI.
+SPELLED = (*MADE_UP, *(name.replace("-", "_") for name in MADE_UP))
+#: What lets a request go as far as it can.
+ANSWERS = {
+    b"/_admit": b"HTTP/1.0 204 No Content\r\n\r\n",
+    b"/s/k1": b"HTTP/1.0 403 Forbidden\r\n\r\n",
+}
+CACHEABLE = cacheable("x.txt")
+
+
+@pytest.fixture
+def nginx(tmp_path: Path) -> Iterator[Nginx]:
+    with Nginx(tmp_path) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "asked"),
+    [
+        pytest.param("GET", "/", ["GET /"], id="page"),
+        pytest.param("GET", "/healthz", ["GET /healthz"], id="health"),
+        pytest.param("GET", "/metrics", ["GET /metrics"], id="metrics"),
+        pytest.param("GET", "/s/t/x.txt", ["GET /s/t/x.txt"], id="signed URL"),
+        pytest.param("GET", CACHEABLE, [f"GET {CACHEABLE}"], id="kept verdict"),
+        pytest.param("GET", "/static/x", ["GET /static/x"], id="missing style"),
+        pytest.param("GET", "/_files/x", ["GET /_files/x"], id="internal file"),
+        pytest.param("GET", "/_admit", ["GET /-none-"], id="internal question"),
+        pytest.param("POST", "/login", ["POST /login"], id="form"),
+        pytest.param("POST", "/drops", ["POST /drops"], id="form of drop links"),
+        pytest.param("POST", "/api/v1/x", ["POST /api/v1/x"], id="API"),
+        pytest.param("GET", "/tus/x", ["GET /tus/x"], id="no upload"),
+        pytest.param("GET", "/u/x", ["GET /u/x"], id="drop link"),
+        *(
+            pytest.param(
+                method,
+                target,
+                ["GET /_admit", f"{method} {target}", f"{method} /_cut"],
+                id=name,
+            )
+            for name, method, target in (
+                ("raw upload", "PUT", "/api/v1/files/a"),
+                ("tus", "POST", "/tus/"),
+                ("piece", "PATCH", "/tus/x"),
+                ("upload form", "POST", "/upload"),
+                ("drop link's form", "POST", "/u/x"),
+            )
+        ),
+    ],
+)
+def test_python_is_told_nothing_that_a_client_made_up(
+    nginx: Nginx, method: str, target: str, asked: list[str]
+) -> None:
+    fake = nginx.fake_gunicorn()
+    fake.script = lambda line: next(
+        (answer for part, answer in ANSWERS.items() if part in line), NOT_FOUND
+    )
+    headers = dict.fromkeys(SPELLED, "EVIL")
+    requests.request(method, nginx.url + target, headers=headers, timeout=20)
+    wait_until(lambda: len(fake.asked) == len(asked), what="all is asked")
+    lines = [head.decode().partition(" HTTP/1.")[0] for head in fake.asked]
+    assert lines == asked
+    assert b"EVIL" not in b"".join(fake.asked)
+
+
+def test_a_client_can_make_up_no_header_that_nginx_sets(nginx: Nginx) -> None:
+    """The test above knows every header that has to be overwritten or blanked."""
+    conf = "".join(p.read_text() for p in (nginx.home / "conf").rglob("*.conf"))
+    said = {*re.findall(r"(?m)^ *proxy_set_header ([\w-]+) ", conf)}
+    own = {"Accept", "Connection", "Content-Length", "Host", "Transfer-Encoding"}
+    assert said - own == {*MADE_UP}
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "trusted", "told"),
+    [
+        pytest.param("203.0.113.9", "", "127.0.0.1", id="no proxy"),
+        pytest.param("203.0.113.9", "127.0.0.0/8", "203.0.113.9", id="one proxy"),
+        pytest.param(
+            "203.0.113.9, 198.51.100.7", "127.0.0.0/8", "198.51.100.7", id="made up"
+        ),
+        pytest.param(
+            "203.0.113.9, 198.51.100.7, 10.0.0.1",
+            "127.0.0.0/8,10.0.0.0/8",
+            "198.51.100.7",
+            id="two proxies",
+        ),
+    ],
+)
+def test_the_client_is_the_last_address_that_is_no_proxy_s(
+    tmp_path: Path, forwarded: str, trusted: str, told: str
+) -> None:
+    with Nginx(tmp_path, GATEWAY_TRUSTED_PROXIES=trusted) as nginx:
+        fake = nginx.fake_gunicorn()
+        nginx.get("/s/t/x.txt", headers={"X-Forwarded-For": forwarded})
+    assert f"X-Real-IP: {told}\r\n".encode() in fake.asked[0]
+
+
+@pytest.fixture
+def strict(tmp_path: Path) -> Iterator[Nginx]:
+    """Give an nginx that lets each client ask twice, and then once a second."""
+    with Nginx(
+        tmp_path, GATEWAY_CLIENT_REQUESTS="1", GATEWAY_TRUSTED_PROXIES="127.0.0.0/8"
+    ) as running:
+        running.fake_gunicorn()
+        yield running
+
+
+def is_refused(nginx: Nginx, method: str, target: str, *clients: str) -> bool:
+    """Ask as often as there are *clients*; tell whether one was over its share."""
+    statuses = [
+        requests.request(
+            method, nginx.url + target, headers={"X-Forwarded-For": client}, timeout=20
+        ).status_code
+        for client in clients
+    ]
+    return 429 in statuses
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        pytest.param("GET", "/", id="page"),
+        pytest.param("GET", "/s/t/x.txt", id="signed URL"),
+        pytest.param("GET", CACHEABLE, id="kept verdict"),
+        pytest.param("GET", "/static/style.css", id="style"),
+        pytest.param("GET", "/_files/x", id="internal file"),
+        pytest.param("GET", "/_admit", id="internal question"),
+        pytest.param("POST", "/login", id="form"),
+        pytest.param("POST", "/drops", id="form of drop links"),
+        pytest.param("POST", "/api/v1/x", id="API"),
+        pytest.param("GET", "/u/x", id="drop link"),
+        pytest.param("GET", "/tus/x", id="no upload"),
+        pytest.param("PUT", "/api/v1/files/a", id="raw upload"),
+        pytest.param("PATCH", "/tus/x", id="piece"),
+        pytest.param("POST", "/upload", id="upload form"),
+        pytest.param("POST", "/u/x", id="drop link's form"),
+    ],
+)
+def test_a_client_gets_its_share_of_every_kind_of_request(
+    strict: Nginx, method: str, target: str
+) -> None:
+    # A slow machine may need more than three: one a second is let in.
+    wait_until(
+        lambda: is_refused(strict, method, target, *["198.51.100.1"] * 5),
+        what="the client is refused",
+    )
+    assert not is_refused(strict, method, target, "198.51.100.2")
+
+
+def test_an_ipv6_network_of_64_bits_is_one_client(strict: Nginx) -> None:
+    one = ["::", "::1", ":8000::", ":ffff:ffff:ffff:ffff", ":0:0:1:0"]
+    clients = [f"2001:db8:0:1{rest}" for rest in one]
+    wait_until(
+        lambda: is_refused(strict, "GET", "/", *clients), what="the client is refused"
+    )
+    assert not is_refused(strict, "GET", "/", "2001:db8:0:2::")
+
+
+FORMS = (
+    *("/login", "/logout", "/password", "/delete", "/drops", "/drops/revoke"),
+    "/api/v1/x",
+)
+LONG = 65_537
+
+
+@pytest.mark.parametrize("target", FORMS)
+def test_a_form_that_is_too_long_is_not_passed_on(nginx: Nginx, target: str) -> None:
+    fake = nginx.fake_gunicorn()
+    told = requests.post(nginx.url + target, data=bytes(LONG), timeout=20)
+    pieces = iter([bytes(LONG)])
+    untold = requests.post(nginx.url + target, data=pieces, timeout=20)
+    assert (told.status_code, untold.status_code) == (413, 413)
+    assert fake.asked == []
+
+
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        *(
+            pytest.param(
+                f"/{letter}/secret/a.txt", f"/{letter}/[redacted]/a.txt", id=letter
+            )
+            for letter in "sdlu"
+        ),
+        pytest.param("//s//secret/a.txt", "//s//[redacted]/a.txt", id="two slashes"),
+        pytest.param("/%73/secret/a.txt", "[redacted]", id="disguised"),
+        pytest.param("/x/%2e%2e/s/secret/a.txt", "[redacted]", id="dot segments"),
+        pytest.param(f"/S/secret.{'m' * 22}/a.txt", "[redacted]", id="a MAC elsewhere"),
+        pytest.param(f"/s/x/secret.{'m' * 22}", "[redacted]", id="a MAC in a path"),
+        pytest.param("/a/b.txt?secret", "/a/b.txt", id="query"),
+    ],
+)
+def test_the_access_log_shows_no_token(nginx: Nginx, target: str, shown: str) -> None:
+    nginx.fake_gunicorn()
+    answer = nginx.send(f"GET {target} HTTP/1.1")
+    request_id = re.search(r"X-Request-ID: (\w+)", answer)
+    assert request_id is not None
+    wait_until(lambda: request_id[1] in nginx.log(), what="the request is logged")
+    assert f'"uri":"{shown}"' in nginx.log()
+    assert "secret" not in nginx.log()
