@@ -42,5 +42,9 @@ def database(empty_url: str) -> Iterator[Database]:
 def ann(database: Database) -> User:
     with database.write() as connection:
         return users.add(
-            connection, name="ann", password="a long password", role=Role.MEMBER, now=1
+            connection,
+            name="ann",
+            password_hash=users.hash_password("a long password"),
+            role=Role.MEMBER,
+            now=1,
         )

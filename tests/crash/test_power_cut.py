@@ -138,7 +138,11 @@ def a_finaliser(catalog: Path, disk: Ext4, fsync: Callable[[int], None]) -> Fina
 def an_owner(database: Database) -> User:
     with database.write() as connection:
         return users.add(
-            connection, name="ann", password="a long password", role=Role.MEMBER, now=1
+            connection,
+            name="ann",
+            password_hash=users.hash_password("a long password"),
+            role=Role.MEMBER,
+            now=1,
         )
 
 

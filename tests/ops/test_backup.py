@@ -200,7 +200,11 @@ def test_new_users_can_be_made_after_a_restore(
     Restore(database=kept.database, store=store, folder=folder, keys=None).make()
     with kept.database.write() as connection:
         made = users.add(
-            connection, name="bob", password="a long password", role=Role.ADMIN, now=1
+            connection,
+            name="bob",
+            password_hash=users.hash_password("a long password"),
+            role=Role.ADMIN,
+            now=1,
         )
     assert made.id > kept.ann.id
 
