@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from gateway.storage.blobs import BlobStore
 
 _PAGE: Final = 500
+#: The subject of a wrong total; no user can have this name.
+_EVERYBODY: Final = "all users"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,16 +153,20 @@ class Check:
             )
 
     def _counters(self) -> Iterator[Finding]:
-        with self.database.read() as connection:
-            wrong = [c for c in upkeep.counts(connection) if c.kept != c.true]
+        with self.database.snapshot() as connection:
+            counts = upkeep.counts(connection)
+            total = upkeep.total(connection)
+        pairs = [(count.name, count.kept, count.true) for count in counts]
+        pairs.append((_EVERYBODY, total, sum(count.true for count in counts)))
+        wrong = [pair for pair in pairs if pair[1] != pair[2]]
         if wrong and self.is_repairing:
             with self.database.write() as connection:
                 upkeep.recount(connection)
-        for count in wrong:
+        for name, kept, true in wrong:
             yield Finding(
                 kind="stored-bytes",
-                subject=count.name,
-                detail=f"{count.kept} bytes are counted, {count.true} are there",
+                subject=name,
+                detail=f"{kept} bytes are counted, {true} are there",
                 is_repaired=self.is_repairing,
             )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.catalog import drops, tokens, users
+from gateway.catalog import drops, tokens, upkeep, users
 from gateway.catalog.database import Database
 from gateway.catalog.schema import users as users_table
 from gateway.catalog.tokens import Scope
@@ -164,6 +164,7 @@ def test_what_is_deleted_meanwhile_is_left_out(
     assert there.get(stays) == stays
     with there.database.read() as connection:
         assert users.by_name(connection, "ann").stored_bytes == len(b"stays")
+        assert upkeep.total(connection) == len(b"stays")
 
 
 @pytest.mark.parametrize("content", [None, b"cut"], ids=["missing", "cut"])
@@ -292,7 +293,7 @@ def test_a_manifest_that_is_not_understood_is_refused(
         elsewhere.make()
 
 
-@pytest.mark.parametrize("schema", ["0001", "0002", "0003"])
+@pytest.mark.parametrize("schema", ["0001", "0002", "0003", "0004"])
 def test_a_backup_of_an_older_schema_that_held_the_same_is_restored(
     kept: Kept, elsewhere: Restore, schema: str
 ) -> None:
