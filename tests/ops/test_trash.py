@@ -116,7 +116,7 @@ def test_what_an_upload_names_again_is_never_deleted(kept: Kept) -> None:
     assert content_of(kept, upload) == b"long forgotten"
 
 
-def test_nor_is_what_an_upload_names_since_the_sweep_began(kept: Kept) -> None:
+def test_what_an_upload_names_since_the_sweep_began_is_not_deleted(kept: Kept) -> None:
     upload = kept.put()
     forget(kept, upload)
     sweep(kept)
