@@ -84,7 +84,7 @@ class Site:
             owner = users.add(
                 connection,
                 name="ann",
-                password="correct horse battery",  # noqa: S106
+                password_hash=users.hash_password("correct horse battery"),
                 role=users.Role.MEMBER,
                 now=1,
             )

@@ -1,7 +1,14 @@
 """The database connection: SQLite embedded, PostgreSQL by setting.
 
-Writers on SQLite take the lock when they begin, so that what they read stays
-true until they commit; on PostgreSQL they lock the rows that they count on.
+One writer at a time, on both databases.  ``Database.write`` takes one lock before the
+transaction reads or changes anything, and the commit ends it: on SQLite the database's
+own (``BEGIN IMMEDIATE``), on PostgreSQL an advisory lock.  So what a writer has read
+stays true until it commits, and two writers never wait for each other's rows: there is
+no order of locks to keep, and there are no deadlocks.
+
+``write(alone=False)`` does not take the lock on PostgreSQL.  It is for a transaction
+that changes a single row and decides nothing by what it has read: it holds nothing
+while it waits for its row, so that it can't be part of a deadlock either.
 """
 
 from __future__ import annotations
@@ -36,6 +43,9 @@ _UNHEARD_TIMEOUT: Final = 10_000
 #: Connections of a process that stay open while nobody uses them.
 _KEPT_CONNECTIONS: Final = 5
 _DISK_FULL: Final = "53100"  # PostgreSQL, appendix A
+#: The writers' lock on PostgreSQL: any number that no other program's lock has there.
+_WRITERS: Final = 0x616363656C
+_LOCK_WRITERS: Final = text(f"SELECT pg_advisory_xact_lock({_WRITERS})")
 
 
 @dataclass(frozen=True)
@@ -55,14 +65,19 @@ class Database:
         """Open the database at SQLAlchemy's *url*; nothing is connected yet."""
         place = make_url(url)
         is_postgresql = place.get_backend_name() == "postgresql"
+        options: dict[str, Any] = {}
+        if is_postgresql:
+            # (!) In a stricter isolation a writer would read what there was before it
+            #     got the lock.  The server's default may be any.
+            options = {"pool_pre_ping": True, "isolation_level": "READ COMMITTED"}
         engine = create_engine(
             _bounded(place) if is_postgresql else place,
-            pool_pre_ping=is_postgresql,
-            # As many are opened as threads ask for at a time: none waits for
-            # another's, and these many stay open for the next ones.
+            # As many connections are opened as threads need at a time: no thread waits
+            # for another one, and these many stay open for the next.
             poolclass=QueuePool,
             pool_size=_KEPT_CONNECTIONS,
             max_overflow=-1,
+            **options,
         )
         if is_postgresql and "lock_timeout" not in engine.url.query.get("options", ""):
             event.listen(engine, "connect", _configure_postgresql)
@@ -90,54 +105,70 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self, *, may_use_reserve: bool = False) -> Iterator[Connection]:
+    def write(
+        self, *, may_use_reserve: bool = False, alone: bool = True
+    ) -> Iterator[Connection]:
         """Give a transaction, committed durably at the end, undone on errors.
 
-        What makes room or takes access away may use the reserve of a full disk:
-        everything else is refused until there is room beside it.
+        Other writers wait until it ends; on PostgreSQL those that are not *alone* do
+        not (see the module).  What makes room or takes access away may use the reserve
+        of a full disk: everything else is refused until there is room beside it.
         """
         reserve = self.reserve
         if reserve is None:
-            with self._transaction() as connection:
+            with self._transaction(alone=alone) as connection:
                 yield connection
             return
         if not may_use_reserve:
             if reserve.is_in_use():
                 raise NoSpaceError
-            with self._transaction() as connection:
+            with self._transaction(alone=alone) as connection:
                 yield connection
             return
         is_short = reserve.is_short()
         if is_short:
             reserve.release()
-        with self._transaction() as connection:
+        with self._transaction(alone=alone) as connection:
             yield connection
         if is_short:
             self._shrink_log()
 
     def attempt(
-        self, change: Callable[[Connection], object], *, may_use_reserve: bool = False
+        self,
+        change: Callable[[Connection], object],
+        *,
+        may_use_reserve: bool = False,
+        alone: bool = True,
     ) -> None:
         """Make a change that need not happen: a busy or full catalog is no error."""
         with (
             suppress(CatalogBusyError, NoSpaceError),
-            self.write(may_use_reserve=may_use_reserve) as connection,
+            self.write(may_use_reserve=may_use_reserve, alone=alone) as connection,
         ):
             change(connection)
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
+    def _transaction(self, *, alone: bool) -> Iterator[Connection]:
         with (
             _faults_are_ours(),
             self.engine.connect().execution_options(gateway_writes=True) as connection,
             connection.begin(),
         ):
+            if alone:
+                wait_for_writers(connection)
             yield connection
 
     def _shrink_log(self) -> None:
         # The log gives no room back by itself, and the next one needs some.
         with suppress(sqlite3.Error), closing(self.engine.raw_connection()) as raw:
             raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def wait_for_writers(connection: Connection) -> None:
+    """Wait until no other writer is there, and keep others out until the commit."""
+    # On SQLite that was done when the transaction began.
+    if connection.dialect.name == "postgresql":
+        connection.execute(_LOCK_WRITERS)
 
 
 def _bounded(place: URL) -> URL:

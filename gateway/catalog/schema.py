@@ -43,6 +43,14 @@ users: Final = Table(
     Column("created", BigInteger, nullable=False),
 )
 
+# One row: what the uploads of all users take, the sum of their ``stored_bytes``.
+totals: Final = Table(
+    "totals",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("stored_bytes", BigInteger, nullable=False),
+)
+
 tokens: Final = Table(
     "tokens",
     metadata,

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import func, select, text
+from sqlalchemy import text
+
+from gateway.catalog.database import wait_for_writers
 
 if TYPE_CHECKING:
     from gateway.catalog.database import Database
-
-_LOCK: Final = 0x616363656C  # any number that nobody else's lock has
 
 
 def upgrade(database: Database) -> None:
     """Apply every migration that is missing, in one transaction."""
     config = _config()
-    with database.write(may_use_reserve=True) as connection:
+    with database.write(may_use_reserve=True, alone=False) as connection:
         if connection.dialect.name == "postgresql":
-            # Several gateways may start at once; one upgrades, the others wait, and
-            # longer than for a lock of an upload's.
+            # Several gateways may start at once: one upgrades, and the others wait,
+            # however long that takes.
             connection.execute(text("SET LOCAL lock_timeout = 0"))
-            connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+        wait_for_writers(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

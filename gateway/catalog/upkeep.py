@@ -12,6 +12,7 @@ from gateway.catalog.schema import (
     partials,
     reservations,
     revocations,
+    totals,
     tries,
     uploads,
     users,
@@ -37,8 +38,7 @@ class Count:
 def remove_due(connection: Connection, *, now: int, limit: int) -> list[Upload]:
     """Strike out uploads whose time is over; their blobs are the caller's."""
     query = select(uploads).where(uploads.c.delete_after <= now).limit(limit)
-    # In the order in which uploads lock their owners' rows.
-    due = sorted(_all(connection, query), key=lambda upload: upload.owner_id)
+    due = _all(connection, query)
     for upload in due:
         catalog.remove(connection, upload)
     return due
@@ -144,16 +144,25 @@ def counts(connection: Connection) -> list[Count]:
     ]
 
 
+def total(connection: Connection) -> int:
+    """Return the bytes of all uploads as they are kept."""
+    kept: int = connection.execute(select(totals.c.stored_bytes)).scalar_one()
+    return kept
+
+
 def recount(connection: Connection) -> None:
-    """Make every user's bytes what they add up to."""
-    # Finalising locks these too: what it adds comes before this or after.
-    connection.execute(select(users.c.id).order_by(users.c.id).with_for_update())
-    for count in counts(connection):
-        connection.execute(
-            update(users)
-            .where(users.c.id == count.user_id, users.c.stored_bytes != count.true)
-            .values(stored_bytes=count.true)
-        )
+    """Make every user's bytes, and the total, what they add up to."""
+    found = counts(connection)
+    for count in found:
+        if count.kept != count.true:
+            connection.execute(
+                update(users)
+                .where(users.c.id == count.user_id)
+                .values(stored_bytes=count.true)
+            )
+    connection.execute(
+        update(totals).values(stored_bytes=sum(count.true for count in found))
+    )
 
 
 def _delete(

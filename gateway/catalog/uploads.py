@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, case, delete, func, insert, or_, select, update
+from sqlalchemy import and_, case, delete, func, insert, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.catalog import revocations
-from gateway.catalog.schema import partials, reservations, uploads, users
+from gateway.catalog.schema import partials, reservations, totals, uploads, users
 from gateway.errors import NameTakenError, RepeatedUploadError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Row, Select
+    from sqlalchemy import ColumnElement, Connection, Row, Select
 
     from gateway.catalog.drops import Drop
     from gateway.catalog.users import User
@@ -68,41 +68,34 @@ class Usage:
     """How many uploads the user has running."""
 
 
-def lock(connection: Connection) -> None:
-    """Have PostgreSQL let no other upload in, or be finished, until the commit."""
-    # In one order, so that two can't wait for each other.
-    connection.execute(select(users.c.id).order_by(users.c.id).with_for_update())
-
-
 def usage(connection: Connection, user: User, *, now: int) -> Usage:
-    """Count what is taken; on PostgreSQL the count stays true until the commit."""
-    lock(connection)
+    """Count what is taken; in a write transaction that stays true until the commit."""
+    stored = connection.execute(
+        select(users.c.stored_bytes, totals.c.stored_bytes.label("by_all"))
+        .join(totals, true())
+        .where(users.c.id == user.id)
+    ).one()
+    is_ours = reservations.c.owner_id == user.id
     is_running = or_(
         partials.c.id.is_(None),
         and_(partials.c.turn != "", partials.c.turn_expires > now),
     )
-    stored = {
-        row.id: row.stored_bytes
-        for row in connection.execute(select(users.c.id, users.c.stored_bytes))
-    }
-    rows = connection.execute(
+    reserved = connection.execute(
         select(
-            reservations.c.owner_id,
-            func.sum(reservations.c.size).label("size"),
-            func.sum(case((is_running, _COMING), else_=0)).label("coming"),
-            func.count(case((is_running, 1))).label("running"),
+            func.coalesce(func.sum(reservations.c.size), 0).label("by_all"),
+            _sum(is_ours, reservations.c.size).label("by_user"),
+            _sum(is_running, _COMING).label("coming"),
+            func.count(case((and_(is_ours, is_running), 1))).label("running"),
         )
         .select_from(_RESERVED)
         .where(reservations.c.expires > now)
-        .group_by(reservations.c.owner_id)
-    ).all()
-    reserved = {row.owner_id: int(row.size) for row in rows}
+    ).one()
     return Usage(
-        by_user=stored.get(user.id, 0) + reserved.get(user.id, 0),
-        by_all=sum(stored.values()) + sum(reserved.values()),
-        reserved=sum(reserved.values()),
-        coming=sum(int(row.coming) for row in rows),
-        running=sum(row.running for row in rows if row.owner_id == user.id),
+        by_user=stored.stored_bytes + int(reserved.by_user),
+        by_all=stored.by_all + int(reserved.by_all),
+        reserved=int(reserved.by_all),
+        coming=int(reserved.coming),
+        running=reserved.running,
     )
 
 
@@ -236,6 +229,13 @@ def _count(connection: Connection, user_id: int, size: int) -> None:
         .where(users.c.id == user_id)
         .values(stored_bytes=users.c.stored_bytes + size)
     )
+    connection.execute(update(totals).values(stored_bytes=totals.c.stored_bytes + size))
+
+
+def _sum(
+    condition: ColumnElement[bool], value: ColumnElement[int]
+) -> ColumnElement[int]:
+    return func.coalesce(func.sum(case((condition, value))), 0)
 
 
 def _one(connection: Connection, query: Select[Any]) -> Upload | None:

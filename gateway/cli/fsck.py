@@ -24,7 +24,8 @@ _PATIENCE: Final = 60.0
 @click.option(
     "--repair",
     is_flag=True,
-    help="Set counters right and delete files that no upload names.",
+    help="Set counters right, put blobs back from the trash, move those that no "
+    "upload names there, and delete other leftovers.",
 )
 @click.option(
     "--grace",

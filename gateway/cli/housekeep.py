@@ -48,7 +48,8 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 def housekeep(*, every: int | None, grace: int, as_json: bool) -> None:
     """Delete what is over: uploads, unfinished uploads, leftovers of crashes.
 
-    Safe at any time and as often as you like, also while the gateway serves.
+    Blobs that no upload names go to the store's trash for a week first.  Safe at any
+    time and as often as you like, also while the gateway serves.
     """
     # Whoever opens a file while it is asked whether it is open causes this one.
     signal.signal(signal.SIGIO, signal.SIG_IGN)

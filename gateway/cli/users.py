@@ -38,11 +38,12 @@ def users() -> None:
 def add(*, name: str, role: str, password: str) -> None:
     """Make the user NAME."""
     database, _ = open_catalog()
+    password_hash = catalog.hash_password(password)
     with database.write() as connection:
         catalog.add(
             connection,
             name=name,
-            password=password,
+            password_hash=password_hash,
             role=Role(role),
             now=moments.now(),
         )
@@ -92,6 +93,7 @@ def disable(*, name: str, undo: bool) -> None:
 def passwd(*, name: str, password: str) -> None:
     """Give NAME a new password; every session of the old one ends."""
     database, _ = open_catalog()
+    password_hash = catalog.hash_password(password)
     with database.write(may_use_reserve=True) as connection:
         user = catalog.by_name(connection, name)
-        catalog.set_password(connection, user, password)
+        catalog.set_password(connection, user, password_hash)

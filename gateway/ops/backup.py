@@ -11,6 +11,7 @@ import hashlib
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gateway.catalog import dump, uploads
@@ -19,6 +20,7 @@ from gateway.errors import BackupError
 from gateway.ops.manifest import FORMAT, Folder, Manifest, lines
 from gateway.storage import copies
 from gateway.storage.locks import try_lock
+from gateway.storage.trash import Trash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from gateway.catalog.database import Database
     from gateway.storage.blobs import BlobStore
+    from gateway.storage.trash import Trashed
 
 
 @dataclass
@@ -128,7 +131,7 @@ class Backup:
             target.parent.mkdir(mode=0o700, exist_ok=True)
             folders.add(target.parent)
             try:
-                copies.copy(self.store.path(blob), target, may_link=self.may_link)
+                copies.copy(self._source(blob), target, may_link=self.may_link)
             except FileNotFoundError:
                 made.gone.append(line.row["id"])
                 return
@@ -139,6 +142,17 @@ class Backup:
             made.copied += 1
         made.uploads += 1
         made.bytes += size
+
+    def _source(self, blob: str) -> Path:
+        """Return where a blob lies: in the trash, if housekeeping is yet to come."""
+        path = self.store.path(blob)
+        if not path.exists() and blob in self._trashed:
+            return self._trashed[blob].path
+        return path
+
+    @cached_property
+    def _trashed(self) -> dict[str, Trashed]:
+        return Trash(self.store).by_blob()
 
     def _is_known(self, upload_id: str) -> bool:
         with self.database.read() as connection:

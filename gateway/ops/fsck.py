@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final
 
 from gateway.catalog import upkeep, uploads
 from gateway.ops import orphans
 from gateway.storage import leftovers
+from gateway.storage.trash import Trash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -15,8 +17,11 @@ if TYPE_CHECKING:
     from gateway.catalog.database import Database
     from gateway.catalog.uploads import Upload
     from gateway.storage.blobs import BlobStore
+    from gateway.storage.trash import Trashed
 
 _PAGE: Final = 500
+#: The subject of a wrong total; no user can have this name.
+_EVERYBODY: Final = "all users"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +48,10 @@ class Tally:
 class Check:
     """Looks at one store and its catalog.
 
-    With ``with_digests`` every byte is read; with ``is_repairing`` counters are
-    set right and files that no upload names deleted.  Nothing is done to an
-    upload whose content is missing or damaged: that is for its owner to know.
+    With ``with_digests`` every byte is read.  With ``is_repairing`` counters are set
+    right, blobs that uploads name are put back from the trash, blobs that no upload
+    names are moved there, and other files that nothing names are deleted.  Nothing is
+    done to an upload whose content is lost or damaged: that is for its owner to know.
     """
 
     database: Database
@@ -90,11 +96,26 @@ class Check:
                 )
             return self._content(upload)
         except FileNotFoundError:
+            return self._missing(upload)
+        except OSError as error:
+            return Finding(kind="blob-unreadable", subject=upload.id, detail=str(error))
+
+    def _missing(self, upload: Upload) -> Finding:
+        path, trashed = self.store.path(upload.blob), self._trashed.get(upload.blob)
+        if trashed is None or trashed.size != upload.size:
             return Finding(
                 kind="blob-missing", subject=upload.id, detail=f"{path} is not there"
             )
-        except OSError as error:
-            return Finding(kind="blob-unreadable", subject=upload.id, detail=str(error))
+        return self._finding(
+            "blob-in-trash",
+            upload.id,
+            f"{path} is not there, but {trashed.path}",
+            partial(Trash(self.store).put_back, trashed),
+        )
+
+    @cached_property
+    def _trashed(self) -> dict[str, Trashed]:
+        return Trash(self.store).by_blob()
 
     def _content(self, upload: Upload) -> Finding | None:
         if upload.sha256 is None:
@@ -122,16 +143,12 @@ class Check:
                 f", as {len(found.blobs)} others; {found.known} have one: is this the "
                 "catalog of this store?"
             )
+        trash = Trash(self.store)
         for blob in found.blobs:
+            move = partial(trash.move, blob, now=now)
             yield self._finding(
-                "blob-orphan",
-                blob,
-                detail,
-                self._deletion(blob) if found.are_credible else None,
+                "blob-orphan", blob, detail, move if found.are_credible else None
             )
-
-    def _deletion(self, blob: str) -> Callable[[], None]:
-        return lambda: self.store.discard(blob)
 
     def _partial_files(self, now: int) -> Iterator[Finding]:
         for name in orphans.find_partials(
@@ -151,16 +168,20 @@ class Check:
             )
 
     def _counters(self) -> Iterator[Finding]:
-        with self.database.read() as connection:
-            wrong = [c for c in upkeep.counts(connection) if c.kept != c.true]
+        with self.database.snapshot() as connection:
+            counts = upkeep.counts(connection)
+            total = upkeep.total(connection)
+        pairs = [(count.name, count.kept, count.true) for count in counts]
+        pairs.append((_EVERYBODY, total, sum(count.true for count in counts)))
+        wrong = [pair for pair in pairs if pair[1] != pair[2]]
         if wrong and self.is_repairing:
             with self.database.write() as connection:
                 upkeep.recount(connection)
-        for count in wrong:
+        for name, kept, true in wrong:
             yield Finding(
                 kind="stored-bytes",
-                subject=count.name,
-                detail=f"{count.kept} bytes are counted, {count.true} are there",
+                subject=name,
+                detail=f"{kept} bytes are counted, {true} are there",
                 is_repaired=self.is_repairing,
             )
 

@@ -98,7 +98,12 @@ class Housekeeper:
         # Before the spool: what has a spool file's content is young again, by its
         # ctime, when that one goes.
         if with_sweep:
-            yield "blobs of no upload deleted", self._orphans(now)
+            sweep = orphans.Sweep(
+                self.database, self.store, now, self.grace, self.is_stopped
+            )
+            yield "blobs put back from the trash", sweep.put_back()
+            yield "blobs of no upload moved to the trash", sweep.move()
+            yield "blobs deleted from the trash", sweep.empty()
         yield "files of no unfinished upload deleted", self._partial_files(now)
         yield "spool leftovers deleted", self._spool(now)
         yield "reservations, tries and revocations forgotten", self._rows(now)
@@ -158,17 +163,6 @@ class Housekeeper:
             self.database, self.store, now=now, grace=self.grace
         ):
             (self.store.partials / name).unlink(missing_ok=True)
-            yield 1
-
-    def _orphans(self, now: int) -> Iterator[int]:
-        found = orphans.find_blobs(self.database, self.store, now=now, grace=self.grace)
-        if not found.are_credible:
-            raise HousekeepingError(
-                f"{len(found.blobs)} blobs have no upload and {found.known} have one; "
-                "is this the catalog of this store? Nothing was deleted"
-            )
-        for blob in found.blobs:
-            self.store.discard(blob)
             yield 1
 
     def _reserve(self) -> Iterator[int]:

@@ -46,14 +46,15 @@ def make_first_admin(database: Database, *, now: int) -> Account | None:
     with database.read() as connection:
         if users.everyone(connection):
             return None
+    password = secrets.token_urlsafe(12)
+    password_hash = users.hash_password(password)
     with database.write() as connection:
         if users.everyone(connection):
             return None
-        password = secrets.token_urlsafe(12)
         users.add(
             connection,
             name=FIRST_ADMIN,
-            password=password,
+            password_hash=password_hash,
             role=Role.ADMIN,
             now=now,
         )

@@ -1,12 +1,14 @@
 """``gateway restore``: a backup becomes an empty gateway's store and catalog.
 
-Blobs first, then all rows in one transaction: a restore that breaks off leaves
-an empty catalog, and the next one goes on from the blobs that are there.
+Blobs first, from the store's trash or else from the backup, then all rows in one
+transaction: a restore that breaks off leaves an empty catalog, and the next one goes on
+from the blobs that are there.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gateway.catalog import dump
@@ -14,6 +16,7 @@ from gateway.catalog.revision import NEWEST, RESTORABLE
 from gateway.errors import BackupError
 from gateway.ops.manifest import Folder, Manifest, lines
 from gateway.storage import copies, leftovers
+from gateway.storage.trash import Trash
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.catalog.database import Database
     from gateway.catalog.dump import Line
     from gateway.storage.blobs import BlobStore
+    from gateway.storage.trash import Trashed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +99,10 @@ class Restore:
         size = line.row["size"]
         if target.exists() and target.stat().st_size == size:
             return
+        trashed = self._trashed.get(line.row["blob"])
+        if trashed is not None and not target.exists() and trashed.size == size:
+            Trash(self.store).put_back(trashed)
+            return
         try:
             found = source.stat().st_size
         except FileNotFoundError:
@@ -103,3 +111,7 @@ class Restore:
             raise BackupError(f"{source} has {found} bytes instead of {size}")
         target.parent.mkdir(mode=0o700, exist_ok=True)
         copies.copy(source, target, may_link=self.may_link)
+
+    @cached_property
+    def _trashed(self) -> dict[str, Trashed]:
+        return Trash(self.store).by_blob()

@@ -45,6 +45,8 @@ def is_blob(text: str) -> bool:
 class BlobStore:
     """The store at ``root``: ``blobs/ab/<id>.<suffix>``, ``spool/``, ``partials/``.
 
+    ``trash/`` is described in ``trash.py``.
+
     ``fsync`` is a parameter so that a test can show what is lost without it.
     """
 
@@ -66,9 +68,14 @@ class BlobStore:
         """The folder of resumable uploads that are not whole yet, by their ids."""
         return self.root / "partials"
 
+    @property
+    def trash(self) -> Path:
+        """The folder of blobs that no upload names."""
+        return self.root / "trash"
+
     def prepare(self) -> None:
         """Make the folders, durably."""
-        for folder in (self.root, self.blobs, self.spool, self.partials):
+        for folder in (self.root, self.blobs, self.spool, self.partials, self.trash):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.sync_folder(self.root)
 
@@ -130,11 +137,7 @@ class BlobStore:
         target = self.path(blob)
         try:
             self._sync(source)
-            if not target.parent.is_dir():
-                target.parent.mkdir(exist_ok=True)
-                target.parent.chmod(0o700)
-            # Always: another worker may just have made it, and not synced it yet.
-            self.sync_folder(self.blobs)
+            self.make_folder(target.parent)
             target.hardlink_to(source)
             self.sync_folder(target.parent)
         except OSError as error:
@@ -143,6 +146,14 @@ class BlobStore:
                 raise NoSpaceError from error
             raise
         return blob
+
+    def make_folder(self, folder: Path) -> None:
+        """Make a folder below ``blobs``, durably, if it is missing."""
+        if not folder.is_dir():
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o700)
+        # Always: another worker may just have made it, and not synced it yet.
+        self.sync_folder(self.blobs)
 
     def sync_folder(self, path: Path) -> None:
         """Bring the names in a folder to the disk."""

@@ -112,7 +112,6 @@ class Finaliser:
     ) -> None:
         with self.database.write() as connection:
             catalog.release(connection, arrival.reservation)
-            catalog.lock(connection)
             # Before all else: what is stored need not find room or a name again.
             if catalog.is_key_used(connection, user, arrival.idempotency_key):
                 raise RepeatedUploadError(arrival.idempotency_key or "")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from flask import Blueprint, flash, request
 
-from gateway.catalog import users
 from gateway.errors import (
     AccountError,
     ForgedFormError,
@@ -99,8 +98,14 @@ class AccountPages:
         person = self.identities.current()
         now = int(self.clock())
         fields = request.form
+        new = fields.get("new", "")
+        fault = "" if new == fields.get("again") else "The two new passwords differ."
         try:
-            self.passwords.check(person.user.name, fields.get("current", ""), now=now)
+            user = self.passwords.check(
+                person.user.name, fields.get("current", ""), now=now
+            )
+            if not fault:
+                user = self.passwords.change(user, new)
         except WrongPasswordError as error:
             return _again(
                 "password.html",
@@ -108,15 +113,8 @@ class AccountPages:
                 user=person.user,
                 fault="The current password is another one.",
             )
-        new = fields.get("new", "")
-        fault = "" if new == fields.get("again") else "The two new passwords differ."
-        if not fault:
-            try:
-                with self.database.write(may_use_reserve=True) as connection:
-                    users.set_password(connection, person.user, new)
-                    user = users.by_name(connection, person.user.name)
-            except AccountError as error:
-                fault = f"That is not taken: {error}."
+        except AccountError as error:
+            fault = f"That is not taken: {error}."
         if fault:
             return page("password.html", status=400, user=person.user, fault=fault)
         sessions.begin(user, now=now)

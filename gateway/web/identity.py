@@ -140,10 +140,12 @@ class Identities:
         with self.database.read() as connection:
             user, token = tokens.authenticate(connection, text, now=now)
         if tokens.is_use_worth_noting(token, now=now):
-            # Reading must go on when the catalog can't be written.
+            # Reading must go on when the catalog can't be written, and without waiting
+            # for those who write.
             self.note(
                 lambda: self.database.attempt(
-                    lambda connection: tokens.note_use(connection, token, now=now)
+                    lambda connection: tokens.note_use(connection, token, now=now),
+                    alone=False,
                 )
             )
         return Identity(user, token.scopes)

@@ -14,6 +14,8 @@ from gateway.errors import WrongPasswordError
 from gateway.web.verdicts import CLIENT_ADDRESS
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from gateway.catalog.database import Database
     from gateway.catalog.users import User
 
@@ -23,7 +25,7 @@ _PER_ADDRESS: Final = 50
 
 @dataclass(frozen=True)
 class Passwords:
-    """Checks passwords."""
+    """Checks and changes passwords, with no transaction open while argon2 runs."""
 
     database: Database
 
@@ -39,13 +41,32 @@ class Passwords:
             tries.spend(connection, account, now=now)
             tries.spend(connection, address, now=now)
         with self.database.read() as connection:
-            user = users.authenticate(connection, name, password)
+            found = users.credentials(connection, name)
+        user = found.check(password)
         if user is None:
             raise WrongPasswordError
         with self.database.write(may_use_reserve=True) as connection:
+            _require_unchanged(connection, user)
             tries.clear(connection, account)
             tries.give_back(connection, address)
         return user
+
+    def change(self, user: User, password: str) -> User:
+        """Give *user*, as ``check`` returned them, a new password.
+
+        Return the user with it.  Raise AccountError for a bad password, and
+        WrongPasswordError if the one that was checked is not the current one any
+        more, or the account was disabled meanwhile.
+        """
+        password_hash = users.hash_password(password)
+        with self.database.write(may_use_reserve=True) as connection:
+            _require_unchanged(connection, user)
+            return users.set_password(connection, user, password_hash)
+
+
+def _require_unchanged(connection: Connection, user: User) -> None:
+    if not users.is_unchanged(connection, user):
+        raise WrongPasswordError
 
 
 def _network() -> str:

@@ -94,7 +94,7 @@ class RevocationsAPI:
         wish = bodies.read(RevocationWish)
         try:
             new = self._revocation(identity, wish, now=int(self.clock()))
-            with self.database.write(may_use_reserve=True) as connection:
+            with self.database.write(may_use_reserve=True, alone=False) as connection:
                 made = revocations.revoke(connection, new)
         except RevocationError as error:
             raise BadFieldsError({wish.field: str(error)}) from None
@@ -116,7 +116,7 @@ class RevocationsAPI:
         if _NUL in subject:
             raise NotServableError("no-revocation")
         try:
-            with self.database.write(may_use_reserve=True) as connection:
+            with self.database.write(may_use_reserve=True, alone=False) as connection:
                 revocations.undo(connection, subject)
         except RevocationError:
             raise NotServableError("no-revocation") from None

@@ -72,5 +72,9 @@ def database(url: str) -> Iterator[Database]:
 def ann(database: Database) -> User:
     with database.write() as connection:
         return users.add(
-            connection, name="ann", password="a long password", role=Role.MEMBER, now=1
+            connection,
+            name="ann",
+            password_hash=users.hash_password("a long password"),
+            role=Role.MEMBER,
+            now=1,
         )

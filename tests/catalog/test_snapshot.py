@@ -17,7 +17,11 @@ def test_a_snapshot_does_not_see_what_is_written_meanwhile(
         before = users.everyone(connection)
         with database.write() as other:
             users.add(
-                other, name="bob", password="a long password", role=Role.MEMBER, now=1
+                other,
+                name="bob",
+                password_hash=users.hash_password("a long password"),
+                role=Role.MEMBER,
+                now=1,
             )
         assert users.everyone(connection) == before == [ann]
     with database.read() as connection:

@@ -6,16 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import func, select, text
+from sqlalchemy import insert, text
 
-from gateway.catalog.database import Database
+from gateway.catalog import upkeep
+from gateway.catalog.database import Database, wait_for_writers
 from gateway.catalog.revision import NEWEST, is_current
-from gateway.catalog.schema import metadata
-from gateway.catalog.upgrade import _LOCK, upgrade
+from gateway.catalog.schema import metadata, users
+from gateway.catalog.upgrade import upgrade
 from tests.live.stack import wait_until
 
 if TYPE_CHECKING:
@@ -89,7 +91,7 @@ def test_an_upgrade_waits_longer_than_an_upload(
     with postgresql.new_database() as url, ThreadPoolExecutor(1) as pool:
         database = Database.open(url)
         with database.engine.connect() as other:
-            other.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+            wait_for_writers(other)
             upgrading = pool.submit(upgrade, database)
             wait_until(
                 lambda: upgrading.done() or is_true(database, waits),
@@ -99,6 +101,35 @@ def test_an_upgrade_waits_longer_than_an_upload(
         upgrading.result(timeout=30)
         assert is_current(database)
         database.engine.dispose()
+
+
+def test_an_upgrade_adds_up_what_there_is(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database.open(empty_url)
+    to = command.upgrade
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "upgrade", lambda config, _: to(config, "0004"))
+        upgrade(database)
+    with database.write() as connection:
+        connection.execute(insert(users), [a_user("ann", 5), a_user("bob", 1 << 40)])
+    upgrade(database)
+    with database.read() as connection:
+        total = upkeep.total(connection)
+    database.engine.dispose()
+    assert total == (1 << 40) + 5
+
+
+def a_user(name: str, stored_bytes: int) -> dict[str, object]:
+    return {
+        "name": name,
+        "password_hash": "",
+        "role": "member",
+        "is_disabled": False,
+        "session_epoch": 0,
+        "stored_bytes": stored_bytes,
+        "created": 1,
+    }
 
 
 def test_the_newest_schema_is_the_last_migration() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.catalog import partials, uploads, users
+from gateway.catalog import partials, upkeep, uploads, users
 from gateway.catalog.partials import Partial
 from gateway.catalog.uploads import Upload
 from gateway.catalog.users import Role
@@ -77,10 +77,34 @@ def test_what_is_stored_is_counted_and_given_back(
     with database.write() as connection:
         uploads.add(connection, upload)
         stored = users.by_name(connection, "ann").stored_bytes
+        in_all = upkeep.total(connection)
         uploads.remove(connection, upload)
         uploads.remove(connection, upload)
         left = users.by_name(connection, "ann").stored_bytes
-    assert (stored, left) == (1 << 40, 0)
+        left_in_all = upkeep.total(connection)
+    assert (stored, left) == (in_all, left_in_all) == (1 << 40, 0)
+
+
+def test_all_users_uploads_are_counted_for_all_and_each_s_own_for_each(
+    database: Database, ann: User
+) -> None:
+    with database.write() as connection:
+        bob = users.add(
+            connection,
+            name="bob",
+            password_hash=users.hash_password("a long password"),
+            role=Role.MEMBER,
+            now=1,
+        )
+        uploads.add(connection, an_upload(ann, size=5))
+        uploads.add(connection, an_upload(bob, size=7))
+        uploads.reserve(connection, ann, reservation="a", size=11, expires=200)
+        uploads.reserve(connection, bob, reservation="b", size=13, expires=200)
+        found = [uploads.usage(connection, user, now=100) for user in (ann, bob)]
+    assert [(usage.by_user, usage.by_all, usage.running) for usage in found] == [
+        (16, 36, 1),
+        (20, 36, 1),
+    ]
 
 
 def test_an_idempotency_key_is_used_once(database: Database, ann: User) -> None:
@@ -116,10 +140,16 @@ def test_a_second_reservation_of_an_id_takes_the_place_of_the_first(
         assert uploads.usage(connection, ann, now=100).by_user == 9
 
 
+@pytest.mark.parametrize(
+    ("quota", "user_quota"),
+    [pytest.param(0, 55, id="of the user"), pytest.param(55, 0, id="of all")],
+)
 def test_parallel_uploads_can_not_pass_the_quota_together(
-    database: Database, ann: User, tmp_path: Path
+    database: Database, ann: User, tmp_path: Path, quota: int, user_quota: int
 ) -> None:
-    limits = UploadLimits(size=0, quota=0, user_quota=55, free_space=0, running=0)
+    limits = UploadLimits(
+        size=0, quota=quota, user_quota=user_quota, free_space=0, running=0
+    )
     store = BlobStore(tmp_path)
     store.prepare()
     admission = Admission(store, limits)
@@ -185,7 +215,11 @@ def test_an_upload_may_fill_a_limit_to_the_last_byte_and_no_more(
     admission = Admission(disk, limits)
     with database.write() as connection:
         ben = users.add(
-            connection, name="ben", password="a long password", role=Role.MEMBER, now=1
+            connection,
+            name="ben",
+            password_hash=users.hash_password("a long password"),
+            role=Role.MEMBER,
+            now=1,
         )
         for owner, stored, reserved in ((ann, 10, 20), (ben, 30, 5)):
             uploads.add(connection, an_upload(owner, size=stored))

@@ -15,10 +15,11 @@ from gateway.catalog import uploads, users
 from gateway.catalog.database import Database
 from gateway.catalog.upgrade import upgrade
 from gateway.catalog.users import Role
-from gateway.storage.blobs import BlobStore
+from gateway.storage.blobs import BlobStore, new_id
 from gateway.storage.media_types import MediaTypes
 from gateway.storage.names import DisplayName
 from gateway.storage.partials import PartialFiles
+from gateway.storage.trash import Trash
 from gateway.uploads.admission import Admission, UploadLimits
 from gateway.uploads.finalise import Arrival, Finaliser
 from gateway.uploads.pieces import Pieces
@@ -125,6 +126,29 @@ def lost_pieces(
     return len(resumed) - sum(resumed)
 
 
+def lost_repairs(home: Path, fsync: Callable[[int], None]) -> int:
+    """Put blobs back from the trash, cut the power, and count those not in place."""
+    with ext4(home) as disk:
+        store = BlobStore(disk.root / "store", fsync=fsync)
+        store.prepare()
+        for _ in range(UPLOADS):
+            upload_id = new_id()
+            (store.trash / f"1-{upload_id}.bin").write_bytes(upload_id.encode())
+        os.sync()
+
+        trash = Trash(store)
+        entries = list(trash.entries())
+        for entry in entries:
+            trash.put_back(entry)
+
+        disk.cut_power()
+        disk.umount()
+        disk.mount()
+        places = [store.path(entry.blob) for entry in entries]
+        whole = [p for p in places if p.exists() and p.read_text() == p.stem]
+    return len(entries) - len(whole)
+
+
 def a_finaliser(catalog: Path, disk: Ext4, fsync: Callable[[int], None]) -> Finaliser:
     """Make what stores uploads, or open what has been made before."""
     database = Database.open(f"sqlite:///{catalog}/catalog.sqlite3")
@@ -138,7 +162,11 @@ def a_finaliser(catalog: Path, disk: Ext4, fsync: Callable[[int], None]) -> Fina
 def an_owner(database: Database) -> User:
     with database.write() as connection:
         return users.add(
-            connection, name="ann", password="a long password", role=Role.MEMBER, now=1
+            connection,
+            name="ann",
+            password_hash=users.hash_password("a long password"),
+            role=Role.MEMBER,
+            now=1,
         )
 
 
@@ -230,6 +258,16 @@ def test_the_cut_would_show_what_is_not_synced(
 @pytest.mark.extra
 def test_the_cut_would_show_folders_that_are_not_synced(tmp_path: Path) -> None:
     assert lost_uploads(tmp_path, contents_only, is_catalog_elsewhere=True) > 0
+
+
+@pytest.mark.extra
+def test_a_power_cut_loses_no_blob_that_was_put_back(tmp_path: Path) -> None:
+    assert lost_repairs(tmp_path, os.fsync) == 0
+
+
+@pytest.mark.extra
+def test_the_cut_would_show_what_is_put_back_and_not_synced(tmp_path: Path) -> None:
+    assert lost_repairs(tmp_path, never) > 0
 
 
 @pytest.mark.extra

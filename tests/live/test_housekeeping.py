@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +15,7 @@ from tests.live.stack import NativeStack, Stack, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 def put(stack: Stack, token: str, content: bytes) -> dict[str, Any]:
@@ -81,3 +85,45 @@ def test_uploads_are_kept_as_long_as_the_operator_says(forgetful: NativeStack) -
     url = f"{forgetful.url}{made['url']}"
     gone = forgetful.ask(url, headers={"Authorization": f"Bearer {token}"})
     assert gone.status_code == 404
+
+
+def copy_catalog(stack: NativeStack, copy: Path) -> None:
+    catalog = stack.home / "data" / "catalog.sqlite3"
+    with (
+        closing(sqlite3.connect(catalog)) as source,
+        closing(sqlite3.connect(copy)) as target,
+    ):
+        source.backup(target)
+
+
+def swap_catalog(stack: NativeStack, copy: Path) -> None:
+    """Put a copy of the catalog in its place, as an operator would."""
+    stack.kill()
+    for path in (stack.home / "data").glob("catalog.sqlite3*"):
+        path.unlink()
+    shutil.copy(copy, stack.home / "data" / "catalog.sqlite3")
+    stack.start()
+
+
+def test_the_catalog_of_yesterday_costs_no_file(tmp_path: Path) -> None:
+    with NativeStack().running() as stack:
+        token = stack.new_token("upload", "read")
+        bearer = {"Authorization": f"Bearer {token}"}
+        old = put(stack, token, b"of yesterday")
+        copy_catalog(stack, tmp_path / "yesterday")
+        new = put(stack, token, b"of today")
+        copy_catalog(stack, tmp_path / "today")
+
+        swap_catalog(stack, tmp_path / "yesterday")
+        stack.gateway("housekeep", "--grace", "0")
+        there = stack.ask(f"{stack.url}{old['url']}", headers=bearer)
+        gone = stack.ask(f"{stack.url}{new['url']}", headers=bearer)
+        (kept,) = [path for path in stack.store() if path.startswith("trash/")]
+        assert (there.content, gone.status_code) == (b"of yesterday", 404)
+        assert new["id"] in kept
+
+        swap_catalog(stack, tmp_path / "today")
+        stack.gateway("fsck", "--repair", "--digest")
+        back = stack.ask(f"{stack.url}{new['url']}", headers=bearer)
+        assert back.content == b"of today"
+        assert not any(path.startswith("trash/") for path in stack.store())

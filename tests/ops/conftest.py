@@ -12,6 +12,7 @@ from gateway.catalog import uploads
 from gateway.catalog.uploads import Upload
 from gateway.ops.housekeeping import Housekeeper
 from gateway.storage.blobs import BlobStore, new_id
+from gateway.storage.trash import Trash
 from tests.catalog.conftest import ann, database, unsynced, url
 
 if TYPE_CHECKING:
@@ -73,9 +74,14 @@ class Kept:
             return uploads.by_id(connection, upload.id)
 
     def files(self) -> set[str]:
-        """Return what is in the store."""
-        root = self.store.root
-        return {str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()}
+        """Return what is in the store, its trash aside."""
+        root, trash = self.store.root, self.store.trash
+        files = {p for p in root.rglob("*") if p.is_file() and p.parent != trash}
+        return {str(path.relative_to(root)) for path in files}
+
+    def trashed(self) -> list[str]:
+        """Return which blobs are in the trash."""
+        return [entry.blob for entry in Trash(self.store).entries()]
 
     def keeper(self, **changes: Any) -> Housekeeper:
         return Housekeeper(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.catalog import drops, dump, tokens, users
+from gateway.catalog import drops, dump, tokens, upkeep, users
 from gateway.catalog.database import Database
 from gateway.catalog.schema import users as users_table
 from gateway.catalog.tokens import Scope
@@ -210,6 +210,7 @@ def test_what_is_deleted_meanwhile_is_left_out(
     assert there.get(stays) == stays
     with there.database.read() as connection:
         assert users.by_name(connection, "ann").stored_bytes == len(b"stays")
+        assert upkeep.total(connection) == len(b"stays")
 
 
 @pytest.mark.parametrize(
@@ -253,7 +254,11 @@ def test_new_users_can_be_made_after_a_restore(
     Restore(database=kept.database, store=store, folder=folder, keys=None).make()
     with kept.database.write() as connection:
         made = users.add(
-            connection, name="bob", password="a long password", role=Role.ADMIN, now=1
+            connection,
+            name="bob",
+            password_hash=users.hash_password("a long password"),
+            role=Role.ADMIN,
+            now=1,
         )
     assert made.id > kept.ann.id
 
@@ -372,7 +377,7 @@ def test_a_manifest_that_is_not_understood_is_refused(
         elsewhere.make()
 
 
-@pytest.mark.parametrize("schema", ["0001", "0002", "0003"])
+@pytest.mark.parametrize("schema", ["0001", "0002", "0003", "0004"])
 @ON_SQLITE
 def test_a_backup_of_an_older_schema_that_held_the_same_is_restored(
     kept: Kept, elsewhere: Restore, schema: str

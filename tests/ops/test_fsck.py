@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import update
 
+from gateway.catalog.schema import totals
 from gateway.catalog.schema import users as users_table
 from gateway.ops.fsck import Check
 from gateway.storage.blobs import new_id
@@ -31,6 +32,12 @@ def miscount(kept: Kept) -> str:
     with kept.database.write() as connection:
         connection.execute(update(users_table).values(stored_bytes=99))
     return "ann"
+
+
+def miscount_total(kept: Kept) -> str:
+    with kept.database.write() as connection:
+        connection.execute(update(totals).values(stored_bytes=99))
+    return "all users"
 
 
 def leave_partial(kept: Kept) -> str:
@@ -87,6 +94,7 @@ def test_nothing_is_wrong_with_what_is_in_order(
         pytest.param("partial-orphan", leave_partial, id="partial"),
         pytest.param("spool-leftover", leave_spool, id="spool"),
         pytest.param("stored-bytes", miscount, id="counter"),
+        pytest.param("stored-bytes", miscount_total, id="total"),
     ],
 )
 def test_what_is_safe_is_repaired_when_asked_for(

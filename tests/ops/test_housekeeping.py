@@ -184,16 +184,6 @@ def test_a_revocation_is_kept_as_long_as_its_links_live(kept: Kept) -> None:
         assert set(left) == {"url:b", "key:c"}
 
 
-def test_a_blob_without_a_row_goes_after_the_grace(kept: Kept) -> None:
-    upload = kept.put()
-    blob = kept.orphan()
-    both = {f"blobs/{upload.blob}", f"blobs/{blob}"}
-    kept.keeper().round(now=now() + HOUR - 60)
-    assert kept.files() == both
-    kept.keeper().round(now=now() + HOUR + 60)
-    assert kept.files() == {f"blobs/{upload.blob}"}
-
-
 @ON_SQLITE
 def test_a_blob_that_was_just_linked_is_young_however_old_its_content(
     kept: Kept,
@@ -216,6 +206,7 @@ def test_what_a_kill_left_goes_in_one_round(kept: Kept) -> None:
     moment: Any = linked + 60.05
     kept.keeper(grace=60).round(now=moment)
     assert kept.files() == set()
+    assert kept.trashed() == [blob]
 
 
 @ON_SQLITE
@@ -227,14 +218,6 @@ def test_so_does_what_a_kill_left_of_a_finished_upload(kept: Kept) -> None:
     moment: Any = linked + 60.05
     kept.keeper(grace=60).round(now=moment)
     assert kept.files() == set()
-
-
-@ON_SQLITE
-def test_a_catalog_of_another_store_costs_no_blob(kept: Kept) -> None:
-    blobs = {f"blobs/{kept.orphan()}" for _ in range(17)}
-    report = kept.keeper().round(now=now() + 2 * HOUR)
-    assert "is this the catalog of this store?" in report.faults[0]
-    assert kept.files() == blobs
 
 
 @ON_SQLITE

@@ -56,7 +56,11 @@ class Site:
         """Make a user whose password is PASSWORD."""
         with self.database.write() as connection:
             return users.add(
-                connection, name=name, password=PASSWORD, role=role, now=int(self.now)
+                connection,
+                name=name,
+                password_hash=users.hash_password(PASSWORD),
+                role=role,
+                now=int(self.now),
             )
 
     def token(self, path: str = "/login") -> str:

@@ -1,0 +1,364 @@
+"""Writers go one at a time, so that no two of them ever lock each other out."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from sqlalchemy import make_url, text, update
+
+from gateway.assets import asset
+from gateway.catalog import drops, revocations, tokens, tries, upkeep, uploads, users
+from gateway.catalog.revocations import Revocation
+from gateway.catalog.schema import uploads as uploads_table
+from gateway.catalog.tokens import Scope
+from gateway.catalog.tries import Subject
+from gateway.catalog.users import Role
+from gateway.errors import DropOverError, PartialOverError
+from gateway.ops.housekeeping import Housekeeper
+from gateway.storage.blobs import BlobStore, new_id
+from gateway.storage.media_types import MediaTypes
+from gateway.storage.names import DisplayName
+from gateway.storage.partials import PartialFiles
+from gateway.uploads.admission import Admission, Announcement, UploadLimits
+from gateway.uploads.concatenation import Concatenation
+from gateway.uploads.deletion import delete
+from gateway.uploads.finalise import Arrival, Finaliser
+from gateway.uploads.pieces import Pieces
+from gateway.uploads.resumable import Resumables
+from gateway.uploads.sender import Sender
+from gateway.uploads.tus import Creation, Piece
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from gateway.catalog.database import Database
+    from gateway.catalog.drops import Drop
+    from gateway.catalog.users import User
+
+    Way = Callable[[Resumables, Sender], None]
+    Actor = Callable[[Resumables, User], None]
+
+NOW: Final = 100
+BODY: Final = b"content"
+NO_LIMITS: Final = UploadLimits(
+    size=0, quota=10**9, user_quota=10**9, free_space=0, running=0
+)
+ON_POSTGRESQL: Final = pytest.mark.parametrize(
+    "empty_url", ["postgresql"], indirect=True
+)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have writers wait for long on a slow machine; a deadlock is told after a second.
+
+    This is used before ``database``.
+    """
+    monkeypatch.setattr("gateway.catalog.database._BUSY_TIMEOUT", 60_000)
+
+
+@pytest.fixture
+def finaliser(database: Database, tmp_path: Path) -> Finaliser:
+    store = BlobStore(tmp_path / "store")
+    store.prepare()
+    types = MediaTypes.read(asset("nginx/snippets/media_types.conf"))
+    return Finaliser(database, store, Admission(store, NO_LIMITS), types)
+
+
+@pytest.fixture
+def resumables(finaliser: Finaliser) -> Resumables:
+    files = PartialFiles(finaliser.store)
+    return Resumables(finaliser.database, files, finaliser, finaliser.types, life=100)
+
+
+@pytest.fixture
+def drop(database: Database, ann: User) -> Drop:
+    with database.write() as connection:
+        return a_drop(connection, ann)
+
+
+def a_drop(connection: Connection, owner: User) -> Drop:
+    return drops.new(
+        connection,
+        owner,
+        title="Photos",
+        max_uploads=None,
+        max_size=None,
+        types=(),
+        expires=None,
+        now=NOW,
+    )
+
+
+def put(resumables: Resumables, sender: Sender) -> None:
+    """Upload by one PUT, as the views do."""
+    finaliser = resumables.finaliser
+    request = new_id()
+    coming = Announcement(
+        reservation=request,
+        size=len(BODY),
+        media_type=None,
+        expires=NOW + 100,
+        drop=sender.drop,
+    )
+    with finaliser.database.write() as connection:
+        finaliser.admission.admit(connection, sender.user, coming, now=NOW)
+    with finaliser.store.empty() as source:
+        source.write_bytes(BODY)
+        arrival = Arrival(
+            source=source,
+            name=DisplayName("a.bin"),
+            reservation=request,
+            drop=sender.drop,
+        )
+        finaliser.finalise(sender.user, arrival, now=NOW)
+
+
+def tus(resumables: Resumables, sender: Sender) -> None:
+    """Upload by a POST and one PATCH, as the views do."""
+    pieces = Pieces(resumables)
+    creation = Creation.parse({"Upload-Length": str(len(BODY))}.get)
+    piece = Piece(offset=0, size=None, checksum=None)
+    turn = new_id()
+    with resumables.finaliser.store.empty() as source:
+        begun = pieces.begin(sender, creation, source, None, turn="", now=NOW)
+        partial_id = begun.partial.id
+        pieces.admit(sender, partial_id, piece, length=len(BODY), turn=turn, now=NOW)
+        source.write_bytes(BODY)
+        pieces.append(sender, partial_id, piece, source, turn=turn, now=NOW)
+
+
+WAYS: Final = (put, tus)
+
+
+@ON_POSTGRESQL
+@pytest.mark.parametrize("senders", [2, 4, 8, 16])
+def test_a_drop_link_is_revoked_while_senders_use_it(
+    resumables: Resumables, ann: User, drop: Drop, senders: int
+) -> None:
+    """Each sender gets to its end, the revocation goes through, the rest is refused."""
+    database = resumables.database
+    sender = Sender(ann, drop)
+    stored, is_over = threading.Semaphore(0), threading.Event()
+
+    def send(way: Way) -> str:
+        while not is_over.is_set():
+            try:
+                way(resumables, sender)
+            except (DropOverError, PartialOverError):
+                return "refused"
+            stored.release()
+        return "let in until the end"
+
+    ways = itertools.islice(itertools.cycle(WAYS), senders)
+    with ThreadPoolExecutor(senders) as pool:
+        running = [pool.submit(send, way) for way in ways]
+        try:
+            for _ in range(2 * senders):
+                assert stored.acquire(timeout=60)
+            with database.write() as connection:
+                drops.revoke(connection, drop, now=NOW)
+            wait(running, timeout=60)
+        finally:
+            is_over.set()
+        ended = [future.result() for future in running]
+
+    assert ended == ["refused"] * senders
+    with database.read() as connection:
+        found = drops.by_id(connection, drop.id)
+        sent = uploads.newest(connection, ann, limit=10_000)
+        counts = upkeep.counts(connection)
+    assert found is not None
+    assert (found.revoked, found.taken) == (NOW, len(sent))
+    assert [count.kept == count.true for count in counts] == [True]
+
+
+def test_a_writer_waits_for_the_one_before(database: Database, ann: User) -> None:
+    """What it reads is what that one has committed."""
+    begun = threading.Event()
+
+    def read_in_turn() -> int:
+        begun.set()
+        with database.write() as connection:
+            return users.by_name(connection, "ann").session_epoch
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.write() as connection:
+            second = pool.submit(read_in_turn)
+            assert begun.wait(5)
+            with pytest.raises(TimeoutError):
+                second.result(timeout=0.3)
+            users.set_disabled(connection, ann, is_disabled=True)
+        assert second.result(timeout=10) == ann.session_epoch + 1
+
+
+@ON_POSTGRESQL
+def test_a_writer_reads_what_is_committed_whatever_the_server_s_default(
+    empty_url: str, database: Database, ann: User
+) -> None:
+    name = make_url(empty_url).database
+    with database.write() as connection:
+        connection.execute(
+            text(
+                f"ALTER DATABASE {name} "
+                "SET default_transaction_isolation = 'repeatable read'"
+            )
+        )
+    database.engine.dispose()
+    test_a_writer_waits_for_the_one_before(database, ann)
+
+
+@ON_POSTGRESQL
+def test_a_change_of_one_row_waits_for_no_writer(database: Database, ann: User) -> None:
+    with database.write() as connection:
+        text_of_token = tokens.new(
+            connection, ann, scopes={Scope.READ}, expires=None, now=NOW
+        )
+        _, token = tokens.authenticate(connection, text_of_token, now=NOW)
+    with ThreadPoolExecutor(1) as pool, database.write():
+        for change in (
+            lambda connection: tokens.note_use(connection, token, now=NOW),
+            lambda connection: revocations.revoke(connection, a_revocation("key:a")),
+            lambda connection: revocations.undo(connection, "key:a"),
+        ):
+            pool.submit(in_one_row, database, change).result(timeout=10)
+
+
+def in_one_row(database: Database, change: Callable[[Connection], object]) -> None:
+    with database.write(alone=False) as connection:
+        change(connection)
+
+
+def a_revocation(subject: str) -> Revocation:
+    return Revocation(subject=subject, issued_until=NOW, created=NOW, keep_until=NOW)
+
+
+def concatenate(resumables: Resumables, user: User) -> None:
+    pieces, sender = Pieces(resumables), Sender(user)
+    told = {"Upload-Concat": "partial", "Upload-Length": str(len(BODY))}
+    ids = []
+    for _ in range(2):
+        with resumables.finaliser.store.empty() as source:
+            source.write_bytes(BODY)
+            creation = Creation.parse(told.get)
+            begun = pieces.begin(sender, creation, source, None, turn="", now=NOW)
+        ids.append(begun.partial.id)
+    told = {"Upload-Concat": "final;" + " ".join(f"/tus/{part}" for part in ids)}
+    Concatenation(resumables).make(sender, Creation.parse(told.get), now=NOW)
+
+
+def terminate(resumables: Resumables, user: User) -> None:
+    sender = Sender(user)
+    creation = Creation.parse({"Upload-Length": "1000"}.get)
+    with resumables.finaliser.store.empty() as source:
+        begun = Pieces(resumables).begin(
+            sender, creation, source, None, turn="", now=NOW
+        )
+    resumables.terminate(sender, begun.partial.id, now=NOW)
+
+
+def delete_one(resumables: Resumables, user: User) -> None:
+    put(resumables, Sender(user))
+    with resumables.database.read() as connection:
+        found = uploads.newest(connection, user, limit=1)
+    # Housekeeping may have been first.
+    for last in found:
+        delete(resumables.database, resumables.finaliser.store, last.id)
+
+
+def revoke_a_drop(resumables: Resumables, user: User) -> None:
+    with resumables.database.write() as connection:
+        drop = a_drop(connection, user)
+    for way in WAYS:
+        way(resumables, Sender(user, drop))
+    with resumables.database.write() as connection:
+        drops.revoke(connection, drop, now=NOW)
+
+
+def keep_house(resumables: Resumables, user: User) -> None:
+    """Have something of each kind whose time is over, and a round that removes it."""
+    database = resumables.database
+    for _ in range(5):
+        put(resumables, Sender(user))
+    with database.write() as connection:
+        connection.execute(
+            update(uploads_table)
+            .where(uploads_table.c.owner_id == user.id)
+            .values(delete_after=NOW)
+        )
+        uploads.reserve(connection, user, reservation=new_id(), size=1, expires=NOW)
+        tries.spend(connection, Subject("account", new_id(), 10), now=1)
+        revocations.revoke(connection, a_revocation(f"key:{new_id()}"))
+    keeper = Housekeeper(
+        database=database, store=resumables.finaliser.store, say=lambda _: None
+    )
+    report = keeper.round(now=NOW + tries.WINDOW, with_sweep=False)
+    assert report.faults == []
+
+
+def recount(resumables: Resumables, user: User) -> None:
+    del user
+    with resumables.database.write() as connection:
+        upkeep.recount(connection)
+
+
+def log_in(resumables: Resumables, user: User) -> None:
+    account, address = Subject("account", user.name, 99), Subject("address", "x", 99)
+    with resumables.database.write() as connection:
+        tries.spend(connection, account, now=NOW)
+        tries.spend(connection, address, now=NOW)
+    with resumables.database.write() as connection:
+        assert users.is_unchanged(connection, user)
+        tries.clear(connection, account)
+        tries.give_back(connection, address)
+
+
+ACTORS: Final = (
+    lambda resumables, user: put(resumables, Sender(user)),
+    lambda resumables, user: tus(resumables, Sender(user)),
+    concatenate,
+    terminate,
+    delete_one,
+    revoke_a_drop,
+    keep_house,
+    recount,
+    log_in,
+)
+
+
+@ON_POSTGRESQL
+def test_all_who_write_get_to_their_end_at_once(
+    resumables: Resumables, database: Database, ann: User
+) -> None:
+    """Every kind of transaction that there is, each from a thread of its own."""
+    with database.write() as connection:
+        bob = users.add(
+            connection,
+            name="bob",
+            password_hash=users.hash_password("a long password"),
+            role=Role.MEMBER,
+            now=1,
+        )
+
+    def act(actor: Actor) -> None:
+        for user in (ann, bob) * 5:
+            actor(resumables, user)
+
+    with ThreadPoolExecutor(len(ACTORS)) as pool:
+        running = [pool.submit(act, actor) for actor in ACTORS]
+        faults = [future.exception() for future in running]
+
+    assert faults == [None] * len(running)
+    put(resumables, Sender(ann))
+    with database.read() as connection:
+        counts = upkeep.counts(connection)
+        total = upkeep.total(connection)
+    assert [count.kept for count in counts] == [count.true for count in counts]
+    assert total == sum(count.true for count in counts) > 0
