@@ -50,9 +50,7 @@ BODY: Final = b"content"
 NO_LIMITS: Final = UploadLimits(
     size=0, quota=10**9, user_quota=10**9, free_space=0, running=0
 )
-ON_POSTGRESQL: Final = pytest.mark.parametrize(
-    "empty_url", ["postgresql"], indirect=True
-)
+ON_POSTGRESQL: Final = pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 
 
 @pytest.fixture(autouse=True)
@@ -201,9 +199,9 @@ def test_a_writer_waits_for_the_one_before(database: Database, ann: User) -> Non
 
 @ON_POSTGRESQL
 def test_a_writer_reads_what_is_committed_whatever_the_server_s_default(
-    empty_url: str, database: Database, ann: User
+    url: str, database: Database, ann: User
 ) -> None:
-    name = make_url(empty_url).database
+    name = make_url(url).database
     with database.write() as connection:
         connection.execute(
             text(
