@@ -55,7 +55,7 @@ def test_a_reload_of_the_gateway_reaches_nginx(stack: ContainerStack) -> None:
     other = "https://other.example"
 
     def allowed() -> str | None:
-        answer = stack.ask(url, headers={"Origin": other})
+        answer = stack.send(url, headers={"Origin": other})
         return answer.headers.get("Access-Control-Allow-Origin")
 
     assert allowed() is None
