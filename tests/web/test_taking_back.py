@@ -78,6 +78,8 @@ def house(site: Site) -> House:
         "ann": ann_token,
         "ann reading": "",
         "ben": a_user(database, "ben", Role.MEMBER, Scope.SHARE)[1],
+        # A member's token may have any scope: it makes no admin of them.
+        "dan": a_user(database, "dan", Role.MEMBER, Scope.ADMIN, Scope.SHARE)[1],
         "root": a_user(database, "root", Role.ADMIN, Scope.ADMIN, Scope.SHARE)[1],
         "root sharing": a_user(database, "root2", Role.ADMIN, Scope.SHARE)[1],
     }
@@ -229,6 +231,7 @@ def test_fields_that_make_no_sense_together_are_refused(
         pytest.param("ann", 201, id="owner"),
         pytest.param("ann reading", 403, id="owner without the scope"),
         pytest.param("ben", 404, id="somebody else"),
+        pytest.param("dan", 404, id="somebody else with an admin's scope"),
         pytest.param("root", 201, id="admin"),
         pytest.param("root sharing", 404, id="admin without the scope"),
     ],
@@ -299,8 +302,9 @@ def test_a_member_takes_back_links_to_own_uploads_alone(house: House) -> None:
         house.revoke("ann", key=house.site.signer.ring.newest.id),
         house.revoke("ann reading", url=mine),
         house.revoke("root sharing", path=""),
+        house.revoke("dan", path=""),
     ]
-    assert [a.status_code for a in asked] == [404, 404, 403, 403, 403, 403, 403]
+    assert [a.status_code for a in asked] == [404, 404, 403, 403, 403, 403, 403, 403]
     assert (house.status(mine), house.status(tree)) == (200, 200)
     assert house.revoke("ann", url=mine).status_code == 201
     assert (house.status(mine), house.status(tree)) == (410, 200)
@@ -406,6 +410,7 @@ def test_only_admins_see_and_undo(house: House, method: str, url: str) -> None:
     house.revoke("root", path="")
     assert house.ask("ann", method, url).status_code == 403
     assert house.ask("root sharing", method, url).status_code == 403
+    assert house.ask("dan", method, url).status_code == 403
 
 
 def test_the_links_of_a_disabled_owner_are_gone(house: House) -> None:

@@ -300,6 +300,65 @@ def test_an_unfinished_upload_can_be_ended_on_a_full_disk(
     assert site.files() == []
 
 
+CHECKSUM = {"Upload_Checksum": f"sha1 {'A' * 27}="}
+
+
+@pytest.mark.parametrize(
+    ("told", "data", "admitted", "status"),
+    [
+        pytest.param({"Upload_Offset": "4"}, b"45678", 409, 409, id="below"),
+        pytest.param({"Upload_Offset": "6"}, b"6789", 409, 409, id="above"),
+        pytest.param({}, b"567890", 413, 413, id="beyond the end"),
+        pytest.param({"Upload_Length": "11"}, b"567890", 400, 400, id="other length"),
+        pytest.param(CHECKSUM, b"56789", 204, 460, id="other checksum"),
+    ],
+)
+def test_a_piece_that_does_not_fit_changes_nothing(
+    site: Uploads, told: dict[str, str], data: bytes, admitted: int, status: int
+) -> None:
+    path = site.create(10)
+    site.patch(path, 0, b"01234")
+    length = {"X_Original_Length": str(len(data)), "X_Request_ID": "r"}
+    said = {"Upload_Offset": "5", **length, **told}
+    assert site.admit(path, **said) == admitted
+    assert site.finish(path, data, **said).status_code == status
+    assert site.ask("HEAD", path).headers["Upload-Offset"] == "5"
+    last = site.patch(path, 5, b"56789")
+    assert site.store.path(site.blob(last)).read_bytes() == b"0123456789"
+
+
+def test_a_body_longer_than_its_upload_makes_none(site: Uploads) -> None:
+    spooled = site.spool(bytes(11))
+    told = {"Upload_Length": "10", "X_Spool_File": str(spooled), "X_Request_ID": "r"}
+    assert site.ask("POST", Content_Type=PIECE, **told).status_code == 413
+    spooled.unlink()
+    assert (site.files(), site.usage().reserved) == ([], 0)
+
+
+def test_nothing_is_kept_of_a_cut_piece_with_a_checksum(site: Uploads) -> None:
+    path = site.create(10)
+    told = {"Upload_Offset": "0", "X_Original_Length": "10", "X_Request_ID": "r"}
+    assert site.admit(path, **told, **CHECKSUM) == 204
+    site.cut(path, b"01234", **told, **CHECKSUM)
+    assert site.ask("HEAD", path).headers["Upload-Offset"] == "0"
+    assert site.usage().running == 0
+
+
+def test_parts_are_put_together_whole_and_once(site: Uploads) -> None:
+    parts = [site.create(3, Upload_Concat="partial") for _ in range(2)]
+    first, second = parts
+    site.patch(first, 0, b"abc")
+    site.patch(second, 0, b"de")
+    final = {"Upload_Concat": f"final;{first} {second}"}
+    assert site.ask("POST", **final).status_code == 409
+    site.patch(second, 2, b"f")
+    made = site.ask("POST", **final)
+    assert site.store.path(site.blob(made)).read_bytes() == b"abcdef"
+    other = {"Upload_Concat": f"final;{second} {first}"}
+    assert site.ask("POST", **other).status_code == 409
+    assert site.usage().by_user == 6
+
+
 def test_only_the_newest_request_has_the_turn(site: Uploads) -> None:
     path = site.create(10)
     older = {"Upload_Offset": "0", "X_Original_Length": "10", "X_Request_ID": "a"}

@@ -228,7 +228,9 @@ def test_what_is_refused_is_named_and_the_rest_is_stored(make_site: MakeSite) ->
     assert len(site.stored()) == 1
 
 
-def test_files_beyond_the_quota_are_named(make_site: MakeSite) -> None:
+def test_files_beyond_the_quota_are_named_and_leave_nothing(
+    make_site: MakeSite,
+) -> None:
     site = make_site(GATEWAY_USER_QUOTA="5")
     site.add_user("ann")
     site.log_in()
@@ -238,6 +240,17 @@ def test_files_beyond_the_quota_are_named(make_site: MakeSite) -> None:
     )
     assert answer.status_code == 507
     assert names(site) == ["a.txt"]
+    assert len(site.stored()) == 1
+
+
+def test_a_form_whose_files_are_all_refused_keeps_no_room(make_site: MakeSite) -> None:
+    site = make_site(GATEWAY_DENIED_TYPES="text/html")
+    site.add_user("ann")
+    site.log_in()
+    first = part("csrf_token", site.token("/").encode())
+    assert site.client.get("/_admit", headers=ABOUT).status_code == 204
+    answer = send(site, first + part("f", b"x", "a.html") + END)
+    assert (answer.status_code, make_reservations(site)) == (415, 0)
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(
