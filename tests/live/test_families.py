@@ -1,4 +1,4 @@
-"""nginx names the family that the table names, at every place and for every method."""
+"""nginx names the family and asks the pool of the table, for every place and method."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import pytest
 import requests
 
 from gateway import families
-from tests.live.test_nginx import NOT_FOUND, Nginx
+from gateway.families import Body
+from gateway.pools import Pool
+from tests.live.stack import wait_until
+from tests.live.test_nginx import CACHEABLE, NOT_FOUND, FakeGunicorn, Nginx
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,23 +46,45 @@ def told(head: bytes) -> str:
     return name.decode()
 
 
+def ask(nginx: Nginx, method: str, path: str, **headers: str) -> FakeGunicorn:
+    """Send a request; return the gunicorn, which has been asked all by then."""
+    fake = nginx.gunicorn
+    assert fake is not None
+    fake.forget()
+    sent = {name.replace("_", "-"): text for name, text in headers.items()}
+    requests.request(method, nginx.url + path, headers=sent, timeout=20)
+    if families.asked(method, path).body is Body.SPOOLED:
+        wait_until(lambda: told_of_the_end(fake), what="the upload's end is told")
+    return fake
+
+
+def asked(fake: FakeGunicorn) -> set[Pool]:
+    """Return the pools that were asked."""
+    return {pool for pool, heads in fake.of.items() if heads}
+
+
+def told_of_the_end(fake: FakeGunicorn) -> bool:
+    return any(b" /_cut " in head.split(b"\r\n")[0] for head in fake.asked)
+
+
 @pytest.mark.parametrize("method", METHODS, ids=str)
 @pytest.mark.parametrize("path", PATHS, ids=str)
-def test_nginx_names_the_family_of_the_table(
+def test_nginx_names_the_family_and_asks_the_pool_of_the_table(
     nginx: Nginx, method: str, path: str
 ) -> None:
-    assert nginx.gunicorn is not None
-    nginx.gunicorn.asked.clear()
-    headers = {families.HEADER: "EVIL"}
-    requests.request(method, nginx.url + path, headers=headers, timeout=20)
-    decoded = path.replace("%73", "s")
-    names = {told(head) for head in nginx.gunicorn.asked}
-    assert names == {families.asked(method, decoded).name}
+    fake = ask(nginx, method, path, X_Gateway_Family="EVIL")
+    family = families.asked(method, path.replace("%73", "s"))
+    assert {told(head) for head in fake.asked} == {family.name}
+    assert asked(fake) == {family.pool}
+
+
+def test_the_question_about_a_signed_url_is_the_verdicts_pool_s(nginx: Nginx) -> None:
+    fake = ask(nginx, "GET", CACHEABLE)
+    assert asked(fake) == {Pool.VERDICTS}
 
 
 @pytest.mark.parametrize("path", ["/_admit", "/_cut", "/_files/x", "/static/x"])
 def test_what_nginx_does_not_find_is_of_no_family(nginx: Nginx, path: str) -> None:
-    assert nginx.gunicorn is not None
-    nginx.gunicorn.asked.clear()
-    nginx.get(path)
-    assert [told(head) for head in nginx.gunicorn.asked] == [families.NOTHING]
+    fake = ask(nginx, "GET", path)
+    assert [told(head) for head in fake.asked] == [families.NOTHING]
+    assert asked(fake) == {Pool.VERDICTS}
