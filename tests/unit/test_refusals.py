@@ -111,10 +111,11 @@ class Failing:
 
     def __init__(self, home: Path) -> None:
         self.error: Exception = ForgedLinkError()
+        (home / "files").mkdir()
         reading = settings.read(
             {
-                "GATEWAY_FILES": str(home),
-                "GATEWAY_DATA": f"{home}-data",
+                "GATEWAY_FILES": str(home / "files"),
+                "GATEWAY_DATA": str(home / "data"),
                 "GATEWAY_KEYS": str(Key.generate()),
             }
         )
@@ -153,7 +154,7 @@ def test_a_person_gets_a_page(
         pytest.param(ForgedLinkError(), 404, NOTHING_HERE, id="refused"),
         pytest.param(ExpiredLinkError(1), 410, "This link has expired", id="expired"),
         pytest.param(
-            exceptions.TooManyRequests(), 429, "Too Many Requests", id="of-HTTP"
+            exceptions.TooManyRequests(), 429, "Too many requests at once", id="of-HTTP"
         ),
         pytest.param(ZeroDivisionError(), 500, "Something went wrong here", id="bug"),
     ],
