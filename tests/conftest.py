@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import tempfile
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -22,7 +24,6 @@ from tests.live.stack import ContainerStack, NativeStack, Stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -107,6 +108,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     # All that was imported and collected stays; gc.collect() need not look at it.
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Return a folder of the test's own whose path is short.
+
+    pytest's own names the user, the worker and the test: below it, the path of a unix
+    socket would be longer than its 107 bytes, here or on another machine.
+    """
+    with tempfile.TemporaryDirectory(prefix="gw-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,4 +1,4 @@
-"""nginx names the family that the table names, at every place and for every method."""
+"""nginx names the family and asks the pool of the table, for every place and method."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 import requests
 
 from gateway import families
-from tests.live.test_nginx import NOT_FOUND, Nginx
+from gateway.pools import Pool
+from tests.live.test_nginx import NOT_FOUND, Nginx, cacheable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,29 +42,38 @@ def nginx(
         yield running
 
 
-def told(nginx: Nginx, answer: requests.Response) -> set[str]:
-    """Return what Flask was told of the family of the answered request."""
+def family(head: bytes) -> str:
+    """Return the family that a request names, of which there must be one."""
+    (line,) = (line for line in head.split(b"\r\n") if line.startswith(HEADER))
+    return line.removeprefix(HEADER).decode()
+
+
+def asked(nginx: Nginx, answer: requests.Response) -> dict[Pool, set[str]]:
+    """Return the pools that were asked about the answered request, and as what."""
     assert nginx.gunicorn is not None
     request_id = answer.headers["X-Request-ID"].encode()
-    heads = [head for head in nginx.gunicorn.asked if request_id in head]
-    lines = [
-        [line for line in head.split(b"\r\n") if line.startswith(HEADER)]
-        for head in heads
-    ]
-    assert {len(each) for each in lines} == {1}
-    return {each[0].removeprefix(HEADER).decode() for each in lines}
+    heads = {
+        pool: [head for head in asked if request_id in head]
+        for pool, asked in nginx.gunicorn.of.items()
+    }
+    return {pool: {*map(family, some)} for pool, some in heads.items() if some}
 
 
 @pytest.mark.parametrize("method", METHODS, ids=str)
 @pytest.mark.parametrize("path", PATHS, ids=str)
-def test_nginx_names_the_family_of_the_table(
+def test_nginx_names_the_family_and_asks_the_pool_of_the_table(
     nginx: Nginx, method: str, path: str
 ) -> None:
     headers = {families.HEADER: "EVIL"}
     answer = requests.request(method, nginx.url + path, headers=headers, timeout=20)
-    assert told(nginx, answer) == {families.asked(method, unquote(path)).name}
+    known = families.asked(method, unquote(path))
+    assert asked(nginx, answer) == {known.pool: {known.name}}
 
 
 @pytest.mark.parametrize("path", ["/_admit", "/_cut", "/_files/x", "/static/x"])
 def test_what_nginx_does_not_find_is_of_no_family(nginx: Nginx, path: str) -> None:
-    assert told(nginx, nginx.get(path)) == {families.NOTHING}
+    assert asked(nginx, nginx.get(path)) == {Pool.VERDICTS: {families.NOTHING}}
+
+
+def test_the_question_about_a_signed_url_is_the_verdicts_pool_s(nginx: Nginx) -> None:
+    assert [*asked(nginx, nginx.get(cacheable("x.txt")))] == [Pool.VERDICTS]

@@ -6,6 +6,7 @@ import getpass
 import socket
 import subprocess
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 import pytest
@@ -29,34 +30,48 @@ NOT_FOUND = b"HTTP/1.0 404 Not Found\r\nContent-Length: 7\r\n\r\nno such"
 
 
 class FakeGunicorn:
-    """Answers on the socket with what ``script`` says to each request line."""
+    """Answers on both pools' sockets with what ``script`` says to each request line."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, run: Path) -> None:
         self.asked: list[bytes] = []
+        #: The same, by the pools that were asked.
+        self.of: dict[Pool, list[bytes]] = {pool: [] for pool in Pool}
         self.script: Callable[[bytes], bytes] = lambda _line: NOT_FOUND
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(path))
-        self._listener.listen(64)
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
+        self._listeners = [self._listen(run, pool) for pool in Pool]
 
-    def _serve(self) -> None:
+    def forget(self) -> None:
+        """Forget what was asked so far."""
+        for heads in (self.asked, *self.of.values()):
+            heads.clear()
+
+    def _listen(self, run: Path, pool: Pool) -> tuple[socket.socket, threading.Thread]:
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(run / pool.socket))
+        listener.listen(64)
+        serve = partial(self._serve, listener, self.of[pool])
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        return listener, thread
+
+    def _serve(self, listener: socket.socket, heads: list[bytes]) -> None:
         while True:
             try:
-                peer, _ = self._listener.accept()
+                peer, _ = listener.accept()
             except OSError:
                 return
             with peer:
                 head = b""
                 while b"\r\n\r\n" not in head and (piece := peer.recv(65_536)):
                     head += piece
+                heads.append(head)
                 self.asked.append(head)
                 peer.sendall(self.script(head.split(b"\r\n")[0]))
 
     def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join(5)
+        for listener, thread in self._listeners:
+            listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+            thread.join(5)
 
 
 class Nginx:
@@ -100,8 +115,7 @@ class Nginx:
     def fake_gunicorn(self) -> FakeGunicorn:
         run = self.home / "data" / "run"
         run.mkdir(parents=True)
-        self.gunicorn = FakeGunicorn(run / Pool.VERDICTS.socket)
-        (run / Pool.APP.socket).symlink_to(Pool.VERDICTS.socket)
+        self.gunicorn = FakeGunicorn(run)
         return self.gunicorn
 
     def get(self, path: str, **options: object) -> requests.Response:

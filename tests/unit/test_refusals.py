@@ -111,10 +111,11 @@ class Failing:
 
     def __init__(self, home: Path) -> None:
         self.error: Exception = ForgedLinkError()
+        (home / "files").mkdir()
         reading = settings.read(
             {
-                "GATEWAY_FILES": str(home),
-                "GATEWAY_DATA": f"{home}-data",
+                "GATEWAY_FILES": str(home / "files"),
+                "GATEWAY_DATA": str(home / "data"),
                 "GATEWAY_KEYS": str(Key.generate()),
             }
         )
