@@ -14,6 +14,7 @@ import pytest
 from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 from sqlalchemy import Pool, event
+from xdist.scheduler import LoadScopeScheduling
 
 from gateway.catalog import users
 from gateway.catalog.database import Database
@@ -59,11 +60,8 @@ def pytest_collection_modifyitems(
     if not config.getoption("everything"):
         config.hook.pytest_deselected(items=[*filter(is_extra, items)])
         items[:] = [item for item in items if not is_extra(item)]
-    for item in items:
-        if server := shared_server(item):
-            item.add_marker(pytest.mark.xdist_group(server))
     # What one worker has to do alone, and what takes long, is begun first.
-    items.sort(key=lambda item: not (is_grouped(item) or is_slow(item)))
+    items.sort(key=lambda item: not (servers(item.nodeid) or is_slow(item)))
 
 
 def is_extra(item: pytest.Item) -> bool:
@@ -71,10 +69,6 @@ def is_extra(item: pytest.Item) -> bool:
     marker = MARKERS.get(parameters(item).get("stack", ""))
     is_marked = marker is None or item.get_closest_marker(marker) is not None
     return not is_marked or item.get_closest_marker("extra") is not None
-
-
-def is_grouped(item: pytest.Item) -> bool:
-    return item.get_closest_marker("xdist_group") is not None
 
 
 def is_slow(item: pytest.Item) -> bool:
@@ -86,21 +80,32 @@ def parameters(item: pytest.Item) -> dict[str, Any]:
     return item.callspec.params if hasattr(item, "callspec") else {}
 
 
-def shared_server(item: pytest.Item) -> str | None:
-    """Return which costly servers a test needs; one worker runs all tests with them."""
-    names = {*getattr(item, "fixturenames", ()), *map(str, parameters(item).values())}
-    if names & {"container_stack", "containers"}:
+def servers(nodeid: str) -> str | None:
+    """Return which servers a test needs that are costly to start."""
+    if nodeid.startswith("tests/containers/") or "[containers" in nodeid:
         return "containers"
-    if names & {"postgresql", "uncached-postgresql"}:
+    if nodeid.startswith("tests/catalog/") or "postgresql" in nodeid:
         return "postgresql"
     return None
+
+
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """One worker runs all tests of a file, or all that need the same servers."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return servers(nodeid) or str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return Scheduling(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Prepare what takes long before any test runs."""
     is_first = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
-    needed = set(map(shared_server, session.items))
+    needed = {servers(item.nodeid) for item in session.items}
     if "containers" in needed and is_first and not missing_engine():
         # What is wrong with an image the first test says that needs it.
         with suppress(AssertionError):

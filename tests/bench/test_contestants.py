@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from bench.contestants import Contestant
 
-pytestmark = [pytest.mark.extra, pytest.mark.xdist_group("contestants")]
+pytestmark = pytest.mark.extra
 
 #: Where the text stands in a URL that only who knows the secret can write.
 SECRET_PARTS: Final = {

@@ -12,8 +12,6 @@ from tests.live.stack import ORIGIN, ContainerStack, wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.xdist_group("containers")
-
 OVERRIDE = """
 services:
   gateway: {{secrets: [keys, origins]}}

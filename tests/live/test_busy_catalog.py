@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     Upload = Callable[[NativeStack, str], requests.Response]
 
-#: One worker runs all of them: they share a gateway that is started once.
-pytestmark = pytest.mark.xdist_group("busy_catalog")
-
 
 @pytest.fixture(scope="module")
 def busy_stack() -> Iterator[NativeStack]:

@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 NODE = Path(ROOT_DIR) / "bin" / "node"
 
 
-#: One worker runs all of them: they share a gateway that is started once.
-pytestmark = pytest.mark.xdist_group("documented")
-
-
 @pytest.fixture(scope="module")
 def own_stack() -> Iterator[NativeStack]:
     """Give a gateway as the pages have it: nobody else's."""

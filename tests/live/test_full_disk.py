@@ -14,8 +14,6 @@ from tests.live.stack import NativeStack, wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: One worker runs all of them: they share a gateway that is started once.
-pytestmark = pytest.mark.xdist_group("full_disk")
 
 CONTENT = os.urandom(100_000)
 

@@ -28,9 +28,6 @@ from tests.live.stack import NativeStack, is_alive, wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-#: One worker runs all of them: they share a gateway that is started once.
-pytestmark = pytest.mark.xdist_group("serve")
-
 
 class Served:
     """A folder of its own, in which commands run with only GATEWAY_FILES set."""

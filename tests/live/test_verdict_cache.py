@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-#: One worker runs all of them: they share a gateway that is started once.
-pytestmark = pytest.mark.xdist_group("verdict_cache")
 
 #: Seconds: longer than a test takes to ask.
 TTL: Final = 60
