@@ -41,7 +41,7 @@ STATUS_HEADER: Final = "X-Refusal-Status"
 TYPE_HEADER: Final = "X-Refusal-Type"
 BODY_HEADER: Final = "X-Refusal-Body"
 #: What it carries of the refusal's own headers.
-_CARRIED: Final = {
+CARRIED: Final = {
     REASON_HEADER,
     "Content-Security-Policy",
     "Retry-After",
@@ -84,7 +84,7 @@ def carried(response: Response) -> Response:
     answer.headers[TYPE_HEADER] = response.mimetype
     answer.headers[BODY_HEADER] = _in_one_line(response.get_data(as_text=True))
     for name, text in response.headers:
-        if name in _CARRIED:
+        if name in CARRIED:
             answer.headers[name] = text
     return answer
 

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
+from gateway import policies
 from tests.live.stack import wait_until
 
 if TYPE_CHECKING:
@@ -92,6 +93,20 @@ def test_a_refused_upload_is_not_read(
     assert answer.startswith(f"HTTP/1.1 {status} ")
     assert '"request_id"' in answer
     assert stack.stored() == before
+
+
+def test_a_refused_upload_has_the_headers_of_a_refusal(stack: Stack) -> None:
+    url = stack.url + "/api/v1/files/a.txt"
+    unknown = stack.ask(url, "PUT", data=b"x")
+    version = stack.ask(stack.url + "/tus/", "POST", data=b"x")
+    assert unknown.status_code == 401
+    assert unknown.headers["WWW-Authenticate"] == 'Bearer realm="gateway"'
+    assert version.status_code == 412
+    assert version.headers["Tus-Version"] == version.headers["Tus-Resumable"] == "1.0.0"
+    for answer in (unknown, version):
+        assert answer.headers["Content-Security-Policy"] == policies.REFUSAL
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "Accept" in answer.headers["Vary"]
 
 
 @pytest.mark.docker

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gateway import explanations, policies
 from gateway.ops.nginx import in_sed, in_ssi, quoted
+from gateway.web.refusals import CARRIED
 from tests.unit.rendered import rendered
 
 ORIGINS = ("https://a.example", "https://b-c.example:8443")
@@ -42,6 +43,18 @@ def test_every_status_of_a_refusal_is_answered_with_it() -> None:
     )
     told = {int(e.status) for e in explanations.BY_ERROR.values()}
     assert told | {400, 404, 405, 500, 503} <= set(map(int, answered))
+
+
+def test_every_header_of_a_refusal_travels_with_it() -> None:
+    """Nginx answers a refused upload by itself, with the headers that Flask said."""
+    told = {name for e in explanations.BY_ERROR.values() for name in e.headers}
+    told |= {"Content-Security-Policy"}
+    files = rendered()
+    for name in told:
+        variable = f"$upstream_http_{name.lower().replace('-', '_')};"
+        assert name in CARRIED
+        assert variable in files["snippets/subrequest.conf"]
+        assert f"add_header {name} $gateway_refusal_" in files["snippets/refusal.conf"]
 
 
 @pytest.mark.parametrize("page", ["error.html", "error.json"], ids=str)
