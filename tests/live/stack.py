@@ -326,6 +326,8 @@ class NativeStack(Stack):
         with path.open("wb") as log:
             self.process = subprocess.Popen(
                 [
+                    # It ends with the tests, also when these are killed.
+                    *("setpriv", "--pdeathsig", "TERM"),
                     *(*self.starter, sys.executable, "-m", "gateway", "serve"),
                     *("--bind", f"127.0.0.1:{self.port}"),
                 ],
