@@ -25,6 +25,23 @@ proc_name = f"gateway-{_pool}"
 bind = f"unix:{_settings.socket(_pool)}"
 umask = 0o177
 
+# Measured by bench/workers.py: the processor time of a verdict, 8 interleaved rounds,
+# median (least-most) of the ratios to the first row:
+#
+#   | variant                     | gunicorn         | nginx            |
+#   | sync                        | 1.00             | 1.00             |
+#   | sync, closing at once       | 0.74 (0.65-0.87) | 0.69 (0.50-0.79) |
+#   | sync, h1c parser            | 0.98 (0.88-1.11) | 0.95 (0.83-1.15) |
+#   | sync, uwsgi                 | 0.93 (0.86-1.03) | 0.93 (0.78-1.15) |
+#   | gthread x4                  | 0.89 (0.81-1.01) | 0.53 (0.42-0.56) |
+#   | gthread x4, kept alive      | 0.86 (0.73-0.93) | 0.47 (0.35-0.63) |
+#   | gthread x4, h1c, kept alive | 0.81 (0.67-0.93) | 0.44 (0.32-0.52) |
+#
+# Verdicts are answered by the worker that closes at once.  It is the cheapest for
+# gunicorn, which takes most of the time.  A kept connection can be closed by a
+# reloading worker under a request; gunicorn decodes uwsgi's PATH_INFO, which nginx has
+# decoded already, a second time (100%25.txt breaks); and h1c has to be compiled.
+# The app pool has threads, since its requests wait; its bodies need the graceful close.
 _cores = len(os.sched_getaffinity(0))
 if _pool is Pool.VERDICTS:
     worker_class = "gateway.ops.verdict_worker.VerdictWorker"

@@ -1,7 +1,7 @@
 """The gateway against its peers, in one run.
 
     make bench            writes docs/benchmarks.md and its plots; some 15 minutes
-    make bench QUICK=1    a look, printed; under three minutes
+    make bench QUICK=1    a look, printed; some three minutes
 
 Everything is started on loopback and ended again; files go below $TMPDIR.
 """
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import (
+    beside,
     contestants,
     flood,
     growth,
@@ -49,8 +50,8 @@ class Plan:
     def __str__(self) -> str:
         return (
             f"{self.rounds} interleaved rounds of {self.seconds:g} s, twice that for "
-            f"1 GiB and floods, and {self.slow_rounds} of {self.slow_seconds:g} s for "
-            "slow readers"
+            f"1 GiB and floods, {self.slow_rounds} of {self.slow_seconds:g} s for "
+            f"slow readers, and {self.rounds} of {self.slow_seconds:g} s for uploads"
         )
 
 
@@ -100,6 +101,9 @@ def measure(plan: Plan, folder: Path) -> Report:
             count=plan.readers,
             rounds=plan.slow_rounds,
             seconds=plan.slow_seconds,
+        ),
+        beside=beside.measure(
+            folder, files, rounds=plan.rounds, seconds=plan.slow_seconds
         ),
         flood=flood.measure(
             folder, files, rounds=plan.rounds, seconds=2 * plan.seconds

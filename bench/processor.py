@@ -43,9 +43,9 @@ def measure(
 
     def runner(contestant: Contestant) -> Spent:
         urls = contestant.urls(CELL.file)
-        before = _spent()
+        before = spent()
         made = load.run(urls, connections=CELL.connections, seconds=seconds)
-        after = _spent()
+        after = spent()
         return Spent(
             (after.nginx - before.nginx) / made.requests,
             (after.others - before.others) / made.requests,
@@ -55,7 +55,7 @@ def measure(
     return interleaved(runners, rounds, "processor time")
 
 
-def _spent() -> Spent:
+def spent() -> Spent:
     """Return what everything that was started here has taken so far."""
     nginx = others = 0.0
     for pid in descendants(os.getpid()):

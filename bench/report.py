@@ -16,13 +16,15 @@ from bench.targets import targets
 from bench.throughput import MIB, size_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from bench.beside import Beside
     from bench.flood import Flood
     from bench.growth import Growth
     from bench.large import Large
     from bench.processor import Spent
     from bench.pulse import Pulse
+    from bench.senders import Kind
     from bench.slow import Slow
     from bench.throughput import Cell, Result
 
@@ -38,6 +40,7 @@ class Report:
     processor: dict[str, list[Spent]]
     large: list[Large]
     slow: list[Slow]
+    beside: dict[Kind, Beside]
     flood: list[Flood]
     verdicts: dict[str, list[float]]
     growth: list[Growth]
@@ -69,6 +72,7 @@ class Report:
             "large": _large(self.large),
             "verdicts": _verdicts(self.verdicts),
             "slow": _slow(self.slow),
+            "beside": _beside(self.beside),
             "flood": _flood(self.flood),
             "growth": _growth(self.growth),
         }
@@ -184,6 +188,26 @@ def _wait(seconds: float) -> str:
 
 def _lost(pulses: Sequence[Pulse]) -> int:
     return sum(taken.unanswered for taken in pulses)
+
+
+def _beside(results: Mapping[Kind, Beside]) -> str:
+    head = [
+        *("beside", "stored, MiB/s", "asked/s", "p50 alone", "p99 alone"),
+        *("p50 beside", "p99 beside", "p99, ratio"),
+    ]
+    rows = [
+        [
+            one.name,
+            digits(statistics.median(m.sent.bytes / MIB / m.seconds for m in met)),
+            digits(statistics.median(m.sent.asked / m.seconds for m in met)),
+            *(_percentile([m.visitor for m in one.alone], p) for p in (50, 99)),
+            *(_percentile([m.visitor for m in met], p) for p in (50, 99)),
+            str(one.ratio),
+        ]
+        for one in results.values()
+        for met in [one.beside]
+    ]
+    return table(head, rows)
 
 
 def _flood(results: Sequence[Flood]) -> str:

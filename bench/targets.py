@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bench import contestants as who
 from bench import verdicts
 from bench.rounds import ratio, table
+from bench.senders import Kind
 from bench.throughput import KIB, MIB
 
 if TYPE_CHECKING:
@@ -57,6 +58,11 @@ def targets(report: Report) -> str:
             f"{report.slow[0].readers:,} slow readers: p99 of new verdicts",
             2,
             report.slow[0].ratio,
+        ),
+        *(
+            at_most(f"{one.name}: p99 of new verdicts", 1.5, one.ratio)
+            for kind, one in report.beside.items()
+            if kind is not Kind.FAST
         ),
         at_most("flood: asked of gunicorn, of a client's share", 1, flood.excess),
         at_most(f"flood {flood.name}: p99 of a hot link", 2, flood.ratio),

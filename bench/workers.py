@@ -3,9 +3,9 @@
     .venv/bin/python -m bench.workers [ROUNDS]
 
 Every variant is asked for the same verdict through the same nginx, which delivers
-nothing, in interleaved rounds; the table shows each one's requests a second relative
-to the first variant's of the same round.  Needs wrk (Debian), and for the h1c variants
-gunicorn-h1c (PyPI).
+nothing, in interleaved rounds; the table shows the processor time that gunicorn and
+nginx take for an answer, and requests a second, each relative to the first variant's
+of the same round.  Needs wrk (Debian), and for the h1c variants gunicorn-h1c (PyPI).
 """
 
 from __future__ import annotations
@@ -21,15 +21,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from bench import load
+from bench import load, processor
 from bench.processes import HOST, free_port, serving
 from bench.rounds import digits, interleaved, ratio, table
 from gateway.links import Key, KeyRing, LinkSigner
 from gateway.ops.live_conf import find_nginx
 
 SECONDS = 2.0
+#: Seconds in which what is made once is made.
+WARMING = 0.3
 CONNECTIONS = 32
 WORKERS = 2
+CLOSING = "gateway.ops.verdict_worker.VerdictWorker"
 
 
 @dataclass(frozen=True)
@@ -42,22 +45,26 @@ class Variant:
     uwsgi: bool = False
 
 
+PYTHON, H1C = "--http-parser=python", "--http-parser=fast"
+KEPT = ("--threads=4", "--keep-alive=65")
 VARIANTS = [
-    Variant("sync, HTTP", ("--http-parser=python",)),
-    Variant("sync, HTTP, h1c parser", ("--http-parser=fast",)),
+    Variant("sync", (PYTHON,)),
+    Variant("sync, closing at once", (PYTHON, f"--worker-class={CLOSING}")),
+    Variant("sync, h1c parser", (H1C,)),
     Variant("sync, uwsgi", ("--protocol=uwsgi",), uwsgi=True),
-    Variant("gthread x4, HTTP", ("--http-parser=python", "--threads=4")),
-    Variant(
-        "gthread x4, HTTP, kept alive",
-        ("--http-parser=python", "--threads=4", "--keep-alive=65"),
-        keepalive=True,
-    ),
-    Variant(
-        "gthread x4, HTTP, h1c, kept alive",
-        ("--http-parser=fast", "--threads=4", "--keep-alive=65"),
-        keepalive=True,
-    ),
+    Variant("gthread x4", (PYTHON, "--threads=4", "--keep-alive=0")),
+    Variant("gthread x4, kept alive", (PYTHON, *KEPT), keepalive=True),
+    Variant("gthread x4, h1c, kept alive", (H1C, *KEPT), keepalive=True),
 ]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Requests a second, and the seconds of processor time that each takes."""
+
+    rate: float
+    gunicorn: float
+    nginx: float
 
 
 def nginx_conf(folder: Path, port: int, variant: Variant) -> str:
@@ -85,8 +92,8 @@ def nginx_conf(folder: Path, port: int, variant: Variant) -> str:
         server {{ listen {HOST}:{port}; location / {{ {ask} }} }} }}"""
 
 
-def measure(variant: Variant, folder: Path, keys: KeyRing) -> float:
-    """Return requests a second of one round."""
+def measure(variant: Variant, folder: Path, keys: KeyRing) -> Answered:
+    """Return what an answer takes in one round."""
     port = free_port()
     (folder / "nginx.conf").write_text(nginx_conf(folder, port, variant))
     command = [
@@ -105,7 +112,16 @@ def measure(variant: Variant, folder: Path, keys: KeyRing) -> float:
             serving(command, log, f"{folder}/sock", environment=settings)
         )
         stack.enter_context(serving(nginx, log, (HOST, port)))
-        return load.run([url], connections=CONNECTIONS, seconds=SECONDS).rate
+        load.check(url, b"")  # workers may still be booting
+        load.run([url], connections=CONNECTIONS, seconds=WARMING)
+        before = processor.spent()
+        made = load.run([url], connections=CONNECTIONS, seconds=SECONDS)
+        after = processor.spent()
+        return Answered(
+            made.rate,
+            (after.others - before.others) / made.requests,
+            (after.nginx - before.nginx) / made.requests,
+        )
 
 
 def environment(folder: Path, keys: KeyRing) -> dict[str, str]:
@@ -133,13 +149,20 @@ def main() -> None:
             check=True,
         )
         runners = {v.name: lambda v=v: measure(v, folder, keys) for v in variants}
-        rates = interleaved(runners, rounds, "workers")
-    first = rates[variants[0].name]
+        answered = interleaved(runners, rounds, "workers")
+    first = answered[variants[0].name]
     rows = [
-        [label, digits(statistics.median(one)), str(ratio(one, first))]
-        for label, one in rates.items()
+        [
+            label,
+            digits(statistics.median(each.gunicorn for each in one) * 1e6),
+            str(ratio([e.gunicorn for e in one], [e.gunicorn for e in first])),
+            str(ratio([e.nginx for e in one], [e.nginx for e in first])),
+            str(ratio([e.rate for e in one], [e.rate for e in first])),
+        ]
+        for label, one in answered.items()
     ]
-    print(table(["variant", "requests/s", "ratio (least-most)"], rows))
+    head = ["variant", "gunicorn, us", "gunicorn, ratio", "nginx", "requests/s"]
+    print(table(head, rows))
 
 
 if __name__ == "__main__":

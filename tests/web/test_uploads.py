@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from gateway.catalog import uploads
 from gateway.catalog.tokens import Scope
 from gateway.storage.blobs import BlobStore
 from gateway.uploads.finalise import Finaliser
+from tests.web.conftest import EITHER_CATALOG
 from tests.web.letterbox import a_letterbox, a_token
 
 if TYPE_CHECKING:
@@ -76,7 +78,8 @@ class Sender:
 
     def _ask(self, method: str, path: str, **headers: str) -> TestResponse:
         sent = {name.replace("_", "-"): text for name, text in headers.items()}
-        return self.site.client.open(
+        # A client of its own: threads must not share one.
+        return self.site.client.application.test_client().open(
             path, method=method, headers={**self.bearer, **sent}
         )
 
@@ -94,6 +97,17 @@ def a_stranger(site: Site, **limits: Any) -> Sender:
 @pytest.fixture
 def ann(site: Site) -> Sender:
     return a_sender(site)
+
+
+@EITHER_CATALOG
+def test_threads_of_one_process_upload_beside_each_other(make_site: MakeSite) -> None:
+    ann = a_sender(make_site(GATEWAY_UPLOADS_PER_USER="0"))
+    with ThreadPoolExecutor(24) as pool:
+        answers = list(pool.map(lambda n: ann.put(f"{n}.bin"), range(72)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({str(answer.json) for answer in answers}) == 72
+    assert (ann.usage().by_user, ann.usage().running) == (72 * len(CONTENT), 0)
+    assert len(ann.site.stored()) == 72
 
 
 KEY = {"Idempotency_Key": "k"}

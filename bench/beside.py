@@ -1,0 +1,95 @@
+"""What uploads cost visitors: how long a new verdict takes while files come in."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from bench import contestants, pulse, senders
+from bench.gateway import Gateway
+from bench.rounds import Ratio, interleaved, ratio
+from bench.senders import Kind, Sent
+from bench.slow import SHORT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from bench.pulse import Pulse
+
+CLIENTS = 16
+NAMES = {
+    Kind.PACED: f"{CLIENTS} uploads of 1 MiB/s each",
+    Kind.STALLED: f"{CLIENTS} stalled uploads, whose clients keep asking",
+    Kind.FAST: f"{CLIENTS} uploads at full speed",
+}
+#: Seconds in which uploads are on their way, and in which what is cut is put away.
+_SETTLING = 0.5
+
+
+@dataclass(frozen=True)
+class Met:
+    """What the visitor met, and what the uploaders did in how many seconds."""
+
+    visitor: Pulse
+    sent: Sent
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What was met without uploads and beside them, round by round."""
+
+    name: str
+    alone: list[Met]
+    beside: list[Met]
+
+    @property
+    def ratio(self) -> Ratio:
+        """The p99 beside uploads, relative to the one without."""
+        return ratio(
+            [met.visitor.percentile(99) for met in self.beside],
+            [met.visitor.percentile(99) for met in self.alone],
+        )
+
+
+def measure(
+    folder: Path, files: Path, *, rounds: int, seconds: float
+) -> dict[Kind, Beside]:
+    """Measure a visitor who asks for one new link after the other."""
+    with ExitStack() as stack:
+        made = Gateway.start(
+            stack, folder / "beside", files, GATEWAY_UPLOADS_PER_USER="0"
+        )
+        token = made.run("tokens", "new", "admin", "--scope", "upload").strip()
+        fresh = itertools.cycle(made.links(SHORT, contestants.COLD_LINKS))
+        runners = {
+            kind: partial(_met, made, token, fresh, kind, seconds)
+            for kind in (None, *Kind)
+        }
+        met = interleaved(runners, rounds, "beside uploads")
+    return {kind: Beside(name, met[None], met[kind]) for kind, name in NAMES.items()}
+
+
+def _met(
+    server: Gateway,
+    token: str,
+    fresh: Iterator[str],
+    kind: Kind | None,
+    seconds: float,
+) -> Met:
+    if kind is None:
+        return Met(pulse.take(fresh, seconds=seconds), Sent(), seconds)
+    began = time.monotonic()
+    with senders.sending(kind, server.url, token, CLIENTS) as sent:
+        time.sleep(_SETTLING)
+        visitor = pulse.take(fresh, seconds=seconds)
+        took = time.monotonic() - began
+    for blob in (server.home / "data" / "store" / "blobs").rglob("*.bin"):
+        blob.unlink()
+    time.sleep(_SETTLING)
+    return Met(visitor, sent, took)

@@ -1,0 +1,178 @@
+"""Clients that upload to a gateway, in a process of their own.
+
+python -m bench.senders KIND URL TOKEN COUNT       until its stdin is closed
+
+Each sends one file after the other: at a bounded rate, or as fast as it goes.  Or it
+sends a part of one, stops, and keeps asking how far the upload is.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MIB = 1 << 20
+#: Bytes of a file, and of one write.
+FILE, PIECE = 2 * MIB, 1 << 16
+#: Bytes a second of one that is paced.
+RATE = MIB
+#: Seconds between an answer and the next question of one that has stopped; `gateway
+#: upload` waits that long before its first new try.
+PAUSE = 0.2
+PATIENCE = 60
+
+
+class Kind(StrEnum):
+    """What a client does."""
+
+    PACED = "paced"
+    FAST = "fast"
+    STALLED = "stalled"
+
+
+@dataclass
+class Sent:
+    """What all clients have done: bytes that were stored, and questions answered."""
+
+    bytes: int = 0
+    asked: int = 0
+
+
+@contextmanager
+def sending(kind: Kind, url: str, token: str, count: int) -> Iterator[Sent]:
+    """Have *count* clients upload; what they have done is known at the end."""
+    command = [sys.executable, "-m", "bench.senders", kind, url, token, str(count)]
+    sent = Sent()
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            begun = process.stdout.readline() if process.stdout else ""
+            yield sent
+        finally:
+            said, _ = process.communicate()
+    if not begun or process.returncode:
+        raise SystemExit(f"{kind} uploads: {begun}{said}")
+    vars(sent).update(json.loads(said))
+
+
+@dataclass
+class Sender:
+    """One client; ``total`` is what it and the others have done."""
+
+    url: str
+    token: str
+    total: Sent
+
+    def paced(self) -> None:
+        """Upload files at a bounded rate."""
+        self._put(PIECE / RATE)
+
+    def fast(self) -> None:
+        """Upload files as fast as it goes."""
+        self._put(0)
+
+    def stalled(self) -> None:
+        """Begin an upload, send half of it, and keep asking how far it is."""
+        path = self._create()
+        with_body = self._peer()
+        self._head(with_body, "PATCH", path, FILE, Upload_Offset="0")
+        with_body.send(bytes(FILE // 2))
+        while True:
+            peer = self._peer()
+            self._head(peer, "HEAD", path)
+            self._expect(peer, http.client.OK)
+            self.total.asked += 1
+            time.sleep(PAUSE)
+
+    def _put(self, pause: float) -> None:
+        piece = bytes(PIECE)
+        while True:
+            peer = self._peer()
+            self._head(peer, "PUT", "/api/v1/files/file.bin", FILE)
+            due = time.monotonic()
+            for _ in range(FILE // PIECE):
+                peer.send(piece)
+                due += pause
+                time.sleep(max(0, due - time.monotonic()))
+            self._expect(peer, http.client.CREATED)
+            self.total.bytes += FILE
+
+    def _create(self) -> str:
+        peer = self._peer()
+        self._head(peer, "POST", "/tus/", 0, Upload_Length=str(FILE))
+        answer = self._expect(peer, http.client.CREATED)
+        return urlsplit(answer.headers["Location"]).path
+
+    def _peer(self) -> http.client.HTTPConnection:
+        parts = urlsplit(self.url)
+        return http.client.HTTPConnection(
+            parts.hostname or "", parts.port, timeout=PATIENCE
+        )
+
+    def _head(
+        self,
+        peer: http.client.HTTPConnection,
+        method: str,
+        path: str,
+        length: int | None = None,
+        **headers: str,
+    ) -> None:
+        sent = {
+            "Authorization": f"Bearer {self.token}",
+            "Tus-Resumable": "1.0.0",
+            **({} if length is None else {"Content-Length": str(length)}),
+            **({"Content-Type": "application/offset+octet-stream"} if length else {}),
+        }
+        peer.putrequest(method, path)
+        for name, text in {**sent, **headers}.items():
+            peer.putheader(name.replace("_", "-"), text)
+        peer.endheaders()
+
+    def _expect(
+        self, peer: http.client.HTTPConnection, status: int
+    ) -> http.client.HTTPResponse:
+        answer = peer.getresponse()
+        answer.read()
+        peer.close()
+        if answer.status != status:
+            raise ValueError(f"{answer.status}, not {status}")
+        return answer
+
+
+def main() -> None:
+    """Start all clients, say so, and what they have done when stdin is closed."""
+    kind, url, token, count = sys.argv[1:]
+    total = Sent()
+    for _ in range(int(count)):
+        work = getattr(Sender(url, token, total), kind)
+        threading.Thread(target=_or_end, args=(work,), daemon=True).start()
+    print("begun", flush=True)
+    sys.stdin.read()
+    print(json.dumps(vars(total)))
+
+
+def _or_end(work: Callable[[], None]) -> None:
+    """Do *work*; what fails ends all clients, and with them the benchmark."""
+    try:
+        work()
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        print(repr(error), flush=True)
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main()
