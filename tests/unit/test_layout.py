@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 
-_GROUND: Final = {"errors", "polling"}
-_STORES: Final = {"catalog", "storage", "links", *_GROUND}
+_STORES: Final = {"catalog", "errors", "links", "storage"}
 _DECISIONS: Final = {"uploads", "delivery", *_STORES}
 
 #: What each part of the package may import of the others, besides itself.
@@ -28,7 +27,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "errors": set(),
     # Where the files beside the package are; imports nothing, so all may ask it.
     "assets": set(),
-    # Waiting; imports nothing.
+    # Waiting, which no request may do; imports nothing.
     "polling": set(),
     # How people write sizes and durations; imports nothing.
     "quantities": set(),
@@ -37,13 +36,16 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     # Where the gateway is reached.
     "address": {"errors"},
     "links": {"errors"},
-    "storage": _GROUND,
-    "catalog": _GROUND,
+    "storage": {"errors"},
+    "catalog": {"errors", "polling"},
     "delivery": _STORES,
     "uploads": _STORES,
     "web": {*_DECISIONS, "pools"},
     # Below the commands: it runs what they start.
-    "ops": {*_DECISIONS, "address", "assets", "pools", "settings", "variables"},
+    "ops": {
+        *_DECISIONS,
+        *("address", "assets", "polling", "pools", "settings", "variables"),
+    },
     "cli": {
         *_DECISIONS,
         *("address", "fields", "ops", "pools", "quantities", "settings", "snapshot"),
