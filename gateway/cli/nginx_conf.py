@@ -50,7 +50,7 @@ def nginx_conf(*, output: Path | None, listen: str, access_log: str) -> None:
     rendering = NginxConf(
         settings=current,
         listen=listen,
-        run=current.data / "run" / "nginx",
+        run=(current.run or current.data / "run") / "nginx",
         conf=output or Path("/etc/nginx/gateway"),
         access_log=access_log,
     )

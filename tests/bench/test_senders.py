@@ -56,7 +56,7 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
         thread.join(10)
 
 
-GOOD = {"PUT": 201, "POST": 201, "HEAD": 200}
+GOOD = {"PUT": 201, "POST": 201, "HEAD": 200, "PATCH": 204}
 
 
 @pytest.mark.parametrize("site", [pytest.param(GOOD, id="good")], indirect=True)

@@ -16,6 +16,7 @@ def test_the_configuration_is_printed_file_by_file(
 ) -> None:
     """Every file of the set stands below its name, with nothing left to fill in."""
     monkeypatch.setenv("GATEWAY_FILES", "files")
+    monkeypatch.setenv("GATEWAY_RUN", "/run/gateway")
     ran = run("nginx-conf", "--listen", "127.0.0.1:8181", "--access-log", "/tmp/x.log")  # noqa: S108 -- printed, never opened
     assert (ran.status, ran.err) == (0, "")
     assert "# ==== nginx.conf ====" in ran.out
@@ -23,6 +24,8 @@ def test_the_configuration_is_printed_file_by_file(
     assert "listen 127.0.0.1:8181" in ran.out
     assert "access_log /tmp/x.log" in ran.out
     assert f"{Path('files').absolute()}/;" in ran.out
+    assert "server unix:/run/gateway/verdicts.sock" in ran.out
+    assert "pid /run/gateway/nginx/" in ran.out
     assert "{{" not in ran.out
 
 
