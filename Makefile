@@ -17,26 +17,26 @@ run: $(VENV)/.run .nginx .scripts  ## serve the sample files on $(BIND) and prin
 	@if [ -n "$$GATEWAY_FILES" ]; then exec $(BIN)/gateway serve --bind $(BIND); fi; \
 	GATEWAY_FILES=deploy/sample exec $(BIN)/gateway serve --bind $(BIND) --link hello.txt
 
-test: $(VENV)/.dev .tools .scripts  ## run the tests; those of containers where Docker runs
+test: .ready  ## run the tests; those of containers where Docker runs
 	$(BIN)/pytest -n $(WORKERS) $(PYTEST_ARGS)
 
-test-all: $(VENV)/.dev .tools .scripts  ## run every test on every stack, before a release
+test-all: .ready  ## run every test on every stack, before a release
 	TORTURE_ROUNDS=20 $(BIN)/pytest -n $(WORKERS) --everything $(PYTEST_ARGS)
 
-mutants: $(VENV)/.dev .tools .scripts  ## break the code on purpose; NAMES="links nginx" for some areas
+mutants: .ready  ## break the code on purpose; NAMES="links nginx" for some areas
 	$(BIN)/python -m tests.mutants $(NAMES)
 
-torture: $(VENV)/.dev .tools  ## kill the gateway under uploads, 200 times
+torture: .ready  ## kill the gateway under uploads, 200 times
 	TORTURE_ROUNDS=200 $(BIN)/pytest -s --everything --timeout=3600 tests/crash/test_kills.py
 
-bench: $(VENV)/.dev .nginx  ## the gateway beside its peers; QUICK=1 for a look
+bench: .dev .nginx  ## the gateway beside its peers; QUICK=1 for a look
 	@deploy/install-packages.sh wrk
 	QUICK=$(QUICK) $(BIN)/python -m bench
 
-bench-upload: $(VENV)/.dev .nginx  ## uploads against nginx's own dav module
+bench-upload: .dev .nginx  ## uploads against nginx's own dav module
 	$(BIN)/python -m bench.uploads
 
-lint: $(VENV)/.dev .nginx  ## check style, types, imports and nginx's configuration
+lint: .dev .nginx  ## check style, types, imports and nginx's configuration
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -46,11 +46,11 @@ lint: $(VENV)/.dev .nginx  ## check style, types, imports and nginx's configurat
 	$(BIN)/python -m tests.mutants --check
 	PATH=$(BIN):$$PATH deploy/lint-nginx.sh
 
-format: $(VENV)/.dev  ## format the code
+format: .dev  ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-requirements: $(VENV)/.dev  ## pin the newest releases, with hashes
+requirements: .dev  ## pin the newest releases, with hashes
 	deploy/pin-requirements.sh
 
 clean:  ## remove what make made; var/, with keys and uploads, stays
@@ -70,7 +70,13 @@ $(VENV)/.dev: $(VENV)/.run deploy/requirements/dev.txt
 	$(PIP) -r deploy/requirements/dev.txt
 	@touch $@
 
-.PHONY: .nginx .tools .scripts
+# One make installs at a time; one that has waited finds all of it there.
+INSTALL := flock Makefile $(MAKE) --no-print-directory
+.PHONY: .dev .ready .nginx .tools .scripts
+.dev:
+	@$(INSTALL) $(VENV)/.dev
+.ready:
+	@$(INSTALL) $(VENV)/.dev .tools .scripts
 .nginx:
 	@deploy/install-packages.sh nginx
 .tools: .nginx

@@ -33,5 +33,9 @@ if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
 fi
 taken=gateway/web/static/vendor
 mkdir -p "$taken"
-cp node_modules/tus-js-client/dist/tus.min.js "$taken/"
-cp node_modules/tus-js-client/LICENSE "$taken/tus.LICENSE.txt"
+# What is there already may be being served.
+take() {
+    cmp -s "$1" "$2" || cp "$1" "$2"
+}
+take node_modules/tus-js-client/dist/tus.min.js "$taken/tus.min.js"
+take node_modules/tus-js-client/LICENSE "$taken/tus.LICENSE.txt"
