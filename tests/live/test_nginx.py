@@ -296,6 +296,9 @@ def test_without_gunicorn_the_page_says_try_again(nginx: Nginx) -> None:
     [
         pytest.param("/s/token/x.txt", id="asked each time"),
         pytest.param(f"/s/k1.e2.{'m' * 22}/x.txt", id="asked beside"),
+        pytest.param("/u/code", id="drop link"),
+        pytest.param("/files/id/x.txt", id="upload"),
+        pytest.param("/login", id="page"),
     ],
 )
 def test_what_a_broken_gunicorn_says_reaches_nobody(

@@ -72,6 +72,7 @@ def nginx(tmp_path: Path) -> Iterator[Nginx]:
         pytest.param("GET", "/static/x", ["GET /static/x"], id="missing style"),
         pytest.param("GET", "/_files/x", ["GET /_files/x"], id="internal file"),
         pytest.param("GET", "/_admit", ["GET /_admit"], id="internal question"),
+        pytest.param("GET", "/_verdict", ["GET /_verdict"], id="internal verdict"),
         pytest.param("POST", "/login", ["POST /login"], id="form"),
         pytest.param("POST", "/drops", ["POST /drops"], id="form of drop links"),
         pytest.param("POST", "/api/v1/x", ["POST /api/v1/x"], id="API"),

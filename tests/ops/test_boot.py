@@ -147,13 +147,18 @@ def conf(set_up: pytest.MonkeyPatch) -> Conf:
     [
         pytest.param(
             Pool.VERDICTS,
-            {"bind": "unix:/gateway/run/verdicts.sock", "workers": 5},
+            {
+                "bind": "unix:/gateway/run/verdicts.sock",
+                "worker_class": "gateway.ops.verdict_worker.VerdictWorker",
+                "workers": 5,
+            },
             id="verdicts",
         ),
         pytest.param(
             Pool.APP,
             {
                 "bind": "unix:/gateway/run/app.sock",
+                "worker_class": "gthread",
                 "workers": 2,
                 "threads": 16,
                 "worker_connections": 16,

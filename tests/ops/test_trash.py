@@ -17,7 +17,7 @@ from gateway.ops.fsck import Check
 from gateway.ops.manifest import Folder
 from gateway.ops.orphans import GRACE, Orphans, Sweep
 from gateway.ops.restore import Restore
-from gateway.storage.trash import KEPT, Trash
+from gateway.storage.trash import Trash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tests.ops.conftest import Kept
 
 HOUR = 3600
+WEEK = 7 * 24 * HOUR
 PUT_BACK = "blobs put back from the trash"
 MOVED = "blobs of no upload moved to the trash"
 DELETED = "blobs deleted from the trash"
@@ -81,7 +82,7 @@ def test_a_blob_without_a_row_is_moved_after_the_grace(kept: Kept) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "is_left"),
-    [pytest.param(KEPT - 1, True, id="young"), pytest.param(KEPT, False, id="old")],
+    [pytest.param(WEEK - 1, True, id="young"), pytest.param(WEEK, False, id="old")],
 )
 def test_it_is_deleted_after_a_week(
     kept: Kept,
@@ -111,7 +112,7 @@ def test_what_an_upload_names_again_is_never_deleted(kept: Kept) -> None:
     forget(kept, upload)
     sweep(kept)
     remember(kept, upload)
-    report = sweep(kept, 2 * KEPT)
+    report = sweep(kept, 2 * WEEK)
     assert DELETED not in report.done
     assert content_of(kept, upload) == b"long forgotten"
 
@@ -120,7 +121,7 @@ def test_what_an_upload_names_since_the_sweep_began_is_not_deleted(kept: Kept) -
     upload = kept.put()
     forget(kept, upload)
     sweep(kept)
-    late = Sweep(kept.database, kept.store, later(2 * KEPT), GRACE, bool)
+    late = Sweep(kept.database, kept.store, later(2 * WEEK), GRACE, bool)
     assert list(late.put_back()) == list(late.move()) == []
     remember(kept, upload)
     assert list(late.empty()) == []
@@ -152,7 +153,7 @@ def test_of_more_than_crashes_leave_none_is_moved_and_none_deleted(kept: Kept) -
     in_trash = kept.orphan()
     sweep(kept)
     blobs = {f"blobs/{kept.orphan()}" for _ in range(17)}
-    report = sweep(kept, 2 * KEPT)
+    report = sweep(kept, 2 * WEEK)
     (fault,) = report.faults
     assert fault == (
         f"{MOVED}: HousekeepingError: 17 blobs have no upload and 0 have one; is this "
@@ -218,7 +219,7 @@ def test_a_store_of_an_earlier_release_gets_its_trash(kept: Kept) -> None:
 
 def test_what_is_no_blob_of_ours_stays_in_the_trash(kept: Kept) -> None:
     (kept.store.trash / "notes.txt").write_text("somebody's own")
-    assert sweep(kept, 2 * KEPT).faults == []
+    assert sweep(kept, 2 * WEEK).faults == []
     assert (kept.store.trash / "notes.txt").exists()
 
 

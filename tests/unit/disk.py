@@ -41,6 +41,16 @@ class Disk:
             if path.is_file() and self._content(root, path) != path.read_bytes()
         ]
 
+    def left(self) -> list[bytes]:
+        """Return the contents of the files that a power cut would leave."""
+        folders = [root.stat().st_ino for root in self._roots]
+        files = []
+        for folder in folders:
+            names = self._names[folder].values()
+            folders += [inode for inode in names if inode in self._names]
+            files += [inode for inode in names if inode in self._contents]
+        return [self._contents[inode] for inode in files]
+
     def _content(self, root: Path, path: Path) -> bytes | None:
         inode = root.stat().st_ino
         for name in path.relative_to(root).parts:

@@ -10,6 +10,7 @@ import pytest
 from gateway.storage import copies
 from gateway.storage.blobs import BlobStore, new_id
 from gateway.storage.partials import PartialFiles
+from gateway.storage.trash import Trash
 from tests.unit.disk import Disk
 
 if TYPE_CHECKING:
@@ -67,9 +68,31 @@ def copy(store: BlobStore) -> None:
     source.unlink()
 
 
+def throw_away(store: BlobStore) -> None:
+    """Move a blob to the trash."""
+    adopt(store)
+    Trash(store).move(f"{NAME[:2]}/{NAME}.txt", now=1)
+
+
+def put_back(store: BlobStore) -> None:
+    throw_away(store)
+    (entry,) = Trash(store).entries()
+    Trash(store).put_back(entry)
+
+
 @pytest.mark.parametrize(
     "act",
-    [adopt, adopt_beside, take_a_piece, add_a_piece, write, overwrite, copy],
+    [
+        adopt,
+        adopt_beside,
+        take_a_piece,
+        add_a_piece,
+        write,
+        overwrite,
+        copy,
+        throw_away,
+        put_back,
+    ],
     ids=lambda act: act.__name__,
 )
 def test_what_was_stored_outlives_a_power_cut(
@@ -80,3 +103,20 @@ def test_what_was_stored_outlives_a_power_cut(
     monkeypatch.setattr(os, "fsync", disk.fsync)
     act(BlobStore(tmp_path, fsync=disk.fsync))
     assert disk.lost() == []
+
+
+@pytest.mark.parametrize("act", [throw_away, put_back], ids=lambda act: act.__name__)
+def test_what_is_moved_is_in_one_of_its_places_at_every_moment(
+    tmp_path: Path, act: Callable[[BlobStore], None]
+) -> None:
+    BlobStore(tmp_path).prepare()
+    disk = Disk(tmp_path)
+    left: list[bool] = []
+
+    def sync(descriptor: int) -> None:
+        disk.fsync(descriptor)
+        left.append(b"content" in disk.left())
+
+    act(BlobStore(tmp_path, fsync=sync))
+    assert sorted(left) == left
+    assert left[-1]

@@ -8,6 +8,7 @@ import pytest
 
 from gateway import families
 from gateway.families import FAMILIES, Body
+from gateway.pools import Pool
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 
@@ -97,6 +98,15 @@ def test_only_what_brings_a_body_is_spooled() -> None:
     """A GET whose body was kept would be an upload that nobody admits."""
     spooled = [family for family in FAMILIES if family.body is Body.SPOOLED]
     assert {m for family in spooled for m in family.methods} <= {"POST", "PUT", "PATCH"}
+
+
+@pytest.mark.parametrize(
+    "family", [f for f in FAMILIES if f.pool is Pool.VERDICTS], ids=lambda f: f.name
+)
+def test_deliveries_are_only_read(family: families.Family) -> None:
+    """Their pool has no room for what changes something."""
+    assert family.methods == {"GET", "HEAD", "OPTIONS"}
+    assert family.body is Body.NONE
 
 
 @pytest.mark.parametrize("path", ["", "*", "x", "//", "/s//", "http://x/s/y"], ids=str)

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import explanations, policies
+from gateway import explanations, families, policies
 from gateway.ops.nginx import in_sed, in_ssi, quoted
+from gateway.pools import Pool
 from gateway.web.refusals import CARRIED
 from tests.unit.rendered import rendered
 
@@ -55,6 +56,17 @@ def test_every_header_of_a_refusal_travels_with_it() -> None:
         assert name in CARRIED
         assert variable in files["snippets/subrequest.conf"]
         assert f"add_header {name} $gateway_refusal_" in files["snippets/refusal.conf"]
+
+
+@pytest.mark.parametrize("ttl", ["0", "1"], ids=["asked", "kept"])
+def test_each_location_asks_the_pool_of_its_family(ttl: str) -> None:
+    """The other pool has no route for it, and may be kept busy by it."""
+    text = "".join(rendered(GATEWAY_VERDICT_TTL=ttl).values())
+    asked = re.findall(
+        r"set \$gateway_family (\S+);\s+proxy_pass http://gateway_(\S+);", text
+    )
+    pools = {name: family.pool for name, family in families.BY_NAME.items()}
+    assert set(asked) == {*pools.items(), (families.NOTHING, Pool.VERDICTS)}
 
 
 @pytest.mark.parametrize("page", ["error.html", "error.json"], ids=str)
