@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import threading
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -34,6 +35,8 @@ MAXIMUM_PASSWORD: Final = 1024
 PasswordHash = NewType("PasswordHash", str)
 
 _hasher: Final = PasswordHasher()  # argon2id, RFC 9106's low-memory profile
+#: One thread of a process hashes at a time: each hash takes 64 MiB and several cores.
+_hashing: Final = threading.Lock()
 
 
 class Role(StrEnum):
@@ -73,7 +76,8 @@ class Credentials:
         """
         tried = _bytes(password[: MAXIMUM_PASSWORD + 1])
         try:
-            _hasher.verify(self.password_hash or _nobody(), tried)
+            with _hashing:
+                _hasher.verify(self.password_hash or _nobody(), tried)
         except VerificationError:
             return None
         return None if self.user is None or self.user.is_disabled else self.user
@@ -85,7 +89,8 @@ def hash_password(password: str) -> PasswordHash:
         raise AccountError(
             f"a password has {MINIMUM_PASSWORD} to {MAXIMUM_PASSWORD} characters"
         )
-    return PasswordHash(_hasher.hash(_bytes(password)))
+    with _hashing:
+        return PasswordHash(_hasher.hash(_bytes(password)))
 
 
 def add(

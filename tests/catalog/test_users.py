@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
+from threading import Barrier, BrokenBarrierError
 from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
@@ -73,6 +76,45 @@ def test_a_wrong_password_costs_one_hash_whatever_the_name(
         found = users.credentials(connection, name)
     assert found.check("another password") is None
     assert hasher.verify.call_count == 1
+
+
+class Meeting:
+    """A hasher that notes whether two threads are in it together."""
+
+    def __init__(self) -> None:
+        self._both = Barrier(2)
+        self.has_met = False
+
+    def hash(self, *_: object) -> str:
+        self.verify()
+        return ""
+
+    def verify(self, *_: object) -> None:
+        with suppress(BrokenBarrierError):
+            self._both.wait(0.2)
+            self.has_met = True
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        pytest.param(lambda: users.hash_password("a long password"), id="new password"),
+        pytest.param(
+            lambda: users.Credentials(password_hash="x").check("a long password"),
+            id="login",
+        ),
+    ],
+)
+def test_one_thread_hashes_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]
+) -> None:
+    """Logins that come together must not take 64 MiB each."""
+    hasher = Meeting()
+    monkeypatch.setattr(users, "_hasher", hasher)
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(work) for _ in range(2)]:
+            done.result()
+    assert not hasher.has_met
 
 
 def test_a_password_is_stored_as_argon2id(database: Database, ann: User) -> None:
