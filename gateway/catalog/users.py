@@ -36,7 +36,7 @@ PasswordHash = NewType("PasswordHash", str)
 
 _hasher: Final = PasswordHasher()  # argon2id, RFC 9106's low-memory profile
 #: One thread of a process hashes at a time: each hash takes 64 MiB and several cores.
-_hashing: Final = threading.Lock()
+_hashing: Final = threading.RLock()
 
 
 class Role(StrEnum):
