@@ -235,6 +235,15 @@ BY_ERROR: Final[dict[type[errors.RefusedError], Explanation]] = {
         "A part of the upload has not come whole, or belongs to another one.",
     ),
 }
+#: The headers of a refusal that nginx shows again when a subrequest was refused, in
+#: the order in which they travel in one header. None of their texts has a ``|``.
+CARRIED: Final = (
+    "Content-Type",
+    "Content-Security-Policy",
+    "Retry-After",
+    "Tus-Version",
+    "WWW-Authenticate",
+)
 #: What nginx says by itself, of requests that do not reach Flask.
 BY_NGINX: Final = (_TOO_MANY, BUSY, _METHOD, _TOO_LARGE, _NO_SPACE, _TOO_SLOW, _FAILED)
 #: What nginx says of every other request that it can't take.

@@ -79,6 +79,7 @@ class NginxConf:
             "pages": explanations.BY_NGINX,
             "otherwise": explanations.BAD_REQUEST,
             "statuses": explanations.statuses(),
+            "carried": explanations.CARRIED,
             "policies": policies,
             "families": families.BY_NAME,
             "family_header": families.HEADER,
@@ -125,6 +126,7 @@ def _environment() -> Environment:
         "regex": re.escape,
         "sed": in_sed,
         "ssi": in_ssi,
+        "variable": variable,
     }
     return environment
 
@@ -141,6 +143,11 @@ def quoted(text: str) -> str:
         raise ValueError(f"nginx can't be told of {text!r}")
     escaped = re.sub(r'(["\\\\])', r"\\\1", text)
     return f'"{escaped}"'
+
+
+def variable(header: str) -> str:
+    """Return how nginx writes the name of *header* in a variable's."""
+    return header.lower().replace("-", "_")
 
 
 def in_sed(text: str) -> str:

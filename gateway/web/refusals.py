@@ -21,6 +21,7 @@ from gateway.errors import BadFieldsError, CatalogBusyError, RefusedError
 from gateway.explanations import (
     BUSY,
     BY_STATUS,
+    CARRIED,
     Explanation,
     explain,
 )
@@ -38,16 +39,9 @@ REQUEST_ID_HEADER: Final = "X-Request-ID"
 
 #: What a refused subrequest's answer carries.
 STATUS_HEADER: Final = "X-Refusal-Status"
-TYPE_HEADER: Final = "X-Refusal-Type"
 BODY_HEADER: Final = "X-Refusal-Body"
-#: What it carries of the refusal's own headers.
-CARRIED: Final = {
-    REASON_HEADER,
-    "Content-Security-Policy",
-    "Retry-After",
-    "Tus-Version",
-    "WWW-Authenticate",
-}
+#: The refusal's own headers, joined by ``|``: ``explanations.CARRIED``.
+HEADERS_HEADER: Final = "X-Refusal-Headers"
 
 _PAGE: Final = "text/html"
 _PROBLEMS: Final = ("application/problem+json", "application/json")
@@ -74,18 +68,17 @@ def busy(*, is_for_program: bool) -> Response:
 def carried(response: Response) -> Response:
     """Return 403 with *response* in its headers, for nginx to show.
 
-    A subrequest of auth_request may answer only 2xx, 401 or 403: status, type and
-    text travel in headers, a page as one line of ASCII, and its headers beside them
-    (``nginx/snippets/subrequest.conf``).
+    A subrequest of auth_request may answer only 2xx, 401 or 403: its
+    status, its own headers and its text, a page as one line of ASCII, travel in one
+    header each (``nginx/snippets/subrequest.conf``).
     https://nginx.org/en/docs/http/ngx_http_auth_request_module.html
     """
     answer = Response(status=403)
     answer.headers[STATUS_HEADER] = str(response.status_code)
-    answer.headers[TYPE_HEADER] = response.mimetype
+    told = response.headers
+    answer.headers[HEADERS_HEADER] = "|".join(told.get(k, "") for k in CARRIED)
     answer.headers[BODY_HEADER] = _in_one_line(response.get_data(as_text=True))
-    for name, text in response.headers:
-        if name in CARRIED:
-            answer.headers[name] = text
+    answer.headers[REASON_HEADER] = told.get(REASON_HEADER, "")
     return answer
 
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from gateway import explanations, families, policies
 from gateway.ops.nginx import in_sed, in_ssi, quoted
 from gateway.pools import Pool
-from gateway.web.refusals import CARRIED
 from tests.unit.rendered import rendered
 
 ORIGINS = ("https://a.example", "https://b-c.example:8443")
@@ -49,13 +48,17 @@ def test_every_status_of_a_refusal_is_answered_with_it() -> None:
 def test_every_header_of_a_refusal_travels_with_it() -> None:
     """Nginx answers a refused upload by itself, with the headers that Flask said."""
     told = {name for e in explanations.BY_ERROR.values() for name in e.headers}
-    told |= {"Content-Security-Policy"}
-    files = rendered()
-    for name in told:
-        variable = f"$upstream_http_{name.lower().replace('-', '_')};"
-        assert name in CARRIED
-        assert variable in files["snippets/subrequest.conf"]
-        assert f"add_header {name} $gateway_refusal_" in files["snippets/refusal.conf"]
+    assert told < set(explanations.CARRIED)
+    shown = rendered()["snippets/refusal.conf"]
+    for name in {*explanations.CARRIED} - {"Content-Type"}:
+        variable = name.lower().replace("-", "_")
+        assert f"add_header {name} $gateway_refusal_{variable} always;" in shown
+
+
+def test_no_header_of_a_refusal_has_what_joins_them() -> None:
+    """Nginx would take the rest of its text for the next header."""
+    told = [t for e in explanations.BY_ERROR.values() for t in e.headers.values()]
+    assert "|" not in "".join([*told, policies.REFUSAL, policies.PAGE])
 
 
 @pytest.mark.parametrize("ttl", ["0", "1"], ids=["asked", "kept"])
