@@ -187,7 +187,7 @@ def postgresql() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def native_stack() -> Iterator[Stack]:
+def native_stack() -> Iterator[NativeStack]:
     with NativeStack().running() as stack:
         yield stack
 

@@ -299,6 +299,14 @@ class Stack(ABC):
         """Return the ids, on this machine, of the processes of that command."""
 
 
+def python_path(folder: Path) -> str:
+    """Return a PYTHONPATH that begins with *folder*, and goes on as that of the tests.
+
+    Without the rest, the gateway would not be that of a copy of the checkout.
+    """
+    return os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
+
+
 class NativeStack(Stack):
     """``gateway serve`` on this machine, by *starter* if it is set: what runs it."""
 
@@ -313,7 +321,7 @@ class NativeStack(Stack):
         (python / "sitecustomize.py").write_text(CHEAP_PASSWORDS)
         self.environment = {
             **os.environ,
-            "PYTHONPATH": str(python),
+            "PYTHONPATH": python_path(python),
             "GATEWAY_FILES": str(self.files),
             "GATEWAY_DATA": str(self.home / "data"),
             "GATEWAY_VERDICT_CACHE": str(self.home / "verdicts"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.live.stack import NativeStack, wait_until
+from tests.live.stack import NativeStack, python_path, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ SignedURLJudge.judge = judge
 )
 def faulty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NativeStack]:
     (tmp_path / "sitecustomize.py").write_text(FAULT)
-    stack = NativeStack(GATEWAY_VERDICT_TTL=request.param, PYTHONPATH=str(tmp_path))
+    stack = NativeStack(GATEWAY_VERDICT_TTL=request.param, PYTHONPATH=python_path(tmp_path))
     stack.start()
     try:
         yield stack

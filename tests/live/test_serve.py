@@ -23,7 +23,7 @@ from gateway.links import Key, KeyRing
 from gateway.ops.probe import probe
 from gateway.pools import Pool
 from tests.live.ports import free_port
-from tests.live.stack import NativeStack, is_alive, wait_until
+from tests.live.stack import ROOT, NativeStack, is_alive, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -168,6 +168,19 @@ def test_a_taken_port_is_named_in_one_line(served: Served) -> None:
         in failed.stderr
     )
     assert "Traceback" not in failed.stderr
+
+
+def test_the_stack_runs_the_checkout_of_its_tests(native_stack: NativeStack) -> None:
+    """Else a mutant, which is a copy of the checkout, would seem to survive."""
+    found = subprocess.run(
+        [sys.executable, "-c", "import gateway; print(gateway.__file__)"],
+        env=native_stack.environment,
+        cwd=native_stack.home,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert Path(found.stdout).is_relative_to(ROOT)
 
 
 def test_a_second_gateway_from_the_same_data_is_refused(started: Served) -> None:
