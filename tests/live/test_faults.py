@@ -28,7 +28,9 @@ SignedURLJudge.judge = judge
 )
 def faulty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NativeStack]:
     (tmp_path / "sitecustomize.py").write_text(FAULT)
-    stack = NativeStack(GATEWAY_VERDICT_TTL=request.param, PYTHONPATH=python_path(tmp_path))
+    stack = NativeStack(
+        GATEWAY_VERDICT_TTL=request.param, PYTHONPATH=python_path(tmp_path)
+    )
     stack.start()
     try:
         yield stack
