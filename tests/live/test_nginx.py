@@ -330,6 +330,17 @@ def test_metrics_are_asked_for_by_this_machine_alone(tmp_path: Path) -> None:
     assert there.headers["X-Request-ID"].encode() in fake.asked[1]
 
 
+def test_nginx_counts_its_requests_for_this_machine_alone(tmp_path: Path) -> None:
+    with Nginx(tmp_path, GATEWAY_TRUSTED_PROXIES="127.0.0.0/8") as nginx:
+        fake = nginx.fake_gunicorn()
+        fake.script = lambda _: NOT_FOUND
+        here = nginx.get("/metrics/nginx")
+        far = {"X-Forwarded-For": "198.51.100.1"}
+        there = nginx.get("/metrics/nginx", headers=far)
+    assert "Active connections: 1" in here.text
+    assert (here.status_code, there.status_code) == (200, 404)
+
+
 def test_the_tls_snippet_speaks_http_2(tmp_path: Path) -> None:
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     subprocess.run(
