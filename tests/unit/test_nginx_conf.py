@@ -6,7 +6,7 @@ import re
 from http import HTTPStatus
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway import explanations, families, policies
@@ -138,6 +138,12 @@ def read_by_nginx(word: str) -> str:
 
 
 @given(TEXTS.filter(lambda text: not re.search(r"[$\x00-\x1f\x7f]", text)))
+@example("a;b")
+@example("a{b}")
+@example("a b")
+@example("a'b")
+@example('a"b')
+@example("a\\b")
 def test_any_other_text_is_one_word_with_that_meaning(text: str) -> None:
     """Blanks, quotes, backslashes, braces and semicolons stay what they are."""
     assert read_by_nginx(quoted(text)) == text
