@@ -35,9 +35,7 @@ PLACES: Final = {
     "health": ("GET", "/healthz"),
     "readiness": ("GET", "/readyz"),
 }
-BODIES: Final = dict.fromkeys(
-    ("POST", "PUT", "PATCH"), b"Content-Length: 2\r\n\r\n{}"
-)
+BODIES: Final = dict.fromkeys(("POST", "PUT", "PATCH"), b"Content-Length: 2\r\n\r\n{}")
 HEADERS: Final = {
     "a control character": b"X: a\x01b\r\n",
     "a delete character": b"X: a\x7fb\r\n",
