@@ -313,7 +313,8 @@ class NativeStack(Stack):
         (python / "sitecustomize.py").write_text(CHEAP_PASSWORDS)
         self.environment = {
             **os.environ,
-            "PYTHONPATH": str(python),
+            # The package beside these tests, in a copy of the checkout too.
+            "PYTHONPATH": f"{python}{os.pathsep}{ROOT}",
             "GATEWAY_FILES": str(self.files),
             "GATEWAY_DATA": str(self.home / "data"),
             "GATEWAY_VERDICT_CACHE": str(self.home / "verdicts"),

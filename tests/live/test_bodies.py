@@ -108,28 +108,6 @@ def test_a_body_that_is_of_no_use_is_refused_unread(
     assert bodies_kept(nginx) == 0
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"], ids=str)
-@pytest.mark.parametrize(
-    "target", ["/tus/x", "/u/x", "/upload", "/tus/", "/u/"], ids=str
-)
-@pytest.mark.parametrize(
-    "sent",
-    [
-        pytest.param("Content-Length: 2\r\n\r\nxx", id="a length"),
-        pytest.param(
-            "Transfer-Encoding: chunked\r\n\r\n2\r\nxx\r\n0\r\n\r\n", id="none"
-        ),
-    ],
-)
-def test_no_small_body_is_spooled_where_files_come_in(
-    nginx: Nginx, target: str, method: str, sent: str
-) -> None:
-    """Nobody has admitted it, and the location would make a file of a single byte."""
-    head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-    answer = nginx.send_raw((head + sent).encode())
-    assert answer.startswith(b"HTTP/1.1 413 ")
-
-
 @pytest.mark.parametrize(
     "target", ["/static/style.css", "/metrics/nginx", "/_files/x"], ids=str
 )

@@ -212,7 +212,7 @@ def deliver(nginx: Nginx, target: str) -> requests.Response:
     nginx.gunicorn.script = lambda line: (
         delivery_of(target.encode()) if b"/s/" in line else NOT_FOUND
     )
-    return nginx.get("/s/token/x.txt")
+    return nginx.get("/s/token/x.txt", allow_redirects=False)
 
 
 def test_a_symlink_made_after_the_verdict_is_refused(
