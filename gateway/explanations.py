@@ -245,7 +245,16 @@ CARRIED: Final = (
     "WWW-Authenticate",
 )
 #: What nginx says by itself, of requests that do not reach Flask.
-BY_NGINX: Final = (_TOO_MANY, BUSY, _METHOD, _TOO_LARGE, _NO_SPACE, _TOO_SLOW, _FAILED)
+BY_NGINX: Final = (
+    NOT_FOUND,
+    _TOO_MANY,
+    BUSY,
+    _METHOD,
+    _TOO_LARGE,
+    _NO_SPACE,
+    _TOO_SLOW,
+    _FAILED,
+)
 #: What nginx says of every other request that it can't take.
 BAD_REQUEST: Final = Explanation(
     HTTPStatus.BAD_REQUEST,
@@ -253,8 +262,7 @@ BAD_REQUEST: Final = Explanation(
     "Something on the way may have damaged it. Copy the link again, in one piece.",
 )
 BY_STATUS: Final = {
-    explanation.status: explanation
-    for explanation in (NOT_FOUND, BAD_REQUEST, *BY_NGINX)
+    explanation.status: explanation for explanation in (BAD_REQUEST, *BY_NGINX)
 }
 
 

@@ -16,7 +16,6 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException
 
 from gateway import policies
-from gateway.delivery.accel import LOCATIONS
 from gateway.errors import BadFieldsError, CatalogBusyError, RefusedError
 from gateway.explanations import (
     BUSY,
@@ -120,9 +119,6 @@ def _told(response: Response) -> Response:
 
 
 def _reason(status: HTTPStatus) -> str:
-    if request.path.startswith(tuple(LOCATIONS.values())):
-        # nginx asks so when it could not open what the verdict named.
-        return "undeliverable"
     return f"http-{status.value}"
 
 

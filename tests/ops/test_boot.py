@@ -158,7 +158,7 @@ def conf(set_up: pytest.MonkeyPatch) -> Conf:
             Pool.APP,
             {
                 "bind": "unix:/gateway/run/app.sock",
-                "worker_class": "gthread",
+                "worker_class": "gateway.ops.app_worker.AppWorker",
                 "workers": 2,
                 "threads": 16,
                 "worker_connections": 16,

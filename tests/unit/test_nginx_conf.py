@@ -69,7 +69,7 @@ def test_each_location_asks_the_pool_of_its_family(ttl: str) -> None:
         r"set \$gateway_family (\S+);\s+proxy_pass http://gateway_(\S+);", text
     )
     pools = {name: family.pool for name, family in families.BY_NAME.items()}
-    assert set(asked) == {*pools.items(), (families.NOTHING, Pool.VERDICTS)}
+    assert set(asked) == {*pools.items()}
 
 
 @pytest.mark.parametrize("page", ["error.html", "error.json"], ids=str)
@@ -79,6 +79,7 @@ def test_nginx_s_own_pages_say_what_flask_says(page: str) -> None:
     for explanation in explanations.BY_NGINX:
         place = text.index(f'$status = {int(explanation.status)}"')
         assert explanation.title in text[place:].partition("<!--# el")[0]
+        assert explanation.text in text[place:].partition("<!--# el")[0]
     assert explanations.BAD_REQUEST.title in text.partition("<!--# else")[2]
 
 

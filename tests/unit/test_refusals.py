@@ -241,15 +241,6 @@ def test_the_log_is_told_the_reason(
     assert problem.headers["X-Gateway-Reason"] == reason
 
 
-def test_a_file_that_nginx_could_not_open_has_a_reason_of_its_own(
-    failing: Failing,
-) -> None:
-    """A verdict that could not be kept shows in the log as the fault that it is."""
-    failing.error = exceptions.NotFound()
-    answer = failing.client.get("/_files/a.txt")
-    assert answer.headers["X-Gateway-Reason"] == "undeliverable"
-
-
 def test_when_to_try_again_is_passed_on(failing: Failing) -> None:
     """Whoever limits tells the wait, and the page must not lose it."""
     failing.error = exceptions.TooManyRequests(retry_after=5)
