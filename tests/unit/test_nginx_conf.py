@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from gateway import explanations, families, policies
 from gateway.ops.nginx import in_sed, in_ssi, quoted
-from gateway.pools import Pool
 from tests.unit.rendered import rendered
 
 ORIGINS = ("https://a.example", "https://b-c.example:8443")
