@@ -52,6 +52,7 @@ def elsewhere(tmp_path: Path, migrated: Path) -> Iterator[Restore]:
         store=store,
         folder=Folder(tmp_path / "backup"),
         keys=tmp_path / "elsewhere.keys",
+        secret=tmp_path / "elsewhere.secret",
     )
     database.engine.dispose()
 
@@ -63,6 +64,7 @@ def make(kept: Kept, folder: Folder, *, now: int = NOW, **options: Any) -> Made:
             "store": kept.store,
             "folder": folder,
             "keys": "a:secret\n",
+            "secret": "of the server\n",
             "version": "1.2.3",
             **options,
         }
@@ -107,6 +109,9 @@ def test_everything_comes_back(
     assert elsewhere.keys is not None
     assert elsewhere.keys.read_text() == "a:secret\n"
     assert elsewhere.keys.stat().st_mode & 0o777 == 0o600
+    assert elsewhere.secret is not None
+    assert elsewhere.secret.read_text() == "of the server\n"
+    assert elsewhere.secret.stat().st_mode & 0o777 == 0o600
     check = Check(
         database=there.database, store=there.store, with_digests=True, grace=0
     )
