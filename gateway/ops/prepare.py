@@ -22,13 +22,16 @@ if TYPE_CHECKING:
 FIRST_ADMIN: Final = "admin"
 
 
-def require_writable(settings: Settings) -> None:
-    """Raise SettingsError if a folder of the gateway's own can't be made or written."""
+def require_writable(settings: Settings, *, with_nginx: bool) -> None:
+    """Raise SettingsError if a folder of the gateway's own can't be made or written.
+
+    Without nginx somebody else keeps the verdicts.
+    """
     folders = {
         "GATEWAY_DATA": settings.data,
         "GATEWAY_STORE": settings.store,
         "GATEWAY_RUN": settings.run,
-        "GATEWAY_VERDICT_CACHE": settings.verdict_cache,
+        "GATEWAY_VERDICT_CACHE": settings.verdict_cache if with_nginx else None,
     }
     faults = [
         f"{name}: {path} can't be written"

@@ -123,6 +123,6 @@ class Restore:
 def _check_same(target: Path, source: Path) -> None:
     if target.exists() and target.read_bytes() != source.read_bytes():
         raise BackupError(
-            f"{target} holds other {target.name} than the backup; move it away, or "
+            f"{target} holds other {source.name} than the backup; move it away, or "
             "restore --without-keys"
         )

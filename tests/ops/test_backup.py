@@ -241,11 +241,14 @@ def test_the_keys_can_be_left_out(
     kept: Kept, folder: Folder, elsewhere: Restore
 ) -> None:
     make(kept, folder)
-    make(kept, folder, keys=None)
+    make(kept, folder, keys=None, secret=None)
     assert not folder.keys.exists()
+    assert not folder.secret.exists()
     elsewhere.make()
     assert elsewhere.keys is not None
+    assert elsewhere.secret is not None
     assert not elsewhere.keys.exists()
+    assert not elsewhere.secret.exists()
 
 
 def test_new_users_can_be_made_after_a_restore(
@@ -291,15 +294,28 @@ def test_a_store_with_other_blobs_is_not_touched(
 
 
 @ON_SQLITE
-def test_other_keys_are_not_overwritten(
-    kept: Kept, folder: Folder, elsewhere: Restore
+@pytest.mark.parametrize("kind", ["keys", "secret"], ids=str)
+def test_other_keys_and_another_secret_are_not_overwritten(
+    kept: Kept, folder: Folder, elsewhere: Restore, kind: str
 ) -> None:
     make(kept, folder)
-    assert elsewhere.keys is not None
-    elsewhere.keys.write_text("b:other\n")
-    with pytest.raises(BackupError, match="holds other keys"):
+    path = getattr(elsewhere, kind)
+    path.write_text("b:other\n")
+    with pytest.raises(BackupError, match=f"holds other {kind}"):
         elsewhere.make()
-    assert elsewhere.keys.read_text() == "b:other\n"
+    assert path.read_text() == "b:other\n"
+
+
+@ON_SQLITE
+def test_a_backup_from_before_the_secret_is_restored(
+    kept: Kept, folder: Folder, elsewhere: Restore
+) -> None:
+    make(kept, folder, secret=None)
+    manifest = folder.root / "manifest.json"
+    facts = json.loads(manifest.read_text())
+    del facts["has_secret"]
+    manifest.write_text(json.dumps({**facts, "schema": "0005"}))
+    assert not elsewhere.make().has_secret
 
 
 def test_two_backups_into_one_folder_are_not_made_at_once(

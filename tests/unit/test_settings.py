@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from gateway import settings
 from gateway.errors import SettingsError
 from gateway.links import Key, KeyRing
+from gateway.links.server_secret import ServerSecret
 from gateway.pools import Pool
 from gateway.snapshot import Snapshot
 from gateway.variables import variable
@@ -52,6 +53,7 @@ def test_nothing_set_gives_the_defaults() -> None:
     digest = hashlib.sha256(bytes(data)).hexdigest()[:16]
     assert chosen.model_dump() == {
         "keys": None,
+        "secret": None,
         "files": None,
         "data": data,
         "store": data / "store",
@@ -88,6 +90,7 @@ def test_nothing_set_gives_the_defaults() -> None:
 
 READ = {
     "keys": (KEYS, KeyRing((Key("k1", SECRET),))),
+    "secret": (SECRET, ServerSecret((SECRET,))),
     "files": ("/usr", Path("/usr")),
     "data": ("/srv/gateway", Path("/srv/gateway")),
     "store": ("/srv/store", Path("/srv/store")),
@@ -767,6 +770,16 @@ def test_keys_set_nowhere_come_from_the_data_folder(tmp_path: Path) -> None:
     reading = embedded(tmp_path)
     assert reading.settings.keys == KeyRing((Key("k1", SECRET),))
     assert reading.settings.embedded_keys == tmp_path / "keys"
+
+
+def test_the_secret_may_come_from_the_data_folder(tmp_path: Path) -> None:
+    """As the keys do, and for the same commands."""
+    (tmp_path / "secret").write_text(f"{SECRET}\n")
+    own = {"GATEWAY_DATA": str(tmp_path)}
+    assert embedded(tmp_path).settings.secret == ServerSecret((SECRET,))
+    assert settings.read(own).settings.secret is None
+    set_too = embedded(tmp_path, GATEWAY_SECRET=f"{SECRET}x").settings
+    assert set_too.secret == ServerSecret((f"{SECRET}x",))
 
 
 def test_keys_that_are_set_win_over_the_data_folder(tmp_path: Path) -> None:
