@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from gateway.links import Key, KeyRing
+from gateway.links import Key, KeyRing, LinkSigner
 from gateway.links.server_secret import ServerSecret
 from gateway.ops.probe import probe
 from gateway.pools import Pool
@@ -215,6 +215,28 @@ def test_a_rotated_secret_counts_from_the_reload_on(served: Served) -> None:
     wait_until(
         lambda: requests.get(drop, timeout=30).status_code == 404,
         what="the drop link has ended",
+    )
+
+
+def test_a_link_beyond_its_key_is_404_with_a_reason_of_its_own(
+    started: Served,
+) -> None:
+    """The host's own ring does not say the restriction: the gateway's does."""
+    started.run("keys", "new", "--add", "--prefix", "b/")
+    started.processes[0].send_signal(signal.SIGHUP)
+    wait_until(lambda: "gateway: reloaded" in started.log(), what="the key is known")
+    ring = KeyRing.parse((started.home / "var" / "keys").read_text())
+    key = ring.keys[0]
+    host = LinkSigner(f"{key.id}:{key.secret}", f"http://127.0.0.1:{started.port}")
+    link = host.sign("a/b.txt", expires=timedelta(hours=1))
+    assert requests.get(link, timeout=10).status_code == 404
+    wait_until(lambda: '"reason":"beyond-key"' in started.log(), what="it is logged")
+    own = started.run("sign", "a/b.txt", "--expires", "1h").stdout.strip()
+    inspected = started.run("inspect", link)
+    assert requests.get(own, timeout=10).status_code == 200
+    assert (inspected.returncode, f"its key {key.id} may not" in inspected.stdout) == (
+        1,
+        True,
     )
 
 

@@ -163,6 +163,18 @@ def spend(database: Database, subject: tries.Subject, times: int) -> int:
     return wait
 
 
+def test_the_first_password_is_in_a_file_until_it_is_changed(run: Run) -> None:
+    """The command prints the path, and the password nowhere."""
+    made = run("db", "upgrade", "--make-admin")
+    path = Path("var/first-password")
+    password = path.read_text().strip()
+    assert f"the first password is in {path.resolve()}" in made.out
+    assert password not in made.out + made.err
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert run("users", "passwd", "admin", "--password", PASSWORD).status == 0
+    assert not path.exists()
+
+
 def test_an_unknown_user_is_not_unlocked(ready: Run) -> None:
     """One clear line."""
     ran = ready("users", "unlock", "nobody")
