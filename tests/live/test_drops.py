@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -42,7 +43,9 @@ class Box:
 
     @property
     def id(self) -> str:
-        return self.code.partition(".")[0]
+        listed = self.stack.gateway("drops", "list", "--user", self.maker, "--json")
+        (drop,) = json.loads(listed)
+        return str(drop["id"])
 
     def put(self, name: str = "a.bin", content: object = CONTENT) -> requests.Response:
         return self.stack.ask(

@@ -63,6 +63,7 @@ def test_a_key_without_a_restriction_is_written_as_before() -> None:
         pytest.param("only=folders", id="unknown kind"),
         pytest.param("only=uploads&prefix=a/", id="uploads in a folder"),
         pytest.param("networks=10.0.0.0/8", id="unknown field"),
+        pytest.param("only=files&networks=10.0.0.0/8", id="a field more"),
         pytest.param("prefix=a/&", id="nothing at the end"),
         pytest.param("reports/", id="no field"),
     ],

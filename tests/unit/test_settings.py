@@ -776,9 +776,11 @@ def test_the_secret_may_come_from_the_data_folder(tmp_path: Path) -> None:
     """As the keys do, and for the same commands."""
     (tmp_path / "secret").write_text(f"{SECRET}\n")
     own = {"GATEWAY_DATA": str(tmp_path)}
-    assert embedded(tmp_path).settings.secret == ServerSecret((SECRET,))
+    found = settings.read(own, embedded=True).settings
+    assert found.secret == ServerSecret((SECRET,))
     assert settings.read(own).settings.secret is None
-    set_too = embedded(tmp_path, GATEWAY_SECRET=f"{SECRET}x").settings
+    other = {**own, "GATEWAY_SECRET": f"{SECRET}x"}
+    set_too = settings.read(other, embedded=True).settings
     assert set_too.secret == ServerSecret((f"{SECRET}x",))
 
 
