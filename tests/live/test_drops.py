@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -43,9 +42,9 @@ class Box:
 
     @property
     def id(self) -> str:
-        listed = self.stack.gateway("drops", "list", "--user", self.maker, "--json")
-        (drop,) = json.loads(listed)
-        return str(drop["id"])
+        listed = self.ask("/api/v1/drops").json()["drops"]
+        (found,) = [drop["id"] for drop in listed if drop["url"] == self.url]
+        return str(found)
 
     def put(self, name: str = "a.bin", content: object = CONTENT) -> requests.Response:
         return self.stack.ask(
