@@ -112,6 +112,11 @@ BY_ERROR: Final[dict[type[errors.RefusedError], Explanation]] = {
         "That is not allowed",
         "The token is good, but not for this.",
     ),
+    errors.NewPasswordError: Explanation(
+        HTTPStatus.FORBIDDEN,
+        "Choose a new password first",
+        "Your password was made for you. Log in, choose your own, and come back.",
+    ),
     errors.WrongPasswordError: Explanation(
         HTTPStatus.FORBIDDEN,
         "That did not fit",
@@ -120,7 +125,7 @@ BY_ERROR: Final[dict[type[errors.RefusedError], Explanation]] = {
     errors.TooManyTriesError: Explanation(
         HTTPStatus.TOO_MANY_REQUESTS,
         "Too many wrong passwords",
-        "Wait a quarter of an hour, then try again.",
+        "Wait a while, then try again.",
     ),
     errors.ForgedFormError: Explanation(
         HTTPStatus.FORBIDDEN,
@@ -276,5 +281,15 @@ def explain(error: errors.RefusedError) -> Explanation:
     """Return what a client is told of *error*."""
     explanation = BY_ERROR.get(type(error), NOT_FOUND)
     if isinstance(error, errors.TooManyTriesError):
-        return replace(explanation, headers={"Retry-After": str(error.retry_after)})
+        return replace(
+            explanation,
+            text=f"Wait {_span(error.retry_after)}, then try again.",
+            headers={"Retry-After": str(error.retry_after)},
+        )
     return explanation
+
+
+def _span(seconds: int) -> str:
+    if seconds > 90:  # noqa: PLR2004
+        return f"{-(-seconds // 60)} minutes"
+    return "a second" if seconds == 1 else f"{seconds} seconds"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select, update
 
-from gateway.catalog.ids import new_id
+from gateway.catalog.ids import new_code_id, new_id
 from gateway.catalog.schema import drops, partials, reservations
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ class State(StrEnum):
 class Drop:
     """One drop link; None is no limit, no types are all, times are Unix seconds.
 
-    ``taken`` counts what came by it, deleted files included.
+    ``taken`` counts what came by it, deleted files included.  ``code_id`` is what its
+    code is made of, None if it was made before there was a server secret.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Drop:
     created: int
     expires: int | None
     revoked: int | None
+    code_id: str | None = None
 
     def state(self, *, now: int) -> State:
         """Tell whether it takes something; what can never change back comes first."""
@@ -88,6 +90,7 @@ def new(
             types=" ".join(types),
             created=now,
             expires=expires,
+            code_id=new_code_id(),
         )
     )
     made = by_id(connection, drop_id)
@@ -98,6 +101,13 @@ def new(
 def by_id(connection: Connection, drop_id: str) -> Drop | None:
     """Return the drop link of that id, or None."""
     row = connection.execute(select(drops).where(drops.c.id == drop_id)).one_or_none()
+    return None if row is None else _drop(row)
+
+
+def by_code_id(connection: Connection, code_id: str) -> Drop | None:
+    """Return the drop link whose code has that id, or None."""
+    query = select(drops).where(drops.c.code_id == code_id)
+    row = connection.execute(query).one_or_none()
     return None if row is None else _drop(row)
 
 

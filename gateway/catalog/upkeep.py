@@ -12,6 +12,7 @@ from gateway.catalog.schema import (
     partials,
     reservations,
     revocations,
+    sessions,
     totals,
     tries,
     uploads,
@@ -72,8 +73,13 @@ def end_what_ran(connection: Connection) -> None:
     connection.execute(update(partials).where(partials.c.turn != "").values(turn=""))
 
 
+def remove_old_sessions(connection: Connection, *, now: int, limit: int) -> int:
+    """Forget sessions that are over; return how many."""
+    return _delete(connection, sessions.c.id, sessions.c.expires <= now, limit=limit)
+
+
 def remove_old_tries(connection: Connection, *, before: int, limit: int) -> int:
-    """Forget failed tries that began until then; return of how many subjects."""
+    """Forget tries of passwords, the last until then; return of how many subjects."""
     return _delete(connection, tries.c.subject, tries.c.since <= before, limit=limit)
 
 

@@ -14,9 +14,8 @@ from gateway.cli.catalog import open_catalog
 from gateway.cli.links import base_url_and_keys
 from gateway.cli.moments import DurationOrMoment
 from gateway.cli.sizes import Size
-from gateway.errors import MissingDropError
-from gateway.links import codes
-from gateway.links.keyring import Purpose
+from gateway.errors import MissingDropError, SettingsError
+from gateway.uploads.drop_codes import DropCodes
 from gateway.uploads.terms import MAXIMUM_UPLOADS, Terms
 
 
@@ -69,10 +68,12 @@ def new(
     )
     database, current = open_catalog()
     base_url, ring = base_url_and_keys(current)
+    if current.secret is None:
+        raise SettingsError(["GATEWAY_SECRET: is not set; gateway serve makes one"])
     with database.write() as connection:
         owner = users.by_name(connection, user)
         made = catalog.new(connection, owner, now=now, **vars(terms))
-    click.echo(codes.url(ring, Purpose.DROP, made.id, base=base_url))
+    click.echo(DropCodes(current.secret, ring).url(made, base=base_url))
 
 
 @drops.command("list")

@@ -9,6 +9,7 @@ from gateway.errors.accounts import (
     BadFieldsError,
     CatalogBusyError,
     ForgedFormError,
+    NewPasswordError,
     NotAuthenticatedError,
     NotPermittedError,
     TooManyTriesError,
@@ -23,6 +24,7 @@ from gateway.errors.base import (
     SuperviseError,
 )
 from gateway.errors.links import (
+    BeyondKeyError,
     ClaimsError,
     DisabledOwnerError,
     EarlyLinkError,
@@ -71,6 +73,7 @@ __all__ = [
     "BadFormError",
     "BadNameError",
     "BadUploadError",
+    "BeyondKeyError",
     "CatalogBusyError",
     "ChecksumError",
     "ClaimsError",
@@ -92,6 +95,7 @@ __all__ = [
     "MissingDropError",
     "MissingUploadError",
     "NameTakenError",
+    "NewPasswordError",
     "NoSpaceError",
     "NotAuthenticatedError",
     "NotPermittedError",

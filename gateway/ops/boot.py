@@ -27,7 +27,7 @@ def read_settings() -> settings.Reading:
     """
     global _last  # noqa: PLW0603 -- gunicorn runs its conf anew at each reload
     try:
-        _last = settings.read(required=("keys", "files", "pool"))
+        _last = settings.read(required=("keys", "secret", "files", "pool"))
     except SettingsError as error:
         for fault in error.faults:
             sys.stderr.write(f"gateway: {fault}\n")

@@ -11,8 +11,6 @@ from pydantic import Field
 from gateway.catalog import drops, ids, users
 from gateway.catalog.tokens import Scope
 from gateway.errors import BadFieldsError, NotServableError, TermsError
-from gateway.links import codes
-from gateway.links.keyring import Purpose
 from gateway.uploads.terms import Terms
 from gateway.web import bodies
 from gateway.web.api import cursor, place
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 
     from gateway.catalog.database import Database
     from gateway.catalog.drops import Drop
-    from gateway.links import KeyRing
+    from gateway.uploads.drop_codes import DropCodes
     from gateway.web.identity import Identities, Identity
 
 _PAGE: Final = 100
@@ -46,13 +44,13 @@ class Drops:
 
     database: Database
     identities: Identities
-    ring: KeyRing
+    codes: DropCodes
     base_url: Callable[[], str]
     clock: Callable[[], float]
 
     def url(self, drop: Drop) -> str:
         """Return the URL of a drop link."""
-        return codes.url(self.ring, Purpose.DROP, drop.id, base=self.base_url())
+        return self.codes.url(drop, base=self.base_url())
 
     def new(self, identity: Identity, terms: Terms) -> Drop:
         """Make a drop link to *identity*."""

@@ -42,7 +42,9 @@ class Box:
 
     @property
     def id(self) -> str:
-        return self.code.partition(".")[0]
+        listed = self.ask("/api/v1/drops").json()["drops"]
+        (found,) = [drop["id"] for drop in listed if drop["url"] == self.url]
+        return str(found)
 
     def put(self, name: str = "a.bin", content: object = CONTENT) -> requests.Response:
         return self.stack.ask(

@@ -26,6 +26,7 @@ from gateway.errors import (
     UnknownKeyError,
 )
 from gateway.links import Key
+from gateway.links.server_secret import ServerSecret
 from tests.unit.rendered import rendered
 from tests.web.nginx import behind_nginx
 
@@ -117,6 +118,7 @@ class Failing:
                 "GATEWAY_FILES": str(home / "files"),
                 "GATEWAY_DATA": str(home / "data"),
                 "GATEWAY_KEYS": str(Key.generate()),
+                "GATEWAY_SECRET": str(ServerSecret.generate()),
             }
         )
         app = create_app(reading.settings)

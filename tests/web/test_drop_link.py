@@ -6,12 +6,17 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import update
 from werkzeug.http import http_date
 
 from gateway.catalog import drops
+from gateway.catalog.schema import drops as drops_table
 from gateway.catalog.tokens import Scope
-from gateway.links import codes
-from gateway.links.keyring import Key, KeyRing, Purpose
+from gateway.errors import ForgedLinkError
+from gateway.links import Key, KeyRing, codes
+from gateway.links.restriction import Kind, Restriction
+from gateway.links.server_secret import ServerSecret, Use
+from gateway.uploads.drop_codes import DropCodes
 from tests.web.conftest import NOON
 from tests.web.letterbox import DAY, Letterbox, a_letterbox, a_token, came
 from tests.web.test_upload_form import part
@@ -75,21 +80,75 @@ def test_a_code_is_good_for_nothing_else(box: Letterbox) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        pytest.param("{id}.AAAAAAAAAAAAAAAAAAAAAA", id="forged"),
+        pytest.param("{id}000000000000000000000000", id="forged"),
         pytest.param("{id}", id="no MAC"),
         pytest.param("{code}.x", id="longer"),
         pytest.param("{other}", id="of a link that never was"),
-        pytest.param("{foreign}", id="of another key"),
+        pytest.param("{foreign}", id="of another secret"),
+        pytest.param("{by_key}", id="of a link key"),
+        pytest.param("{by_key_for_code}", id="of a link key for the code's id"),
     ],
 )
 def test_another_code_is_nobody_s(box: Letterbox, text: str) -> None:
-    other = codes.mint(box.site.ring, Purpose.DROP, "a" * 12)
-    foreign = codes.mint(KeyRing((Key.generate(),)), Purpose.DROP, box.drop.id)
-    box.code = text.format(id=box.drop.id, code=box.code, other=other, foreign=foreign)
+    code_id = box.drop.code_id
+    assert code_id is not None
+    box.code = text.format(
+        id=code_id,
+        code=box.code,
+        other=codes.mint(box.site.secret, Use.DROP, "0" * 16),
+        foreign=codes.mint(ServerSecret.generate(), Use.DROP, code_id),
+        by_key=codes.mint_earlier(box.site.ring, box.drop.id),
+        by_key_for_code=codes.mint_earlier(box.site.ring, code_id),
+    )
     assert box.put().status_code == 401
     assert box.show().status_code == 404
     assert box.send(part("f", b"x", "a.txt")).status_code == 404
     assert came(box) == []
+
+
+def made_before_the_secret(box: Letterbox) -> None:
+    """Have the box a drop link of the time when link keys signed them."""
+    with box.site.database.write() as connection:
+        connection.execute(update(drops_table).values(code_id=None))
+    box.code = codes.mint_earlier(box.site.ring, box.drop.id)
+
+
+def test_a_drop_link_that_a_link_key_has_signed_goes_on(box: Letterbox) -> None:
+    made_before_the_secret(box)
+    sharing = a_token(box.site, box.maker, Scope.SHARE)
+    listed: Any = box.site.client.get("/api/v1/drops", headers=sharing).json
+    assert (box.put().status_code, box.show().status_code) == (201, 200)
+    assert listed["drops"][0]["url"].endswith(f"/u/{box.code}")
+    box.revoke()
+    assert box.show().status_code == 410
+
+
+@pytest.mark.parametrize(
+    ("key", "is_on_the_ring"),
+    [
+        pytest.param(Key.generate(), False, id="of another ring"),
+        pytest.param(Key.generate(Restriction(only=Kind.FILES)), True, id="restricted"),
+    ],
+)
+def test_another_link_key_signs_no_drop_link(
+    box: Letterbox,
+    key: Key,
+    is_on_the_ring: bool,  # noqa: FBT001
+) -> None:
+    made_before_the_secret(box)
+    ring = KeyRing((*box.site.ring.keys, *[key] * is_on_the_ring))
+    code = codes.mint_earlier(KeyRing((key,)), box.drop.id)
+    with box.site.database.read() as connection, pytest.raises(ForgedLinkError):
+        DropCodes(box.site.secret, ring).find(connection, code)
+
+
+def test_drop_links_outlive_the_rotation_of_the_secret(box: Letterbox) -> None:
+    rotated = DropCodes(box.site.secret.rotated(), box.site.ring)
+    forgotten = DropCodes(box.site.secret.rotated(forget=True), box.site.ring)
+    with box.site.database.read() as connection:
+        assert rotated.find(connection, box.code) == box.drop
+        with pytest.raises(ForgedLinkError):
+            forgotten.find(connection, box.code)
 
 
 def expired(box: Letterbox) -> None:
@@ -237,7 +296,7 @@ def test_another_link_of_the_same_maker_s_leads_to_no_upload(box: Letterbox) -> 
             expires=None,
             now=1,
         )
-    box.code = codes.mint(box.site.ring, Purpose.DROP, other.id)
+    box.code = DropCodes(box.site.secret, box.site.ring).of(other)
     look = box.ask("HEAD", made.headers["Location"], Tus_Resumable="1.0.0")
     assert look.status_code == 404
 

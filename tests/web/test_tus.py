@@ -18,6 +18,7 @@ from gateway.catalog.tokens import Scope
 from gateway.catalog.upkeep import end_what_ran
 from gateway.errors import CatalogBusyError, NoSpaceError
 from gateway.links import Key
+from gateway.links.server_secret import ServerSecret
 from gateway.ops.prepare import make_first_admin, prepare
 from gateway.storage.blobs import BlobStore
 from gateway.storage.partials import PartialFile, PartialFiles
@@ -149,6 +150,7 @@ def site(tmp_path: Path) -> Uploads:
             "GATEWAY_FILES": str(tmp_path / "files"),
             "GATEWAY_DATA": str(tmp_path / "data"),
             "GATEWAY_KEYS": str(Key.generate()),
+            "GATEWAY_SECRET": str(ServerSecret.generate()),
             "GATEWAY_TUS_EXPIRY": str(EXPIRY),
             "GATEWAY_USER_QUOTA": "1000",
             "GATEWAY_FREE_SPACE": "0",
@@ -156,7 +158,7 @@ def site(tmp_path: Path) -> Uploads:
         }
     )
     database = prepare(reading.settings)
-    make_first_admin(database, now=int(NOON))
+    make_first_admin(database, tmp_path / "first-password", now=int(NOON))
     with database.write() as connection:
         token = tokens.new(
             connection,
