@@ -37,7 +37,7 @@ class Passwords:
         """
         account = Subject("account", name, _PER_ACCOUNT)
         address = Subject("address", _network(), _PER_ADDRESS)
-        with self.database.write(may_use_reserve=True) as connection:
+        with self.database.write() as connection:
             tries.spend(connection, account, now=now)
             tries.spend(connection, address, now=now)
         with self.database.read() as connection:
@@ -45,7 +45,7 @@ class Passwords:
         user = found.check(password)
         if user is None:
             raise WrongPasswordError
-        with self.database.write(may_use_reserve=True) as connection:
+        with self.database.write() as connection:
             _require_unchanged(connection, user)
             tries.clear(connection, account)
             tries.give_back(connection, address)
