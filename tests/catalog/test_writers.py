@@ -23,7 +23,8 @@ from gateway.storage.blobs import BlobStore, new_id
 from gateway.storage.media_types import MediaTypes
 from gateway.storage.names import DisplayName
 from gateway.storage.partials import PartialFiles
-from gateway.uploads.admission import Admission, Announcement, UploadLimits
+from gateway.uploads.admission import Admission, UploadLimits
+from gateway.uploads.announcement import Announcement
 from gateway.uploads.concatenation import Concatenation
 from gateway.uploads.deletion import delete
 from gateway.uploads.finalise import Arrival, Finaliser

@@ -193,13 +193,32 @@ def test_what_it_does_not_take_costs_nothing(
     assert box.stack.stored() == before
 
 
-def test_a_body_without_a_length_is_held_to_the_size(
-    make_box: Callable[..., Box],
+@pytest.mark.parametrize(
+    ("request_line", "headers"),
+    [
+        pytest.param("PUT /api/v1/files/a.bin", "", id="PUT"),
+        pytest.param("POST /tus/", "Upload-Length: 9\r\n", id="tus"),
+        pytest.param("PATCH {session}", "Upload-Offset: 0\r\n", id="piece"),
+        pytest.param("POST /u/{code}", "", id="form"),
+    ],
+)
+def test_a_body_without_a_length_is_refused_before_it_comes(
+    make_box: Callable[..., Box], request_line: str, headers: str
 ) -> None:
     box = make_box("--max-size", "200k")
+    session = Tus(box.stack, box.code).create(9)
+    wait_until(lambda: not box.stack.spooled(), what="the spool is empty")
     before = box.stack.stored()
-    answer = box.put(content=iter([CONTENT]))
-    assert (answer.status_code, box.stack.stored()) == (413, before)
+    answer = box.stack.raw(
+        f"{request_line.format(session=session, code=box.code)} HTTP/1.1\r\n"
+        f"Host: 127.0.0.1\r\nConnection: close\r\n{headers}"
+        f"Authorization: Bearer {box.code}\r\nTus-Resumable: 1.0.0\r\n"
+        f"Content-Type: {PIECE}\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n100000\r\nx".encode()
+    )
+    assert answer.split(b" ")[1] == b"411"
+    assert box.stack.spooled() == []
+    assert box.stack.stored() == before
 
 
 def test_parallel_senders_fill_it_and_no_more(make_box: Callable[..., Box]) -> None:

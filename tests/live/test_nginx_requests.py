@@ -110,6 +110,24 @@ def test_python_is_told_nothing_that_a_client_made_up(
     assert b"EVIL" not in b"".join(fake.asked)
 
 
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        pytest.param("Content-Length: 5", ["5"], id="announced"),
+        pytest.param("Content-Length: 0", ["0"], id="announced as nothing"),
+        pytest.param("Transfer-Encoding: chunked", [], id="chunked"),
+        pytest.param("X-Original-Length: 7", ["0"], id="no body"),
+    ],
+)
+def test_an_admission_hears_how_long_a_body_is(
+    nginx: Nginx, header: str, told: list[str]
+) -> None:
+    fake = nginx.fake_gunicorn()
+    nginx.send(f"PUT /api/v1/files/a HTTP/1.1\r\n{header}")
+    found = re.findall(r"(?m)^X-Original-Length: (.*)\r$", fake.asked[0].decode())
+    assert found == told
+
+
 def test_a_client_can_make_up_no_header_that_nginx_sets(nginx: Nginx) -> None:
     """The test above knows every header that has to be overwritten or blanked."""
     conf = "".join(p.read_text() for p in (nginx.home / "conf").rglob("*.conf"))
