@@ -164,12 +164,12 @@ class TusUploads:
 
     def _admit_creation(self, sender: Sender) -> None:
         """Reserve room for a POST with a body, under the request's own id."""
+        length = _length()
         tus.check_content_type(request.headers.get)
         tus.checksum(request.headers.get)
         creation = Creation.parse(request.headers.get)
         if creation.parts:
             raise BadUploadError("final-with-body")
-        length = _length()
         if creation.size is not None and length > creation.size:
             raise TooLargeError(creation.size)
         now = self._now()

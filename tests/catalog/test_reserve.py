@@ -248,6 +248,25 @@ def test_links_are_taken_back_while_another_process_takes_all_room(full: Full) -
     assert full.revoked() == subjects
 
 
+def test_a_link_is_taken_back_though_the_log_can_not_grow(
+    full: Full, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = Reserve.release
+
+    def lose(reserve: Reserve) -> None:
+        release(reserve)
+        full.disk.fill()
+
+    full.restart()
+    full.delete()
+    full.disk.fill()
+    monkeypatch.setattr(Reserve, "release", lose)
+    subjects = {f"url:{number}" for number in range(5)}
+    for subject in subjects:
+        full.revoke(subject)
+    assert full.revoked() == subjects
+
+
 def test_a_catalog_that_nobody_has_open_is_read_on_a_full_disk(full: Full) -> None:
     full.restart()
     assert full.revoked() == set()

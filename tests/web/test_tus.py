@@ -725,13 +725,15 @@ def test_an_upload_that_nobody_was_told_of_ends_soon(
 
 
 @pytest.mark.parametrize(
-    "length",
+    ("length", "status"),
     [
-        pytest.param({"X_Original_Length": "3"}, id="a body"),
-        pytest.param({}, id="a body without a length"),
+        pytest.param({"X_Original_Length": "3"}, 400, id="a body"),
+        pytest.param({}, 411, id="a body without a length"),
     ],
 )
-def test_a_final_upload_brings_no_body(site: Uploads, length: dict[str, str]) -> None:
+def test_a_final_upload_brings_no_body(
+    site: Uploads, length: dict[str, str], status: int
+) -> None:
     part = site.create(3, Upload_Concat="partial")
     site.patch(part, 0, b"abc")
     told = {
@@ -739,7 +741,7 @@ def test_a_final_upload_brings_no_body(site: Uploads, length: dict[str, str]) ->
         "X_Request_ID": "r",
         "Upload_Concat": f"final;{part}",
     }
-    assert site.admit("/tus/", **told, **length) == 400
+    assert site.admit("/tus/", **told, **length) == status
     assert site.usage().running == 0
 
 
