@@ -231,12 +231,13 @@ def test_senders_that_stall_leave_the_maker_half_of_the_places(
     wait_until(lambda: not box.stack.spooled(), what="the spool is empty")
     head = (
         "PUT /api/v1/files/a.bin HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-        f"Authorization: Bearer {box.code}\r\nContent-Length: 2\r\n\r\nx"
+        f"Authorization: Bearer {box.code}\r\n"
+        f"Content-Length: {len(CONTENT)}\r\n\r\n"
     )
     with ExitStack() as peers:
         for _ in range(PLACES):
             peer = socket.create_connection(("127.0.0.1", box.stack.port), 20)
-            peers.enter_context(peer).sendall(head.encode())
+            peers.enter_context(peer).sendall(head.encode() + CONTENT[:-1])
         wait_until(
             lambda: len(box.stack.spooled()) == PLACES, what="nginx spools the bodies"
         )
