@@ -185,6 +185,11 @@ BY_ERROR: Final[dict[type[errors.RefusedError], Explanation]] = {
         "The file is too large",
         "Files of that size are not taken. Nothing was stored.",
     ),
+    errors.LengthRequiredError: Explanation(
+        HTTPStatus.LENGTH_REQUIRED,
+        "The size has to be said first",
+        "Send the request with a Content-Length. Nothing was stored.",
+    ),
     errors.TypeRefusedError: Explanation(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         "Files of this type are not taken",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, insert, select, update
 
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from gateway.catalog.users import User
 
 
+#: Files that a drop link takes in all, unless it says another number.
+UPLOADS: Final = 1000
+#: Bytes of them that are there at a time, unless it says another number.
+BYTES: Final = 100 * 2**30
+
+
 class State(StrEnum):
     """Whether a drop link takes something; only an open one does."""
 
@@ -30,10 +36,12 @@ class State(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Drop:
-    """One drop link; None is no limit, no types are all, times are Unix seconds.
+    """One drop link; no types are all, times are Unix seconds.
 
-    ``taken`` counts what came by it, deleted files included.  ``code_id`` is what its
-    code is made of, None if it was made before there was a server secret.
+    ``max_uploads`` None is UPLOADS, ``max_total`` None is BYTES, ``max_size`` and
+    ``expires`` None are no limit.  ``taken`` counts what came by it, deleted files
+    included, ``stored_bytes`` what of that is there.  ``code_id`` is what its code is
+    made of, None if it was made before there was a server secret.
     """
 
     id: str
@@ -47,6 +55,8 @@ class Drop:
     expires: int | None
     revoked: int | None
     code_id: str | None = None
+    max_total: int | None = None
+    stored_bytes: int = 0
 
     def state(self, *, now: int) -> State:
         """Tell whether it takes something; what can never change back comes first."""
@@ -54,13 +64,23 @@ class Drop:
             return State.REVOKED
         if self.expires is not None and now >= self.expires:
             return State.EXPIRED
-        if self.left == 0:
+        if self.taken >= self.most_uploads:
             return State.FULL
         return State.OPEN
 
     @property
+    def most_uploads(self) -> int:
+        """How many files it takes in all."""
+        return UPLOADS if self.max_uploads is None else self.max_uploads
+
+    @property
+    def most_bytes(self) -> int:
+        """How many bytes of them may be there at a time."""
+        return BYTES if self.max_total is None else self.max_total
+
+    @property
     def left(self) -> int | None:
-        """How many more can be stored, None for any number."""
+        """How many more can be stored, None if it does not say."""
         return (
             None if self.max_uploads is None else max(0, self.max_uploads - self.taken)
         )
@@ -76,6 +96,7 @@ def new(
     types: tuple[str, ...],
     expires: int | None,
     now: int,
+    max_total: int | None = None,
 ) -> Drop:
     """Make a drop link of *owner*'s and return it."""
     drop_id = new_id()
@@ -87,6 +108,8 @@ def new(
             max_uploads=max_uploads,
             taken=0,
             max_size=max_size,
+            max_total=max_total,
+            stored_bytes=0,
             types=" ".join(types),
             created=now,
             expires=expires,

@@ -93,6 +93,9 @@ drops: Final = Table(
     Column("max_uploads", Integer),
     Column("taken", Integer, nullable=False),
     Column("max_size", BigInteger),
+    Column("max_total", BigInteger),
+    # What of it is stored; kept here because a sum over its uploads would grow.
+    Column("stored_bytes", BigInteger, nullable=False, server_default="0"),
     Column("types", Text, nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("expires", BigInteger),
@@ -130,7 +133,7 @@ Index(
     sqlite_where=uploads.c.sha256.is_(None),
 )
 
-# Bytes that are promised to uploads that run; id is a request's or a partial's.
+# Places and bytes that are promised to uploads; id is a request's or a partial's.
 reservations: Final = Table(
     "reservations",
     metadata,
@@ -139,6 +142,8 @@ reservations: Final = Table(
     Column("drop_id", ForeignKey("drops.id"), index=True),
     Column("size", BigInteger, nullable=False),
     Column("expires", BigInteger, nullable=False, index=True),
+    # From then on the quotas count what has come of it, and no more.
+    Column("lapses", BigInteger, nullable=False, server_default="0"),
 )
 
 # Resumable uploads that are not whole yet.

@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, select, tuple_, update
 
 from gateway.catalog import uploads as catalog
 from gateway.catalog.schema import (
+    drops,
     partials,
     reservations,
     revocations,
@@ -156,8 +157,25 @@ def total(connection: Connection) -> int:
     return kept
 
 
+def drop_counts(connection: Connection) -> list[tuple[str, tuple[int, int]]]:
+    """Return the ids of drop links whose bytes are wrong: as kept, and true."""
+    total = func.coalesce(func.sum(uploads.c.size), 0)
+    query = (
+        select(drops.c.id, drops.c.stored_bytes, total)
+        .outerjoin(uploads, uploads.c.drop_id == drops.c.id)
+        .group_by(drops.c.id, drops.c.stored_bytes)
+        .having(drops.c.stored_bytes != total)
+        .order_by(drops.c.id)
+    )
+    return [(row[0], (row[1], int(row[2]))) for row in connection.execute(query)]
+
+
 def recount(connection: Connection) -> None:
-    """Make every user's bytes, and the total, what they add up to."""
+    """Make every user's and drop link's bytes, and the total, what they add up to."""
+    for drop_id, (_, true) in drop_counts(connection):
+        connection.execute(
+            update(drops).where(drops.c.id == drop_id).values(stored_bytes=true)
+        )
     found = counts(connection)
     for count in found:
         if count.kept != count.true:

@@ -30,9 +30,14 @@ def drops() -> None:
 @click.option(
     "--max-uploads",
     type=click.IntRange(min=1, max=MAXIMUM_UPLOADS),
-    help="How many files; without, any number.",
+    help=f"How many files in all; without, {catalog.UPLOADS}.",
 )
 @click.option("--max-size", type=Size(), help="Bytes of a file at most: 500M, 1G.")
+@click.option(
+    "--max-total",
+    type=Size(),
+    help="Bytes of all its files that are stored at a time; without, 100G.",
+)
 @click.option(
     "--type",
     "types",
@@ -48,6 +53,7 @@ def new(
     title: str,
     max_uploads: int | None,
     max_size: int | None,
+    max_total: int | None,
     types: tuple[str, ...],
     expires: timedelta | datetime | None,
     no_expiry: bool,
@@ -62,6 +68,7 @@ def new(
         title=title,
         max_uploads=max_uploads,
         max_size=max_size,
+        max_total=max_total,
         types=types,
         expires=None if expires is None else int(expires.timestamp()),
         now=now,
@@ -104,6 +111,8 @@ def list_drops(*, user: str | None, limit: int, as_json: bool) -> None:
                 "max_uploads": drop.max_uploads,
                 "taken": drop.taken,
                 "max_size": drop.max_size,
+                "max_total": drop.max_total,
+                "stored_bytes": drop.stored_bytes,
                 "types": drop.types,
                 "created": drop.created,
                 "expires": drop.expires,

@@ -85,7 +85,7 @@ def list_users(*, as_json: bool) -> None:
 def disable(*, name: str, undo: bool) -> None:
     """Take NAME's access away: sessions, tokens, drop links and signed uploads."""
     database, _ = open_catalog()
-    with database.write(may_use_reserve=True) as connection:
+    with database.write(may_use_reserve=not undo) as connection:
         user = catalog.by_name(connection, name)
         catalog.set_disabled(connection, user, is_disabled=not undo)
 
@@ -114,7 +114,7 @@ def passwd(*, name: str, password: str, revoke_tokens: bool) -> None:
 def unlock(*, name: str) -> None:
     """Forget the wrong passwords that were tried for NAME; the next try waits not."""
     database, _ = open_catalog()
-    with database.write(may_use_reserve=True) as connection:
+    with database.write() as connection:
         tries.clear_user(connection, catalog.by_name(connection, name).id)
 
 

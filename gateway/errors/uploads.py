@@ -49,6 +49,12 @@ class TooLargeError(UploadError):
         super().__init__(f"over {limit} bytes")
 
 
+class LengthRequiredError(UploadError):
+    """A body without a length where the largest upload would find no room."""
+
+    reason = "length-required"
+
+
 class TypeRefusedError(UploadError):
     """An upload of a type that the operator does not take."""
 

@@ -53,7 +53,7 @@ def end_what_ran(url: str) -> None:
         return
     with suppress(CatalogBusyError, NoSpaceError):
         if is_current(database):
-            with database.write(may_use_reserve=True) as connection:
+            with database.write() as connection:
                 upkeep.end_what_ran(connection)
     # (!) Workers must not inherit its connection.
     database.engine.dispose()

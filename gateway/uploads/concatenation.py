@@ -118,7 +118,7 @@ class Concatenation:
                 )
 
         # Without their room they can be put together all the same.
-        self.resumables.database.attempt(reserve, may_use_reserve=True)
+        self.resumables.database.attempt(reserve)
 
     def _use_up(self, parts: list[tuple[Partial, PartialFile]], final: Partial) -> None:
         def finish(connection: Connection) -> None:
@@ -127,7 +127,7 @@ class Concatenation:
             partials.change(connection, final.id, expires=final.expires)
 
         # The final upload is stored, whatever is noted of its parts.
-        self.resumables.database.attempt(finish, may_use_reserve=True)
+        self.resumables.database.attempt(finish)
         for _, file in parts:
             with suppress(OSError):  # housekeeping takes it
                 file.remove()

@@ -147,8 +147,7 @@ class Finaliser:
     def give_back(self, reservation: str) -> None:
         """Count a reservation no longer; that may fail, since it ends by itself."""
         self.database.attempt(
-            lambda connection: catalog.release(connection, reservation),
-            may_use_reserve=True,
+            lambda connection: catalog.release(connection, reservation)
         )
 
 

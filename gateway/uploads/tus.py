@@ -44,7 +44,8 @@ UNNAMED: Final = "unnamed"
 # 18 digits stay below 2^63, which every part of the way can count to.
 _NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _KEY: Final = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,255}")
-_MAXIMUM_METADATA: Final = 8192
+# Each unfinished upload keeps it in the catalog; a name has at most 340 bytes of it.
+_MAXIMUM_METADATA: Final = 1024
 _FINAL: Final = "final;"
 
 

@@ -146,7 +146,7 @@ class AccountPages:
 
     def _begin(self, user: User, answer: Response, *, now: int) -> Response:
         """Log *user* in with what answers the request; the session before ends."""
-        with self.database.write(may_use_reserve=True) as connection:
+        with self.database.write() as connection:
             catalog.end_by(connection, sessions.current())
             text = catalog.begin(
                 connection,

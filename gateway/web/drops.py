@@ -27,11 +27,12 @@ _PAGE: Final = 100
 
 
 class DropWish(bodies.Lasting):
-    """What a drop link is to take; ``max_size`` is in bytes."""
+    """What a drop link is to take; ``max_size`` and ``max_total`` are in bytes."""
 
     title: str = ""
     max_uploads: int | None = None
     max_size: int | None = None
+    max_total: int | None = None
     types: list[str] = Field(default=[])
 
 
@@ -101,6 +102,7 @@ class DropsAPI:
                 title=wish.title,
                 max_uploads=wish.max_uploads,
                 max_size=wish.max_size,
+                max_total=wish.max_total,
                 types=wish.types,
                 expires=wish.end(now=now),
                 now=now,
@@ -147,6 +149,8 @@ class DropsAPI:
             "max_uploads": drop.max_uploads,
             "taken": drop.taken,
             "max_size": drop.max_size,
+            "max_total": drop.max_total,
+            "stored_bytes": drop.stored_bytes,
             "types": list(drop.types),
             "created": drop.created,
             "expires": drop.expires,

@@ -37,12 +37,12 @@ class Passwords:
         with self.database.read() as connection:
             found = users.credentials(connection, name)
         own, shared = self._subjects(name, found.user)
-        with self.database.write(may_use_reserve=True) as connection:
+        with self.database.write() as connection:
             tries.spend(connection, (own, *shared), now=now)
         user = found.check(password)
         if user is None:
             raise WrongPasswordError
-        with self.database.write(may_use_reserve=True) as connection:
+        with self.database.write() as connection:
             _require_unchanged(connection, user)
             tries.clear(connection, own)
             for subject in shared:

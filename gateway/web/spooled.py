@@ -35,7 +35,10 @@ def original_path() -> str:
 
 
 def announced_length() -> int | None:
-    """Return how long the client says that the body is, in bytes, if it does."""
+    """Return how long the client says that the body is, in bytes.
+
+    None is a body without a length; an admission hears 0 of a request without a body.
+    """
     length = request.headers.get(ORIGINAL_LENGTH_HEADER) or None
     return None if length is None else int(length)
 

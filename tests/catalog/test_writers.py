@@ -23,7 +23,9 @@ from gateway.storage.blobs import BlobStore, new_id
 from gateway.storage.media_types import MediaTypes
 from gateway.storage.names import DisplayName
 from gateway.storage.partials import PartialFiles
-from gateway.uploads.admission import Admission, Announcement, UploadLimits
+from gateway.uploads import budgets
+from gateway.uploads.admission import Admission, UploadLimits
+from gateway.uploads.announcement import Announcement
 from gateway.uploads.concatenation import Concatenation
 from gateway.uploads.deletion import delete
 from gateway.uploads.finalise import Arrival, Finaliser
@@ -139,9 +141,14 @@ WAYS: Final = (put, tus)
 @ON_POSTGRESQL
 @pytest.mark.parametrize("senders", [2, 4, 8, 16])
 def test_a_drop_link_is_revoked_while_senders_use_it(
-    resumables: Resumables, ann: User, drop: Drop, senders: int
+    resumables: Resumables,
+    ann: User,
+    drop: Drop,
+    monkeypatch: pytest.MonkeyPatch,
+    senders: int,
 ) -> None:
     """Each sender gets to its end, the revocation goes through, the rest is refused."""
+    monkeypatch.setattr(budgets, "PLACES", senders)
     database = resumables.database
     sender = Sender(ann, drop)
     stored, is_over = threading.Semaphore(0), threading.Event()

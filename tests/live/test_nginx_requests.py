@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -108,6 +109,27 @@ def test_python_is_told_nothing_that_a_client_made_up(
     lines = [head.decode().partition(" HTTP/1.")[0] for head in fake.asked]
     assert lines == asked
     assert b"EVIL" not in b"".join(fake.asked)
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        pytest.param("Content-Length: 5", ["5"], id="announced"),
+        pytest.param("Content-Length: 0", ["0"], id="announced as nothing"),
+        pytest.param("Transfer-Encoding: chunked", [], id="chunked"),
+        pytest.param("X-Original-Length: 7", ["0"], id="no body"),
+    ],
+)
+def test_an_admission_hears_how_long_a_body_is(
+    nginx: Nginx, header: str, told: list[str]
+) -> None:
+    fake = nginx.fake_gunicorn()
+    # nginx may close before it has read a body that is refused.
+    with suppress(ConnectionResetError):
+        nginx.send(f"PUT /api/v1/files/a HTTP/1.1\r\n{header}")
+    wait_until(lambda: fake.asked, what="the admission is asked")
+    found = re.findall(r"(?m)^X-Original-Length: (.*)\r$", fake.asked[0].decode())
+    assert found == told
 
 
 def test_a_client_can_make_up_no_header_that_nginx_sets(nginx: Nginx) -> None:

@@ -50,6 +50,7 @@ def test_making_one_prints_its_url_and_nothing_else(ready: Run) -> None:
     [
         pytest.param([], "max_uploads", None, id="any number"),
         pytest.param(["--max-size", "1G"], "max_size", 2**30, id="gibibyte"),
+        pytest.param(["--max-total", "2G"], "max_total", 2**31, id="of all files"),
         pytest.param(
             ["--type", "image/*", "--type", "text/csv"],
             "types",
@@ -76,6 +77,7 @@ def test_each_option_becomes_its_limit(
         pytest.param(["--no-expiry", "--max-size", "big"], 2, "1G", id="no size"),
         pytest.param(["--no-expiry", "--max-size", "0"], 1, "max_size", id="nothing"),
         pytest.param(["--no-expiry", "--max-size", "999T"], 1, "max_size", id="huge"),
+        pytest.param(["--no-expiry", "--max-total", "0"], 1, "max_total", id="no room"),
         pytest.param(["--no-expiry", "--type", "x"], 1, "image/*", id="no type"),
         pytest.param(["--expires", "2000-01-01"], 1, "future", id="long ago"),
     ],

@@ -49,6 +49,12 @@ def test_a_name_comes_from_the_metadata(metadata: str, name: str) -> None:
     assert (made.name.text, made.metadata) == (name, metadata)
 
 
+def test_metadata_may_have_a_kilobyte() -> None:
+    metadata = f"filename YS50eHQ=,b {'YWFh' * 251}"
+    assert len(metadata) == 1024
+    assert creation(Upload_Length="1", Upload_Metadata=metadata).metadata == metadata
+
+
 @pytest.mark.parametrize(
     "metadata",
     [
@@ -60,6 +66,7 @@ def test_a_name_comes_from_the_metadata(metadata: str, name: str) -> None:
         pytest.param("a YQ==,a YQ==", id="a key twice"),
         pytest.param("filename /w==", id="no UTF-8"),
         pytest.param("filename", id="an empty name"),
+        pytest.param(f"filename YS50eHQ=,bc {'YWFh' * 251}", id="more than 1 KB"),
     ],
 )
 def test_metadata_rubbish_is_refused(metadata: str) -> None:

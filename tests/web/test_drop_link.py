@@ -16,6 +16,7 @@ from gateway.errors import ForgedLinkError
 from gateway.links import Key, KeyRing, codes
 from gateway.links.restriction import Kind, Restriction
 from gateway.links.server_secret import ServerSecret, Use
+from gateway.uploads.budgets import SESSIONS
 from gateway.uploads.drop_codes import DropCodes
 from tests.web.conftest import NOON
 from tests.web.letterbox import DAY, Letterbox, a_letterbox, a_token, came
@@ -214,7 +215,7 @@ def test_content_of_another_kind_than_its_name_says_is_refused(site: Site) -> No
 
 
 def test_the_maker_s_quota_counts(make_site: MakeSite) -> None:
-    box = a_letterbox(make_site(GATEWAY_USER_QUOTA="5"))
+    box = a_letterbox(make_site(GATEWAY_USER_QUOTA="10"))
     first = box.send(part("f", b"1234", "a.txt"))
     second = box.send(part("f", b"5678", "b.txt"))
     assert (first.status_code, second.status_code) == (303, 507)
@@ -256,7 +257,52 @@ def test_room_is_given_back_when_the_link_ends_under_an_upload(
     assert (admitted.status_code, answer.status_code) == (204, 410)
 
 
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        pytest.param("/api/v1/files/a.txt", "PUT", id="PUT"),
+        pytest.param("/tus/", "POST", id="tus"),
+        pytest.param("/tus/{session}", "PATCH", id="a piece"),
+        pytest.param("/u/{code}", "POST", id="form"),
+    ],
+)
+def test_a_body_without_a_length_is_refused_before_it_comes(
+    site: Site, path: str, method: str
+) -> None:
+    box = a_letterbox(site, max_size=1000)
+    session = begin(box, 9).headers["Location"].removeprefix("/tus/")
+    answer = box.ask(
+        "GET",
+        "/_admit",
+        X_Original_URI=path.format(session=session, code=box.code),
+        X_Original_Method=method,
+        X_Original_Length="",
+        Tus_Resumable="1.0.0",
+        Upload_Length="9",
+        Upload_Offset="0",
+        Content_Type="application/offset+octet-stream",
+    )
+    assert answer.headers["X-Refusal-Status"] == "411"
+    assert answer.headers["X-Gateway-Reason"] == "length-required"
+
+
 # tus
+
+
+def test_a_stranger_reserves_no_more_than_half_of_the_quota(
+    make_site: MakeSite,
+) -> None:
+    box = a_letterbox(make_site(GATEWAY_USER_QUOTA="1000"))
+    asked = [begin(box, size).status_code for size in (501, 500, 1)]
+    box.code = a_token(box.site, box.maker, Scope.UPLOAD)["Authorization"].split()[1]
+    own = [begin(box, size).status_code for size in (501, 500)]
+    assert (asked, own) == ([507, 201, 507], [507, 201])
+
+
+def test_a_stranger_begins_only_so_many_uploads(site: Site) -> None:
+    box = a_letterbox(site)
+    statuses = [begin(box, 1).status_code for _ in range(SESSIONS + 1)]
+    assert statuses == [201] * SESSIONS + [429]
 
 
 def begin(box: Letterbox, size: int = 0) -> TestResponse:

@@ -185,7 +185,7 @@ def test_an_upload_that_is_not_heard_of_is_over(site: Uploads) -> None:
     assert site.ask("HEAD", path).headers["Upload-Offset"] == "5"
     site.now += 1
     assert site.ask("HEAD", path).status_code == 410
-    assert site.admit(path, Upload_Offset="5") == 410
+    assert site.admit(path, Upload_Offset="5", X_Original_Length="5") == 410
     assert site.ask("DELETE", path).status_code == 410
 
 
@@ -257,6 +257,41 @@ def test_bytes_that_are_there_need_no_room_again(
     assert site.admit(path, **told) == 507
 
 
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        pytest.param("/tus/", "POST", id="creation"),
+        pytest.param("{}", "PATCH", id="piece"),
+    ],
+)
+def test_a_body_says_its_length(site: Uploads, path: str, method: str) -> None:
+    told = {"Upload_Length": "10", "Upload_Offset": "0", "X_Request_ID": "r"}
+    asked = path.format(site.create(10))
+    assert site.admit(asked, X_Original_Method=method, **told) == 411
+    assert (site.usage().running, site.usage().reserved) == (0, 10)
+
+
+def test_what_nobody_goes_on_with_counts_as_what_has_come(site: Uploads) -> None:
+    path = site.create(800)
+    site.patch(path, 0, bytes(10))
+    site.now += 599
+    assert site.usage().reserved == 800
+    site.now += 1
+    assert site.usage().reserved == 10
+
+
+def test_what_comes_later_finds_room_anew(site: Uploads) -> None:
+    path = site.create(800)
+    site.patch(path, 0, bytes(10))
+    site.now += 600
+    other = site.create(900)
+    told = {"Upload_Offset": "10", "X_Original_Length": "790", "X_Request_ID": "r"}
+    assert site.admit(path, **told) == 507
+    site.ask("DELETE", other)
+    assert site.patch(path, 10, bytes(790)).status_code == 204
+    assert (site.usage().by_user, site.usage().reserved) == (800, 0)
+
+
 def test_abandoned_uploads_are_not_running(site: Uploads) -> None:
     paths = [site.create(1) for _ in range(20)]
     site.patch(paths[0], 0, b"x")
@@ -280,10 +315,10 @@ def test_a_piece_that_nobody_says_the_end_of_is_not_running_for_long(
     with site.database.write() as connection:
         # As it is where unfinished uploads are kept for days.
         uploads.extend(connection, path.removeprefix("/tus/"), expires=2 * int(NOON))
-    site.now += 3599
+    site.now += 599
     assert site.usage().running == 1
     site.now += 1
-    assert (site.usage().running, site.usage().reserved) == (0, 10)
+    assert site.usage().running == 0
 
 
 def test_an_unfinished_upload_can_be_ended_on_a_full_disk(
@@ -692,13 +727,15 @@ def test_an_upload_that_nobody_was_told_of_ends_soon(
 
 
 @pytest.mark.parametrize(
-    "length",
+    ("length", "status"),
     [
-        pytest.param({"X_Original_Length": "3"}, id="a body"),
-        pytest.param({}, id="a body without a length"),
+        pytest.param({"X_Original_Length": "3"}, 400, id="a body"),
+        pytest.param({}, 411, id="a body without a length"),
     ],
 )
-def test_a_final_upload_brings_no_body(site: Uploads, length: dict[str, str]) -> None:
+def test_a_final_upload_brings_no_body(
+    site: Uploads, length: dict[str, str], status: int
+) -> None:
     part = site.create(3, Upload_Concat="partial")
     site.patch(part, 0, b"abc")
     told = {
@@ -706,7 +743,7 @@ def test_a_final_upload_brings_no_body(site: Uploads, length: dict[str, str]) ->
         "X_Request_ID": "r",
         "Upload_Concat": f"final;{part}",
     }
-    assert site.admit("/tus/", **told, **length) == 400
+    assert site.admit("/tus/", **told, **length) == status
     assert site.usage().running == 0
 
 
@@ -715,7 +752,7 @@ def test_a_final_upload_brings_no_body(site: Uploads, length: dict[str, str]) ->
     [
         pytest.param({"X_Original_Length": "0"}, 204, id="nothing"),
         pytest.param({"X_Original_Length": "1"}, 413, id="a byte"),
-        pytest.param({}, 413, id="nobody knows how much"),
+        pytest.param({}, 411, id="nobody knows how much"),
     ],
 )
 def test_a_finished_upload_takes_nothing_more(
