@@ -90,6 +90,22 @@ def test_content_comes_through_byte_for_byte(
     assert path.read_bytes() == content
 
 
+@pytest.mark.parametrize(
+    "rest",
+    [
+        pytest.param(b"\r\n", id="line end"),
+        pytest.param(b"e" * 3_000_000, id="much"),
+        pytest.param(part("file", b"y", "b.txt") + END, id="another form"),
+    ],
+)
+def test_what_follows_the_last_part_is_nothing(
+    site: Site, first: bytes, rest: bytes
+) -> None:
+    answer = send(site, first + part("file", b"x", "a.txt") + END + rest)
+    assert answer.status_code == 303
+    assert names(site) == ["a.txt"]
+
+
 def test_a_field_without_a_chosen_file_is_left_out(site: Site, first: bytes) -> None:
     send(site, first + part("file", b"", "") + part("file", b"x", "a.txt") + END)
     assert names(site) == ["a.txt"]
@@ -168,10 +184,10 @@ def test_a_form_that_is_none_is_refused(
         ),
         pytest.param(part("f", b"x") * 9999 + END, 413, "too-many-files", id="fields"),
         pytest.param(
-            part("file", b"x", "a.txt") + END + b"e" * 3_000_000,
+            part("file", b"x\r\n--xxy", "a.txt") + END,
             400,
             "bad-form",
-            id="an endless end",
+            id="a boundary that goes on",
         ),
     ],
 )
