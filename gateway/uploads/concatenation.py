@@ -52,6 +52,8 @@ class Concatenation:
             parts = [locked[part] for part in creation.parts]
             for part, file in parts:
                 _check(part, file)
+            size = sum(file.size for _, file in parts)
+            held.enter_context(self.resumables.finaliser.ends.one(size))
             progress = self._put_together(sender, creation, parts, now)
             final = replace(
                 progress.partial, expires=self.resumables.end(sender, now=now)

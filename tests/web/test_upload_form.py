@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gateway.storage.blobs import BlobStore
+from gateway.uploads import ends
 from gateway.web.intake import Intake
 
 if TYPE_CHECKING:
@@ -257,6 +258,19 @@ def test_files_beyond_the_quota_are_named_and_leave_nothing(
     assert answer.status_code == 507
     assert names(site) == ["a.txt"]
     assert len(site.stored()) == 1
+
+
+def test_a_form_without_a_place_is_told_to_come_again(
+    site: Site, first: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ends, "LARGE", 1)
+    body = first + part("file", b"x", "a.txt") + END
+    with monkeypatch.context() as full:
+        full.setattr("threading.Semaphore.acquire", lambda *_, **__: False)
+        busy = send(site, body)
+    assert (busy.status_code, busy.headers["Retry-After"]) == (503, "5")
+    assert site.stored() == []
+    assert send(site, body).status_code == 303
 
 
 def test_a_form_whose_files_are_all_refused_keeps_no_room(make_site: MakeSite) -> None:
