@@ -22,6 +22,7 @@ from gateway.storage.tree import FilesTree
 from gateway.uploads.admission import Admission, UploadLimits
 from gateway.uploads.concatenation import Concatenation
 from gateway.uploads.drop_codes import DropCodes
+from gateway.uploads.ends import Ends
 from gateway.uploads.finalise import Finaliser
 from gateway.uploads.pieces import Pieces
 from gateway.uploads.resumable import Resumables
@@ -76,7 +77,15 @@ def create_app(
         # (!) What serves verdicts must not wait for the catalog's one writer.
         Background() if pool is Pool.VERDICTS else at_once,
     )
-    finaliser = Finaliser(database, store, admission, types, settings.retention)
+    finaliser = Finaliser(
+        database,
+        store,
+        admission,
+        types,
+        # The other threads are for all that does not take as long.
+        Ends(max(1, settings.app_threads // 2)),
+        settings.retention,
+    )
     intake = Intake(database, admission, finaliser, store, clock)
     resumables = Resumables(
         database, PartialFiles(store), finaliser, types, settings.tus_expiry

@@ -207,6 +207,7 @@ BY_ERROR: Final[dict[type[errors.RefusedError], Explanation]] = {
         "Wait until one of them is done. Nothing was stored.",
         {"Retry-After": "5"},
     ),
+    errors.TooManyEndsError: BUSY,
     errors.TusVersionError: Explanation(
         HTTPStatus.PRECONDITION_FAILED,
         "Another version of tus is needed",

@@ -94,6 +94,12 @@ class TooManyUploadsError(UploadError):
         super().__init__(f"{limit} at a time")
 
 
+class TooManyEndsError(UploadError):
+    """As many large uploads are just being finished as may be at a time."""
+
+    reason = "too-many-ends"
+
+
 class DigestMismatchError(UploadError):
     """Content that does not have the digest that its sender gave."""
 

@@ -135,9 +135,13 @@ class Pieces:
         now: int,
     ) -> Progress:
         """Add the piece that lies in *source*, and finish what is whole by it."""
-        with self.resumables.held(sender, partial_id, now=now) as (partial, file):
+        length = source.stat().st_size
+        with (
+            self.resumables.finaliser.ends.one(length),
+            self.resumables.held(sender, partial_id, now=now) as (partial, file),
+        ):
             whole = _whole(partial, piece)
-            _check(partial, whole, piece, file, source.stat().st_size)
+            _check(partial, whole, piece, file, length)
             if partial.upload_id is None and partial.turn not in {turn, ""}:
                 raise LockedError
             if piece.checksum is not None:

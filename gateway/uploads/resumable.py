@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from gateway.uploads.sender import Sender
     from gateway.uploads.tus import Creation
 
-# What no later try can mend: such an upload is given up with all of its bytes.
-_HOPELESS: Final = (TypeRefusedError, TooLargeError, DropOverError)
+#: What no later try can mend: such an upload is given up with all of its bytes.
+HOPELESS: Final = (TypeRefusedError, TooLargeError, DropOverError)
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ class Resumables:
         )
         try:
             upload = self.finaliser.finalise(sender.user, arrival, now=now)
-        except _HOPELESS:
+        except HOPELESS:
             self.give_up(partial)
             raise
         with suppress(OSError):  # stored all the same: housekeeping takes the rest

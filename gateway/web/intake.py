@@ -93,7 +93,10 @@ class Intake:
             raise BadFormError("no-body")
         outcome = Outcome([], [])
         content_type = request.headers.get("Content-Type", "")
-        with reader.files(body, content_type, check) as parts:
+        with (
+            self.finaliser.ends.one(body.stat().st_size),
+            reader.files(body, content_type, check) as parts,
+        ):
             for part in parts:
                 refusal = self._store(identity, part)
                 if refusal is None:

@@ -124,7 +124,10 @@ class TusUploads:
             if creation.parts:
                 progress = self.concatenation.make(sender, creation, now=self._now())
                 return self._answer(201, sender, progress, is_new=True)
-            with spooled_body(self.resumables.finaliser.store) as source:
+            with (
+                spooled_body(self.resumables.finaliser.store) as source,
+                self.resumables.finaliser.ends.one(source.stat().st_size),
+            ):
                 progress = self.pieces.begin(
                     sender,
                     creation,

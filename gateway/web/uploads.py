@@ -129,9 +129,10 @@ class RawUploads:
                 idempotency_key=_idempotency_key(identity, name, size),
                 is_new_name_required=_is_new_name_required(identity),
             )
-            upload = self.finaliser.finalise(
-                identity.user, arrival, now=int(self.clock())
-            )
+            with self.finaliser.ends.one(size):
+                upload = self.finaliser.finalise(
+                    identity.user, arrival, now=int(self.clock())
+                )
         return identity, upload
 
     def _uploader(self) -> Identity:

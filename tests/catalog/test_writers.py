@@ -28,6 +28,7 @@ from gateway.uploads.admission import Admission, UploadLimits
 from gateway.uploads.announcement import Announcement
 from gateway.uploads.concatenation import Concatenation
 from gateway.uploads.deletion import delete
+from gateway.uploads.ends import Ends
 from gateway.uploads.finalise import Arrival, Finaliser
 from gateway.uploads.pieces import Pieces
 from gateway.uploads.resumable import Resumables
@@ -69,7 +70,7 @@ def finaliser(database: Database, tmp_path: Path) -> Finaliser:
     store = BlobStore(tmp_path / "store")
     store.prepare()
     types = MediaTypes.read(asset("nginx/snippets/media_types.conf"))
-    return Finaliser(database, store, Admission(store, NO_LIMITS), types)
+    return Finaliser(database, store, Admission(store, NO_LIMITS), types, Ends(8))
 
 
 @pytest.fixture

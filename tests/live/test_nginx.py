@@ -6,6 +6,7 @@ import getpass
 import socket
 import subprocess
 import threading
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -66,7 +67,8 @@ class FakeGunicorn:
                     head += piece
                 heads.append(head)
                 self.asked.append(head)
-                peer.sendall(self.script(head.split(b"\r\n")[0]))
+                with suppress(BrokenPipeError):  # its client may have left
+                    peer.sendall(self.script(head.split(b"\r\n")[0]))
 
     def close(self) -> None:
         for listener, thread in self._listeners:

@@ -143,7 +143,7 @@ class Uploads:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Uploads:
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Uploads:
     (tmp_path / "files").mkdir()
     reading = settings.read(
         {
@@ -155,6 +155,7 @@ def site(tmp_path: Path) -> Uploads:
             "GATEWAY_USER_QUOTA": "1000",
             "GATEWAY_FREE_SPACE": "0",
             "GATEWAY_DENIED_TYPES": "image/*",
+            **getattr(request, "param", {}),
         }
     )
     database = prepare(reading.settings)
@@ -394,6 +395,29 @@ def test_parts_are_put_together_whole_and_once(site: Uploads) -> None:
     other = {"Upload_Concat": f"final;{second} {first}"}
     assert site.ask("POST", **other).status_code == 409
     assert site.usage().by_user == 6
+
+
+def test_a_part_is_put_into_an_upload_once(site: Uploads) -> None:
+    part = site.create(3, Upload_Concat="partial")
+    site.patch(part, 0, b"abc")
+    refused = site.ask("POST", Upload_Concat=f"final;{part} {part}")
+    assert refused.status_code == 400
+    assert (site.files(), site.usage().by_user) == (["partials"], 3)
+    assert site.ask("POST", Upload_Concat=f"final;{part}").status_code == 201
+
+
+@pytest.mark.parametrize(
+    "site", [{"GATEWAY_UPLOAD_TYPES": "text/plain"}], ids=["texts"], indirect=True
+)
+def test_parts_that_make_what_is_never_taken_are_copied_once(site: Uploads) -> None:
+    """Else a small request has the same bytes copied as often as it is sent."""
+    part = site.create(4, Upload_Concat="partial")
+    site.patch(part, 0, b"\x7fELF")
+    name = {"Upload_Metadata": "filename YS50eHQ="}  # a.txt
+    concat = {"Upload_Concat": f"final;{part}", **name}
+    refused = [site.ask("POST", **concat).status_code for _ in range(2)]
+    assert refused == [415, 404]
+    assert (site.files(), site.usage().reserved) == ([], 0)
 
 
 def test_only_the_newest_request_has_the_turn(site: Uploads) -> None:
