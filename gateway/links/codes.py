@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.errors import ForgedLinkError, MalformedLinkError
 from gateway.links.keyring import Purpose
-from gateway.links.server_secret import ALPHABET, MAC_LENGTH
 
 if TYPE_CHECKING:
     from gateway.links.keyring import KeyRing
     from gateway.links.server_secret import ServerSecret, Use
 
 _ID_LENGTH: Final = 16
-_CODE: Final = re.compile(f"[{ALPHABET}]{{{_ID_LENGTH + MAC_LENGTH}}}", re.ASCII)
+_CODE: Final = re.compile(r"[0-9a-hjkmnp-tv-z]{40}", re.ASCII)
 _EARLIER: Final = re.compile(r"([a-z0-9]{1,32})\.([A-Za-z0-9_-]{22})", re.ASCII)
 
 

@@ -11,6 +11,7 @@ from gateway import settings
 from gateway.app import create_app
 from gateway.errors import TooManyEndsError
 from gateway.links import Key
+from gateway.links.server_secret import ServerSecret
 from gateway.uploads import ends
 from gateway.uploads.ends import Ends
 from tests.web.test_tus import PIECE, Uploads, site
@@ -111,6 +112,7 @@ def test_half_of_a_worker_s_threads_are_for_large_ends_at_most(
             "GATEWAY_FILES": str(tmp_path / "files"),
             "GATEWAY_DATA": str(tmp_path / "data"),
             "GATEWAY_KEYS": str(Key.generate()),
+            "GATEWAY_SECRET": str(ServerSecret.generate()),
             "GATEWAY_APP_THREADS": threads,
         }
     )
