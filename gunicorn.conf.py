@@ -48,7 +48,7 @@ if _pool is Pool.VERDICTS:
     workers = _settings.workers or 2 * _cores + 1
     timeout = 30
 else:
-    worker_class = "gthread"
+    worker_class = "gateway.ops.app_worker.AppWorker"
     workers = _settings.app_workers or max(2, _cores)
     threads = _settings.app_threads
     # (!) More, and connections wait for one worker's threads while another's are free.
@@ -63,7 +63,8 @@ graceful_timeout = _settings.grace
 
 # As long as nginx lets a request line be, so that nginx alone refuses.
 limit_request_line = 0
-limit_request_field_size = 16_384
+# nginx tells the longest target in a header, too, which has a name.
+limit_request_field_size = 16_384 + 64
 limit_request_fields = 1000
 
 # No header may set PATH_INFO or SCRIPT_NAME, whoever sends it.

@@ -24,6 +24,7 @@ from gateway.assets import asset
 from gateway.catalog import schema, users
 from gateway.delivery import accel
 from gateway.links import Key, KeyRing, LinkSigner, policy, signed_url
+from gateway.links.server_secret import ServerSecret
 from gateway.ops.prepare import prepare
 from gateway.storage.media_types import MediaTypes
 from gateway.storage.paths import FilePath
@@ -62,6 +63,7 @@ class Site:
                 "GATEWAY_FILES": str(files),
                 "GATEWAY_DATA": str(self.home / "data"),
                 "GATEWAY_KEYS": str(self.ring),
+                "GATEWAY_SECRET": str(ServerSecret.generate()),
                 "GATEWAY_FREE_SPACE": "0",
             }
         ).settings

@@ -25,6 +25,7 @@ from bench import load, processor
 from bench.processes import HOST, free_port, serving
 from bench.rounds import digits, interleaved, ratio, table
 from gateway.links import Key, KeyRing, LinkSigner
+from gateway.links.server_secret import ServerSecret
 from gateway.ops.live_conf import find_nginx
 
 SECONDS = 2.0
@@ -128,6 +129,7 @@ def environment(folder: Path, keys: KeyRing) -> dict[str, str]:
     """Return the gateway's settings."""
     return {
         "GATEWAY_KEYS": str(keys),
+        "GATEWAY_SECRET": str(ServerSecret.generate()),
         "GATEWAY_FILES": str(folder / "files"),
         "GATEWAY_DATA": str(folder / "data"),
     }

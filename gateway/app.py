@@ -21,12 +21,15 @@ from gateway.storage.partials import PartialFiles
 from gateway.storage.tree import FilesTree
 from gateway.uploads.admission import Admission, UploadLimits
 from gateway.uploads.concatenation import Concatenation
+from gateway.uploads.drop_codes import DropCodes
+from gateway.uploads.ends import Ends
 from gateway.uploads.finalise import Finaliser
 from gateway.uploads.pieces import Pieces
 from gateway.uploads.resumable import Resumables
 from gateway.web import csrf, pages, routes, sessions
 from gateway.web.accounts import AccountPages
 from gateway.web.background import Background, at_once
+from gateway.web.browsers import KnownBrowsers
 from gateway.web.drop_page import DropPage
 from gateway.web.drops import Drops
 from gateway.web.forms import UploadForm
@@ -52,10 +55,12 @@ def create_app(
 ) -> Flask:
     """Build the application of a pool, or the whole; *clock* tells Unix seconds.
 
-    Raise SettingsError when the settings lack keys or files.
+    Raise SettingsError when the settings lack keys, secret or files.
     """
     if settings.keys is None or settings.files is None or settings.store is None:
         raise SettingsError(["GATEWAY_KEYS and GATEWAY_FILES must be set"])
+    if settings.secret is None:
+        raise SettingsError(["GATEWAY_SECRET must be set"])
     app = Flask(__name__, static_folder=None, template_folder="web/templates")
     # Forms, and bodies of the API; uploads never come in as a body.
     app.config["MAX_CONTENT_LENGTH"] = 65_536
@@ -63,15 +68,24 @@ def create_app(
     database = Database.open(settings.database)
     store = BlobStore(settings.store)
     admission = Admission(store, upload_limits(settings))
+    codes = DropCodes(settings.secret, settings.keys)
     identities = Identities(
         database,
-        settings.keys,
+        codes,
         clock,
         settings.session_life,
         # (!) What serves verdicts must not wait for the catalog's one writer.
         Background() if pool is Pool.VERDICTS else at_once,
     )
-    finaliser = Finaliser(database, store, admission, types, settings.retention)
+    finaliser = Finaliser(
+        database,
+        store,
+        admission,
+        types,
+        # The other threads are for all that does not take as long.
+        Ends(max(1, settings.app_threads // 2)),
+        settings.retention,
+    )
     intake = Intake(database, admission, finaliser, store, clock)
     resumables = Resumables(
         database, PartialFiles(store), finaliser, types, settings.tus_expiry
@@ -82,9 +96,12 @@ def create_app(
 
     sessions.register(
         app,
-        ring=settings.keys,
+        secret=settings.secret,
         public_url=settings.public_url,
         life=settings.session_life,
+    )
+    browsers = KnownBrowsers(
+        settings.secret, is_secure=app.config["SESSION_COOKIE_SECURE"]
     )
     csrf.register(app)
     pages.register(app)
@@ -115,8 +132,15 @@ def create_app(
             home=HomePages(database, identities, store, settings.upload_size),
             form=UploadForm(identities, intake),
             drop_page=DropPage(identities, intake, settings.upload_size, clock),
-            drops=Drops(database, identities, settings.keys, base_url, clock),
-            accounts=AccountPages(database, identities, Passwords(database), clock),
+            drops=Drops(database, identities, codes, base_url, clock),
+            accounts=AccountPages(
+                database,
+                identities,
+                Passwords(database, browsers),
+                browsers,
+                settings.first_password,
+                clock,
+            ),
             base_url=base_url,
             clock=clock,
             answers_verdicts=_asking_verdicts(settings, pool),

@@ -112,6 +112,11 @@ BY_ERROR: Final[dict[type[errors.RefusedError], Explanation]] = {
         "That is not allowed",
         "The token is good, but not for this.",
     ),
+    errors.NewPasswordError: Explanation(
+        HTTPStatus.FORBIDDEN,
+        "Choose a new password first",
+        "Your password was made for you. Log in, choose your own, and come back.",
+    ),
     errors.WrongPasswordError: Explanation(
         HTTPStatus.FORBIDDEN,
         "That did not fit",
@@ -120,7 +125,7 @@ BY_ERROR: Final[dict[type[errors.RefusedError], Explanation]] = {
     errors.TooManyTriesError: Explanation(
         HTTPStatus.TOO_MANY_REQUESTS,
         "Too many wrong passwords",
-        "Wait a quarter of an hour, then try again.",
+        "Wait a while, then try again.",
     ),
     errors.ForgedFormError: Explanation(
         HTTPStatus.FORBIDDEN,
@@ -180,6 +185,11 @@ BY_ERROR: Final[dict[type[errors.RefusedError], Explanation]] = {
         "The file is too large",
         "Files of that size are not taken. Nothing was stored.",
     ),
+    errors.LengthRequiredError: Explanation(
+        HTTPStatus.LENGTH_REQUIRED,
+        "The size has to be said first",
+        "Send the request with a Content-Length. Nothing was stored.",
+    ),
     errors.TypeRefusedError: Explanation(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         "Files of this type are not taken",
@@ -197,6 +207,7 @@ BY_ERROR: Final[dict[type[errors.RefusedError], Explanation]] = {
         "Wait until one of them is done. Nothing was stored.",
         {"Retry-After": "5"},
     ),
+    errors.TooManyEndsError: BUSY,
     errors.TusVersionError: Explanation(
         HTTPStatus.PRECONDITION_FAILED,
         "Another version of tus is needed",
@@ -245,7 +256,16 @@ CARRIED: Final = (
     "WWW-Authenticate",
 )
 #: What nginx says by itself, of requests that do not reach Flask.
-BY_NGINX: Final = (_TOO_MANY, BUSY, _METHOD, _TOO_LARGE, _NO_SPACE, _TOO_SLOW, _FAILED)
+BY_NGINX: Final = (
+    NOT_FOUND,
+    _TOO_MANY,
+    BUSY,
+    _METHOD,
+    _TOO_LARGE,
+    _NO_SPACE,
+    _TOO_SLOW,
+    _FAILED,
+)
 #: What nginx says of every other request that it can't take.
 BAD_REQUEST: Final = Explanation(
     HTTPStatus.BAD_REQUEST,
@@ -253,8 +273,7 @@ BAD_REQUEST: Final = Explanation(
     "Something on the way may have damaged it. Copy the link again, in one piece.",
 )
 BY_STATUS: Final = {
-    explanation.status: explanation
-    for explanation in (NOT_FOUND, BAD_REQUEST, *BY_NGINX)
+    explanation.status: explanation for explanation in (BAD_REQUEST, *BY_NGINX)
 }
 
 
@@ -268,5 +287,15 @@ def explain(error: errors.RefusedError) -> Explanation:
     """Return what a client is told of *error*."""
     explanation = BY_ERROR.get(type(error), NOT_FOUND)
     if isinstance(error, errors.TooManyTriesError):
-        return replace(explanation, headers={"Retry-After": str(error.retry_after)})
+        return replace(
+            explanation,
+            text=f"Wait {_span(error.retry_after)}, then try again.",
+            headers={"Retry-After": str(error.retry_after)},
+        )
     return explanation
+
+
+def _span(seconds: int) -> str:
+    if seconds > 90:  # noqa: PLR2004
+        return f"{-(-seconds // 60)} minutes"
+    return "a second" if seconds == 1 else f"{seconds} seconds"

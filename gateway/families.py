@@ -7,6 +7,7 @@ another family: both judge every request alike.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -16,8 +17,8 @@ from gateway.pools import Pool
 
 #: nginx sets it in each request; a client can't.
 HEADER: Final = "X-Gateway-Family"
-#: What it says of a request that no route answers.
-NOTHING: Final = "nothing"
+#: ``.`` or ``..`` between slashes, or at an end.
+_DOT_SEGMENT: Final = re.compile(r"(?:^|/)\.\.?(?:/|$)", re.ASCII)
 
 
 class Body(Enum):
@@ -171,12 +172,20 @@ def asked(method: str, path: str) -> Family:
 
 
 def of(method: str, path: str) -> Family | None:
-    """Return the family of a request, or None if it does not know the method.
+    """Return the family of a request, or None if no route may answer it.
 
-    A route's rule is as good as a path.
+    That is so if the family does not know the method, or *path*, decoded, has a dot
+    segment: nginx refuses these, and would resolve them in what it chooses the family
+    by.  A route's rule is as good as a path.
     """
     family = asked(method, path)
-    return family if method in family.methods else None
+    is_known = method in family.methods and not has_dot_segment(path)
+    return family if is_known else None
+
+
+def has_dot_segment(path: str) -> bool:
+    """Tell whether a segment of the decoded *path* is ``.`` or ``..``."""
+    return _DOT_SEGMENT.search(path) is not None
 
 
 def _place(path: str) -> Place:

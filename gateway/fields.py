@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator
 from gateway import quantities
 from gateway.errors import KeyRingError
 from gateway.links.keyring import KeyRing
+from gateway.links.server_secret import ServerSecret
 from gateway.pools import Pool
 
 _MAXIMUM_SOCKET_PATH: Final = 107  # unix(7): sun_path without its NUL
@@ -37,6 +38,15 @@ def _ring(text: object) -> object:
         return text
     try:
         return KeyRing.parse(text)
+    except KeyRingError as error:
+        raise ValueError("; ".join(error.faults)) from None
+
+
+def _secret(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    try:
+        return ServerSecret.parse(text)
     except KeyRingError as error:
         raise ValueError("; ".join(error.faults)) from None
 
@@ -139,6 +149,7 @@ def run_folder(path: Path) -> Path:
 _Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 Ring = Annotated[KeyRing, BeforeValidator(_ring)]
+Secret = Annotated[ServerSecret, BeforeValidator(_secret)]
 Number = Annotated[int, BeforeValidator(_number)]
 Size = Annotated[int, BeforeValidator(_size), AfterValidator(_fits_a_disk)]
 """Bytes: ``1000``, ``10G``."""

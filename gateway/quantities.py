@@ -12,7 +12,7 @@ _BYTES: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _SIZE: Final = re.compile(r"([0-9]{1,15})([KMGT]?)(?:i?B)?", re.ASCII | re.IGNORECASE)
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION: Final = re.compile(r"(?:[0-9]{1,9}[smhdw])+", re.ASCII)
-_PART: Final = re.compile(r"([0-9]+)([smhdw])", re.ASCII)
+_PART: Final = re.compile(r"([0-9]{1,9})([smhdw])", re.ASCII)
 
 
 def is_size(text: str) -> bool:

@@ -29,6 +29,7 @@ from gateway.fields import (
     Ring,
     RunFolder,
     Seconds,
+    Secret,
     Size,
     run_folder,
 )
@@ -55,10 +56,12 @@ class Settings(BaseModel):
 
     keys: Ring | None = None
     """Signing keys, ``id:secret,id:secret``, newest first."""
+    secret: Secret | None = None
+    """The server secret, ``secret,secret``, newest first."""
     files: PlainPath | None = None
     """The folder of files that signed URLs lead to."""
     data: PlainPath = Field(default=Path(_DATA), validate_default=True)
-    """The gateway's own folder: key, catalog, uploads."""
+    """The gateway's own folder: keys, secret, catalog, uploads."""
     store: PlainPath | None = None
     """Uploads: blobs and the spool, in one file system; default ``<data>/store``."""
     database: str = ""
@@ -140,6 +143,16 @@ class Settings(BaseModel):
         """The key file that ``gateway serve`` makes."""
         return self.data / "keys"
 
+    @property
+    def embedded_secret(self) -> Path:
+        """The file of the server secret that ``gateway serve`` makes."""
+        return self.data / "secret"
+
+    @property
+    def first_password(self) -> Path:
+        """The file of the first administrator's password, until they change it."""
+        return self.data / "first-password"
+
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
@@ -174,8 +187,8 @@ def read(
     """Read the settings from *environ*, by default the process's own.
 
     *required* fields must be set; *only* these are read.  With *embedded*,
-    keys that are set nowhere come from the file that ``gateway serve`` made in
-    the data folder.  Without *look* it is not looked at what lies on disk.
+    keys and secret that are set nowhere come from the files that ``gateway serve``
+    made in the data folder.  Without *look* it is not looked at what lies on disk.
     Raise SettingsError with every fault at once.
 
     A child of ``gateway serve`` reads what that has read and checked: neither files
@@ -195,12 +208,8 @@ def read(
             continue
         if value is not None:
             values[field] = value
-    made = Path(values.get("data", _DATA), "keys")
-    if embedded and "keys" not in values and made.is_file():
-        try:
-            values["keys"] = variables.content(made)
-        except ValueError as error:
-            faults.append(f"{variable('keys')}: {error}")
+    if embedded:
+        _add_embedded(values, faults)
     faults.extend(variables.missing(required, values, faults))
     try:
         settings = Settings.model_validate(values)
@@ -222,11 +231,23 @@ def read(
     )
 
 
-def has_keys(environ: Mapping[str, str] | None = None) -> bool:
-    """Tell whether keys are set, fit or not."""
+def _add_embedded(values: dict[str, str], faults: list[str]) -> None:
+    """Read keys and secret from the data folder, where nothing else says them."""
+    for field in ("keys", "secret"):
+        made = Path(values.get("data", _DATA), field)
+        if field in values or not made.is_file():
+            continue
+        try:
+            values[field] = variables.content(made)
+        except ValueError as error:
+            faults.append(f"{variable(field)}: {error}")
+
+
+def has(field: str, environ: Mapping[str, str] | None = None) -> bool:
+    """Tell whether a field is set, fit or not."""
     environ = os.environ if environ is None else environ
     try:
-        return variables.value(environ, variable("keys")) is not None
+        return variables.value(environ, variable(field)) is not None
     except ValueError:
         return True
 

@@ -19,6 +19,7 @@ FILE_SUFFIX: Final = "_FILE"
 _PREFIX: Final = "GATEWAY_"
 _HINTS: Final = {
     "keys": "; make a key with: gateway keys new",
+    "secret": "; make one with: gateway secrets new",
     "files": "; name the folder whose files are to be served",
     "pool": "; say which of gunicorn's two pools this one is, verdicts or app",
     "public_url": "; name the gateway's address, as in https://files.example.com",

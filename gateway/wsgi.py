@@ -14,7 +14,7 @@ from gateway.app import create_app
 from gateway.errors import SettingsError
 
 try:
-    current = settings.read(required=("keys", "files"), look=False).settings
+    current = settings.read(required=("keys", "secret", "files"), look=False).settings
     app = create_app(current, pool=current.pool)
 except SettingsError as error:
     for fault in error.faults:

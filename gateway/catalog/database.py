@@ -14,8 +14,9 @@ while it waits for its row, so that it can't be part of a deadlock either.
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -81,12 +82,13 @@ class Database:
         )
         if is_postgresql and "lock_timeout" not in engine.url.query.get("options", ""):
             event.listen(engine, "connect", _configure_postgresql)
-        if engine.dialect.name == "sqlite":
-            event.listen(engine, "connect", _configure_sqlite)
-            event.listen(engine, "begin", _begin_sqlite)
-        is_file = engine.dialect.name == "sqlite" and engine.url.database
-        path = Path(f"{engine.url.database}.reserve")
-        return cls(engine, Reserve(path) if is_file else None)
+        if engine.dialect.name != "sqlite":
+            return cls(engine)
+        event.listen(engine, "begin", _begin_sqlite)
+        file = engine.url.database
+        reserve = Reserve(Path(f"{file}.reserve")) if file else None
+        event.listen(engine, "connect", partial(_configure_sqlite, reserve))
+        return cls(engine, reserve)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -111,39 +113,29 @@ class Database:
         """Give a transaction, committed durably at the end, undone on errors.
 
         Other writers wait until it ends; on PostgreSQL those that are not *alone* do
-        not (see the module).  What makes room or takes access away may use the reserve
+        not (see the module).  Deletes and what takes access away may use the reserve
         of a full disk: everything else is refused until there is room beside it.
+        (!) Whatever else used it, an upload that is refused for example, could use it
+            up: a link could not be taken back until somebody makes room.
         """
-        reserve = self.reserve
-        if reserve is None:
-            with self._transaction(alone=alone) as connection:
-                yield connection
-            return
-        if not may_use_reserve:
-            if reserve.is_in_use():
-                raise NoSpaceError
-            with self._transaction(alone=alone) as connection:
-                yield connection
-            return
-        is_short = reserve.is_short()
-        if is_short:
-            reserve.release()
-        with self._transaction(alone=alone) as connection:
+        if self.reserve is not None and not may_use_reserve and self.reserve.is_short():
+            raise NoSpaceError
+        with (
+            self._reserve_given_up() if may_use_reserve else nullcontext(),
+            self._transaction(alone=alone) as connection,
+        ):
             yield connection
-        if is_short:
-            self._shrink_log()
 
     def attempt(
         self,
         change: Callable[[Connection], object],
         *,
-        may_use_reserve: bool = False,
         alone: bool = True,
     ) -> None:
         """Make a change that need not happen: a busy or full catalog is no error."""
         with (
             suppress(CatalogBusyError, NoSpaceError),
-            self.write(may_use_reserve=may_use_reserve, alone=alone) as connection,
+            self.write(alone=alone) as connection,
         ):
             change(connection)
 
@@ -158,10 +150,35 @@ class Database:
                 wait_for_writers(connection)
             yield connection
 
-    def _shrink_log(self) -> None:
-        # The log gives no room back by itself, and the next one needs some.
-        with suppress(sqlite3.Error), closing(self.engine.raw_connection()) as raw:
-            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    @contextmanager
+    def _reserve_given_up(self) -> Iterator[None]:
+        """Give up the reserve for one transaction, then take what is left of it.
+
+        Another process may take that room before SQLite does.  So the log is written
+        to its beginning again, where it need not grow, and keeps its size.
+        """
+        if self.reserve is None:
+            yield
+            return
+        is_short = self.reserve.is_short()
+        self.reserve.release()
+        try:
+            if is_short:
+                self._checkpoint()
+            yield
+        finally:
+            if is_short:
+                self._checkpoint()
+            self.reserve.lay()
+
+    def _checkpoint(self) -> None:
+        """Copy the log into the database, as far as nobody has to wait for that."""
+        with (
+            suppress(sqlite3.Error, NoSpaceError, CatalogBusyError),
+            _faults_are_ours(),
+            closing(self.engine.raw_connection()) as raw,
+        ):
+            raw.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def wait_for_writers(connection: Connection) -> None:
@@ -193,10 +210,24 @@ def _configure_postgresql(connection: Any, _record: object) -> None:  # noqa: AN
     connection.commit()
 
 
-def _configure_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401
+def _configure_sqlite(
+    reserve: Reserve | None,
+    connection: Any,  # noqa: ANN401
+    _record: object,
+) -> None:
     # The driver's own transaction handling begins too late; ours is below.
     connection.isolation_level = None
-    _log_ahead(connection)
+    try:
+        _log_ahead(connection)
+    except sqlite3.OperationalError as error:
+        if reserve is None or not _is_full(error):
+            raise
+        # The first connection makes the log and its index, which takes room.
+        reserve.release()
+        try:
+            _log_ahead(connection)
+        finally:
+            reserve.lay()
     for pragma in (
         # In WAL mode NORMAL may lose commits when the power fails.
         "synchronous = FULL",
@@ -210,11 +241,13 @@ def _configure_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401
 def _log_ahead(connection: sqlite3.Connection) -> None:
     """Set WAL mode, which a file keeps; raise sqlite3.OperationalError if it can't be.
 
-    Those who set it at once in a new file refuse each other without waiting.
+    Those who set it at once in a new file refuse each other without waiting.  The look
+    at the schema has the log's index made, if nobody has it.
     """
     for _ in attempts(_BUSY_TIMEOUT / 1000, every=_MODE_STEP):
         try:
             connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("SELECT count(*) FROM sqlite_schema")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                 raise

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, insert, select, update
 
-from gateway.catalog.ids import new_id
+from gateway.catalog.ids import new_code_id, new_id
 from gateway.catalog.schema import drops, partials, reservations
 
 if TYPE_CHECKING:
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from gateway.catalog.users import User
+
+
+#: Files that a drop link takes in all, unless it says another number.
+UPLOADS: Final = 1000
+#: Bytes of them that are there at a time, unless it says another number.
+BYTES: Final = 100 * 2**30
 
 
 class State(StrEnum):
@@ -30,9 +36,12 @@ class State(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Drop:
-    """One drop link; None is no limit, no types are all, times are Unix seconds.
+    """One drop link; no types are all, times are Unix seconds.
 
-    ``taken`` counts what came by it, deleted files included.
+    ``max_uploads`` None is UPLOADS, ``max_total`` None is BYTES, ``max_size`` and
+    ``expires`` None are no limit.  ``taken`` counts what came by it, deleted files
+    included, ``stored_bytes`` what of that is there.  ``code_id`` is what its code is
+    made of, None if it was made before there was a server secret.
     """
 
     id: str
@@ -45,6 +54,9 @@ class Drop:
     created: int
     expires: int | None
     revoked: int | None
+    code_id: str | None = None
+    max_total: int | None = None
+    stored_bytes: int = 0
 
     def state(self, *, now: int) -> State:
         """Tell whether it takes something; what can never change back comes first."""
@@ -52,13 +64,23 @@ class Drop:
             return State.REVOKED
         if self.expires is not None and now >= self.expires:
             return State.EXPIRED
-        if self.left == 0:
+        if self.taken >= self.most_uploads:
             return State.FULL
         return State.OPEN
 
     @property
+    def most_uploads(self) -> int:
+        """How many files it takes in all."""
+        return UPLOADS if self.max_uploads is None else self.max_uploads
+
+    @property
+    def most_bytes(self) -> int:
+        """How many bytes of them may be there at a time."""
+        return BYTES if self.max_total is None else self.max_total
+
+    @property
     def left(self) -> int | None:
-        """How many more can be stored, None for any number."""
+        """How many more can be stored, None if it does not say."""
         return (
             None if self.max_uploads is None else max(0, self.max_uploads - self.taken)
         )
@@ -74,6 +96,7 @@ def new(
     types: tuple[str, ...],
     expires: int | None,
     now: int,
+    max_total: int | None = None,
 ) -> Drop:
     """Make a drop link of *owner*'s and return it."""
     drop_id = new_id()
@@ -85,9 +108,12 @@ def new(
             max_uploads=max_uploads,
             taken=0,
             max_size=max_size,
+            max_total=max_total,
+            stored_bytes=0,
             types=" ".join(types),
             created=now,
             expires=expires,
+            code_id=new_code_id(),
         )
     )
     made = by_id(connection, drop_id)
@@ -98,6 +124,13 @@ def new(
 def by_id(connection: Connection, drop_id: str) -> Drop | None:
     """Return the drop link of that id, or None."""
     row = connection.execute(select(drops).where(drops.c.id == drop_id)).one_or_none()
+    return None if row is None else _drop(row)
+
+
+def by_code_id(connection: Connection, code_id: str) -> Drop | None:
+    """Return the drop link whose code has that id, or None."""
+    query = select(drops).where(drops.c.code_id == code_id)
+    row = connection.execute(query).one_or_none()
     return None if row is None else _drop(row)
 
 

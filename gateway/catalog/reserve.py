@@ -1,7 +1,7 @@
 """Room beside an SQLite catalog, kept for the day that its disk is full.
 
 Deleting a row takes room too: SQLite first writes to its log.  On a full disk
-the reserve is given up, so that what makes room or takes access away still works.
+the reserve is given up for that moment, so that deletes and revocations still work.
 """
 
 from __future__ import annotations
@@ -26,40 +26,33 @@ class Reserve:
     path: Path
 
     def lay(self) -> bool:
-        """Take the room, if there is twice as much; tell whether it is taken."""
-        if self.is_laid():
-            return True
-        if self.free_bytes() < 2 * SIZE:
-            return False
-        try:
-            with self.path.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, SIZE)
-        except OSError:
-            self.release()
-            return False
-        return True
+        """Take the room, or as much of it as there is; tell whether it is all taken."""
+        held = self._held()
+        with suppress(OSError), self.path.open("ab") as file:
+            if (room := min(SIZE, held + self.free_bytes())) > held:
+                os.posix_fallocate(file.fileno(), 0, room)
+        return self.is_laid()
 
     def release(self) -> None:
-        """Give the room up; housekeeping lays it again."""
+        """Give the room up; the file stays, since a new one may find no name."""
         with suppress(OSError):
-            self.path.unlink()
+            os.truncate(self.path, 0)
 
     def is_laid(self) -> bool:
-        """Tell whether the room is taken."""
-        try:
-            return self.path.stat().st_size == SIZE
-        except OSError:
-            return False
+        """Tell whether all of the room is taken."""
+        return self._held() == SIZE
 
     def is_short(self) -> bool:
-        """Tell whether the disk is too full for one more careless write."""
-        return self.free_bytes() < SIZE
-
-    def is_in_use(self) -> bool:
-        """Tell whether what is free is the reserve itself, or less."""
-        return not self.is_laid() and self.free_bytes() < 2 * SIZE
+        """Tell whether there is less than the reserve and as much beside it."""
+        return self._held() + self.free_bytes() < 2 * SIZE
 
     def free_bytes(self) -> int:
         """Return the bytes that the catalog's file system still has for us."""
         state = os.statvfs(self.path.parent)
         return state.f_bavail * state.f_frsize
+
+    def _held(self) -> int:
+        try:
+            return self.path.stat().st_size
+        except OSError:
+            return 0

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from gateway.catalog.database import Database
 
 #: The last of ``migrations/versions``.
-NEWEST: Final = "0005"
+NEWEST: Final = "0007"
 #: Those whose backups are the newest one's too: what came since is not in backups.
-RESTORABLE: Final = frozenset({"0001", "0002", "0003", "0004", NEWEST})
+RESTORABLE: Final = frozenset({"0001", "0002", "0003", "0004", "0005", "0006", NEWEST})
 
 # Alembic's own table.
 _version: Final = Table("alembic_version", MetaData(), Column("version_num", String))

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 metadata: Final = MetaData(
@@ -41,6 +42,25 @@ users: Final = Table(
     # What the user's uploads take; kept here because a sum over all would grow.
     Column("stored_bytes", BigInteger, nullable=False),
     Column("created", BigInteger, nullable=False),
+    # The first administrator's was made for them: they choose one at the first login.
+    Column("must_change_password", Boolean, nullable=False, server_default=false()),
+)
+
+# Logins.
+sessions: Final = Table(
+    "sessions",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("user_id", ForeignKey("users.id"), nullable=False, index=True),
+    Column("digest", LargeBinary(32), nullable=False),
+    # The user's session_epoch when it began.
+    Column("epoch", Integer, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False, index=True),
+    Column("last_seen", BigInteger, nullable=False),
+    # The browser and the network that it was begun from, in short.
+    Column("agent", Text, nullable=False),
+    Column("network", Text, nullable=False),
 )
 
 # One row: what the uploads of all users take, the sum of their ``stored_bytes``.
@@ -73,10 +93,15 @@ drops: Final = Table(
     Column("max_uploads", Integer),
     Column("taken", Integer, nullable=False),
     Column("max_size", BigInteger),
+    Column("max_total", BigInteger),
+    # What of it is stored; kept here because a sum over its uploads would grow.
+    Column("stored_bytes", BigInteger, nullable=False, server_default="0"),
     Column("types", Text, nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("expires", BigInteger),
     Column("revoked", BigInteger),
+    # What its code begins with; those without one have a code that a link key signed.
+    Column("code_id", String(16), index=True, unique=True),
 )
 
 uploads: Final = Table(
@@ -108,7 +133,7 @@ Index(
     sqlite_where=uploads.c.sha256.is_(None),
 )
 
-# Bytes that are promised to uploads that run; id is a request's or a partial's.
+# Places and bytes that are promised to uploads; id is a request's or a partial's.
 reservations: Final = Table(
     "reservations",
     metadata,
@@ -117,6 +142,8 @@ reservations: Final = Table(
     Column("drop_id", ForeignKey("drops.id"), index=True),
     Column("size", BigInteger, nullable=False),
     Column("expires", BigInteger, nullable=False, index=True),
+    # From then on the quotas count what has come of it, and no more.
+    Column("lapses", BigInteger, nullable=False, server_default="0"),
 )
 
 # Resumable uploads that are not whole yet.
@@ -156,7 +183,7 @@ revocations: Final = Table(
     Column("keep_until", BigInteger, index=True),
 )
 
-# Failed tries of a password, by account and by address.
+# Tries of passwords: how many, and when the last one was.
 tries: Final = Table(
     "tries",
     metadata,

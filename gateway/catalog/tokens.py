@@ -125,6 +125,15 @@ def revoke(connection: Connection, token_id: str, *, now: int) -> None:
         raise AccountError(f"there is no token {token_id} that could be revoked")
 
 
+def revoke_all(connection: Connection, user: User, *, now: int) -> int:
+    """End all tokens of *user*; return how many there were."""
+    return connection.execute(
+        update(tokens)
+        .where(tokens.c.user_id == user.id, tokens.c.revoked.is_(None))
+        .values(revoked=now)
+    ).rowcount
+
+
 def everyone(connection: Connection) -> list[Token]:
     """Return all tokens, oldest first."""
     return [

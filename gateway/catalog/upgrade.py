@@ -10,6 +10,7 @@ from alembic.config import Config
 from sqlalchemy import text
 
 from gateway.catalog.database import wait_for_writers
+from gateway.catalog.revision import is_current
 
 if TYPE_CHECKING:
     from gateway.catalog.database import Database
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
 
 def upgrade(database: Database) -> None:
     """Apply every migration that is missing, in one transaction."""
+    if is_current(database):
+        # A full disk must not keep the gateway from starting.
+        return
     config = _config()
-    with database.write(may_use_reserve=True, alone=False) as connection:
+    with database.write(alone=False) as connection:
         if connection.dialect.name == "postgresql":
             # Several gateways may start at once: one upgrades, and the others wait,
             # however long that takes.

@@ -9,9 +9,11 @@ from sqlalchemy import delete, func, select, tuple_, update
 
 from gateway.catalog import uploads as catalog
 from gateway.catalog.schema import (
+    drops,
     partials,
     reservations,
     revocations,
+    sessions,
     totals,
     tries,
     uploads,
@@ -72,8 +74,13 @@ def end_what_ran(connection: Connection) -> None:
     connection.execute(update(partials).where(partials.c.turn != "").values(turn=""))
 
 
+def remove_old_sessions(connection: Connection, *, now: int, limit: int) -> int:
+    """Forget sessions that are over; return how many."""
+    return _delete(connection, sessions.c.id, sessions.c.expires <= now, limit=limit)
+
+
 def remove_old_tries(connection: Connection, *, before: int, limit: int) -> int:
-    """Forget failed tries that began until then; return of how many subjects."""
+    """Forget tries of passwords, the last until then; return of how many subjects."""
     return _delete(connection, tries.c.subject, tries.c.since <= before, limit=limit)
 
 
@@ -150,8 +157,25 @@ def total(connection: Connection) -> int:
     return kept
 
 
+def drop_counts(connection: Connection) -> list[tuple[str, tuple[int, int]]]:
+    """Return the ids of drop links whose bytes are wrong: as kept, and true."""
+    total = func.coalesce(func.sum(uploads.c.size), 0)
+    query = (
+        select(drops.c.id, drops.c.stored_bytes, total)
+        .outerjoin(uploads, uploads.c.drop_id == drops.c.id)
+        .group_by(drops.c.id, drops.c.stored_bytes)
+        .having(drops.c.stored_bytes != total)
+        .order_by(drops.c.id)
+    )
+    return [(row[0], (row[1], int(row[2]))) for row in connection.execute(query)]
+
+
 def recount(connection: Connection) -> None:
-    """Make every user's bytes, and the total, what they add up to."""
+    """Make every user's and drop link's bytes, and the total, what they add up to."""
+    for drop_id, (_, true) in drop_counts(connection):
+        connection.execute(
+            update(drops).where(drops.c.id == drop_id).values(stored_bytes=true)
+        )
     found = counts(connection)
     for count in found:
         if count.kept != count.true:

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, delete, func, insert, or_, select, true, update
+from sqlalchemy import and_, delete, func, insert, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.catalog import revocations
-from gateway.catalog.schema import partials, reservations, totals, uploads, users
+from gateway.catalog.reservations import (
+    COMING,
+    NOTHING,
+    RESERVED,
+    count_where,
+    is_running,
+    reserved_bytes,
+    sum_where,
+)
+from gateway.catalog.schema import (
+    drops,
+    reservations,
+    totals,
+    uploads,
+    users,
+)
 from gateway.errors import NameTakenError, RepeatedUploadError
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Connection, Row, Select
+    from sqlalchemy import Connection, Row, Select
 
-    from gateway.catalog.drops import Drop
     from gateway.catalog.users import User
-
-# A resumable upload holds its room for days; it runs while bytes of it come.
-_RESERVED: Final = reservations.outerjoin(partials, partials.c.id == reservations.c.id)
-_COMING: Final = reservations.c.size - func.coalesce(partials.c.synced, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,18 +86,15 @@ def usage(connection: Connection, user: User, *, now: int) -> Usage:
         .where(users.c.id == user.id)
     ).one()
     is_ours = reservations.c.owner_id == user.id
-    is_running = or_(
-        partials.c.id.is_(None),
-        and_(partials.c.turn != "", partials.c.turn_expires > now),
-    )
+    runs, size = is_running(now), reserved_bytes(now)
     reserved = connection.execute(
         select(
-            func.coalesce(func.sum(reservations.c.size), 0).label("by_all"),
-            _sum(is_ours, reservations.c.size).label("by_user"),
-            _sum(is_running, _COMING).label("coming"),
-            func.count(case((and_(is_ours, is_running), 1))).label("running"),
+            func.coalesce(func.sum(size), 0).label("by_all"),
+            sum_where(is_ours, size).label("by_user"),
+            sum_where(runs, COMING).label("coming"),
+            count_where(and_(is_ours, runs)).label("running"),
         )
-        .select_from(_RESERVED)
+        .select_from(RESERVED)
         .where(reservations.c.expires > now)
     ).one()
     return Usage(
@@ -99,15 +106,6 @@ def usage(connection: Connection, user: User, *, now: int) -> Usage:
     )
 
 
-def running_by_drop(connection: Connection, drop: Drop, *, now: int) -> int:
-    """Return how many uploads are on their way by *drop*."""
-    return connection.execute(
-        select(func.count()).where(
-            reservations.c.drop_id == drop.id, reservations.c.expires > now
-        )
-    ).scalar_one()
-
-
 def reserve(
     connection: Connection,
     user: User,
@@ -115,11 +113,13 @@ def reserve(
     reservation: str,
     size: int,
     expires: int,
+    lapses: int | None = None,
     drop_id: str | None = None,
 ) -> None:
-    """Count *size* bytes as taken until they have come, or *expires*.
+    """Count *size* bytes as taken until they have come, or until *lapses*.
 
-    A second reservation of the same id takes the place of the first.
+    The upload keeps its place until it *expires*, and without *lapses* its bytes as
+    well.  A second reservation of the same id takes the place of the first.
     """
     release(connection, reservation)
     connection.execute(
@@ -129,12 +129,13 @@ def reserve(
             drop_id=drop_id,
             size=size,
             expires=expires,
+            lapses=expires if lapses is None else lapses,
         )
     )
 
 
 def extend(connection: Connection, reservation: str, *, expires: int) -> None:
-    """Keep a reservation until *expires*."""
+    """Keep a reservation's place until *expires*."""
     connection.execute(
         update(reservations)
         .where(reservations.c.id == reservation)
@@ -142,9 +143,14 @@ def extend(connection: Connection, reservation: str, *, expires: int) -> None:
     )
 
 
-def release(connection: Connection, reservation: str) -> None:
-    """Count a reservation no longer."""
-    connection.execute(delete(reservations).where(reservations.c.id == reservation))
+def release(connection: Connection, reservation: str) -> int:
+    """Count a reservation no longer; return when it would have lapsed."""
+    gone = connection.execute(
+        delete(reservations)
+        .where(reservations.c.id == reservation)
+        .returning(reservations.c.lapses)
+    )
+    return gone.scalar_one_or_none() or NOTHING
 
 
 def add(connection: Connection, upload: Upload) -> None:
@@ -153,14 +159,14 @@ def add(connection: Connection, upload: Upload) -> None:
         connection.execute(insert(uploads).values(**vars(upload)))
     except IntegrityError:
         raise RepeatedUploadError(upload.idempotency_key or upload.id) from None
-    _count(connection, upload.owner_id, upload.size)
+    _count(connection, upload, upload.size)
 
 
 def remove(connection: Connection, upload: Upload) -> None:
     """Strike an upload out; its blob is the caller's to delete, afterwards."""
     gone = connection.execute(delete(uploads).where(uploads.c.id == upload.id))
     if gone.rowcount:
-        _count(connection, upload.owner_id, -upload.size)
+        _count(connection, upload, -upload.size)
     # No link to it opens anything now, and no other upload gets its id.
     revocations.forget(connection, revocations.of_upload(upload.id))
 
@@ -223,19 +229,19 @@ def newest(
     return [_upload(row) for row in connection.execute(query.limit(limit))]
 
 
-def _count(connection: Connection, user_id: int, size: int) -> None:
+def _count(connection: Connection, upload: Upload, size: int) -> None:
     connection.execute(
         update(users)
-        .where(users.c.id == user_id)
+        .where(users.c.id == upload.owner_id)
         .values(stored_bytes=users.c.stored_bytes + size)
     )
+    if upload.drop_id is not None:
+        connection.execute(
+            update(drops)
+            .where(drops.c.id == upload.drop_id)
+            .values(stored_bytes=drops.c.stored_bytes + size)
+        )
     connection.execute(update(totals).values(stored_bytes=totals.c.stored_bytes + size))
-
-
-def _sum(
-    condition: ColumnElement[bool], value: ColumnElement[int]
-) -> ColumnElement[int]:
-    return func.coalesce(func.sum(case((condition, value))), 0)
 
 
 def _one(connection: Connection, query: Select[Any]) -> Upload | None:

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any, Final, NewType
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from gateway.catalog.schema import users
+from gateway.catalog import tries
+from gateway.catalog.schema import sessions, users
 from gateway.errors import AccountError
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class Role(StrEnum):
 class User:
     """One account.
 
-    ``session_epoch`` counts the changes of the password and of ``is_disabled``.
+    ``session_epoch`` counts the changes of the password and of ``is_disabled``.  With
+    ``must_change_password`` they choose a password before they do anything else.
     """
 
     id: int
@@ -59,6 +61,7 @@ class User:
     is_disabled: bool
     session_epoch: int
     stored_bytes: int
+    must_change_password: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ def add(
     password_hash: PasswordHash,
     role: Role,
     now: int,
+    must_change_password: bool = False,
 ) -> User:
     """Make a user; raise AccountError for a bad or taken name."""
     if not _NAME.fullmatch(name):
@@ -115,6 +119,7 @@ def add(
         "session_epoch": 0,
         "stored_bytes": 0,
         "created": now,
+        "must_change_password": must_change_password,
     }
     try:
         connection.execute(insert(users).values(values))
@@ -163,14 +168,16 @@ def set_password(
 ) -> User:
     """Give a new password and return the user with it.
 
-    Every session of the old one is over.
+    Every session of the old one is over, and what was tried before is forgotten.
     """
     _change(
         connection,
         user,
         password_hash=password_hash,
+        must_change_password=False,
         session_epoch=users.c.session_epoch + 1,
     )
+    tries.clear_user(connection, user.id)
     return by_name(connection, user.name)
 
 
@@ -186,6 +193,8 @@ def set_disabled(connection: Connection, user: User, *, is_disabled: bool) -> No
 
 def _change(connection: Connection, user: User, **values: Any) -> None:  # noqa: ANN401
     connection.execute(update(users).where(users.c.id == user.id).values(**values))
+    # Their epoch has passed; the rows are of no use any more.
+    connection.execute(delete(sessions).where(sessions.c.user_id == user.id))
 
 
 @cache
@@ -207,4 +216,5 @@ def _user(row: Row[Any]) -> User:
         is_disabled=row.is_disabled,
         session_epoch=row.session_epoch,
         stored_bytes=row.stored_bytes,
+        must_change_password=row.must_change_password,
     )

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "drops": "drops:drops",
     "files": "files:files",
     "keys": "keys:keys",
+    "secrets": "secrets:secrets",
     "users": "users:users",
     "tokens": "tokens:tokens",
     "db": "db:db",

@@ -18,7 +18,9 @@ from gateway.ops.prepare import prepare
 from gateway.ops.restore import Restore
 
 _without_keys = click.option(
-    "--without-keys", is_flag=True, help="Leave the signing keys out."
+    "--without-keys",
+    is_flag=True,
+    help="Leave the signing keys and the server secret out.",
 )
 _copy = click.option(
     "--copy",
@@ -36,7 +38,7 @@ _copy = click.option(
 def backup(
     *, folder: Path, without_keys: bool, is_copying: bool, as_json: bool
 ) -> None:
-    """Copy catalog, uploads and keys to FOLDER, while the gateway serves.
+    """Copy catalog, uploads, keys and secret to FOLDER, while the gateway serves.
 
     Into the folder of an earlier backup only what is new is copied.  On the same
     file system blobs are hard-linked: a backup against mistakes, not against a
@@ -44,18 +46,24 @@ def backup(
     """
     database, current = open_catalog()
     keys = None if current.keys is None or without_keys else str(current.keys)
+    secret = None if current.secret is None or without_keys else str(current.secret)
     made = Backup(
         database=database,
         store=open_store(current),
         folder=Folder(folder),
         keys=keys,
+        secret=secret,
         version=__version__,
         may_link=not is_copying,
     ).make(now=moments.now())
     for upload_id in made.lost:
         click.echo(f"gateway: {upload_id}: the store lacks its content", err=True)
     if as_json:
-        click.echo(json.dumps({**vars(made), "keys": keys is not None}))
+        click.echo(
+            json.dumps(
+                {**vars(made), "keys": keys is not None, "secret": secret is not None}
+            )
+        )
     else:
         click.echo(
             f"{made.uploads} uploads with {made.bytes} bytes, {made.copied} of them new"
@@ -73,17 +81,21 @@ def restore(*, folder: Path, without_keys: bool, is_copying: bool) -> None:
     The settings say where these are.  Nothing is overwritten.
     """
     current = settings.read(embedded=True).settings
-    has_keys = without_keys or settings.has_keys()
+    has_keys = without_keys or settings.has("keys")
+    has_secret = without_keys or settings.has("secret")
     manifest = Restore(
         database=prepare(current),
         store=open_store(current),
         folder=Folder(folder),
         keys=None if has_keys else current.embedded_keys,
+        secret=None if has_secret else current.embedded_secret,
         may_link=not is_copying,
     ).make()
     click.echo(
         f"restored {manifest.uploads} uploads with {manifest.bytes} bytes, as of "
         f"{datetime.fromtimestamp(manifest.created, UTC):%F %T} UTC"
     )
-    if settings.has_keys() and not without_keys:
+    if settings.has("keys") and not without_keys:
         click.echo("gateway: the keys are those of GATEWAY_KEYS", err=True)
+    if settings.has("secret") and not without_keys:
+        click.echo("gateway: the secret is that of GATEWAY_SECRET", err=True)

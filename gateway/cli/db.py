@@ -8,10 +8,11 @@ import click
 
 from gateway import settings
 from gateway.cli import moments
-from gateway.ops.prepare import make_first_admin, prepare
+from gateway.ops.prepare import FIRST_ADMIN, make_first_admin, prepare
 
 if TYPE_CHECKING:
-    from gateway.ops.prepare import Account
+    from gateway.catalog.database import Database
+    from gateway.settings import Settings
 
 
 @click.group()
@@ -23,22 +24,24 @@ def db() -> None:
 @click.option(
     "--make-admin",
     is_flag=True,
-    help="If there is no user yet, make an administrator and print the password.",
+    help="If there is no user yet, make an administrator; print where the password is.",
 )
 def upgrade(*, make_admin: bool) -> None:
     """Make the store and bring the catalog to the newest schema.
 
     It can run as often as you like, also while the gateway serves.
     """
-    database = prepare(settings.read(embedded=True).settings)
+    current = settings.read(embedded=True).settings
+    database = prepare(current)
     if make_admin:
-        say_first_admin(make_first_admin(database, now=moments.now()))
+        ensure_admin(database, current)
 
 
-def say_first_admin(account: Account | None) -> None:
-    """Print a first administrator's password, once."""
-    if account is not None:
+def ensure_admin(database: Database, current: Settings) -> None:
+    """Make an administrator if there is no user, and print where the password is."""
+    path = current.first_password
+    if make_first_admin(database, path, now=moments.now()):
         click.echo(
-            f"Made the user {account.name} with the password {account.password}\n"
-            f"Change it with: gateway users passwd {account.name}"
+            f"Made the user {FIRST_ADMIN}; the first password is in {path}\n"
+            "It has to be changed at the first login."
         )

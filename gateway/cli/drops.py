@@ -14,9 +14,8 @@ from gateway.cli.catalog import open_catalog
 from gateway.cli.links import base_url_and_keys
 from gateway.cli.moments import DurationOrMoment
 from gateway.cli.sizes import Size
-from gateway.errors import MissingDropError
-from gateway.links import codes
-from gateway.links.keyring import Purpose
+from gateway.errors import MissingDropError, SettingsError
+from gateway.uploads.drop_codes import DropCodes
 from gateway.uploads.terms import MAXIMUM_UPLOADS, Terms
 
 
@@ -31,9 +30,14 @@ def drops() -> None:
 @click.option(
     "--max-uploads",
     type=click.IntRange(min=1, max=MAXIMUM_UPLOADS),
-    help="How many files; without, any number.",
+    help=f"How many files in all; without, {catalog.UPLOADS}.",
 )
 @click.option("--max-size", type=Size(), help="Bytes of a file at most: 500M, 1G.")
+@click.option(
+    "--max-total",
+    type=Size(),
+    help="Bytes of all its files that are stored at a time; without, 100G.",
+)
 @click.option(
     "--type",
     "types",
@@ -49,6 +53,7 @@ def new(
     title: str,
     max_uploads: int | None,
     max_size: int | None,
+    max_total: int | None,
     types: tuple[str, ...],
     expires: timedelta | datetime | None,
     no_expiry: bool,
@@ -63,16 +68,19 @@ def new(
         title=title,
         max_uploads=max_uploads,
         max_size=max_size,
+        max_total=max_total,
         types=types,
         expires=None if expires is None else int(expires.timestamp()),
         now=now,
     )
     database, current = open_catalog()
     base_url, ring = base_url_and_keys(current)
+    if current.secret is None:
+        raise SettingsError(["GATEWAY_SECRET: is not set; gateway serve makes one"])
     with database.write() as connection:
         owner = users.by_name(connection, user)
         made = catalog.new(connection, owner, now=now, **vars(terms))
-    click.echo(codes.url(ring, Purpose.DROP, made.id, base=base_url))
+    click.echo(DropCodes(current.secret, ring).url(made, base=base_url))
 
 
 @drops.command("list")
@@ -103,6 +111,8 @@ def list_drops(*, user: str | None, limit: int, as_json: bool) -> None:
                 "max_uploads": drop.max_uploads,
                 "taken": drop.taken,
                 "max_size": drop.max_size,
+                "max_total": drop.max_total,
+                "stored_bytes": drop.stored_bytes,
                 "types": drop.types,
                 "created": drop.created,
                 "expires": drop.expires,

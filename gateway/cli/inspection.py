@@ -66,6 +66,9 @@ WORDS: Final = {
         "does not verify: its signature fits neither this path nor these claims, or "
         "not this key"
     ),
+    "beyond-key": (
+        "does not verify: its key {claims.key_id} may not sign such a link ({error})"
+    ),
     "expired": "does not verify now: it expired on {expires}",
     "early": "does not verify now: it begins on {begins}",
     "revoked": "does not verify now: it was taken back",
@@ -91,6 +94,7 @@ def _judge(
         if ring is None:
             return "no-keys", "can't tell whether it verifies: no keys are set"
         link = signed_url.verify(ring, token, path)
+        policy.check_key(link, now=now)
         policy.check_time(claims, now=now)
         if catalog is not None:
             _check_standing(Standing(catalog), link, path)

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway import settings
+from gateway.cli.moments import Duration
 from gateway.errors import KeyRingError, SettingsError
 from gateway.links.keyring import Key, KeyRing
+from gateway.links.restriction import Kind, Restriction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import timedelta
     from pathlib import Path
 
 
@@ -36,15 +39,43 @@ def keys() -> None:
     is_flag=True,
     help="With --add: only if the data folder has no ring yet.",
 )
-def new(*, add: bool, if_none: bool) -> None:
-    """Make a signing key and print it, as GATEWAY_KEYS takes it."""
+@click.option(
+    "--prefix",
+    "prefixes",
+    multiple=True,
+    metavar="FOLDER/",
+    help="The key may only sign links into this folder; repeat.",
+)
+@click.option(
+    "--max-life",
+    type=Duration(),
+    help="The key may only sign links that live no longer: 7d.",
+)
+@click.option(
+    "--only",
+    type=click.Choice([kind.value for kind in Kind]),
+    help="The key may only sign links to files, or to uploads.",
+)
+def new(
+    *,
+    add: bool,
+    if_none: bool,
+    prefixes: tuple[str, ...],
+    max_life: timedelta | None,
+    only: str | None,
+) -> None:
+    """Make a signing key and print it, as GATEWAY_KEYS takes it.
+
+    A key with a restriction is for a host that mints its own links.  Put it on the
+    gateway's ring, too, which refuses what the key may not sign.
+    """
     if if_none and not add:
         raise click.UsageError("--if-none says when to --add: give both")
-    key = Key.generate()
+    key = Key.generate(_restriction(prefixes, max_life, only))
     if not add:
         click.echo(str(key))
         return
-    if settings.has_keys():
+    if settings.has("keys"):
         raise SettingsError(
             ["GATEWAY_KEYS: is set, so the ring in the data folder is not in use"]
         )
@@ -61,14 +92,38 @@ def list_keys(*, as_json: bool) -> None:
     if ring is None:
         raise SettingsError(["GATEWAY_KEYS: is not set"])
     rows = [
-        {"id": key.id, "signs": key is ring.newest, "verifies": True}
+        {
+            "id": key.id,
+            "signs": key is ring.newest,
+            "verifies": True,
+            "prefixes": list(key.restriction.prefixes) if key.restriction else [],
+            "max_life": key.restriction.max_life if key.restriction else None,
+            "only": key.restriction.only if key.restriction else None,
+        }
         for key in ring.keys
     ]
     if as_json:
         click.echo(json.dumps(rows))
         return
-    for row in rows:
-        click.echo(f"{row['id']}  {'signs' if row['signs'] else 'verifies'}")
+    for key in ring.keys:
+        restriction = f"  {key.restriction}" if key.restriction else ""
+        use = "signs" if key is ring.newest else "verifies"
+        click.echo(f"{key.id}  {use}{restriction}")
+
+
+def _restriction(
+    prefixes: tuple[str, ...], max_life: timedelta | None, only: str | None
+) -> Restriction | None:
+    if not prefixes and max_life is None and only is None:
+        return None
+    try:
+        return Restriction(
+            prefixes=tuple(f"{prefix.removesuffix('/')}/" for prefix in prefixes),
+            max_life=None if max_life is None else int(max_life.total_seconds()),
+            only=None if only is None else Kind(only),
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def add_key(path: Path, key: Key, *, if_none: bool = False) -> bool:
@@ -79,16 +134,16 @@ def add_key(path: Path, key: Key, *, if_none: bool = False) -> bool:
     old ring or the new, and two that add at once both get their key on.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _locked(path):
+    with locked(path):
         if if_none and path.exists():
             return False
         older = _ring(path).keys if path.exists() else ()
-        _replace(path, "".join(f"{k}\n" for k in (key, *older)))
+        replace(path, "".join(f"{k}\n" for k in (key, *older)))
     return True
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Keep others that change *path* waiting; the lock's file stays, empty."""
     lock = path.with_name(f"{path.name}.lock")
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -106,7 +161,8 @@ def _ring(path: Path) -> KeyRing:
         raise KeyRingError([f"{path} is not UTF-8 text"]) from None
 
 
-def _replace(path: Path, text: str) -> None:
+def replace(path: Path, text: str) -> None:
+    """Put *text* into the file *path* in one step and for good, for its owner alone."""
     fresh = path.with_name(f"{path.name}.new")
     # What a crash left there may be of any mode, or a link: a file of one's own.
     fresh.unlink(missing_ok=True)

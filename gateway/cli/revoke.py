@@ -75,7 +75,7 @@ def revoke(
             keep_until=None,
         )
     )
-    with database.write(may_use_reserve=True, alone=False) as connection:
+    with database.write(may_use_reserve=not undo, alone=False) as connection:
         if undo:
             revocations.undo(connection, new.subject)
             return

@@ -13,16 +13,23 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway import settings
-from gateway.address import Address, authority, bracketed, local_url, record_url
-from gateway.cli import moments
-from gateway.cli.db import say_first_admin
+from gateway.address import (
+    Address,
+    authority,
+    bracketed,
+    check_free,
+    local_url,
+    record_url,
+)
+from gateway.cli.db import ensure_admin
 from gateway.cli.keys import add_key
 from gateway.cli.nginx_conf import plain_folder
+from gateway.cli.secrets import ensure_secret
 from gateway.errors import SettingsError, SuperviseError
 from gateway.links import Key, LinkSigner
 from gateway.ops.live_conf import LiveConf, check_conf, find_nginx
 from gateway.ops.nginx import NginxConf
-from gateway.ops.prepare import make_first_admin, prepare
+from gateway.ops.prepare import prepare, require_writable
 from gateway.ops.supervisor import Supervisor
 from gateway.ops.verdict_cache import verdict_cache
 from gateway.pools import Pool
@@ -32,7 +39,7 @@ from gateway.storage.locks import try_lock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gateway.settings import Reading
+    from gateway.settings import Reading, Settings
 
 
 class Bind(click.ParamType[Address]):
@@ -89,15 +96,18 @@ def serve(
 ) -> None:
     """Serve files with nginx and gunicorn, in the foreground.
 
-    Needs GATEWAY_FILES; makes a signing key in the data folder if
-    GATEWAY_KEYS is not set.  SIGTERM drains and stops, SIGHUP reloads.
+    Needs GATEWAY_FILES; makes a signing key and a server secret in the data folder
+    if GATEWAY_KEYS and GATEWAY_SECRET are not set.  SIGTERM drains and stops, SIGHUP
+    reloads.
     """
-    data = settings.read().settings.data
-    with _only_one(data):
-        # Before anything is made: a password that is shown once must not be lost.
-        if not without_nginx:
-            find_nginx()
-        _ensure_key()
+    # Nothing is made or printed before it is known that the gateway can start.
+    before = settings.read(required=("files",), embedded=True).settings
+    if not without_nginx:
+        find_nginx()
+        check_free(bind)
+    require_writable(before, with_nginx=not without_nginx)
+    with _only_one(before.data):
+        _ensure_secrets(before)
         reading = _read()
         for warning in reading.warnings:
             click.echo(f"gateway: warning: {warning}", err=True)
@@ -108,7 +118,7 @@ def serve(
                 err=True,
             )
         database = prepare(reading.settings)
-        say_first_admin(make_first_admin(database, now=moments.now()))
+        ensure_admin(database, reading.settings)
         database.engine.dispose()
         sys.exit(_run(reading, bind, link, nginx_run, with_nginx=not without_nginx))
 
@@ -181,14 +191,15 @@ def _run(
 
 
 def _read() -> Reading:
-    return settings.read(required=("files", "keys"), embedded=True)
+    return settings.read(required=("files", "keys", "secret"), embedded=True)
 
 
-def _ensure_key() -> None:
-    before = settings.read(embedded=True).settings
-    ring = before.embedded_keys
+def _ensure_secrets(before: Settings) -> None:
+    ring, secret = before.embedded_keys, before.embedded_secret
     if before.keys is None and add_key(ring, Key.generate(), if_none=True):
         click.echo(f"Made a signing key in {ring}")
+    if before.secret is None and ensure_secret(secret):
+        click.echo(f"Made a server secret in {secret}")
 
 
 @contextmanager

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import click
 
+from gateway.catalog import sessions, tokens, tries
 from gateway.catalog import users as catalog
 from gateway.catalog.users import Role
 from gateway.cli import moments
 from gateway.cli.catalog import open_catalog
+from gateway.errors import AccountError
 
 _password = click.option(
     "--password",
@@ -82,7 +85,7 @@ def list_users(*, as_json: bool) -> None:
 def disable(*, name: str, undo: bool) -> None:
     """Take NAME's access away: sessions, tokens, drop links and signed uploads."""
     database, _ = open_catalog()
-    with database.write(may_use_reserve=True) as connection:
+    with database.write(may_use_reserve=not undo) as connection:
         user = catalog.by_name(connection, name)
         catalog.set_disabled(connection, user, is_disabled=not undo)
 
@@ -90,10 +93,74 @@ def disable(*, name: str, undo: bool) -> None:
 @users.command("passwd")
 @click.argument("name")
 @_password
-def passwd(*, name: str, password: str) -> None:
-    """Give NAME a new password; every session of the old one ends."""
-    database, _ = open_catalog()
+@click.option(
+    "--revoke-tokens", is_flag=True, help="Revoke all bearer tokens of NAME, too."
+)
+def passwd(*, name: str, password: str, revoke_tokens: bool) -> None:
+    """Give NAME a new password; all sessions end, and all tries are forgotten."""
+    database, current = open_catalog()
     password_hash = catalog.hash_password(password)
     with database.write(may_use_reserve=True) as connection:
         user = catalog.by_name(connection, name)
         catalog.set_password(connection, user, password_hash)
+        if revoke_tokens:
+            tokens.revoke_all(connection, user, now=moments.now())
+    if user.must_change_password:
+        current.first_password.unlink(missing_ok=True)
+
+
+@users.command("unlock")
+@click.argument("name")
+def unlock(*, name: str) -> None:
+    """Forget the wrong passwords that were tried for NAME; the next try waits not."""
+    database, _ = open_catalog()
+    with database.write() as connection:
+        tries.clear_user(connection, catalog.by_name(connection, name).id)
+
+
+@users.command("sessions")
+@click.argument("name")
+@click.option("--end", "ended", metavar="ID", help="End this session.")
+@click.option("--all", "end_all", is_flag=True, help="End all sessions.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_sessions(
+    *, name: str, ended: str | None, end_all: bool, as_json: bool
+) -> None:
+    """List where NAME is logged in: id, browser, network, begin, last use.
+
+    With --end or --all sessions end at once; what is left is listed.
+    """
+    database, _ = open_catalog()
+    if ended is not None or end_all:
+        with database.write(may_use_reserve=True) as connection:
+            user = catalog.by_name(connection, name)
+            if end_all:
+                sessions.end_all(connection, user)
+            elif not sessions.end(connection, user, ended or ""):
+                raise AccountError(f"{name} has no session {ended}")
+    with database.read() as connection:
+        user = catalog.by_name(connection, name)
+        found = sessions.of_user(connection, user, now=moments.now())
+    if as_json:
+        rows = [
+            {
+                "id": session.id,
+                "agent": session.agent,
+                "network": session.network,
+                "created": session.created,
+                "expires": session.expires,
+                "last_seen": session.last_seen,
+            }
+            for session in found
+        ]
+        click.echo(json.dumps(rows))
+        return
+    for session in found:
+        click.echo(
+            f"{session.id}  {session.agent}  {session.network or 'unknown'}  "
+            f"since {_minute(session.created)}  last used {_minute(session.last_seen)}"
+        )
+
+
+def _minute(moment: int) -> str:
+    return f"{datetime.fromtimestamp(moment, UTC):%F %R} UTC"

@@ -25,6 +25,13 @@ LOCATIONS: Final = {
     (Source.BLOBS, False): "/_blobs/",
     (Source.BLOBS, True): "/_large_blobs/",
 }
+#: What answers a request that can't be read.  Where nginx asks beside a request, it
+#: goes by the type, the first of the headers (``nginx/conf.d/refusals.conf``).
+UNFIT: Final = {
+    "X-Accel-Redirect": "/_unfit",
+    "X-Refusal-Headers": "unfit",
+    "X-Gateway-Reason": "unreadable",
+}
 #: Bytes from which a file is read in threads.  For a smaller one the hand-over costs
 #: more than all else; should it have to come from a disk, that is one access.
 LARGE: Final = 256 * 1024

@@ -109,6 +109,7 @@ class SignedURLJudge:
             path = FilePath.decode(raw_path)
             link = signed_url.verify(self.ring, token, path.text)
             claims = link.claims
+            policy.check_key(link, now=now)
             policy.check(claims, now=now, client=client)
             self.standing.check(link, path.text)
             found = self._find(claims, path)

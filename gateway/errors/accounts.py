@@ -17,6 +17,12 @@ class NotAuthenticatedError(RefusedError):
     reason = "not-authenticated"
 
 
+class NewPasswordError(RefusedError):
+    """Somebody is logged in who has to choose a password of their own first."""
+
+    reason = "new-password"
+
+
 class WrongPasswordError(RefusedError):
     """No account of that name has that password."""
 

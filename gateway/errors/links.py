@@ -61,6 +61,16 @@ class ForgedLinkError(LinkError):
     reason = "forged"
 
 
+class BeyondKeyError(LinkError):
+    """A link that its key may not sign; ``fact`` says which restriction it passes."""
+
+    reason = "beyond-key"
+
+    def __init__(self, fact: str) -> None:
+        self.fact = fact
+        super().__init__(fact)
+
+
 class ExpiredLinkError(LinkError):
     """A genuine link that is over; ``expired_at`` in Unix seconds."""
 

@@ -49,6 +49,12 @@ class TooLargeError(UploadError):
         super().__init__(f"over {limit} bytes")
 
 
+class LengthRequiredError(UploadError):
+    """A body without a length where the largest upload would find no room."""
+
+    reason = "length-required"
+
+
 class TypeRefusedError(UploadError):
     """An upload of a type that the operator does not take."""
 
@@ -86,6 +92,12 @@ class TooManyUploadsError(UploadError):
     def __init__(self, limit: int) -> None:
         self.limit = limit
         super().__init__(f"{limit} at a time")
+
+
+class TooManyEndsError(UploadError):
+    """As many large uploads are just being finished as may be at a time."""
+
+    reason = "too-many-ends"
 
 
 class DigestMismatchError(UploadError):

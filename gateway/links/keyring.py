@@ -14,6 +14,7 @@ from typing import Final
 from itsdangerous.signer import Signer, SigningAlgorithm
 
 from gateway.errors import KeyRingError, UnknownKeyError
+from gateway.links.restriction import Restriction
 
 MINIMUM_SECRET_BYTES: Final = 32
 MAC_BYTES: Final = 16
@@ -26,13 +27,16 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 _MINIMUM_DISTINCT_CHARACTERS: Final = 10
+_BAD_RESTRICTION: Final = (
+    "its restriction is not of the form prefix=reports/&max-life=604800&only=files"
+)
 
 
 class Purpose(StrEnum):
     """What a MAC is for; each purpose is a salt of its own.
 
-    A MAC made for one purpose never verifies for another, so that a share
-    link can't be replayed as a signed URL.
+    A MAC made for one purpose never verifies for another.  DROP is that of the drop
+    links that were made before there was a server secret.
     """
 
     SIGNED_URL = "accel-gateway.signed-url.1"
@@ -52,21 +56,26 @@ class _Hmac128(SigningAlgorithm):
 
 @dataclass(frozen=True)
 class Key:
-    """One signing key: a public id and a secret of at least 32 bytes."""
+    """One signing key: a public id and a secret of at least 32 bytes.
+
+    ``restriction`` is what it may sign, None for everything.
+    """
 
     id: str
     secret: str = field(repr=False)
+    restriction: Restriction | None = None
 
     @classmethod
-    def generate(cls) -> Key:
+    def generate(cls, restriction: Restriction | None = None) -> Key:
         """Make a key of 256 random bits under a random id."""
         key_id = "".join(
             secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(6)
         )
-        return cls(key_id, secrets.token_urlsafe(32))
+        return cls(key_id, secrets.token_urlsafe(32), restriction)
 
     def __str__(self) -> str:
-        return f"{self.id}:{self.secret}"
+        restriction = f"?{self.restriction}" if self.restriction else ""
+        return f"{self.id}{restriction}:{self.secret}"
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,8 @@ class KeyRing:
     """The keys that sign and verify, newest first.
 
     The newest signs, all verify, and a key that was taken off refuses every
-    link that it ever signed.
+    link that it ever signed.  A restricted key is meant for another host: it signs
+    only where the ring has no other ones.
     """
 
     keys: tuple[Key, ...]
@@ -83,20 +93,29 @@ class KeyRing:
     def parse(cls, text: str) -> KeyRing:
         """Read ``id:secret,id:secret``, newest first; newlines separate too.
 
-        Raise KeyRingError with every fault found: no key, a bad or repeated
-        id, a secret that is short (under 32 bytes) or was copied from an
+        A restricted key is ``id?restriction:secret``.  Raise KeyRingError with
+        every fault found: no key, a bad or repeated id, a restriction that is not
+        understood, a secret that is short (under 32 bytes) or was copied from an
         example.
         """
         entries = [entry for entry in re.split(r"[,\s]+", text) if entry]
         faults: list[str] = []
         keys: list[Key] = []
         for position, entry in enumerate(entries, start=1):
-            key_id, separator, secret = entry.partition(":")
+            name, separator, secret = entry.partition(":")
             if not separator:
                 # The entry may be a bare secret: it must not be repeated here.
                 faults.append(f"key {position} is not of the form id:secret")
                 continue
-            keys.append(Key(key_id, secret))
+            key_id, mark, text = name.partition("?")
+            restriction = None
+            if mark:
+                try:
+                    restriction = Restriction.parse(text)
+                except ValueError:
+                    # Nor must a secret that stands where the id should be.
+                    faults.append(f"key {position}: {_BAD_RESTRICTION}")
+            keys.append(Key(key_id, secret, restriction))
             faults.extend(f"key {position}: {fault}" for fault in _faults(keys[-1]))
         # What is no id may be a secret that was put in its place.
         ids = [key.id for key in keys if KEY_ID.fullmatch(key.id)]
@@ -110,32 +129,20 @@ class KeyRing:
             raise KeyRingError(faults)
         return cls(tuple(keys))
 
-    @property
+    @cached_property
     def newest(self) -> Key:
-        """The key that signs."""
-        return self.keys[0]
+        """The key that signs: the newest without a restriction, if there is one."""
+        return next((key for key in self.keys if not key.restriction), self.keys[0])
 
     def __str__(self) -> str:
         return ",".join(str(key) for key in self.keys)
-
-    def derived(self, purpose: str) -> tuple[bytes, ...]:
-        """Return a secret of 32 bytes for another *purpose* from each key.
-
-        Newest first.  What is signed with them never verifies as a link.
-        """
-        return tuple(
-            hmac.digest(key.secret.encode(), purpose.encode(), "sha256")
-            for key in self.keys
-        )
 
     def mac(self, purpose: Purpose, key_id: str, message: bytes) -> str:
         """Return the 22-character MAC of *message* under one key.
 
         Raise UnknownKeyError if no key has that id.
         """
-        return (
-            _signer(self._key(key_id), purpose).get_signature(message).decode("ascii")
-        )
+        return _signer(self.key(key_id), purpose).get_signature(message).decode("ascii")
 
     def verifies(self, purpose: Purpose, key_id: str, message: bytes, mac: str) -> bool:
         """Tell whether *mac* is the one canonical MAC text for *message*.
@@ -144,14 +151,15 @@ class KeyRing:
         stray bytes pass.  What is not the text that encoding 16 bytes gives is
         therefore refused first.  Raise UnknownKeyError if no key has that id.
         """
-        signer = _signer(self._key(key_id), purpose)
+        signer = _signer(self.key(key_id), purpose)
         return bool(_MAC.fullmatch(mac)) and signer.verify_signature(message, mac)
 
     @cached_property
     def _by_id(self) -> dict[str, Key]:
         return {key.id: key for key in self.keys}
 
-    def _key(self, key_id: str) -> Key:
+    def key(self, key_id: str) -> Key:
+        """Return the key of that id; raise UnknownKeyError if there is none."""
         try:
             return self._by_id[key_id]
         except KeyError:
@@ -162,20 +170,21 @@ def _faults(key: Key) -> list[str]:
     faults = []
     if not KEY_ID.fullmatch(key.id):
         faults.append("its id must be 1 to 16 letters, digits, '-' or '_'")
+    return faults + secret_faults(key.secret, "gateway keys new")
+
+
+def secret_faults(secret: str, command: str) -> list[str]:
+    """Return why *secret* is none to sign with; *command* makes a good one."""
     try:
-        length = len(key.secret.encode())
+        length = len(secret.encode())
     except UnicodeEncodeError:  # the environment had other bytes
-        return [*faults, "its secret is not UTF-8"]
+        return ["its secret is not UTF-8"]
     if length < MINIMUM_SECRET_BYTES:
-        faults.append(
-            f"its secret has {length} bytes, {MINIMUM_SECRET_BYTES} are the least"
-        )
-    elif (
-        _PLACEHOLDER.search(key.secret)
-        or len(set(key.secret)) < _MINIMUM_DISTINCT_CHARACTERS
-    ):
-        faults.append("its secret is an example; make one with: gateway keys new")
-    return faults
+        return [f"its secret has {length} bytes, {MINIMUM_SECRET_BYTES} are the least"]
+    distinct = len(set(secret))
+    if _PLACEHOLDER.search(secret) or distinct < _MINIMUM_DISTINCT_CHARACTERS:
+        return [f"its secret is an example; make one with: {command}"]
+    return []
 
 
 class _DerivedSigner(Signer):

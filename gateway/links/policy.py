@@ -5,14 +5,34 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final
 
-from gateway.errors import EarlyLinkError, ExpiredLinkError, ForeignClientError
+from gateway.errors import (
+    BeyondKeyError,
+    EarlyLinkError,
+    ExpiredLinkError,
+    ForeignClientError,
+)
 
 if TYPE_CHECKING:
     from gateway.links.claims import Claims
+    from gateway.links.signed_url import SignedURL
 
 #: Seconds that a minting host's clock may run ahead of the gateway's.  Expiry
 #: is never forgiven: a link that is over must be over everywhere.
 EARLY_LEEWAY: Final = 60
+
+
+def check_key(link: SignedURL, *, now: float) -> None:
+    """Raise BeyondKeyError for a link that its key could not have signed by *now*.
+
+    A key with a maximal life would else mint links for later, one after another.
+    """
+    restriction = link.restriction
+    if (
+        restriction is not None
+        and restriction.max_life is not None
+        and link.claims.issued > now + EARLY_LEEWAY
+    ):
+        raise BeyondKeyError("issued-later")
 
 
 def check(claims: Claims, *, now: float, client: str) -> None:

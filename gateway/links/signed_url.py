@@ -11,12 +11,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote, urlsplit
 
-from gateway.errors import ClaimsError, ForgedLinkError, MalformedLinkError
+from gateway.errors import (
+    BeyondKeyError,
+    ClaimsError,
+    ForgedLinkError,
+    MalformedLinkError,
+)
 from gateway.links.claims import Claims
 from gateway.links.keyring import Purpose
 
 if TYPE_CHECKING:
     from gateway.links.keyring import KeyRing
+    from gateway.links.restriction import Restriction
 
 PREFIX: Final = "/s/"
 
@@ -29,10 +35,12 @@ class SignedURL:
     """A signed URL whose signature was verified: its claims and its MAC.
 
     The MAC's text identifies the link; caches and revocations are keyed by it.
+    ``restriction`` is that of its key, which permits it.
     """
 
     claims: Claims
     mac: str
+    restriction: Restriction | None = None
 
 
 def mint(ring: KeyRing, claims: Claims, path: str) -> str:
@@ -40,8 +48,9 @@ def mint(ring: KeyRing, claims: Claims, path: str) -> str:
 
     *path* is relative to the files tree and not encoded; with a folder claim
     it may name the folder itself, with a final ``/``, or anything in it.
-    Raise ClaimsError if no request could ever ask for that path or if it lies
-    outside the folder, and UnknownKeyError if the ring lacks the claims' key.
+    Raise ClaimsError if no request could ever ask for that path, if it lies
+    outside the folder or if the key may not sign it, and UnknownKeyError if the
+    ring lacks the claims' key.
     """
     if not path and claims.depth != 0:
         raise ClaimsError("there is no path to sign")
@@ -58,14 +67,17 @@ def mint(ring: KeyRing, claims: Claims, path: str) -> str:
         )
     except UnicodeEncodeError:
         raise ClaimsError(f"{path!r} is not valid Unicode") from None
+    key = ring.key(claims.key_id)
+    if key.restriction and key.restriction.fault(claims, _covered(claims.depth, path)):
+        raise ClaimsError(f"the key {key.id} may only sign {key.restriction}")
     return f"{PREFIX}{claims}.{mac}/{quote(path, safe=_SAFE_IN_PATH)}"
 
 
 def verify(ring: KeyRing, token: str, path: str) -> SignedURL:
     """Check the signature of *token* over the decoded *path*.
 
-    Raise MalformedLinkError, UnknownKeyError or ForgedLinkError.  Time and
-    client are not looked at here: that is ``policy``'s.
+    Raise MalformedLinkError, UnknownKeyError, ForgedLinkError or BeyondKeyError.
+    Time and client are not looked at here: that is ``policy``'s.
     """
     text, separator, mac = token.rpartition(".")
     if not separator:
@@ -81,7 +93,12 @@ def verify(ring: KeyRing, token: str, path: str) -> SignedURL:
         raise ForgedLinkError from None
     if not ring.verifies(Purpose.SIGNED_URL, claims.key_id, message, mac):
         raise ForgedLinkError
-    return SignedURL(claims, mac)
+    restriction = ring.key(claims.key_id).restriction
+    if restriction is not None:
+        fact = restriction.fault(claims, _covered(claims.depth, path))
+        if fact is not None:
+            raise BeyondKeyError(fact)
+    return SignedURL(claims, mac, restriction)
 
 
 def split(url: str) -> tuple[str, str]:
@@ -107,8 +124,10 @@ def _is_above(depth: int | None, path: str) -> bool:
 
 
 def _message(claims: str, depth: int | None, path: str) -> bytes:
+    return f"{claims}/{_covered(depth, path)}".encode()
+
+
+def _covered(depth: int | None, path: str) -> str:
     if depth is None:
-        covered = path
-    else:
-        covered = "".join(f"{part}/" for part in path.split("/")[:depth])
-    return f"{claims}/{covered}".encode()
+        return path
+    return "".join(f"{part}/" for part in path.split("/")[:depth])

@@ -50,7 +50,8 @@ class Made:
 class Backup:
     """Copies one store and its catalog into ``folder``.
 
-    ``keys`` is the ring's text, or None to leave it out; ``version`` is noted.
+    ``keys`` is the ring's text and ``secret`` the server secret's, or None to leave it
+    out; ``version`` is noted.
     """
 
     database: Database
@@ -58,6 +59,7 @@ class Backup:
     folder: Folder
     keys: str | None
     version: str
+    secret: str | None = None
     may_link: bool = True
 
     def make(self, *, now: int) -> Made:
@@ -72,7 +74,8 @@ class Backup:
             self.folder.blobs.mkdir(mode=0o700, exist_ok=True)
             catalog, sha256 = self._catalog(now)
             made = self._blobs(catalog)
-            self._keys()
+            _keep(self.folder.keys, self.keys)
+            _keep(self.folder.secret, self.secret)
             copies.sync(self.folder.blobs)
             copies.sync(root)
             self.folder.write(
@@ -87,6 +90,7 @@ class Backup:
                     bytes=made.bytes,
                     gone=tuple(made.gone),
                     has_keys=self.keys is not None,
+                    has_secret=self.secret is not None,
                 )
             )
             self._drop_others(catalog)
@@ -158,12 +162,6 @@ class Backup:
         with self.database.read() as connection:
             return uploads.by_id(connection, upload_id) is not None
 
-    def _keys(self) -> None:
-        if self.keys is None:
-            self.folder.keys.unlink(missing_ok=True)
-        else:
-            copies.write(self.folder.keys, self.keys.encode())
-
     def _drop_others(self, catalog: Path) -> None:
         """Delete what only an earlier backup in this folder had."""
         with lines(catalog) as rows:
@@ -174,6 +172,13 @@ class Backup:
         for path in self.folder.catalogs():
             if path != catalog:
                 path.unlink()
+
+
+def _keep(path: Path, text: str | None) -> None:
+    if text is None:
+        path.unlink(missing_ok=True)
+    else:
+        copies.write(path, text.encode())
 
 
 @contextmanager

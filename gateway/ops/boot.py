@@ -27,7 +27,7 @@ def read_settings() -> settings.Reading:
     """
     global _last  # noqa: PLW0603 -- gunicorn runs its conf anew at each reload
     try:
-        _last = settings.read(required=("keys", "files", "pool"))
+        _last = settings.read(required=("keys", "secret", "files", "pool"))
     except SettingsError as error:
         for fault in error.faults:
             sys.stderr.write(f"gateway: {fault}\n")
@@ -53,7 +53,7 @@ def end_what_ran(url: str) -> None:
         return
     with suppress(CatalogBusyError, NoSpaceError):
         if is_current(database):
-            with database.write(may_use_reserve=True) as connection:
+            with database.write() as connection:
                 upkeep.end_what_ran(connection)
     # (!) Workers must not inherit its connection.
     database.engine.dispose()

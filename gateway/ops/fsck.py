@@ -171,8 +171,10 @@ class Check:
         with self.database.snapshot() as connection:
             counts = upkeep.counts(connection)
             total = upkeep.total(connection)
+            by_drops = upkeep.drop_counts(connection)
         pairs = [(count.name, count.kept, count.true) for count in counts]
         pairs.append((_EVERYBODY, total, sum(count.true for count in counts)))
+        pairs += [(f"drop link {drop_id}", *found) for drop_id, found in by_drops]
         wrong = [pair for pair in pairs if pair[1] != pair[2]]
         if wrong and self.is_repairing:
             with self.database.write() as connection:

@@ -106,7 +106,12 @@ class Housekeeper:
             yield "blobs deleted from the trash", sweep.empty()
         yield "files of no unfinished upload deleted", self._partial_files(now)
         yield "spool leftovers deleted", self._spool(now)
-        yield "reservations, tries and revocations forgotten", self._rows(now)
+        if self.database.reserve is None or not self.database.reserve.is_short():
+            # On a full disk they wait: only what makes room may use the reserve.
+            yield (
+                "reservations, sessions, tries and revocations forgotten",
+                self._rows(now),
+            )
         yield (
             "digests written down",
             digests.write_down(self.database, self.store, is_stopped=self.is_stopped),
@@ -144,13 +149,14 @@ class Housekeeper:
             yield 1
 
     def _rows(self, now: int) -> Iterator[int]:
-        before = now - tries.WINDOW
+        before = now - tries.MEMORY
         while not self.is_stopped():
-            with self.database.write(may_use_reserve=True) as connection:
+            with self.database.write() as connection:
                 gone = (
                     upkeep.remove_expired_reservations(
                         connection, now=now, limit=_BATCH
                     )
+                    + upkeep.remove_old_sessions(connection, now=now, limit=_BATCH)
                     + upkeep.remove_old_tries(connection, before=before, limit=_BATCH)
                     + upkeep.remove_old_revocations(connection, now=now, limit=_BATCH)
                 )

@@ -45,6 +45,8 @@ _TOKENS: Final = (
         r"([A-Za-z0-9_-]|%(25)*(2[Dd]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff])){22}",
         rf"\1{BLANK}",
     ),
+    # A bearer token: `gwt_`, its id and its secret.
+    Rule(r"(gwt(_|%(25)*5[Ff]))[A-Za-z0-9_%-]+", rf"\1{BLANK}"),
 )
 # What a client did wrong is nobody's error here.  nginx says most of it as
 # [info], and some of it, as its own 413, as [error].  That a download runs for

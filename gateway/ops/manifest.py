@@ -41,6 +41,7 @@ class Manifest:
     bytes: int
     gone: tuple[str, ...]
     has_keys: bool
+    has_secret: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,11 @@ class Folder:
     def keys(self) -> Path:
         """The copy of the key ring."""
         return self.root / "keys"
+
+    @property
+    def secret(self) -> Path:
+        """The copy of the server secret."""
+        return self.root / "secret"
 
     @property
     def _manifest(self) -> Path:
@@ -84,7 +90,7 @@ class Folder:
         names = {entry.name for entry in self.root.iterdir()}
         return self._manifest.exists() or not {
             name
-            for name in names - {"blobs", "keys"}
+            for name in names - {"blobs", "keys", "secret"}
             if not name.startswith("catalog-") and not name.endswith(".part")
         }
 

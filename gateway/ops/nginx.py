@@ -83,7 +83,6 @@ class NginxConf:
             "policies": policies,
             "families": families.BY_NAME,
             "family_header": families.HEADER,
-            "nothing": families.NOTHING,
             "places": list(families.places().values()),
             "program_paths": sorted(
                 {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import secrets
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gateway.catalog import users
@@ -11,20 +11,40 @@ from gateway.catalog.database import Database
 from gateway.catalog.upgrade import upgrade
 from gateway.catalog.users import Role
 from gateway.errors import SettingsError
+from gateway.storage import copies
 from gateway.storage.blobs import BlobStore
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gateway.settings import Settings
 
 FIRST_ADMIN: Final = "admin"
 
 
-@dataclass(frozen=True)
-class Account:
-    """A new account, with the password that is nowhere to be had again."""
+def require_writable(settings: Settings, *, with_nginx: bool) -> None:
+    """Raise SettingsError if a folder of the gateway's own can't be made or written.
 
-    name: str
-    password: str
+    Without nginx somebody else keeps the verdicts.
+    """
+    folders = {
+        "GATEWAY_DATA": settings.data,
+        "GATEWAY_STORE": settings.store,
+        "GATEWAY_RUN": settings.run,
+        "GATEWAY_VERDICT_CACHE": settings.verdict_cache if with_nginx else None,
+    }
+    faults = [
+        f"{name}: {path} can't be written"
+        for name, path in folders.items()
+        if path is not None and not _is_writable(path)
+    ]
+    if faults:
+        raise SettingsError(faults)
+
+
+def _is_writable(path: Path) -> bool:
+    there = next(place for place in (path, *path.parents) if place.exists())
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
 def prepare(settings: Settings) -> Database:
@@ -40,22 +60,30 @@ def prepare(settings: Settings) -> Database:
     return database
 
 
-def make_first_admin(database: Database, *, now: int) -> Account | None:
-    """Make an administrator if there is no user at all; return who, or None."""
+def make_first_admin(database: Database, path: Path, *, now: int) -> bool:
+    """Make an administrator if there is no user at all; tell whether it was made.
+
+    The password goes into the file *path*, for its owner alone; whoever logs in with
+    it first has to choose another one.
+    """
     # Asked before writing: a full disk must not keep the gateway from starting.
     with database.read() as connection:
         if users.everyone(connection):
-            return None
+            return False
     password = secrets.token_urlsafe(12)
     password_hash = users.hash_password(password)
+    # First: a password that nobody can read would be that of an account for good.
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    copies.write(path, f"{password}\n".encode())
     with database.write() as connection:
         if users.everyone(connection):
-            return None
+            return False
         users.add(
             connection,
             name=FIRST_ADMIN,
             password_hash=password_hash,
             role=Role.ADMIN,
             now=now,
+            must_change_password=True,
         )
-    return Account(FIRST_ADMIN, password)
+    return True

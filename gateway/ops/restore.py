@@ -31,13 +31,15 @@ if TYPE_CHECKING:
 class Restore:
     """Puts the backup in ``folder`` into a prepared store and catalog.
 
-    ``keys`` is where the key ring goes, or None to leave it out.
+    ``keys`` is where the key ring goes and ``secret`` where the server secret does, or
+    None to leave it out.
     """
 
     database: Database
     store: BlobStore
     folder: Folder
     keys: Path | None
+    secret: Path | None = None
     may_link: bool = True
 
     def make(self) -> Manifest:
@@ -55,7 +57,9 @@ class Restore:
             if not dump.is_empty(connection):
                 raise BackupError("the catalog is not empty")
         self._check_store(catalog)
-        self._check_keys(manifest)
+        files = self._files(manifest)
+        for target, source in files.items():
+            _check_same(target, source)
         with lines(catalog) as rows:
             for line in rows:
                 if line.is_upload and line.row["id"] not in gone:
@@ -66,8 +70,8 @@ class Restore:
             if not dump.is_empty(connection):
                 raise BackupError("the catalog is not empty any more")
             dump.load(connection, rows, without=gone)
-        if manifest.has_keys and self.keys is not None:
-            copies.write(self.keys, self.folder.keys.read_bytes())
+        for target, source in files.items():
+            copies.write(target, source.read_bytes())
         return manifest
 
     def _check_store(self, catalog: Path) -> None:
@@ -80,15 +84,14 @@ class Restore:
                     "backup"
                 )
 
-    def _check_keys(self, manifest: Manifest) -> None:
-        keys = self.keys
-        if not manifest.has_keys or keys is None or not keys.exists():
-            return
-        if keys.read_bytes() != self.folder.keys.read_bytes():
-            raise BackupError(
-                f"{keys} holds other keys than the backup; move it away, or restore "
-                "--without-keys"
-            )
+    def _files(self, manifest: Manifest) -> dict[Path, Path]:
+        """Return the backup's copies of keys and secret by where they go."""
+        files = {}
+        if manifest.has_keys and self.keys is not None:
+            files[self.keys] = self.folder.keys
+        if manifest.has_secret and self.secret is not None:
+            files[self.secret] = self.folder.secret
+        return files
 
     def _blob(self, line: Line) -> None:
         try:
@@ -115,3 +118,11 @@ class Restore:
     @cached_property
     def _trashed(self) -> dict[str, Trashed]:
         return Trash(self.store).by_blob()
+
+
+def _check_same(target: Path, source: Path) -> None:
+    if target.exists() and target.read_bytes() != source.read_bytes():
+        raise BackupError(
+            f"{target} holds other {source.name} than the backup; move it away, or "
+            "restore --without-keys"
+        )

@@ -10,13 +10,15 @@ from gunicorn.http import get_parser
 from gunicorn.http.errors import NoMoreData
 from gunicorn.workers.sync import SyncWorker
 
+from gateway.ops.unreadable import RefusingUnreadable
+
 if TYPE_CHECKING:
     from socket import socket
 
     from gunicorn.sock import BaseSocket
 
 
-class VerdictWorker(SyncWorker):  # type: ignore[misc]
+class VerdictWorker(RefusingUnreadable, SyncWorker):  # type: ignore[misc]
     """Answers one short question at a time, without a body, over a unix socket.
 
     Where SyncWorker waits until its peer has closed, this one closes when it has

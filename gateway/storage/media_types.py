@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 DEFAULT: Final = "application/octet-stream"
 
-_ENTRY = re.compile(r"^\s+([a-z]+/[a-z0-9.+-]+)\s+([a-z0-9 ]+);$", re.MULTILINE)
+_ENTRY = re.compile(r"^ +([a-z]+/[a-z0-9.+-]+) +([a-z0-9][a-z0-9 ]*);$", re.MULTILINE)
 
 # Types that no browser runs script from, whoever wrote the file.  SVG, HTML,
 # XML and everything unlisted is scriptable or unknown: it is downloaded.

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from gateway.catalog import drops
+from gateway.catalog import budgets, drops
 from gateway.catalog import uploads as catalog
 from gateway.catalog.drops import State
+from gateway.catalog.reservations import NOTHING
 from gateway.errors import (
     DropOverError,
+    LengthRequiredError,
     NoSpaceError,
     OverQuotaError,
     TooLargeError,
     TooManyUploadsError,
     TypeRefusedError,
 )
+from gateway.uploads.announcement import reserved_until
+from gateway.uploads.budgets import check_places, check_room
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy import Connection
 
     from gateway.catalog.drops import Drop
     from gateway.catalog.users import User
     from gateway.storage.blobs import BlobStore
-
-#: Seconds that the bytes of an upload stay reserved at least, unless they are given
-#: back: a killed nginx says nothing.
-RESERVED_SECONDS: Final = 3600
-# Bytes a second that a longer one brings at least: slower, it is counted again at
-# its end.
-_SLOWEST: Final = 100_000
+    from gateway.uploads.announcement import Announcement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,30 +49,6 @@ class UploadLimits:
     denied_types: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Announcement:
-    """What is known of an upload before it comes.
-
-    ``reservation`` is the id that its room is reserved under until ``expires``
-    (Unix seconds), ``size`` its bytes or None for a body without a length,
-    which is counted at its end; ``media_type`` None is told by its end, too.
-    ``here`` bytes need no room on the disk: they are there, or the upload was
-    admitted before.
-    """
-
-    reservation: str
-    size: int | None
-    media_type: str | None
-    expires: int
-    drop: Drop | None = None
-    here: int = 0
-
-
-def reserved_until(size: int | None, *, now: int) -> int:
-    """Return until when room is kept for a body of *size* bytes that begins now."""
-    return now + max(RESERVED_SECONDS, (size or 0) // _SLOWEST)
-
-
 @dataclass(frozen=True)
 class Admission:
     """Decides whether an upload may come."""
@@ -86,15 +63,15 @@ class Admission:
 
         *connection* is in a write transaction.
         """
-        size = coming.size or 0
         if coming.media_type is not None:
             self.check_type(coming.media_type, coming.drop)
-        running = self.check_room(
-            connection, user, size=size, drop=coming.drop, now=now, here=coming.here
-        )
-        if self.limits.running and running >= self.limits.running:
-            raise TooManyUploadsError(self.limits.running)
-        _reserve(connection, user, coming)
+        with self._at_most(coming.size) as size:
+            running = self.check_room(
+                connection, user, size=size, drop=coming.drop, now=now, here=coming.here
+            )
+            self._check_places(connection, coming, running, now=now)
+        lapses = reserved_until(size, now=now)
+        _reserve(connection, user, coming, size=size, lapses=lapses, now=now)
 
     def admit_piece(
         self,
@@ -105,29 +82,74 @@ class Admission:
         size: int,
         now: int,
     ) -> None:
-        """Let *size* more bytes come of what has its room already, or raise why not.
+        """Let *size* more bytes come of a resumable upload, or raise why not.
 
-        *connection* is in a write transaction.
+        One whose reservation has lapsed is admitted anew.  *connection* is in a
+        write transaction.
         """
         # Its own reservation doesn't count against it.
-        catalog.release(connection, coming.reservation)
-        taken = catalog.usage(connection, user, now=now)
-        if self.limits.running and taken.running >= self.limits.running:
-            raise TooManyUploadsError(self.limits.running)
-        self._check_disk(size + self._unwritten(taken))
-        _reserve(connection, user, coming)
+        lapses = catalog.release(connection, coming.reservation)
+        if lapses <= now:
+            self.admit(connection, user, coming, now=now)
+            return
+        self._check_coming(connection, user, coming, size=size, now=now)
+        _reserve(
+            connection, user, coming, size=coming.size or 0, lapses=lapses, now=now
+        )
 
     def admit_repeated(
         self, connection: Connection, user: User, coming: Announcement, *, now: int
     ) -> None:
         """Let what is stored already come once more, or raise why not.
 
-        It will take no quota, and no place of its drop link; while it comes, it is
+        It will take no quota, and no file of its drop link; while it comes, it is
         on the disk.  *connection* is in a write transaction.
         """
-        size = coming.size or 0
-        coming = replace(coming, size=0, drop=None)
-        self.admit_piece(connection, user, coming, size=size, now=now)
+        with self._at_most(coming.size) as size:
+            self._check_coming(connection, user, coming, size=size, now=now)
+        _reserve(connection, user, coming, size=size, lapses=NOTHING, now=now)
+
+    @contextmanager
+    def _at_most(self, said: int | None) -> Iterator[int]:
+        """Give how many bytes a body has at most that says that length, or none.
+
+        Without one these are as many as nginx lets through.  If they find no room,
+        LengthRequiredError is raised: a body that says less may.
+        """
+        if said is not None:
+            yield said
+            return
+        if not self.limits.size:
+            raise LengthRequiredError
+        try:
+            yield self.limits.size
+        except (TooLargeError, OverQuotaError, NoSpaceError):
+            raise LengthRequiredError from None
+
+    def _check_coming(
+        self,
+        connection: Connection,
+        user: User,
+        coming: Announcement,
+        *,
+        size: int,
+        now: int,
+    ) -> None:
+        """Raise why *size* bytes may not come that no quota counts once more."""
+        taken = catalog.usage(connection, user, now=now)
+        self._check_places(connection, coming, taken.running, now=now)
+        self._check_disk(size + self._unwritten(taken))
+
+    def _check_places(
+        self, connection: Connection, coming: Announcement, running: int, *, now: int
+    ) -> None:
+        """Raise TooManyUploadsError if there is no place for one more at a time."""
+        most = self.limits.running
+        if most and running >= most:
+            raise TooManyUploadsError(most)
+        if coming.drop is not None:
+            taken = budgets.taken(connection, coming.drop, now=now)
+            check_places(taken, most, is_session=coming.expires is not None)
 
     def check_type(self, media_type: str, drop: Drop | None) -> None:
         """Raise TypeRefusedError for a type that operator or *drop* does not take."""
@@ -160,13 +182,27 @@ class Admission:
                 raise TooLargeError(limit)
         taken = catalog.usage(connection, user, now=now)
         if drop is not None:
-            _check_drop(connection, drop, now=now)
+            self._check_drop(connection, drop, size=size, now=now)
         if limits.user_quota and taken.by_user + size > limits.user_quota:
             raise OverQuotaError(limits.user_quota)
         if limits.quota and taken.by_all + size > limits.quota:
             raise OverQuotaError(limits.quota)
         self._check_disk(0 if is_here else size - here + self._unwritten(taken))
         return taken.running
+
+    def _check_drop(
+        self, connection: Connection, drop: Drop, *, size: int, now: int
+    ) -> None:
+        current = drops.by_id(connection, drop.id)
+        if current is None or current.state(now=now) is not State.OPEN:
+            raise DropOverError(drop.id)
+        quotas = filter(None, (self.limits.user_quota, self.limits.quota))
+        check_room(
+            budgets.taken(connection, current, now=now),
+            current,
+            size=size,
+            quota=min(quotas, default=0),
+        )
 
     def _check_disk(self, coming: int) -> None:
         if self.store.free_bytes() - coming < self.limits.free_space:
@@ -183,25 +219,28 @@ class Admission:
         return max(0, taken.coming - self.store.spooled_bytes())
 
 
-def _reserve(connection: Connection, user: User, coming: Announcement) -> None:
+def _reserve(
+    connection: Connection,
+    user: User,
+    coming: Announcement,
+    *,
+    size: int,
+    lapses: int,
+    now: int,
+) -> None:
+    if coming.expires is None:
+        expires = reserved_until(size, now=now)
+    else:
+        expires = coming.expires
     catalog.reserve(
         connection,
         user,
         reservation=coming.reservation,
-        size=coming.size or 0,
-        expires=coming.expires,
+        size=size,
+        expires=expires,
+        lapses=lapses,
         drop_id=coming.drop.id if coming.drop else None,
     )
-
-
-def _check_drop(connection: Connection, drop: Drop, *, now: int) -> None:
-    current = drops.by_id(connection, drop.id)
-    if current is None or current.state(now=now) is not State.OPEN:
-        raise DropOverError(drop.id)
-    if current.max_uploads is not None:
-        running = catalog.running_by_drop(connection, drop, now=now)
-        if current.taken + running >= current.max_uploads:
-            raise DropOverError(drop.id)
 
 
 def _matches(media_type: str, patterns: tuple[str, ...]) -> bool:

@@ -13,6 +13,7 @@ from gateway.errors import (
     RefusedError,
     UnfinishedPartError,
 )
+from gateway.uploads.resumable import HOPELESS
 from gateway.uploads.tus import PARTIAL
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class Concatenation:
 
         The parts are used up by it.  Asked again, because the answer was lost,
         it is the same upload.  Raise UnfinishedPartError for a part that is not
-        whole or used up, and what finalising raises: then the parts stay.
+        whole or used up, and what finalising raises.  Then the parts stay, unless
+        what they make is never taken.
         """
         earlier = self._earlier(sender, creation, now)
         if earlier is not None:
@@ -45,16 +47,18 @@ class Concatenation:
             # In one order, so that two who want the same can't wait for each other.
             locked = {
                 part: held.enter_context(self.resumables.held(sender, part, now=now))
-                for part in sorted(set(creation.parts))
+                for part in sorted(creation.parts)
             }
             parts = [locked[part] for part in creation.parts]
             for part, file in parts:
                 _check(part, file)
+            size = sum(file.size for _, file in parts)
+            held.enter_context(self.resumables.finaliser.ends.one(size))
             progress = self._put_together(sender, creation, parts, now)
             final = replace(
                 progress.partial, expires=self.resumables.end(sender, now=now)
             )
-            self._use_up(list(locked.values()), final)
+            self._use_up(parts, final)
         return replace(progress, partial=final)
 
     def _earlier(self, sender: Sender, creation: Creation, now: int) -> Partial | None:
@@ -89,6 +93,11 @@ class Concatenation:
             )
         try:
             return self._fill(sender, final, [file for _, file in parts], now)
+        except HOPELESS:
+            # (!) Kept, they could be copied again and again, and never be an upload.
+            for part, _ in parts:
+                resumables.give_up(part)
+            raise
         except Exception:
             self._reserve_again(sender, [part for part, _ in parts])
             raise
@@ -118,7 +127,7 @@ class Concatenation:
                 )
 
         # Without their room they can be put together all the same.
-        self.resumables.database.attempt(reserve, may_use_reserve=True)
+        self.resumables.database.attempt(reserve)
 
     def _use_up(self, parts: list[tuple[Partial, PartialFile]], final: Partial) -> None:
         def finish(connection: Connection) -> None:
@@ -127,7 +136,7 @@ class Concatenation:
             partials.change(connection, final.id, expires=final.expires)
 
         # The final upload is stored, whatever is noted of its parts.
-        self.resumables.database.attempt(finish, may_use_reserve=True)
+        self.resumables.database.attempt(finish)
         for _, file in parts:
             with suppress(OSError):  # housekeeping takes it
                 file.remove()

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gateway.storage.media_types import MediaTypes
     from gateway.storage.names import DisplayName
     from gateway.uploads.admission import Admission
+    from gateway.uploads.ends import Ends
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +57,16 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Finaliser:
-    """Turns arrivals into uploads, kept for ``retention`` seconds; 0 is for ever."""
+    """Turns arrivals into uploads, kept for ``retention`` seconds; 0 is for ever.
+
+    Who calls holds one of ``ends`` meanwhile.
+    """
 
     database: Database
     store: BlobStore
     admission: Admission
     types: MediaTypes
+    ends: Ends
     retention: int = 0
 
     def finalise(self, user: User, arrival: Arrival, *, now: int) -> Upload:
@@ -147,8 +152,7 @@ class Finaliser:
     def give_back(self, reservation: str) -> None:
         """Count a reservation no longer; that may fail, since it ends by itself."""
         self.database.attempt(
-            lambda connection: catalog.release(connection, reservation),
-            may_use_reserve=True,
+            lambda connection: catalog.release(connection, reservation)
         )
 
 

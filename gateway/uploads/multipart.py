@@ -9,16 +9,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from werkzeug.exceptions import RequestEntityTooLarge
+from multipart import MultipartError, MultipartSegment, PushMultipartParser
 from werkzeug.http import parse_options_header
-from werkzeug.sansio.multipart import (
-    Data,
-    Epilogue,
-    Field,
-    File,
-    MultipartDecoder,
-    NeedData,
-)
 
 from gateway.errors import (
     BadFormError,
@@ -33,7 +25,6 @@ from gateway.storage.names import DisplayName
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-    from typing import BinaryIO
 
     from gateway.storage.blobs import BlobStore
 
@@ -75,8 +66,7 @@ class FormReader:
         with ExitStack() as spool:
             try:
                 parts = self._read(body, _boundary(content_type), check, spool)
-            except (RequestEntityTooLarge, ValueError):
-                # Too large is what lies between the parts, or their headers.
+            except (MultipartError, UnicodeDecodeError):
                 raise BadFormError("malformed") from None
             except OSError as error:
                 if error.errno in NO_SPACE:
@@ -97,27 +87,24 @@ class FormReader:
         self._check_first(events, check)
         parts: list[Part] = []
         for event in events:
-            if isinstance(event, File) and event.filename:
+            if isinstance(event, MultipartSegment) and event.filename:
                 path = spool.enter_context(self.store.empty())
                 parts.append(Part(_name(event.filename), path))
                 with path.open("wb") as file:
-                    _copy(events, file)
+                    file.writelines(_content(events))
         return parts
 
     def _check_first(
         self, events: Iterator[object], check: Callable[[str], None]
     ) -> None:
         first = next(events, None)
-        if not isinstance(first, Field) or first.name != self.token_field:
+        if not isinstance(first, MultipartSegment) or first.name != self.token_field:
             raise ForgedFormError
         text = b""
-        for event in events:
-            if isinstance(event, Data):
-                text += event.data
-                if len(text) > _FIELD_BYTES:
-                    raise BadFormError("field-too-long")
-                if not event.more_data:
-                    break
+        for piece in _content(events):
+            text += piece
+            if len(text) > _FIELD_BYTES:
+                raise BadFormError("field-too-long")
         check(text.decode())
 
 
@@ -129,32 +116,29 @@ def _boundary(content_type: str) -> bytes:
     return boundary
 
 
-def _events(body: Path, boundary: bytes) -> Iterator[Field | File | Data]:
-    """Decode *body*; raise ValueError for what is no form, or ends too early."""
-    decoder = MultipartDecoder(boundary, max_form_memory_size=2 * _PIECE)
+def _events(body: Path, boundary: bytes) -> Iterator[object]:
+    """Take *body* apart; raise MultipartError for what is no form, or ends too early.
+
+    A part, then its content in pieces, then None.  What follows the last part is
+    nothing (RFC 2046, 5.1.1).
+    """
+    parser = PushMultipartParser(boundary)
     parts = 0
     with body.open("rb") as file:
-        while True:
-            piece = file.read(_PIECE)
-            decoder.receive_data(piece or None)
-            while not isinstance(event := decoder.next_event(), NeedData):
-                if isinstance(event, Epilogue):
-                    return
-                if isinstance(event, Field | File):
-                    parts += 1
-                    if parts > MAXIMUM_FILES + _OTHER_PARTS:
-                        raise TooManyFilesError(MAXIMUM_FILES)
-                if isinstance(event, Field | File | Data):
-                    yield event
+        for event in parser.parse_blocking(file.read, _PIECE):
+            if isinstance(event, MultipartSegment):
+                parts += 1
+                if parts > MAXIMUM_FILES + _OTHER_PARTS:
+                    raise TooManyFilesError(MAXIMUM_FILES)
+            yield event
 
 
-def _copy(events: Iterator[object], file: BinaryIO) -> None:
+def _content(events: Iterator[object]) -> Iterator[bytes | bytearray]:
+    """Give the content of the part that was just begun."""
     for event in events:
-        if not isinstance(event, Data):
-            raise BadFormError("malformed")
-        file.write(event.data)
-        if not event.more_data:
+        if not isinstance(event, bytes | bytearray):
             return
+        yield event
 
 
 def _name(text: str) -> DisplayName:

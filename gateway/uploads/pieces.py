@@ -15,7 +15,7 @@ from gateway.errors import (
     TooLargeError,
     WrongOffsetError,
 )
-from gateway.uploads.admission import reserved_until
+from gateway.uploads.announcement import reserved_until
 from gateway.uploads.tus import PARTIAL
 
 if TYPE_CHECKING:
@@ -87,24 +87,18 @@ class Pieces:
         partial_id: str,
         piece: Piece,
         *,
-        length: int | None,
+        length: int,
         turn: str,
         now: int,
     ) -> None:
-        """Give a request its turn before its body is read, or raise why not.
-
-        *length* is None for a body that does not say how long it is.
-        """
+        """Give a request its turn before its body is read, or raise why not."""
         resumables = self.resumables
         with resumables.held(sender, partial_id, now=now) as (partial, file):
             whole = _whole(partial, piece)
-            _check(partial, whole, piece, file, length or 0)
+            _check(partial, whole, piece, file, length)
             if partial.upload_id is not None:
-                if length is None:
-                    # Nobody would hold it to anything.
-                    raise TooLargeError(partial.size or 0)
                 return
-            end = piece.offset + (length or 0)
+            end = piece.offset + length
             expires = resumables.end(sender, now=now)
             coming = resumables.announcement(
                 sender,
@@ -118,7 +112,7 @@ class Pieces:
                     admission.admit(connection, sender.user, coming, now=now)
                 else:
                     admission.admit_piece(
-                        connection, sender.user, coming, size=length or 0, now=now
+                        connection, sender.user, coming, size=length, now=now
                     )
                 partials.change(
                     connection,
@@ -141,9 +135,13 @@ class Pieces:
         now: int,
     ) -> Progress:
         """Add the piece that lies in *source*, and finish what is whole by it."""
-        with self.resumables.held(sender, partial_id, now=now) as (partial, file):
+        length = source.stat().st_size
+        with (
+            self.resumables.finaliser.ends.one(length),
+            self.resumables.held(sender, partial_id, now=now) as (partial, file),
+        ):
             whole = _whole(partial, piece)
-            _check(partial, whole, piece, file, source.stat().st_size)
+            _check(partial, whole, piece, file, length)
             if partial.upload_id is None and partial.turn not in {turn, ""}:
                 raise LockedError
             if piece.checksum is not None:

@@ -27,7 +27,7 @@ from gateway.errors import (
 )
 from gateway.storage.blobs import is_id, new_id
 from gateway.storage.names import DisplayName
-from gateway.uploads.admission import RESERVED_SECONDS, Announcement
+from gateway.uploads.announcement import RESERVED_SECONDS, Announcement
 from gateway.uploads.deletion import delete
 from gateway.uploads.finalise import Arrival
 from gateway.uploads.tus import PARTIAL
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from gateway.uploads.sender import Sender
     from gateway.uploads.tus import Creation
 
-# What no later try can mend: such an upload is given up with all of its bytes.
-_HOPELESS: Final = (TypeRefusedError, TooLargeError, DropOverError)
+#: What no later try can mend: such an upload is given up with all of its bytes.
+HOPELESS: Final = (TypeRefusedError, TooLargeError, DropOverError)
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,8 @@ class Resumables:
         is_typed = is_named and partial.concat != PARTIAL
         return Announcement(
             reservation=partial.id,
-            size=partial.size,
+            # What is to be told later comes with a piece, which is admitted then.
+            size=partial.size or 0,
             media_type=self.types.of(partial.name) if is_typed else None,
             expires=partial.expires,
             drop=sender.drop,
@@ -204,8 +205,8 @@ class Resumables:
         )
         try:
             upload = self.finaliser.finalise(sender.user, arrival, now=now)
-        except _HOPELESS:
-            self.forget(partial)
+        except HOPELESS:
+            self.give_up(partial)
             raise
         with suppress(OSError):  # stored all the same: housekeeping takes the rest
             file.remove()
@@ -221,19 +222,19 @@ class Resumables:
             is_stored = partial.upload_id is not None and partial.concat != PARTIAL
             if is_stored and sender.drop is not None:
                 raise NotPermittedError("finished")
-            self.forget(partial)
+            self.forget(partial, may_use_reserve=True)
         if is_stored:
             delete(self.database, self.finaliser.store, partial.upload_id or "")
 
-    def forget(self, partial: Partial) -> None:
+    def forget(self, partial: Partial, *, may_use_reserve: bool = False) -> None:
         """Strike an unfinished upload out, row first."""
-        with self.database.write(may_use_reserve=True) as connection:
+        with self.database.write(may_use_reserve=may_use_reserve) as connection:
             partials.remove(connection, partial.id)
             catalog.release(connection, partial.id)
         self.files.path(partial.id).unlink(missing_ok=True)
 
     def give_up(self, partial: Partial) -> None:
-        """Forget an upload whose client doesn't know it; that may fail.
+        """Forget an upload that nobody can finish; that may fail.
 
         Then it is over when its time is.
         """
@@ -243,8 +244,7 @@ class Resumables:
     def end_turn(self, partial_id: str, turn: str) -> None:
         """Note that a request has come to nothing; that much may fail."""
         self.database.attempt(
-            lambda connection: partials.end_turn(connection, partial_id, turn),
-            may_use_reserve=True,
+            lambda connection: partials.end_turn(connection, partial_id, turn)
         )
 
 

@@ -25,9 +25,10 @@ _MEDIA_RANGE: Final = re.compile(r"[a-z]+/([a-z0-9.+-]{1,100}|\*)", re.ASCII)
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """The terms of a new drop link; None is no limit, no types are all.
+    """The terms of a new drop link; None is the limit of every link, no types are all.
 
-    ``max_size`` is in bytes, ``expires`` in Unix seconds.
+    ``max_size`` of a file and ``max_total`` of all of them are in bytes, ``expires``
+    in Unix seconds.
     """
 
     title: str
@@ -35,6 +36,7 @@ class Terms:
     max_size: int | None
     types: tuple[str, ...]
     expires: int | None
+    max_total: int | None = None
 
     @classmethod
     def of(
@@ -46,6 +48,7 @@ class Terms:
         types: Iterable[str],
         expires: int | None,
         now: int,
+        max_total: int | None = None,
     ) -> Terms:
         """Check what was asked for; raise TermsError with every fault at once."""
         terms = cls(
@@ -54,6 +57,7 @@ class Terms:
             max_size=max_size,
             types=tuple(dict.fromkeys(word.lower() for word in types)),
             expires=expires,
+            max_total=max_total,
         )
         faults = dict(terms._faults(now))
         if faults:
@@ -66,6 +70,7 @@ class Terms:
         for name, value, most in (
             ("max_uploads", self.max_uploads, MAXIMUM_UPLOADS),
             ("max_size", self.max_size, MAXIMUM_SIZE),
+            ("max_total", self.max_total, MAXIMUM_SIZE),
         ):
             if value is not None and not 1 <= value <= most:
                 yield name, f"must be a whole number from 1 to {most}"

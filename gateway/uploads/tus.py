@@ -44,8 +44,10 @@ UNNAMED: Final = "unnamed"
 # 18 digits stay below 2^63, which every part of the way can count to.
 _NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _KEY: Final = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,255}")
-_MAXIMUM_METADATA: Final = 8192
+# Each unfinished upload keeps it in the catalog; a name has at most 340 bytes of it.
+_MAXIMUM_METADATA: Final = 1024
 _FINAL: Final = "final;"
+_MAXIMUM_PARTS: Final = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,12 +190,18 @@ def _name(pairs: dict[str, bytes]) -> DisplayName | None:
 
 
 def _parts(concat: str) -> tuple[str, ...]:
-    """Return the ids in ``final;URL URL ...``."""
+    """Return the ids in ``final;URL URL ...``, each of which stands there once."""
     if concat in {"", PARTIAL}:
         return ()
     if not concat.startswith(_FINAL):
         raise BadUploadError("upload-concat")
-    return tuple(map(_part, concat.removeprefix(_FINAL).split(" ")))
+    parts = tuple(map(_part, concat.removeprefix(_FINAL).split(" ")))
+    if len(parts) > _MAXIMUM_PARTS:
+        raise BadUploadError("too-many-parts")
+    # (!) A part that may be repeated has a small request write any number of bytes.
+    if len(set(parts)) < len(parts):
+        raise BadUploadError("repeated-part")
+    return parts
 
 
 def _part(url: str) -> str:

@@ -13,8 +13,7 @@ from flask import Blueprint, request
 
 from gateway.catalog.drops import State
 from gateway.errors import DropOverError, ForgedFormError
-from gateway.links.codes import PREFIXES
-from gateway.links.keyring import Purpose
+from gateway.uploads.drop_codes import PREFIX
 from gateway.web import terms
 from gateway.web.pages import page, see_other
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from gateway.web.identity import Identities, Identity
     from gateway.web.intake import Intake
 
-PREFIX: Final = PREFIXES[Purpose.DROP]
 #: The form's first field says that it was this page that was sent.
 FIELD: Final = "code"
 _STORED: Final = re.compile(r"[1-9][0-9]{0,2}", re.ASCII)

@@ -11,8 +11,6 @@ from pydantic import Field
 from gateway.catalog import drops, ids, users
 from gateway.catalog.tokens import Scope
 from gateway.errors import BadFieldsError, NotServableError, TermsError
-from gateway.links import codes
-from gateway.links.keyring import Purpose
 from gateway.uploads.terms import Terms
 from gateway.web import bodies
 from gateway.web.api import cursor, place
@@ -22,18 +20,19 @@ if TYPE_CHECKING:
 
     from gateway.catalog.database import Database
     from gateway.catalog.drops import Drop
-    from gateway.links import KeyRing
+    from gateway.uploads.drop_codes import DropCodes
     from gateway.web.identity import Identities, Identity
 
 _PAGE: Final = 100
 
 
 class DropWish(bodies.Lasting):
-    """What a drop link is to take; ``max_size`` is in bytes."""
+    """What a drop link is to take; ``max_size`` and ``max_total`` are in bytes."""
 
     title: str = ""
     max_uploads: int | None = None
     max_size: int | None = None
+    max_total: int | None = None
     types: list[str] = Field(default=[])
 
 
@@ -46,13 +45,13 @@ class Drops:
 
     database: Database
     identities: Identities
-    ring: KeyRing
+    codes: DropCodes
     base_url: Callable[[], str]
     clock: Callable[[], float]
 
     def url(self, drop: Drop) -> str:
         """Return the URL of a drop link."""
-        return codes.url(self.ring, Purpose.DROP, drop.id, base=self.base_url())
+        return self.codes.url(drop, base=self.base_url())
 
     def new(self, identity: Identity, terms: Terms) -> Drop:
         """Make a drop link to *identity*."""
@@ -103,6 +102,7 @@ class DropsAPI:
                 title=wish.title,
                 max_uploads=wish.max_uploads,
                 max_size=wish.max_size,
+                max_total=wish.max_total,
                 types=wish.types,
                 expires=wish.end(now=now),
                 now=now,
@@ -149,6 +149,8 @@ class DropsAPI:
             "max_uploads": drop.max_uploads,
             "taken": drop.taken,
             "max_size": drop.max_size,
+            "max_total": drop.max_total,
+            "stored_bytes": drop.stored_bytes,
             "types": list(drop.types),
             "created": drop.created,
             "expires": drop.expires,

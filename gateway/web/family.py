@@ -42,7 +42,7 @@ def named() -> Family | None:
 
 
 def check() -> None:
-    """Raise NotFound unless the route that Flask has found is the family's."""
+    """Raise NotFound unless both the path and the route for it are the family's."""
     family, rule = named(), request.url_rule
     if family is None or isinstance(request.routing_exception, RequestRedirect):
         # A redirect to a path with a slash at its end would tell of a route.
@@ -52,6 +52,7 @@ def check() -> None:
     if rule.rule in {ADMIT, CUT}:
         is_its_own = family.body is Body.SPOOLED
     else:
-        is_its_own = families.of(request.method, rule.rule) is family
+        texts = (request.path, rule.rule)
+        is_its_own = all(families.of(request.method, t) is family for t in texts)
     if not is_its_own:
         raise NotFound

@@ -7,31 +7,33 @@ from typing import TYPE_CHECKING, Final
 
 from flask import request
 
-from gateway.catalog import drops, tokens, users
+from gateway.catalog import sessions as catalog
+from gateway.catalog import tokens, users
 from gateway.catalog.drops import State
 from gateway.catalog.tokens import Scope
 from gateway.catalog.users import Role
 from gateway.errors import (
     DropOverError,
     LinkError,
+    NewPasswordError,
     NotAuthenticatedError,
     NotPermittedError,
     NotServableError,
 )
 from gateway.links import codes
-from gateway.links.keyring import Purpose
-from gateway.web import csrf
+from gateway.web import csrf, sessions
 from gateway.web.background import at_once
-from gateway.web.sessions import SessionClaim
 from gateway.web.spooled import ORIGINAL_METHOD_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sqlalchemy import Connection
+
     from gateway.catalog.database import Database
     from gateway.catalog.drops import Drop
     from gateway.catalog.users import User
-    from gateway.links import KeyRing
+    from gateway.uploads.drop_codes import DropCodes
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 #: What a person may do who is logged in.
@@ -49,6 +51,8 @@ class Identity:
     scopes: frozenset[Scope]
     drop: Drop | None = None
     """The drop link that they came by: they only upload, to its maker."""
+    session_id: str = ""
+    """The session that they are logged in with, if they are."""
 
     @property
     def is_admin(self) -> bool:
@@ -69,12 +73,12 @@ class Identities:
     """
 
     database: Database
-    ring: KeyRing
+    codes: DropCodes
     clock: Callable[[], float]
     session_life: int
     note: Callable[[Callable[[], None]], None] = at_once
 
-    def current(self) -> Identity:
+    def current(self, *, may_lack_password: bool = False) -> Identity:
         """Return who sends the current request; raise NotAuthenticatedError.
 
         A browser sends its cookie whoever wrote the page: with a session, what
@@ -82,19 +86,19 @@ class Identities:
         (!) Who came by a drop link is nobody here, with NotPermittedError: what
         they have sent, and all else of its maker's, is not theirs to see.
         """
-        identity = self.sender()
+        identity = self.sender(may_lack_password=may_lack_password)
         if identity.drop is not None:
             raise NotPermittedError("drop-link")
         return identity
 
-    def sender(self) -> Identity:
+    def sender(self, *, may_lack_password: bool = False) -> Identity:
         """Return who sends an upload: as ``current``, or by a drop link.
 
         Raise DropOverError by one that is over.
         """
         if _has_bearer():
             return self._bearer()
-        person = self.person()
+        person = self.person(may_lack_password=may_lack_password)
         if not _is_safe():
             csrf.check()
         return person
@@ -106,27 +110,36 @@ class Identities:
         Raise LinkError or NotServableError for one that never was, and
         DropOverError for one that is over.
         """
-        drop_id = codes.verify(self.ring, Purpose.DROP, code)
         with self.database.read() as connection:
-            drop = drops.by_id(connection, drop_id)
-            maker = users.by_id(connection, drop.owner_id) if drop else None
-        if drop is None or maker is None:
+            drop = self.codes.find(connection, code)
+            maker = users.by_id(connection, drop.owner_id)
+        if maker is None:
             raise NotServableError("no-drop-link")
         state = drop.state(now=int(self.clock()))
         if maker.is_disabled or state in {State.EXPIRED, State.REVOKED}:
             raise DropOverError(drop.id)
         return Identity(maker, frozenset({Scope.UPLOAD}), drop)
 
-    def person(self) -> Identity:
+    def person(self, *, may_lack_password: bool = False) -> Identity:
         """Return who is logged in; raise NotAuthenticatedError.
 
+        Raise NewPasswordError for somebody who has to choose a password first, unless
+        they *may_lack_password* of their own.
         (!) Whoever does something for them beyond showing checks the CSRF token.
         """
         now = int(self.clock())
-        claim = SessionClaim.of_request()
+        text = sessions.current()
+        if not text:
+            raise NotAuthenticatedError
         with self.database.read() as connection:
-            user = claim.user(connection, now=now, life=self.session_life)
-        return Identity(user, _BY_ROLE[user.role])
+            user, session = catalog.authenticate(connection, text, now=now)
+        if user.must_change_password and not may_lack_password:
+            raise NewPasswordError
+        if catalog.is_use_worth_noting(session, now=now):
+            self._note_later(
+                lambda connection: catalog.note_use(connection, session, now=now)
+            )
+        return Identity(user, _BY_ROLE[user.role], session_id=session.id)
 
     def _bearer(self) -> Identity:
         now = int(self.clock())
@@ -140,15 +153,15 @@ class Identities:
         with self.database.read() as connection:
             user, token = tokens.authenticate(connection, text, now=now)
         if tokens.is_use_worth_noting(token, now=now):
-            # Reading must go on when the catalog can't be written, and without waiting
-            # for those who write.
-            self.note(
-                lambda: self.database.attempt(
-                    lambda connection: tokens.note_use(connection, token, now=now),
-                    alone=False,
-                )
+            self._note_later(
+                lambda connection: tokens.note_use(connection, token, now=now)
             )
         return Identity(user, token.scopes)
+
+    def _note_later(self, change: Callable[[Connection], None]) -> None:
+        # Reading must go on when the catalog can't be written, and without waiting
+        # for those who write.
+        self.note(lambda: self.database.attempt(change, alone=False))
 
 
 def _has_bearer() -> bool:

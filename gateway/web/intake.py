@@ -13,7 +13,7 @@ from flask import request
 
 from gateway.errors import BadFormError, CatalogBusyError, RefusedError
 from gateway.explanations import BUSY, explain
-from gateway.uploads.admission import Announcement, reserved_until
+from gateway.uploads.announcement import Announcement
 from gateway.uploads.finalise import Arrival
 from gateway.uploads.multipart import ENVELOPE, FormReader
 from gateway.web.refusals import REQUEST_ID_HEADER
@@ -58,7 +58,6 @@ class Intake:
             # What the files alone have, only the end shows.
             size=None if length is None else max(0, length - ENVELOPE),
             media_type=None,
-            expires=reserved_until(length, now=now),
             drop=identity.drop,
         )
         with self.database.write() as connection:
@@ -94,7 +93,10 @@ class Intake:
             raise BadFormError("no-body")
         outcome = Outcome([], [])
         content_type = request.headers.get("Content-Type", "")
-        with reader.files(body, content_type, check) as parts:
+        with (
+            self.finaliser.ends.one(body.stat().st_size),
+            reader.files(body, content_type, check) as parts,
+        ):
             for part in parts:
                 refusal = self._store(identity, part)
                 if refusal is None:

@@ -16,7 +16,6 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException
 
 from gateway import policies
-from gateway.delivery.accel import LOCATIONS
 from gateway.errors import BadFieldsError, CatalogBusyError, RefusedError
 from gateway.explanations import (
     BUSY,
@@ -83,18 +82,18 @@ def carried(response: Response) -> Response:
 
 
 def _refused(error: RefusedError) -> Response:
-    return _told(refusal(error, is_for_program=_is_program()))
+    return _told(refusal(error, is_for_program=is_program()))
 
 
 def _bad_fields(error: BadFieldsError) -> Response:
     errors = [{"field": k, "detail": v} for k, v in error.faults.items()]
     return _answer(
-        explain(error), error.reason, is_for_program=_is_program(), errors=errors
+        explain(error), error.reason, is_for_program=is_program(), errors=errors
     )
 
 
 def _busy(_error: CatalogBusyError) -> Response:
-    return _told(busy(is_for_program=_is_program()))
+    return _told(busy(is_for_program=is_program()))
 
 
 def _http_error(error: HTTPException) -> Response:
@@ -102,7 +101,7 @@ def _http_error(error: HTTPException) -> Response:
     explanation = BY_STATUS.get(
         status, Explanation(status, status.phrase, status.description)
     )
-    response = _answer(explanation, _reason(status), is_for_program=_is_program())
+    response = _answer(explanation, _reason(status), is_for_program=is_program())
     for name, value in error.get_headers():
         if name.lower() != "content-type":
             response.headers[name] = value
@@ -120,9 +119,6 @@ def _told(response: Response) -> Response:
 
 
 def _reason(status: HTTPStatus) -> str:
-    if request.path.startswith(tuple(LOCATIONS.values())):
-        # nginx asks so when it could not open what the verdict named.
-        return "undeliverable"
     return f"http-{status.value}"
 
 
@@ -190,7 +186,8 @@ def _request_id() -> str:
     return asked or request.headers.get(REQUEST_ID_HEADER, "")
 
 
-def _is_program() -> bool:
+def is_program() -> bool:
+    """Tell whether the client is one that wants problem JSON."""
     # Parameters like ``charset`` choose nothing here, but would match nothing.
     accept = MIMEAccept(
         [

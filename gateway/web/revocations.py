@@ -116,7 +116,7 @@ class RevocationsAPI:
         if _NUL in subject:
             raise NotServableError("no-revocation")
         try:
-            with self.database.write(may_use_reserve=True, alone=False) as connection:
+            with self.database.write(alone=False) as connection:
                 revocations.undo(connection, subject)
         except RevocationError:
             raise NotServableError("no-revocation") from None

@@ -20,6 +20,8 @@
 | GET POST         | ``/login``              | app      | ``accounts``      |
 | POST             | ``/logout``             | app      | ``accounts``      |
 | GET POST         | ``/password``           | app      | ``accounts``      |
+| GET              | ``/sessions``           | app      | ``session_pages`` |
+| POST             | ``/sessions/end``       | app      | ``session_pages`` |
 | GET POST         | ``/u/<code>``           | app      | ``drop_page``     |
 | GET POST         | ``/drops``              | app      | ``drop_forms``    |
 | POST             | ``/drops/revoke``       | app      | ``drop_forms``    |
@@ -45,6 +47,7 @@ from gateway.web.drop_forms import DropForms
 from gateway.web.drops import DropsAPI
 from gateway.web.links import UploadLinks
 from gateway.web.revocations import RevocationsAPI
+from gateway.web.session_pages import SessionPages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -127,6 +130,7 @@ def _app(parts: Parts) -> Iterator[Blueprint]:
     yield parts.home.blueprint()
     yield parts.form.blueprint()
     yield parts.accounts.blueprint()
+    yield SessionPages(database, identities, clock).blueprint()
     yield parts.drop_page.blueprint()
     yield DropForms(parts.drops).blueprint()
     yield Admissions(

@@ -1,28 +1,24 @@
-"""Who is logged in: a signed cookie of Flask's, and when it is over."""
+"""Who is logged in: a session of the catalog's, whose secret is in a signed cookie."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from flask import session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
-from gateway.catalog import users
-from gateway.errors import NotAuthenticatedError
+from gateway.links.server_secret import Use
 from gateway.web import csrf
 
 if TYPE_CHECKING:
     from flask import Flask, Request, Response
     from flask.sessions import SessionMixin
-    from sqlalchemy import Connection
 
-    from gateway.catalog.users import User
-    from gateway.links.keyring import KeyRing
+    from gateway.links.server_secret import ServerSecret
 
-_PURPOSE: Final = "accel-gateway.session.1"
 _COOKIE: Final = "gateway"
+_KEY: Final = "session"
 
 
 class _Sessions(SecureCookieSessionInterface):
@@ -44,19 +40,15 @@ class _Sessions(SecureCookieSessionInterface):
             super().save_session(app, session, response)
 
 
-def register(app: Flask, *, ring: KeyRing, public_url: str | None, life: int) -> None:
-    """Let *app* keep sessions of *life* seconds.
-
-    The ring's newest key signs, all verify.
-    """
+def register(
+    app: Flask, *, secret: ServerSecret, public_url: str | None, life: int
+) -> None:
+    """Let *app* keep cookies of *life* seconds, signed with the newest secret."""
     app.session_interface = _Sessions()
-    newest, *others = ring.derived(_PURPOSE)
     is_secure = (public_url or "").startswith("https:")
     app.config.update(
-        SECRET_KEY=newest,
-        SECRET_KEY_FALLBACKS=others,
-        # The prefix keeps a neighbouring host from setting a cookie of this name.
-        SESSION_COOKIE_NAME=f"__Host-{_COOKIE}" if is_secure else _COOKIE,
+        SECRET_KEY=secret.key(Use.SESSION),
+        SESSION_COOKIE_NAME=cookie_name(_COOKIE, is_secure=is_secure),
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=is_secure,
@@ -65,12 +57,17 @@ def register(app: Flask, *, ring: KeyRing, public_url: str | None, life: int) ->
     )
 
 
-def begin(user: User, *, now: int) -> None:
-    """Log *user* in; nothing of the session before is left."""
+def cookie_name(name: str, *, is_secure: bool) -> str:
+    """Return the cookie's name: a neighbouring host can't set one with the prefix."""
+    return f"__Host-{name}" if is_secure else name
+
+
+def begin(text: str) -> None:
+    """Log in with the text of a new session; nothing of the cookie before is left."""
     session.clear()
     csrf.renew()
     session.permanent = True
-    session.update(user=user.id, epoch=user.session_epoch, issued=now)
+    session[_KEY] = text
 
 
 def end() -> None:
@@ -78,34 +75,6 @@ def end() -> None:
     session.clear()
 
 
-@dataclass(frozen=True)
-class SessionClaim:
-    """What the cookie says: a user, of a password's epoch, logged in at a second."""
-
-    user_id: int
-    epoch: int
-    issued: int
-
-    @classmethod
-    def of_request(cls) -> SessionClaim:
-        """Read the request's cookie; raise NotAuthenticatedError if it has none."""
-        try:
-            return cls(session["user"], session["epoch"], session["issued"])
-        except KeyError:
-            raise NotAuthenticatedError from None
-
-    def user(self, connection: Connection, *, now: int, life: int) -> User:
-        """Return whose session it is.
-
-        Raise NotAuthenticatedError if it is over: after *life* seconds, by a new
-        password, or with the account.
-        """
-        user = users.by_id(connection, self.user_id)
-        if (
-            user is None
-            or user.is_disabled
-            or user.session_epoch != self.epoch
-            or now >= self.issued + life
-        ):
-            raise NotAuthenticatedError
-        return user
+def current() -> str:
+    """Return the text of the request's session, empty if it has none."""
+    return str(session.get(_KEY, ""))

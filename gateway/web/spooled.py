@@ -6,6 +6,7 @@ client can set none of them.
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -26,12 +27,18 @@ ORIGINAL_LENGTH_HEADER: Final = "X-Original-Length"
 
 
 def original_path() -> str:
-    """Return the path that the client asked for, as it came, without its query."""
-    return request.headers.get(ORIGINAL_URI_HEADER, "").partition("?")[0]
+    """Return the path that the client asked for, as it came.
+
+    It ends where nginx and gunicorn have it end, at the first ``?`` or ``#``.
+    """
+    return re.split("[?#]", request.headers.get(ORIGINAL_URI_HEADER, ""))[0]
 
 
 def announced_length() -> int | None:
-    """Return how long the client says that the body is, in bytes, if it does."""
+    """Return how long the client says that the body is, in bytes.
+
+    None is a body without a length; an admission hears 0 of a request without a body.
+    """
     length = request.headers.get(ORIGINAL_LENGTH_HEADER) or None
     return None if length is None else int(length)
 

@@ -33,7 +33,7 @@ def in_words(drop: Drop) -> list[str]:
 
 def size(drop: Drop, upload_size: int) -> int:
     """Return the bytes that a file may have, 0 for any number."""
-    return min(filter(None, (drop.max_size, upload_size)), default=0)
+    return min(filter(None, (drop.max_size, drop.max_total, upload_size)), default=0)
 
 
 def _listed(words: list[str]) -> str:

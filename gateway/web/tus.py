@@ -18,12 +18,13 @@ from werkzeug.http import http_date
 from gateway.catalog.tokens import Scope
 from gateway.errors import (
     BadUploadError,
+    LengthRequiredError,
     NotServableError,
     TooLargeError,
 )
 from gateway.storage.blobs import is_id
 from gateway.uploads import tus
-from gateway.uploads.admission import Announcement, reserved_until
+from gateway.uploads.announcement import Announcement
 from gateway.uploads.sender import Sender
 from gateway.uploads.tus import PREFIX, Creation, Piece
 from gateway.web.refusals import REQUEST_ID_HEADER
@@ -87,13 +88,13 @@ class TusUploads:
                 sender,
                 _id(path),
                 Piece.parse(request.headers.get),
-                length=announced_length(),
+                length=_length(),
                 turn=_turn(),
                 now=self._now(),
             )
         elif path != PREFIX.encode():
             raise NotServableError("no-upload")
-        elif _has_body():
+        elif announced_length() != 0:
             self._admit_creation(sender)
 
     def cut(self, method: str, path: bytes) -> None:
@@ -123,7 +124,10 @@ class TusUploads:
             if creation.parts:
                 progress = self.concatenation.make(sender, creation, now=self._now())
                 return self._answer(201, sender, progress, is_new=True)
-            with spooled_body(self.resumables.finaliser.store) as source:
+            with (
+                spooled_body(self.resumables.finaliser.store) as source,
+                self.resumables.finaliser.ends.one(source.stat().st_size),
+            ):
                 progress = self.pieces.begin(
                     sender,
                     creation,
@@ -163,13 +167,13 @@ class TusUploads:
 
     def _admit_creation(self, sender: Sender) -> None:
         """Reserve room for a POST with a body, under the request's own id."""
+        length = _length()
         tus.check_content_type(request.headers.get)
         tus.checksum(request.headers.get)
         creation = Creation.parse(request.headers.get)
         if creation.parts:
             raise BadUploadError("final-with-body")
-        length = announced_length()
-        if creation.size is not None and (length or 0) > creation.size:
+        if creation.size is not None and length > creation.size:
             raise TooLargeError(creation.size)
         now = self._now()
         is_typed = creation.is_named and not creation.is_partial
@@ -179,7 +183,6 @@ class TusUploads:
             media_type=(
                 self.resumables.types.of(creation.name.text) if is_typed else None
             ),
-            expires=reserved_until(length, now=now),
             drop=sender.drop,
         )
         with self.resumables.database.write() as connection:
@@ -252,8 +255,12 @@ def _turn() -> str:
     return request.headers.get(REQUEST_ID_HEADER, "")
 
 
-def _has_body() -> bool:
-    if announced_length() is not None:
-        return announced_length() != 0
-    # A body without a length must say what it is; nothing else does.
-    return "Content-Type" in request.headers
+def _length() -> int:
+    """Return the length of the body; raise LengthRequiredError if it says none.
+
+    Nothing else would hold it to what the upload still lacks.
+    """
+    length = announced_length()
+    if length is None:
+        raise LengthRequiredError
+    return length

@@ -25,7 +25,7 @@ from gateway.errors import (
     NotPermittedError,
 )
 from gateway.storage.names import DisplayName
-from gateway.uploads.admission import Announcement, reserved_until
+from gateway.uploads.announcement import Announcement
 from gateway.uploads.finalise import Arrival
 from gateway.web.refusals import REQUEST_ID_HEADER
 from gateway.web.spooled import announced_length, spooled_body
@@ -76,12 +76,10 @@ class RawUploads:
         identity = self._uploader()
         name = _name(path)
         now = int(self.clock())
-        length = announced_length()
         coming = Announcement(
             reservation=_reservation(),
-            size=length,
+            size=announced_length(),
             media_type=self.types.of(name.text),
-            expires=reserved_until(length, now=now),
             drop=identity.drop,
         )
         sha256 = _digest()
@@ -131,9 +129,10 @@ class RawUploads:
                 idempotency_key=_idempotency_key(identity, name, size),
                 is_new_name_required=_is_new_name_required(identity),
             )
-            upload = self.finaliser.finalise(
-                identity.user, arrival, now=int(self.clock())
-            )
+            with self.finaliser.ends.one(size):
+                upload = self.finaliser.finalise(
+                    identity.user, arrival, now=int(self.clock())
+                )
         return identity, upload
 
     def _uploader(self) -> Identity:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.catalog import drops, partials, uploads
+from gateway.catalog import budgets, drops, partials
 from gateway.catalog.drops import State
 from gateway.catalog.partials import Partial
 from gateway.errors import DropOverError, TooLargeError, TypeRefusedError
 from gateway.storage.blobs import BlobStore, new_id
-from gateway.uploads.admission import Admission, Announcement, UploadLimits
+from gateway.uploads.admission import Admission, UploadLimits
+from gateway.uploads.announcement import Announcement
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,8 +108,8 @@ def test_it_ends_when_it_is_revoked_with_what_is_on_its_way(
     admit(database, tmp_path, ann, drop)
     with database.write() as connection:
         drops.revoke(connection, drop, now=150)
-        running = uploads.running_by_drop(connection, drop, now=150)
-    assert running == 0
+        left = budgets.taken(connection, drop, now=150)
+    assert (left.running, left.files, left.bytes) == (0, 0, 0)
     with pytest.raises(DropOverError):
         admit(database, tmp_path, ann, drop)
 

@@ -11,12 +11,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import insert, text
+from sqlalchemy import insert, select, text
 
-from gateway.catalog import upkeep
+from gateway.catalog import drops, upkeep
+from gateway.catalog import users as catalog_users
 from gateway.catalog.database import Database, wait_for_writers
 from gateway.catalog.revision import NEWEST, is_current
-from gateway.catalog.schema import metadata, users
+from gateway.catalog.schema import metadata, reservations, users
 from gateway.catalog.upgrade import upgrade
 from tests.live.stack import wait_until
 
@@ -118,6 +119,72 @@ def test_an_upgrade_adds_up_what_there_is(
         total = upkeep.total(connection)
     database.engine.dispose()
     assert total == (1 << 40) + 5
+
+
+def test_a_drop_link_from_before_the_secret_has_no_id_for_a_code(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database.open(empty_url)
+    to = command.upgrade
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "upgrade", lambda config, _: to(config, "0005"))
+        upgrade(database)
+    with database.write() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO users VALUES (1, 'ann', '', 'member', FALSE, 0, 0, 1)"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO drops (id, owner_id, title, taken, types, created) "
+            "VALUES ('aaaaaaaaaaaa', 1, '', 0, '', 1)"
+        )
+        connection.exec_driver_sql("INSERT INTO tries VALUES ('account:x', 9, 1)")
+    upgrade(database)
+    with database.read() as connection:
+        drop = drops.by_id(connection, "aaaaaaaaaaaa")
+        ann = catalog_users.by_name(connection, "ann")
+        tried = connection.exec_driver_sql("SELECT count(*) FROM tries").scalar()
+    database.engine.dispose()
+    assert drop is not None
+    assert (drop.code_id, ann.must_change_password, tried) == (None, False, 0)
+
+
+def test_an_upgrade_leaves_drop_links_that_have_no_limits_as_much_as_new_ones(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database.open(empty_url)
+    to = command.upgrade
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "upgrade", lambda config, _: to(config, "0005"))
+        upgrade(database)
+    with database.write() as connection:
+        connection.execute(insert(users), a_user("ann", 7))
+        for statement in _A_LINK_OF_0005:
+            connection.execute(text(statement))
+    upgrade(database)
+    with database.read() as connection:
+        drop = drops.by_id(connection, "a")
+        lapses = connection.execute(select(reservations.c.lapses)).scalar_one()
+    database.engine.dispose()
+    assert drop is not None
+    assert (drop.stored_bytes, drop.max_total) == (7, 7 + drops.BYTES)
+    assert (drop.taken, drop.max_uploads) == (2, 2 + drops.UPLOADS)
+    assert lapses == 99
+
+
+_A_LINK_OF_0005 = (
+    """
+    INSERT INTO drops (id, owner_id, title, taken, types, created)
+    SELECT 'a', id, '', 2, '', 1 FROM users
+    """,
+    """
+    INSERT INTO uploads (id, owner_id, drop_id, name, size, media_type, blob, created)
+    SELECT 'u', id, 'a', 'a.txt', 7, 'text/plain', 'b', 1 FROM users
+    """,
+    """
+    INSERT INTO reservations (id, owner_id, drop_id, size, expires)
+    SELECT 'r', id, 'a', 5, 99 FROM users
+    """,
+)
 
 
 def a_user(name: str, stored_bytes: int) -> dict[str, object]:

@@ -13,6 +13,7 @@ from gateway.catalog.partials import Partial
 from gateway.catalog.uploads import Upload
 from gateway.catalog.users import Role
 from gateway.errors import (
+    LengthRequiredError,
     NameTakenError,
     NoSpaceError,
     OverQuotaError,
@@ -22,7 +23,9 @@ from gateway.errors import (
     UploadError,
 )
 from gateway.storage.blobs import BlobStore, new_id
-from gateway.uploads.admission import Admission, Announcement, UploadLimits
+from gateway.uploads.admission import Admission, UploadLimits
+from gateway.uploads.announcement import Announcement, reserved_until
+from tests.catalog.test_drops import a_drop
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -229,6 +232,108 @@ def test_an_upload_may_fill_a_limit_to_the_last_byte_and_no_more(
         admission.check_room(connection, ann, size=fits, drop=None, now=100)
         with pytest.raises(error):
             admission.check_room(connection, ann, size=fits + 1, drop=None, now=100)
+
+
+SMALL = replace(NO_LIMITS, size=40)
+
+
+def test_a_body_without_a_length_takes_the_room_of_the_largest_upload(
+    database: Database, ann: User, disk: Disk
+) -> None:
+    admission = Admission(disk, replace(SMALL, user_quota=80))
+    coming = Announcement(reservation="r", size=None, media_type=None)
+    with database.write() as connection:
+        admission.admit(connection, ann, coming, now=100)
+        admission.admit(connection, ann, replace(coming, reservation="s"), now=100)
+        taken = uploads.usage(connection, ann, now=100)
+    assert (taken.by_user, taken.coming, taken.running) == (80, 80, 2)
+
+
+@pytest.mark.parametrize(
+    ("limits", "terms"),
+    [
+        pytest.param(NO_LIMITS, {}, id="no largest upload"),
+        pytest.param(replace(SMALL, user_quota=39), {}, id="quota of the user"),
+        pytest.param(replace(SMALL, quota=39), {}, id="quota of all"),
+        pytest.param(replace(SMALL, free_space=61), {}, id="floor of the disk"),
+        pytest.param(SMALL, {"max_size": 39}, id="size of the drop link"),
+        pytest.param(SMALL, {"max_total": 39}, id="bytes of the drop link"),
+        pytest.param(replace(SMALL, quota=79), {"max_size": 40}, id="half the quota"),
+    ],
+)
+def test_a_body_says_its_length_where_the_largest_upload_finds_no_room(
+    database: Database,
+    ann: User,
+    disk: Disk,
+    limits: UploadLimits,
+    terms: dict[str, int],
+) -> None:
+    """Of the disk 100 bytes are free."""
+    admission = Admission(disk, limits)
+    drop = a_drop(database, ann, **terms) if terms else None
+    told = Announcement(reservation="r", size=1, media_type=None, drop=drop)
+    with database.write() as connection:
+        with pytest.raises(LengthRequiredError):
+            admission.admit(connection, ann, replace(told, size=None), now=100)
+        admission.admit(connection, ann, told, now=100)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        pytest.param(NO_LIMITS, id="no largest upload"),
+        pytest.param(replace(SMALL, free_space=61), id="floor of the disk"),
+    ],
+)
+def test_what_is_sent_again_says_its_length_where_the_largest_finds_no_room(
+    database: Database, ann: User, disk: Disk, limits: UploadLimits
+) -> None:
+    admission = Admission(disk, limits)
+    coming = Announcement(reservation="r", size=None, media_type=None)
+    with database.write() as connection, pytest.raises(LengthRequiredError):
+        admission.admit_repeated(connection, ann, coming, now=100)
+
+
+def test_a_reservation_lapses_to_what_has_come(database: Database, ann: User) -> None:
+    with database.write() as connection:
+        idle = an_unfinished(connection, ann, size=90, turn="", synced=30)
+        uploads.reserve(
+            connection, ann, reservation=idle, size=90, expires=300, lapses=200
+        )
+        found = [uploads.usage(connection, ann, now=now) for now in (199, 200, 300)]
+    assert [(one.by_user, one.by_all) for one in found] == [(90, 90), (30, 30), (0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("size", "seconds"),
+    [
+        pytest.param(1, 600, id="some minutes at least"),
+        pytest.param(1 << 30, 65_536, id="16 KiB a second"),
+    ],
+)
+def test_room_is_kept_as_long_as_a_slow_line_takes(size: int, seconds: int) -> None:
+    assert reserved_until(size, now=100) == 100 + seconds
+
+
+def test_a_piece_after_its_reservation_has_lapsed_is_admitted_anew(
+    database: Database, ann: User, disk: Disk
+) -> None:
+    admission = Admission(disk, replace(NO_LIMITS, user_quota=100))
+    with database.write() as connection:
+        late = an_unfinished(connection, ann, size=60, turn="", synced=10)
+        piece = Announcement(reservation=late, size=60, media_type=None, expires=9000)
+        uploads.reserve(
+            connection, ann, reservation=late, size=60, expires=9000, lapses=200
+        )
+        admission.admit_piece(connection, ann, piece, size=1, now=199)
+        uploads.reserve(connection, ann, reservation="r", size=41, expires=9000)
+        with pytest.raises(OverQuotaError):
+            admission.admit_piece(connection, ann, piece, size=1, now=200)
+        uploads.release(connection, "r")
+        admission.admit_piece(connection, ann, piece, size=1, now=200)
+        kept = uploads.usage(connection, ann, now=799)
+        lapsed = uploads.usage(connection, ann, now=800)
+    assert (kept.by_user, lapsed.by_user) == (60, 10)
 
 
 def test_as_many_uploads_run_at_once_as_the_limit_says(

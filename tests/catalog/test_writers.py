@@ -15,7 +15,7 @@ from gateway.catalog import drops, revocations, tokens, tries, upkeep, uploads, 
 from gateway.catalog.revocations import Revocation
 from gateway.catalog.schema import uploads as uploads_table
 from gateway.catalog.tokens import Scope
-from gateway.catalog.tries import Subject
+from gateway.catalog.tries import Pace, Subject
 from gateway.catalog.users import Role
 from gateway.errors import DropOverError, PartialOverError
 from gateway.ops.housekeeping import Housekeeper
@@ -23,9 +23,12 @@ from gateway.storage.blobs import BlobStore, new_id
 from gateway.storage.media_types import MediaTypes
 from gateway.storage.names import DisplayName
 from gateway.storage.partials import PartialFiles
-from gateway.uploads.admission import Admission, Announcement, UploadLimits
+from gateway.uploads import budgets
+from gateway.uploads.admission import Admission, UploadLimits
+from gateway.uploads.announcement import Announcement
 from gateway.uploads.concatenation import Concatenation
 from gateway.uploads.deletion import delete
+from gateway.uploads.ends import Ends
 from gateway.uploads.finalise import Arrival, Finaliser
 from gateway.uploads.pieces import Pieces
 from gateway.uploads.resumable import Resumables
@@ -67,7 +70,7 @@ def finaliser(database: Database, tmp_path: Path) -> Finaliser:
     store = BlobStore(tmp_path / "store")
     store.prepare()
     types = MediaTypes.read(asset("nginx/snippets/media_types.conf"))
-    return Finaliser(database, store, Admission(store, NO_LIMITS), types)
+    return Finaliser(database, store, Admission(store, NO_LIMITS), types, Ends(8))
 
 
 @pytest.fixture
@@ -139,9 +142,14 @@ WAYS: Final = (put, tus)
 @ON_POSTGRESQL
 @pytest.mark.parametrize("senders", [2, 4, 8, 16])
 def test_a_drop_link_is_revoked_while_senders_use_it(
-    resumables: Resumables, ann: User, drop: Drop, senders: int
+    resumables: Resumables,
+    ann: User,
+    drop: Drop,
+    monkeypatch: pytest.MonkeyPatch,
+    senders: int,
 ) -> None:
     """Each sender gets to its end, the revocation goes through, the rest is refused."""
+    monkeypatch.setattr(budgets, "PLACES", senders)
     database = resumables.database
     sender = Sender(ann, drop)
     stored, is_over = threading.Semaphore(0), threading.Event()
@@ -292,12 +300,12 @@ def keep_house(resumables: Resumables, user: User) -> None:
             .values(delete_after=NOW)
         )
         uploads.reserve(connection, user, reservation=new_id(), size=1, expires=NOW)
-        tries.spend(connection, Subject("account", new_id(), 10), now=1)
+        tries.spend(connection, [tries.by_address(new_id())], now=1)
         revocations.revoke(connection, a_revocation(f"key:{new_id()}"))
     keeper = Housekeeper(
         database=database, store=resumables.finaliser.store, say=lambda _: None
     )
-    report = keeper.round(now=NOW + tries.WINDOW, with_sweep=False)
+    report = keeper.round(now=NOW + tries.MEMORY, with_sweep=False)
     assert report.faults == []
 
 
@@ -308,16 +316,17 @@ def recount(resumables: Resumables, user: User) -> None:
 
 
 def log_in(resumables: Resumables, user: User) -> None:
-    account, address = Subject("account", user.name, 99), Subject("address", "x", 99)
+    account = Subject(tries.account(user.id, user.name), FAST)
+    address = Subject("address:x", FAST)
     with resumables.database.write() as connection:
-        tries.spend(connection, account, now=NOW)
-        tries.spend(connection, address, now=NOW)
+        tries.spend(connection, (account, address), now=NOW)
     with resumables.database.write() as connection:
         assert users.is_unchanged(connection, user)
         tries.clear(connection, account)
         tries.give_back(connection, address)
 
 
+FAST: Final = Pace(free=99, first=1, most=1)
 ACTORS: Final = (
     lambda resumables, user: put(resumables, Sender(user)),
     lambda resumables, user: tus(resumables, Sender(user)),

@@ -21,6 +21,7 @@ from gateway.storage.names import DisplayName
 from gateway.storage.partials import PartialFiles
 from gateway.storage.trash import Trash
 from gateway.uploads.admission import Admission, UploadLimits
+from gateway.uploads.ends import Ends
 from gateway.uploads.finalise import Arrival, Finaliser
 from gateway.uploads.pieces import Pieces
 from gateway.uploads.resumable import Resumables
@@ -156,7 +157,7 @@ def a_finaliser(catalog: Path, disk: Ext4, fsync: Callable[[int], None]) -> Fina
     store = BlobStore(disk.root / "store", fsync=fsync)
     store.prepare()
     types = MediaTypes.read(asset("nginx/snippets/media_types.conf"))
-    return Finaliser(database, store, Admission(store, NO_LIMITS), types)
+    return Finaliser(database, store, Admission(store, NO_LIMITS), types, Ends(8))
 
 
 def an_owner(database: Database) -> User:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,20 @@ if TYPE_CHECKING:
 
 #: Makes missing rights a failure instead of a skip.
 REQUIRED: Final = "REQUIRE_MOUNTS"
+
+
+_HUNGRY: Final = """
+import os, sys
+file = open(sys.argv[1], "ab")
+is_full = False
+while True:
+    try:
+        os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size + 4096)
+    except OSError:
+        if not is_full:
+            print("full", flush=True)
+        is_full = True
+"""
 
 
 class Disk:
@@ -35,6 +50,23 @@ class Disk:
                 with suppress(OSError):
                     os.posix_fallocate(file.fileno(), file.tell(), free)
                     file.seek(free, os.SEEK_CUR)
+
+    @contextmanager
+    def kept_full(self) -> Iterator[None]:
+        """Have another process take all room, and whatever becomes free."""
+        hungry = subprocess.Popen(
+            [sys.executable, "-c", _HUNGRY, str(self._ballast)],
+            stdout=subprocess.PIPE,
+        )
+        assert hungry.stdout is not None
+        try:
+            # It says so when nothing is left for the first time.
+            assert hungry.stdout.readline() == b"full\n"
+            yield
+        finally:
+            hungry.kill()
+            hungry.wait()
+            hungry.stdout.close()
 
     def fill_names(self, *, but: int = 0) -> None:
         """Take all inodes but *but* of them: names and folders need one each."""

@@ -300,11 +300,11 @@ class Stack(ABC):
 
 
 def python_path(folder: Path) -> str:
-    """Return a PYTHONPATH that begins with *folder*, and goes on as that of the tests.
+    """Return a PYTHONPATH of *folder* and the package beside these tests.
 
-    Without the rest, the gateway would not be that of a copy of the checkout.
+    Without the second, a copy of the checkout would test the package of the first.
     """
-    return os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
+    return f"{folder}{os.pathsep}{ROOT}"
 
 
 class NativeStack(Stack):

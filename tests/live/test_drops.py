@@ -6,10 +6,12 @@ import base64
 import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gateway.uploads.budgets import PLACES
 from tests.live.stack import wait_until
 from tests.live.tus import PIECE, Tus
 
@@ -42,7 +44,9 @@ class Box:
 
     @property
     def id(self) -> str:
-        return self.code.partition(".")[0]
+        listed = self.ask("/api/v1/drops").json()["drops"]
+        (found,) = [drop["id"] for drop in listed if drop["url"] == self.url]
+        return str(found)
 
     def put(self, name: str = "a.bin", content: object = CONTENT) -> requests.Response:
         return self.stack.ask(
@@ -193,13 +197,61 @@ def test_what_it_does_not_take_costs_nothing(
     assert box.stack.stored() == before
 
 
-def test_a_body_without_a_length_is_held_to_the_size(
-    make_box: Callable[..., Box],
+@pytest.mark.parametrize(
+    ("request_line", "headers"),
+    [
+        pytest.param("PUT /api/v1/files/a.bin", "", id="PUT"),
+        pytest.param("POST /tus/", "Upload-Length: 9\r\n", id="tus"),
+        pytest.param("PATCH {session}", "Upload-Offset: 0\r\n", id="piece"),
+        pytest.param("POST /u/{code}", "", id="form"),
+    ],
+)
+def test_a_body_without_a_length_is_refused_before_it_comes(
+    make_box: Callable[..., Box], request_line: str, headers: str
 ) -> None:
     box = make_box("--max-size", "200k")
+    session = Tus(box.stack, box.code).create(9)
+    wait_until(lambda: not box.stack.spooled(), what="the spool is empty")
     before = box.stack.stored()
-    answer = box.put(content=iter([CONTENT]))
-    assert (answer.status_code, box.stack.stored()) == (413, before)
+    answer = box.stack.raw(
+        f"{request_line.format(session=session, code=box.code)} HTTP/1.1\r\n"
+        f"Host: 127.0.0.1\r\nConnection: close\r\n{headers}"
+        f"Authorization: Bearer {box.code}\r\nTus-Resumable: 1.0.0\r\n"
+        f"Content-Type: {PIECE}\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n100000\r\nx".encode()
+    )
+    assert answer.split(b" ")[1] == b"411"
+    assert box.stack.spooled() == []
+    assert box.stack.stored() == before
+
+
+def test_senders_that_stall_leave_the_maker_half_of_the_places(
+    make_box: Callable[..., Box],
+) -> None:
+    box = make_box()
+    own = box.stack.new_token("upload", user=box.maker)
+    wait_until(lambda: not box.stack.spooled(), what="the spool is empty")
+    head = (
+        "PUT /api/v1/files/a.bin HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        f"Authorization: Bearer {box.code}\r\n"
+        f"Content-Length: {len(CONTENT)}\r\n\r\n"
+    )
+    with ExitStack() as peers:
+        for _ in range(PLACES):
+            peer = socket.create_connection(("127.0.0.1", box.stack.port), 20)
+            peers.enter_context(peer).sendall(head.encode() + CONTENT[:-1])
+        wait_until(
+            lambda: len(box.stack.spooled()) == PLACES, what="nginx spools the bodies"
+        )
+        refused = box.put()
+        taken = box.stack.ask(
+            f"{box.stack.url}/api/v1/files/own.bin",
+            "PUT",
+            data=CONTENT,
+            headers={"Authorization": f"Bearer {own}"},
+        )
+    assert (refused.status_code, taken.status_code) == (429, 201)
+    assert "Retry-After" in refused.headers
 
 
 def test_parallel_senders_fill_it_and_no_more(make_box: Callable[..., Box]) -> None:

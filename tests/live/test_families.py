@@ -71,9 +71,14 @@ def test_nginx_names_the_family_and_asks_the_pool_of_the_table(
     assert asked(nginx, answer) == {known.pool: {known.name}}
 
 
-@pytest.mark.parametrize("path", ["/_admit", "/_cut", "/_files/x", "/static/x"])
-def test_what_nginx_does_not_find_is_of_no_family(nginx: Nginx, path: str) -> None:
-    assert asked(nginx, nginx.get(path)) == {Pool.VERDICTS: {families.NOTHING}}
+@pytest.mark.parametrize(
+    "path", ["/_admit", "/_cut", "/_verdict", "/_files/x", "/static/x"]
+)
+def test_nobody_is_asked_about_what_nginx_does_not_find(
+    nginx: Nginx, path: str
+) -> None:
+    answer = nginx.get(path)
+    assert (answer.status_code, asked(nginx, answer)) == (404, {})
 
 
 def test_the_question_about_a_signed_url_is_the_verdicts_pool_s(nginx: Nginx) -> None:

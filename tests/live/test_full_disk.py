@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +70,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     disks = tmp_path_factory.mktemp("disks")
     with (
         small_disk(disks / "store", "8m", inodes=300) as store,
-        small_disk(disks / "catalog", "3m") as catalog,
+        small_disk(disks / "catalog", "5m") as catalog,
     ):
         stack = NativeStack(
             GATEWAY_STORE=str(store.root),
@@ -78,7 +79,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         )
         stack.start()
         try:
-            yield Site(stack, store, catalog, stack.new_token("upload", "read"))
+            yield Site(
+                stack, store, catalog, stack.new_token("upload", "read", "share")
+            )
             # [crit] is nginx's word for the full disk, and meant here.
             assert "Traceback" not in stack.log()
         finally:
@@ -93,12 +96,6 @@ def site(running: Site) -> Iterator[Site]:
     running.command("housekeep", "--grace", "0")
 
 
-def chunked() -> Iterator[bytes]:
-    """Give 20 MB without a length, which nobody can refuse beforehand."""
-    for _ in range(200):
-        yield CONTENT
-
-
 def test_an_announced_upload_is_refused_before_it_is_read(site: Site) -> None:
     refused = site.put(CONTENT * 90)
     assert refused.status_code == 507
@@ -106,14 +103,33 @@ def test_an_announced_upload_is_refused_before_it_is_read(site: Site) -> None:
     assert site.files("spool") == []
 
 
-def test_an_upload_that_fills_the_disk_leaves_nothing(site: Site) -> None:
+def test_an_upload_that_tells_no_length_is_refused_before_it_is_read(
+    site: Site,
+) -> None:
+    refused = site.put(iter([CONTENT]))
+    assert refused.status_code == 411
+    assert refused.json()["title"] == "The size has to be said first"
+    assert site.files("spool") == []
+
+
+def test_an_upload_whose_room_others_take_leaves_nothing(site: Site) -> None:
     before = site.files("blobs")
-    refused = site.put(chunked())
-    assert refused.status_code == 507
-    assert refused.headers["Content-Type"].startswith("application/problem+json")
-    assert refused.json()["title"] == "There is no room left"
+    size = 3 * len(CONTENT)
+    head = (
+        "PUT /api/v1/files/a.bin HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        f"Authorization: Bearer {site.token}\r\nContent-Length: {size}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", site.stack.port), 20) as peer:
+        peer.sendall(head.encode() + CONTENT)
+        wait_until(lambda: site.files("spool"), what="nginx spools the body")
+        site.store.fill()
+        peer.sendall(CONTENT + CONTENT)
+        answer = peer.recv(65_536).decode()
+    assert answer.startswith("HTTP/1.1 507 ")
+    assert "Content-Type: application/problem+json" in answer
     site.wait_for_empty_spool()
     assert site.files("blobs") == before
+    site.store.empty()
     assert site.put().status_code == 201
 
 
@@ -178,17 +194,25 @@ def test_a_catalog_without_its_reserve_still_gives(site: Site) -> None:
     assert site.ask(made["url"]).content == CONTENT
 
 
-def test_housekeeping_lays_the_reserve_again(site: Site) -> None:
-    made = site.put().json()
-    site.catalog.fill()
-    assert site.delete(made) == 204
+def test_housekeeping_lays_the_reserve_when_there_is_room(site: Site) -> None:
     reserve = site.catalog.root / "catalog.sqlite3.reserve"
-    assert not reserve.exists()
+    os.truncate(reserve, 0)
     site.command("housekeep")
-    assert not reserve.exists()
-    site.catalog.empty()
-    site.command("housekeep")
-    assert reserve.exists()
+    assert reserve.stat().st_size == 2**20
+
+
+def test_a_link_is_taken_back_while_another_process_takes_all_room(
+    site: Site,
+) -> None:
+    made = site.put().json()
+    share = {"expires_in": 600}
+    link = site.ask(f"/api/v1/files/{made['id']}/links", "POST", json=share).json()
+    with site.catalog.kept_full():
+        refused = site.put()
+        revoked = site.ask("/api/v1/revocations", "POST", json={"upload": made["id"]})
+        after = site.stack.ask(link["url"])
+    assert (refused.status_code, revoked.status_code) == (507, 201)
+    assert after.status_code == 410
 
 
 def test_it_starts_on_a_full_catalog(site: Site) -> None:

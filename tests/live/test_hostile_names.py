@@ -52,7 +52,7 @@ def create(tus: Tus, name: str) -> requests.Response:
 @pytest.mark.parametrize(
     ("send", "name", "shown"),
     [
-        pytest.param(put, "a/../b.txt", "b.txt", id="path by PUT"),
+        pytest.param(put, "a/.b/c..d/b.txt", "b.txt", id="path with dots by PUT"),
         pytest.param(create, "../../a.txt", "a.txt", id="path by tus"),
         pytest.param(put, "C:\\a\\..\\b.txt", "b.txt", id="Windows path by PUT"),
         pytest.param(put, "a\t\r\x1b\x7f\x85b.txt", "ab.txt", id="controls by PUT"),
@@ -100,6 +100,8 @@ def test_a_name_of_many_characters_is_shortened(
         pytest.param(put, "\na.txt", 400, id="an empty line first by PUT"),
         pytest.param(put, "../../../etc/passwd", 404, id="path upwards by PUT"),
         pytest.param(put, "..", 404, id="the folder above by PUT"),
+        pytest.param(put, ".", 404, id="the folder itself by PUT"),
+        pytest.param(put, "a/../b.txt", 404, id="path by PUT"),
         pytest.param(put, "a\0b.txt", 400, id="NUL by PUT"),
         pytest.param(put, "x" * 20_000, 414, id="20,000 characters by PUT"),
         pytest.param(create, "x" * 10_000, 400, id="10,000 characters by tus"),

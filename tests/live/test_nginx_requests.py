@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
-from typing import TYPE_CHECKING
+import socket
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -47,9 +51,10 @@ MADE_UP = (
 )
 #: Two names are one to WSGI.
 SPELLED = (*MADE_UP, *(name.replace("-", "_") for name in MADE_UP))
+ADMITTED = b"HTTP/1.0 204 No Content\r\n\r\n"
 #: What lets a request go as far as it can.
 ANSWERS = {
-    b"/_admit": b"HTTP/1.0 204 No Content\r\n\r\n",
+    b"/_admit": ADMITTED,
     b"/s/k1": b"HTTP/1.0 403 Forbidden\r\n\r\n",
 }
 CACHEABLE = cacheable("x.txt")
@@ -69,10 +74,10 @@ def nginx(tmp_path: Path) -> Iterator[Nginx]:
         pytest.param("GET", "/metrics", ["GET /metrics"], id="metrics"),
         pytest.param("GET", "/s/t/x.txt", ["GET /s/t/x.txt"], id="signed URL"),
         pytest.param("GET", CACHEABLE, [f"GET {CACHEABLE}"], id="kept verdict"),
-        pytest.param("GET", "/static/x", ["GET /static/x"], id="missing style"),
-        pytest.param("GET", "/_files/x", ["GET /_files/x"], id="internal file"),
-        pytest.param("GET", "/_admit", ["GET /_admit"], id="internal question"),
-        pytest.param("GET", "/_verdict", ["GET /_verdict"], id="internal verdict"),
+        pytest.param("GET", "/static/x", [], id="missing style"),
+        pytest.param("GET", "/_files/x", [], id="internal file"),
+        pytest.param("GET", "/_admit", [], id="internal question"),
+        pytest.param("GET", "/_verdict", [], id="internal verdict"),
         pytest.param("POST", "/login", ["POST /login"], id="form"),
         pytest.param("POST", "/drops", ["POST /drops"], id="form of drop links"),
         pytest.param("POST", "/api/v1/x", ["POST /api/v1/x"], id="API"),
@@ -108,6 +113,27 @@ def test_python_is_told_nothing_that_a_client_made_up(
     lines = [head.decode().partition(" HTTP/1.")[0] for head in fake.asked]
     assert lines == asked
     assert b"EVIL" not in b"".join(fake.asked)
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        pytest.param("Content-Length: 5", ["5"], id="announced"),
+        pytest.param("Content-Length: 0", ["0"], id="announced as nothing"),
+        pytest.param("Transfer-Encoding: chunked", [], id="chunked"),
+        pytest.param("X-Original-Length: 7", ["0"], id="no body"),
+    ],
+)
+def test_an_admission_hears_how_long_a_body_is(
+    nginx: Nginx, header: str, told: list[str]
+) -> None:
+    fake = nginx.fake_gunicorn()
+    # nginx may close before it has read a body that is refused.
+    with suppress(ConnectionResetError):
+        nginx.send(f"PUT /api/v1/files/a HTTP/1.1\r\n{header}")
+    wait_until(lambda: fake.asked, what="the admission is asked")
+    found = re.findall(r"(?m)^X-Original-Length: (.*)\r$", fake.asked[0].decode())
+    assert found == told
 
 
 def test_a_client_can_make_up_no_header_that_nginx_sets(nginx: Nginx) -> None:
@@ -204,6 +230,80 @@ def test_an_ipv6_network_of_64_bits_is_one_client(strict: Nginx) -> None:
     assert not is_refused(strict, "GET", "/", "2001:db8:0:2::")
 
 
+def many(prefix: str) -> list[str]:
+    """Return the addresses of six IPv4 clients, embedded below *prefix*.
+
+    One ends in the byte that is a line end, one looks like the prefix itself.
+    """
+    last = (
+        "c000:0201",
+        "c000:020a",
+        "c633:6401",
+        "0064:ff9b",
+        "ffff:ffff",
+        "0a0a:0a0a",
+    )
+    return [prefix + address for address in last]
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        pytest.param("::ffff:", id="mapped"),
+        pytest.param("64:ff9b::", id="translated by NAT64"),
+    ],
+)
+def test_an_ipv4_client_in_an_ipv6_address_is_a_client_of_its_own(
+    strict: Nginx, prefix: str
+) -> None:
+    assert not is_refused(strict, "GET", "/", *many(prefix))
+    wait_until(
+        lambda: is_refused(strict, "GET", "/", *[f"{prefix}203.0.113.7"] * 5),
+        what="the client is refused",
+    )
+    assert not is_refused(strict, "GET", "/", f"{prefix}203.0.113.8")
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        pytest.param("::fffe:", id="beside mapped"),
+        pytest.param("64:ff9b::1:", id="beside NAT64"),
+        pytest.param("64:ff9c::", id="another network"),
+    ],
+)
+def test_other_addresses_that_end_in_four_bytes_are_their_network_s(
+    strict: Nginx, prefix: str
+) -> None:
+    wait_until(
+        lambda: is_refused(strict, "GET", "/", *many(prefix)),
+        what="the network is refused",
+    )
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        pytest.param("//s/t/x.txt", id="signed URL"),
+        pytest.param("//", id="nothing"),
+        pytest.param("///tus/x", id="three"),
+        pytest.param("/%2Fu/x", id="encoded"),
+        pytest.param("//_files/x", id="internal"),
+        pytest.param("http://localhost//files/x", id="absolute form"),
+        pytest.param("//api/v1/files/a", id="API"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "PUT", "POST"], ids=str)
+def test_what_begins_with_two_slashes_is_refused_unasked(
+    nginx: Nginx, method: str, target: str
+) -> None:
+    fake = nginx.fake_gunicorn()
+    answer = nginx.send(f"{method} {target} HTTP/1.1")
+    assert answer.startswith("HTTP/1.1 400 ")
+    assert "This request makes no sense" in answer
+    assert fake.asked == []
+
+
 FORMS = (
     *("/login", "/logout", "/password", "/delete", "/drops", "/drops/revoke"),
     "/api/v1/x",
@@ -230,7 +330,10 @@ def test_a_form_that_is_too_long_is_not_passed_on(nginx: Nginx, target: str) -> 
             )
             for letter in "sdlu"
         ),
-        pytest.param("//s//secret/a.txt", "//s//[redacted]/a.txt", id="two slashes"),
+        pytest.param("/s//secret/a.txt", "/s/[redacted]/a.txt", id="two slashes"),
+        pytest.param("//s/secret/a.txt", "[redacted]", id="slashes before"),
+        pytest.param("/x/gwt_secret/a.txt", "[redacted]", id="a bearer token"),
+        pytest.param("/s/t/gwt_secret", "[redacted]", id="a bearer token in a link"),
         pytest.param("/%73/secret/a.txt", "[redacted]", id="disguised"),
         pytest.param("/x/%2e%2e/s/secret/a.txt", "[redacted]", id="dot segments"),
         pytest.param(f"/S/secret.{'m' * 22}/a.txt", "[redacted]", id="a MAC elsewhere"),
@@ -240,9 +343,104 @@ def test_a_form_that_is_too_long_is_not_passed_on(nginx: Nginx, target: str) -> 
 )
 def test_the_access_log_shows_no_token(nginx: Nginx, target: str, shown: str) -> None:
     nginx.fake_gunicorn()
-    answer = nginx.send(f"GET {target} HTTP/1.1")
-    request_id = re.search(r"X-Request-ID: (\w+)", answer)
-    assert request_id is not None
-    wait_until(lambda: request_id[1] in nginx.log(), what="the request is logged")
-    assert f'"uri":"{shown}"' in nginx.log()
+    assert logged(nginx, f"GET {target} HTTP/1.1")["uri"] == shown
     assert "secret" not in nginx.log()
+
+
+def logged(nginx: Nginx, *lines: str) -> dict[str, Any]:
+    """Send a request of *lines* and return its row of the access log."""
+    answer = nginx.send("\r\n".join(lines))
+    request_id = re.search(r"X-Request-ID: (\w+)", answer)
+    assert request_id is not None, answer
+    wait_until(lambda: request_id[1] in nginx.log(), what="the request is logged")
+    (line,) = (line for line in nginx.log().splitlines() if request_id[1] in line)
+    row: dict[str, Any] = json.loads(line)
+    return {**row, "line": line}
+
+
+MAC = "Aa0_-" * 4 + "Zg"
+
+
+@pytest.mark.parametrize("header", ["User-Agent", "Range"], ids=str)
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(f"x gwt_abcdefghijkl_{MAC * 2}", id="bearer token"),
+        pytest.param(f"x https://a.example/s/k1.e2.i3.{MAC}/a.txt", id="signed URL"),
+        pytest.param(f"k1.e2.i3.{MAC}", id="token alone"),
+        pytest.param(f"x https%3A%2F%2Fa.example%2fu%2f{MAC}", id="encoded"),
+        pytest.param(f"k1%2Ei3%2E{MAC}", id="encoded token"),
+        *(pytest.param(f"x a/{letter}/{MAC}", id=letter) for letter in "sdlu"),
+    ],
+)
+def test_no_header_brings_a_token_into_the_access_log(
+    nginx: Nginx, header: str, text: str
+) -> None:
+    nginx.fake_gunicorn()
+    row = logged(nginx, "GET /x HTTP/1.1", f"{header}: {text}")
+    assert row[{"User-Agent": "agent", "Range": "range"}[header]] == "[redacted]"
+    assert MAC not in nginx.log()
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+        "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+        "My%20App/1.0 CFNetwork/1410.0.3 Darwin/22.6.0",
+    ],
+    ids=["browser", "crawler", "phone"],
+)
+def test_an_honest_program_s_name_is_logged(nginx: Nginx, agent: str) -> None:
+    nginx.fake_gunicorn()
+    row = logged(nginx, "GET /x HTTP/1.1", f"User-Agent: {agent}", "Range: bytes=0-9")
+    assert (row["agent"], row["range"]) == (agent, "bytes=0-9")
+
+
+#: What one write to a pipe takes in one piece: Linux's PIPE_BUF.
+PIECE = 4096
+
+
+@pytest.mark.parametrize("letter", ["x", '"', "\\"], ids=["letters", "quotes", "\\"])
+def test_a_line_of_the_log_is_written_in_one_piece(nginx: Nginx, letter: str) -> None:
+    nginx.fake_gunicorn()
+    row = logged(
+        nginx,
+        f"{'M' * 300} /{letter * 14_000} HTTP/1.1",
+        f"Host: localhost.{letter * 14_000}",
+        f"User-Agent: {letter * 14_000}",
+        f"Range: {letter * 14_000}",
+    )
+    assert len(row["line"]) < PIECE
+    assert row["uri"].startswith(f"/{letter * 900}")
+    assert row["uri"].endswith("...")
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "body"),
+    [
+        pytest.param("GET", "/", "", id="page"),
+        pytest.param("GET", "/s/t/x.txt", "", id="signed URL"),
+        pytest.param("GET", CACHEABLE, "", id="kept verdict"),
+        pytest.param("PUT", "/api/v1/files/a", "Content-Length: 9\r\n", id="upload"),
+        pytest.param("PATCH", "/tus/x", "Content-Length: 9\r\n", id="piece"),
+    ],
+)
+def test_a_client_that_left_has_a_status_of_its_own(
+    nginx: Nginx, method: str, target: str, body: str
+) -> None:
+    fake = nginx.fake_gunicorn()
+    is_logged = threading.Event()
+
+    def answer(line: bytes) -> bytes:
+        return ADMITTED if b"/_" in line else (is_logged.wait(20), NOT_FOUND)[1]
+
+    fake.script = answer
+    with socket.create_connection(("127.0.0.1", nginx.port), 20) as peer:
+        peer.sendall(
+            f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n{body}\r\n".encode()
+        )
+        wait_until(lambda: fake.asked, what="Flask is asked")
+    wait_until(lambda: f'"method":"{method}"' in nginx.log(), what="it is logged")
+    is_logged.set()
+    assert '"status":499' in nginx.log()

@@ -43,9 +43,18 @@ def page(answer: requests.Response) -> str:
     return answer.text.replace(answer.headers["X-Request-ID"], "ID")
 
 
-def without_ids(answer: bytes) -> bytes:
-    """Return a raw answer without what differs from request to request."""
-    return re.sub(rb"\b[0-9a-f]{32}\b|\r\nDate: [^\r]*", b"", answer)
+def without_ids(answer: bytes) -> tuple[list[bytes], bytes]:
+    """Return what a raw answer says: not the request's own, and not who has said it.
+
+    nginx sends its pages in chunks, and their headers in another order than Flask's;
+    the words of a status line are each one's own.
+    """
+    said = re.sub(rb"\b[0-9a-f]{32}\b", b"", answer)
+    head, _, body = said.partition(b"\r\n\r\n")
+    framing = (b"Date:", b"Content-Length:", b"Transfer-Encoding:")
+    lines = [line for line in head.split(b"\r\n") if not line.startswith(framing)]
+    words = re.sub(rb"(?m)^[0-9a-f]+\r\n", b"", body).split()
+    return [lines[0].lower(), *sorted(lines[1:])], b" ".join(words)
 
 
 @pytest.mark.docker
@@ -163,7 +172,6 @@ def test_a_head_of_what_is_refused_has_no_body(stack: Stack) -> None:
     [
         "/_files/r/there.txt",
         "/_files//r/there.txt",
-        "//_files/r/there.txt",
         "/_%66iles/r/there.txt",
         "/%5ffiles/r/there.txt",
         "/%5Ffiles%2fr%2fthere.txt",
@@ -171,14 +179,18 @@ def test_a_head_of_what_is_refused_has_no_body(stack: Stack) -> None:
         "/s/x/..%2f..%2f_files/r/there.txt",
         "/./_files/r/there.txt",
         "/_files/./r/there.txt",
+        "/_files/../etc/passwd",
+        "/_pages/../nginx.conf",
+        "/x/%2E%2e/_pages/error.html",
+        "/x/../_unfit",
+        "/x/../_cut",
+        "/_unfit",
         "/_files/r/there.txt?x=1",
         "/_files/r/there.txt#x",
         "/_files",
         "/_files/",
-        "/_files/../etc/passwd",
         "/_files../log",
         "/_pages/error.html",
-        "/_pages/../nginx.conf",
         "/@gateway_refused",
         "/_large_files/r/there.txt",
         "/_large%5ffiles/r/there.txt",

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from gateway.links import Key, KeyRing
+from gateway.links import Key, KeyRing, LinkSigner
+from gateway.links.server_secret import ServerSecret
 from gateway.ops.probe import probe
 from gateway.pools import Pool
 from tests.live.ports import free_port
@@ -38,6 +39,7 @@ class Served:
         (self.home / "files" / "a" / "b.txt").write_text("hello\n")
         self.port = free_port()
         self.processes: list[subprocess.Popen[str]] = []
+        self.held: list[socket.socket] = []
         self.environment = {
             name: value
             for name, value in os.environ.items()
@@ -77,6 +79,8 @@ class Served:
         return (self.home / "log").read_text()
 
     def close(self) -> None:
+        for taken in self.held:
+            taken.close()
         for process in self.processes:
             process.kill()
             process.wait()
@@ -124,6 +128,125 @@ def test_the_first_start_makes_a_key_for_its_owner_alone(started: Served) -> Non
     assert key_file.stat().st_mode & 0o777 == 0o600
     assert len(KeyRing.parse(key_file.read_text()).keys) == 1
     assert key_file.read_text().split(":")[1].strip() not in started.log()
+
+
+def test_the_first_start_makes_a_secret_for_its_owner_alone(started: Served) -> None:
+    path = started.home / "var" / "secret"
+    assert path.stat().st_mode & 0o777 == 0o600
+    (secret,) = ServerSecret.parse(path.read_text()).secrets
+    assert secret not in started.log()
+    assert secret not in (started.home / "var" / "keys").read_text()
+
+
+def test_the_first_password_is_in_a_file_and_in_no_log(started: Served) -> None:
+    path = started.home / "var" / "first-password"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert f"the first password is in {path}" in started.log()
+    assert path.read_text().strip() not in started.log()
+
+
+def closed_port(served: Served) -> str:
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", served.port))
+    taken.listen()
+    served.held.append(taken)
+    return "can't listen on"
+
+
+def closed_folder(served: Served) -> str:
+    (served.home / "file").touch()
+    served.environment["GATEWAY_DATA"] = "file/var"
+    return f"GATEWAY_DATA: {served.home}/file/var can't be written"
+
+
+def closed_store(served: Served) -> str:
+    (served.home / "file").touch()
+    served.environment["GATEWAY_STORE"] = "file/store"
+    return "can't be written"
+
+
+def no_files(served: Served) -> str:
+    del served.environment["GATEWAY_FILES"]
+    return "GATEWAY_FILES: is not set"
+
+
+@pytest.mark.parametrize(
+    "close",
+    [
+        pytest.param(closed_port, id="a port that is taken"),
+        pytest.param(closed_folder, id="a data folder that can't be made"),
+        pytest.param(closed_store, id="a store that can't be made"),
+        pytest.param(no_files, id="no files"),
+    ],
+)
+def test_nothing_is_made_or_printed_by_a_start_that_can_not_succeed(
+    served: Served, close: Callable[[Served], str]
+) -> None:
+    fault = close(served)
+    failed = served.run("serve", "--bind", f"127.0.0.1:{served.port}")
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert fault in failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert not (served.home / "var").exists()
+
+
+def test_a_rotated_secret_counts_from_the_reload_on(served: Served) -> None:
+    """Sessions end, and a drop link goes on until the older secret is forgotten."""
+    process = served.start()
+    served.run("users", "add", "ann", "--password", "a long password")
+    drop = served.run("drops", "new", "ann", "--no-expiry").stdout.strip()
+    with requests.Session() as browser:
+        page = browser.get(f"http://127.0.0.1:{served.port}/login", timeout=30).text
+        token = re.search(r'name="csrf_token" value="([^"]+)"', page)
+        assert token is not None
+        fields = {"csrf_token": token[1], "name": "ann", "password": "a long password"}
+        url = f"http://127.0.0.1:{served.port}"
+        browser.post(f"{url}/login", data=fields, timeout=30)
+
+        def home() -> int:
+            return browser.get(f"{url}/", timeout=30, allow_redirects=False).status_code
+
+        assert home() == 200
+        assert served.run("secrets", "rotate").returncode == 0
+        process.send_signal(signal.SIGHUP)
+        wait_until(lambda: home() == 303, what="the session is over")
+    assert requests.get(drop, timeout=30).status_code == 200
+    assert served.run("secrets", "rotate", "--forget").returncode == 0
+    process.send_signal(signal.SIGHUP)
+    wait_until(
+        lambda: requests.get(drop, timeout=30).status_code == 404,
+        what="the drop link has ended",
+    )
+
+
+def test_a_link_beyond_its_key_is_404_with_a_reason_of_its_own(
+    started: Served,
+) -> None:
+    """The host's own ring does not say the restriction: the gateway's does."""
+    started.run("keys", "new", "--add", "--prefix", "b/")
+    started.processes[0].send_signal(signal.SIGHUP)
+    wait_until(lambda: "gateway: reloaded" in started.log(), what="the key is known")
+    ring = KeyRing.parse((started.home / "var" / "keys").read_text())
+    key = ring.keys[0]
+    host = LinkSigner(f"{key.id}:{key.secret}", f"http://127.0.0.1:{started.port}")
+    link = host.sign("a/b.txt", expires=timedelta(hours=1))
+    # A worker from before the reload may answer once more.
+    wait_until(
+        lambda: '"reason":"beyond-key"' in (ask(link), started.log())[1],
+        what="it is refused for its key",
+    )
+    assert ask(link) == 404
+    own = started.run("sign", "a/b.txt", "--expires", "1h").stdout.strip()
+    inspected = started.run("inspect", link)
+    assert requests.get(own, timeout=10).status_code == 200
+    assert (inspected.returncode, f"its key {key.id} may not" in inspected.stdout) == (
+        1,
+        True,
+    )
+
+
+def ask(url: str) -> int:
+    return requests.get(url, timeout=10).status_code
 
 
 def test_a_second_start_keeps_the_key(served: Served) -> None:

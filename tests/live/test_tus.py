@@ -293,7 +293,7 @@ class Unmeasured:
         pytest.param("99999999", b"x", {}, 409, id="offset past the end"),
         pytest.param("-1", b"x", {}, 400, id="offset that is none"),
         pytest.param("0", CONTENT + b"x", {}, 413, id="more than the size"),
-        pytest.param("0", Unmeasured(), {}, 413, id="more, without a length"),
+        pytest.param("0", Unmeasured(), {}, 411, id="more, without a length"),
         pytest.param(
             "0", b"x", {"Content_Type": "text/plain"}, 415, id="not said to be a piece"
         ),
@@ -391,6 +391,34 @@ def test_only_an_upload_may_bring_a_large_body(
     with socket.create_connection(("127.0.0.1", stack.port), 20) as peer:
         peer.sendall(head.encode())
         assert peer.recv(4096).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_piece_longer_than_the_rest_is_refused_before_it_comes(
+    tus: Tus, stack: Stack
+) -> None:
+    path = tus.create(10)
+    wait_until(lambda: not stack.spooled(), what="the spool is empty")
+    before = stack.stored()
+    answer = stack.raw(
+        f"PATCH {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+        f"Authorization: Bearer {tus.token}\r\nTus-Resumable: 1.0.0\r\n"
+        f"Content-Type: {PIECE}\r\nUpload-Offset: 0\r\n"
+        "Content-Length: 11\r\n\r\nx".encode()
+    )
+    assert answer.split(b" ")[1] == b"413"
+    assert stack.spooled() == []
+    assert stack.stored() == before
+
+
+def test_a_creation_with_neither_a_body_nor_a_length_is_taken(
+    tus: Tus, stack: Stack
+) -> None:
+    answer = stack.raw(
+        "POST /tus/ HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+        f"Authorization: Bearer {tus.token}\r\nTus-Resumable: 1.0.0\r\n"
+        "Upload-Length: 10\r\n\r\n".encode()
+    )
+    assert answer.split(b" ")[1] == b"201"
 
 
 @pytest.mark.parametrize("path", ["/tus/", "/api/v1/files/a.bin"])

@@ -52,6 +52,7 @@ def elsewhere(tmp_path: Path, migrated: Path) -> Iterator[Restore]:
         store=store,
         folder=Folder(tmp_path / "backup"),
         keys=tmp_path / "elsewhere.keys",
+        secret=tmp_path / "elsewhere.secret",
     )
     database.engine.dispose()
 
@@ -63,6 +64,7 @@ def make(kept: Kept, folder: Folder, *, now: int = NOW, **options: Any) -> Made:
             "store": kept.store,
             "folder": folder,
             "keys": "a:secret\n",
+            "secret": "of the server\n",
             "version": "1.2.3",
             **options,
         }
@@ -107,6 +109,9 @@ def test_everything_comes_back(
     assert elsewhere.keys is not None
     assert elsewhere.keys.read_text() == "a:secret\n"
     assert elsewhere.keys.stat().st_mode & 0o777 == 0o600
+    assert elsewhere.secret is not None
+    assert elsewhere.secret.read_text() == "of the server\n"
+    assert elsewhere.secret.stat().st_mode & 0o777 == 0o600
     check = Check(
         database=there.database, store=there.store, with_digests=True, grace=0
     )
@@ -236,11 +241,14 @@ def test_the_keys_can_be_left_out(
     kept: Kept, folder: Folder, elsewhere: Restore
 ) -> None:
     make(kept, folder)
-    make(kept, folder, keys=None)
+    make(kept, folder, keys=None, secret=None)
     assert not folder.keys.exists()
+    assert not folder.secret.exists()
     elsewhere.make()
     assert elsewhere.keys is not None
+    assert elsewhere.secret is not None
     assert not elsewhere.keys.exists()
+    assert not elsewhere.secret.exists()
 
 
 def test_new_users_can_be_made_after_a_restore(
@@ -286,15 +294,28 @@ def test_a_store_with_other_blobs_is_not_touched(
 
 
 @ON_SQLITE
-def test_other_keys_are_not_overwritten(
-    kept: Kept, folder: Folder, elsewhere: Restore
+@pytest.mark.parametrize("kind", ["keys", "secret"], ids=str)
+def test_other_keys_and_another_secret_are_not_overwritten(
+    kept: Kept, folder: Folder, elsewhere: Restore, kind: str
 ) -> None:
     make(kept, folder)
-    assert elsewhere.keys is not None
-    elsewhere.keys.write_text("b:other\n")
-    with pytest.raises(BackupError, match="holds other keys"):
+    path = getattr(elsewhere, kind)
+    path.write_text("b:other\n")
+    with pytest.raises(BackupError, match=f"holds other {kind}"):
         elsewhere.make()
-    assert elsewhere.keys.read_text() == "b:other\n"
+    assert path.read_text() == "b:other\n"
+
+
+@ON_SQLITE
+def test_a_backup_from_before_the_secret_is_restored(
+    kept: Kept, folder: Folder, elsewhere: Restore
+) -> None:
+    make(kept, folder, secret=None)
+    manifest = folder.root / "manifest.json"
+    facts = json.loads(manifest.read_text())
+    del facts["has_secret"]
+    manifest.write_text(json.dumps({**facts, "schema": "0005"}))
+    assert not elsewhere.make().has_secret
 
 
 def test_two_backups_into_one_folder_are_not_made_at_once(

@@ -14,6 +14,7 @@ from gateway.catalog import partials, uploads
 from gateway.catalog.database import Database
 from gateway.catalog.partials import Partial
 from gateway.links import Key
+from gateway.links.server_secret import ServerSecret
 from gateway.ops import boot
 from gateway.ops.boot import end_what_ran
 from gateway.pools import Pool
@@ -34,6 +35,7 @@ def set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatc
         "GATEWAY_DATA": str(tmp_path / "data"),
         "GATEWAY_FILES": str(tmp_path / "files"),
         "GATEWAY_KEYS": str(Key.generate()),
+        "GATEWAY_SECRET": str(ServerSecret.generate()),
         "GATEWAY_POOL": Pool.APP,
     }.items():
         monkeypatch.setenv(name, text)
@@ -158,7 +160,7 @@ def conf(set_up: pytest.MonkeyPatch) -> Conf:
             Pool.APP,
             {
                 "bind": "unix:/gateway/run/app.sock",
-                "worker_class": "gthread",
+                "worker_class": "gateway.ops.app_worker.AppWorker",
                 "workers": 2,
                 "threads": 16,
                 "worker_connections": 16,
@@ -221,6 +223,7 @@ def test_a_gunicorn_of_no_pool_does_not_start(
         [sys.executable, "-m", "gunicorn", "--check-config", "--config", CONF],
         env={
             "GATEWAY_KEYS": str(Key.generate()),
+            "GATEWAY_SECRET": str(ServerSecret.generate()),
             "GATEWAY_FILES": str(tmp_path),
             "GATEWAY_DATA": "/gateway",
             "GATEWAY_POOL": pool,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import update
 
+from gateway.catalog import drops, users
+from gateway.catalog.schema import drops as drops_table
 from gateway.catalog.schema import totals
 from gateway.catalog.schema import users as users_table
 from gateway.ops.fsck import Check
@@ -38,6 +40,22 @@ def miscount_total(kept: Kept) -> str:
     with kept.database.write() as connection:
         connection.execute(update(totals).values(stored_bytes=99))
     return "all users"
+
+
+def miscount_drop(kept: Kept) -> str:
+    with kept.database.write() as connection:
+        drop = drops.new(
+            connection,
+            users.by_name(connection, "ann"),
+            title="",
+            max_uploads=None,
+            max_size=None,
+            types=(),
+            expires=None,
+            now=1,
+        )
+        connection.execute(update(drops_table).values(stored_bytes=99))
+    return f"drop link {drop.id}"
 
 
 def leave_partial(kept: Kept) -> str:
@@ -95,6 +113,7 @@ def test_nothing_is_wrong_with_what_is_in_order(
         pytest.param("spool-leftover", leave_spool, id="spool"),
         pytest.param("stored-bytes", miscount, id="counter"),
         pytest.param("stored-bytes", miscount_total, id="total"),
+        pytest.param("stored-bytes", miscount_drop, id="drop link"),
     ],
 )
 def test_what_is_safe_is_repaired_when_asked_for(

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, insert, select, text
 
-from gateway.catalog import partials, users
+from gateway.catalog import partials, sessions, users
 from gateway.catalog import uploads as catalog
 from gateway.catalog.partials import Partial
 from gateway.catalog.schema import reservations, revocations, tries
-from gateway.catalog.tries import WINDOW
+from gateway.catalog.schema import sessions as sessions_table
+from gateway.catalog.tries import MEMORY
 from gateway.errors import CatalogBusyError, HousekeepingError
 from gateway.ops.housekeeping import only_one
 from gateway.storage.blobs import new_id
@@ -158,9 +159,22 @@ def test_a_reservation_goes_when_it_has_expired(kept: Kept) -> None:
         assert list(connection.execute(select(reservations.c.id)).scalars()) == ["new"]
 
 
+def test_sessions_that_are_over_are_forgotten(kept: Kept) -> None:
+    with kept.database.write() as connection:
+        for life in (99, 100, 101):
+            sessions.begin(
+                connection, kept.ann, agent="", network="", now=NOW - 100, life=life
+            )
+    report = kept.keeper().round(now=NOW)
+    assert report.faults == []
+    with kept.database.read() as connection:
+        rows = connection.execute(select(sessions_table.c.expires)).scalars()
+        assert list(rows) == [NOW + 1]
+
+
 def test_old_tries_are_forgotten(kept: Kept) -> None:
     with kept.database.write() as connection:
-        for subject, since in (("old", NOW - WINDOW), ("new", NOW - WINDOW + 1)):
+        for subject, since in (("old", NOW - MEMORY), ("new", NOW - MEMORY + 1)):
             connection.execute(
                 insert(tries).values(subject=subject, count=1, since=since)
             )

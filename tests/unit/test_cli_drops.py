@@ -9,16 +9,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.links import codes
-from gateway.links.keyring import Purpose
-from tests.unit.command import RING, SITE
+from gateway.links.server_secret import ServerSecret, Use
+from tests.unit.command import SITE
 
 if TYPE_CHECKING:
     from tests.unit.command import Ran, Run
 
 
+SECRET = ServerSecret.generate()
+
+
 @pytest.fixture
-def ready(run: Run, migrated: Path) -> Run:
+def ready(run: Run, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return a way to run commands beside a catalog that knows ann."""
+    monkeypatch.setenv("GATEWAY_SECRET", str(SECRET))
     Path("var").mkdir()
     shutil.copyfile(migrated, "var/catalog.sqlite3")
     assert run("users", "add", "ann", "--password", "a long password").status == 0
@@ -34,10 +38,11 @@ def test_making_one_prints_its_url_and_nothing_else(ready: Run) -> None:
     ran = make(ready, "--expires", "7d")
     assert (ran.status, ran.err) == (0, "")
     base, _, code = ran.out.strip().rpartition("/u/")
-    drop_id = codes.verify(RING, Purpose.DROP, code)
+    code_id = codes.verify(SECRET, Use.DROP, code)
     (listed,) = ready("drops", "list", "--json").facts
     assert (base, ran.out.count("\n")) == (SITE, 1)
-    assert (listed["id"], listed["owner"], listed["state"]) == (drop_id, "ann", "open")
+    assert (listed["owner"], listed["state"]) == ("ann", "open")
+    assert listed["id"] not in code_id
 
 
 @pytest.mark.parametrize(
@@ -45,6 +50,7 @@ def test_making_one_prints_its_url_and_nothing_else(ready: Run) -> None:
     [
         pytest.param([], "max_uploads", None, id="any number"),
         pytest.param(["--max-size", "1G"], "max_size", 2**30, id="gibibyte"),
+        pytest.param(["--max-total", "2G"], "max_total", 2**31, id="of all files"),
         pytest.param(
             ["--type", "image/*", "--type", "text/csv"],
             "types",
@@ -71,6 +77,7 @@ def test_each_option_becomes_its_limit(
         pytest.param(["--no-expiry", "--max-size", "big"], 2, "1G", id="no size"),
         pytest.param(["--no-expiry", "--max-size", "0"], 1, "max_size", id="nothing"),
         pytest.param(["--no-expiry", "--max-size", "999T"], 1, "max_size", id="huge"),
+        pytest.param(["--no-expiry", "--max-total", "0"], 1, "max_total", id="no room"),
         pytest.param(["--no-expiry", "--type", "x"], 1, "image/*", id="no type"),
         pytest.param(["--expires", "2000-01-01"], 1, "future", id="long ago"),
     ],
@@ -108,11 +115,15 @@ def test_one_is_revoked(ready: Run) -> None:
     )
 
 
-def test_without_keys_there_is_no_link(
-    ready: Run, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, id=name) for name in ("GATEWAY_KEYS", "GATEWAY_SECRET")],
+)
+def test_without_keys_or_secret_there_is_no_link(
+    ready: Run, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """The fault names the setting, and nothing is made."""
-    monkeypatch.delenv("GATEWAY_KEYS")
+    monkeypatch.delenv(name)
     ran = make(ready)
-    assert (ran.status, "GATEWAY_KEYS: is not set" in ran.err) == (1, True)
+    assert (ran.status, f"{name}: is not set" in ran.err) == (1, True)
     assert ready("drops", "list").out == ""

@@ -11,10 +11,13 @@ import pytest
 
 from gateway.cli.keys import add_key
 from gateway.links import Key, KeyRing
+from gateway.links.restriction import Kind, Restriction
 from tests.unit.command import RING, Ran, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+FREE: dict[str, object] = {"prefixes": [], "max_life": None, "only": None}
 
 
 def test_a_new_key_fits_the_setting(run: Run) -> None:
@@ -135,9 +138,53 @@ def test_keys_are_listed_as_json_when_asked(run: Run) -> None:
     newest, older = RING.keys
     assert (ran.status, ran.err) == (0, "")
     assert ran.facts == [
-        {"id": newest.id, "signs": True, "verifies": True},
-        {"id": older.id, "signs": False, "verifies": True},
+        {"id": newest.id, "signs": True, "verifies": True, **FREE},
+        {"id": older.id, "signs": False, "verifies": True, **FREE},
     ]
+
+
+def test_a_key_is_restricted_by_options(run: Run) -> None:
+    """The printed key reads as it was asked for; a folder may lack its slash."""
+    options = ["--prefix", "reports", "--prefix", "a b/", "--max-life", "7d"]
+    ran = run("keys", "new", *options, "--only", "files")
+    key = KeyRing.parse(ran.out).newest
+    assert (ran.status, ran.out.partition(":")[0]) == (
+        0,
+        f"{key.id}?prefix=reports/&prefix=a%20b/&max-life=604800&only=files",
+    )
+    assert key.restriction == Restriction(
+        prefixes=("reports/", "a b/"), max_life=604_800, only=Kind.FILES
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(["--prefix", ""], id="no-folder"),
+        pytest.param(["--prefix", "../a"], id="above"),
+        pytest.param(["--prefix", "a/", "--only", "uploads"], id="uploads-in-a-folder"),
+        pytest.param(["--only", "folders"], id="unknown-kind"),
+        pytest.param(["--max-life", "soon"], id="no-duration"),
+    ],
+)
+def test_a_senseless_restriction_is_wrong_usage(run: Run, options: list[str]) -> None:
+    """Nothing is made."""
+    ran = run("keys", "new", *options)
+    assert (ran.status, ran.out) == (2, "")
+
+
+def test_a_restricted_key_is_added_and_listed_beside_the_one_that_signs(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gateway goes on signing with the key that may sign everything."""
+    monkeypatch.delenv("GATEWAY_KEYS")
+    free = run("keys", "new", "--add").out.strip()
+    bound = run("keys", "new", "--add", "--prefix", "reports/").out.strip()
+    listed = run("keys", "list", "--json").facts
+    assert run("keys", "list").out == (
+        f"{bound}  verifies  prefix=reports/\n{free}  signs\n"
+    )
+    assert [row["prefixes"] for row in listed] == [["reports/"], []]
 
 
 def test_listing_no_keys_is_one_clear_line(

@@ -11,6 +11,7 @@ from gateway import families, settings
 from gateway.cli import COMMANDS
 from gateway.errors import RefusedError
 from gateway.links import Key
+from gateway.links.server_secret import ServerSecret
 from gateway.variables import FILE_SUFFIX
 from tests.unit.rendered import rendered
 
@@ -62,6 +63,7 @@ OTHER = {
     "GATEWAY_PUBLIC_URL": "https://other.example",
     "GATEWAY_POOL": "app",
     "GATEWAY_RUN": "/other",
+    "GATEWAY_SECRET": str(ServerSecret.generate()),
     "GATEWAY_STORE": "/other",
     "GATEWAY_TOKEN": "other",
     "GATEWAY_TRUSTED_PROXIES": "192.0.2.0/24",

@@ -114,3 +114,44 @@ def test_deliveries_are_only_read(family: families.Family) -> None:
 def test_any_text_is_of_some_family(method: str, path: str) -> None:
     """What a client sends as its target is no reason to fail."""
     assert families.asked(method, path) in FAMILIES
+
+
+DOTTED = (
+    "..",
+    ".",
+    "/..",
+    "/.",
+    "/../",
+    "/./",
+    "/x/..",
+    "/x/.",
+    "/x/../y",
+    "//..//",
+    "../x",
+)
+NAMES = (
+    "",
+    "/",
+    "...",
+    "/.../",
+    "/.x",
+    "/..x",
+    "/x.",
+    "/x..",
+    "/x..y/",
+    "/..;/",
+    "/..\\..",
+)
+
+
+@pytest.mark.parametrize("path", DOTTED, ids=str)
+def test_a_dot_segment_is_of_no_family(path: str) -> None:
+    """Whoever resolves it reads another path than who does not."""
+    assert families.has_dot_segment(path)
+    assert families.of("GET", path) is None
+
+
+@pytest.mark.parametrize("path", NAMES, ids=str)
+def test_dots_in_names_are_no_segments(path: str) -> None:
+    assert not families.has_dot_segment(path)
+    assert families.of("GET", path) is not None

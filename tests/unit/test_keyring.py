@@ -303,13 +303,3 @@ def test_the_alphabet_is_that_of_urls_alone() -> None:
     message, mac = next((m, mac) for m, mac in macs if "-" in mac and "_" in mac)
     plain = mac.replace("-", "+").replace("_", "/")
     assert not ring.verifies(Purpose.SIGNED_URL, NEW.id, message, plain)
-
-
-def test_a_derived_secret_is_of_one_key_and_one_purpose() -> None:
-    """What signs sessions signs no link, and can't be told from another purpose's."""
-    ring = KeyRing((NEW, OLD))
-    sessions, others = ring.derived("sessions"), ring.derived("others")
-    expected = hmac.digest(NEW.secret.encode(), b"sessions", "sha256")
-    assert sessions[0] == expected
-    assert KeyRing((OLD,)).derived("sessions") == sessions[1:]
-    assert len({*sessions, *others}) == 4

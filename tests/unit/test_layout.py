@@ -45,11 +45,14 @@ def prefixes() -> set[str]:
     """Return every text in accel.py's code that looks like an internal prefix."""
     tree = ast.parse(Path(accel.__file__).read_text("utf-8"))
     texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
-    return {t for t in texts if isinstance(t, str) and re.fullmatch(r"/_\S*", t)}
+    found = {t for t in texts if isinstance(t, str) and re.fullmatch(r"/_\S*", t)}
+    return found - {UNFIT}
 
 
 #: nginx's own error pages, which no verdict may name.
 PAGES = "/_pages/"
+#: The answer to what can't be read, which is no file.
+UNFIT = "/_unfit"
 
 
 def test_the_prefixes_in_python_are_the_internal_locations_of_nginx() -> None:

@@ -75,6 +75,16 @@ WITH_TOKEN = [
         id="encoded-letter-of-a-mac",
     ),
     pytest.param(
+        f'referrer: "https://a.example/x?token=gwt_abcdefghijkl_{MAC}{MAC}&x=1"',
+        f'referrer: "https://a.example/x?token=gwt_{BLANK}&x=1"',
+        id="bearer-token",
+    ),
+    pytest.param(
+        f"/x/gwt%5Fabcdefghijkl%255f{MAC}/a",
+        f"/x/gwt%5F{BLANK}/a",
+        id="encoded-bearer-token",
+    ),
+    pytest.param(
         f"a /s/{TOKEN}/1 b /s/{TOKEN}/2",
         f"a /s/{BLANK}/1 b /s/{BLANK}/2",
         id="two-in-a-line",
@@ -208,6 +218,8 @@ PIECES = [
     "A",
     "%41",
     "%5F",
+    "gwt",
+    "_",
     '"',
     "?",
     "[",

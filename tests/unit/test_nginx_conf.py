@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
+from ipaddress import ip_address
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway import explanations, families, policies
 from gateway.ops.nginx import in_sed, in_ssi, quoted
-from gateway.pools import Pool
 from tests.unit.rendered import rendered
 
 ORIGINS = ("https://a.example", "https://b-c.example:8443")
@@ -69,7 +69,7 @@ def test_each_location_asks_the_pool_of_its_family(ttl: str) -> None:
         r"set \$gateway_family (\S+);\s+proxy_pass http://gateway_(\S+);", text
     )
     pools = {name: family.pool for name, family in families.BY_NAME.items()}
-    assert set(asked) == {*pools.items(), (families.NOTHING, Pool.VERDICTS)}
+    assert set(asked) == {*pools.items()}
 
 
 @pytest.mark.parametrize("page", ["error.html", "error.json"], ids=str)
@@ -79,6 +79,7 @@ def test_nginx_s_own_pages_say_what_flask_says(page: str) -> None:
     for explanation in explanations.BY_NGINX:
         place = text.index(f'$status = {int(explanation.status)}"')
         assert explanation.title in text[place:].partition("<!--# el")[0]
+        assert explanation.text in text[place:].partition("<!--# el")[0]
     assert explanations.BAD_REQUEST.title in text.partition("<!--# else")[2]
 
 
@@ -101,6 +102,44 @@ def test_each_trusted_network_is_a_directive() -> None:
     lines = re.findall(r"^\s*set_real_ip_from .*$", text, re.MULTILINE)
     networks = [line.strip() for line in lines]
     assert networks == ["set_real_ip_from 10.0.0.0/8;", "set_real_ip_from ::1/128;"]
+
+
+def counted_as(address: str) -> bytes:
+    """Return what nginx counts a client under, by the map of limits.conf."""
+    block = rendered()["conf.d/limits.conf"].partition("$gateway_client {")[2]
+    patterns = re.findall(r'^    "~(\S+)"  \$(\w+);$', block, re.MULTILINE)
+    packed = ip_address(address).packed
+    matches = (
+        (re.search(pattern.replace("(?<", "(?P<").encode("latin-1"), packed), name)
+        for pattern, name in patterns
+    )
+    return next((match[name] for match, name in matches if match), packed)
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "10.10.10.10", "0.100.255.155"])
+@pytest.mark.parametrize("prefix", ["::ffff:", "64:ff9b::"], ids=["mapped", "NAT64"])
+def test_an_embedded_ipv4_address_is_counted_as_itself(
+    prefix: str, address: str
+) -> None:
+    """Of all such clients the first eight bytes are the same."""
+    assert counted_as(prefix + address) == counted_as(address)
+    assert counted_as(address) == ip_address(address).packed
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        pytest.param("2001:db8::c000:201", id="any"),
+        pytest.param("::fffe:c000:201", id="beside mapped"),
+        pytest.param("0:0:0:0:1:ffff:c000:201", id="mapped in another network"),
+        pytest.param("64:ff9b::1:c000:201", id="beside NAT64"),
+        pytest.param("64:ff9b:1::c000:201", id="NAT64 of a site's own"),
+        pytest.param("::1", id="loopback"),
+    ],
+)
+def test_every_other_ipv6_address_is_counted_as_its_network(address: str) -> None:
+    """A subscriber has all addresses of a /64."""
+    assert counted_as(address) == ip_address(address).packed[:8]
 
 
 def test_every_status_that_nginx_says_by_itself_has_a_retry_or_none() -> None:
@@ -138,6 +177,12 @@ def read_by_nginx(word: str) -> str:
 
 
 @given(TEXTS.filter(lambda text: not re.search(r"[$\x00-\x1f\x7f]", text)))
+@example("a;b")
+@example("a{b}")
+@example("a b")
+@example("a'b")
+@example('a"b')
+@example("a\\b")
 def test_any_other_text_is_one_word_with_that_meaning(text: str) -> None:
     """Blanks, quotes, backslashes, braces and semicolons stay what they are."""
     assert read_by_nginx(quoted(text)) == text

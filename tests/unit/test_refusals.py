@@ -26,6 +26,7 @@ from gateway.errors import (
     UnknownKeyError,
 )
 from gateway.links import Key
+from gateway.links.server_secret import ServerSecret
 from tests.unit.rendered import rendered
 from tests.web.nginx import behind_nginx
 
@@ -117,6 +118,7 @@ class Failing:
                 "GATEWAY_FILES": str(home / "files"),
                 "GATEWAY_DATA": str(home / "data"),
                 "GATEWAY_KEYS": str(Key.generate()),
+                "GATEWAY_SECRET": str(ServerSecret.generate()),
             }
         )
         app = create_app(reading.settings)
@@ -239,15 +241,6 @@ def test_the_log_is_told_the_reason(
     problem = failing.client.get("/fail", headers=JSON)
     assert page.headers["X-Gateway-Reason"] == reason
     assert problem.headers["X-Gateway-Reason"] == reason
-
-
-def test_a_file_that_nginx_could_not_open_has_a_reason_of_its_own(
-    failing: Failing,
-) -> None:
-    """A verdict that could not be kept shows in the log as the fault that it is."""
-    failing.error = exceptions.NotFound()
-    answer = failing.client.get("/_files/a.txt")
-    assert answer.headers["X-Gateway-Reason"] == "undeliverable"
 
 
 def test_when_to_try_again_is_passed_on(failing: Failing) -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from gateway import settings
 from gateway.errors import SettingsError
 from gateway.links import Key, KeyRing
+from gateway.links.server_secret import ServerSecret
 from gateway.pools import Pool
 from gateway.snapshot import Snapshot
 from gateway.variables import variable
@@ -52,6 +53,7 @@ def test_nothing_set_gives_the_defaults() -> None:
     digest = hashlib.sha256(bytes(data)).hexdigest()[:16]
     assert chosen.model_dump() == {
         "keys": None,
+        "secret": None,
         "files": None,
         "data": data,
         "store": data / "store",
@@ -88,6 +90,7 @@ def test_nothing_set_gives_the_defaults() -> None:
 
 READ = {
     "keys": (KEYS, KeyRing((Key("k1", SECRET),))),
+    "secret": (SECRET, ServerSecret((SECRET,))),
     "files": ("/usr", Path("/usr")),
     "data": ("/srv/gateway", Path("/srv/gateway")),
     "store": ("/srv/store", Path("/srv/store")),
@@ -769,6 +772,18 @@ def test_keys_set_nowhere_come_from_the_data_folder(tmp_path: Path) -> None:
     assert reading.settings.embedded_keys == tmp_path / "keys"
 
 
+def test_the_secret_may_come_from_the_data_folder(tmp_path: Path) -> None:
+    """As the keys do, and for the same commands."""
+    (tmp_path / "secret").write_text(f"{SECRET}\n")
+    own = {"GATEWAY_DATA": str(tmp_path)}
+    found = settings.read(own, embedded=True).settings
+    assert found.secret == ServerSecret((SECRET,))
+    assert settings.read(own).settings.secret is None
+    other = {**own, "GATEWAY_SECRET": f"{SECRET}x"}
+    set_too = settings.read(other, embedded=True).settings
+    assert set_too.secret == ServerSecret((f"{SECRET}x",))
+
+
 def test_keys_that_are_set_win_over_the_data_folder(tmp_path: Path) -> None:
     """The environment is the operator's last word."""
     (tmp_path / "keys").write_text("rubbish")
@@ -813,7 +828,7 @@ def test_keys_are_set_be_they_fit_or_not(
     expected: bool,  # noqa: FBT001 -- the table's second column
 ) -> None:
     """``keys new`` must not add to a ring that is not in use."""
-    assert settings.has_keys(environ) is expected
+    assert settings.has("keys", environ) is expected
 
 
 @pytest.mark.parametrize(
@@ -878,7 +893,7 @@ def test_the_processs_environment_is_read_by_default(
 ) -> None:
     monkeypatch.setenv("GATEWAY_GRACE", "77")
     monkeypatch.setenv("GATEWAY_KEYS", "x")
-    assert settings.has_keys()
+    assert settings.has("keys")
     assert settings.read(only=("grace",)).settings.grace == 77
 
 

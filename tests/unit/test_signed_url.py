@@ -135,6 +135,8 @@ def test_a_folder_link_covers_what_lies_below(depth: int, path: str) -> None:
         pytest.param("videos/", id="its-parent"),
         pytest.param("x/videos/intro/seg1.ts", id="deeper"),
         pytest.param("videos//intro/seg1.ts", id="two-slashes"),
+        pytest.param("videos/intro", id="a-file-of-its-name"),
+        pytest.param("videosin/tro/seg1.ts", id="a-slash-elsewhere"),
         pytest.param("", id="nothing"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ID = "abcdefghijklmnopqrstuvwxyz"
+OTHER = "b" * 26
 PIECE = {"Content-Type": tus.CONTENT_TYPE, "Upload-Offset": "0"}
 
 
@@ -49,6 +51,12 @@ def test_a_name_comes_from_the_metadata(metadata: str, name: str) -> None:
     assert (made.name.text, made.metadata) == (name, metadata)
 
 
+def test_metadata_may_have_a_kilobyte() -> None:
+    metadata = f"filename YS50eHQ=,b {'YWFh' * 251}"
+    assert len(metadata) == 1024
+    assert creation(Upload_Length="1", Upload_Metadata=metadata).metadata == metadata
+
+
 @pytest.mark.parametrize(
     "metadata",
     [
@@ -60,6 +68,7 @@ def test_a_name_comes_from_the_metadata(metadata: str, name: str) -> None:
         pytest.param("a YQ==,a YQ==", id="a key twice"),
         pytest.param("filename /w==", id="no UTF-8"),
         pytest.param("filename", id="an empty name"),
+        pytest.param(f"filename YS50eHQ=,bc {'YWFh' * 251}", id="more than 1 KB"),
     ],
 )
 def test_metadata_rubbish_is_refused(metadata: str) -> None:
@@ -68,8 +77,36 @@ def test_metadata_rubbish_is_refused(metadata: str) -> None:
 
 
 def test_a_final_upload_names_its_parts_by_path_or_url() -> None:
-    made = creation(Upload_Concat=f"final;/tus/{ID} https://a.example/tus/{ID}")
-    assert (made.parts, made.size, made.is_partial) == ((ID, ID), None, False)
+    made = creation(Upload_Concat=f"final;/tus/{ID} https://a.example/tus/{OTHER}")
+    assert (made.parts, made.size, made.is_partial) == ((ID, OTHER), None, False)
+
+
+def final(number: int) -> str:
+    """Return what asks for a final upload of as many parts."""
+    ids = ("".join(letters) for letters in itertools.product("abcdefghij", repeat=3))
+    urls = (f"/tus/{text:a>26}" for text in itertools.chain(ids, ["zzzz"]))
+    return "final;" + " ".join(itertools.islice(urls, number))
+
+
+def test_a_final_upload_has_a_thousand_parts_at_most() -> None:
+    assert len(creation(Upload_Concat=final(1000)).parts) == 1000
+    with pytest.raises(BadUploadError, match="too-many-parts"):
+        creation(Upload_Concat=final(1001))
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        pytest.param([f"/tus/{ID}", f"/tus/{ID}"], id="side by side"),
+        pytest.param([f"/tus/{ID}", f"/tus/{OTHER}", f"/tus/{ID}"], id="apart"),
+        pytest.param([f"/tus/{ID}", f"https://a.example/tus/{ID}"], id="by a URL"),
+        pytest.param([f"/tus/{ID}", f"/tus/{ID}?again"], id="with a query"),
+        pytest.param([f"/tus/{ID}"] * 400, id="400 times"),
+    ],
+)
+def test_a_part_stands_once_in_a_final_upload(parts: list[str]) -> None:
+    with pytest.raises(BadUploadError, match="repeated-part"):
+        creation(Upload_Concat=f"final;{' '.join(parts)}")
 
 
 @pytest.mark.parametrize(

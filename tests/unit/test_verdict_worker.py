@@ -79,26 +79,69 @@ def test_it_closes_when_it_has_answered(connection: Connection) -> None:
     assert answer.endswith(b"x" * 1000)
 
 
-@pytest.mark.parametrize(
-    ("request_", "status"),
-    [
-        pytest.param(b"rubbish\r\n\r\n" + b"x" * 20_000, b"400", id="no request"),
-        pytest.param(REQUEST.replace(b"/s/x", b"/breaks"), b"500", id="a fault"),
-    ],
-)
-def test_what_fails_is_answered_whole(
-    connection: Connection,
-    caplog: pytest.LogCaptureFixture,
-    request_: bytes,
-    status: bytes,
-) -> None:
-    """Also where something is left unread, which could cut the answer off."""
-    connection.nginx.sendall(request_)
+def answer_to(connection: Connection, request: bytes) -> tuple[bytes, bytes]:
+    """Return the head and the body of the answer, which says how long it is."""
+    connection.nginx.sendall(request)
     connection.nginx.shutdown(socket.SHUT_WR)
     connection.handle()
     head, _, body = connection.read().partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 " + status)
     assert f"Content-Length: {len(body)}".encode() in head
+    return head, body
+
+
+def test_what_fails_is_answered_whole(
+    connection: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    head, _ = answer_to(connection, REQUEST.replace(b"/s/x", b"/breaks"))
+    assert head.startswith(b"HTTP/1.1 500 ")
+    assert caplog.records
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        # Also where something is left unread, which could cut the answer off.
+        pytest.param(b"rubbish\r\n\r\n" + b"x" * 20_000, id="no request"),
+        pytest.param(REQUEST.replace(b"GET", b"get"), id="method"),
+        pytest.param(REQUEST.replace(b"/s/x", b"/s/\xe4"), id="target"),
+        pytest.param(REQUEST.replace(b"1.1", b"9.9"), id="version"),
+        pytest.param(REQUEST.replace(b"Host", b"Ho st"), id="name of a header"),
+        pytest.param(REQUEST.replace(b"localhost", b"a\x01"), id="control character"),
+        pytest.param(
+            REQUEST.replace(b"\r\n", b"\r\nX: " + b"x" * 20_000 + b"\r\n", 1),
+            id="long header",
+        ),
+        pytest.param(
+            REQUEST.replace(b"\r\n", b"\r\nX: y" * 2000 + b"\r\n", 1), id="many headers"
+        ),
+        pytest.param(
+            REQUEST.replace(b"\r\n", b"\r\nTransfer-Encoding: foo\r\n", 1),
+            id="encoding",
+        ),
+        pytest.param(
+            REQUEST.replace(b"\r\n", b"\r\nExpect: much\r\n", 1), id="expectation"
+        ),
+    ],
+)
+def test_what_can_not_be_read_is_answered_by_nginx(
+    connection: Connection, caplog: pytest.LogCaptureFixture, request_: bytes
+) -> None:
+    """Nothing of the request is quoted or logged, and nginx has the words."""
+    head, body = answer_to(connection, request_)
+    assert head.startswith(b"HTTP/1.1 403 ")
+    assert b"\r\nX-Accel-Redirect: /_unfit\r\n" in head
+    assert b"\r\nX-Refusal-Headers: unfit\r\n" in head
+    assert body == b""
+    assert not caplog.records
+
+
+def test_a_header_that_the_application_made_up_is_a_fault(
+    connection: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The client's request was good, and the operator has to hear of it."""
+    connection.worker.wsgi = lambda _, start: start("200 OK", [("X", "a\nb")])
+    head, _ = answer_to(connection, REQUEST)
+    assert head.startswith(b"HTTP/1.1 500 ")
     assert caplog.records
 
 

@@ -20,6 +20,12 @@ KEYS: Final = {
     "beyond-ascii": "\u0444\u043e\u0442\u043e-\u00fcber-\u65e5\u672c\u8a9e-0123456789",
     "block-64": "0123456789abcdef" * 4,
     "block-65": "0123456789abcdef" * 4 + "x",
+    "reports": "gT5vB2nM8kL1jH4fD7sA0pO3iU6yR9eWqZxC",
+    "uploads": "wQ9zX6cV3bN0mL7kJ4hG1fD8sA5pO2iUyTrE",
+}
+RESTRICTIONS: Final = {
+    "reports": "prefix=reports/&prefix=%C3%A4%20b/c/&max-life=604800&only=files",
+    "uploads": "only=uploads",
 }
 
 # name, path, claims beside WEEK's, key
@@ -141,6 +147,11 @@ MINTED: Final[list[tuple[str, str, dict[str, Any], str]]] = [
     ("a secret beyond ascii", "a", {}, "beyond-ascii"),
     ("a secret of one block", "a", {}, "block-64"),
     ("a secret longer than a block", "a", {}, "block-65"),
+    ("all that its key may sign", "reports/q3.pdf", {}, "reports"),
+    ("the folder of its key", "reports/", {"depth": 1}, "reports"),
+    ("a folder in that of its key", "reports/2026/a", {"depth": 2}, "reports"),
+    ("a key's second folder", "\u00e4 b/c/d.txt", {}, "reports"),
+    ("an upload by a key for uploads", "q3.pdf", {"upload": UPLOAD}, "uploads"),
 ]
 
 # name, path, claims beside WEEK's
@@ -189,6 +200,24 @@ UNMINTABLE: Final[list[tuple[str, str, dict[str, Any]]]] = [
     ("an upload in capitals", "a", {"upload": UPLOAD.upper()}),
     ("an upload with a foreign digit", "a", {"upload": UPLOAD[:-1] + "1"}),
     ("claims that are too long", "a", {"name": "n" * 255, "networks": WIDE}),
+]
+
+# name, path, claims beside WEEK's, key
+BEYOND_KEY: Final[list[tuple[str, str, dict[str, Any], str]]] = [
+    ("a path beside its key's folder", "other/q3.pdf", {}, "reports"),
+    ("a path that begins as its key's folder", "reportsx/q3.pdf", {}, "reports"),
+    ("a file called as its key's folder", "reports", {}, "reports"),
+    ("a folder above its key's", "\u00e4 b/", {"depth": 1}, "reports"),
+    ("the whole tree by a key for a folder", "reports/a", {"depth": 0}, "reports"),
+    ("no end by a key with a life", "reports/a", {"expires": None}, "reports"),
+    (
+        "a second more than its key's life",
+        "reports/a",
+        {"expires": ISSUED + 604_801},
+        "reports",
+    ),
+    ("an upload by a key for files", "reports", {"upload": UPLOAD}, "reports"),
+    ("a file by a key for uploads", "q3.pdf", {}, "uploads"),
 ]
 
 # Each is signed with a true key: only reading the claims finds it out.

@@ -15,13 +15,16 @@ from typing import Any, Final
 
 from gateway.links.claims import Claims, Presentation
 from gateway.links.keyring import Key, KeyRing, Purpose
+from gateway.links.restriction import Restriction
 from gateway.links.signed_url import mint
 from tests.vectors.cases import (
+    BEYOND_KEY,
     ISSUED,
     KEYS,
     MALFORMED,
     MALFORMED_NETWORKS,
     MINTED,
+    RESTRICTIONS,
     UNMINTABLE,
     UPLOAD,
     WEEK,
@@ -34,7 +37,18 @@ BASE: Final = "https://files.example.com"
 
 def ring() -> KeyRing:
     """Return the vectors' keys."""
-    return KeyRing(tuple(Key(key_id, secret) for key_id, secret in KEYS.items()))
+    return KeyRing(
+        tuple(
+            Key(
+                key_id,
+                secret,
+                Restriction.parse(RESTRICTIONS[key_id])
+                if key_id in RESTRICTIONS
+                else None,
+            )
+            for key_id, secret in KEYS.items()
+        )
+    )
 
 
 def read(key_id: str, claims: dict[str, Any]) -> Claims:
@@ -52,10 +66,14 @@ def text() -> str:
         "about": "Vectors of docs/links.md; written by tests/vectors/generate.py.",
         "base": BASE,
         "keys": KEYS,
+        "restrictions": RESTRICTIONS,
         "minted": [_minted(*vector) for vector in MINTED],
         "unmintable": [
-            {"name": name, "key": "docs01", "claims": WEEK | claims, "path": path}
-            for name, path, claims in UNMINTABLE
+            {"name": name, "key": key, "claims": WEEK | claims, "path": path}
+            for name, path, claims, key in (
+                *((*vector, "docs01") for vector in UNMINTABLE),
+                *BEYOND_KEY,
+            )
         ],
         "refused": _refused(),
     }
@@ -82,6 +100,7 @@ def _refused() -> list[dict[str, Any]]:
         *_without_a_mac(),
         *_forged(),
         *_strangers(),
+        *_beyond_key(),
         *_over(),
     ]
 
@@ -91,9 +110,9 @@ def _case(name: str, reason: str, token: str, **facts: Any) -> dict[str, Any]:
     return {"name": name, "reason": reason, "token": token, **usual, **facts}
 
 
-def _signed(claims: str, covered: str = "a") -> str:
+def _signed(claims: str, covered: str = "a", key: str = "docs01") -> str:
     message = f"{claims}/{covered}".encode()
-    return f"{claims}.{ring().mac(Purpose.SIGNED_URL, 'docs01', message)}"
+    return f"{claims}.{ring().mac(Purpose.SIGNED_URL, key, message)}"
 
 
 def _without_a_mac() -> list[dict[str, Any]]:
@@ -166,6 +185,20 @@ def _strangers() -> list[dict[str, Any]]:
             for client in ("192.0.2.7", "2001:db9::7", "::ffff:192.0.2.7", "")
         ),
     ]
+
+
+def _beyond_key() -> list[dict[str, Any]]:
+    """Return links that a key has signed all the same, as a leaked one would."""
+    cases = []
+    for name, path, claims, key in BEYOND_KEY:
+        said = read(key, WEEK | claims)
+        segments = path.split("/")[: said.depth]
+        covered = path if said.depth is None else "".join(f"{s}/" for s in segments)
+        token = _signed(str(said), covered, key)
+        cases.append(_case(name, "beyond-key", token, path=path))
+    later = _signed(str(read("reports", WEEK)), "reports/a", "reports")
+    early = {"path": "reports/a", "now": ISSUED - 61}
+    return [*cases, _case("issued 61 seconds from now", "beyond-key", later, **early)]
 
 
 def _over() -> list[dict[str, Any]]:

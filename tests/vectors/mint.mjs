@@ -17,17 +17,18 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 /**
  * Return the URL of path, which is relative and not encoded.
  *
- * key is "id:secret".  claims has issued, expires (null: never) and, where
+ * key is "id:secret", or "id?restriction:secret".  claims has issued, expires (null: never) and, where
  * wanted, not_before, depth, presentation ("inline" or "attachment"), name,
  * rate, upload and networks (an array, written as docs/links.md has it: that is
  * not checked here).  Throws a RangeError for what must not be signed.
  */
 export function mint(key, claims, path, base = "") {
-  const colon = key.indexOf(":");
+  const [, id, restriction, secret] = key.match(/^([^?:]*)(?:\?([^:]*))?:(.*)$/s);
   check(claims, path);
-  const text = write(key.slice(0, colon), claims);
+  if (restriction !== undefined) checkKey(restriction, claims, path);
+  const text = write(id, claims);
   require(text.length <= 1024, "the claims are too long");
-  const derived = hmac(key.slice(colon + 1), SALT);
+  const derived = hmac(secret, SALT);
   const message = `${text}/${covered(path, claims.depth)}`;
   const mac = hmac(derived, message).subarray(0, 16).toString("base64url");
   return `${base}/s/${text}.${mac}/${encode(path)}`;
@@ -53,6 +54,18 @@ function check(claims, path) {
   require(isPlain || (path === "" && depth === 0), "not a plain path");
   require(path.split("/").length > (depth ?? 0), "the path is above its folder");
   require(path.isWellFormed() && !path.includes("\0"), "not a path");
+}
+
+function checkKey(restriction, { issued, expires, depth, upload }, path) {
+  const fields = restriction.split("&").map((field) => field.split("="));
+  const said = (name) => fields.filter((field) => field[0] === name).map((field) => decodeURIComponent(field[1]));
+  const known = fields.every(([name]) => ["prefix", "max-life", "only"].includes(name));
+  require(known, "a restriction that is not known");
+  const [prefixes, [life], [only]] = [said("prefix"), said("max-life"), said("only")];
+  require(only === undefined || only === (upload == null ? "files" : "uploads"), "not what the key may sign");
+  require(life === undefined || (expires != null && expires - issued <= Number(life)), "a life beyond the key's");
+  const inside = upload == null && prefixes.some((prefix) => covered(path, depth).startsWith(prefix));
+  require(prefixes.length === 0 || inside, "not in the key's folders");
 }
 
 function write(keyId, claims) {

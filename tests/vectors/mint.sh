@@ -10,7 +10,7 @@
 #                                                docs/links.md has them
 #     -u ID       upload; the path is its name
 #
-# MINT_KEY is the key, id:secret; MINT_BASE is the URL's base, if any.  Status
+# MINT_KEY is the key, id:secret or id?restriction:secret; MINT_BASE is the URL's base, if any.  Status
 # 1 with a line on stderr for what must not be signed.
 #
 # (!) OpenSSL takes the secret as an argument, which other users of the same
@@ -134,7 +134,34 @@ if [ -n "$depth" ]; then
     done
 fi
 
-claims=k${MINT_KEY%%:*}
+# The key's restriction; its prefixes are encoded as paths are.
+key_id=${MINT_KEY%%:*} restriction=''
+case $key_id in *\?*) restriction=${key_id#*\?} ;; esac
+key_id=${key_id%%\?*}
+has_prefix='' is_inside='' encoded=$(encode "$covered")
+while [ -n "$restriction" ]; do
+    field=${restriction%%&*}
+    restriction=${restriction#"$field"}
+    restriction=${restriction#&}
+    case $field in
+    prefix=*)
+        has_prefix=1
+        case $encoded in "${field#prefix=}"*) is_inside=1 ;; esac
+        ;;
+    max-life=*)
+        number "${field#*=}" 1 $largest
+        [ "$expires" -ne 0 ] && [ $((expires - issued)) -le "${field#*=}" ] ||
+            refuse "a life beyond the key's"
+        ;;
+    only=files) [ -z "$has_upload" ] || refuse "the key signs files alone" ;;
+    only=uploads) [ -n "$has_upload" ] || refuse "the key signs uploads alone" ;;
+    *) refuse "a restriction that is not known" ;;
+    esac
+done
+[ -z "$has_upload" ] || is_inside=''
+[ -z "$has_prefix" ] || [ -n "$is_inside" ] || refuse "not in the key's folders"
+
+claims=k$key_id
 [ -z "$networks" ] || claims=$claims.a$(pack "$networks")
 [ -z "$not_before" ] || claims=$claims.b$not_before
 [ -z "$depth" ] || claims=$claims.d$depth

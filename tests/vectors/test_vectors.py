@@ -25,7 +25,9 @@ from tests.vectors import generate
 HERE = Path(__file__).parent
 PAGE = (HERE.parents[1] / "docs" / "links.md").read_text()
 VECTORS = json.loads(generate.FILE.read_text())
-RING = KeyRing.parse("\n".join(f"{i}:{s}" for i, s in VECTORS["keys"].items()))
+RESTRICTIONS = {i: f"?{text}" for i, text in VECTORS["restrictions"].items()}
+KEYS = {i: f"{i}{RESTRICTIONS.get(i, '')}:{s}" for i, s in VECTORS["keys"].items()}
+RING = KeyRing.parse("\n".join(KEYS.values()))
 
 MINTED = {vector["name"]: vector["url"] for vector in VECTORS["minted"]}
 
@@ -80,7 +82,7 @@ def by_openssl(vector: dict[str, Any]) -> subprocess.CompletedProcess[str]:
 
 
 def key_text(vector: dict[str, Any]) -> str:
-    return f"{vector['key']}:{VECTORS['keys'][vector['key']]}"
+    return KEYS[vector["key"]]
 
 
 @pytest.mark.parametrize("kind", ["minted", "unmintable"])
@@ -175,11 +177,9 @@ def test_the_gateway_refuses_with_the_reason() -> None:
 def reason(vector: dict[str, Any]) -> str | None:
     """Return the word that the gateway refuses *vector* with."""
     try:
-        policy.check(
-            verify(RING, vector["token"], vector["path"]).claims,
-            now=vector["now"],
-            client=vector["client"],
-        )
+        link = verify(RING, vector["token"], vector["path"])
+        policy.check_key(link, now=vector["now"])
+        policy.check(link.claims, now=vector["now"], client=vector["client"])
     except RefusedError as error:
         return error.reason
     return None

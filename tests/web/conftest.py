@@ -15,6 +15,7 @@ from gateway.app import create_app
 from gateway.catalog import users
 from gateway.catalog.users import Role
 from gateway.links import Key, KeyRing, LinkSigner
+from gateway.links.server_secret import ServerSecret
 from gateway.ops.prepare import prepare
 from tests.catalog.conftest import unsynced
 from tests.web.nginx import behind_nginx
@@ -44,6 +45,7 @@ class Site:
     files: Path
     store: Path
     ring: KeyRing
+    secret: ServerSecret
     signer: LinkSigner
     database: Database
     now: float = NOON
@@ -76,6 +78,10 @@ class Site:
         return self.client.post(
             "/login", data={**fields, "password": password}, headers=headers
         )
+
+    def browser(self) -> FlaskClient:
+        """Return another browser, that has been nowhere."""
+        return self.client.application.test_client()
 
     def stored(self) -> list[Path]:
         """Return all files below the store."""
@@ -122,6 +128,7 @@ def make_site(tmp_path: Path, catalog: dict[str, str]) -> MakeSite:
     files.mkdir()
     (files / "a.txt").write_text("never read by Python\n")
     ring = KeyRing((Key.generate(),))
+    secret = ServerSecret.generate()
 
     def make(**chosen: str) -> Site:
         reading = settings.read(
@@ -129,6 +136,7 @@ def make_site(tmp_path: Path, catalog: dict[str, str]) -> MakeSite:
                 "GATEWAY_FILES": str(files),
                 "GATEWAY_DATA": str(tmp_path / "data"),
                 "GATEWAY_KEYS": str(ring),
+                "GATEWAY_SECRET": str(secret),
                 "GATEWAY_INLINE_TYPES": "image/svg+xml",
                 "GATEWAY_CACHE_MAX_AGE": "600",
                 "GATEWAY_FREE_SPACE": "0",
@@ -141,6 +149,7 @@ def make_site(tmp_path: Path, catalog: dict[str, str]) -> MakeSite:
             files=files,
             store=tmp_path / "data" / "store",
             ring=ring,
+            secret=secret,
             signer=LinkSigner(ring, "", clock=lambda: here.now),
             database=prepare(reading.settings),
         )

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.catalog import drops, tokens, users
 from gateway.catalog.tokens import Scope
-from gateway.links import codes
-from gateway.links.keyring import Purpose
+from gateway.uploads.drop_codes import DropCodes
 from tests.web.conftest import NOON
 from tests.web.test_upload_form import END, TYPE, part
 
@@ -90,7 +89,7 @@ def a_letterbox(site: Site, **limits: Any) -> Letterbox:
     }
     with site.database.write() as connection:
         drop = drops.new(connection, maker, now=int(NOON), **terms)
-    code = codes.mint(site.ring, Purpose.DROP, drop.id)
+    code = DropCodes(site.secret, site.ring).of(drop)
     return Letterbox(site, maker, drop, code)
 
 

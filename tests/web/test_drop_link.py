@@ -6,12 +6,18 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import update
 from werkzeug.http import http_date
 
 from gateway.catalog import drops
+from gateway.catalog.schema import drops as drops_table
 from gateway.catalog.tokens import Scope
-from gateway.links import codes
-from gateway.links.keyring import Key, KeyRing, Purpose
+from gateway.errors import ForgedLinkError
+from gateway.links import Key, KeyRing, codes
+from gateway.links.restriction import Kind, Restriction
+from gateway.links.server_secret import ServerSecret, Use
+from gateway.uploads.budgets import SESSIONS
+from gateway.uploads.drop_codes import DropCodes
 from tests.web.conftest import NOON
 from tests.web.letterbox import DAY, Letterbox, a_letterbox, a_token, came
 from tests.web.test_upload_form import part
@@ -75,21 +81,75 @@ def test_a_code_is_good_for_nothing_else(box: Letterbox) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        pytest.param("{id}.AAAAAAAAAAAAAAAAAAAAAA", id="forged"),
+        pytest.param("{id}000000000000000000000000", id="forged"),
         pytest.param("{id}", id="no MAC"),
         pytest.param("{code}.x", id="longer"),
         pytest.param("{other}", id="of a link that never was"),
-        pytest.param("{foreign}", id="of another key"),
+        pytest.param("{foreign}", id="of another secret"),
+        pytest.param("{by_key}", id="of a link key"),
+        pytest.param("{by_key_for_code}", id="of a link key for the code's id"),
     ],
 )
 def test_another_code_is_nobody_s(box: Letterbox, text: str) -> None:
-    other = codes.mint(box.site.ring, Purpose.DROP, "a" * 12)
-    foreign = codes.mint(KeyRing((Key.generate(),)), Purpose.DROP, box.drop.id)
-    box.code = text.format(id=box.drop.id, code=box.code, other=other, foreign=foreign)
+    code_id = box.drop.code_id
+    assert code_id is not None
+    box.code = text.format(
+        id=code_id,
+        code=box.code,
+        other=codes.mint(box.site.secret, Use.DROP, "0" * 16),
+        foreign=codes.mint(ServerSecret.generate(), Use.DROP, code_id),
+        by_key=codes.mint_earlier(box.site.ring, box.drop.id),
+        by_key_for_code=codes.mint_earlier(box.site.ring, code_id),
+    )
     assert box.put().status_code == 401
     assert box.show().status_code == 404
     assert box.send(part("f", b"x", "a.txt")).status_code == 404
     assert came(box) == []
+
+
+def made_before_the_secret(box: Letterbox) -> None:
+    """Have the box a drop link of the time when link keys signed them."""
+    with box.site.database.write() as connection:
+        connection.execute(update(drops_table).values(code_id=None))
+    box.code = codes.mint_earlier(box.site.ring, box.drop.id)
+
+
+def test_a_drop_link_that_a_link_key_has_signed_goes_on(box: Letterbox) -> None:
+    made_before_the_secret(box)
+    sharing = a_token(box.site, box.maker, Scope.SHARE)
+    listed: Any = box.site.client.get("/api/v1/drops", headers=sharing).json
+    assert (box.put().status_code, box.show().status_code) == (201, 200)
+    assert listed["drops"][0]["url"].endswith(f"/u/{box.code}")
+    box.revoke()
+    assert box.show().status_code == 410
+
+
+@pytest.mark.parametrize(
+    ("key", "is_on_the_ring"),
+    [
+        pytest.param(Key.generate(), False, id="of another ring"),
+        pytest.param(Key.generate(Restriction(only=Kind.FILES)), True, id="restricted"),
+    ],
+)
+def test_another_link_key_signs_no_drop_link(
+    box: Letterbox,
+    key: Key,
+    is_on_the_ring: bool,  # noqa: FBT001
+) -> None:
+    made_before_the_secret(box)
+    ring = KeyRing((*box.site.ring.keys, *[key] * is_on_the_ring))
+    code = codes.mint_earlier(KeyRing((key,)), box.drop.id)
+    with box.site.database.read() as connection, pytest.raises(ForgedLinkError):
+        DropCodes(box.site.secret, ring).find(connection, code)
+
+
+def test_drop_links_outlive_the_rotation_of_the_secret(box: Letterbox) -> None:
+    rotated = DropCodes(box.site.secret.rotated(), box.site.ring)
+    forgotten = DropCodes(box.site.secret.rotated(forget=True), box.site.ring)
+    with box.site.database.read() as connection:
+        assert rotated.find(connection, box.code) == box.drop
+        with pytest.raises(ForgedLinkError):
+            forgotten.find(connection, box.code)
 
 
 def expired(box: Letterbox) -> None:
@@ -155,7 +215,7 @@ def test_content_of_another_kind_than_its_name_says_is_refused(site: Site) -> No
 
 
 def test_the_maker_s_quota_counts(make_site: MakeSite) -> None:
-    box = a_letterbox(make_site(GATEWAY_USER_QUOTA="5"))
+    box = a_letterbox(make_site(GATEWAY_USER_QUOTA="10"))
     first = box.send(part("f", b"1234", "a.txt"))
     second = box.send(part("f", b"5678", "b.txt"))
     assert (first.status_code, second.status_code) == (303, 507)
@@ -197,7 +257,52 @@ def test_room_is_given_back_when_the_link_ends_under_an_upload(
     assert (admitted.status_code, answer.status_code) == (204, 410)
 
 
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        pytest.param("/api/v1/files/a.txt", "PUT", id="PUT"),
+        pytest.param("/tus/", "POST", id="tus"),
+        pytest.param("/tus/{session}", "PATCH", id="a piece"),
+        pytest.param("/u/{code}", "POST", id="form"),
+    ],
+)
+def test_a_body_without_a_length_is_refused_before_it_comes(
+    site: Site, path: str, method: str
+) -> None:
+    box = a_letterbox(site, max_size=1000)
+    session = begin(box, 9).headers["Location"].removeprefix("/tus/")
+    answer = box.ask(
+        "GET",
+        "/_admit",
+        X_Original_URI=path.format(session=session, code=box.code),
+        X_Original_Method=method,
+        X_Original_Length="",
+        Tus_Resumable="1.0.0",
+        Upload_Length="9",
+        Upload_Offset="0",
+        Content_Type="application/offset+octet-stream",
+    )
+    assert answer.headers["X-Refusal-Status"] == "411"
+    assert answer.headers["X-Gateway-Reason"] == "length-required"
+
+
 # tus
+
+
+def test_a_stranger_reserves_no_more_than_half_of_the_quota(
+    make_site: MakeSite,
+) -> None:
+    box = a_letterbox(make_site(GATEWAY_USER_QUOTA="1000"))
+    asked = [begin(box, size).status_code for size in (501, 500, 1)]
+    box.code = a_token(box.site, box.maker, Scope.UPLOAD)["Authorization"].split()[1]
+    own = [begin(box, size).status_code for size in (501, 500)]
+    assert (asked, own) == ([507, 201, 507], [507, 201])
+
+
+def test_a_stranger_begins_only_so_many_uploads(site: Site) -> None:
+    box = a_letterbox(site)
+    statuses = [begin(box, 1).status_code for _ in range(SESSIONS + 1)]
+    assert statuses == [201] * SESSIONS + [429]
 
 
 def begin(box: Letterbox, size: int = 0) -> TestResponse:
@@ -237,7 +342,7 @@ def test_another_link_of_the_same_maker_s_leads_to_no_upload(box: Letterbox) -> 
             expires=None,
             now=1,
         )
-    box.code = codes.mint(box.site.ring, Purpose.DROP, other.id)
+    box.code = DropCodes(box.site.secret, box.site.ring).of(other)
     look = box.ask("HEAD", made.headers["Location"], Tus_Resumable="1.0.0")
     assert look.status_code == 404
 

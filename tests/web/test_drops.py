@@ -49,6 +49,7 @@ def test_a_link_is_made_listed_and_revoked(site: Site, sharing: dict[str, str]) 
         title=" Q3\n reports ",
         max_uploads=5,
         max_size=1000,
+        max_total=5000,
         types=["IMAGE/*", "image/*"],
     )
     body: Any = made.json
@@ -65,6 +66,8 @@ def test_a_link_is_made_listed_and_revoked(site: Site, sharing: dict[str, str]) 
         "max_uploads": 5,
         "taken": 0,
         "max_size": 1000,
+        "max_total": 5000,
+        "stored_bytes": 0,
         "types": ["image/*"],
         "created": int(NOON),
         "expires": int(NOON) + 60,
@@ -86,6 +89,7 @@ def test_a_link_is_made_listed_and_revoked(site: Site, sharing: dict[str, str]) 
         pytest.param({"max_uploads": "5"}, "max_uploads", id="text for a number"),
         pytest.param({"max_size": -1}, "max_size", id="less than nothing"),
         pytest.param({"max_size": 10**16}, "max_size", id="beyond disks"),
+        pytest.param({"max_total": 0}, "max_total", id="nothing in all"),
         pytest.param({"types": ["pictures"]}, "types", id="no type"),
         pytest.param(
             {"types": [f"a/{n}" for n in range(21)]}, "types", id="many types"

@@ -56,11 +56,11 @@ def test_a_route_of_another_family_is_not_there(
     assert (answer.status_code == 404) is (other != own)
 
 
-@pytest.mark.parametrize("name", [families.NOTHING, "", "x"], ids=str)
+@pytest.mark.parametrize("name", ["nothing", "", "x"], ids=str)
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "PROPFIND"], ids=str)
 @pytest.mark.parametrize("path", ["/", "/login", "/_admit", "/tus", "/s/x/y"], ids=str)
 def test_no_family_has_no_routes(site: Site, method: str, path: str, name: str) -> None:
-    """What nginx does not find, Flask does not find either."""
+    """A location that forgets to name its family answers nothing."""
     assert ask(site, method, path, name).status_code == 404
 
 
@@ -95,6 +95,11 @@ def test_only_uploads_are_admitted(site: Site, path: str, family: str) -> None:
     [
         pytest.param("POST", "/api/v1/files/../../../tus/", "tus-bodies", id="above"),
         pytest.param("POST", "/api/v1/files/%2e%2e/", "tus-bodies", id="encoded"),
+        pytest.param("PUT", "/api/v1/files/..", "uploads", id="two dots"),
+        pytest.param("PUT", "/api/v1/files/%2E", "uploads", id="a dot"),
+        pytest.param("PUT", "/api/v1/files/a%2f..%2Fb", "uploads", id="slashes"),
+        pytest.param("PUT", "/api/v1/files/..?x", "uploads", id="before a query"),
+        pytest.param("PUT", "/api/v1/files/..#x", "uploads", id="before a fragment"),
         pytest.param("PUT", "/api/v1/files/a.txt", "tus-bodies", id="other family"),
         pytest.param("GET", "/api/v1/files/a.txt", "uploads", id="other method"),
         pytest.param("PATCH", "/x/../tus/abc", "tus-bodies", id="through another"),
@@ -109,3 +114,33 @@ def test_what_nginx_and_flask_read_differently_is_not_admitted(
     assert answer.status_code == 403
     assert answer.headers["X-Refusal-Status"] == "404"
     assert answer.headers["X-Gateway-Reason"] == "not-servable:no-upload"
+
+
+@pytest.mark.parametrize("path", ["..", ".", "x/../y", "x/.", "x%2f..%2fy"], ids=str)
+@pytest.mark.parametrize(
+    ("method", "prefix", "family"),
+    [
+        pytest.param("GET", "/s/t/", "signed", id="signed URL"),
+        pytest.param("GET", "/files/x/", "files", id="upload"),
+        pytest.param("PUT", "/api/v1/files/", "uploads", id="raw upload"),
+        pytest.param("PATCH", "/tus/", "tus-bodies", id="chunk"),
+        pytest.param("GET", "/u/", "drops", id="drop link"),
+    ],
+)
+def test_a_dot_segment_is_not_there_although_nginx_let_it_pass(
+    site: Site, method: str, prefix: str, family: str, path: str
+) -> None:
+    answer = ask(site, method, prefix + path, family)
+    assert (answer.status_code, answer.headers["X-Gateway-Reason"]) == (404, "http-404")
+
+
+@pytest.mark.parametrize(
+    "name", ["a..b", "...", ".bashrc", "..a", "a..", "a/.b"], ids=str
+)
+def test_a_name_with_dots_is_admitted_as_far_as_its_text_goes(
+    site: Site, name: str
+) -> None:
+    """Whoever asks is not known: that is what is looked at next."""
+    about = {"X_Original_Method": "PUT", "X_Original_URI": f"/api/v1/files/{name}"}
+    answer = ask(site, "GET", ADMIT, "uploads", **about)
+    assert answer.headers["X-Refusal-Status"] == "401"

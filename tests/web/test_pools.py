@@ -41,6 +41,7 @@ def application(site: Site, pool: Pool | None) -> Flask:
             "GATEWAY_FILES": str(site.files),
             "GATEWAY_DATA": str(site.store.parent),
             "GATEWAY_KEYS": str(site.ring),
+            "GATEWAY_SECRET": str(site.secret),
         }
     )
     app = create_app(reading.settings, pool=pool, clock=lambda: site.now)

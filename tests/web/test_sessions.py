@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import hmac
 from typing import TYPE_CHECKING
 
 import pytest
+from flask import Flask
+from flask.sessions import SecureCookieSessionInterface
 
-from gateway.catalog import users
+from gateway.catalog import sessions, tokens, users
+from gateway.catalog.tokens import Scope
 from gateway.catalog.users import Role
 from gateway.links import Key, KeyRing
-from tests.web.conftest import PASSWORD, csrf_token
+from tests.web.conftest import NOON, PASSWORD, csrf_token
 
 if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+
+    from gateway.catalog.sessions import Session
     from gateway.catalog.users import User
     from tests.web.conftest import MakeSite, Site
 
@@ -93,14 +100,11 @@ def test_nothing_of_the_session_before_the_login_is_left(site: Site) -> None:
 
 
 @pytest.mark.usefixtures("ann")
-def test_a_key_that_was_rotated_away_from_ends_no_session(
-    make_site: MakeSite, site: Site
-) -> None:
-    old = site.ring.newest
+def test_sessions_do_not_depend_on_link_keys(make_site: MakeSite, site: Site) -> None:
     token = site.token("/")
     cookie = site.client.get_cookie("gateway")
     assert cookie is not None
-    later = make_site(GATEWAY_KEYS=str(KeyRing((Key.generate(), old))))
+    later = make_site(GATEWAY_KEYS=str(KeyRing((Key.generate(),))))
     later.client.set_cookie("gateway", cookie.value)
     assert is_logged_in(later)
     done = later.client.post("/logout", data={"csrf_token": token})
@@ -108,12 +112,174 @@ def test_a_key_that_was_rotated_away_from_ends_no_session(
 
 
 @pytest.mark.usefixtures("ann")
-def test_a_retired_key_ends_its_sessions(make_site: MakeSite, site: Site) -> None:
+def test_a_secret_that_is_rotated_ends_all_sessions(
+    make_site: MakeSite, site: Site
+) -> None:
     cookie = site.client.get_cookie("gateway")
     assert cookie is not None
-    later = make_site(GATEWAY_KEYS=str(KeyRing((Key.generate(),))))
+    later = make_site(GATEWAY_SECRET=str(site.secret.rotated()))
     later.client.set_cookie("gateway", cookie.value)
     assert not is_logged_in(later)
+
+
+@pytest.mark.parametrize(
+    "purpose",
+    [
+        pytest.param(purpose, id=purpose)
+        for purpose in ("accel-gateway.session.1", "accel-gateway.session.2")
+    ],
+)
+def test_a_link_key_signs_no_session(site: Site, purpose: str) -> None:
+    """With its key, a host that mints links made itself administrator once."""
+    user = site.add_user("ann", Role.ADMIN)
+    with site.database.write() as connection:
+        text = sessions.begin(
+            connection, user, agent="", network="", now=int(NOON), life=LIFE
+        )
+    secret = site.ring.newest.secret.encode()
+    forger = Flask("forger")
+    forger.secret_key = hmac.digest(secret, purpose.encode(), "sha256")
+    signing = SecureCookieSessionInterface().get_signing_serializer(forger)
+    assert signing is not None
+    forged = {"user": user.id, "epoch": 0, "issued": int(NOON), "session": text}
+    site.client.set_cookie("gateway", str(signing.dumps(forged)))
+    assert not is_logged_in(site)
+
+
+def sessions_of(site: Site, user: User) -> list[Session]:
+    with site.database.read() as connection:
+        return sessions.of_user(connection, user, now=int(site.now))
+
+
+def test_logging_out_ends_the_session_on_the_server(site: Site, ann: User) -> None:
+    cookie = site.client.get_cookie("gateway")
+    assert cookie is not None
+    site.client.post("/logout", data={"csrf_token": site.token("/")})
+    site.client.set_cookie("gateway", cookie.value)
+    assert (is_logged_in(site), sessions_of(site, ann)) == (False, [])
+
+
+def test_a_new_login_ends_the_session_of_the_same_browser(
+    site: Site, ann: User
+) -> None:
+    (before,) = sessions_of(site, ann)
+    token = site.token("/")
+    site.client.post(
+        "/login", data={"csrf_token": token, "name": "ann", "password": PASSWORD}
+    )
+    (after,) = sessions_of(site, ann)
+    assert after.id != before.id
+
+
+def test_a_person_sees_their_sessions_and_ends_one(site: Site, ann: User) -> None:
+    elsewhere = log_in_elsewhere(site, "Mozilla/5.0 (iPhone; X) Version/1 Safari/6")
+    page = site.client.get("/sessions")
+    other = next(s for s in sessions_of(site, ann) if s.agent == "Safari on iPhone")
+    assert "Safari on iPhone</span>" in page.text
+    assert "this browser" in page.text
+    assert "192.0.2.0/24" in page.text
+    fields = {"csrf_token": csrf_token(page), "id": other.id}
+    ended = site.client.post("/sessions/end", data=fields)
+    assert (ended.status_code, ended.headers["Location"]) == (303, "/sessions")
+    assert elsewhere.get("/").status_code == 303
+    assert is_logged_in(site)
+
+
+@pytest.mark.usefixtures("ann")
+def test_all_other_sessions_end_at_once(site: Site) -> None:
+    others = [log_in_elsewhere(site) for _ in range(2)]
+    token = site.token("/sessions")
+    site.client.post("/sessions/end", data={"csrf_token": token})
+    assert [other.get("/").status_code for other in others] == [303, 303]
+    assert is_logged_in(site)
+
+
+def test_nobody_ends_the_session_of_somebody_else(site: Site, ann: User) -> None:
+    (hers,) = sessions_of(site, ann)
+    site.add_user("bob", Role.ADMIN)
+    bob = log_in_elsewhere(site, name="bob")
+    fields = {"csrf_token": csrf_token(bob.get("/sessions")), "id": hers.id}
+    assert bob.post("/sessions/end", data=fields).status_code == 303
+    assert is_logged_in(site)
+
+
+@pytest.mark.usefixtures("ann")
+def test_a_session_is_not_ended_without_the_token_of_the_page(site: Site) -> None:
+    other = log_in_elsewhere(site)
+    assert site.client.post("/sessions/end", data={}).status_code == 403
+    assert other.get("/").status_code == 200
+
+
+def test_nobody_is_led_from_the_sessions_to_the_login(site: Site) -> None:
+    answer = site.client.get("/sessions")
+    assert answer.headers["Location"] == "/login?next=/sessions"
+
+
+def test_a_session_s_last_use_is_noted_every_five_minutes(
+    site: Site, ann: User
+) -> None:
+    seen = []
+    for step in (299, 1, 299):
+        site.now += step
+        site.client.get("/")
+        seen.append(sessions_of(site, ann)[0].last_seen - int(NOON))
+    assert seen == [0, 300, 300]
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [
+        pytest.param(
+            "X11; Linux x86_64) Gecko Firefox/133.0", "Firefox on Linux", id="f"
+        ),
+        pytest.param("Windows NT) Chrome/1 Safari/5 Edg/1", "Edge on Windows", id="e"),
+        pytest.param(
+            "Linux; Android 10) Chrome/1 Safari/5", "Chrome on Android", id="c"
+        ),
+        pytest.param("Macintosh; Mac OS X) Safari/6", "Safari on macOS", id="s"),
+        pytest.param("curl/8.0", "Another program", id="program"),
+        pytest.param("<script>", "Another program", id="markup"),
+        pytest.param("", "Another program", id="none"),
+    ],
+)
+@pytest.mark.usefixtures("ann")
+def test_a_browser_is_named_in_short(site: Site, agent: str, name: str) -> None:
+    log_in_elsewhere(site, agent)
+    assert f'<span class="name">{name}' in site.client.get("/sessions").text
+
+
+@pytest.mark.parametrize("with_tokens", [False, True], ids=["kept", "revoked"])
+def test_a_new_password_revokes_the_tokens_if_they_choose(
+    site: Site,
+    ann: User,
+    with_tokens: bool,  # noqa: FBT001
+) -> None:
+    with site.database.write() as connection:
+        token = tokens.new(connection, ann, scopes=[Scope.READ], expires=None, now=1)
+    fields = {
+        "csrf_token": site.token("/password"),
+        "current": PASSWORD,
+        "new": "another long one",
+        "again": "another long one",
+        **dict.fromkeys(["tokens"] * with_tokens, "yes"),
+    }
+    assert site.client.post("/password", data=fields).status_code == 303
+    reading = {"Authorization": f"Bearer {token}"}
+    asked = site.client.get("/api/v1/files", headers=reading)
+    assert asked.status_code == (401 if with_tokens else 200)
+
+
+def log_in_elsewhere(site: Site, agent: str = "", name: str = "ann") -> FlaskClient:
+    """Return another browser that is logged in."""
+    browser = site.browser()
+    fields = {
+        "csrf_token": csrf_token(browser.get("/login")),
+        "name": name,
+        "password": PASSWORD,
+    }
+    headers = {"X-Real-IP": "192.0.2.9", "User-Agent": agent}
+    assert browser.post("/login", data=fields, headers=headers).status_code == 303
+    return browser
 
 
 @pytest.mark.parametrize(

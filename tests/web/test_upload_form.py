@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gateway.storage.blobs import BlobStore
+from gateway.uploads import ends
 from gateway.web.intake import Intake
 
 if TYPE_CHECKING:
@@ -90,6 +91,22 @@ def test_content_comes_through_byte_for_byte(
     assert path.read_bytes() == content
 
 
+@pytest.mark.parametrize(
+    "rest",
+    [
+        pytest.param(b"\r\n", id="line end"),
+        pytest.param(b"e" * 3_000_000, id="much"),
+        pytest.param(part("file", b"y", "b.txt") + END, id="another form"),
+    ],
+)
+def test_what_follows_the_last_part_is_nothing(
+    site: Site, first: bytes, rest: bytes
+) -> None:
+    answer = send(site, first + part("file", b"x", "a.txt") + END + rest)
+    assert answer.status_code == 303
+    assert names(site) == ["a.txt"]
+
+
 def test_a_field_without_a_chosen_file_is_left_out(site: Site, first: bytes) -> None:
     send(site, first + part("file", b"", "") + part("file", b"x", "a.txt") + END)
     assert names(site) == ["a.txt"]
@@ -168,10 +185,10 @@ def test_a_form_that_is_none_is_refused(
         ),
         pytest.param(part("f", b"x") * 9999 + END, 413, "too-many-files", id="fields"),
         pytest.param(
-            part("file", b"x", "a.txt") + END + b"e" * 3_000_000,
+            part("file", b"x\r\n--xxy", "a.txt") + END,
             400,
             "bad-form",
-            id="an endless end",
+            id="a boundary that goes on",
         ),
     ],
 )
@@ -241,6 +258,19 @@ def test_files_beyond_the_quota_are_named_and_leave_nothing(
     assert answer.status_code == 507
     assert names(site) == ["a.txt"]
     assert len(site.stored()) == 1
+
+
+def test_a_form_without_a_place_is_told_to_come_again(
+    site: Site, first: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ends, "LARGE", 1)
+    body = first + part("file", b"x", "a.txt") + END
+    with monkeypatch.context() as full:
+        full.setattr("threading.Semaphore.acquire", lambda *_, **__: False)
+        busy = send(site, body)
+    assert (busy.status_code, busy.headers["Retry-After"]) == (503, "5")
+    assert site.stored() == []
+    assert send(site, body).status_code == 303
 
 
 def test_a_form_whose_files_are_all_refused_keeps_no_room(make_site: MakeSite) -> None:

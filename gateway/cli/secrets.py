@@ -1,0 +1,73 @@
+"""``gateway secrets``: the server secret, which signs sessions, forms and codes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from gateway import settings
+from gateway.cli.keys import locked, replace
+from gateway.errors import KeyRingError, SettingsError
+from gateway.links.server_secret import ServerSecret
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SET: Final = (
+    "GATEWAY_SECRET: is set, so the secret in the data folder is not in use; put a new "
+    "one (gateway secrets new) in front of it there"
+)
+
+
+@click.group()
+def secrets() -> None:
+    """Make and rotate the server secret, which signs sessions, forms and codes."""
+
+
+@secrets.command("new")
+def new() -> None:
+    """Make a secret and print it, as GATEWAY_SECRET takes it."""
+    click.echo(str(ServerSecret.generate()))
+
+
+@secrets.command("rotate")
+@click.option(
+    "--forget",
+    is_flag=True,
+    help="Forget the older secrets: every drop link that they signed ends.",
+)
+def rotate(*, forget: bool) -> None:
+    """Put a new secret in front of those in the data folder.
+
+    Everybody is logged out when the gateway is reloaded (SIGHUP).  Drop links that
+    were signed with an older secret stay good, but for --forget.
+    """
+    if settings.has("secret"):
+        raise SettingsError([_SET])
+    path = settings.read(only=("data",)).settings.embedded_secret
+    if not path.exists():
+        raise SettingsError([f"{path}: there is no secret yet; gateway serve makes it"])
+    with locked(path):
+        _write(path, _read(path).rotated(forget=forget))
+
+
+def ensure_secret(path: Path) -> bool:
+    """Make a secret in the file *path*, if there is none; tell whether it was made."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with locked(path):
+        if path.exists():
+            return False
+        _write(path, ServerSecret.generate())
+    return True
+
+
+def _read(path: Path) -> ServerSecret:
+    try:
+        return ServerSecret.parse(path.read_text("utf-8"))
+    except UnicodeDecodeError:
+        raise KeyRingError([f"{path} is not UTF-8 text"]) from None
+
+
+def _write(path: Path, secret: ServerSecret) -> None:
+    replace(path, "".join(f"{text}\n" for text in secret.secrets))

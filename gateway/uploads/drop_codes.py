@@ -1,0 +1,60 @@
+"""The codes of drop links: from a drop link to its URL, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gateway.catalog import drops
+from gateway.errors import NotServableError
+from gateway.links import codes
+from gateway.links.server_secret import Use
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from gateway.catalog.drops import Drop
+    from gateway.links import KeyRing
+    from gateway.links.server_secret import ServerSecret
+
+#: What stands before a code in its URL.
+PREFIX: Final = "/u/"
+
+
+@dataclass(frozen=True)
+class DropCodes:
+    """Writes and reads the codes of drop links.
+
+    ``secret`` signs them; ``ring`` has signed those from before there was one.
+    """
+
+    secret: ServerSecret
+    ring: KeyRing
+
+    def of(self, drop: Drop) -> str:
+        """Return the code of *drop*."""
+        if drop.code_id is None:
+            return codes.mint_earlier(self.ring, drop.id)
+        return codes.mint(self.secret, Use.DROP, drop.code_id)
+
+    def url(self, drop: Drop, *, base: str) -> str:
+        """Return the URL of *drop*, below *base*."""
+        return f"{base}{PREFIX}{self.of(drop)}"
+
+    def find(self, connection: Connection, code: str) -> Drop:
+        """Return the drop link of *code*, whatever its state.
+
+        Raise LinkError for a code that nobody has signed, and NotServableError when
+        there is no such drop link.
+        """
+        if codes.is_earlier(code):
+            drop = drops.by_id(connection, codes.verify_earlier(self.ring, code))
+            # (!) Else who has a link key could sign for every drop link.
+            if drop is not None and drop.code_id is not None:
+                drop = None
+        else:
+            code_id = codes.verify(self.secret, Use.DROP, code)
+            drop = drops.by_code_id(connection, code_id)
+        if drop is None:
+            raise NotServableError("no-drop-link")
+        return drop
