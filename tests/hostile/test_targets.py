@@ -21,6 +21,7 @@ from werkzeug.test import run_wsgi_app
 from gateway import families, settings
 from gateway.app import create_app
 from gateway.links import Key, KeyRing
+from gateway.links.server_secret import ServerSecret
 from gateway.web.family import ADMIT, CUT
 from gateway.web.spooled import original_path
 from gateway.web.verdicts import QUESTION
@@ -120,6 +121,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
             "GATEWAY_FILES": str(home / "files"),
             "GATEWAY_DATA": str(home / "data"),
             "GATEWAY_KEYS": str(KeyRing((Key.generate(),))),
+            "GATEWAY_SECRET": str(ServerSecret.generate()),
         }
     )
     return create_app(reading.settings)

@@ -51,7 +51,7 @@ argon2.PasswordHasher = functools.partial(
 LOG_SECONDS: Final = 1.0
 #: What an operator is to hear of: a test lays a file that nginx may not read.
 EXPECTED: Final = re.compile(
-    r'\[error\] \S+ \S+ openat\(\) "\S+/r/private\.txt" failed \(13: '
+    r'\[crit\] \S+ \S+ openat\(\) "\S+/r/private\.txt" failed \(13: '
 )
 #: What every answer to ORIGIN carries.
 ALWAYS: Final = {

