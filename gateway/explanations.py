@@ -31,34 +31,33 @@ NOT_FOUND: Final = Explanation(
     HTTPStatus.NOT_FOUND,
     "There is nothing here",
     "The link may have been cut or changed on its way. Copy it again, in one "
-    "piece, or ask whoever sent it for a new one.",
+    "piece, or ask the sender for a new one.",
 )
 _EXPIRED: Final = Explanation(
     HTTPStatus.GONE,
     "This link has expired",
-    "It was good, but its time is over. Ask whoever sent it for a new one.",
+    "Its time is over. Ask the sender for a new one.",
 )
 _REVOKED: Final = Explanation(
     HTTPStatus.GONE,
     "This link was taken back",
-    "It was good, but whoever is in charge of the file has ended it. Ask whoever "
-    "sent it for a new one.",
+    "Its owner has ended it. Ask the sender for a new one.",
 )
 _EARLY: Final = Explanation(
     HTTPStatus.FORBIDDEN,
     "This link is not open yet",
-    "It is good, but its time has not come. Try again later.",
+    "Its time has not come. Try again later.",
 )
 _FOREIGN: Final = Explanation(
     HTTPStatus.FORBIDDEN,
     "This link does not open from here",
-    "It is good, but only inside certain networks. Connect to yours, perhaps by "
-    "VPN, and try again.",
+    "It opens only in certain networks. Connect to yours, perhaps by VPN, and try "
+    "again.",
 )
 _METHOD: Final = Explanation(
     HTTPStatus.METHOD_NOT_ALLOWED,
     "That is not possible here",
-    "This address can be read, nothing else.",
+    "This address does not take requests of this kind.",
 )
 _FAILED: Final = Explanation(
     HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -102,7 +101,7 @@ BY_ERROR: Final[dict[type[errors.RefusedError], Explanation]] = {
     errors.DisabledOwnerError: _REVOKED,
     errors.NotAuthenticatedError: Explanation(
         HTTPStatus.UNAUTHORIZED,
-        "Who is asking?",
+        "Please log in",
         "This is only for people who are logged in, and for programs with a valid "
         "token (Authorization: Bearer ...).",
         {"WWW-Authenticate": 'Bearer realm="gateway"'},
@@ -110,7 +109,7 @@ BY_ERROR: Final[dict[type[errors.RefusedError], Explanation]] = {
     errors.NotPermittedError: Explanation(
         HTTPStatus.FORBIDDEN,
         "That is not allowed",
-        "The token is good, but not for this.",
+        "This token does not allow it.",
     ),
     errors.NewPasswordError: Explanation(
         HTTPStatus.FORBIDDEN,
@@ -119,8 +118,8 @@ BY_ERROR: Final[dict[type[errors.RefusedError], Explanation]] = {
     ),
     errors.WrongPasswordError: Explanation(
         HTTPStatus.FORBIDDEN,
-        "That did not fit",
-        "Nobody of that name has that password. Look at both once more.",
+        "Wrong user name or password",
+        "The user name or the password is wrong. Check both and try again.",
     ),
     errors.TooManyTriesError: Explanation(
         HTTPStatus.TOO_MANY_REQUESTS,
@@ -168,7 +167,7 @@ BY_ERROR: Final[dict[type[errors.RefusedError], Explanation]] = {
     errors.DropOverError: Explanation(
         HTTPStatus.GONE,
         "This drop link takes nothing more",
-        "It is used up or its time is over. Ask whoever sent it for a new one.",
+        "It is used up or its time is over. Ask the sender for a new one.",
     ),
     errors.NameTakenError: Explanation(
         HTTPStatus.PRECONDITION_FAILED,

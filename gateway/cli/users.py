@@ -112,7 +112,7 @@ def passwd(*, name: str, password: str, revoke_tokens: bool) -> None:
 @users.command("unlock")
 @click.argument("name")
 def unlock(*, name: str) -> None:
-    """Forget the wrong passwords that were tried for NAME; the next try waits not."""
+    """Forget the wrong passwords that were tried for NAME."""
     database, _ = open_catalog()
     with database.write() as connection:
         tries.clear_user(connection, catalog.by_name(connection, name).id)

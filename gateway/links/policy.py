@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Final
 
 from gateway.errors import (
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 #: Seconds that a minting host's clock may run ahead of the gateway's.  Expiry
 #: is never forgiven: a link that is over must be over everywhere.
 EARLY_LEEWAY: Final = 60
+_NAT64: Final = IPv6Network("64:ff9b::/96")
 
 
 def check_key(link: SignedURL, *, now: float) -> None:
@@ -59,6 +60,21 @@ def _is_inside(client: str, claims: Claims) -> bool:
         address: IPv4Address | IPv6Address = ip_address(client)
     except ValueError:  # a unix socket has no address
         return False
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
+    address = without_translation(address)
     return any(address in network for network in claims.networks)
+
+
+def without_translation(
+    address: IPv4Address | IPv6Address,
+) -> IPv4Address | IPv6Address:
+    """Return the IPv4 address that an IPv6 one carries, else *address* itself.
+
+    Such are mapped addresses (RFC 4291 section 2.5.5.2) and those of NAT64 (RFC 6052).
+    """
+    if not isinstance(address, IPv6Address):
+        return address
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address

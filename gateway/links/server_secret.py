@@ -1,4 +1,4 @@
-"""The server secret: it signs what opens the gateway itself, and leaves it never.
+"""The server secret: it signs what opens the gateway itself, and never leaves it.
 
 Sessions, forms, share and drop codes are signed with it.  The key ring signs URLs and
 nothing else, so that a host which mints links can do nothing else with its key.

@@ -103,11 +103,13 @@ class Admission:
         """Let what is stored already come once more, or raise why not.
 
         It will take no quota, and no file of its drop link; while it comes, it is
-        on the disk.  *connection* is in a write transaction.
+        on the disk.  (!) Without a length nothing tells that it is no longer than what
+        is stored.  *connection* is in a write transaction.
         """
-        with self._at_most(coming.size) as size:
-            self._check_coming(connection, user, coming, size=size, now=now)
-        _reserve(connection, user, coming, size=size, lapses=NOTHING, now=now)
+        if coming.size is None:
+            raise LengthRequiredError
+        self._check_coming(connection, user, coming, size=coming.size, now=now)
+        _reserve(connection, user, coming, size=coming.size, lapses=NOTHING, now=now)
 
     @contextmanager
     def _at_most(self, said: int | None) -> Iterator[int]:

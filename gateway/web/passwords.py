@@ -10,6 +10,7 @@ from flask import request
 
 from gateway.catalog import tokens, tries, users
 from gateway.errors import WrongPasswordError
+from gateway.links.policy import without_translation
 from gateway.web.verdicts import CLIENT_ADDRESS
 
 if TYPE_CHECKING:
@@ -97,12 +98,9 @@ def _address() -> str:
 
 def _parsed() -> IPv4Address | IPv6Address | None:
     try:
-        address = ip_address(request.environ.get(CLIENT_ADDRESS, ""))
+        return without_translation(ip_address(request.environ.get(CLIENT_ADDRESS, "")))
     except ValueError:  # a unix socket has no address
         return None
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return address
 
 
 def _require_unchanged(connection: Connection, user: User) -> None:

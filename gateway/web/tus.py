@@ -210,7 +210,7 @@ class TusUploads:
     def _letting_go(self, partial_id: str | None = None) -> Iterator[None]:
         """Keep no room and no turn for a request that comes to nothing.
 
-        Whoever was admitted may be known no more when the last byte is there.
+        The token may have been revoked while the body was uploading.
         """
         try:
             yield

@@ -108,7 +108,7 @@ class RawUploads:
         try:
             identity, upload = self._put()
         except Exception:
-            # Whoever was admitted may be known no more when the last byte is there.
+            # The token may have been revoked while the body was uploading.
             self.finaliser.give_back(_reservation())
             raise
         if identity.drop is not None:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
+import requests
 
 from gateway import families
+from tests.live.stack import wait_until
 from tests.live.test_nginx import NOT_FOUND, Nginx, cacheable
 
 if TYPE_CHECKING:
@@ -120,3 +122,22 @@ def test_what_nginx_answers_by_itself_has_the_gateway_s_page(
     assert request_id is not None
     assert request_id[1] in answer.partition("\r\n\r\n")[2]
     assert answer.split(" ")[1] in {"404", "405"}
+
+
+@pytest.mark.parametrize("target", ["/healthz", "/readyz", "/metrics", "/"], ids=str)
+def test_a_small_body_that_is_of_no_use_makes_no_file(
+    nginx: Nginx, target: str
+) -> None:
+    """Nginx would log a warning for each."""
+    head = f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    nginx.send_raw(head.encode() + b"Content-Length: 60000\r\n\r\n" + b"x" * 60_000)
+    assert "buffered to a temporary file" not in nginx.log()
+
+
+def test_without_gunicorn_an_upload_is_told_of_once(tmp_path: Path) -> None:
+    """Nobody is there to be told, and the page for that must not begin it again."""
+    with Nginx(tmp_path) as nginx:
+        answer = requests.put(f"{nginx.url}/api/v1/files/a", data=b"x", timeout=20)
+        wait_until(lambda: '"status":503' in nginx.log(), what="the end is logged")
+    assert answer.status_code == 503
+    assert "redirection cycle" not in nginx.log()

@@ -321,6 +321,10 @@ def test_a_form_that_is_too_long_is_not_passed_on(nginx: Nginx, target: str) -> 
     assert fake.asked == []
 
 
+#: As a share's or a drop link's; ``secret`` behind it has letters that codes have.
+CODE = "0123456789abcdefghjkmnpqrstvwxyz01234567"
+
+
 @pytest.mark.parametrize(
     ("target", "shown"),
     [
@@ -338,6 +342,9 @@ def test_a_form_that_is_too_long_is_not_passed_on(nginx: Nginx, target: str) -> 
         pytest.param("/x/%2e%2e/s/secret/a.txt", "[redacted]", id="dot segments"),
         pytest.param(f"/S/secret.{'m' * 22}/a.txt", "[redacted]", id="a MAC elsewhere"),
         pytest.param(f"/s/x/secret.{'m' * 22}", "[redacted]", id="a MAC in a path"),
+        pytest.param(f"/x/u/{CODE}secret", "[redacted]", id="a code elsewhere"),
+        pytest.param(f"/U/{CODE}secret", "[redacted]", id="a code in capitals"),
+        pytest.param(f"/u/x/d/{CODE}secret", "[redacted]", id="a code in a link"),
         pytest.param("/a/b.txt?secret", "/a/b.txt", id="query"),
     ],
 )
@@ -370,6 +377,7 @@ MAC = "Aa0_-" * 4 + "Zg"
         pytest.param(f"k1.e2.i3.{MAC}", id="token alone"),
         pytest.param(f"x https%3A%2F%2Fa.example%2fu%2f{MAC}", id="encoded"),
         pytest.param(f"k1%2Ei3%2E{MAC}", id="encoded token"),
+        pytest.param(f"{CODE} {MAC}", id="code alone"),
         *(pytest.param(f"x a/{letter}/{MAC}", id=letter) for letter in "sdlu"),
     ],
 )

@@ -254,7 +254,7 @@ def test_who_is_logged_out_is_told_before_the_body_comes(stack: Stack) -> None:
     answer = ask_with_length(stack, "", 9_000_000_000)
     assert answer.startswith("HTTP/1.1 401 ")
     assert "Content-Type: text/html" in answer
-    assert "<h1>Who is asking?</h1>" in answer
+    assert "<h1>Please log in</h1>" in answer
     assert "Content-Security-Policy: " in answer
     assert "Log in</a>" in answer
 

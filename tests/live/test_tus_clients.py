@@ -173,7 +173,7 @@ def test_the_command_sends_by_a_drop_link(
     ("sent", "said", "status"),
     [
         pytest.param("", "GATEWAY_TOKEN: is not set", 1, id="no token"),
-        pytest.param("gwt_wrong", "Who is asking? (401)", 1, id="a wrong token"),
+        pytest.param("gwt_wrong", "Please log in (401)", 1, id="a wrong token"),
     ],
 )
 def test_the_command_says_what_is_wrong(

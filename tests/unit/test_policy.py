@@ -109,6 +109,7 @@ def test_a_link_that_is_over_says_so_to_strangers_too() -> None:
         pytest.param("2001:DB8:0::9", ["2001:db8::9/128"], id="ipv6-spelled-otherwise"),
         pytest.param("fe80::9%eth0", ["fe80::/10"], id="ipv6-with-a-zone"),
         pytest.param("::ffff:203.0.113.9", ["203.0.113.0/24"], id="mapped"),
+        pytest.param("64:ff9b::203.0.113.9", ["203.0.113.0/24"], id="NAT64"),
         pytest.param("203.0.113.9", ["2001:db8::/32", "203.0.113.0/24"], id="second"),
     ],
 )

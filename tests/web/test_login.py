@@ -41,8 +41,8 @@ def test_an_unknown_name_and_a_wrong_password_look_alike(site: Site) -> None:
     wrong = site.log_in("ann", "wrong")
     unknown = site.log_in("bob", "wrong")
     assert (wrong.status_code, unknown.status_code) == (403, 403)
-    assert "Nobody of that name has that password" in wrong.text
-    assert "Nobody of that name has that password" in unknown.text
+    assert "The user name or the password is wrong" in wrong.text
+    assert "The user name or the password is wrong" in unknown.text
     assert wrong.headers["X-Gateway-Reason"] == "wrong-password"
 
 
@@ -308,6 +308,7 @@ def test_tries_are_forgotten_a_day_after_the_last_one(site: Site) -> None:
         pytest.param(["192.0.2.7"], id="one IPv4 address"),
         pytest.param(["2001:db8::1", "2001:db8::ffff"], id="one IPv6 network"),
         pytest.param(["::ffff:192.0.2.7", "192.0.2.7"], id="mapped"),
+        pytest.param(["64:ff9b::192.0.2.7", "192.0.2.7"], id="NAT64"),
     ],
 )
 def test_an_address_tries_fifty_times_at_once_whatever_the_accounts(

@@ -336,7 +336,7 @@ def test_a_refused_admission_carries_a_page_in_one_line(site: Site) -> None:
     page = answer.headers["X-Refusal-Body"]
     assert (answer.status_code, answer.headers["X-Refusal-Status"]) == (403, "401")
     assert page.isascii()
-    assert re.search(r"<h1>Who is asking\?</h1>.*Log in</a>", page)
+    assert re.search(r"<h1>Please log in</h1>.*Log in</a>", page)
     # nginx takes the headers of an answer in one buffer.
     assert len(page) < 3000
 
