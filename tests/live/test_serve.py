@@ -10,8 +10,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from gateway.links import Key, KeyRing
+from gateway.links import Key, KeyRing, LinkSigner
 from gateway.ops.probe import probe
 from gateway.pools import Pool
 from tests.live.ports import free_port
@@ -333,6 +334,45 @@ def test_a_reload_reaches_both_pools() -> None:
                 what="its old workers have ended",
             )
         assert all(map(len, before.values()))
+
+
+def test_no_request_is_answered_503_at_a_start_a_reload_or_a_restart(
+    served: Served,
+) -> None:
+    """nginx listens only while both pools answer: before, a client may try again."""
+    ring = KeyRing((Key.generate(),))
+    served.environment |= {
+        "GATEWAY_KEYS": str(ring),
+        "GATEWAY_CLIENT_REQUESTS": "100000",
+        "GATEWAY_VERDICT_TTL": "0",
+    }
+    site = f"http://127.0.0.1:{served.port}"
+    link = LinkSigner(ring, site).sign("a/b.txt", expires=timedelta(hours=1))
+    stop = threading.Event()
+
+    def ask_on(url: str) -> set[int]:
+        statuses = set()
+        while not stop.is_set():
+            with suppress(requests.ConnectionError):
+                statuses.add(requests.get(url, timeout=10).status_code)
+        return statuses
+
+    with ThreadPoolExecutor(2) as pool:
+        askers = [pool.submit(ask_on, url) for url in (link, f"{site}/login")]
+        try:
+            first = served.start()
+            first.send_signal(signal.SIGHUP)
+            wait_until(lambda: "gateway: reloaded" in served.log(), what="it reloads")
+            first.terminate()
+            assert first.wait(20) == 0
+            (served.home / "log").rename(served.home / "first")
+            served.start()
+        finally:
+            stop.set()
+        statuses = [asker.result() for asker in askers]
+    assert statuses == [{200}, {200}]
+    log = served.log() + (served.home / "first").read_text()
+    assert [word for word in ("[crit]", "[error]", '"status":503') if word in log] == []
 
 
 @pytest.fixture
