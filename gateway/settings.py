@@ -73,6 +73,8 @@ class Settings(BaseModel):
     """Further host names that are answered; ``*`` answers any."""
     trusted_proxies: Networks = ()
     """Networks of the proxies and CDNs whose X-Forwarded-For is believed."""
+    hsts: Seconds = Field(default=0, ge=0)
+    """Seconds that browsers are to use TLS alone, if they came by it; 0 says nothing."""
     cors_origins: Origins = ()
     """Origins whose scripts may read deliveries."""
     inline_types: MediaTypeNames = ()

@@ -61,6 +61,7 @@ def test_nothing_set_gives_the_defaults() -> None:
         "public_url": None,
         "hosts": (),
         "trusted_proxies": (),
+        "hsts": 0,
         "cors_origins": (),
         "inline_types": (),
         "cache_max_age": 86_400,
@@ -100,6 +101,7 @@ READ = {
         ("a.example", "*.b.example", "[::1]", "*"),
     ),
     "trusted_proxies": ("10.0.0.0/8,::1", ("10.0.0.0/8", "::1")),
+    "hsts": ("365d", 31_536_000),
     "cors_origins": (
         "https://a.example http://b:81",
         ("https://a.example", "http://b:81"),
