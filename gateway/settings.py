@@ -8,7 +8,6 @@ that holds the value.  The children of ``gateway serve`` take what it has read.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -41,8 +40,7 @@ if TYPE_CHECKING:
     from gateway.snapshot import Snapshot
 
 _DATA: Final = "var"
-#: tmpfs, on every Linux (shm_overview(7)).
-_MEMORY: Final = "/dev/shm"  # noqa: S108 -- what is made there is its owner's alone
+_VERDICTS: Final = "verdicts"
 _SQLITE: Final = "sqlite:///"
 #: The descriptor of the snapshot that a child of ``gateway serve`` reads.
 _SNAPSHOT: Final = "GATEWAY_SNAPSHOT"
@@ -74,7 +72,7 @@ class Settings(BaseModel):
     trusted_proxies: Networks = ()
     """Networks of the proxies and CDNs whose X-Forwarded-For is believed."""
     hsts: Seconds = Field(default=0, ge=0)
-    """Seconds that browsers are to use TLS alone, if they came by it; 0 says nothing."""
+    """Seconds that browsers that came by TLS are to use it alone; 0 is not said."""
     cors_origins: Origins = ()
     """Origins whose scripts may read deliveries."""
     inline_types: MediaTypeNames = ()
@@ -84,7 +82,7 @@ class Settings(BaseModel):
     verdict_ttl: Seconds = Field(default=1, ge=0, le=60)
     """Seconds that nginx keeps the verdict on a bearer URL, at most; 0 is none."""
     verdict_cache: PlainPath | None = None
-    """Where it keeps them, on tmpfs; default a folder in ``/dev/shm``."""
+    """Where it keeps them, on tmpfs; default ``<run>/verdicts``."""
     workers: Number = Field(default=0, ge=0, le=256)
     """Processes that answer verdicts; 0 is two for each core and one more."""
     app_workers: Number = Field(default=0, ge=0, le=256)
@@ -126,9 +124,8 @@ class Settings(BaseModel):
             object.__setattr__(self, "run", run_folder(self.data / "run"))
         if self.store is None:
             object.__setattr__(self, "store", self.data / "store")
-        if self.verdict_cache is None:
-            path = Path(_MEMORY) / f"accel-gateway-{_digest(self.data)}"
-            object.__setattr__(self, "verdict_cache", path)
+        if self.verdict_cache is None and self.run is not None:
+            object.__setattr__(self, "verdict_cache", self.run / _VERDICTS)
         if not self.database:
             url = f"{_SQLITE}{self.data}/catalog.sqlite3"
             object.__setattr__(self, "database", url)
@@ -141,10 +138,6 @@ class Settings(BaseModel):
     def embedded_keys(self) -> Path:
         """The key file that ``gateway serve`` makes."""
         return self.data / "keys"
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
 
 
 def describe() -> dict[str, str]:

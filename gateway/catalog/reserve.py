@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from gateway import ownership
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -32,7 +34,8 @@ class Reserve:
         if self.free_bytes() < 2 * SIZE:
             return False
         try:
-            with self.path.open("wb") as file:
+            descriptor = ownership.open_private(self.path, os.O_WRONLY)
+            with os.fdopen(descriptor, "wb") as file:
                 os.posix_fallocate(file.fileno(), 0, SIZE)
         except OSError:
             self.release()

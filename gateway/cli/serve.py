@@ -5,21 +5,22 @@ from __future__ import annotations
 import os
 import re
 import sys
-from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from gateway import settings
+from gateway import ownership, settings
 from gateway.address import Address, authority, bracketed, local_url, record_url
 from gateway.cli import moments
 from gateway.cli.db import say_first_admin
 from gateway.cli.keys import add_key
 from gateway.cli.nginx_conf import plain_folder
-from gateway.errors import SettingsError, SuperviseError
+from gateway.errors import SettingsError
 from gateway.links import Key, LinkSigner
+from gateway.ops import running
 from gateway.ops.live_conf import LiveConf, check_conf, find_nginx
 from gateway.ops.nginx import NginxConf
 from gateway.ops.prepare import make_first_admin, prepare
@@ -27,11 +28,8 @@ from gateway.ops.supervisor import Supervisor
 from gateway.ops.verdict_cache import verdict_cache
 from gateway.pools import Pool
 from gateway.snapshot import Snapshot
-from gateway.storage.locks import try_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gateway.settings import Reading
 
 
@@ -93,7 +91,7 @@ def serve(
     GATEWAY_KEYS is not set.  SIGTERM drains and stops, SIGHUP reloads.
     """
     data = settings.read().settings.data
-    with _only_one(data):
+    with running.hold(data):
         # Before anything is made: a password that is shown once must not be lost.
         if not without_nginx:
             find_nginx()
@@ -126,7 +124,7 @@ def _run(
     url = current.public_url or local_url(bind)
 
     run = current.run or current.data / "run"
-    run.mkdir(parents=True, exist_ok=True, mode=0o700)
+    ownership.make_folder(run, None)
     temporary = nginx_run or run / "nginx"
     snapshot = Snapshot()
     snapshot.replace(reading.environment)
@@ -172,11 +170,12 @@ def _run(
         sockets={pool: current.socket(pool) for pool in Pool},
         address=bind if with_nginx else None,
         grace=current.grace,
+        on_reload=partial(running.tell, current.data),
     )
     if not with_nginx:
         return supervisor.run(on_ready=announce)
     temporary.mkdir(parents=True, exist_ok=True)
-    with verdict_cache(current.verdict_cache):
+    with verdict_cache(current.verdict_cache, run):
         return supervisor.run(on_ready=announce)
 
 
@@ -189,14 +188,3 @@ def _ensure_key() -> None:
     ring = before.embedded_keys
     if before.keys is None and add_key(ring, Key.generate(), if_none=True):
         click.echo(f"Made a signing key in {ring}")
-
-
-@contextmanager
-def _only_one(data: Path) -> Iterator[None]:
-    """Hold the data folder; raise SuperviseError if another one serves from it."""
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (data / "run").mkdir(exist_ok=True, mode=0o700)
-    with (data / "run" / "lock").open("w") as lock:
-        if not try_lock(lock.fileno()):
-            raise SuperviseError(f"another gateway is already serving from {data}")
-        yield

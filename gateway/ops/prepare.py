@@ -6,11 +6,13 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from gateway import ownership
 from gateway.catalog import users
 from gateway.catalog.database import Database
 from gateway.catalog.upgrade import upgrade
 from gateway.catalog.users import Role
 from gateway.errors import SettingsError
+from gateway.ownership import Owner
 from gateway.storage.blobs import BlobStore
 
 if TYPE_CHECKING:
@@ -31,7 +33,10 @@ def prepare(settings: Settings) -> Database:
     """Make the store's folders and bring the catalog to the newest schema."""
     if settings.store is None:
         raise SettingsError(["GATEWAY_STORE: is not set"])
-    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for folder in (settings.data, settings.store):
+        ownership.check(folder)
+    ownership.make_folder(settings.data, None)
+    ownership.make_folder(settings.store, Owner.in_folder(settings.data))
     BlobStore(settings.store).prepare()
     database = Database.open(settings.database)
     upgrade(database)

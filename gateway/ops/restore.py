@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from gateway import ownership
 from gateway.catalog import dump
 from gateway.catalog.revision import NEWEST, RESTORABLE
 from gateway.errors import BackupError
 from gateway.ops.manifest import Folder, Manifest, lines
+from gateway.ownership import Owner
 from gateway.storage import copies, leftovers
 from gateway.storage.trash import Trash
 
@@ -67,7 +69,8 @@ class Restore:
                 raise BackupError("the catalog is not empty any more")
             dump.load(connection, rows, without=gone)
         if manifest.has_keys and self.keys is not None:
-            copies.write(self.keys, self.folder.keys.read_bytes())
+            owner = Owner.in_folder(self.keys.parent)
+            copies.write(self.keys, self.folder.keys.read_bytes(), owner=owner)
         return manifest
 
     def _check_store(self, catalog: Path) -> None:
@@ -109,8 +112,9 @@ class Restore:
             raise BackupError(f"{source} is missing in the backup") from None
         if found != size:
             raise BackupError(f"{source} has {found} bytes instead of {size}")
-        target.parent.mkdir(mode=0o700, exist_ok=True)
-        copies.copy(source, target, may_link=self.may_link)
+        owner = Owner.in_folder(self.store.blobs)
+        ownership.make_folder(target.parent, owner)
+        copies.copy(source, target, may_link=self.may_link, owner=owner)
 
     @cached_property
     def _trashed(self) -> dict[str, Trashed]:

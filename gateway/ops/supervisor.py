@@ -44,7 +44,8 @@ class Supervisor:
     and what the children read, or raises and has changed nothing.  ``environment``
     and ``descriptors`` are those of the Python children, ``sockets`` where the pools
     listen.  ``address`` is the host and port that nginx takes, or None if nginx is
-    not started here.
+    not started here.  ``on_reload`` is told what came of each reload: nothing, or why
+    it was not done.
     """
 
     conf: LiveConf
@@ -54,6 +55,7 @@ class Supervisor:
     address: Address | None
     grace: int
     descriptors: tuple[int, ...] = ()
+    on_reload: Callable[[str], object] = str
     children: list[Child] = field(default_factory=list)
     _pending: list[signal.Signals] = field(default_factory=list)
 
@@ -175,10 +177,12 @@ class Supervisor:
             self.reload()
         except (GatewayError, OSError) as error:
             _say(f"not reloaded: {error}")
+            self.on_reload(str(error))
             return
         for child in self.children:
             child.process.send_signal(signal.SIGHUP)
         _say("reloaded")
+        self.on_reload("")
 
     def _stop(self) -> None:
         """End housekeeping, drain nginx, which still asks gunicorn, then the pools."""

@@ -5,26 +5,39 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import tempfile
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from gateway.errors import SuperviseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+#: tmpfs, on every Linux (shm_overview(7)), where every user may make a folder.
+MEMORY: Final = Path("/dev/shm")  # noqa: S108 -- under a name that nobody can guess
+_PREFIX: Final = "accel-gateway-"
 
 
 @contextmanager
-def verdict_cache(path: Path) -> Iterator[None]:
+def verdict_cache(path: Path, run: Path) -> Iterator[None]:
     """Make the folder anew, for this user alone, and remove it at the end.
 
     What it holds decides who gets which file: raise SuperviseError if somebody
-    else could write there.
+    else could write there.  If it lies in the gateway's folder *run*, it becomes a link
+    to memory, to a folder of a random name: a name that is known before could be taken
+    by another user first.
     """
     try:
+        if path.parent == run:
+            _require_own(run)
+            _remove_link(path)
         _remove(path)
-        path.mkdir(mode=0o700)
+        if path.parent == run and os.access(MEMORY, os.W_OK | os.X_OK):
+            path.symlink_to(tempfile.mkdtemp(prefix=_PREFIX, dir=MEMORY))
+        else:
+            path.mkdir(mode=0o700)
     except OSError as error:
         raise SuperviseError(
             f"no verdicts can be kept in {path}: {error.strerror}; "
@@ -33,7 +46,27 @@ def verdict_cache(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        _remove_link(path)
         _remove(path)
+
+
+def _require_own(folder: Path) -> None:
+    found = folder.stat()
+    if found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise SuperviseError(
+            f"{folder} is not this user's alone, and nothing is kept there; name "
+            "another folder in GATEWAY_RUN"
+        )
+
+
+def _remove_link(path: Path) -> None:
+    """Remove a link that an earlier start has made, and the folder in memory."""
+    if not path.is_symlink():
+        return
+    target = path.readlink()
+    if target.parent == MEMORY and target.name.startswith(_PREFIX):
+        path.unlink()
+        _remove(target)
 
 
 def _remove(path: Path) -> None:

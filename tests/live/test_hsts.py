@@ -78,6 +78,7 @@ def urls(told: NativeStack) -> dict[str, str]:
 def test_every_answer_to_who_came_by_tls_says_it_once(
     told: NativeStack,
     urls: dict[str, str],
+    *,
     method: str,
     url: str,
     headers: dict[str, str],

@@ -127,6 +127,41 @@ def test_the_first_start_makes_a_key_for_its_owner_alone(started: Served) -> Non
     assert key_file.read_text().split(":")[1].strip() not in started.log()
 
 
+def test_what_every_process_makes_is_its_user_s_alone(
+    native_stack: NativeStack,
+) -> None:
+    """The umask of whoever started it does not count."""
+    status = [
+        Path(f"/proc/{pid}/status").read_text()
+        for name in ("nginx", "gunicorn", "housekeep")
+        for pid in native_stack.processes(name)
+    ]
+    masks = {re.search(r"^Umask:\s+(\d+)$", text, re.MULTILINE) for text in status}
+    assert {mask and mask[1] for mask in masks} == {"0077"}
+
+
+def test_another_user_can_not_know_where_verdicts_are_kept(started: Served) -> None:
+    """A name that could be known could be taken by another user first."""
+    place = (started.home / "var" / "run" / "verdicts").readlink()
+    assert (place.parent, place.stat().st_mode & 0o777) == (Path("/dev/shm"), 0o700)  # noqa: S108
+    assert requests.get(tried(started), timeout=10).status_code == 200
+    assert requests.get(tried(started), timeout=10).status_code == 200
+    wait_until(lambda: any(place.rglob("*/*")), what="a verdict is kept there")
+
+
+def test_a_reload_by_command_says_what_came_of_it(served: Served) -> None:
+    served.environment["GATEWAY_CORS_ORIGINS_FILE"] = "origins"
+    (served.home / "origins").touch()
+    served.start()
+    done = served.run("reload")
+    (served.home / "origins").write_text("nowhere")
+    refused = served.run("reload")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("gateway: not reloaded: GATEWAY_CORS_ORIGINS")
+    assert served.log().count("gateway: reloaded") == 1
+
+
 def test_a_second_start_keeps_the_key(served: Served) -> None:
     first = served.start()
     link = served.run("sign", "a/b.txt", "--expires", "1h").stdout.strip()
@@ -339,7 +374,7 @@ def test_a_reload_reaches_both_pools() -> None:
 def test_no_request_is_answered_503_at_a_start_a_reload_or_a_restart(
     served: Served,
 ) -> None:
-    """nginx listens only while both pools answer: before, a client may try again."""
+    """It listens only while both pools answer: before, a client may try again."""
     ring = KeyRing((Key.generate(),))
     served.environment |= {
         "GATEWAY_KEYS": str(ring),

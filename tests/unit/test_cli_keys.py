@@ -86,7 +86,7 @@ def test_what_a_crash_left_is_no_part_of_the_ring(
     tmp_path: Path, leave: Callable[[Path], None]
 ) -> None:
     """The new ring is a file of its own, whatever stood at its temporary name."""
-    leave(tmp_path / "keys.new")
+    leave(tmp_path / "keys.part")
     add_key(tmp_path / "keys", Key.generate())
     assert (tmp_path / "keys").lstat().st_mode & 0o777 == 0o600
     assert not (tmp_path / "keys").is_symlink()
@@ -102,7 +102,7 @@ def test_an_added_key_is_on_disk_before_it_is_said(
         os, "fsync", lambda fd: synced.append(Path(f"/proc/self/fd/{fd}").readlink())
     )
     add_key(tmp_path / "keys", Key.generate())
-    assert synced == [tmp_path / "keys.new", tmp_path]
+    assert synced == [tmp_path / "keys.part", tmp_path]
 
 
 def test_if_none_says_nothing_by_itself(run: Run) -> None:
