@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import pwd
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from gateway.errors import OwnershipError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _PRIVATE_FILE: Final = 0o600
@@ -49,6 +50,33 @@ class Owner:
             return pwd.getpwuid(self.uid).pw_name
         except KeyError:
             return str(self.uid)
+
+    def can_read(self, file: Path) -> bool:
+        """Tell whether this user can read *file*, or that it can't be told.
+
+        Only root, and the user itself, can ask the kernel.
+        """
+        if os.geteuid() not in {0, self.uid}:
+            return True
+        with self._acting():
+            return os.access(file, os.R_OK, effective_ids=True)
+
+    @contextmanager
+    def _acting(self) -> Iterator[None]:
+        """Be this user for as long as it takes; for root, or the user itself."""
+        if os.geteuid() == self.uid:
+            yield
+            return
+        groups, gid = os.getgroups(), os.getegid()
+        os.setgroups(os.getgrouplist(self.name, self.gid))
+        os.setegid(self.gid)
+        os.seteuid(self.uid)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+            os.setegid(gid)
+            os.setgroups(groups)
 
     def take(self, descriptor: int, path: Path) -> None:
         """Give the file that is open at *descriptor* to this owner.

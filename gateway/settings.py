@@ -196,7 +196,8 @@ def read(
             values["keys"] = variables.content(made)
         except ValueError as error:
             faults.append(f"{variable('keys')}: {error}")
-    faults.extend(variables.missing(required, values, faults))
+    hints = {"keys": _no_ring(made)} if embedded else {}
+    faults.extend(variables.missing(required, values, faults, hints))
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
@@ -214,6 +215,18 @@ def read(
         settings,
         () if is_child else tuple(variables.misspelt(environ, describe())),
         read_again,
+    )
+
+
+def without_keys(data: Path) -> str:
+    """Return the fault of a gateway whose keys are neither set nor in *data*."""
+    return f"{variable('keys')}: is not set{_no_ring(data / 'keys')}"
+
+
+def _no_ring(made: Path) -> str:
+    return (
+        f", and there is no {made.absolute()}; is GATEWAY_DATA right? A new gateway "
+        "makes it with: gateway keys new --add"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +19,9 @@ from gateway.errors import MissingDropError
 from gateway.links import codes
 from gateway.links.keyring import Purpose
 from gateway.uploads.terms import MAXIMUM_UPLOADS, Terms
+
+if TYPE_CHECKING:
+    from gateway.catalog.drops import Drop
 
 
 @click.group()
@@ -43,6 +47,7 @@ def drops() -> None:
 )
 @click.option("--expires", type=DurationOrMoment(), help="When it ends: 7d, 2030-01-31")
 @click.option("--no-expiry", is_flag=True, help="It ends when it is revoked.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def new(
     *,
     user: str,
@@ -52,6 +57,7 @@ def new(
     types: tuple[str, ...],
     expires: timedelta | datetime | None,
     no_expiry: bool,
+    as_json: bool,
 ) -> None:
     """Make a drop link to USER and print its URL."""
     if (expires is None) != no_expiry:
@@ -72,7 +78,10 @@ def new(
     with database.write() as connection:
         owner = users.by_name(connection, user)
         made = catalog.new(connection, owner, now=now, **vars(terms))
-    click.echo(codes.url(ring, Purpose.DROP, made.id, base=base_url))
+    url = codes.url(ring, Purpose.DROP, made.id, base=base_url)
+    click.echo(
+        json.dumps({"url": url, **_facts(made, user, now=now)}) if as_json else url
+    )
 
 
 @drops.command("list")
@@ -94,22 +103,7 @@ def list_drops(*, user: str | None, limit: int, as_json: bool) -> None:
         names = {one.id: one.name for one in users.everyone(connection)}
         found = catalog.newest(connection, owner, limit=limit)
     if as_json:
-        rows = [
-            {
-                "id": drop.id,
-                "owner": names[drop.owner_id],
-                "title": drop.title,
-                "state": drop.state(now=now),
-                "max_uploads": drop.max_uploads,
-                "taken": drop.taken,
-                "max_size": drop.max_size,
-                "types": drop.types,
-                "created": drop.created,
-                "expires": drop.expires,
-                "revoked": drop.revoked,
-            }
-            for drop in found
-        ]
+        rows = [_facts(drop, names[drop.owner_id], now=now) for drop in found]
         click.echo(json.dumps(rows))
         return
     for drop in found:
@@ -130,6 +124,22 @@ def revoke(*, drop_id: str) -> None:
         if drop is None:
             raise MissingDropError(drop_id)
         catalog.revoke(connection, drop, now=moments.now())
+
+
+def _facts(drop: Drop, owner: str, *, now: int) -> dict[str, object]:
+    return {
+        "id": drop.id,
+        "owner": owner,
+        "title": drop.title,
+        "state": drop.state(now=now),
+        "max_uploads": drop.max_uploads,
+        "taken": drop.taken,
+        "max_size": drop.max_size,
+        "types": drop.types,
+        "created": drop.created,
+        "expires": drop.expires,
+        "revoked": drop.revoked,
+    }
 
 
 def _day(moment: int | None) -> str:

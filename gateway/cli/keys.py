@@ -51,8 +51,16 @@ def new(*, add: bool, if_none: bool) -> None:
             ["GATEWAY_KEYS: is set, so the ring in the data folder is not in use"]
         )
     ring = settings.read(only=("data",)).settings.embedded_keys
-    if add_key(ring, key, if_none=if_none):
-        click.echo(key.id)
+    is_first = not ring.exists()
+    if not add_key(ring, key, if_none=if_none):
+        return
+    if is_first and not if_none:
+        click.echo(
+            f"gateway: there was no {ring}: this key begins a new ring; is "
+            "GATEWAY_DATA right?",
+            err=True,
+        )
+    click.echo(key.id)
 
 
 @keys.command("list")

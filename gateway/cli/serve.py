@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway import ownership, settings
-from gateway.address import Address, authority, bracketed, local_url, record_url
+from gateway.address import (
+    Address,
+    authority,
+    bracketed,
+    local_url,
+    record_files,
+    record_url,
+)
 from gateway.cli import moments
 from gateway.cli.db import say_first_admin
 from gateway.cli.keys import add_key
@@ -154,6 +161,8 @@ def _run(
 
     def announce() -> None:
         record_url(current.data, url)
+        if current.files is not None:
+            record_files(current.data, current.files)
         click.echo(f"Serving {current.files} on {url}")
         if link is not None and current.keys is not None:
             signer = LinkSigner(current.keys, url)

@@ -148,5 +148,19 @@ def test_listing_no_keys_is_one_clear_line(
     ran = run("keys", "list")
     assert (ran.status, ran.out) == (1, "")
     assert ran.err == (
-        "gateway: GATEWAY_KEYS: is not set; make a key with: gateway keys new\n"
+        f"gateway: GATEWAY_KEYS: is not set, and there is no {Path.cwd()}/var/keys; is "
+        "GATEWAY_DATA right? A new gateway makes it with: gateway keys new --add\n"
     )
+
+
+def test_the_first_key_of_a_ring_asks_whether_the_folder_is_right(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the wrong folder it begins a second ring, whose links are dead."""
+    monkeypatch.delenv("GATEWAY_KEYS")
+    first, second = run("keys", "new", "--add"), run("keys", "new", "--add")
+    assert first.err == (
+        f"gateway: there was no {Path.cwd()}/var/keys: this key begins a new ring; is "
+        "GATEWAY_DATA right?\n"
+    )
+    assert (first.status, second.status, second.err) == (0, 0, "")
