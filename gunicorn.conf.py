@@ -21,6 +21,8 @@ raw_env = [f"{name}={text}" for name, text in _reading.environment.items()]
 wsgi_app = "gateway.wsgi:app"
 proc_name = f"gateway-{_pool}"
 
+# `gateway serve` sets it for its children; this one may have been started by hand.
+os.umask(0o077)
 # Only nginx of the same user reaches the socket.
 bind = f"unix:{_settings.socket(_pool)}"
 umask = 0o177

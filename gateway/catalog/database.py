@@ -90,6 +90,13 @@ class Database:
         event.listen(engine, "connect", partial(_configure_sqlite, reserve))
         return cls(engine, reserve)
 
+    @property
+    def file(self) -> Path | None:
+        """Where SQLite keeps it; None if it is elsewhere, or in memory."""
+        place = self.engine.url.database
+        is_file = self.engine.dialect.name == "sqlite" and place
+        return Path(place) if is_file and place else None
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Give a connection for reading."""

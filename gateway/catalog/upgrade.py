@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import text
 
+from gateway import ownership
 from gateway.catalog.database import wait_for_writers
 from gateway.catalog.revision import is_current
 
@@ -17,7 +19,12 @@ if TYPE_CHECKING:
 
 
 def upgrade(database: Database) -> None:
-    """Apply every migration that is missing, in one transaction."""
+    """Apply every migration that is missing, in one transaction.
+
+    An SQLite catalog that is not there yet is made, for its owner alone.
+    """
+    if database.file is not None:
+        _make_private(database.file)
     if is_current(database):
         # A full disk must not keep the gateway from starting.
         return
@@ -30,6 +37,13 @@ def upgrade(database: Database) -> None:
         wait_for_writers(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _make_private(file: Path) -> None:
+    # (!) SQLite gives its log the file's mode and, run by root, the file's owner.
+    os.close(ownership.open_private(file, os.O_RDONLY))
+    for end in ("", "-wal", "-shm"):
+        ownership.keep_private(file.with_name(file.name + end))
 
 
 def _config() -> Config:

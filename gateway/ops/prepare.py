@@ -6,11 +6,14 @@ import os
 import secrets
 from typing import TYPE_CHECKING, Final
 
+from gateway import ownership
 from gateway.catalog import users
 from gateway.catalog.database import Database
 from gateway.catalog.upgrade import upgrade
 from gateway.catalog.users import Role
 from gateway.errors import SettingsError
+from gateway.ops import verdict_cache
+from gateway.ownership import Owner
 from gateway.storage import copies
 from gateway.storage.blobs import BlobStore
 
@@ -25,7 +28,8 @@ FIRST_ADMIN: Final = "admin"
 def require_writable(settings: Settings, *, with_nginx: bool) -> None:
     """Raise SettingsError if a folder of the gateway's own can't be made or written.
 
-    Without nginx somebody else keeps the verdicts.
+    Raise SuperviseError if others could write where verdicts are kept.  Without nginx
+    somebody else keeps them.
     """
     folders = {
         "GATEWAY_DATA": settings.data,
@@ -40,6 +44,8 @@ def require_writable(settings: Settings, *, with_nginx: bool) -> None:
     ]
     if faults:
         raise SettingsError(faults)
+    if with_nginx and settings.verdict_cache is not None and settings.run is not None:
+        verdict_cache.check(settings.verdict_cache, settings.run)
 
 
 def _is_writable(path: Path) -> bool:
@@ -51,7 +57,10 @@ def prepare(settings: Settings) -> Database:
     """Make the store's folders and bring the catalog to the newest schema."""
     if settings.store is None:
         raise SettingsError(["GATEWAY_STORE: is not set"])
-    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for folder in (settings.data, settings.store):
+        ownership.check(folder)
+    ownership.make_folder(settings.data, None)
+    ownership.make_folder(settings.store, Owner.in_folder(settings.data))
     BlobStore(settings.store).prepare()
     database = Database.open(settings.database)
     upgrade(database)
@@ -73,8 +82,9 @@ def make_first_admin(database: Database, path: Path, *, now: int) -> bool:
     password = secrets.token_urlsafe(12)
     password_hash = users.hash_password(password)
     # First: a password that nobody can read would be that of an account for good.
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    copies.write(path, f"{password}\n".encode())
+    ownership.make_folder(path.parent, None)
+    content = f"{password}\n".encode()
+    copies.write(path, content, owner=Owner.in_folder(path.parent))
     with database.write() as connection:
         if users.everyone(connection):
             return False

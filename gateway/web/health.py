@@ -24,7 +24,7 @@ def liveness() -> Blueprint:
     @routes.get("/healthz")
     def healthz() -> Response:
         """Answer as long as the process runs; no I/O."""
-        return _answer({"status": "ok"})
+        return jsonify({"status": "ok"})
 
     return routes
 
@@ -49,8 +49,8 @@ def readiness(
         }
         failing = [name for name, is_good in states.items() if not is_good]
         if failing:
-            return _answer({"status": "failing", "failing": failing}), 503
-        return _answer({"status": "ok"})
+            return jsonify({"status": "failing", "failing": failing}), 503
+        return jsonify({"status": "ok"})
 
     return routes
 
@@ -60,9 +60,3 @@ def _answers(database: Database) -> bool:
         return is_current(database)
     except CatalogBusyError:
         return False
-
-
-def _answer(body: dict[str, object]) -> Response:
-    response = jsonify(body)
-    response.headers["Cache-Control"] = "no-store"
-    return response

@@ -134,7 +134,6 @@ def _answer(
         response = _page(explanation, request.path)
     response.status = f"{int(explanation.status)} {explanation.phrase}".strip()
     response.headers.update(explanation.headers)
-    response.headers["Cache-Control"] = "no-store"
     response.headers["Vary"] = "Accept"
     response.headers[REASON_HEADER] = reason
     return response
