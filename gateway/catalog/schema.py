@@ -51,6 +51,14 @@ totals: Final = Table(
     Column("stored_bytes", BigInteger, nullable=False),
 )
 
+# One row: the oldest schema whose gateways can work with this one.
+compatibility: Final = Table(
+    "compatibility",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("oldest", String(4), nullable=False),
+)
+
 tokens: Final = Table(
     "tokens",
     metadata,
@@ -117,6 +125,8 @@ reservations: Final = Table(
     Column("drop_id", ForeignKey("drops.id"), index=True),
     Column("size", BigInteger, nullable=False),
     Column("expires", BigInteger, nullable=False, index=True),
+    # Which of several gateways has let it in: it ends them when it starts anew.
+    Column("gateway", String(32)),
 )
 
 # Resumable uploads that are not whole yet.

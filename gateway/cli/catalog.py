@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway import settings
 from gateway.catalog.database import Database
-from gateway.catalog.revision import is_current
+from gateway.catalog.revision import is_usable
 from gateway.errors import CatalogBusyError, SettingsError
 from gateway.storage.blobs import BlobStore
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gateway.settings import Settings
 
 _NOT_READY: Final = (
-    "GATEWAY_DATABASE: the catalog is not there, or older than this gateway; run: "
+    "GATEWAY_DATABASE: the catalog is not there, or not of this release; run: "
     "gateway db upgrade"
 )
 
@@ -24,7 +24,7 @@ def open_catalog() -> tuple[Database, Settings]:
     """Return the catalog and the settings; raise SettingsError if it is not ready."""
     current = settings.read(embedded=True).settings
     database = Database.open(current.database)
-    if not _is_there(database) or not is_current(database):
+    if not _is_there(database) or not is_usable(database):
         raise SettingsError([_NOT_READY])
     return database, current
 
@@ -33,7 +33,7 @@ def catalog_if_there(current: Settings) -> Database | None:
     """Return the catalog that the settings name, or None if it can't be asked."""
     database = Database.open(current.database)
     try:
-        return database if _is_there(database) and is_current(database) else None
+        return database if _is_there(database) and is_usable(database) else None
     except CatalogBusyError:
         return None
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from gateway import settings
 from gateway.catalog import upkeep
 from gateway.catalog.database import Database
-from gateway.catalog.revision import is_current
+from gateway.catalog.revision import is_usable
 from gateway.errors import CatalogBusyError, NoSpaceError, SettingsError
 
 _last: settings.Reading | None = None
@@ -52,7 +52,7 @@ def end_what_ran(url: str) -> None:
     if database.engine.dialect.name != "sqlite":
         return
     with suppress(CatalogBusyError, NoSpaceError):
-        if is_current(database):
+        if is_usable(database):
             with database.write(may_use_reserve=True) as connection:
                 upkeep.end_what_ran(connection)
     # (!) Workers must not inherit its connection.

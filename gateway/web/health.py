@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, jsonify
 
-from gateway.catalog.revision import is_current
+from gateway.catalog.revision import is_usable
 from gateway.errors import CatalogBusyError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def readiness(
 
 def _answers(database: Database) -> bool:
     try:
-        return is_current(database)
+        return is_usable(database)
     except CatalogBusyError:
         return False
 
