@@ -10,6 +10,7 @@ import os
 import gateway.app  # noqa: F401
 from gateway.ops.boot import end_what_ran, read_settings
 from gateway.ops.gunicorn_logger import RedactingLogger
+from gateway.own_id import own_id
 from gateway.pools import Pool
 
 _reading = read_settings()
@@ -86,4 +87,4 @@ def on_starting(server: object) -> None:
     """
     del server
     if _pool is Pool.APP:
-        end_what_ran(_settings.database)
+        end_what_ran(_settings.database, own_id(_settings.data))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, select, tuple_, update
+from sqlalchemy import delete, func, select, true, tuple_, update
 
 from gateway.catalog import uploads as catalog
 from gateway.catalog.schema import (
@@ -64,12 +64,23 @@ def remove_expired_reservations(connection: Connection, *, now: int, limit: int)
     )
 
 
-def end_what_ran(connection: Connection) -> None:
-    """Forget which requests are on their way; what is unfinished keeps its room."""
+def end_what_ran(connection: Connection, gateway: str | None = None) -> None:
+    """Forget which requests are on their way, by that gateway or by any.
+
+    What is unfinished keeps its room.
+    """
+    is_its_own = true() if gateway is None else reservations.c.gateway == gateway
+    its_own = select(reservations.c.id).where(is_its_own)
     connection.execute(
-        delete(reservations).where(reservations.c.id.not_in(select(partials.c.id)))
+        delete(reservations).where(
+            is_its_own, reservations.c.id.not_in(select(partials.c.id))
+        )
     )
-    connection.execute(update(partials).where(partials.c.turn != "").values(turn=""))
+    connection.execute(
+        update(partials)
+        .where(partials.c.turn != "", partials.c.id.in_(its_own))
+        .values(turn="")
+    )
 
 
 def remove_old_tries(connection: Connection, *, before: int, limit: int) -> int:

@@ -116,10 +116,12 @@ def reserve(
     size: int,
     expires: int,
     drop_id: str | None = None,
+    gateway: str = "",
 ) -> None:
     """Count *size* bytes as taken until they have come, or *expires*.
 
-    A second reservation of the same id takes the place of the first.
+    *gateway* has let them in.  A second reservation of the same id takes the place of
+    the first.
     """
     release(connection, reservation)
     connection.execute(
@@ -129,6 +131,7 @@ def reserve(
             drop_id=drop_id,
             size=size,
             expires=expires,
+            gateway=gateway,
         )
     )
 

@@ -74,10 +74,11 @@ def reserved_until(size: int | None, *, now: int) -> int:
 
 @dataclass(frozen=True)
 class Admission:
-    """Decides whether an upload may come."""
+    """Decides whether an upload may come; ``gateway`` is the id of this one."""
 
     store: BlobStore
     limits: UploadLimits
+    gateway: str = ""
 
     def admit(
         self, connection: Connection, user: User, coming: Announcement, *, now: int
@@ -94,7 +95,7 @@ class Admission:
         )
         if self.limits.running and running >= self.limits.running:
             raise TooManyUploadsError(self.limits.running)
-        _reserve(connection, user, coming)
+        self._reserve(connection, user, coming)
 
     def admit_piece(
         self,
@@ -115,7 +116,7 @@ class Admission:
         if self.limits.running and taken.running >= self.limits.running:
             raise TooManyUploadsError(self.limits.running)
         self._check_disk(size + self._unwritten(taken))
-        _reserve(connection, user, coming)
+        self._reserve(connection, user, coming)
 
     def admit_repeated(
         self, connection: Connection, user: User, coming: Announcement, *, now: int
@@ -182,16 +183,18 @@ class Admission:
         # What has come of them is missing from the free bytes already.
         return max(0, taken.coming - self.store.spooled_bytes())
 
-
-def _reserve(connection: Connection, user: User, coming: Announcement) -> None:
-    catalog.reserve(
-        connection,
-        user,
-        reservation=coming.reservation,
-        size=coming.size or 0,
-        expires=coming.expires,
-        drop_id=coming.drop.id if coming.drop else None,
-    )
+    def _reserve(
+        self, connection: Connection, user: User, coming: Announcement
+    ) -> None:
+        catalog.reserve(
+            connection,
+            user,
+            reservation=coming.reservation,
+            size=coming.size or 0,
+            expires=coming.expires,
+            drop_id=coming.drop.id if coming.drop else None,
+            gateway=self.gateway,
+        )
 
 
 def _check_drop(connection: Connection, drop: Drop, *, now: int) -> None:
