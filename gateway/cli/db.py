@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from gateway import settings
 from gateway.cli import moments
-from gateway.ops.prepare import make_first_admin, prepare
+from gateway.ops.prepare import make_first_admin, prepare_in_time
 
 if TYPE_CHECKING:
     from gateway.ops.prepare import Account
+
+#: Seconds that a PostgreSQL is waited for.
+_PATIENCE: Final = 60
 
 
 @click.group()
@@ -28,9 +31,14 @@ def db() -> None:
 def upgrade(*, make_admin: bool) -> None:
     """Make the store and bring the catalog to the newest schema.
 
-    It can run as often as you like, also while the gateway serves.
+    It can run as often as you like, also while the gateway serves.  A PostgreSQL that
+    is away or locked is waited for, for a minute.
     """
-    database = prepare(settings.read(embedded=True).settings)
+    database = prepare_in_time(
+        settings.read(embedded=True).settings,
+        seconds=_PATIENCE,
+        say=lambda text: click.echo(f"gateway: {text}", err=True),
+    )
     if make_admin:
         say_first_admin(make_first_admin(database, now=moments.now()))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -22,7 +23,7 @@ from gateway.errors import SettingsError, SuperviseError
 from gateway.links import Key, LinkSigner
 from gateway.ops.live_conf import LiveConf, check_conf, find_nginx
 from gateway.ops.nginx import NginxConf
-from gateway.ops.prepare import make_first_admin, prepare
+from gateway.ops.prepare import make_first_admin, prepare_in_time
 from gateway.ops.supervisor import Supervisor
 from gateway.ops.verdict_cache import verdict_cache
 from gateway.pools import Pool
@@ -107,7 +108,7 @@ def serve(
                 "its own (deploy/gateway.service)",
                 err=True,
             )
-        database = prepare(reading.settings)
+        database = prepare_in_time(reading.settings, seconds=math.inf, say=_say)
         say_first_admin(make_first_admin(database, now=moments.now()))
         database.engine.dispose()
         sys.exit(_run(reading, bind, link, nginx_run, with_nginx=not without_nginx))
@@ -178,6 +179,10 @@ def _run(
     temporary.mkdir(parents=True, exist_ok=True)
     with verdict_cache(current.verdict_cache):
         return supervisor.run(on_ready=announce)
+
+
+def _say(text: str) -> None:
+    click.echo(f"gateway: {text}", err=True)
 
 
 def _read() -> Reading:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import make_url
 
 from gateway.catalog import users
 from gateway.catalog.database import Database
 from gateway.catalog.upgrade import upgrade
 from gateway.catalog.users import Role
-from gateway.errors import SettingsError
+from gateway.errors import CatalogBusyError, SettingsError
+from gateway.polling import attempts
 from gateway.storage.blobs import BlobStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway.settings import Settings
 
 FIRST_ADMIN: Final = "admin"
+#: Seconds between two tries of a catalog that is away or locked.
+_PAUSE: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -33,11 +41,34 @@ def prepare(settings: Settings) -> Database:
         raise SettingsError(["GATEWAY_STORE: is not set"])
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     BlobStore(settings.store).prepare()
-    database = Database.open(settings.database)
+    # A migration may take long.
+    database = Database.open(settings.database, silence=math.inf)
     upgrade(database)
     if database.reserve is not None:
         database.reserve.lay()
     return database
+
+
+def prepare_in_time(
+    settings: Settings, *, seconds: float, say: Callable[[str], None]
+) -> Database:
+    """Do as ``prepare`` does, once PostgreSQL is there and nobody has it locked.
+
+    *say* is told what is waited for, for *seconds* at most; then CatalogBusyError is
+    raised.  SQLite's file is nothing to wait for.
+    """
+    is_server = make_url(settings.database).get_backend_name() == "postgresql"
+    said = ""
+    for _ in attempts(seconds if is_server else 0, every=_PAUSE):
+        try:
+            return prepare(settings)
+        except CatalogBusyError as error:
+            refusal = error
+        cause = " ".join(str(refusal).split())
+        if is_server and cause != said:
+            say(f"waiting for the catalog (GATEWAY_DATABASE): {cause}")
+        said = cause
+    raise refusal
 
 
 def make_first_admin(database: Database, *, now: int) -> Account | None:
