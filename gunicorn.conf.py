@@ -23,7 +23,7 @@ wsgi_app = "gateway.wsgi:app"
 proc_name = f"gateway-{_pool}"
 
 # Only nginx of the same user reaches the socket.
-bind = f"unix:{_settings.socket(_pool)}"
+bind = [f"unix:{_settings.socket(_pool)}"]
 umask = 0o177
 
 # Measured by bench/workers.py: the processor time of a verdict, 8 interleaved rounds,
@@ -45,6 +45,7 @@ umask = 0o177
 # The app pool has threads, since its requests wait; its bodies need the graceful close.
 _cores = len(os.sched_getaffinity(0))
 if _pool is Pool.VERDICTS:
+    bind += [f"unix:{_settings.health_socket}"]
     worker_class = "gateway.ops.verdict_worker.VerdictWorker"
     workers = _settings.workers or 2 * _cores + 1
     timeout = 30
