@@ -135,6 +135,11 @@ class Settings(BaseModel):
             url = f"{_SQLITE}{self.data}/catalog.sqlite3"
             object.__setattr__(self, "database", url)
 
+    @property
+    def health_socket(self) -> Path:
+        """Where the verdicts' pool tells that it lives, whatever it waits for."""
+        return (self.run or self.data / "run") / "health.sock"
+
     def socket(self, pool: Pool) -> Path:
         """Return where that pool listens and nginx asks it."""
         return (self.run or self.data / "run") / pool.socket

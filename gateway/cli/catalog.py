@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway import settings
 from gateway.catalog.database import Database
-from gateway.catalog.revision import is_current
+from gateway.catalog.revision import is_usable
 from gateway.errors import CatalogBusyError, SettingsError
 from gateway.storage.blobs import BlobStore
 
@@ -29,7 +29,7 @@ def open_catalog() -> tuple[Database, Settings]:
     database = Database.open(current.database)
     if not _is_there(database):
         raise SettingsError([_NOT_THERE.format(file=database.file)])
-    if not is_current(database):
+    if not is_usable(database):
         raise SettingsError([_OLDER])
     return database, current
 
@@ -38,7 +38,7 @@ def catalog_if_there(current: Settings) -> Database | None:
     """Return the catalog that the settings name, or None if it can't be asked."""
     database = Database.open(current.database)
     try:
-        return database if _is_there(database) and is_current(database) else None
+        return database if _is_there(database) and is_usable(database) else None
     except CatalogBusyError:
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -31,7 +32,7 @@ from gateway.links import Key, LinkSigner
 from gateway.ops import running
 from gateway.ops.live_conf import LiveConf, check_conf, find_nginx
 from gateway.ops.nginx import NginxConf
-from gateway.ops.prepare import prepare, require_writable
+from gateway.ops.prepare import prepare_in_time, require_writable
 from gateway.ops.supervisor import Supervisor
 from gateway.ops.verdict_cache import verdict_cache
 from gateway.pools import Pool
@@ -116,7 +117,7 @@ def serve(
                 "its own (deploy/gateway.service)",
                 err=True,
             )
-        database = prepare(reading.settings)
+        database = prepare_in_time(reading.settings, seconds=math.inf, say=_say)
         ensure_admin(database, reading.settings)
         database.engine.dispose()
         sys.exit(_run(reading, bind, link, nginx_run, with_nginx=not without_nginx))
@@ -190,6 +191,10 @@ def _run(
     temporary.mkdir(parents=True, exist_ok=True)
     with verdict_cache(current.verdict_cache, run):
         return supervisor.run(on_ready=announce)
+
+
+def _say(text: str) -> None:
+    click.echo(f"gateway: {text}", err=True)
 
 
 def _read() -> Reading:

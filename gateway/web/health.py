@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, jsonify
 
-from gateway.catalog.revision import is_current
+from gateway.catalog.revision import is_usable
 from gateway.errors import CatalogBusyError
+from gateway.web.causes import CAUSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +44,7 @@ def readiness(
         """Tell whether requests can be served, by both pools."""
         states = {
             "files": tree.is_readable(),
-            "catalog": _answers(database),
+            "catalog": _is_ready(database),
             "store": store.is_writable(),
             "verdicts": answers_verdicts(),
         }
@@ -55,8 +56,10 @@ def readiness(
     return routes
 
 
-def _answers(database: Database) -> bool:
+def _is_ready(database: Database) -> bool:
     try:
-        return is_current(database)
-    except CatalogBusyError:
+        database.check_writable()
+        return is_usable(database)
+    except CatalogBusyError as error:
+        CAUSES.note(error)
         return False
