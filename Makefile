@@ -80,7 +80,7 @@ INSTALL := flock Makefile $(MAKE) --no-print-directory
 .nginx:
 	@deploy/install-packages.sh nginx
 .tools: .nginx
-	@deploy/install-packages.sh chromium chromium-driver curl openssl pcre2-utils postgresql zsh
+	@deploy/install-packages.sh chromium chromium-driver curl openssl pcre2-utils pgbouncer postgresql zsh
 # With $(VENV)/.dev npm comes from there; without any, pages upload by the form.
 .scripts:
 	@deploy/take-scripts.sh

@@ -10,6 +10,7 @@ import os
 import gateway.app  # noqa: F401
 from gateway.ops.boot import end_what_ran, read_settings
 from gateway.ops.gunicorn_logger import RedactingLogger
+from gateway.own_id import own_id
 from gateway.pools import Pool
 
 _reading = read_settings()
@@ -21,8 +22,10 @@ raw_env = [f"{name}={text}" for name, text in _reading.environment.items()]
 wsgi_app = "gateway.wsgi:app"
 proc_name = f"gateway-{_pool}"
 
+# `gateway serve` sets it for its children; this one may have been started by hand.
+os.umask(0o077)
 # Only nginx of the same user reaches the socket.
-bind = f"unix:{_settings.socket(_pool)}"
+bind = [f"unix:{_settings.socket(_pool)}"]
 umask = 0o177
 
 # Measured by bench/workers.py: the processor time of a verdict, 8 interleaved rounds,
@@ -44,6 +47,7 @@ umask = 0o177
 # The app pool has threads, since its requests wait; its bodies need the graceful close.
 _cores = len(os.sched_getaffinity(0))
 if _pool is Pool.VERDICTS:
+    bind += [f"unix:{_settings.health_socket}"]
     worker_class = "gateway.ops.verdict_worker.VerdictWorker"
     workers = _settings.workers or 2 * _cores + 1
     timeout = 30
@@ -87,4 +91,4 @@ def on_starting(server: object) -> None:
     """
     del server
     if _pool is Pool.APP:
-        end_what_ran(_settings.database)
+        end_what_ran(_settings.database, own_id(_settings.data))

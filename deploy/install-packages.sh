@@ -68,3 +68,8 @@ case $missing in
         ! command -v systemctl >/dev/null || $sudo systemctl disable --quiet nginx.service
         ;;
 esac
+case $missing in
+    *" pgbouncer"*)
+        ! command -v systemctl >/dev/null || $sudo systemctl disable --quiet pgbouncer.service
+        ;;
+esac

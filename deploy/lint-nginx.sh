@@ -1,6 +1,7 @@
 #!/bin/sh
 # Render nginx's configuration, and have nginx and gixy-next check it: with kept
-# verdicts and without, for origins and without, and each with TLS beside.
+# verdicts and without, for origins and without, with HSTS and without, and each with
+# TLS beside.
 set -eu
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
@@ -12,7 +13,7 @@ check() {
     conf=$work/conf-$1
     GATEWAY_FILES=deploy/sample GATEWAY_DATA=$work GATEWAY_VERDICT_CACHE=$work/verdicts \
         GATEWAY_TRUSTED_PROXIES=192.0.2.0/24 GATEWAY_PUBLIC_URL=https://files.example.com \
-        GATEWAY_VERDICT_TTL=$2 GATEWAY_CORS_ORIGINS=$3 \
+        GATEWAY_VERDICT_TTL=$2 GATEWAY_CORS_ORIGINS=$3 GATEWAY_HSTS=$4 \
         gateway nginx-conf --output "$conf" --listen 127.0.0.1:8080 --access-log "$work/access.log"
     # Addresses that any user may take, on any machine.
     sed -i 's/listen 443/listen 127.0.0.1:8443/; s/listen \[::\]:443/listen 127.0.0.2:8443/' \
@@ -31,6 +32,6 @@ EOF
     # Style and scripts are few, and must not come from a cache of open files.
     gixy --skips worker_rlimit_nofile_vs_connections,try_files_is_evil_too "$conf/nginx.conf"
 }
-check kept 1 https://www.example.com,https://app.example.com
-check longer 30 ""
-check asked 0 ""
+check kept 1 https://www.example.com,https://app.example.com 365d
+check longer 30 "" 0
+check asked 0 "" 365d

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from gateway.errors import SuperviseError
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 _FILE: Final = "url"
+_SERVED: Final = "served"
 #: Any address of this machine, and the one by which it reaches itself.
 _LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
@@ -63,7 +62,22 @@ def record_url(data: Path, url: str) -> None:
 
 def recorded_url(data: Path) -> str | None:
     """Return the URL that was left last, or None if there is none to be read."""
+    return _recorded(data / _FILE)
+
+
+def record_files(data: Path, files: Path) -> None:
+    """Leave in the data folder which folder is served, for ``gateway sign``."""
+    (data / _SERVED).write_text(f"{files}\n", "utf-8")
+
+
+def recorded_files(data: Path) -> Path | None:
+    """Return the folder that was served last, or None if none is known."""
+    found = _recorded(data / _SERVED)
+    return None if found is None else Path(found)
+
+
+def _recorded(file: Path) -> str | None:
     try:
-        return (data / _FILE).read_text("utf-8").strip() or None
+        return file.read_text("utf-8").strip() or None
     except (OSError, UnicodeDecodeError):
         return None

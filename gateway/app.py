@@ -14,6 +14,7 @@ from gateway.delivery.standing import Standing
 from gateway.delivery.verdict import InlinePolicy, SignedURLJudge
 from gateway.errors import SettingsError
 from gateway.ops.probe import probe
+from gateway.own_id import own_id
 from gateway.pools import Pool
 from gateway.storage.blobs import BlobStore
 from gateway.storage.media_types import MediaTypes
@@ -65,9 +66,12 @@ def create_app(
     # Forms, and bodies of the API; uploads never come in as a body.
     app.config["MAX_CONTENT_LENGTH"] = 65_536
     types = MediaTypes.read(asset("nginx/snippets/media_types.conf"))
-    database = Database.open(settings.database)
+    # A worker that waits for PostgreSQL answers nobody else, and nothing that a verdict
+    # asks takes long.
+    silence = 3 if pool is Pool.VERDICTS else 8
+    database = Database.open(settings.database, silence=silence)
     store = BlobStore(settings.store)
-    admission = Admission(store, upload_limits(settings))
+    admission = Admission(store, upload_limits(settings), own_id(settings.data))
     codes = DropCodes(settings.secret, settings.keys)
     identities = Identities(
         database,

@@ -8,7 +8,6 @@ that holds the value.  The children of ``gateway serve`` take what it has read.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -42,9 +41,10 @@ if TYPE_CHECKING:
     from gateway.snapshot import Snapshot
 
 _DATA: Final = "var"
-#: tmpfs, on every Linux (shm_overview(7)).
-_MEMORY: Final = "/dev/shm"  # noqa: S108 -- what is made there is its owner's alone
+_VERDICTS: Final = "verdicts"
 _SQLITE: Final = "sqlite:///"
+#: Fields whose file in the data folder has their name, and the command that makes it.
+_EMBEDDED: Final = {"keys": "gateway keys new --add", "secret": "gateway serve"}
 #: The descriptor of the snapshot that a child of ``gateway serve`` reads.
 _SNAPSHOT: Final = "GATEWAY_SNAPSHOT"
 
@@ -76,6 +76,8 @@ class Settings(BaseModel):
     """Further host names that are answered; ``*`` answers any."""
     trusted_proxies: Networks = ()
     """Networks of the proxies and CDNs whose X-Forwarded-For is believed."""
+    hsts: Seconds = Field(default=0, ge=0)
+    """Seconds that browsers that came by TLS are to use it alone; 0 is not said."""
     cors_origins: Origins = ()
     """Origins whose scripts may read deliveries."""
     inline_types: MediaTypeNames = ()
@@ -85,7 +87,7 @@ class Settings(BaseModel):
     verdict_ttl: Seconds = Field(default=1, ge=0, le=60)
     """Seconds that nginx keeps the verdict on a bearer URL, at most; 0 is none."""
     verdict_cache: PlainPath | None = None
-    """Where it keeps them, on tmpfs; default a folder in ``/dev/shm``."""
+    """Where it keeps them, on tmpfs; default ``<run>/verdicts``."""
     workers: Number = Field(default=0, ge=0, le=256)
     """Processes that answer verdicts; 0 is two for each core and one more."""
     app_workers: Number = Field(default=0, ge=0, le=256)
@@ -127,12 +129,16 @@ class Settings(BaseModel):
             object.__setattr__(self, "run", run_folder(self.data / "run"))
         if self.store is None:
             object.__setattr__(self, "store", self.data / "store")
-        if self.verdict_cache is None:
-            path = Path(_MEMORY) / f"accel-gateway-{_digest(self.data)}"
-            object.__setattr__(self, "verdict_cache", path)
+        if self.verdict_cache is None and self.run is not None:
+            object.__setattr__(self, "verdict_cache", self.run / _VERDICTS)
         if not self.database:
             url = f"{_SQLITE}{self.data}/catalog.sqlite3"
             object.__setattr__(self, "database", url)
+
+    @property
+    def health_socket(self) -> Path:
+        """Where the verdicts' pool tells that it lives, whatever it waits for."""
+        return (self.run or self.data / "run") / "health.sock"
 
     def socket(self, pool: Pool) -> Path:
         """Return where that pool listens and nginx asks it."""
@@ -152,10 +158,6 @@ class Settings(BaseModel):
     def first_password(self) -> Path:
         """The file of the first administrator's password, until they change it."""
         return self.data / "first-password"
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
 
 
 def describe() -> dict[str, str]:
@@ -208,9 +210,12 @@ def read(
             continue
         if value is not None:
             values[field] = value
+    hints = {}
     if embedded:
         _add_embedded(values, faults)
-    faults.extend(variables.missing(required, values, faults))
+        data = Path(values.get("data", _DATA))
+        hints = {field: _not_made(data / field) for field in _EMBEDDED}
+    faults.extend(variables.missing(required, values, faults, hints))
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
@@ -233,7 +238,7 @@ def read(
 
 def _add_embedded(values: dict[str, str], faults: list[str]) -> None:
     """Read keys and secret from the data folder, where nothing else says them."""
-    for field in ("keys", "secret"):
+    for field in _EMBEDDED:
         made = Path(values.get("data", _DATA), field)
         if field in values or not made.is_file():
             continue
@@ -241,6 +246,18 @@ def _add_embedded(values: dict[str, str], faults: list[str]) -> None:
             values[field] = variables.content(made)
         except ValueError as error:
             faults.append(f"{variable(field)}: {error}")
+
+
+def without(field: str, data: Path) -> str:
+    """Return the fault of keys, or a secret, that are neither set nor in *data*."""
+    return f"{variable(field)}: is not set{_not_made(data / field)}"
+
+
+def _not_made(file: Path) -> str:
+    return (
+        f", and there is no {file.absolute()}; is GATEWAY_DATA right? A new gateway "
+        f"makes it with: {_EMBEDDED[file.name]}"
+    )
 
 
 def has(field: str, environ: Mapping[str, str] | None = None) -> bool:

@@ -90,12 +90,19 @@ def gone(environ: Mapping[str, str], fields: Collection[str]) -> Iterator[str]:
 
 
 def missing(
-    required: Iterable[str], values: Mapping[str, str], faults: Iterable[str]
+    required: Iterable[str],
+    values: Mapping[str, str],
+    faults: Iterable[str],
+    hints: Mapping[str, str],
 ) -> list[str]:
-    """Return a fault for each required field without a value or a fault."""
+    """Return a fault for each required field without a value or a fault.
+
+    It ends with the field's hint; *hints* are those that are not the usual ones.
+    """
+    hints = {**_HINTS, **hints}
     said = named(faults)
     return [
-        f"{variable(field)}: is not set{_HINTS.get(field, '')}"
+        f"{variable(field)}: is not set{hints.get(field, '')}"
         for field in required
         if field not in values and variable(field) not in said
     ]

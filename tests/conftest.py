@@ -187,6 +187,15 @@ def postgresql() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
+def restartable() -> Iterator[Server]:
+    """Run a server that a test may stop: nobody else is connected to it."""
+    server = Server(programs())
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
 def native_stack() -> Iterator[NativeStack]:
     with NativeStack().running() as stack:
         yield stack

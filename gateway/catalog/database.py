@@ -15,15 +15,16 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import create_engine, event, make_url, text
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.pool import QueuePool
 
+from gateway.catalog.later import Later
 from gateway.catalog.reserve import CHECKPOINT_PAGES, Reserve
 from gateway.errors import CatalogBusyError, NoSpaceError
 from gateway.polling import attempts
@@ -37,12 +38,11 @@ if TYPE_CHECKING:
 _BUSY_TIMEOUT: Final = 5000
 #: Seconds between two tries to set a new file's mode.
 _MODE_STEP: Final = 0.02
-#: Seconds that PostgreSQL gets to take a connection.
-_CONNECT_TIMEOUT: Final = 5
-#: Milliseconds that it gets to say that it has heard something.
-_UNHEARD_TIMEOUT: Final = 10_000
-#: Connections of a process that stay open while nobody uses them.
-_KEPT_CONNECTIONS: Final = 5
+#: Seconds that PostgreSQL may say nothing, for commands: some read a whole table.
+_SILENCE: Final = 60.0
+#: Five connections of a process stay open while nobody uses them.  As many more are
+#: opened as threads need at a time: no thread waits for another one.
+_POOL: Final = {"pool_size": 5, "max_overflow": -1}
 _DISK_FULL: Final = "53100"  # PostgreSQL, appendix A
 #: The writers' lock on PostgreSQL: any number that no other program's lock has there.
 _WRITERS: Final = 0x616363656C
@@ -60,41 +60,47 @@ class Database:
 
     engine: Engine
     reserve: Reserve | None = None
+    later: Later = field(default_factory=Later)
 
     @classmethod
-    def open(cls, url: str) -> Database:
-        """Open the database at SQLAlchemy's *url*; nothing is connected yet."""
+    def open(cls, url: str, *, silence: float = _SILENCE) -> Database:
+        """Open the database at SQLAlchemy's *url*; nothing is connected yet.
+
+        A PostgreSQL that says nothing for *silence* seconds is given up.
+        """
         place = make_url(url)
-        is_postgresql = place.get_backend_name() == "postgresql"
-        options: dict[str, Any] = {}
-        if is_postgresql:
-            # (!) In a stricter isolation a writer would read what there was before it
-            #     got the lock.  The server's default may be any.
-            options = {"pool_pre_ping": True, "isolation_level": "READ COMMITTED"}
-        engine = create_engine(
-            _bounded(place) if is_postgresql else place,
-            # As many connections are opened as threads need at a time: no thread waits
-            # for another one, and these many stay open for the next.
-            poolclass=QueuePool,
-            pool_size=_KEPT_CONNECTIONS,
-            max_overflow=-1,
-            **options,
-        )
-        if is_postgresql and "lock_timeout" not in engine.url.query.get("options", ""):
-            event.listen(engine, "connect", _configure_postgresql)
-        if engine.dialect.name != "sqlite":
-            return cls(engine)
+        if place.get_backend_name() == "postgresql":
+            return cls(_postgresql(place, silence))
+        engine = create_engine(place, poolclass=QueuePool, **_POOL)
         event.listen(engine, "begin", _begin_sqlite)
         file = engine.url.database
         reserve = Reserve(Path(f"{file}.reserve")) if file else None
         event.listen(engine, "connect", partial(_configure_sqlite, reserve))
         return cls(engine, reserve)
 
+    @property
+    def file(self) -> Path | None:
+        """Where SQLite keeps it; None if it is elsewhere, or in memory."""
+        place = self.engine.url.database
+        is_file = self.engine.dialect.name == "sqlite" and place
+        return Path(place) if is_file and place else None
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Give a connection for reading."""
         with _faults_are_ours(), self.engine.connect() as connection:
             yield connection
+
+    def check_writable(self) -> None:
+        """Raise CatalogBusyError if the server is read-only, as a standby is."""
+        with self.read() as connection:
+            if connection.dialect.name != "postgresql":
+                return
+            state = connection.execute(text("SHOW transaction_read_only")).scalar_one()
+            if state == "on":
+                # Another server may be the primary by now.
+                connection.invalidate()
+                raise CatalogBusyError("the server is read-only")
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -138,6 +144,21 @@ class Database:
             self.write(alone=alone) as connection,
         ):
             change(connection)
+
+    def make_sure(self, change: Callable[[Connection], object]) -> None:
+        """Make a change now, or as soon as the catalog answers and has room.
+
+        It is lost only with this process.  It does not use the reserve.
+        """
+
+        def make() -> None:
+            with self.write() as connection:
+                change(connection)
+
+        try:
+            make()
+        except (CatalogBusyError, NoSpaceError):
+            self.later.add(make)
 
     @contextmanager
     def _transaction(self, *, alone: bool) -> Iterator[Connection]:
@@ -188,26 +209,31 @@ def wait_for_writers(connection: Connection) -> None:
         connection.execute(_LOCK_WRITERS)
 
 
-def _bounded(place: URL) -> URL:
-    """Return *place* with a bound to each wait for the server, unless it has one.
+def _postgresql(place: URL, silence: float) -> Engine:
+    from gateway.catalog import postgresql  # noqa: PLC0415 -- psycopg is an extra
 
-    https://www.postgresql.org/docs/current/libpq-connect.html
-    """
-    said = dict(place.query)
-    if "options" in said:
-        said["options"] = " ".join(place.normalized_query["options"])
-    bounds = {
-        "connect_timeout": str(_CONNECT_TIMEOUT),
-        "tcp_user_timeout": str(_UNHEARD_TIMEOUT),
-    }
-    return place.set(query={**bounds, **said})
+    engine = create_engine(
+        postgresql.bounded(place, silence),
+        poolclass=QueuePool,
+        pool_pre_ping=True,
+        # (!) In a stricter isolation a writer would read what there was before it got
+        #     the lock.  The server's default may be any.
+        isolation_level="READ COMMITTED",
+        connect_args=postgresql.ARGUMENTS,
+        **_POOL,
+    )
+    postgresql.configure(engine, silence)
+    if "lock_timeout" not in engine.url.query.get("options", ""):
+        event.listen(engine, "begin", _begin_postgresql)
+    return engine
 
 
-def _configure_postgresql(connection: Any, _record: object) -> None:  # noqa: ANN401
-    # (!) Without, one transaction that hangs would hang every upload.  Not among
-    #     the URL's options: a pooler may refuse to connect with any.
-    connection.execute(f"SET lock_timeout = {_BUSY_TIMEOUT}")
-    connection.commit()
+def _begin_postgresql(connection: Connection) -> None:
+    # (!) Without, one transaction that hangs would hang every upload.  For this
+    #     transaction alone, and not among the URL's options: a pooler may give the
+    #     connection to others, and refuse one that comes with any.
+    if connection.get_execution_options().get("gateway_writes"):
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_BUSY_TIMEOUT}")
 
 
 def _configure_sqlite(
@@ -266,7 +292,8 @@ def _begin_sqlite(connection: Connection) -> None:
 def _faults_are_ours() -> Iterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
+    except (OperationalError, InterfaceError, InternalError) as error:
+        # InternalError: PostgreSQL is read-only, as a standby is.
         if _is_full(error.orig):
             raise NoSpaceError from error
         raise CatalogBusyError(str(error.orig)) from error

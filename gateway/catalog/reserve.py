@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from gateway import ownership
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -28,9 +30,11 @@ class Reserve:
     def lay(self) -> bool:
         """Take the room, or as much of it as there is; tell whether it is all taken."""
         held = self._held()
-        with suppress(OSError), self.path.open("ab") as file:
-            if (room := min(SIZE, held + self.free_bytes())) > held:
-                os.posix_fallocate(file.fileno(), 0, room)
+        with suppress(OSError):
+            descriptor = ownership.open_private(self.path, os.O_WRONLY)
+            with os.fdopen(descriptor, "wb"):
+                if (room := min(SIZE, held + self.free_bytes())) > held:
+                    os.posix_fallocate(descriptor, 0, room)
         return self.is_laid()
 
     def release(self) -> None:

@@ -71,6 +71,14 @@ totals: Final = Table(
     Column("stored_bytes", BigInteger, nullable=False),
 )
 
+# One row: the oldest schema whose gateways can work with this one.
+compatibility: Final = Table(
+    "compatibility",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("oldest", String(4), nullable=False),
+)
+
 tokens: Final = Table(
     "tokens",
     metadata,
@@ -144,6 +152,8 @@ reservations: Final = Table(
     Column("expires", BigInteger, nullable=False, index=True),
     # From then on the quotas count what has come of it, and no more.
     Column("lapses", BigInteger, nullable=False, server_default="0"),
+    # Which of several gateways has let it in: it ends them when it starts anew.
+    Column("gateway", String(32)),
 )
 
 # Resumable uploads that are not whole yet.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, select, tuple_, update
+from sqlalchemy import delete, func, select, true, tuple_, update
 
 from gateway.catalog import uploads as catalog
 from gateway.catalog.schema import (
@@ -66,12 +66,23 @@ def remove_expired_reservations(connection: Connection, *, now: int, limit: int)
     )
 
 
-def end_what_ran(connection: Connection) -> None:
-    """Forget which requests are on their way; what is unfinished keeps its room."""
+def end_what_ran(connection: Connection, gateway: str | None = None) -> None:
+    """Forget which requests are on their way, by that gateway or by any.
+
+    What is unfinished keeps its room.
+    """
+    is_its_own = true() if gateway is None else reservations.c.gateway == gateway
+    its_own = select(reservations.c.id).where(is_its_own)
     connection.execute(
-        delete(reservations).where(reservations.c.id.not_in(select(partials.c.id)))
+        delete(reservations).where(
+            is_its_own, reservations.c.id.not_in(select(partials.c.id))
+        )
     )
-    connection.execute(update(partials).where(partials.c.turn != "").values(turn=""))
+    connection.execute(
+        update(partials)
+        .where(partials.c.turn != "", partials.c.id.in_(its_own))
+        .values(turn="")
+    )
 
 
 def remove_old_sessions(connection: Connection, *, now: int, limit: int) -> int:
@@ -172,9 +183,9 @@ def drop_counts(connection: Connection) -> list[tuple[str, tuple[int, int]]]:
 
 def recount(connection: Connection) -> None:
     """Make every user's and drop link's bytes, and the total, what they add up to."""
-    for drop_id, (_, true) in drop_counts(connection):
+    for drop_id, (_, stored) in drop_counts(connection):
         connection.execute(
-            update(drops).where(drops.c.id == drop_id).values(stored_bytes=true)
+            update(drops).where(drops.c.id == drop_id).values(stored_bytes=stored)
         )
     found = counts(connection)
     for count in found:

@@ -115,11 +115,13 @@ def reserve(
     expires: int,
     lapses: int | None = None,
     drop_id: str | None = None,
+    gateway: str = "",
 ) -> None:
     """Count *size* bytes as taken until they have come, or until *lapses*.
 
     The upload keeps its place until it *expires*, and without *lapses* its bytes as
-    well.  A second reservation of the same id takes the place of the first.
+    well.  *gateway* has let them in.  A second reservation of the same id takes the
+    place of the first.
     """
     release(connection, reservation)
     connection.execute(
@@ -130,6 +132,7 @@ def reserve(
             size=size,
             expires=expires,
             lapses=expires if lapses is None else lapses,
+            gateway=gateway,
         )
     )
 

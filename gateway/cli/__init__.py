@@ -6,6 +6,7 @@ usage.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import Final
@@ -19,6 +20,7 @@ from gateway.errors import GatewayError, SettingsError
 #: signing a link needs no database.
 COMMANDS: Final = {
     "serve": "serve:serve",
+    "reload": "reload:reload",
     "sign": "links:sign",
     "inspect": "links:inspect_url",
     "revoke": "revoke:revoke",
@@ -65,6 +67,8 @@ def gateway() -> None:
 
 def main() -> None:
     """Run the command line; errors become one clear line and status 1."""
+    # What the gateway makes is its user's alone, whatever the shell says.
+    os.umask(0o077)
     try:
         gateway.main(prog_name="gateway")
     except SettingsError as error:

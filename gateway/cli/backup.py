@@ -75,7 +75,10 @@ def backup(
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @_without_keys
 @_copy
-def restore(*, folder: Path, without_keys: bool, is_copying: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def restore(
+    *, folder: Path, without_keys: bool, is_copying: bool, as_json: bool
+) -> None:
     """Put the backup in FOLDER into an empty store and catalog.
 
     The settings say where these are.  Nothing is overwritten.
@@ -91,10 +94,12 @@ def restore(*, folder: Path, without_keys: bool, is_copying: bool) -> None:
         secret=None if has_secret else current.embedded_secret,
         may_link=not is_copying,
     ).make()
-    click.echo(
+    facts = {k: vars(manifest)[k] for k in ("created", "uploads", "bytes")}
+    line = (
         f"restored {manifest.uploads} uploads with {manifest.bytes} bytes, as of "
         f"{datetime.fromtimestamp(manifest.created, UTC):%F %T} UTC"
     )
+    click.echo(json.dumps(facts) if as_json else line)
     if settings.has("keys") and not without_keys:
         click.echo("gateway: the keys are those of GATEWAY_KEYS", err=True)
     if settings.has("secret") and not without_keys:

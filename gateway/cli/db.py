@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from gateway import settings
 from gateway.cli import moments
-from gateway.ops.prepare import FIRST_ADMIN, make_first_admin, prepare
+from gateway.ops.prepare import FIRST_ADMIN, make_first_admin, prepare_in_time
 
 if TYPE_CHECKING:
     from gateway.catalog.database import Database
     from gateway.settings import Settings
+
+#: Seconds that a PostgreSQL is waited for.
+_PATIENCE: Final = 60
 
 
 @click.group()
@@ -29,10 +32,15 @@ def db() -> None:
 def upgrade(*, make_admin: bool) -> None:
     """Make the store and bring the catalog to the newest schema.
 
-    It can run as often as you like, also while the gateway serves.
+    It can run as often as you like, also while the gateway serves.  A PostgreSQL that
+    is away or locked is waited for, for a minute.
     """
     current = settings.read(embedded=True).settings
-    database = prepare(current)
+    database = prepare_in_time(
+        current,
+        seconds=_PATIENCE,
+        say=lambda text: click.echo(f"gateway: {text}", err=True),
+    )
     if make_admin:
         ensure_admin(database, current)
 

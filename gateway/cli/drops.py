@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import click
 
+from gateway import settings
 from gateway.catalog import drops as catalog
 from gateway.catalog import users
 from gateway.cli import moments
@@ -17,6 +19,9 @@ from gateway.cli.sizes import Size
 from gateway.errors import MissingDropError, SettingsError
 from gateway.uploads.drop_codes import DropCodes
 from gateway.uploads.terms import MAXIMUM_UPLOADS, Terms
+
+if TYPE_CHECKING:
+    from gateway.catalog.drops import Drop
 
 
 @click.group()
@@ -47,6 +52,7 @@ def drops() -> None:
 )
 @click.option("--expires", type=DurationOrMoment(), help="When it ends: 7d, 2030-01-31")
 @click.option("--no-expiry", is_flag=True, help="It ends when it is revoked.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def new(
     *,
     user: str,
@@ -57,6 +63,7 @@ def new(
     types: tuple[str, ...],
     expires: timedelta | datetime | None,
     no_expiry: bool,
+    as_json: bool,
 ) -> None:
     """Make a drop link to USER and print its URL."""
     if (expires is None) != no_expiry:
@@ -76,11 +83,14 @@ def new(
     database, current = open_catalog()
     base_url, ring = base_url_and_keys(current)
     if current.secret is None:
-        raise SettingsError(["GATEWAY_SECRET: is not set; gateway serve makes one"])
+        raise SettingsError([settings.without("secret", current.data)])
     with database.write() as connection:
         owner = users.by_name(connection, user)
         made = catalog.new(connection, owner, now=now, **vars(terms))
-    click.echo(DropCodes(current.secret, ring).url(made, base=base_url))
+    url = DropCodes(current.secret, ring).url(made, base=base_url)
+    click.echo(
+        json.dumps({"url": url, **_facts(made, user, now=now)}) if as_json else url
+    )
 
 
 @drops.command("list")
@@ -102,24 +112,7 @@ def list_drops(*, user: str | None, limit: int, as_json: bool) -> None:
         names = {one.id: one.name for one in users.everyone(connection)}
         found = catalog.newest(connection, owner, limit=limit)
     if as_json:
-        rows = [
-            {
-                "id": drop.id,
-                "owner": names[drop.owner_id],
-                "title": drop.title,
-                "state": drop.state(now=now),
-                "max_uploads": drop.max_uploads,
-                "taken": drop.taken,
-                "max_size": drop.max_size,
-                "max_total": drop.max_total,
-                "stored_bytes": drop.stored_bytes,
-                "types": drop.types,
-                "created": drop.created,
-                "expires": drop.expires,
-                "revoked": drop.revoked,
-            }
-            for drop in found
-        ]
+        rows = [_facts(drop, names[drop.owner_id], now=now) for drop in found]
         click.echo(json.dumps(rows))
         return
     for drop in found:
@@ -140,6 +133,24 @@ def revoke(*, drop_id: str) -> None:
         if drop is None:
             raise MissingDropError(drop_id)
         catalog.revoke(connection, drop, now=moments.now())
+
+
+def _facts(drop: Drop, owner: str, *, now: int) -> dict[str, object]:
+    return {
+        "id": drop.id,
+        "owner": owner,
+        "title": drop.title,
+        "state": drop.state(now=now),
+        "max_uploads": drop.max_uploads,
+        "taken": drop.taken,
+        "max_size": drop.max_size,
+        "max_total": drop.max_total,
+        "stored_bytes": drop.stored_bytes,
+        "types": drop.types,
+        "created": drop.created,
+        "expires": drop.expires,
+        "revoked": drop.revoked,
+    }
 
 
 def _day(moment: int | None) -> str:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gateway import settings
+from gateway import ownership, settings
 from gateway.cli.moments import Duration
 from gateway.errors import KeyRingError, SettingsError
 from gateway.links.keyring import Key, KeyRing
 from gateway.links.restriction import Kind, Restriction
+from gateway.ownership import Owner
+from gateway.storage import copies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,8 +82,16 @@ def new(
             ["GATEWAY_KEYS: is set, so the ring in the data folder is not in use"]
         )
     ring = settings.read(only=("data",)).settings.embedded_keys
-    if add_key(ring, key, if_none=if_none):
-        click.echo(key.id)
+    is_first = not ring.exists()
+    if not add_key(ring, key, if_none=if_none):
+        return
+    if is_first and not if_none:
+        click.echo(
+            f"gateway: there was no {ring}: this key begins a new ring; is "
+            "GATEWAY_DATA right?",
+            err=True,
+        )
+    click.echo(key.id)
 
 
 @keys.command("list")
@@ -127,18 +137,19 @@ def _restriction(
 
 
 def add_key(path: Path, key: Key, *, if_none: bool = False) -> bool:
-    """Put *key* first on the ring in the file *path*, readable by its owner alone.
+    """Put *key* first on the ring in the file *path*, which keeps its owner and mode.
 
     With *if_none* only if there is no such file yet; tell whether it was put
     there.  The file is replaced in one step and for good: a reader sees the
     old ring or the new, and two that add at once both get their key on.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    ownership.make_folder(path.parent, None)
     with locked(path):
         if if_none and path.exists():
             return False
         older = _ring(path).keys if path.exists() else ()
-        replace(path, "".join(f"{k}\n" for k in (key, *older)))
+        text = "".join(f"{k}\n" for k in (key, *older))
+        copies.write(path, text.encode(), owner=Owner.in_folder(path.parent))
     return True
 
 
@@ -146,7 +157,7 @@ def add_key(path: Path, key: Key, *, if_none: bool = False) -> bool:
 def locked(path: Path) -> Iterator[None]:
     """Keep others that change *path* waiting; the lock's file stays, empty."""
     lock = path.with_name(f"{path.name}.lock")
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = ownership.open_private(lock, os.O_RDWR)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -159,22 +170,3 @@ def _ring(path: Path) -> KeyRing:
         return KeyRing.parse(path.read_text("utf-8"))
     except UnicodeDecodeError:
         raise KeyRingError([f"{path} is not UTF-8 text"]) from None
-
-
-def replace(path: Path, text: str) -> None:
-    """Put *text* into the file *path* in one step and for good, for its owner alone."""
-    fresh = path.with_name(f"{path.name}.new")
-    # What a crash left there may be of any mode, or a link: a file of one's own.
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        # Without it a power cut brings the old ring back, and links die with it.
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -15,10 +15,9 @@ from gateway.cli import moments
 from gateway.cli.catalog import catalog_if_there, open_catalog
 from gateway.cli.inspection import Inspection, shown
 from gateway.cli.moments import Duration, DurationOrMoment, Moment
-from gateway.errors import MissingUploadError, NotServableError, SettingsError
+from gateway.cli.tree_paths import Tree
+from gateway.errors import MissingUploadError, SettingsError
 from gateway.links import LinkSigner
-from gateway.storage.paths import FilePath
-from gateway.storage.tree import FilesTree
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -70,7 +69,10 @@ def sign(
     stable: timedelta | None,
     as_json: bool,
 ) -> None:
-    """Print a signed URL of PATH, which is relative to the files folder."""
+    """Print a signed URL of PATH, which is relative to the files folder.
+
+    An absolute path in that folder will do, too; with --folder `.` is all of it.
+    """
     if (path is None) == (upload is None):
         raise click.UsageError("give PATH or --upload (one of the two)")
     if upload is not None and folder:
@@ -80,6 +82,9 @@ def sign(
     current = settings.read(required=("keys",), embedded=True).settings
     base, ring = base_url_and_keys(current)
     signer = LinkSigner(ring, base)
+    tree = Tree.of(current)
+    if path is not None:
+        path = tree.relative(path)
     if upload is not None:
         stored = _name_of(upload)
         path, name = name or stored, None
@@ -97,7 +102,7 @@ def sign(
     )
     warning = None
     if path is not None and upload is None:
-        warning = _doubt(current, path, is_folder=folder)
+        warning = tree.doubt(path, is_folder=folder)
     if warning is not None:
         click.echo(f"gateway: warning: {shown(path or '')}: {warning}", err=True)
     if as_json:
@@ -128,11 +133,12 @@ def base_url_and_keys(current: Settings) -> tuple[str, KeyRing]:
     base = current.public_url or recorded_url(current.data)
     faults = []
     if current.keys is None:
-        faults.append("GATEWAY_KEYS: is not set")
+        faults.append(settings.without("keys", current.data))
     if base is None:
         faults.append(
             "GATEWAY_PUBLIC_URL: is not set, and no gateway has run from "
-            f"{current.data}; name the address that links are to lead to"
+            f"{current.data}; is GATEWAY_DATA right? Else name the address that links "
+            "are to lead to"
         )
     if current.keys is None or base is None:
         raise SettingsError(faults)
@@ -146,29 +152,3 @@ def _name_of(upload_id: str) -> str:
     if upload is None:
         raise MissingUploadError(upload_id)
     return upload.name
-
-
-def _doubt(current: Settings, path: str, *, is_folder: bool) -> str | None:
-    """Return why the link may lead to nothing, if there is reason to think so."""
-    try:
-        plain = FilePath.parse(path.removesuffix("/")) if path else None
-    except NotServableError as error:
-        return f"nothing is ever served under such a path ({error.fact})"
-    if current.files is None or plain is None:
-        return None
-    try:
-        FilesTree(current.files, current.data).locate(plain)
-    except NotServableError as error:
-        if error.fact == "not-a-file" and is_folder:
-            return None
-        return _DOUBTS.get(error.fact, _NOT_YET).format(fact=error.fact)
-    return "is a file; --folder covers what lies below a folder" if is_folder else None
-
-
-_NOT_YET: Final = "nothing is served there yet ({fact})"
-_DOUBTS: Final = {
-    "not-a-file": "is no file, and only files are served; --folder covers those in it",
-    "outside": "leads out of the files folder, and is not served",
-    "private": "leads into the gateway's own folder, and is not served",
-    "dot-segment-or-hidden": "leads to what is hidden, and is not served",
-}

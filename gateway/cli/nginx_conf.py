@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -55,6 +56,8 @@ def nginx_conf(*, output: Path | None, listen: str, access_log: str) -> None:
         access_log=access_log,
     )
     if output is not None:
+        # It holds no secret, and nginx's workers may be another user.
+        os.umask(0o022)
         rendering.write()
         return
     for name, text in rendering.files().items():

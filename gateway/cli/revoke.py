@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gateway import settings
 from gateway.catalog import revocations, uploads
 from gateway.catalog.revocations import Revocation
 from gateway.cli import moments
@@ -113,7 +114,7 @@ def _subject(
 
 def _ring(current: Settings) -> KeyRing:
     if current.keys is None:
-        raise SettingsError(["GATEWAY_KEYS: is not set"])
+        raise SettingsError([settings.without("keys", current.data)])
     return current.keys
 
 

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from gateway import settings
-from gateway.cli.keys import locked, replace
+from gateway import ownership, settings
+from gateway.cli.keys import locked
 from gateway.errors import KeyRingError, SettingsError
 from gateway.links.server_secret import ServerSecret
+from gateway.ownership import Owner
+from gateway.storage import copies
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +56,7 @@ def rotate(*, forget: bool) -> None:
 
 def ensure_secret(path: Path) -> bool:
     """Make a secret in the file *path*, if there is none; tell whether it was made."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    ownership.make_folder(path.parent, None)
     with locked(path):
         if path.exists():
             return False
@@ -70,4 +72,5 @@ def _read(path: Path) -> ServerSecret:
 
 
 def _write(path: Path, secret: ServerSecret) -> None:
-    replace(path, "".join(f"{text}\n" for text in secret.secrets))
+    text = "".join(f"{one}\n" for one in secret.secrets)
+    copies.write(path, text.encode(), owner=Owner.in_folder(path.parent))

@@ -2,43 +2,43 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
-from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from gateway import settings
+from gateway import ownership, settings
 from gateway.address import (
     Address,
     authority,
     bracketed,
     check_free,
     local_url,
+    record_files,
     record_url,
 )
 from gateway.cli.db import ensure_admin
 from gateway.cli.keys import add_key
 from gateway.cli.nginx_conf import plain_folder
 from gateway.cli.secrets import ensure_secret
-from gateway.errors import SettingsError, SuperviseError
+from gateway.errors import SettingsError
 from gateway.links import Key, LinkSigner
+from gateway.ops import running
 from gateway.ops.live_conf import LiveConf, check_conf, find_nginx
 from gateway.ops.nginx import NginxConf
-from gateway.ops.prepare import prepare, require_writable
+from gateway.ops.prepare import prepare_in_time, require_writable
 from gateway.ops.supervisor import Supervisor
 from gateway.ops.verdict_cache import verdict_cache
 from gateway.pools import Pool
 from gateway.snapshot import Snapshot
-from gateway.storage.locks import try_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gateway.settings import Reading, Settings
 
 
@@ -106,7 +106,7 @@ def serve(
         find_nginx()
         check_free(bind)
     require_writable(before, with_nginx=not without_nginx)
-    with _only_one(before.data):
+    with running.hold(before.data):
         _ensure_secrets(before)
         reading = _read()
         for warning in reading.warnings:
@@ -117,7 +117,7 @@ def serve(
                 "its own (deploy/gateway.service)",
                 err=True,
             )
-        database = prepare(reading.settings)
+        database = prepare_in_time(reading.settings, seconds=math.inf, say=_say)
         ensure_admin(database, reading.settings)
         database.engine.dispose()
         sys.exit(_run(reading, bind, link, nginx_run, with_nginx=not without_nginx))
@@ -136,7 +136,7 @@ def _run(
     url = current.public_url or local_url(bind)
 
     run = current.run or current.data / "run"
-    run.mkdir(parents=True, exist_ok=True, mode=0o700)
+    ownership.make_folder(run, None)
     temporary = nginx_run or run / "nginx"
     snapshot = Snapshot()
     snapshot.replace(reading.environment)
@@ -166,6 +166,8 @@ def _run(
 
     def announce() -> None:
         record_url(current.data, url)
+        if current.files is not None:
+            record_files(current.data, current.files)
         click.echo(f"Serving {current.files} on {url}")
         if link is not None and current.keys is not None:
             signer = LinkSigner(current.keys, url)
@@ -182,12 +184,17 @@ def _run(
         sockets={pool: current.socket(pool) for pool in Pool},
         address=bind if with_nginx else None,
         grace=current.grace,
+        on_reload=partial(running.tell, current.data),
     )
     if not with_nginx:
         return supervisor.run(on_ready=announce)
     temporary.mkdir(parents=True, exist_ok=True)
-    with verdict_cache(current.verdict_cache):
+    with verdict_cache(current.verdict_cache, run):
         return supervisor.run(on_ready=announce)
+
+
+def _say(text: str) -> None:
+    click.echo(f"gateway: {text}", err=True)
 
 
 def _read() -> Reading:
@@ -200,14 +207,3 @@ def _ensure_secrets(before: Settings) -> None:
         click.echo(f"Made a signing key in {ring}")
     if before.secret is None and ensure_secret(secret):
         click.echo(f"Made a server secret in {secret}")
-
-
-@contextmanager
-def _only_one(data: Path) -> Iterator[None]:
-    """Hold the data folder; raise SuperviseError if another one serves from it."""
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (data / "run").mkdir(exist_ok=True, mode=0o700)
-    with (data / "run" / "lock").open("w") as lock:
-        if not try_lock(lock.fileno()):
-            raise SuperviseError(f"another gateway is already serving from {data}")
-        yield

@@ -35,23 +35,40 @@ def tokens() -> None:
     type=DurationOrMoment(),
     help="When it ends; without, when it is revoked.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def new(
-    *, user: str, scopes: tuple[str, ...], expires: timedelta | datetime | None
+    *,
+    user: str,
+    scopes: tuple[str, ...],
+    expires: timedelta | datetime | None,
+    as_json: bool,
 ) -> None:
     """Make a token of USER's and print it, this once."""
     now = moments.now()
     if isinstance(expires, timedelta):
         expires = datetime.fromtimestamp(now, UTC) + expires
+    end = None if expires is None else int(expires.timestamp())
     database, _ = open_catalog()
     with database.write() as connection:
         text = catalog.new(
             connection,
             users.by_name(connection, user),
             scopes={Scope(scope) for scope in scopes},
-            expires=None if expires is None else int(expires.timestamp()),
+            expires=end,
             now=now,
         )
-    click.echo(text)
+    if as_json:
+        facts = {
+            "id": text.split("_")[1],
+            "token": text,
+            "user": user,
+            "scopes": sorted(set(scopes)),
+            "created": now,
+            "expires": end,
+        }
+        click.echo(json.dumps(facts))
+    else:
+        click.echo(text)
 
 
 @tokens.command("list")

@@ -38,7 +38,8 @@ def users() -> None:
     help="An admin sees everybody's uploads.",
 )
 @_password
-def add(*, name: str, role: str, password: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def add(*, name: str, role: str, password: str, as_json: bool) -> None:
     """Make the user NAME."""
     database, _ = open_catalog()
     password_hash = catalog.hash_password(password)
@@ -50,6 +51,8 @@ def add(*, name: str, role: str, password: str) -> None:
             role=Role(role),
             now=moments.now(),
         )
+    if as_json:
+        click.echo(json.dumps({"name": name, "role": role}))
 
 
 @users.command("list")

@@ -17,6 +17,18 @@ class SuperviseError(GatewayError):
     """``gateway serve`` can't start or can't go on, for the reason given."""
 
 
+class OwnershipError(GatewayError):
+    """What is made at ``path`` would not belong to the user ``owner``, as it has to."""
+
+    def __init__(self, path: object, owner: str) -> None:
+        self.path = path
+        self.owner = owner
+        super().__init__(
+            f"{path} belongs to the user {owner}, and this one can't leave it to them; "
+            f"run the command as {owner} or as root"
+        )
+
+
 class HousekeepingError(GatewayError):
     """The store can't be tidied or checked, for the reason given."""
 

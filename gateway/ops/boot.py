@@ -13,7 +13,7 @@ from contextlib import suppress
 from gateway import settings
 from gateway.catalog import upkeep
 from gateway.catalog.database import Database
-from gateway.catalog.revision import is_current
+from gateway.catalog.revision import is_usable
 from gateway.errors import CatalogBusyError, NoSpaceError, SettingsError
 
 _last: settings.Reading | None = None
@@ -40,20 +40,19 @@ def read_settings() -> settings.Reading:
     return _last
 
 
-def end_what_ran(url: str) -> None:
+def end_what_ran(url: str, gateway: str) -> None:
     """Give back what requests of an earlier gunicorn hold in the catalog at *url*.
 
     A kill leaves them no time for it, and their users would be told for long that
     they have too much on its way.  A catalog that can't be changed now keeps what
-    it has until that ends by itself, and so does PostgreSQL: other gateways may
-    have requests there that run on.
+    it has until that ends by itself.  In PostgreSQL only what *gateway* has let in
+    ends: others may have requests there that run on.
     """
     database = Database.open(url)
-    if database.engine.dialect.name != "sqlite":
-        return
+    is_shared = database.engine.dialect.name != "sqlite"
     with suppress(CatalogBusyError, NoSpaceError):
-        if is_current(database):
+        if is_usable(database):
             with database.write() as connection:
-                upkeep.end_what_ran(connection)
+                upkeep.end_what_ran(connection, gateway if is_shared else None)
     # (!) Workers must not inherit its connection.
     database.engine.dispose()

@@ -66,7 +66,9 @@ class Child:
         return cls(name, process, drain)
 
     def listen(self) -> None:
-        """Pass on what it says, without tokens."""
+        """Pass on what it says, without tokens; once is enough."""
+        if self.readers:
+            return
         for source, sink, pump in (
             (self.process.stdout, sys.stdout, _copy),
             (self.process.stderr, sys.stderr, _copy_lines),

@@ -92,7 +92,10 @@ class NginxConf:
                     for path in family.places
                 }
             ),
-            "sockets": {pool.value: self.settings.socket(pool) for pool in Pool},
+            "sockets": {
+                **{pool.value: self.settings.socket(pool) for pool in Pool},
+                families.HEALTH.name: self.settings.health_socket,
+            },
             "log_rules": logs.RULES,
         }
 

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 from typing import TYPE_CHECKING, Final
 
+from sqlalchemy import make_url
+
+from gateway import ownership
 from gateway.catalog import users
 from gateway.catalog.database import Database
 from gateway.catalog.upgrade import upgrade
 from gateway.catalog.users import Role
-from gateway.errors import SettingsError
+from gateway.errors import CatalogBusyError, SettingsError
+from gateway.ops import verdict_cache
+from gateway.ownership import Owner
+from gateway.polling import attempts
 from gateway.storage import copies
 from gateway.storage.blobs import BlobStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from gateway.settings import Settings
 
 FIRST_ADMIN: Final = "admin"
+#: Seconds between two tries of a catalog that is away or locked.
+_PAUSE: Final = 1.0
 
 
 def require_writable(settings: Settings, *, with_nginx: bool) -> None:
     """Raise SettingsError if a folder of the gateway's own can't be made or written.
 
-    Without nginx somebody else keeps the verdicts.
+    Raise SuperviseError if others could write where verdicts are kept.  Without nginx
+    somebody else keeps them.
     """
     folders = {
         "GATEWAY_DATA": settings.data,
@@ -40,6 +51,8 @@ def require_writable(settings: Settings, *, with_nginx: bool) -> None:
     ]
     if faults:
         raise SettingsError(faults)
+    if with_nginx and settings.verdict_cache is not None and settings.run is not None:
+        verdict_cache.check(settings.verdict_cache, settings.run)
 
 
 def _is_writable(path: Path) -> bool:
@@ -51,13 +64,39 @@ def prepare(settings: Settings) -> Database:
     """Make the store's folders and bring the catalog to the newest schema."""
     if settings.store is None:
         raise SettingsError(["GATEWAY_STORE: is not set"])
-    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for folder in (settings.data, settings.store):
+        ownership.check(folder)
+    ownership.make_folder(settings.data, None)
+    ownership.make_folder(settings.store, Owner.in_folder(settings.data))
     BlobStore(settings.store).prepare()
-    database = Database.open(settings.database)
+    # A migration may take long.
+    database = Database.open(settings.database, silence=math.inf)
     upgrade(database)
     if database.reserve is not None:
         database.reserve.lay()
     return database
+
+
+def prepare_in_time(
+    settings: Settings, *, seconds: float, say: Callable[[str], None]
+) -> Database:
+    """Do as ``prepare`` does, once PostgreSQL is there and nobody has it locked.
+
+    *say* is told what is waited for, for *seconds* at most; then CatalogBusyError is
+    raised.  SQLite's file is nothing to wait for.
+    """
+    is_server = make_url(settings.database).get_backend_name() == "postgresql"
+    said = ""
+    for _ in attempts(seconds if is_server else 0, every=_PAUSE):
+        try:
+            return prepare(settings)
+        except CatalogBusyError as error:
+            refusal = error
+        cause = " ".join(str(refusal).split())
+        if is_server and cause != said:
+            say(f"waiting for the catalog (GATEWAY_DATABASE): {cause}")
+        said = cause
+    raise refusal
 
 
 def make_first_admin(database: Database, path: Path, *, now: int) -> bool:
@@ -72,12 +111,14 @@ def make_first_admin(database: Database, path: Path, *, now: int) -> bool:
             return False
     password = secrets.token_urlsafe(12)
     password_hash = users.hash_password(password)
-    # First: a password that nobody can read would be that of an account for good.
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    copies.write(path, f"{password}\n".encode())
+    ownership.make_folder(path.parent, None)
     with database.write() as connection:
         if users.everyone(connection):
+            # Another process, or a gateway that shares the catalog, was faster.
             return False
+        # First: a password that nobody can read would be that of an account for good.
+        content = f"{password}\n".encode()
+        copies.write(path, content, owner=Owner.in_folder(path.parent))
         users.add(
             connection,
             name=FIRST_ADMIN,

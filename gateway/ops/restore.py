@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from gateway import ownership
 from gateway.catalog import dump
 from gateway.catalog.revision import NEWEST, RESTORABLE
 from gateway.errors import BackupError
 from gateway.ops.manifest import Folder, Manifest, lines
+from gateway.ownership import Owner
 from gateway.storage import copies, leftovers
 from gateway.storage.trash import Trash
 
@@ -71,7 +73,8 @@ class Restore:
                 raise BackupError("the catalog is not empty any more")
             dump.load(connection, rows, without=gone)
         for target, source in files.items():
-            copies.write(target, source.read_bytes())
+            owner = Owner.in_folder(target.parent)
+            copies.write(target, source.read_bytes(), owner=owner)
         return manifest
 
     def _check_store(self, catalog: Path) -> None:
@@ -112,8 +115,9 @@ class Restore:
             raise BackupError(f"{source} is missing in the backup") from None
         if found != size:
             raise BackupError(f"{source} has {found} bytes instead of {size}")
-        target.parent.mkdir(mode=0o700, exist_ok=True)
-        copies.copy(source, target, may_link=self.may_link)
+        owner = Owner.in_folder(self.store.blobs)
+        ownership.make_folder(target.parent, owner)
+        copies.copy(source, target, may_link=self.may_link, owner=owner)
 
     @cached_property
     def _trashed(self) -> dict[str, Trashed]:

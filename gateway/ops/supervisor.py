@@ -44,7 +44,8 @@ class Supervisor:
     and what the children read, or raises and has changed nothing.  ``environment``
     and ``descriptors`` are those of the Python children, ``sockets`` where the pools
     listen.  ``address`` is the host and port that nginx takes, or None if nginx is
-    not started here.
+    not started here.  ``on_reload`` is told what came of each reload: nothing, or why
+    it was not done.
     """
 
     conf: LiveConf
@@ -54,6 +55,7 @@ class Supervisor:
     address: Address | None
     grace: int
     descriptors: tuple[int, ...] = ()
+    on_reload: Callable[[str], object] = str
     children: list[Child] = field(default_factory=list)
     _pending: list[signal.Signals] = field(default_factory=list)
 
@@ -63,22 +65,29 @@ class Supervisor:
         0 after a signal, 1 when a process ended by itself.  Raise
         SuperviseError when the start fails.
         """
-        self.conf.renew()
         if self.address is not None:
+            # nginx checks its files here, before anything is started.
+            self.conf.renew()
             check_free(self.address)
         _raise_file_limit()
+        deadline = time.monotonic() + _START_SECONDS
         with self._signals() as wake:
             try:
-                self._start()
-                if not self._is_ready():
+                self._start_pools()
+                if not self._comes_true(self._pools_answer, deadline):
+                    return 0
+                if self.address is None:
+                    # nginx's container waits for its files: it starts no earlier.
+                    self.conf.renew()
+                self._start_others()
+                if not self._comes_true(self._nginx_accepts, deadline):
                     return 0
                 on_ready()
                 return self._watch(wake)
             finally:
                 self._stop()
 
-    def _start(self) -> None:
-        # gunicorn first: nginx must find the sockets when it answers.
+    def _start_pools(self) -> None:
         for pool, socket in self.sockets.items():
             socket.unlink(missing_ok=True)
             self._start_python(
@@ -86,6 +95,12 @@ class Supervisor:
                 *("gunicorn", "--config", str(asset("gunicorn.conf.py"))),
                 GATEWAY_POOL=pool,
             )
+
+    def _start_others(self) -> None:
+        """Start nginx and housekeeping; the pools answer already.
+
+        (!) Earlier, nginx would answer 503 to what it can ask nobody about.
+        """
         if self.address is not None:
             self.children.append(
                 Child.spawn(
@@ -99,6 +114,9 @@ class Supervisor:
                 )
             )
         self._start_python("housekeeper", "gateway", "housekeep", "--every", _EVERY)
+        # Not before the last of them runs: listening takes threads.
+        for child in self.children:
+            child.listen()
 
     def _start_python(self, name: str, *module: str, **settings: str) -> None:
         self.children.append(
@@ -111,12 +129,12 @@ class Supervisor:
             )
         )
 
-    def _is_ready(self) -> bool:
-        """Wait until all answer; tell whether they do, or a signal came first."""
-        for child in self.children:
-            child.listen()
-        deadline = time.monotonic() + _START_SECONDS
-        while not self._answers():
+    def _comes_true(self, condition: Callable[[], bool], deadline: float) -> bool:
+        """Wait for *condition*; tell whether it came, or else a signal to stop.
+
+        Raise SuperviseError when a child ends, or at the monotonic clock's *deadline*.
+        """
+        while not condition():
             if {signal.SIGTERM, signal.SIGINT} & set(self._pending):
                 return False
             for child in self.children:
@@ -127,13 +145,14 @@ class Supervisor:
             time.sleep(_POLL_SECONDS)
         return True
 
-    def _answers(self) -> bool:
-        """Tell whether both pools answer, and nginx accepts connections."""
-        are_pools_ready = all(
+    def _pools_answer(self) -> bool:
+        return all(
             probe(socket, "/healthz" if pool is Pool.VERDICTS else "/readyz") is None
             for pool, socket in self.sockets.items()
         )
-        return are_pools_ready and (self.address is None or accepts(self.address))
+
+    def _nginx_accepts(self) -> bool:
+        return self.address is None or accepts(self.address)
 
     def _watch(self, wake: int) -> int:
         while True:
@@ -158,14 +177,18 @@ class Supervisor:
             self.reload()
         except (GatewayError, OSError) as error:
             _say(f"not reloaded: {error}")
+            self.on_reload(str(error))
             return
         for child in self.children:
             child.process.send_signal(signal.SIGHUP)
         _say("reloaded")
+        self.on_reload("")
 
     def _stop(self) -> None:
         """End housekeeping, drain nginx, which still asks gunicorn, then the pools."""
         deadline = time.monotonic() + self.grace
+        for child in self.children:
+            child.listen()
         for child in reversed(self.children):
             if not child.is_drained(deadline):
                 _say(f"{child.name} is still busy after {self.grace} s; ending it")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
+from select import select
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from gunicorn import util
@@ -28,6 +31,24 @@ class VerdictWorker(RefusingUnreadable, SyncWorker):  # type: ignore[misc]
     """
 
     _touched = 0.0
+
+    def run(self) -> None:
+        """Answer what comes to the first socket; a thread answers at the second.
+
+        Each worker may be waiting for a catalog that does not answer.  Whether it lives
+        is asked at the second, and told meanwhile.
+        """
+        for listener in self.sockets[1:]:
+            self.wait_fds.remove(listener)
+            Thread(target=self._answer, args=(listener,), daemon=True).start()
+        del self.sockets[1:]
+        super().run()
+
+    def _answer(self, listener: BaseSocket) -> None:
+        while self.alive:
+            if select([listener], [], [], self.timeout)[0]:
+                with suppress(BlockingIOError):  # another worker was faster
+                    self.accept(listener)
 
     def notify(self) -> None:
         """Touch the heartbeat's file, once a second and not for each request."""

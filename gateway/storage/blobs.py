@@ -14,7 +14,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from gateway import ownership
 from gateway.errors import NoSpaceError
+from gateway.ownership import Owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,8 +77,9 @@ class BlobStore:
 
     def prepare(self) -> None:
         """Make the folders, durably."""
-        for folder in (self.root, self.blobs, self.spool, self.partials, self.trash):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ownership.make_folder(self.root, None)
+        for folder in (self.blobs, self.spool, self.partials, self.trash):
+            self._make(folder)
         self.sync_folder(self.root)
 
     def is_writable(self) -> bool:
@@ -149,9 +152,7 @@ class BlobStore:
 
     def make_folder(self, folder: Path) -> None:
         """Make a folder below ``blobs``, durably, if it is missing."""
-        if not folder.is_dir():
-            folder.mkdir(exist_ok=True)
-            folder.chmod(0o700)
+        self._make(folder)
         # Always: another worker may just have made it, and not synced it yet.
         self.sync_folder(self.blobs)
 
@@ -168,6 +169,9 @@ class BlobStore:
         if not _BLOB.fullmatch(blob):
             raise ValueError(blob)
         return self.blobs / blob
+
+    def _make(self, folder: Path) -> None:
+        ownership.make_folder(folder, Owner.in_folder(self.root))
 
     def _sync(self, path: Path) -> None:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
+
+from gateway.ownership import Owner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,13 +17,16 @@ if TYPE_CHECKING:
 _NO_LINKS: Final = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP})
 
 
-def copy(source: Path, target: Path, *, may_link: bool) -> None:
+def copy(
+    source: Path, target: Path, *, may_link: bool, owner: Owner | None = None
+) -> None:
     """Make *target* what *source* is, time of change included, durably.
 
-    A hard link where *may_link* and the file systems allow.  The folder is not
-    synced: that is for whoever has made all copies.
+    A hard link where *may_link* and the file systems allow, and its owner is to be
+    that of *source*; without *owner* that is anybody.  The folder is not synced: that
+    is for whoever has made all copies.
     """
-    if may_link:
+    if may_link and owner in {None, Owner.of(source)}:
         try:
             os.link(source, target, follow_symlinks=False)
         except FileExistsError:
@@ -36,22 +43,40 @@ def copy(source: Path, target: Path, *, may_link: bool) -> None:
         shutil.copyfile(source, unfinished, follow_symlinks=False)
         shutil.copystat(source, unfinished, follow_symlinks=False)
         unfinished.chmod(0o600)
+        if owner is not None:
+            os.chown(unfinished, owner.uid, owner.gid)
         sync(unfinished)
         unfinished.rename(target)
     finally:
         unfinished.unlink(missing_ok=True)
 
 
-def write(target: Path, content: bytes) -> None:
-    """Write a small file that its owner alone may read, durably and in one step."""
+def write(target: Path, content: bytes, *, owner: Owner | None = None) -> None:
+    """Write a small file durably and in one step.
+
+    A file that is replaced keeps its owner and mode.  A new one is for its owner alone:
+    *owner*, or this process's user.  Raise OwnershipError, with nothing changed, if
+    that owner can't be had.
+    """
+    mode = 0o600
+    with suppress(FileNotFoundError):
+        owner, mode = Owner.of(target), stat.S_IMODE(target.stat().st_mode)
+    # What a crash left there may be of any mode, or a link: a file of one's own.
     unfinished = target.with_name(target.name + ".part")
     unfinished.unlink(missing_ok=True)
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.rename(target)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            if owner is not None:
+                owner.take(file.fileno(), target)
+            os.fchmod(file.fileno(), mode)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.rename(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    # Without it a power cut brings the old file back.
     sync(target.parent)
 
 

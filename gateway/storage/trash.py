@@ -12,6 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from gateway import ownership
+from gateway.ownership import Owner
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -59,7 +62,7 @@ class Trash:
         """Move a blob here; it is no fault if it is gone already."""
         source = self.store.path(blob)
         # A store of an earlier release has no trash yet.
-        self.store.trash.mkdir(mode=0o700, exist_ok=True)
+        ownership.make_folder(self.store.trash, Owner.in_folder(self.store.root))
         with suppress(FileNotFoundError):
             source.rename(self.store.trash / f"{now:.0f}-{source.name}")
         # (!) First the folder that the name is new in: a power cut between the two

@@ -51,10 +51,11 @@ class UploadLimits:
 
 @dataclass(frozen=True)
 class Admission:
-    """Decides whether an upload may come."""
+    """Decides whether an upload may come; ``gateway`` is the id of this one."""
 
     store: BlobStore
     limits: UploadLimits
+    gateway: str = ""
 
     def admit(
         self, connection: Connection, user: User, coming: Announcement, *, now: int
@@ -71,7 +72,7 @@ class Admission:
             )
             self._check_places(connection, coming, running, now=now)
         lapses = reserved_until(size, now=now)
-        _reserve(connection, user, coming, size=size, lapses=lapses, now=now)
+        self._reserve(connection, user, coming, size=size, lapses=lapses, now=now)
 
     def admit_piece(
         self,
@@ -93,7 +94,7 @@ class Admission:
             self.admit(connection, user, coming, now=now)
             return
         self._check_coming(connection, user, coming, size=size, now=now)
-        _reserve(
+        self._reserve(
             connection, user, coming, size=coming.size or 0, lapses=lapses, now=now
         )
 
@@ -109,7 +110,9 @@ class Admission:
         if coming.size is None:
             raise LengthRequiredError
         self._check_coming(connection, user, coming, size=coming.size, now=now)
-        _reserve(connection, user, coming, size=coming.size, lapses=NOTHING, now=now)
+        self._reserve(
+            connection, user, coming, size=coming.size, lapses=NOTHING, now=now
+        )
 
     @contextmanager
     def _at_most(self, said: int | None) -> Iterator[int]:
@@ -220,29 +223,30 @@ class Admission:
         # What has come of them is missing from the free bytes already.
         return max(0, taken.coming - self.store.spooled_bytes())
 
-
-def _reserve(
-    connection: Connection,
-    user: User,
-    coming: Announcement,
-    *,
-    size: int,
-    lapses: int,
-    now: int,
-) -> None:
-    if coming.expires is None:
-        expires = reserved_until(size, now=now)
-    else:
-        expires = coming.expires
-    catalog.reserve(
-        connection,
-        user,
-        reservation=coming.reservation,
-        size=size,
-        expires=expires,
-        lapses=lapses,
-        drop_id=coming.drop.id if coming.drop else None,
-    )
+    def _reserve(
+        self,
+        connection: Connection,
+        user: User,
+        coming: Announcement,
+        *,
+        size: int,
+        lapses: int,
+        now: int,
+    ) -> None:
+        if coming.expires is None:
+            expires = reserved_until(size, now=now)
+        else:
+            expires = coming.expires
+        catalog.reserve(
+            connection,
+            user,
+            reservation=coming.reservation,
+            size=size,
+            expires=expires,
+            lapses=lapses,
+            drop_id=coming.drop.id if coming.drop else None,
+            gateway=self.gateway,
+        )
 
 
 def _matches(media_type: str, patterns: tuple[str, ...]) -> bool:

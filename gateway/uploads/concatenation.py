@@ -124,6 +124,7 @@ class Concatenation:
                     size=part.size or 0,
                     expires=part.expires,
                     drop_id=part.drop_id,
+                    gateway=self.resumables.finaliser.admission.gateway,
                 )
 
         # Without their room they can be put together all the same.

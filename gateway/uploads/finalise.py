@@ -150,8 +150,8 @@ class Finaliser:
         return first
 
     def give_back(self, reservation: str) -> None:
-        """Count a reservation no longer; that may fail, since it ends by itself."""
-        self.database.attempt(
+        """Count a reservation no longer, now or as soon as the catalog answers."""
+        self.database.make_sure(
             lambda connection: catalog.release(connection, reservation)
         )
 

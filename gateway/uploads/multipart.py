@@ -35,6 +35,8 @@ ENVELOPE: Final = 1 << 20
 _OTHER_PARTS: Final = 10
 _FIELD_BYTES: Final = 4096
 _PIECE: Final = 1 << 18
+#: Bytes of one header of a part: names are cut, however long.
+_HEADER_BYTES: Final = 1 << 16
 _BOUNDARY_BYTES: Final = 200  # RFC 2046 allows 70
 
 
@@ -122,7 +124,7 @@ def _events(body: Path, boundary: bytes) -> Iterator[object]:
     A part, then its content in pieces, then None.  What follows the last part is
     nothing (RFC 2046, 5.1.1).
     """
-    parser = PushMultipartParser(boundary)
+    parser = PushMultipartParser(boundary, max_header_size=_HEADER_BYTES)
     parts = 0
     with body.open("rb") as file:
         for event in parser.parse_blocking(file.read, _PIECE):

@@ -15,9 +15,7 @@ from gateway.catalog import partials
 from gateway.catalog import uploads as catalog
 from gateway.catalog.partials import Partial
 from gateway.errors import (
-    CatalogBusyError,
     DropOverError,
-    NoSpaceError,
     NotPermittedError,
     NotServableError,
     PartialOverError,
@@ -229,23 +227,25 @@ class Resumables:
     def forget(self, partial: Partial, *, may_use_reserve: bool = False) -> None:
         """Strike an unfinished upload out, row first."""
         with self.database.write(may_use_reserve=may_use_reserve) as connection:
-            partials.remove(connection, partial.id)
-            catalog.release(connection, partial.id)
+            _strike_out(connection, partial)
         self.files.path(partial.id).unlink(missing_ok=True)
 
     def give_up(self, partial: Partial) -> None:
-        """Forget an upload that nobody can finish; that may fail.
-
-        Then it is over when its time is.
-        """
-        with suppress(CatalogBusyError, NoSpaceError):
-            self.forget(partial)
+        """Forget an upload that nobody can finish, now or as soon as can be."""
+        self.database.make_sure(lambda connection: _strike_out(connection, partial))
+        # Without its file a row promises nothing: no client will ask for it.
+        self.files.path(partial.id).unlink(missing_ok=True)
 
     def end_turn(self, partial_id: str, turn: str) -> None:
-        """Note that a request has come to nothing; that much may fail."""
-        self.database.attempt(
+        """Note that a request has come to nothing, now or when the catalog answers."""
+        self.database.make_sure(
             lambda connection: partials.end_turn(connection, partial_id, turn)
         )
+
+
+def _strike_out(connection: Connection, partial: Partial) -> None:
+    partials.remove(connection, partial.id)
+    catalog.release(connection, partial.id)
 
 
 def _finished(partial: Partial) -> Progress:

@@ -11,12 +11,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote_to_bytes
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, current_app, request
 
 from gateway import families
 from gateway.errors import CatalogBusyError, NotServableError, RefusedError
 from gateway.web.family import ADMIT, CUT, named
-from gateway.web.refusals import REASON_HEADER, busy, carried, refusal
+from gateway.web.refusals import (
+    REASON_HEADER,
+    busy,
+    carried,
+    refusal,
+    unanswered,
+)
 from gateway.web.spooled import ORIGINAL_METHOD_HEADER, original_path
 
 if TYPE_CHECKING:
@@ -57,8 +63,12 @@ class Admissions:
             door.admit(method, path)
         except RefusedError as error:
             return carried(refusal(error, is_for_program=is_for_program))
-        except CatalogBusyError:
-            return carried(busy(is_for_program=is_for_program))
+        except CatalogBusyError as error:
+            return carried(busy(error, is_for_program=is_for_program))
+        except Exception:
+            # (!) Of a 500 nginx would make 507: the disk is full.
+            current_app.logger.exception("an upload could not be decided about")
+            return carried(unanswered(is_for_program=is_for_program))
         return Response(status=204)
 
     def cut(self) -> Response:

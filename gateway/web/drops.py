@@ -110,7 +110,7 @@ class DropsAPI:
         except TermsError as error:
             raise BadFieldsError(error.faults) from None
         drop = self.drops.new(identity, terms)
-        return _answer(self._described(drop, identity.user.name)), 201
+        return jsonify(self._described(drop, identity.user.name)), 201
 
     def listing(self) -> Response:
         """Return some of the caller's drop links, newest first, and where more are.
@@ -132,7 +132,7 @@ class DropsAPI:
         if len(page) == _PAGE:
             more = f"{request.path}?after={place(page[-1])}"
         found = [self._described(drop, owners[drop.owner_id]) for drop in page]
-        return _answer({"drops": found, "next": more})
+        return jsonify({"drops": found, "next": more})
 
     def end(self, drop_id: str) -> Response:
         """Revoke a drop link; what has come by it stays."""
@@ -156,9 +156,3 @@ class DropsAPI:
             "expires": drop.expires,
             "revoked": drop.revoked,
         }
-
-
-def _answer(body: dict[str, object]) -> Response:
-    answer = jsonify(body)
-    answer.headers["Cache-Control"] = "no-store"
-    return answer

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, jsonify
 
-from gateway.catalog.revision import is_current
+from gateway.catalog.revision import is_usable
 from gateway.errors import CatalogBusyError
+from gateway.web.causes import CAUSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,7 @@ def liveness() -> Blueprint:
     @routes.get("/healthz")
     def healthz() -> Response:
         """Answer as long as the process runs; no I/O."""
-        return _answer({"status": "ok"})
+        return jsonify({"status": "ok"})
 
     return routes
 
@@ -43,26 +44,22 @@ def readiness(
         """Tell whether requests can be served, by both pools."""
         states = {
             "files": tree.is_readable(),
-            "catalog": _answers(database),
+            "catalog": _is_ready(database),
             "store": store.is_writable(),
             "verdicts": answers_verdicts(),
         }
         failing = [name for name, is_good in states.items() if not is_good]
         if failing:
-            return _answer({"status": "failing", "failing": failing}), 503
-        return _answer({"status": "ok"})
+            return jsonify({"status": "failing", "failing": failing}), 503
+        return jsonify({"status": "ok"})
 
     return routes
 
 
-def _answers(database: Database) -> bool:
+def _is_ready(database: Database) -> bool:
     try:
-        return is_current(database)
-    except CatalogBusyError:
+        database.check_writable()
+        return is_usable(database)
+    except CatalogBusyError as error:
+        CAUSES.note(error)
         return False
-
-
-def _answer(body: dict[str, object]) -> Response:
-    response = jsonify(body)
-    response.headers["Cache-Control"] = "no-store"
-    return response

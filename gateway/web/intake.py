@@ -16,6 +16,7 @@ from gateway.explanations import BUSY, explain
 from gateway.uploads.announcement import Announcement
 from gateway.uploads.finalise import Arrival
 from gateway.uploads.multipart import ENVELOPE, FormReader
+from gateway.web.causes import CAUSES
 from gateway.web.refusals import REQUEST_ID_HEADER
 from gateway.web.spooled import SPOOL_HEADER, announced_length
 
@@ -117,7 +118,8 @@ class Intake:
             self.finaliser.finalise(identity.user, arrival, now=int(self.clock()))
         except RefusedError as error:
             return explain(error)
-        except CatalogBusyError:
+        except CatalogBusyError as error:
+            CAUSES.note(error)
             return BUSY
         return None
 

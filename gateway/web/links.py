@@ -102,9 +102,7 @@ class UploadLinks:
             )
         except ClaimsError as error:
             raise BadFieldsError({"": str(error)}) from None
-        answer = jsonify({"url": url})
-        answer.headers["Cache-Control"] = "no-store"
-        return answer, 201
+        return jsonify({"url": url}), 201
 
 
 def _moment(seconds: int) -> datetime:

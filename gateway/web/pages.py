@@ -1,4 +1,4 @@
-"""Pages for people: never stored on their way, and nothing foreign runs in them."""
+"""Pages for people: nothing foreign runs in them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ def page(template: str, *, status: int = 200, **facts: Any) -> Response:  # noqa
         status=status,
         content_type="text/html; charset=utf-8",
     )
-    response.headers["Cache-Control"] = "no-store"
     response.headers["Content-Security-Policy"] = policies.PAGE
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     return response
@@ -35,7 +34,4 @@ def page(template: str, *, status: int = 200, **facts: Any) -> Response:  # noqa
 
 def see_other(path: str) -> Response:
     """Lead a browser on, by GET, to a path of this site."""
-    return Response(
-        status=303,
-        headers={"Location": iri_to_uri(path), "Cache-Control": "no-store"},
-    )
+    return Response(status=303, headers={"Location": iri_to_uri(path)})

@@ -25,6 +25,7 @@ from gateway.explanations import (
     explain,
 )
 from gateway.web import family
+from gateway.web.causes import CAUSES
 from gateway.web.pages import page
 from gateway.web.verdicts import QUESTION
 
@@ -59,9 +60,15 @@ def refusal(error: RefusedError, *, is_for_program: bool) -> Response:
     return _answer(explain(error), error.reason, is_for_program=is_for_program)
 
 
-def busy(*, is_for_program: bool) -> Response:
-    """Return what either is told when the catalog does not answer."""
+def busy(error: CatalogBusyError, *, is_for_program: bool) -> Response:
+    """Return what either is told when the catalog does not answer, and log why."""
+    CAUSES.note(error)
     return _answer(BUSY, "catalog-busy", is_for_program=is_for_program)
+
+
+def unanswered(*, is_for_program: bool) -> Response:
+    """Return what either is told when the gateway could not decide, for its fault."""
+    return _answer(BUSY, "fault", is_for_program=is_for_program)
 
 
 def carried(response: Response) -> Response:
@@ -92,8 +99,8 @@ def _bad_fields(error: BadFieldsError) -> Response:
     )
 
 
-def _busy(_error: CatalogBusyError) -> Response:
-    return _told(busy(is_for_program=is_program()))
+def _busy(error: CatalogBusyError) -> Response:
+    return _told(busy(error, is_for_program=is_program()))
 
 
 def _http_error(error: HTTPException) -> Response:
@@ -134,7 +141,6 @@ def _answer(
         response = _page(explanation, request.path)
     response.status = f"{int(explanation.status)} {explanation.phrase}".strip()
     response.headers.update(explanation.headers)
-    response.headers["Cache-Control"] = "no-store"
     response.headers["Vary"] = "Accept"
     response.headers[REASON_HEADER] = reason
     return response

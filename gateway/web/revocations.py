@@ -98,7 +98,7 @@ class RevocationsAPI:
                 made = revocations.revoke(connection, new)
         except RevocationError as error:
             raise BadFieldsError({wish.field: str(error)}) from None
-        return _answer(vars(made)), 201
+        return jsonify(vars(made)), 201
 
     def listing(self) -> Response:
         """Return revocations in the order of their subjects; ``?after=`` goes on."""
@@ -108,7 +108,7 @@ class RevocationsAPI:
             raise BadFieldsError({"after": "is no subject"})
         with self.database.read() as connection:
             page = revocations.listing(connection, limit=_PAGE, after=after)
-        return _answer({"revocations": [vars(found) for found in page]})
+        return jsonify({"revocations": [vars(found) for found in page]})
 
     def undo(self, subject: str) -> Response:
         """Let the links of a subject be good again."""
@@ -154,9 +154,3 @@ class RevocationsAPI:
     def _require_admin(self, identity: Identity) -> None:
         if not identity.is_admin:
             raise NotPermittedError("admin")
-
-
-def _answer(body: dict[str, object]) -> Response:
-    answer = jsonify(body)
-    answer.headers["Cache-Control"] = "no-store"
-    return answer

@@ -52,7 +52,7 @@ from gateway.web.session_pages import SessionPages
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from flask import Blueprint, Flask
+    from flask import Blueprint, Flask, Response
 
     from gateway.catalog.database import Database
     from gateway.delivery.verdict import SignedURLJudge
@@ -101,10 +101,17 @@ def register(app: Flask, parts: Parts, pool: Pool | None = None) -> None:
     app.url_map.merge_slashes = False
     refusals.register(app)
     family.register(app)
+    app.after_request(_kept_by_nobody)
     blueprints = {Pool.VERDICTS: _verdicts, Pool.APP: _app}
     for each in Pool if pool is None else (pool,):
         for routes in blueprints[each](parts):
             app.register_blueprint(routes)
+
+
+def _kept_by_nobody(response: Response) -> Response:
+    """Forbid every cache to keep an answer whose view has not said otherwise."""
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
 
 
 def _verdicts(parts: Parts) -> Iterator[Blueprint]:

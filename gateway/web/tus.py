@@ -231,7 +231,7 @@ class TusUploads:
 
 
 def _empty(status: int, headers: dict[str, str]) -> Response:
-    return Untyped(status=status, headers={"Cache-Control": "no-store", **headers})
+    return Untyped(status=status, headers=headers)
 
 
 def _told(partial: Partial) -> dict[str, str]:

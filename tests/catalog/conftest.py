@@ -13,13 +13,13 @@ from sqlalchemy import Pool, event
 from gateway.catalog import users
 from gateway.catalog.database import Database
 from gateway.catalog.users import Role
-from tests.catalog.postgres import Server, programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from gateway.catalog.users import User
+    from tests.catalog.postgres import Server
 
 
 def _sync_nothing(connection: object, _record: object) -> None:
@@ -53,15 +53,6 @@ def url(
 
 #: Runs a test on SQLite alone: what it is about is above the database.
 ON_SQLITE = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-
-
-@pytest.fixture(scope="session")
-def restartable() -> Iterator[Server]:
-    """Run a server that a test may stop: nobody else is connected to it."""
-    server = Server(programs())
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -60,6 +61,33 @@ class Server:
     def stop_server(self) -> None:
         self._run("pg_ctl", "-w", "-m", "fast", "stop")
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop its processes where they are: it hears, and says nothing."""
+        first = int((self._data / "postmaster.pid").read_text().split()[0])
+        os.kill(first, signal.SIGSTOP)  # it starts no other one now
+        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        stopped = [first, *map(int, children)]
+        try:
+            for pid in stopped:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            # The first one last: it would bury those that have ended.
+            for pid in reversed(stopped):
+                os.kill(pid, signal.SIGCONT)
+
+    @contextmanager
+    def read_only(self) -> Iterator[None]:
+        """Refuse to change anything, as a standby does, on open connections too."""
+        self._execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        self._execute("SELECT pg_reload_conf()")
+        try:
+            yield
+        finally:
+            self._execute("ALTER SYSTEM RESET default_transaction_read_only")
+            self._execute("SELECT pg_reload_conf()")
+
     def url(self, database: str) -> str:
         """Return SQLAlchemy's URL of one of its databases."""
         return f"postgresql+psycopg://postgres@/{database}?host={self.home}"
@@ -85,6 +113,14 @@ class Server:
             database.engine.dispose()
             self._has_template = True
         return "migrated"
+
+    def ask(self, query: str, database: str = "postgres") -> list[Any]:
+        """Return the first value of each row that a query finds."""
+        engine = create_engine(self.url(database))
+        with engine.connect() as connection:
+            found = connection.execute(text(query)).scalars().all()
+        engine.dispose()
+        return list(found)
 
     def _execute(self, statement: str) -> None:
         engine = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")

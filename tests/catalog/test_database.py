@@ -5,7 +5,9 @@ from __future__ import annotations
 import socket
 import sqlite3
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -16,12 +18,16 @@ from gateway.catalog import users
 from gateway.catalog.database import Database
 from gateway.catalog.lookups import Reader
 from gateway.errors import CatalogBusyError
+from tests.live.stack import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from gateway.catalog.users import User
     from tests.catalog.postgres import Server
+
+    Ask = Callable[[Database, str], None]
 
 
 def test_an_error_undoes_the_whole_transaction(database: Database, ann: User) -> None:
@@ -68,7 +74,7 @@ def test_a_writer_that_waits_too_long_is_told_that_the_catalog_is_busy(
     other = Database.open(url)
     with database.write() as first:
         users.set_disabled(first, ann, is_disabled=True)
-        with pytest.raises(CatalogBusyError), other.write() as second:
+        with pytest.raises(CatalogBusyError, match="lock"), other.write() as second:
             users.set_disabled(second, ann, is_disabled=True)
     other.engine.dispose()
 
@@ -109,24 +115,134 @@ def test_the_first_one_to_open_a_new_file_is_waited_for(tmp_path: Path) -> None:
     database.engine.dispose()
 
 
-def test_a_verdict_s_look_up_waits_no_longer(
-    postgresql: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gateway.catalog.database._BUSY_TIMEOUT", 50)
-    database = Database.open(postgresql.url("postgres"))
+@pytest.fixture
+def impatient(restartable: Server) -> Iterator[Database]:
+    """Open a catalog whose server may say nothing for two seconds."""
+    opened = Database.open(restartable.url("postgres"), silence=2)
+    yield opened
+    opened.engine.dispose()
+
+
+def ask_by_look_up(database: Database, query: str) -> None:
     reader = Reader(database)
+    try:
+        reader.first(query, ())
+    finally:
+        reader.close()
+
+
+def ask_in_a_transaction(database: Database, query: str) -> None:
+    with database.read() as connection:
+        connection.execute(text(query))
+
+
+def ask_as_a_writer(database: Database, query: str) -> None:
     with database.write() as connection:
-        connection.execute(text("LOCK TABLE pg_description"))
-        with pytest.raises(CatalogBusyError):
-            reader.first("SELECT objoid FROM pg_description", ())
-    reader.close()
+        connection.execute(text(query))
+
+
+ASKING = pytest.mark.parametrize(
+    "ask",
+    [
+        pytest.param(ask_by_look_up, id="look-up"),
+        pytest.param(ask_in_a_transaction, id="reader"),
+        pytest.param(ask_as_a_writer, id="writer"),
+    ],
+)
+
+
+@ASKING
+def test_a_server_that_freezes_under_a_statement_is_given_up(
+    impatient: Database, restartable: Server, ask: Ask
+) -> None:
+    asked_for = "SELECT 'a statement of this test', pg_sleep(5)"
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask, impatient, asked_for)
+        wait_until(lambda: is_running(restartable, asked_for), what="it is asked")
+        with restartable.frozen():
+            began = time.monotonic()
+            with pytest.raises(CatalogBusyError):
+                asked.result(timeout=30)
+            waited = time.monotonic() - began
+    assert waited < 4  # two seconds, and one to tell the server
+
+
+def is_running(server: Server, statement: str) -> bool:
+    running = "SELECT query FROM pg_stat_activity WHERE state = 'active'"
+    return statement in server.ask(running)
+
+
+@ASKING
+def test_a_frozen_server_is_waited_for_once(
+    impatient: Database, restartable: Server, ask: Ask
+) -> None:
+    """Each try of a request would wait as long as the first one."""
+    ask(impatient, "SELECT 1")
+    with restartable.frozen():
+        began = time.monotonic()
+        for _ in range(5):
+            with pytest.raises(CatalogBusyError):
+                ask(impatient, "SELECT 1")
+        waited = time.monotonic() - began
+    assert waited < 4
+
+
+@ASKING
+def test_a_server_that_froze_is_asked_again(
+    impatient: Database, restartable: Server, ask: Ask
+) -> None:
+    ask(impatient, "SELECT 1")
+    with restartable.frozen(), pytest.raises(CatalogBusyError):
+        ask(impatient, "SELECT 1")
+
+    def answers() -> bool:
+        with suppress(CatalogBusyError):
+            ask(impatient, "SELECT 1")
+            return True
+        return False
+
+    wait_until(answers, seconds=5, what="the server is asked again")
+
+
+def test_what_comes_piece_by_piece_is_waited_for(restartable: Server) -> None:
+    database = Database.open(restartable.url("postgres"), silence=0.5)
+    with database.read() as connection:
+        rows = connection.execute(
+            text("SELECT repeat('x', 100000), pg_sleep(0.2) FROM generate_series(1, 6)")
+        ).all()
     database.engine.dispose()
+    assert len(rows) == 6
+
+
+def test_a_statement_that_nobody_waits_for_is_cancelled(
+    impatient: Database, restartable: Server
+) -> None:
+    """It would wait on, and take up a connection of the server."""
+    asked_for = "SELECT 'nobody waits for this', pg_sleep(60)"
+    with pytest.raises(CatalogBusyError):
+        ask_by_look_up(impatient, asked_for)
+    wait_until(
+        lambda: not is_running(restartable, asked_for), what="it is given up there too"
+    )
+
+
+def test_a_writer_s_bound_ends_with_its_transaction(postgresql: Server) -> None:
+    """A pooler gives the connection to others afterwards."""
+    database = Database.open(postgresql.url("postgres"))
+    bound = text("SELECT current_setting('lock_timeout'), pg_backend_pid()")
+    with database.write() as connection:
+        within = connection.execute(bound).one()
+    with database.read() as connection:
+        afterwards = connection.execute(bound).one()
+    database.engine.dispose()
+    assert within[1] == afterwards[1]
+    assert (within[0], afterwards[0]) == ("5s", "0")
 
 
 def test_the_operator_s_own_options_have_the_last_word(postgresql: Server) -> None:
     options = "-c lock_timeout=77 -c work_mem=1MB"
     database = Database.open(f"{postgresql.url('postgres')}&options={quote(options)}")
-    with database.read() as connection:
+    with database.write() as connection:
         said = [
             connection.execute(text(f"SHOW {name}")).scalar_one()
             for name in ("lock_timeout", "work_mem")
@@ -138,7 +254,7 @@ def test_the_operator_s_own_options_have_the_last_word(postgresql: Server) -> No
 def test_options_may_come_in_two(postgresql: Server) -> None:
     options = "&options=-c%20work_mem%3D1MB&options=-c%20temp_buffers%3D1MB"
     database = Database.open(postgresql.url("postgres") + options)
-    with database.read() as connection:
+    with database.write() as connection:
         said = [
             connection.execute(text(f"SHOW {name}")).scalar_one()
             for name in ("lock_timeout", "work_mem", "temp_buffers")
@@ -158,15 +274,52 @@ def test_a_pooler_is_asked_for_no_options(postgresql: Server) -> None:
     assert asked["tcp_user_timeout"] == "10000"
 
 
-def test_a_server_that_does_not_answer_is_a_busy_catalog(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("gateway.catalog.database._CONNECT_TIMEOUT", 2)
+def test_a_server_that_does_not_answer_is_a_busy_catalog() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         port = mute.getsockname()[1]
-        database = Database.open(f"postgresql+psycopg://gw@127.0.0.1:{port}/gw")
+        url = f"postgresql+psycopg://gw@127.0.0.1:{port}/gw"
+        database = Database.open(url, silence=2)
         with pytest.raises(CatalogBusyError), database.read():
             pass
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param("CREATE TABLE new (x int)", id="a table"),
+        pytest.param("INSERT INTO pg_description VALUES (1, 1, 1, '')", id="a row"),
+    ],
+)
+def test_a_server_that_is_read_only_is_a_busy_catalog(
+    restartable: Server, statement: str
+) -> None:
+    database = Database.open(restartable.url("postgres"))
+    with restartable.read_only(), pytest.raises(CatalogBusyError):
+        ask_as_a_writer(database, statement)
+    database.engine.dispose()
+
+
+def test_a_catalog_is_asked_whether_it_can_be_written_to(restartable: Server) -> None:
+    database = Database.open(restartable.url("postgres"))
+    database.check_writable()
+    with restartable.read_only(), pytest.raises(CatalogBusyError, match="read-only"):
+        database.check_writable()
+    database.check_writable()
+    database.engine.dispose()
+
+
+def test_after_a_failover_the_primary_is_looked_for(restartable: Server) -> None:
+    """The open connections lead to what is a standby now."""
+    database = Database.open(restartable.url("postgres"))
+    pid = text("SELECT pg_backend_pid()")
+    with database.read() as connection:
+        before = connection.execute(pid).scalar_one()
+    with restartable.read_only(), pytest.raises(CatalogBusyError):
+        ask_as_a_writer(database, "CREATE TABLE new (x int)")
+    with database.read() as connection:
+        after = connection.execute(pid).scalar_one()
+    database.engine.dispose()
+    assert before != after
 
 
 def test_a_reader_goes_on_while_somebody_writes(

@@ -11,21 +11,21 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import insert, select, text
+from sqlalchemy import insert, select, text, update
 
 from gateway.catalog import drops, upkeep
 from gateway.catalog import users as catalog_users
 from gateway.catalog.database import Database, wait_for_writers
-from gateway.catalog.revision import NEWEST, is_current
-from gateway.catalog.schema import metadata, reservations, users
+from gateway.catalog.revision import NEWEST, is_usable, version
+from gateway.catalog.schema import compatibility, metadata, reservations, users
 from gateway.catalog.upgrade import upgrade
-from tests.live.stack import wait_until
+from gateway.errors import CatalogBusyError, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from sqlalchemy import TextClause
+    from sqlalchemy import Connection, TextClause
 
     from gateway.catalog.users import User
     from tests.catalog.postgres import Server
@@ -52,9 +52,9 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 def test_an_empty_database_is_not_current(empty_url: str) -> None:
     database = Database.open(empty_url)
-    before = is_current(database)
+    before = is_usable(database)
     upgrade(database)
-    after = is_current(database)
+    after = is_usable(database)
     database.engine.dispose()
     assert (before, after) == (False, True)
 
@@ -71,7 +71,7 @@ def test_gateways_that_start_at_once_upgrade_once(empty_url: str) -> None:
     databases = [Database.open(empty_url) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(upgrade, databases))
-    assert all(is_current(database) for database in databases)
+    assert all(is_usable(database) for database in databases)
     for database in databases:
         database.engine.dispose()
 
@@ -81,27 +81,74 @@ def is_true(database: Database, query: TextClause) -> bool:
         return bool(connection.execute(query).scalar())
 
 
-def test_an_upgrade_waits_longer_than_an_upload(
-    postgresql: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gateway.catalog.database._BUSY_TIMEOUT", 50)
-    waits = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory' "
-        "AND query_start < clock_timestamp() - interval '200 ms'"
-    )
-    with postgresql.new_database() as url, ThreadPoolExecutor(1) as pool:
+@pytest.fixture
+def old_url(postgresql: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Give the URL of a PostgreSQL database that lacks the last migration."""
+    with postgresql.new_database() as url:
         database = Database.open(url)
-        with database.engine.connect() as other:
-            wait_for_writers(other)
-            upgrading = pool.submit(upgrade, database)
-            wait_until(
-                lambda: upgrading.done() or is_true(database, waits),
-                what="it has waited longer than an upload would",
-            )
-            other.rollback()
-        upgrading.result(timeout=30)
-        assert is_current(database)
+        to = command.upgrade
+        with monkeypatch.context() as patch:
+            patch.setattr(command, "upgrade", lambda config, _: to(config, "0005"))
+            upgrade(database)
         database.engine.dispose()
+        yield url
+
+
+@pytest.mark.parametrize(
+    "keep",
+    [
+        pytest.param(wait_for_writers, id="an upload"),
+        pytest.param(
+            lambda connection: connection.execute(text("SELECT id FROM reservations")),
+            id="a reader of a table",
+        ),
+    ],
+)
+def test_a_migration_lets_go_of_what_it_can_not_lock(
+    old_url: str, monkeypatch: pytest.MonkeyPatch, keep: Callable[[Connection], object]
+) -> None:
+    """Everybody else would queue behind it."""
+    monkeypatch.setattr("gateway.catalog.upgrade._LOCK_TIMEOUT", 50)
+    database = Database.open(old_url, silence=5)
+    with database.engine.connect() as other:
+        keep(other)
+        with pytest.raises(CatalogBusyError, match="lock timeout"):
+            upgrade(database)
+        readable = is_true(database, text("SELECT count(*) = 0 FROM reservations"))
+    upgrade(database)
+    upgraded = is_usable(database)
+    database.engine.dispose()
+    assert (readable, upgraded) == (True, True)
+
+
+def in_the_future(database: Database, oldest: str) -> None:
+    """Have a newer gateway migrate the catalog."""
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(update(compatibility).values(oldest=oldest))
+        connection.execute(text("ALTER TABLE users ADD COLUMN of_the_future TEXT"))
+
+
+def test_a_newer_schema_that_fits_is_worked_with(database: Database) -> None:
+    in_the_future(database, oldest=NEWEST)
+    usable = is_usable(database)
+    upgrade(database)  # as a start of this older gateway
+    with database.read() as connection:
+        left = version(connection)
+    assert (usable, left) == (True, "9999")
+
+
+def test_a_newer_schema_that_does_not_fit_is_refused(database: Database) -> None:
+    in_the_future(database, oldest="9999")
+    assert not is_usable(database)
+    with pytest.raises(SettingsError, match=f"schema 9999.* works with {NEWEST}"):
+        upgrade(database)
+
+
+def test_the_newest_schema_says_whom_it_fits(database: Database) -> None:
+    with database.read() as connection:
+        oldest = connection.execute(select(compatibility.c.oldest)).scalar_one()
+    assert "0008" <= oldest <= NEWEST  # since when it is asked, and until now
 
 
 def test_an_upgrade_adds_up_what_there_is(

@@ -206,6 +206,13 @@ class Stack(ABC):
                 pass
             return answer
 
+    @contextmanager
+    def connected(self, data: bytes) -> Iterator[socket.socket]:
+        """Give a connection by which *data* was sent."""
+        with socket.create_connection(("127.0.0.1", self.port), 30) as peer:
+            peer.sendall(data)
+            yield peer
+
     def log(self) -> str:
         """Return everything that nginx and gunicorn have logged."""
         self._log.read()

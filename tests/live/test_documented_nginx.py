@@ -148,11 +148,12 @@ def test_the_page_of_nginx_can_be_typed_from_top_to_bottom(machine: Machine) -> 
     site, _proxy = blocks("docs/nginx.md", "nginx")
     machine.write("/srv/files/hello.txt", "hello\n")
     write = f"cat > /etc/nginx/conf.d/accel-gateway.conf <<'END'\n{site}END"
-    done = machine.type(*steps, write, check)
+    done = machine.type("export GATEWAY_HSTS=365d", *steps, write, check)
     assert "pip install" in install
     assert done.returncode == 0, done.stderr
     assert "[warn]" not in done.stderr
     assert "HTTP/2 200" in done.stdout
+    assert "strict-transport-security: max-age=31536000" in done.stdout
     assert done.stdout.endswith("\n\nhello\n")
 
 
@@ -164,7 +165,9 @@ def proxied(machine: Machine) -> Iterator[NativeStack]:
     """Return a gateway behind the page's nginx that does TLS."""
     _site, proxy = blocks("docs/nginx.md", "nginx")
     stack = NativeStack(
-        GATEWAY_PUBLIC_URL=PLACE, GATEWAY_TRUSTED_PROXIES="127.0.0.1/32"
+        GATEWAY_PUBLIC_URL=PLACE,
+        GATEWAY_TRUSTED_PROXIES="127.0.0.1/32",
+        GATEWAY_HSTS="365d",
     )
     place = f"listen 127.0.0.1:{machine.port} ssl"
     shown = proxy.replace(f"proxy_pass {PLACE}", f"proxy_pass {stack.url}")
@@ -221,6 +224,17 @@ def test_what_came_before_a_cut_reaches_the_gateway_behind_the_page_s_proxy(
     ask("PATCH", path, CONTENT[begun:], Content_Type=PIECE, Upload_Offset=str(begun))
     assert 0 < begun <= size // 2
     assert offset() == size
+
+
+@pytest.mark.usefixtures("proxied")
+def test_a_browser_behind_the_page_s_proxy_is_told_to_stay_with_tls(
+    machine: Machine,
+) -> None:
+    with machine.connect() as connection:
+        connection.request("GET", "/login")
+        answer = connection.getresponse()
+        assert answer.status == 200
+        assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
 
 
 def test_a_refusal_behind_the_page_s_proxy_comes_before_the_body(

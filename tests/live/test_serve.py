@@ -10,8 +10,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -165,6 +166,13 @@ def closed_store(served: Served) -> str:
     return "can't be written"
 
 
+def open_run_folder(served: Served) -> str:
+    (served.home / "run").mkdir()
+    (served.home / "run").chmod(0o777)
+    served.environment["GATEWAY_RUN"] = "run"
+    return "is not this user's alone"
+
+
 def no_files(served: Served) -> str:
     del served.environment["GATEWAY_FILES"]
     return "GATEWAY_FILES: is not set"
@@ -176,6 +184,7 @@ def no_files(served: Served) -> str:
         pytest.param(closed_port, id="a port that is taken"),
         pytest.param(closed_folder, id="a data folder that can't be made"),
         pytest.param(closed_store, id="a store that can't be made"),
+        pytest.param(open_run_folder, id="a run folder that others may write to"),
         pytest.param(no_files, id="no files"),
     ],
 )
@@ -248,6 +257,41 @@ def test_a_link_beyond_its_key_is_404_with_a_reason_of_its_own(
 
 def ask(url: str) -> int:
     return requests.get(url, timeout=10).status_code
+
+
+def test_what_every_process_makes_is_its_user_s_alone(
+    native_stack: NativeStack,
+) -> None:
+    """The umask of whoever started it does not count."""
+    status = [
+        Path(f"/proc/{pid}/status").read_text()
+        for name in ("nginx", "gunicorn", "housekeep")
+        for pid in native_stack.processes(name)
+    ]
+    masks = {re.search(r"^Umask:\s+(\d+)$", text, re.MULTILINE) for text in status}
+    assert {mask and mask[1] for mask in masks} == {"0077"}
+
+
+def test_another_user_can_not_know_where_verdicts_are_kept(started: Served) -> None:
+    """A name that could be known could be taken by another user first."""
+    place = (started.home / "var" / "run" / "verdicts").readlink()
+    assert (place.parent, place.stat().st_mode & 0o777) == (Path("/dev/shm"), 0o700)  # noqa: S108
+    assert requests.get(tried(started), timeout=10).status_code == 200
+    assert requests.get(tried(started), timeout=10).status_code == 200
+    wait_until(lambda: any(place.rglob("*/*")), what="a verdict is kept there")
+
+
+def test_a_reload_by_command_says_what_came_of_it(served: Served) -> None:
+    served.environment["GATEWAY_CORS_ORIGINS_FILE"] = "origins"
+    (served.home / "origins").touch()
+    served.start()
+    done = served.run("reload")
+    (served.home / "origins").write_text("nowhere")
+    refused = served.run("reload")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("gateway: not reloaded: GATEWAY_CORS_ORIGINS")
+    assert served.log().count("gateway: reloaded") == 1
 
 
 def test_a_second_start_keeps_the_key(served: Served) -> None:
@@ -457,6 +501,45 @@ def test_a_reload_reaches_both_pools() -> None:
                 what="its old workers have ended",
             )
         assert all(map(len, before.values()))
+
+
+def test_no_request_is_answered_503_at_a_start_a_reload_or_a_restart(
+    served: Served,
+) -> None:
+    """It listens only while both pools answer: before, a client may try again."""
+    ring = KeyRing((Key.generate(),))
+    served.environment |= {
+        "GATEWAY_KEYS": str(ring),
+        "GATEWAY_CLIENT_REQUESTS": "100000",
+        "GATEWAY_VERDICT_TTL": "0",
+    }
+    site = f"http://127.0.0.1:{served.port}"
+    link = LinkSigner(ring, site).sign("a/b.txt", expires=timedelta(hours=1))
+    stop = threading.Event()
+
+    def ask_on(url: str) -> set[int]:
+        statuses = set()
+        while not stop.is_set():
+            with suppress(requests.ConnectionError):
+                statuses.add(requests.get(url, timeout=10).status_code)
+        return statuses
+
+    with ThreadPoolExecutor(2) as pool:
+        askers = [pool.submit(ask_on, url) for url in (link, f"{site}/login")]
+        try:
+            first = served.start()
+            first.send_signal(signal.SIGHUP)
+            wait_until(lambda: "gateway: reloaded" in served.log(), what="it reloads")
+            first.terminate()
+            assert first.wait(20) == 0
+            (served.home / "log").rename(served.home / "first")
+            served.start()
+        finally:
+            stop.set()
+        statuses = [asker.result() for asker in askers]
+    assert statuses == [{200}, {200}]
+    log = served.log() + (served.home / "first").read_text()
+    assert [word for word in ("[crit]", "[error]", '"status":503') if word in log] == []
 
 
 @pytest.fixture

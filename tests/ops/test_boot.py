@@ -65,7 +65,10 @@ def test_faulty_settings_at_a_reload_leave_the_last_good_ones(
     assert boot.read_settings().settings.grace == 8
 
 
-def some_of_each(database: Database, owner: User) -> str:
+OURS, ANOTHER = "this gateway's id", "that of another one"
+
+
+def some_of_each(database: Database, owner: User, gateway: str) -> str:
     """Have a piece and a PUT on their way; return the id of the piece's upload."""
     unfinished = Partial(
         id=new_id(),
@@ -82,19 +85,23 @@ def some_of_each(database: Database, owner: User) -> str:
     )
     with database.write() as connection:
         partials.add(connection, unfinished)
-        uploads.reserve(
-            connection, owner, reservation=unfinished.id, size=10, expires=200
-        )
-        uploads.reserve(connection, owner, reservation="request", size=5, expires=200)
+        for reservation, size in ((unfinished.id, 10), (f"put {gateway}", 5)):
+            uploads.reserve(
+                connection,
+                owner,
+                reservation=reservation,
+                size=size,
+                expires=200,
+                gateway=gateway,
+            )
     return unfinished.id
 
 
-@ON_SQLITE
 def test_what_ran_is_over_and_what_is_unfinished_keeps_its_room(
     url: str, database: Database, ann: User
 ) -> None:
-    unfinished = some_of_each(database, ann)
-    end_what_ran(url)
+    unfinished = some_of_each(database, ann, OURS)
+    end_what_ran(url, OURS)
     with database.read() as connection:
         after = uploads.usage(connection, ann, now=100)
         left = partials.by_id(connection, unfinished)
@@ -107,16 +114,30 @@ def test_what_ran_is_over_and_what_is_unfinished_keeps_its_room(
 def test_what_may_run_by_another_gateway_goes_on(
     url: str, database: Database, ann: User
 ) -> None:
-    some_of_each(database, ann)
-    end_what_ran(url)
+    some_of_each(database, ann, OURS)
+    some_of_each(database, ann, ANOTHER)
+    end_what_ran(url, OURS)
     with database.read() as connection:
         after = uploads.usage(connection, ann, now=100)
-    assert (after.running, after.by_user) == (2, 15)
+    # The unfinished upload of ours keeps its room.
+    assert (after.running, after.by_user) == (2, 25)
+
+
+@ON_SQLITE
+def test_a_file_s_catalog_is_of_this_gateway_alone(
+    url: str, database: Database, ann: User
+) -> None:
+    """Its data folder may have lost its id, or have had none."""
+    some_of_each(database, ann, ANOTHER)
+    end_what_ran(url, OURS)
+    with database.read() as connection:
+        after = uploads.usage(connection, ann, now=100)
+    assert (after.running, after.by_user) == (0, 10)
 
 
 def test_a_catalog_without_tables_is_left_alone(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/catalog.sqlite3"
-    end_what_ran(url)
+    end_what_ran(url, OURS)
     database = Database.open(url)
     with database.read() as connection:
         assert not connection.dialect.get_table_names(connection)
@@ -150,7 +171,10 @@ def conf(set_up: pytest.MonkeyPatch) -> Conf:
         pytest.param(
             Pool.VERDICTS,
             {
-                "bind": "unix:/gateway/run/verdicts.sock",
+                "bind": [
+                    "unix:/gateway/run/verdicts.sock",
+                    "unix:/gateway/run/health.sock",
+                ],
                 "worker_class": "gateway.ops.verdict_worker.VerdictWorker",
                 "workers": 5,
             },
@@ -159,7 +183,7 @@ def conf(set_up: pytest.MonkeyPatch) -> Conf:
         pytest.param(
             Pool.APP,
             {
-                "bind": "unix:/gateway/run/app.sock",
+                "bind": ["unix:/gateway/run/app.sock"],
                 "worker_class": "gateway.ops.app_worker.AppWorker",
                 "workers": 2,
                 "threads": 16,
@@ -184,11 +208,11 @@ def test_the_workers_of_each_pool_are_set(conf: Conf) -> None:
     }
     verdicts, app = (conf(pool, **chosen) for pool in Pool)
     assert (verdicts["bind"], verdicts["workers"]) == (
-        "unix:/run/gateway/verdicts.sock",
+        ["unix:/run/gateway/verdicts.sock", "unix:/run/gateway/health.sock"],
         7,
     )
     assert (app["bind"], app["workers"], app["threads"], app["worker_connections"]) == (
-        *("unix:/run/gateway/app.sock", 3, 4, 4),
+        *(["unix:/run/gateway/app.sock"], 3, 4, 4),
     )
 
 
@@ -203,7 +227,7 @@ def test_the_workers_of_each_pool_are_set(conf: Conf) -> None:
 def test_only_the_app_pool_ends_what_ran(
     conf: Conf, database: Database, ann: User, *, pool: Pool, running: int
 ) -> None:
-    some_of_each(database, ann)
+    some_of_each(database, ann, OURS)
     conf(pool, GATEWAY_DATABASE=str(database.engine.url))["on_starting"](None)
     with database.read() as connection:
         assert uploads.usage(connection, ann, now=100).running == running

@@ -13,6 +13,7 @@ from tests.catalog.conftest import unsynced
 from tests.unit.command import RING, SITE, Ran
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.unit.command import Run
@@ -25,8 +26,9 @@ def run(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> Run:
+) -> Iterator[Run]:
     """Run a command as the console script does, in a folder of its own."""
+    mask = os.umask(0o022)
     for name in [name for name in os.environ if name.startswith("GATEWAY_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
@@ -42,4 +44,5 @@ def run(
         out, err = capsys.readouterr()
         return Ran(int(ended.value.code or 0), out, err)
 
-    return command
+    yield command
+    os.umask(mask)

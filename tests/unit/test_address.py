@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from gateway.address import check_free, local_url, record_url, recorded_url
+from gateway.address import (
+    check_free,
+    local_url,
+    record_files,
+    record_url,
+    recorded_files,
+    recorded_url,
+)
 from gateway.errors import SuperviseError
 from tests.live.ports import free_port
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_the_address_that_was_left_last_is_read(tmp_path: Path) -> None:
@@ -84,3 +88,13 @@ def test_a_free_address_is_fine_and_stays_free() -> None:
     address = ("127.0.0.1", free_port())
     check_free(address)
     check_free(address)
+
+
+def test_the_folder_that_is_served_is_recorded_anew_at_each_start(
+    tmp_path: Path,
+) -> None:
+    """Commands beside the gateway need no GATEWAY_FILES of their own."""
+    assert recorded_files(tmp_path) is None
+    record_files(tmp_path, Path("/srv/a-longer-name"))
+    record_files(tmp_path, Path("/srv/files"))
+    assert recorded_files(tmp_path) == Path("/srv/files")

@@ -153,7 +153,8 @@ def test_the_console_script_fails_in_one_line(tmp_path: Path) -> None:
     )
     assert (failed.returncode, failed.stdout) == (1, "")
     assert failed.stderr == (
-        "gateway: GATEWAY_KEYS: is not set; make a key with: gateway keys new\n"
+        f"gateway: GATEWAY_KEYS: is not set, and there is no {tmp_path}/keys; is "
+        "GATEWAY_DATA right? A new gateway makes it with: gateway keys new --add\n"
     )
 
 

@@ -115,6 +115,44 @@ def test_one_is_revoked(ready: Run) -> None:
     )
 
 
+def test_making_one_prints_json_when_asked(ready: Run) -> None:
+    """A program gets the URL and what the list says, in one object."""
+    made = make(ready, "--expires", "7d", "--title", "Photos", "--json").facts
+    (listed,) = ready("drops", "list", "--json").facts
+    url = made.pop("url")
+    assert url.startswith(f"{SITE}/u/")
+    assert codes.verify(SECRET, Use.DROP, url.rpartition("/")[2]) is not None
+    assert made == listed
+
+
+def test_without_a_catalog_it_is_said_where_it_was_looked_for(run: Run) -> None:
+    """In the wrong folder a second catalog would know nobody."""
+    ran = make(run)
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err == (
+        f"gateway: GATEWAY_DATABASE: there is no catalog {Path.cwd()}/var/"
+        "catalog.sqlite3; is GATEWAY_DATA right? A new gateway makes it with: gateway "
+        "db upgrade\n"
+    )
+
+
+def test_a_new_user_is_printed_as_json_when_asked(ready: Run) -> None:
+    """Without, a command that has done its work says nothing."""
+    words = ("users", "add", "bob", "--role", "admin", "--password", "a long password")
+    ran = ready(*words, "--json")
+    assert (ran.status, ran.facts) == (0, {"name": "bob", "role": "admin"})
+
+
+def test_a_new_token_is_printed_as_json_when_asked(ready: Run) -> None:
+    """A program gets the token beside what the list says of it."""
+    words = ("tokens", "new", "ann", "--scope", "read", "--expires", "7d", "--json")
+    made = ready(*words).facts
+    (listed,) = ready("tokens", "list", "--json").facts
+    assert made.pop("token").startswith(f"gwt_{made['id']}_")
+    assert made == {name: listed[name] for name in made}
+    assert set(made) == {"id", "user", "scopes", "created", "expires"}
+
+
 @pytest.mark.parametrize(
     "name",
     [pytest.param(name, id=name) for name in ("GATEWAY_KEYS", "GATEWAY_SECRET")],

@@ -89,7 +89,7 @@ def test_what_a_crash_left_is_no_part_of_the_ring(
     tmp_path: Path, leave: Callable[[Path], None]
 ) -> None:
     """The new ring is a file of its own, whatever stood at its temporary name."""
-    leave(tmp_path / "keys.new")
+    leave(tmp_path / "keys.part")
     add_key(tmp_path / "keys", Key.generate())
     assert (tmp_path / "keys").lstat().st_mode & 0o777 == 0o600
     assert not (tmp_path / "keys").is_symlink()
@@ -105,7 +105,7 @@ def test_an_added_key_is_on_disk_before_it_is_said(
         os, "fsync", lambda fd: synced.append(Path(f"/proc/self/fd/{fd}").readlink())
     )
     add_key(tmp_path / "keys", Key.generate())
-    assert synced == [tmp_path / "keys.new", tmp_path]
+    assert synced == [tmp_path / "keys.part", tmp_path]
 
 
 def test_if_none_says_nothing_by_itself(run: Run) -> None:
@@ -195,5 +195,19 @@ def test_listing_no_keys_is_one_clear_line(
     ran = run("keys", "list")
     assert (ran.status, ran.out) == (1, "")
     assert ran.err == (
-        "gateway: GATEWAY_KEYS: is not set; make a key with: gateway keys new\n"
+        f"gateway: GATEWAY_KEYS: is not set, and there is no {Path.cwd()}/var/keys; is "
+        "GATEWAY_DATA right? A new gateway makes it with: gateway keys new --add\n"
     )
+
+
+def test_the_first_key_of_a_ring_asks_whether_the_folder_is_right(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the wrong folder it begins a second ring, whose links are dead."""
+    monkeypatch.delenv("GATEWAY_KEYS")
+    first, second = run("keys", "new", "--add"), run("keys", "new", "--add")
+    assert first.err == (
+        f"gateway: there was no {Path.cwd()}/var/keys: this key begins a new ring; is "
+        "GATEWAY_DATA right?\n"
+    )
+    assert (first.status, second.status, second.err) == (0, 0, "")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
-from gateway.address import record_url
+from gateway.address import record_files, record_url
 from gateway.links.claims import Presentation
+from gateway.ownership import Owner
+from tests.live.disks import require_root
 from tests.unit.command import NOON, RING, SITE, Run
 
 
@@ -217,6 +222,138 @@ def test_a_link_out_of_the_tree_is_warned_about(run: Run, tree: Path) -> None:
     assert warning(run, "out") == (
         "out: leads out of the files folder, and is not served\n"
     )
+
+
+@pytest.mark.usefixtures("tree")
+@pytest.mark.parametrize(
+    ("typed", "options", "signed"),
+    [
+        pytest.param("./a/b.txt", [], "a/b.txt", id="dot"),
+        pytest.param("a/./b.txt", [], "a/b.txt", id="dot-inside"),
+        pytest.param("{files}/a/b.txt", [], "a/b.txt", id="absolute"),
+        pytest.param("{files}/./a//b.txt", [], "a/b.txt", id="absolute-and-untidy"),
+        pytest.param("{real}/a/b.txt", [], "a/b.txt", id="behind-the-link"),
+        pytest.param("a/", ["--folder"], "a/", id="folder"),
+        pytest.param("./a/", ["--folder"], "a/", id="dot-folder"),
+        pytest.param("{files}/a/", ["--folder"], "a/", id="absolute-folder"),
+        pytest.param(".", ["--folder"], "", id="whole-tree"),
+        pytest.param("./", ["--folder"], "", id="whole-tree-with-slash"),
+        pytest.param("{files}", ["--folder"], "", id="absolute-whole-tree"),
+    ],
+)
+def test_a_path_may_be_typed_as_a_shell_completes_it(
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    typed: str,
+    options: list[str],
+    signed: str,
+) -> None:
+    """What is signed is the one text that the gateway knows the file by."""
+    real = Path("files").absolute()
+    Path("link").symlink_to(real)
+    monkeypatch.setenv("GATEWAY_FILES", "link")
+    files = Path("link").absolute()
+    path = typed.format(files=files, real=real)
+    ran = run("sign", path, "--expires", "1h", *options)
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out.strip().split("/", 5)[5] == signed
+
+
+@pytest.mark.usefixtures("tree")
+def test_a_folder_that_was_completed_with_its_slash_is_asked_about(run: Run) -> None:
+    """A slash alone does not widen a link to all that lies below."""
+    assert warning(run, "a/") == (
+        "a: is no file, and only files are served; --folder covers those in it\n"
+    )
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["elsewhere", "unknown"])
+def test_an_absolute_path_outside_the_tree_is_wrong_usage(
+    run: Run, monkeypatch: pytest.MonkeyPatch, *, is_known: bool
+) -> None:
+    """Its link would be dead; the line says what it is compared with."""
+    monkeypatch.setenv("GATEWAY_FILES", "files" * is_known)
+    ran = run("sign", "/etc/hostname", "--expires", "1h")
+    assert (ran.status, ran.out) == (2, "")
+    assert "files folder" in ran.err
+    assert "/etc/hostname is" in ran.err
+
+
+def test_what_is_missing_in_the_folder_that_was_served_last_is_warned_about(
+    run: Run,
+) -> None:
+    """Beside a running gateway no GATEWAY_FILES has to be set."""
+    Path("var").mkdir()
+    record_files(Path("var"), Path("files").absolute())
+    assert warning(run, "a/b.txt") == ""
+    assert warning(run, "a/c.txt") == (
+        "a/c.txt: nothing is served there yet (missing)\n"
+    )
+
+
+def test_a_name_in_another_unicode_form_is_named(run: Run, tree: Path) -> None:
+    """Both look the same, and only one is the file's: a shell can tell them apart."""
+    (tree / "re\u0301sume\u0301").mkdir()
+    (tree / "re\u0301sume\u0301" / "it's \u00e5.txt").touch()
+    said = warning(run, "r\u00e9sum\u00e9/it's a\u030a.txt")
+    shown = re.search(r"another Unicode form: (\S.*)$", said)
+    assert shown is not None
+    assert "nothing is served there yet (missing)" in said
+    printed = subprocess.run(
+        ["bash", "-c", f"printf %s {shown[1]}"],
+        env={"LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        check=True,
+    )
+    assert printed.stdout.decode() == "re\u0301sume\u0301/it's \u00e5.txt"
+
+
+@pytest.fixture
+def service(tree: Path) -> Owner:
+    """Give the data folder to another user, who can search the tree."""
+    require_root()
+    Path("var").mkdir()
+    os.chown("var", 54_321, 54_322)
+    for folder in (Path.cwd(), tree, tree / "a"):
+        folder.chmod(0o755)
+    return Owner.of(Path("var"))
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner", "is_read"),
+    [
+        pytest.param(0o600, (0, 0), False, id="another-user-s"),
+        pytest.param(0o604, (0, 0), True, id="for-all"),
+        pytest.param(0o640, (0, 54_322), True, id="of-its-group"),
+        pytest.param(0o400, (54_321, 0), True, id="its-own"),
+        pytest.param(0o044, (54_321, 0), False, id="its-own-taken-away"),
+    ],
+)
+def test_a_file_that_the_service_can_not_read_is_warned_about(
+    run: Run,
+    tree: Path,
+    service: Owner,
+    *,
+    mode: int,
+    owner: tuple[int, int],
+    is_read: bool,
+) -> None:
+    """It looks well to root, who signs, and is 404 to who has the link."""
+    file = tree / "a" / "b.txt"
+    file.chmod(mode)
+    os.chown(file, *owner)
+    told = {True: "", False: f"a/b.txt: can't be read by the user {service.name}, as "}
+    assert warning(run, "a/b.txt").partition("whom")[0] == told[is_read]
+    assert (os.geteuid(), os.getegid()) == (0, 0)
+
+
+@pytest.mark.usefixtures("service")
+def test_a_folder_that_the_service_can_not_search_is_warned_about(
+    run: Run, tree: Path
+) -> None:
+    """Every folder above the file counts."""
+    (tree / "a").chmod(0o700)
+    assert "can't be read" in warning(run, "a/b.txt")
 
 
 def test_the_address_of_the_last_gateway_is_the_default(

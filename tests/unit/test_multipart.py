@@ -22,12 +22,12 @@ TYPE: Final = f"multipart/form-data; boundary={BOUNDARY}"
 CALLS: Final = 600
 
 
-def form(content: bytes) -> bytes:
-    """Return a form with its token, and a file of that content."""
+def form(content: bytes, name: str = "a.bin") -> bytes:
+    """Return a form with its token, and a file of that content and name."""
     start = f"--{BOUNDARY}\r\nContent-Disposition: form-data; name="
     return (
         f'{start}"token"\r\n\r\nx\r\n'.encode()
-        + f'{start}"file"; filename="a.bin"\r\n\r\n'.encode()
+        + f'{start}"file"; filename="{name}"\r\n\r\n'.encode()
         + content
         + f"\r\n--{BOUNDARY}--\r\n".encode()
     )
@@ -77,3 +77,14 @@ def test_near_boundaries_take_as_few_steps_as_any_content(
     finally:
         sys.setprofile(None)
     assert 0 < calls.number < CALLS
+
+
+def test_a_file_s_name_may_be_long(tmp_path: Path) -> None:
+    """It is cut, as that of every upload."""
+    store = BlobStore(tmp_path)
+    store.prepare()
+    body = store.spool / "0001"
+    body.write_bytes(form(b"x", "я" * 5000))
+    with FormReader(store, "token").files(body, TYPE, is_good) as (part,):
+        assert part.path.read_bytes() == b"x"
+        assert set(part.name.text) == {"я"}

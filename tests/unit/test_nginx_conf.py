@@ -68,7 +68,9 @@ def test_each_location_asks_the_pool_of_its_family(ttl: str) -> None:
     asked = re.findall(
         r"set \$gateway_family (\S+);\s+proxy_pass http://gateway_(\S+);", text
     )
-    pools = {name: family.pool for name, family in families.BY_NAME.items()}
+    pools = {name: str(family.pool) for name, family in families.BY_NAME.items()}
+    # A pool tells at a socket of its own whether it lives.
+    pools[families.HEALTH.name] = families.HEALTH.name
     assert set(asked) == {*pools.items()}
 
 

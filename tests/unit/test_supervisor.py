@@ -303,13 +303,14 @@ def test_nginx_refusing_its_configuration_starts_nobody(supervised: Supervised) 
 
 @pytest.mark.parametrize("pool", POOLS)
 def test_a_start_that_never_answers_ends(supervised: Supervised, pool: str) -> None:
-    """Both pools are waited for, with a bound, after which all are stopped."""
+    """Both pools are waited for, with a bound; nginx would answer 503 meanwhile."""
     supervised.orders["start_seconds"] = 1
     supervised.orders[pool]["answer"] = "HTTP/1.0 503 Not yet\r\n\r\n"
     supervised.launch()
     assert supervised.wait() == 1
     assert "gateway: nothing answers after 1 seconds\n" in supervised.err()
     assert "ready" not in supervised.out()
+    assert (supervised.pids("nginx"), supervised.pids("housekeeper")) == ([], [])
     assert supervised.left() == []
 
 
@@ -318,10 +319,10 @@ def test_a_signal_during_the_start_ends_it(supervised: Supervised) -> None:
     supervised.orders["start_seconds"] = 600
     supervised.orders[POOLS[0]]["answer"] = "HTTP/1.0 503 Not yet\r\n\r\n"
     supervised.launch()
-    wait_until(lambda: all(map(supervised.pids, ALL)), what="all have started")
+    wait_until(lambda: all(map(supervised.pids, POOLS)), what="both have started")
     assert supervised.stop(signal.SIGINT) == 0
     assert "ready" not in supervised.out()
-    assert {f"{name} ended" for name in ALL} <= set(supervised.events())
+    assert {f"{pool} ended" for pool in POOLS} <= set(supervised.events())
     assert supervised.left() == []
 
 
@@ -418,6 +419,17 @@ def test_without_nginx_a_reload_renders_and_tells_the_others(
     )
     assert without_nginx.live() == "2"
     assert without_nginx.stop() == 0
+
+
+def test_without_nginx_its_files_are_written_when_both_pools_answer(
+    without_nginx: Supervised,
+) -> None:
+    """Its container starts nginx as soon as there are files for it."""
+    without_nginx.orders["start_seconds"] = 1
+    without_nginx.orders[POOLS[1]]["answer"] = "HTTP/1.0 503 Not yet\r\n\r\n"
+    without_nginx.launch()
+    assert without_nginx.wait() == 1
+    assert "supervisor rendered" not in without_nginx.events()
 
 
 # logs

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +16,7 @@ from gunicorn.config import Config
 
 from gateway.ops.gunicorn_logger import RedactingLogger
 from gateway.ops.verdict_worker import VerdictWorker
+from tests.live.stack import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -155,6 +159,59 @@ def test_nginx_that_has_gone_is_no_fault(
     connection.nginx.close()
     connection.handle()
     assert not caplog.records
+
+
+def test_whether_it_lives_is_told_while_it_waits(
+    connection: Connection, tmp_path: Path
+) -> None:
+    """A second socket has a thread of its own; the first one's request hangs."""
+    worker, begun, release = connection.worker, threading.Event(), threading.Event()
+
+    def hang(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/s/x":
+            begun.set()
+            assert release.wait(10)
+        return application(environ, start_response)
+
+    def run() -> None:
+        worker.run()
+
+    worker.wsgi = hang
+    worker.ppid = os.getppid()
+    worker.PIPE = os.pipe()
+    worker.timeout = 0.1
+    with (
+        socket.socket(socket.AF_UNIX) as health,
+        socket.socket(socket.AF_UNIX) as asking,
+        ThreadPoolExecutor(1) as pool,
+        ExitStack() as at_end,
+    ):
+        at_end.callback(release.set)
+        at_end.callback(setattr, worker, "alive", False)  # noqa: FBT003
+        health.bind(str(tmp_path / "health"))
+        health.listen()
+        health.settimeout(0)
+        worker.sockets = [connection.listener, health]
+        worker.wait_fds = [*worker.sockets, worker.PIPE[0]]
+        connection.nginx.sendall(REQUEST)
+        running = pool.submit(run)
+        assert begun.wait(10)
+        asking.settimeout(5)
+        asking.connect(str(tmp_path / "health"))
+        asking.sendall(REQUEST.replace(b"/s/x", b"/healthz"))
+        told = asking.recv(1 << 16)
+        at_end.close()
+        waited = connection.read()
+        running.result(10)
+        # Its socket is closed next.
+        wait_until(
+            lambda: not any("_answer" in one.name for one in threading.enumerate()),
+            what="its thread has ended",
+        )
+    for end in worker.PIPE:
+        os.close(end)
+    assert told.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert waited.startswith(b"HTTP/1.1 200 OK\r\n")
 
 
 def test_the_heartbeat_is_written_once_a_second(

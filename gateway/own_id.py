@@ -1,0 +1,29 @@
+"""Which of several gateways this one is."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def own_id(data: Path) -> str:
+    """Return the id of the gateway that has the folder *data*; the first call makes it.
+
+    Where several gateways share a catalog, it tells what is this one's there.
+    """
+    path = data / "id"
+    with suppress(FileNotFoundError):
+        return path.read_text("ascii")
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made = data / f"id.{secrets.token_hex(8)}"
+    made.write_text(secrets.token_hex(16), "ascii")
+    # Another process may have made it meanwhile; nobody reads half of it.
+    with suppress(FileExistsError):
+        os.link(made, path)
+    made.unlink()
+    return path.read_text("ascii")

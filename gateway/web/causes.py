@@ -1,0 +1,44 @@
+"""Why the catalog did not answer, in the log."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+from flask import current_app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.errors import CatalogBusyError
+
+#: Seconds between two lines of a process.
+_EVERY: Final = 10.0
+
+
+class Causes:
+    """Logs one cause every ten seconds: each request meanwhile has the same."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._next = 0.0
+        self._untold = 0
+
+    def note(self, error: CatalogBusyError) -> None:
+        """Log what *error* says, or count it."""
+        with self._lock:
+            now = self._clock()
+            if now < self._next:
+                self._untold += 1
+                return
+            self._next = now + _EVERY
+            untold, self._untold = self._untold, 0
+        more = f" ({untold} more times since the last such line)" if untold else ""
+        current_app.logger.warning(
+            "the catalog does not answer: %s%s", " ".join(str(error).split()), more
+        )
+
+
+CAUSES: Final = Causes()

@@ -1,0 +1,75 @@
+"""A pgbouncer of the tests' own, from Debian's package."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.catalog.postgres import REQUIRED
+from tests.live.stack import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.catalog.postgres import Server
+
+_PORT: Final = 6432
+_CONFIGURATION: Final = """
+[databases]
+* = host={server}
+[pgbouncer]
+pool_mode = transaction
+default_pool_size = 20
+unix_socket_dir = {home}
+listen_addr =
+listen_port = {port}
+auth_type = trust
+auth_file = {home}/users
+logfile = {home}/log
+"""
+
+
+@contextmanager
+def pooled(server: Server, database: str) -> Iterator[str]:
+    """Give SQLAlchemy's URL of a database behind a pooler of transactions."""
+    home = Path(tempfile.mkdtemp(prefix="gw-pool-"))
+    (home / "users").write_text('"postgres" ""\n')
+    text = _CONFIGURATION.format(server=server.home, home=home, port=_PORT)
+    (home / "pgbouncer.ini").write_text(text)
+    # It refuses to run as root.
+    owner = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    for path in (home, *home.iterdir()):
+        shutil.chown(path, owner)
+    pooler = subprocess.Popen(
+        [program(), "--quiet", str(home / "pgbouncer.ini")],
+        user=owner,
+        extra_groups=[],
+        cwd=home,
+    )
+    try:
+        socket = home / f".s.PGSQL.{_PORT}"
+        wait_until(socket.exists, what="the pooler listens")
+        yield f"postgresql+psycopg://postgres@/{database}?host={home}&port={_PORT}"
+    finally:
+        pooler.kill()
+        pooler.wait()
+        shutil.rmtree(home)
+
+
+def program() -> str:
+    """Return pgbouncer's path; skip, or fail where servers are required."""
+    found = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin")
+    if found:
+        return found
+    reason = "no pgbouncer is installed; on Debian: apt install pgbouncer"
+    if os.environ.get(REQUIRED) == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
