@@ -17,7 +17,11 @@ from gateway import families
 from gateway.errors import CatalogBusyError, NotServableError, RefusedError
 from gateway.web.family import ADMIT, CUT, named
 from gateway.web.refusals import REASON_HEADER, busy, carried, refusal
-from gateway.web.spooled import ORIGINAL_METHOD_HEADER, original_path
+from gateway.web.spooled import (
+    ORIGINAL_METHOD_HEADER,
+    check_encoding,
+    original_path,
+)
 
 if TYPE_CHECKING:
     from gateway.families import Family
@@ -54,6 +58,7 @@ class Admissions:
         is_for_program = family is not None and family.is_for_programs
         try:
             door, method, path = self._asked(family)
+            check_encoding()
             door.admit(method, path)
         except RefusedError as error:
             return carried(refusal(error, is_for_program=is_for_program))

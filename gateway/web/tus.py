@@ -19,8 +19,10 @@ from gateway.catalog.tokens import Scope
 from gateway.errors import (
     BadUploadError,
     LengthRequiredError,
+    NoPlaceError,
     NotServableError,
     TooLargeError,
+    TooManyUploadsError,
 )
 from gateway.storage.blobs import is_id
 from gateway.uploads import tus
@@ -81,6 +83,10 @@ class TusUploads:
 
     def admit(self, method: str, path: bytes) -> None:
         """Let a body come, or raise why not."""
+        with _places_are_waited_for():
+            self._admit(method, path)
+
+    def _admit(self, method: str, path: bytes) -> None:
         tus.check_version(request.headers.get)
         sender = self._sender()
         if method == "PATCH":
@@ -213,7 +219,8 @@ class TusUploads:
         Whoever was admitted may be known no more when the last byte is there.
         """
         try:
-            yield
+            with _places_are_waited_for():
+                yield
         except Exception:
             if partial_id is None:
                 self.resumables.finaliser.give_back(_turn())
@@ -228,6 +235,15 @@ class TusUploads:
 
     def _now(self) -> int:
         return int(self.clock())
+
+
+@contextmanager
+def _places_are_waited_for() -> Iterator[None]:
+    """Refuse what finds no place in a way that clients of tus repeat."""
+    try:
+        yield
+    except TooManyUploadsError as error:
+        raise NoPlaceError(error.limit) from None
 
 
 def _empty(status: int, headers: dict[str, str]) -> Response:

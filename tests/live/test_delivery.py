@@ -342,6 +342,31 @@ def test_every_delivery_carries_every_promised_header(
     assert "Content-Range" in answer.headers["Access-Control-Expose-Headers"]
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        pytest.param({"If-Match": '"another"'}, id="If-Match"),
+        pytest.param(
+            {"If-Unmodified-Since": "Thu, 01 Jan 1970 00:00:00 GMT"},
+            id="If-Unmodified-Since",
+        ),
+    ],
+)
+def test_a_version_that_is_gone_is_refused_with_a_page(
+    stack: Stack, letters: str, condition: dict[str, str]
+) -> None:
+    answer = stack.ask(letters, headers={"Origin": ORIGIN, **condition})
+    program = {"Accept": "application/json", **condition}
+    problem = stack.ask(letters, headers=program).json()
+    assert answer.status_code == 412
+    assert "The file is another one now" in answer.text
+    assert answer.headers["X-Request-ID"] in answer.text
+    assert {name: answer.headers[name] for name in ALWAYS} == ALWAYS
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert problem["status"] == 412
+
+
 @pytest.mark.docker
 @pytest.mark.database
 @pytest.mark.parametrize(

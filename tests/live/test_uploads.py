@@ -65,6 +65,11 @@ def test_an_upload_comes_back_byte_for_byte(
     assert back.headers["Cache-Control"] == "private, max-age=0"
 
 
+def test_an_encoded_body_is_refused(stack: Stack, token: str) -> None:
+    status, problem = put(stack, token, "a.txt", headers={"Content-Encoding": "gzip"})
+    assert (status, problem["title"]) == (415, "The body is encoded")
+
+
 @pytest.mark.docker
 def test_a_body_without_a_length_is_taken(stack: Stack, token: str) -> None:
     status, made = put(stack, token, "c.bin", iter([CONTENT, CONTENT]))

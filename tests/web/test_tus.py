@@ -797,3 +797,25 @@ def test_only_nginx_s_spool_is_taken(site: Uploads, name: str) -> None:
     answer = site.ask("PATCH", path, X_Spool_File=name, Content_Type=PIECE, **told)
     assert answer.status_code == 400
     assert site.ask("HEAD", path).headers["Upload-Offset"] == "0"
+
+
+@pytest.mark.parametrize("site", [{"GATEWAY_UPLOADS_PER_USER": "2"}], indirect=True)
+def test_who_finds_no_place_is_told_what_clients_of_tus_repeat(site: Uploads) -> None:
+    """They repeat no 4xx but 409 and 423."""
+    told = {"Upload_Offset": "0", "X_Original_Length": "5"}
+    paths = [site.create(5) for _ in range(3)]
+    admitted = [
+        site.admit(path, **told, X_Request_ID=f"r{number}")
+        for number, path in enumerate(paths)
+    ]
+    creation = {"X_Original_Method": "POST", "Upload_Length": "5"}
+    begun = site.admit("/tus/", **told, **creation, X_Request_ID="r")
+    raw = site.ask(
+        "GET",
+        "/_admit",
+        X_Original_URI="/api/v1/files/a.txt",
+        X_Original_Method="PUT",
+        X_Original_Length="5",
+    )
+    assert (admitted, begun) == ([204, 204, 423], 423)
+    assert raw.headers["X-Refusal-Status"] == "429"
