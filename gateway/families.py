@@ -49,6 +49,8 @@ class Family:
     pool: Pool
     is_for_programs: bool = False
     """Whether every client is told of errors in problem JSON, whatever it accepts."""
+    may_name_method: bool = False
+    """Whether a POST may name another method, in X-HTTP-Method-Override."""
 
     @property
     def methods(self) -> frozenset[str]:
@@ -98,17 +100,19 @@ UPLOADS: Final = Family(
 )
 TUS: Final = Family(
     "tus",
-    {"/tus/*": "OPTIONS HEAD DELETE"},
+    {"/tus": "OPTIONS", "/tus/*": "OPTIONS HEAD DELETE"},
     Body.NONE,
     Pool.APP,
     is_for_programs=True,
+    may_name_method=True,
 )
 TUS_BODIES: Final = Family(
     "tus-bodies",
-    {"/tus/": "POST", "/tus/*": "PATCH"},
+    {"/tus": "POST", "/tus/": "POST", "/tus/*": "PATCH"},
     Body.SPOOLED,
     Pool.APP,
     is_for_programs=True,
+    may_name_method=True,
 )
 FORM_BODIES: Final = Family("form-bodies", {"/upload": "POST"}, Body.SPOOLED, Pool.APP)
 DROP_BODIES: Final = Family("drop-bodies", {"/u/*": "POST"}, Body.SPOOLED, Pool.APP)

@@ -430,6 +430,57 @@ def test_a_preflight_from_a_named_origin_is_allowed(stack: Stack, letters: str) 
     assert "Range" in answer.headers["Access-Control-Allow-Headers"]
 
 
+@pytest.mark.parametrize(
+    ("path", "method", "sent"),
+    [
+        pytest.param("/api/v1/files", "GET", "authorization", id="list"),
+        pytest.param("/api/v1/files", "POST", "authorization", id="form"),
+        pytest.param("/api/v1/files/a", "DELETE", "authorization", id="deletion"),
+        pytest.param(
+            "/api/v1/files/a.txt", "PUT", "content-digest,content-type", id="upload"
+        ),
+        pytest.param("/api/v1/drops", "POST", "content-type", id="JSON"),
+        pytest.param("/files/a/a.txt", "GET", "authorization,range", id="own file"),
+        pytest.param("/tus", "POST", "upload-length,tus-resumable", id="creation"),
+        pytest.param(
+            "/tus/a", "POST", "x-http-method-override,x-request-id", id="chunk"
+        ),
+    ],
+)
+def test_a_preflight_is_allowed_wherever_a_program_asks(
+    stack: Stack, path: str, method: str, sent: str
+) -> None:
+    headers = {
+        "Origin": ORIGIN,
+        "Access-Control-Request-Method": method,
+        "Access-Control-Request-Headers": sent,
+    }
+    answer = stack.ask(stack.url + path, "OPTIONS", headers=headers)
+    allowed = answer.headers["Access-Control-Allow-Headers"].lower().split(", ")
+    assert answer.ok
+    assert method in answer.headers["Access-Control-Allow-Methods"].split(", ")
+    assert {*sent.split(",")} <= {*allowed}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        pytest.param("GET", "/api/v1/files", id="refusal"),
+        pytest.param("GET", "/login", id="page"),
+        pytest.param("OPTIONS", "/tus/", id="no question for anything"),
+        pytest.param("GET", None, id="delivery"),
+    ],
+)
+def test_only_a_preflight_is_told_what_may_be_sent(
+    stack: Stack, letters: str, method: str, path: str | None
+) -> None:
+    url = letters if path is None else stack.url + path
+    answer = stack.ask(url, method, headers={"Origin": ORIGIN})
+    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert "Access-Control-Allow-Methods" not in answer.headers
+    assert "Access-Control-Allow-Headers" not in answer.headers
+
+
 @pytest.mark.docker
 @pytest.mark.database
 def test_python_reads_none_of_the_bytes(stack: Stack) -> None:
