@@ -23,6 +23,7 @@ METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
         pytest.param("GET", "/s", "pages", id="prefix without its slash"),
         pytest.param("GET", "/files/id/a.txt", "files", id="upload"),
         pytest.param("GET", "/api/v1/files", "api", id="list"),
+        pytest.param("POST", "/api/v1/files", "file-forms", id="a program's form"),
         pytest.param("PUT", "/api/v1/files/a.txt", "uploads", id="raw upload"),
         pytest.param("DELETE", "/api/v1/files/id", "api", id="not an upload there"),
         pytest.param("POST", "/api/v1/files/id/links", "api", id="below uploads"),
