@@ -8,7 +8,7 @@ import re
 import time
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
 import pytest
@@ -238,8 +238,9 @@ def test_query_strings_are_ignored(stack: Stack, letters: str) -> None:
 
 @pytest.mark.database
 def test_text_is_compressed_for_who_accepts_it(stack: Stack) -> None:
-    stack.put("long.csv", b"a,b,c\n" * 10_000)
-    url = stack.sign("long.csv")
+    text = b"WEBVTT\n" * 10_000
+    stack.put("long.vtt", text)
+    url = stack.sign("long.vtt", presentation="inline")
     answer = stack.ask(url, headers={"Accept-Encoding": "gzip"})
     again = stack.ask(
         url,
@@ -247,8 +248,32 @@ def test_text_is_compressed_for_who_accepts_it(stack: Stack) -> None:
     )
     assert answer.headers["Content-Encoding"] == "gzip"
     assert "Accept-Encoding" in answer.headers["Vary"]
-    assert answer.content == b"a,b,c\n" * 10_000
+    assert answer.content == text
     assert again.status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("size", "presentation", "headers", "status"),
+    [
+        pytest.param(70_000, "attachment", {}, 200, id="attachment"),
+        pytest.param(300_000, "inline", {}, 200, id="large"),
+        pytest.param(70_000, "inline", {"Range": "bytes=7-99"}, 206, id="range"),
+    ],
+)
+def test_what_may_be_resumed_is_not_compressed(
+    stack: Stack,
+    size: int,
+    presentation: Literal["inline", "attachment"],
+    headers: dict[str, str],
+    status: int,
+) -> None:
+    stack.put("a ?b.vtt", b"x" * size)
+    url = stack.sign("a ?b.vtt", presentation=presentation)
+    answer = stack.ask(url, headers={"Accept-Encoding": "gzip", **headers})
+    assert answer.status_code == status
+    assert "Content-Encoding" not in answer.headers
+    assert answer.headers["ETag"].startswith('"')
+    assert int(answer.headers["Content-Length"]) == len(answer.content)
 
 
 @pytest.mark.parametrize(
