@@ -51,12 +51,12 @@ class FileForms:
     def upload(self) -> tuple[Response, int, dict[str, str]]:
         """Store the form's file."""
         try:
+            # The token may have been revoked while the body was uploading.
             identity = self._uploader()
+            upload = self.intake.take_one(identity)
         except Exception:
-            # The token may have been revoked while the body came.
             self.intake.give_back()
             raise
-        upload = self.intake.take_one(identity)
         if identity.drop is not None:
             return jsonify(acknowledged(upload)), 201, {}
         return jsonify(described(upload)), 201, {"Location": location(upload)}

@@ -90,15 +90,12 @@ class Intake:
     def take_one(self, identity: Identity) -> Upload:
         """Store the one file of a program's form, whose token came in a header.
 
-        Raise why not: BadFormError and the like, or what PUT raises for the file.
+        Raise why not, and leave its room to the caller: BadFormError and the like, or
+        what PUT raises for the file.
         """
-        try:
-            reader = FormReader(self.store, None, most=1)
-            with self._parts(reader, lambda _: None) as (part,):
-                return self._store(identity, part)
-        except Exception:
-            self.give_back()
-            raise
+        reader = FormReader(self.store, None, most=1)
+        with self._parts(reader, lambda _: None) as (part,):
+            return self._store(identity, part)
 
     def _take(
         self, identity: Identity, reader: FormReader, check: Callable[[str], None]
