@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from gateway.delivery.verdict import Delivery
 
 
-
 class Way(Enum):
     """How nginx sends a file."""
 

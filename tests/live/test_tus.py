@@ -415,28 +415,6 @@ def test_a_creation_that_makes_no_sense_leaves_nothing(
     assert stack.stored() == before
 
 
-@pytest.mark.parametrize(
-    ("method", "override"),
-    [
-        pytest.param("POST", "PATCH", id="patch"),
-        pytest.param("POST", "DELETE", id="delete"),
-        pytest.param("GET", "HEAD", id="head"),
-    ],
-)
-def test_a_method_is_never_overridden(tus: Tus, method: str, override: str) -> None:
-    path = tus.create(3)
-    answer = tus.ask(
-        method,
-        path,
-        b"abc",
-        X_HTTP_Method_Override=override,
-        Upload_Offset="0",
-        Content_Type=PIECE,
-    )
-    assert answer.status_code == 405
-    assert tus.offset(path) == 0
-
-
 @pytest.mark.database
 def test_somebody_else_s_upload_is_not_there(tus: Tus, stack: Stack) -> None:
     path = tus.create(3)

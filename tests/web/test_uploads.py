@@ -332,9 +332,7 @@ def test_an_encoded_body_is_not_admitted(
         pytest.param("POST", "/u/abc", id="form of a drop link"),
     ],
 )
-def test_no_way_in_takes_an_encoded_body(
-    site: Site, method: str, path: str
-) -> None:
+def test_no_way_in_takes_an_encoded_body(site: Site, method: str, path: str) -> None:
     about = {"X-Original-Method": method, "X-Original-URI": path}
     answer = site.client.get("/_admit", headers={"Content-Encoding": "br", **about})
     assert answer.headers["X-Refusal-Status"] == "415"
