@@ -65,10 +65,22 @@ _FAILED: Final = Explanation(
     "It is not your fault, and it has been logged. Try again later.",
 )
 
+_PRECONDITION: Final = Explanation(
+    HTTPStatus.PRECONDITION_FAILED,
+    "The file is another one now",
+    "It is not the version that the request asked for. Fetch it anew.",
+)
+
 BUSY: Final = Explanation(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "Not available right now",
     "The service is starting or busy. Try again in a few seconds.",
+    {"Retry-After": "5"},
+)
+_TOO_MANY_UPLOADS: Final = Explanation(
+    HTTPStatus.TOO_MANY_REQUESTS,
+    "Too many uploads at once",
+    "Wait until one of them is done. Nothing was stored.",
     {"Retry-After": "5"},
 )
 _TOO_MANY: Final = Explanation(
@@ -200,12 +212,9 @@ BY_ERROR: Final[dict[type[errors.RefusedError], Explanation]] = {
         "The file would pass the quota. Something has to be deleted first.",
     ),
     errors.NoSpaceError: _NO_SPACE,
-    errors.TooManyUploadsError: Explanation(
-        HTTPStatus.TOO_MANY_REQUESTS,
-        "Too many uploads at once",
-        "Wait until one of them is done. Nothing was stored.",
-        {"Retry-After": "5"},
-    ),
+    errors.TooManyUploadsError: _TOO_MANY_UPLOADS,
+    # Of all 4xx, clients of tus repeat a request after 409 and 423 alone.
+    errors.NoPlaceError: replace(_TOO_MANY_UPLOADS, status=HTTPStatus.LOCKED),
     errors.TooManyEndsError: BUSY,
     errors.TusVersionError: Explanation(
         HTTPStatus.PRECONDITION_FAILED,
@@ -217,6 +226,11 @@ BY_ERROR: Final[dict[type[errors.RefusedError], Explanation]] = {
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         "The body is of the wrong type",
         "It must be sent as Content-Type: application/offset+octet-stream.",
+    ),
+    errors.ContentEncodingError: Explanation(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        "The body is encoded",
+        "It is stored as it comes: send it without Content-Encoding.",
     ),
     errors.WrongOffsetError: Explanation(
         HTTPStatus.CONFLICT,
@@ -260,6 +274,7 @@ BY_NGINX: Final = (
     _TOO_MANY,
     BUSY,
     _METHOD,
+    _PRECONDITION,
     _TOO_LARGE,
     _NO_SPACE,
     _TOO_SLOW,

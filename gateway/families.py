@@ -49,6 +49,10 @@ class Family:
     pool: Pool
     is_for_programs: bool = False
     """Whether every client is told of errors in problem JSON, whatever it accepts."""
+    is_form: bool = False
+    """Whether its files come in a form, which is larger than they are."""
+    may_name_method: bool = False
+    """Whether a POST may name another method, in X-HTTP-Method-Override."""
 
     @property
     def methods(self) -> frozenset[str]:
@@ -98,20 +102,34 @@ UPLOADS: Final = Family(
 )
 TUS: Final = Family(
     "tus",
-    {"/tus/*": "OPTIONS HEAD DELETE"},
+    {"/tus": "OPTIONS", "/tus/*": "OPTIONS HEAD DELETE"},
     Body.NONE,
     Pool.APP,
     is_for_programs=True,
+    may_name_method=True,
 )
 TUS_BODIES: Final = Family(
     "tus-bodies",
-    {"/tus/": "POST", "/tus/*": "PATCH"},
+    {"/tus": "POST", "/tus/": "POST", "/tus/*": "PATCH"},
     Body.SPOOLED,
     Pool.APP,
     is_for_programs=True,
+    may_name_method=True,
 )
-FORM_BODIES: Final = Family("form-bodies", {"/upload": "POST"}, Body.SPOOLED, Pool.APP)
-DROP_BODIES: Final = Family("drop-bodies", {"/u/*": "POST"}, Body.SPOOLED, Pool.APP)
+FILE_FORMS: Final = Family(
+    "file-forms",
+    {"/api/v1/files": "POST"},
+    Body.SPOOLED,
+    Pool.APP,
+    is_for_programs=True,
+    is_form=True,
+)
+FORM_BODIES: Final = Family(
+    "form-bodies", {"/upload": "POST"}, Body.SPOOLED, Pool.APP, is_form=True
+)
+DROP_BODIES: Final = Family(
+    "drop-bodies", {"/u/*": "POST"}, Body.SPOOLED, Pool.APP, is_form=True
+)
 
 FAMILIES: Final = (
     HEALTH,
@@ -127,6 +145,7 @@ FAMILIES: Final = (
         is_for_programs=True,
     ),
     UPLOADS,
+    FILE_FORMS,
     TUS,
     TUS_BODIES,
     Family("drops", {"/u/*": _READ}, Body.NONE, Pool.APP),

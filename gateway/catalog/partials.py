@@ -69,7 +69,7 @@ def by_concat(connection: Connection, owner_id: int, concat: str) -> Partial | N
     row = connection.execute(
         select(partials)
         .where(partials.c.owner_id == owner_id, partials.c.concat == concat)
-        .order_by(partials.c.created.desc())
+        .order_by(partials.c.created.desc(), partials.c.id)
         .limit(1)
     ).one_or_none()
     return None if row is None else _partial(row)

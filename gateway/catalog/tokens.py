@@ -138,7 +138,9 @@ def everyone(connection: Connection) -> list[Token]:
     """Return all tokens, oldest first."""
     return [
         _token(row)
-        for row in connection.execute(select(tokens).order_by(tokens.c.created))
+        for row in connection.execute(
+            select(tokens).order_by(tokens.c.created, tokens.c.id)
+        )
     ]
 
 

@@ -8,6 +8,7 @@ https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_ignore_headers
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -17,13 +18,26 @@ from gateway.delivery.verdict import Source
 if TYPE_CHECKING:
     from gateway.delivery.verdict import Delivery
 
-#: nginx's internal locations, by source and by whether a file is large.  They end in
-#: ``/`` on both sides: without it a header could name a neighbour.
+
+class Way(Enum):
+    """How nginx sends a file."""
+
+    PLAIN = "plain"
+    SHOWN = "shown"
+    """Compressed if it is text: for what a browser shows at once."""
+    LARGE = "large"
+    """Read in threads."""
+
+
+#: nginx's internal locations.  They end in ``/`` on both sides: without it a header
+#: could name a neighbour.
 LOCATIONS: Final = {
-    (Source.FILES, False): "/_files/",
-    (Source.FILES, True): "/_large_files/",
-    (Source.BLOBS, False): "/_blobs/",
-    (Source.BLOBS, True): "/_large_blobs/",
+    (Source.FILES, Way.PLAIN): "/_files/",
+    (Source.FILES, Way.SHOWN): "/_shown_files/",
+    (Source.FILES, Way.LARGE): "/_large_files/",
+    (Source.BLOBS, Way.PLAIN): "/_blobs/",
+    (Source.BLOBS, Way.SHOWN): "/_shown_blobs/",
+    (Source.BLOBS, Way.LARGE): "/_large_blobs/",
 }
 #: What answers a request that can't be read.  Where nginx asks beside a request, it
 #: goes by the type, the first of the headers (``nginx/conf.d/refusals.conf``).
@@ -67,7 +81,8 @@ def verdict_headers(delivery: Delivery) -> dict[str, str]:
 
 
 def _prefix(delivery: Delivery) -> str:
-    return LOCATIONS[delivery.source, delivery.size >= LARGE]
+    way = Way.SHOWN if delivery.is_inline else Way.PLAIN
+    return LOCATIONS[delivery.source, Way.LARGE if delivery.size >= LARGE else way]
 
 
 def _facts(delivery: Delivery) -> dict[str, str]:

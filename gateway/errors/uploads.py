@@ -94,6 +94,10 @@ class TooManyUploadsError(UploadError):
         super().__init__(f"{limit} at a time")
 
 
+class NoPlaceError(TooManyUploadsError):
+    """The same of a resumable upload, whose client waits for a place."""
+
+
 class TooManyEndsError(UploadError):
     """As many large uploads are just being finished as may be at a time."""
 
@@ -176,6 +180,16 @@ class ContentTypeError(UploadError):
     """A body that is not said to be a piece of an upload; ``said`` is what it is."""
 
     reason = "content-type"
+
+    def __init__(self, said: str) -> None:
+        self.said = said
+        super().__init__(said)
+
+
+class ContentEncodingError(UploadError):
+    """A body that is said to be encoded; ``said`` is how."""
+
+    reason = "content-encoding"
 
     def __init__(self, said: str) -> None:
         self.said = said

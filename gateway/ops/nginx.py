@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from gateway import explanations, families, policies
+from gateway import cors, explanations, families, policies
 from gateway.assets import asset
 from gateway.ops import logs
 from gateway.pools import Pool
@@ -81,6 +81,7 @@ class NginxConf:
             "statuses": explanations.statuses(),
             "carried": explanations.CARRIED,
             "policies": policies,
+            "cors": cors,
             "families": families.BY_NAME,
             "family_header": families.HEADER,
             "places": list(families.places().values()),

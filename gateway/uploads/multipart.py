@@ -50,10 +50,14 @@ class Part:
 
 @dataclass(frozen=True)
 class FormReader:
-    """Reads forms whose first field *token_field* shows where they come from."""
+    """Reads forms of at most *most* files.
+
+    Their first field *token_field* shows where they come from; None asks for none.
+    """
 
     store: BlobStore
-    token_field: str
+    token_field: str | None
+    most: int = MAXIMUM_FILES
 
     @contextmanager
     def files(
@@ -86,10 +90,13 @@ class FormReader:
         spool: ExitStack,
     ) -> list[Part]:
         events = _events(body, boundary)
-        self._check_first(events, check)
+        if self.token_field is not None:
+            self._check_first(events, check)
         parts: list[Part] = []
         for event in events:
             if isinstance(event, MultipartSegment) and event.filename:
+                if len(parts) == self.most:
+                    raise TooManyFilesError(self.most)
                 path = spool.enter_context(self.store.empty())
                 parts.append(Part(_name(event.filename), path))
                 with path.open("wb") as file:

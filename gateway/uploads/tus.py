@@ -122,6 +122,16 @@ class Piece:
         )
 
 
+def check_named_method(header: Header, method: str) -> None:
+    """Raise BadUploadError if another method than the request's own is named.
+
+    nginx has made PATCH and DELETE the method of a POST that names them.
+    """
+    named = header("X-HTTP-Method-Override")
+    if named is not None and named != method:
+        raise BadUploadError("method-override")
+
+
 def check_version(header: Header) -> None:
     """Raise TusVersionError unless the client speaks this version."""
     said = header("Tus-Resumable") or ""

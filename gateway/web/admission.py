@@ -23,7 +23,11 @@ from gateway.web.refusals import (
     refusal,
     unanswered,
 )
-from gateway.web.spooled import ORIGINAL_METHOD_HEADER, original_path
+from gateway.web.spooled import (
+    ORIGINAL_METHOD_HEADER,
+    check_encoding,
+    original_path,
+)
 
 if TYPE_CHECKING:
     from gateway.families import Family
@@ -60,6 +64,7 @@ class Admissions:
         is_for_program = family is not None and family.is_for_programs
         try:
             door, method, path = self._asked(family)
+            check_encoding()
             door.admit(method, path)
         except RefusedError as error:
             return carried(refusal(error, is_for_program=is_for_program))

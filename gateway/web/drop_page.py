@@ -95,7 +95,7 @@ class DropPage:
                 "partly.html",
                 status=int(outcome.refused[0][1].status),
                 refusals=outcome.refused,
-                stored=stored,
+                stored=[upload.name for upload in outcome.stored],
                 back=back,
                 back_to="Back",
             )

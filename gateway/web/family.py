@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 from flask import request
 from werkzeug.exceptions import NotFound
-from werkzeug.routing import RequestRedirect
 
 from gateway import families
 from gateway.families import Body, Family
@@ -44,8 +43,7 @@ def named() -> Family | None:
 def check() -> None:
     """Raise NotFound unless both the path and the route for it are the family's."""
     family, rule = named(), request.url_rule
-    if family is None or isinstance(request.routing_exception, RequestRedirect):
-        # A redirect to a path with a slash at its end would tell of a route.
+    if family is None:
         raise NotFound
     if rule is None:
         return  # Flask raises what is wrong: 404 or 405

@@ -54,12 +54,12 @@ class UploadForm:
                 "partly.html",
                 status=int(outcome.refused[0][1].status),
                 refusals=outcome.refused,
-                stored=len(outcome.stored),
+                stored=[upload.name for upload in outcome.stored],
                 back=HOME,
                 back_to="Your files",
             )
         flash(
-            f"{outcome.stored[0]} is stored."
+            f"{outcome.stored[0].name} is stored."
             if len(outcome.stored) == 1
             else f"{len(outcome.stored)} files are stored."
         )

@@ -6,6 +6,7 @@ its file's name on; here it is taken apart.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,10 @@ from gateway.web.refusals import REQUEST_ID_HEADER
 from gateway.web.spooled import SPOOL_HEADER, announced_length
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from gateway.catalog.database import Database
+    from gateway.catalog.uploads import Upload
     from gateway.explanations import Explanation
     from gateway.storage.blobs import BlobStore
     from gateway.uploads.admission import Admission
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 class Outcome:
     """What has become of a form's files, by their names."""
 
-    stored: list[str]
+    stored: list[Upload]
     refused: list[tuple[str, Explanation]]
 
 
@@ -86,42 +88,53 @@ class Intake:
             self.give_back()
             raise
 
+    def take_one(self, identity: Identity) -> Upload:
+        """Store the one file of a program's form, whose token came in a header.
+
+        Raise why not, and leave its room to the caller: BadFormError and the like, or
+        what PUT raises for the file.
+        """
+        reader = FormReader(self.store, None, most=1)
+        with self._parts(reader, lambda _: None) as (part,):
+            return self._store(identity, part)
+
     def _take(
         self, identity: Identity, reader: FormReader, check: Callable[[str], None]
     ) -> Outcome:
+        outcome = Outcome([], [])
+        with self._parts(reader, check) as parts:
+            for part in parts:
+                try:
+                    outcome.stored.append(self._store(identity, part))
+                except RefusedError as error:
+                    outcome.refused.append((part.name.text, explain(error)))
+                except CatalogBusyError as error:
+                    CAUSES.note(error)
+                    outcome.refused.append((part.name.text, BUSY))
+        return outcome
+
+    @contextmanager
+    def _parts(
+        self, reader: FormReader, check: Callable[[str], None]
+    ) -> Iterator[list[Part]]:
         body = self.store.spooled(request.headers.get(SPOOL_HEADER, ""))
         if body is None:
             raise BadFormError("no-body")
-        outcome = Outcome([], [])
         content_type = request.headers.get("Content-Type", "")
         with (
             self.finaliser.ends.one(body.stat().st_size),
             reader.files(body, content_type, check) as parts,
         ):
-            for part in parts:
-                refusal = self._store(identity, part)
-                if refusal is None:
-                    outcome.stored.append(part.name.text)
-                else:
-                    outcome.refused.append((part.name.text, refusal))
-        return outcome
+            yield parts
 
-    def _store(self, identity: Identity, part: Part) -> Explanation | None:
-        """Store one file; return why not if it is refused."""
+    def _store(self, identity: Identity, part: Part) -> Upload:
         arrival = Arrival(
             source=part.path,
             name=part.name,
             reservation=_reservation(),
             drop=identity.drop,
         )
-        try:
-            self.finaliser.finalise(identity.user, arrival, now=int(self.clock()))
-        except RefusedError as error:
-            return explain(error)
-        except CatalogBusyError as error:
-            CAUSES.note(error)
-            return BUSY
-        return None
+        return self.finaliser.finalise(identity.user, arrival, now=int(self.clock()))
 
 
 def _reservation() -> str:

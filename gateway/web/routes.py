@@ -7,6 +7,7 @@
 | GET HEAD         | ``/healthz``            | verdicts | ``health``        |
 | GET HEAD         | ``/readyz``             | app      | ``health``        |
 | GET              | ``/api/v1/files``       | app      | ``api``           |
+| POST             | ``/api/v1/files``       | app      | ``file_forms``    |
 | PUT              | ``/api/v1/files/<name>``| app      | ``uploads``       |
 | GET DELETE       | ``/api/v1/files/<id>``  | app      | ``api``           |
 | POST             | ``…/files/<id>/links``  | app      | ``links``         |
@@ -45,6 +46,7 @@ from gateway.web.admission import Admissions
 from gateway.web.api import FilesAPI
 from gateway.web.drop_forms import DropForms
 from gateway.web.drops import DropsAPI
+from gateway.web.file_forms import FileForms
 from gateway.web.links import UploadLinks
 from gateway.web.revocations import RevocationsAPI
 from gateway.web.session_pages import SessionPages
@@ -135,6 +137,8 @@ def _app(parts: Parts) -> Iterator[Blueprint]:
     yield parts.uploads.blueprint()
     yield parts.tus.blueprint()
     yield parts.home.blueprint()
+    file_forms = FileForms(identities, parts.form.intake)
+    yield file_forms.blueprint()
     yield parts.form.blueprint()
     yield parts.accounts.blueprint()
     yield SessionPages(database, identities, clock).blueprint()
@@ -144,6 +148,7 @@ def _app(parts: Parts) -> Iterator[Blueprint]:
         {
             families.UPLOADS: parts.uploads,
             families.TUS_BODIES: parts.tus,
+            families.FILE_FORMS: file_forms,
             families.FORM_BODIES: parts.form,
             families.DROP_BODIES: parts.drop_page,
         }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from flask import request
 
-from gateway.errors import BadUploadError
+from gateway.errors import BadUploadError, ContentEncodingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +41,16 @@ def announced_length() -> int | None:
     """
     length = request.headers.get(ORIGINAL_LENGTH_HEADER) or None
     return None if length is None else int(length)
+
+
+def check_encoding() -> None:
+    """Raise ContentEncodingError for a body that is not to be stored as it comes.
+
+    RFC 9110, 8.4: its name and its digest are those of what the encoding hides.
+    """
+    said = request.headers.get("Content-Encoding", "").strip().lower()
+    if said not in {"", "identity"}:
+        raise ContentEncodingError(said)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from flask import Blueprint, Response, request
@@ -19,14 +19,17 @@ from gateway.catalog.tokens import Scope
 from gateway.errors import (
     BadUploadError,
     LengthRequiredError,
+    NoPlaceError,
     NotServableError,
     TooLargeError,
+    TooManyUploadsError,
 )
 from gateway.storage.blobs import is_id
 from gateway.uploads import tus
 from gateway.uploads.announcement import Announcement
 from gateway.uploads.sender import Sender
 from gateway.uploads.tus import PREFIX, Creation, Piece
+from gateway.web import family
 from gateway.web.refusals import REQUEST_ID_HEADER
 from gateway.web.spooled import SPOOL_HEADER, announced_length, spooled_body
 from gateway.web.untyped import Untyped
@@ -39,6 +42,10 @@ if TYPE_CHECKING:
     from gateway.uploads.pieces import Pieces
     from gateway.uploads.resumable import Progress, Resumables
     from gateway.web.identity import Identities
+
+
+#: Where uploads are created.
+_COLLECTION: Final = frozenset({b"/tus", b"/tus/"})
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,11 @@ class TusUploads:
     def blueprint(self) -> Blueprint:
         """Return the routes."""
         routes = Blueprint("tus", __name__, url_prefix="/tus")
+        # Also where no route takes the method.
+        routes.before_app_request(_check_named_method)
         for rule, method, view in (
+            ("", "OPTIONS", self.options),
+            ("", "POST", self.create),
             ("/", "OPTIONS", self.options),
             ("/", "POST", self.create),
             ("/<partial_id>", "OPTIONS", self.options),
@@ -81,6 +92,11 @@ class TusUploads:
 
     def admit(self, method: str, path: bytes) -> None:
         """Let a body come, or raise why not."""
+        with _places_are_waited_for():
+            self._admit(method, path)
+
+    def _admit(self, method: str, path: bytes) -> None:
+        tus.check_named_method(request.headers.get, method)
         tus.check_version(request.headers.get)
         sender = self._sender()
         if method == "PATCH":
@@ -92,7 +108,7 @@ class TusUploads:
                 turn=_turn(),
                 now=self._now(),
             )
-        elif path != PREFIX.encode():
+        elif path not in _COLLECTION:
             raise NotServableError("no-upload")
         elif announced_length() != 0:
             self._admit_creation(sender)
@@ -213,7 +229,8 @@ class TusUploads:
         The token may have been revoked while the body was uploading.
         """
         try:
-            yield
+            with _places_are_waited_for():
+                yield
         except Exception:
             if partial_id is None:
                 self.resumables.finaliser.give_back(_turn())
@@ -228,6 +245,22 @@ class TusUploads:
 
     def _now(self) -> int:
         return int(self.clock())
+
+
+def _check_named_method() -> None:
+    named = family.named()
+    is_asked = request.path in {family.ADMIT, family.CUT}
+    if named is not None and named.may_name_method and not is_asked:
+        tus.check_named_method(request.headers.get, request.method)
+
+
+@contextmanager
+def _places_are_waited_for() -> Iterator[None]:
+    """Refuse what finds no place in a way that clients of tus repeat."""
+    try:
+        yield
+    except TooManyUploadsError as error:
+        raise NoPlaceError(error.limit) from None
 
 
 def _empty(status: int, headers: dict[str, str]) -> Response:

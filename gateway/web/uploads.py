@@ -44,7 +44,9 @@ if TYPE_CHECKING:
     from gateway.web.identity import Identities, Identity
 
 PREFIX: Final = "/api/v1/files/"
-_DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
+# RFC 9530: members of a dictionary (RFC 9651, 3.2) whose values are byte sequences.
+_DIGEST = re.compile(r"([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/]*={0,2}):(?:;[^,]*)?")
+_SHA256: Final = "sha-256"
 # What begins so is the gateway's own.
 _IDEMPOTENCY_KEY = re.compile(r"(?!tus:|drop:)[\x21-\x7e]{1,255}")
 
@@ -186,23 +188,31 @@ def _digest() -> bytes | None:
     both fit, which raises DigestMismatchError.
     """
     given = {
-        _sha256(text)
+        sha256
         for header in ("Content-Digest", "Repr-Digest")
         if (text := request.headers.get(header)) is not None
+        and (sha256 := _sha256(text)) is not None
     }
     if len(given) > 1:
         raise DigestMismatchError
     return given.pop() if given else None
 
 
-def _sha256(text: str) -> bytes:
-    match = _DIGEST.search(text)
-    if match is None:
-        raise BadUploadError("digest-is-not-sha-256")
+def _sha256(text: str) -> bytes | None:
+    """Return the SHA-256 among the digests, or None if all are of other algorithms."""
+    members = [_DIGEST.fullmatch(member.strip(" \t")) for member in text.split(",")]
+    if not all(members):
+        raise BadUploadError("digest-is-malformed")
+    digests = {member[1]: member[2] for member in members if member is not None}
+    if _SHA256 not in digests:
+        return None
     try:
-        return base64.b64decode(match[1], validate=True)
+        sha256 = base64.b64decode(digests[_SHA256], validate=True)
     except binascii.Error:
-        raise BadUploadError("digest-is-not-sha-256") from None
+        sha256 = b""
+    if len(sha256) != hashlib.sha256().digest_size:
+        raise BadUploadError("digest-is-not-sha-256")
+    return sha256
 
 
 def _idempotency_key(

@@ -77,12 +77,35 @@ def test_a_stranger_sends_by_the_script(
         seconds=60,
         what="both are stored",
     )
-    assert browser.says("#news", "is stored.")
+    assert browser.find("#news").text == "Thank you. 2 files have arrived."
     assert browser.remembered() == []
     assert browser.driver.get_cookies() == []
     browser.log_in()
     assert browser.names() == [file.name, large.name]
     assert browser.fetch(large.name) == large.read_bytes()
+
+
+def test_the_page_counts_down_as_files_arrive(
+    stack: Stack, browser: Browser, file: Path
+) -> None:
+    leave(browser, stack, make(browser, "Photos", max_uploads="3"))
+    before = browser.find("#takes").text
+    browser.choose(file)
+    browser.wait_for(".transfer .state", "Stored")
+    wait_until(lambda: browser.find("#takes").text != before, what="it counts down")
+    assert before.replace("3 more", "2 more") == browser.find("#takes").text
+
+
+def test_what_would_be_refused_again_can_not_be_resumed(
+    stack: Stack, browser: Browser, tmp_path: Path
+) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("no picture")
+    leave(browser, stack, make(browser, "Photos"))
+    browser.choose(path)
+    browser.wait_for(".transfer.failed .state", "Files of this type are not taken.")
+    assert not browser.find(".transfer .pause").is_displayed()
+    assert browser.find(".transfer .cancel").is_displayed()
 
 
 def test_a_stranger_reads_why_a_file_is_not_taken(

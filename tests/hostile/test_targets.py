@@ -40,6 +40,7 @@ METHODS: Final = ("GET", "POST", "PUT", "PATCH")
 INTERNAL: Final = (
     *("/_admit", "/_cut", "/_verdict", "/_unfit", "/_pages/error.html"),
     *("/_files/a", "/_blobs/a", "/_large_files/a", "/_large_blobs/a"),
+    *("/_shown_files/a", "/_shown_blobs/a"),
 )
 PLACES: Final = (*families.places(), *INTERNAL, "/static/style.css", "/tus/x", "/u/x")
 ABOVE: Final = 6  # folders: more than any route has

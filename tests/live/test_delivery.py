@@ -8,7 +8,7 @@ import re
 import time
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
 import pytest
@@ -238,8 +238,9 @@ def test_query_strings_are_ignored(stack: Stack, letters: str) -> None:
 
 @pytest.mark.database
 def test_text_is_compressed_for_who_accepts_it(stack: Stack) -> None:
-    stack.put("long.csv", b"a,b,c\n" * 10_000)
-    url = stack.sign("long.csv")
+    text = b"WEBVTT\n" * 10_000
+    stack.put("long.vtt", text)
+    url = stack.sign("long.vtt", presentation="inline")
     answer = stack.ask(url, headers={"Accept-Encoding": "gzip"})
     again = stack.ask(
         url,
@@ -247,8 +248,34 @@ def test_text_is_compressed_for_who_accepts_it(stack: Stack) -> None:
     )
     assert answer.headers["Content-Encoding"] == "gzip"
     assert "Accept-Encoding" in answer.headers["Vary"]
-    assert answer.content == b"a,b,c\n" * 10_000
+    assert answer.content == text
     assert again.status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("size", "presentation", "headers", "status"),
+    [
+        pytest.param(70_000, "attachment", {}, 200, id="attachment"),
+        pytest.param(300_000, "inline", {}, 200, id="large"),
+        pytest.param(70_000, "inline", {"Range": "bytes=7-99"}, 206, id="range"),
+    ],
+)
+def test_what_may_be_resumed_is_not_compressed(
+    stack: Stack,
+    size: int,
+    presentation: Literal["inline", "attachment"],
+    headers: dict[str, str],
+    status: int,
+) -> None:
+    # A name of its own: the same URL would have the same kept verdict.
+    path = f"{token_hex(4)} ?.vtt"
+    stack.put(path, b"x" * size)
+    url = stack.sign(path, presentation=presentation)
+    answer = stack.ask(url, headers={"Accept-Encoding": "gzip", **headers})
+    assert answer.status_code == status
+    assert "Content-Encoding" not in answer.headers
+    assert answer.headers["ETag"].startswith('"')
+    assert int(answer.headers["Content-Length"]) == len(answer.content)
 
 
 @pytest.mark.parametrize(
@@ -342,6 +369,31 @@ def test_every_delivery_carries_every_promised_header(
     assert "Content-Range" in answer.headers["Access-Control-Expose-Headers"]
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        pytest.param({"If-Match": '"another"'}, id="If-Match"),
+        pytest.param(
+            {"If-Unmodified-Since": "Thu, 01 Jan 1970 00:00:00 GMT"},
+            id="If-Unmodified-Since",
+        ),
+    ],
+)
+def test_a_version_that_is_gone_is_refused_with_a_page(
+    stack: Stack, letters: str, condition: dict[str, str]
+) -> None:
+    answer = stack.ask(letters, headers={"Origin": ORIGIN, **condition})
+    program = {"Accept": "application/json", **condition}
+    problem = stack.ask(letters, headers=program).json()
+    assert answer.status_code == 412
+    assert "The file is another one now" in answer.text
+    assert answer.headers["X-Request-ID"] in answer.text
+    assert {name: answer.headers[name] for name in ALWAYS} == ALWAYS
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert problem["status"] == 412
+
+
 @pytest.mark.docker
 @pytest.mark.database
 @pytest.mark.parametrize(
@@ -403,6 +455,57 @@ def test_a_preflight_from_a_named_origin_is_allowed(stack: Stack, letters: str) 
     assert answer.status_code == 200
     assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
     assert "Range" in answer.headers["Access-Control-Allow-Headers"]
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "sent"),
+    [
+        pytest.param("/api/v1/files", "GET", "authorization", id="list"),
+        pytest.param("/api/v1/files", "POST", "authorization", id="form"),
+        pytest.param("/api/v1/files/a", "DELETE", "authorization", id="deletion"),
+        pytest.param(
+            "/api/v1/files/a.txt", "PUT", "content-digest,content-type", id="upload"
+        ),
+        pytest.param("/api/v1/drops", "POST", "content-type", id="JSON"),
+        pytest.param("/files/a/a.txt", "GET", "authorization,range", id="own file"),
+        pytest.param("/tus", "POST", "upload-length,tus-resumable", id="creation"),
+        pytest.param(
+            "/tus/a", "POST", "x-http-method-override,x-request-id", id="chunk"
+        ),
+    ],
+)
+def test_a_preflight_is_allowed_wherever_a_program_asks(
+    stack: Stack, path: str, method: str, sent: str
+) -> None:
+    headers = {
+        "Origin": ORIGIN,
+        "Access-Control-Request-Method": method,
+        "Access-Control-Request-Headers": sent,
+    }
+    answer = stack.ask(stack.url + path, "OPTIONS", headers=headers)
+    allowed = answer.headers["Access-Control-Allow-Headers"].lower().split(", ")
+    assert answer.ok
+    assert method in answer.headers["Access-Control-Allow-Methods"].split(", ")
+    assert {*sent.split(",")} <= {*allowed}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        pytest.param("GET", "/api/v1/files", id="refusal"),
+        pytest.param("GET", "/login", id="page"),
+        pytest.param("OPTIONS", "/tus/", id="no question for anything"),
+        pytest.param("GET", None, id="delivery"),
+    ],
+)
+def test_only_a_preflight_is_told_what_may_be_sent(
+    stack: Stack, letters: str, method: str, path: str | None
+) -> None:
+    url = letters if path is None else stack.url + path
+    answer = stack.ask(url, method, headers={"Origin": ORIGIN})
+    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert "Access-Control-Allow-Methods" not in answer.headers
+    assert "Access-Control-Allow-Headers" not in answer.headers
 
 
 @pytest.mark.docker

@@ -140,6 +140,8 @@ class Nginx:
         return {
             "/_files/": self.files,
             "/_large_files/": self.files,
+            "/_shown_files/": self.files,
+            "/_shown_blobs/": self.home / "data" / "store" / "blobs",
             "/_blobs/": self.home / "data" / "store" / "blobs",
             "/_large_blobs/": self.home / "data" / "store" / "blobs",
         }[location]

@@ -194,6 +194,8 @@ def test_a_head_of_what_is_refused_has_no_body(stack: Stack) -> None:
         "/@gateway_refused",
         "/_large_files/r/there.txt",
         "/_large%5ffiles/r/there.txt",
+        "/_shown_files/r/there.txt",
+        "/_shown_blobs/ab/cd.txt",
         "/_blobs/ab/cd.txt",
         "/_large_blobs/ab/cd.txt",
         "/_verdict",

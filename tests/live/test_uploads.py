@@ -65,6 +65,11 @@ def test_an_upload_comes_back_byte_for_byte(
     assert back.headers["Cache-Control"] == "private, max-age=0"
 
 
+def test_an_encoded_body_is_refused(stack: Stack, token: str) -> None:
+    status, problem = put(stack, token, "a.txt", headers={"Content-Encoding": "gzip"})
+    assert (status, problem["title"]) == (415, "The body is encoded")
+
+
 @pytest.mark.docker
 def test_a_body_without_a_length_is_taken(stack: Stack, token: str) -> None:
     status, made = put(stack, token, "c.bin", iter([CONTENT, CONTENT]))
@@ -186,3 +191,38 @@ def test_markup_under_a_picture_s_name_is_never_shown(stack: Stack, token: str) 
     )
     assert back.headers["Content-Type"] == "application/octet-stream"
     assert back.headers["Content-Disposition"].startswith("attachment")
+
+
+def test_a_form_with_a_token_answers_the_url_of_its_file(
+    stack: Stack, token: str
+) -> None:
+    """As ShareX and its like send it."""
+    bearer = {"Authorization": f"Bearer {token}"}
+    url = f"{stack.url}/api/v1/files"
+    form = {"file": ("a b.bin", CONTENT), "title": (None, "x")}
+    answer = stack.ask(url, "POST", files=form, headers=bearer)
+    made = answer.json()
+    back = stack.ask(stack.url + made["url"], headers=bearer)
+    assert (answer.status_code, answer.headers["Location"]) == (201, made["url"])
+    assert (made["name"], made["size"]) == ("a b.bin", len(CONTENT))
+    assert back.content == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("form", "status"),
+    [
+        pytest.param({"files": {"a": ("a", b"x"), "b": ("b", b"x")}}, 413, id="two"),
+        pytest.param({"files": {"a": (None, b"x")}}, 400, id="no file"),
+        pytest.param({"data": {"a": "x"}}, 400, id="another form"),
+        pytest.param({"json": {}}, 400, id="JSON"),
+        pytest.param({"headers": {"Authorization": "Bearer no"}}, 401, id="no token"),
+    ],
+)
+def test_a_form_that_is_not_one_file_is_refused(
+    stack: Stack, token: str, form: dict[str, Any], status: int
+) -> None:
+    before = stack.stored()
+    sent = {"headers": {"Authorization": f"Bearer {token}"}, **form}
+    answer = stack.ask(f"{stack.url}/api/v1/files", "POST", **sent)
+    assert (answer.status_code, answer.json()["status"]) == (status, status)
+    assert stack.stored() == before

@@ -11,7 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.delivery.accel import LARGE, LOCATIONS, accel_headers, verdict_headers
+from gateway.delivery.accel import (
+    LARGE,
+    LOCATIONS,
+    Way,
+    accel_headers,
+    verdict_headers,
+)
 from gateway.delivery.verdict import Delivery, Source
 from gateway.storage.paths import MAXIMUM_BYTES
 
@@ -28,7 +34,7 @@ KEPT = {
 ROOT = Path(__file__).resolve().parents[2]
 #: Bytes of the status line and of what gunicorn and Flask add, rounded up.
 STATUS_AND_DATE = 512
-SMALL_FILES = LOCATIONS[Source.FILES, False]
+SMALL_FILES = LOCATIONS[Source.FILES, Way.SHOWN]
 ACTED_ON = {"X-Accel-Redirect", "X-Accel-Limit-Rate"}
 
 
@@ -133,19 +139,21 @@ def test_a_verdict_for_one_request_is_not_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "size", "prefix"),
+    ("source", "size", "is_inline", "prefix"),
     [
-        pytest.param(Source.FILES, LARGE - 1, "/_files/", id="small-file"),
-        pytest.param(Source.FILES, LARGE, "/_large_files/", id="large-file"),
-        pytest.param(Source.BLOBS, 0, "/_blobs/", id="empty-upload"),
-        pytest.param(Source.BLOBS, LARGE, "/_large_blobs/", id="large-upload"),
+        pytest.param(Source.FILES, LARGE - 1, False, "/_files/", id="small-file"),
+        pytest.param(Source.FILES, LARGE - 1, True, "/_shown_files/", id="shown-file"),
+        pytest.param(Source.FILES, LARGE, True, "/_large_files/", id="large-file"),
+        pytest.param(Source.BLOBS, 0, False, "/_blobs/", id="empty-upload"),
+        pytest.param(Source.BLOBS, 0, True, "/_shown_blobs/", id="shown-upload"),
+        pytest.param(Source.BLOBS, LARGE, True, "/_large_blobs/", id="large-upload"),
     ],
 )
 def test_a_large_file_is_sent_from_where_threads_read(
-    source: Source, size: int, prefix: str
+    source: Source, size: int, *, is_inline: bool, prefix: str
 ) -> None:
     """What comes from a slow disk must hold up nobody else."""
-    told = delivery("a", source=source, size=size)
+    told = delivery("a", source=source, size=size, is_inline=is_inline)
     assert accel_headers(told)["X-Accel-Redirect"] == f"{prefix}a"
     assert verdict_headers(told)["X-Accel-Target"] == f"{prefix}a/"
 

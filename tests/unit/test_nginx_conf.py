@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway import explanations, families, policies
+from gateway import cors, explanations, families, policies
 from gateway.ops.nginx import in_sed, in_ssi, quoted
 from tests.unit.rendered import rendered
 
@@ -26,6 +26,16 @@ def test_each_origin_is_a_pattern_of_its_own() -> None:
         assert re.search(pattern, origin)
         assert not re.search(pattern, origin.replace(".example", "xexample"))
         assert not re.search(pattern, f"{origin}.evil.example")
+
+
+def test_one_list_has_what_a_script_may_send_and_read() -> None:
+    """It fits deliveries, the API, and all that tus-js-client can be told to send."""
+    text = rendered(GATEWAY_CORS_ORIGINS=ORIGINS[0])["conf.d/cors.conf"]
+    for texts in (cors.METHODS, cors.REQUEST_HEADERS, cors.RESPONSE_HEADERS):
+        assert f'"{", ".join(texts)}"' in text
+        assert list(texts) == sorted(set(texts))
+    assert {"GET", "POST", "PUT", "PATCH", "DELETE"} <= set(cors.METHODS)
+    assert {"Authorization", "Content-Type", "Range"} <= set(cors.REQUEST_HEADERS)
 
 
 def test_without_origins_no_header_lets_a_script_read() -> None:

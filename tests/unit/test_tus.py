@@ -237,3 +237,16 @@ def test_whatever_comes_is_a_value_or_a_refusal(headers: dict[str, str]) -> None
     for parse in (Creation.parse, Piece.parse):
         with suppress(RefusedError):
             parse(headers.get)
+
+
+@pytest.mark.parametrize("named", ["DELETE", "patch", "PATCH, PATCH", ""], ids=str)
+def test_a_request_names_no_other_method_than_its_own(named: str) -> None:
+    with pytest.raises(BadUploadError):
+        tus.check_named_method({"X-HTTP-Method-Override": named}.get, "PATCH")
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"X-HTTP-Method-Override": "PATCH"}], ids=["none", "its own"]
+)
+def test_a_request_may_name_its_own_method(headers: dict[str, str]) -> None:
+    tus.check_named_method(headers.get, "PATCH")

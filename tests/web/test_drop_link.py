@@ -302,7 +302,7 @@ def test_a_stranger_reserves_no_more_than_half_of_the_quota(
 def test_a_stranger_begins_only_so_many_uploads(site: Site) -> None:
     box = a_letterbox(site)
     statuses = [begin(box, 1).status_code for _ in range(SESSIONS + 1)]
-    assert statuses == [201] * SESSIONS + [429]
+    assert statuses == [201] * SESSIONS + [423]
 
 
 def begin(box: Letterbox, size: int = 0) -> TestResponse:

@@ -797,3 +797,50 @@ def test_only_nginx_s_spool_is_taken(site: Uploads, name: str) -> None:
     answer = site.ask("PATCH", path, X_Spool_File=name, Content_Type=PIECE, **told)
     assert answer.status_code == 400
     assert site.ask("HEAD", path).headers["Upload-Offset"] == "0"
+
+
+@pytest.mark.parametrize("site", [{"GATEWAY_UPLOADS_PER_USER": "2"}], indirect=True)
+def test_who_finds_no_place_is_told_what_clients_of_tus_repeat(site: Uploads) -> None:
+    """They repeat no 4xx but 409 and 423."""
+    told = {"Upload_Offset": "0", "X_Original_Length": "5"}
+    paths = [site.create(5) for _ in range(3)]
+    admitted = [
+        site.admit(path, **told, X_Request_ID=f"r{number}")
+        for number, path in enumerate(paths)
+    ]
+    creation = {"X_Original_Method": "POST", "Upload_Length": "5"}
+    begun = site.admit("/tus/", **told, **creation, X_Request_ID="r")
+    raw = site.ask(
+        "GET",
+        "/_admit",
+        X_Original_URI="/api/v1/files/a.txt",
+        X_Original_Method="PUT",
+        X_Original_Length="5",
+    )
+    assert (admitted, begun) == ([204, 204, 423], 423)
+    assert raw.headers["X-Refusal-Status"] == "429"
+
+
+@pytest.mark.parametrize("path", ["/tus", "/tus/"], ids=["without", "with"])
+def test_an_upload_is_created_with_and_without_a_slash(
+    site: Uploads, path: str
+) -> None:
+    creation = {"X_Original_Method": "POST", "Upload_Length": "5"}
+    made = site.ask("POST", path, Upload_Length="5")
+    assert site.admit(path, **creation, X_Original_Length="5") == 204
+    assert made.headers["Location"].startswith("/tus/")
+    assert site.ask("OPTIONS", path).headers["Tus-Version"] == "1.0.0"
+
+
+HOSTILE = ("GET", "HEAD", "OPTIONS", "CONNECT", "PUT", "patch", "PATCH, PATCH", "", "x")
+
+
+@pytest.mark.parametrize("named", HOSTILE, ids=str)
+@pytest.mark.parametrize("path", ["/tus", "/tus/", "/tus/abc"], ids=str)
+def test_no_other_method_is_named(site: Uploads, path: str, named: str) -> None:
+    """Nginx has made PATCH and DELETE the request's method; nothing else comes."""
+    answer = site.ask("POST", path, X_HTTP_Method_Override=named, Upload_Length="1")
+    about = {"X_Original_Method": "POST", "X_HTTP_Method_Override": named}
+    assert answer.status_code == 400
+    assert answer.headers["X-Gateway-Reason"] == "bad-upload"
+    assert site.admit("/tus/", **about, Upload_Length="1") == 400

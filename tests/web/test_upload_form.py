@@ -240,7 +240,8 @@ def test_what_is_refused_is_named_and_the_rest_is_stored(make_site: MakeSite) ->
     )
     assert answer.status_code == 415
     assert "<strong>b.html</strong>: Files of this type are not taken" in answer.text
-    assert "1 other file is stored" in answer.text
+    assert "This file is stored:" in answer.text
+    assert "<li>a.txt</li>" in answer.text
     assert names(site) == ["a.txt"]
     assert len(site.stored()) == 1
 

@@ -272,6 +272,69 @@ def test_both_digests_have_to_fit(
     assert ann.finish(**told).status_code == status
 
 
+SHA512 = "sha-512=:YWJjZA==:"
+
+
+@pytest.mark.parametrize("header", ["Content_Digest", "Repr_Digest"], ids=str)
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        pytest.param(SHA512, 201, id="unknown alone"),
+        pytest.param("a=:YQ==:, md5=::;q=1, *.x-y_z=:YQ:", 201, id="several"),
+        pytest.param(f"{SHA512}, {{fits}}", 201, id="unknown, then one that fits"),
+        pytest.param(f"{{fits}},{SHA512}", 201, id="one that fits, then unknown"),
+        pytest.param(f"{SHA512}, {{other}}", 400, id="unknown, then one that does not"),
+        pytest.param("{other}, {fits}", 201, id="of two the last counts"),
+        pytest.param("xsha-256=:YQ==:", 201, id="name that ends alike"),
+        pytest.param("sha-256=:YQ==:", 400, id="too short"),
+        pytest.param("sha-256=:Y:", 400, id="not base64"),
+        pytest.param("sha-256=abc", 400, id="no byte sequence"),
+        pytest.param(f"{SHA512}, rubbish", 400, id="no dictionary"),
+        pytest.param("", 400, id="empty"),
+    ],
+)
+def test_digests_of_unknown_algorithms_are_ignored(
+    ann: Sender, header: str, text: str, status: int
+) -> None:
+    """RFC 9530, 2: a recipient may ignore any of the digests."""
+    told = text.format(fits=digest(CONTENT), other=digest(b"other"))
+    assert ann.finish(**{header: told}).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("encoding", "status"),
+    [
+        pytest.param("gzip", 415, id="gzip"),
+        pytest.param("GZIP", 415, id="upper case"),
+        pytest.param("identity, br", 415, id="several"),
+        pytest.param("unheard-of", 415, id="unknown"),
+        pytest.param("Identity", 204, id="identity"),
+        pytest.param("", 204, id="empty"),
+    ],
+)
+def test_an_encoded_body_is_not_admitted(
+    ann: Sender, encoding: str, status: int
+) -> None:
+    """It would be stored encoded, under the name of what it encodes."""
+    assert ann.admit(Content_Encoding=encoding) == status
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        pytest.param("PUT", "/api/v1/files/a.txt", id="PUT"),
+        pytest.param("POST", "/tus/", id="creation"),
+        pytest.param("PATCH", "/tus/abc", id="chunk"),
+        pytest.param("POST", "/upload", id="form"),
+        pytest.param("POST", "/u/abc", id="form of a drop link"),
+    ],
+)
+def test_no_way_in_takes_an_encoded_body(site: Site, method: str, path: str) -> None:
+    about = {"X-Original-Method": method, "X-Original-URI": path}
+    answer = site.client.get("/_admit", headers={"Content-Encoding": "br", **about})
+    assert answer.headers["X-Refusal-Status"] == "415"
+
+
 @pytest.mark.parametrize("place", [0, 1, 15, 31], ids=str)
 def test_a_digest_has_to_fit_in_every_byte(ann: Sender, place: int) -> None:
     wrong = bytearray(hashlib.sha256(CONTENT).digest())

@@ -19,6 +19,7 @@
   const list = document.getElementById("transfers");
   const news = document.getElementById("news");
   const waiting = [];
+  let stored = 0;
   const running = new Set();
 
   // By a drop link its code shows who asks, and nothing is listed.
@@ -52,6 +53,9 @@
     }
   }
 
+  // What a person can put right: a new login, room on the disk.
+  const MENDED = new Set([401, 403, 507]);
+
   // Damage on the way, a busy server and one that restarts heal by themselves.
   function heals(error) {
     const answer = error.originalResponse;
@@ -62,12 +66,24 @@
   }
 
   // The list as the server has it now; also the token, which a new login changes.
+  // (!) The answer that was asked for last is the newest, whichever comes last: by an older
+  //     one, what is stored since would be missing.
+  let asked = 0;
+  let shown = 0;
+
   async function refresh() {
-    if (code) return;
-    const answer = await fetch("/", { cache: "no-store" });
+    const turn = asked += 1;
+    const answer = await fetch(window.location.pathname, { cache: "no-store" });
+    if (code && answer.status === 410) form.hidden = true;
     if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.getElementById("upload");
+    if (turn < shown) return;
+    shown = turn;
+    if (code) {
+      takes(page);
+      return;
+    }
     if (!fresh) return;
     form.elements.csrf_token.value = fresh.elements.csrf_token.value;
     // Somebody may just be about to delete one: that row stays open.
@@ -79,6 +95,21 @@
       if (again) again.closest("details").open = true;
     }
     localTimes();
+  }
+
+  // By a drop link: what it still takes.
+  function takes(page) {
+    const told = page.getElementById("takes");
+    const here = document.getElementById("takes");
+    if (told) here.textContent = told.textContent;
+  }
+
+  function thank() {
+    stored += 1;
+    news.textContent = stored === 1
+      ? "Thank you. The file has arrived."
+      : `Thank you. ${stored} files have arrived.`;
+    news.classList.add("done");
   }
 
   function localTimes() {
@@ -180,13 +211,15 @@
 
     async finish() {
       this.stop();
-      news.textContent = `${this.file.name} is stored.`;
       next();
       if (code) {
+        thank();
         this.say("Stored");
         this.row.querySelector(".actions").remove();
+        await refresh().catch(() => {});
         return;
       }
+      news.textContent = `${this.file.name} is stored.`;
       await refresh().catch(() => {});
       this.row.remove();
     }
@@ -194,6 +227,8 @@
     fail(error) {
       this.stop();
       this.say(words(error), { failed: true, action: "Resume" });
+      // Sent again, it would be refused again.
+      this.pause.hidden = !(heals(error) || MENDED.has(error.originalResponse.getStatus()));
       next();
     }
   }
