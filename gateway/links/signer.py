@@ -74,7 +74,7 @@ class LinkSigner:
         if upload is not None and path.startswith("."):
             # No path with a hidden segment is served: the claim says the name.
             path, name = f"_{path[1:]}", name or path
-        if name is not None and not name.strip(". "):
+        if isinstance(name, str) and name and not name.strip(". "):
             # Not in Claims: links that were minted before go on to verify.
             raise ClaimsError("a download name has more than dots and blanks")
         issued, expiry = _times(int(self._clock()), expires, stable)

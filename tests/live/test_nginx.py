@@ -32,23 +32,26 @@ NOT_FOUND = b"HTTP/1.0 404 Not Found\r\nContent-Length: 7\r\n\r\nno such"
 
 
 class FakeGunicorn:
-    """Answers on both pools' sockets with what ``script`` says to each request line."""
+    """Answers on all sockets with what ``script`` says to each request line."""
 
     def __init__(self, run: Path) -> None:
         self.asked: list[bytes] = []
         #: The same, by the pools that were asked.
         self.of: dict[Pool, list[bytes]] = {pool: [] for pool in Pool}
         self.script: Callable[[bytes], bytes] = lambda _line: NOT_FOUND
-        self._listeners = [self._listen(run, pool) for pool in Pool]
+        places = {pool.socket: pool for pool in Pool}
+        # That of the verdicts pool's threads which tell that it lives.
+        places["health.sock"] = Pool.VERDICTS
+        self._listeners = [self._listen(run / n, p) for n, p in places.items()]
 
     def forget(self) -> None:
         """Forget what was asked so far."""
         for heads in (self.asked, *self.of.values()):
             heads.clear()
 
-    def _listen(self, run: Path, pool: Pool) -> tuple[socket.socket, threading.Thread]:
+    def _listen(self, path: Path, pool: Pool) -> tuple[socket.socket, threading.Thread]:
         listener = socket.socket(socket.AF_UNIX)
-        listener.bind(str(run / pool.socket))
+        listener.bind(str(path))
         listener.listen(64)
         serve = partial(self._serve, listener, self.of[pool])
         thread = threading.Thread(target=serve, daemon=True)
