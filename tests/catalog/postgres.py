@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -80,13 +81,19 @@ class Server:
     @contextmanager
     def read_only(self) -> Iterator[None]:
         """Refuse to change anything, as a standby does, on open connections too."""
-        self._execute("ALTER SYSTEM SET default_transaction_read_only = on")
-        self._execute("SELECT pg_reload_conf()")
+        self._set_read_only("on")
         try:
             yield
         finally:
-            self._execute("ALTER SYSTEM RESET default_transaction_read_only")
-            self._execute("SELECT pg_reload_conf()")
+            self._set_read_only("off")
+
+    def _set_read_only(self, state: str) -> None:
+        """Change it; the server reads its settings some time after it is told to."""
+        self._execute(f"ALTER SYSTEM SET default_transaction_read_only = {state}")
+        self._execute("SELECT pg_reload_conf()")
+        deadline = time.monotonic() + 20
+        while self._execute("SHOW default_transaction_read_only") != state:
+            assert time.monotonic() < deadline, "the server has read its settings"
 
     def url(self, database: str) -> str:
         """Return SQLAlchemy's URL of one of its databases."""
@@ -122,11 +129,14 @@ class Server:
         engine.dispose()
         return list(found)
 
-    def _execute(self, statement: str) -> None:
+    def _execute(self, statement: str) -> object:
+        """Return the first value of the first row, or None if there is no row."""
         engine = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.execute(text(statement))
+            result = connection.execute(text(statement))
+            value: object = result.scalar() if result.returns_rows else None
         engine.dispose()
+        return value
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._programs / program), "-D", str(self._data), *arguments]
