@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def test_a_delivery_is_an_empty_body_and_a_place_for_nginx(site: Site) -> None:
     answer = site.client.get(site.sign("a.txt"))
     assert (answer.status_code, answer.data) == (200, b"")
-    assert answer.headers["X-Accel-Redirect"] == "/_files/a.txt"
+    assert answer.headers["X-Accel-Redirect"] == "/_shown_files/a.txt"
     assert answer.headers["Content-Disposition"] == 'inline; filename="a.txt"'
 
 
@@ -25,7 +25,7 @@ def test_the_type_is_left_to_nginx(site: Site) -> None:
 def test_the_place_is_encoded_once(site: Site) -> None:
     (site.files / "100%25 ?#+.txt").touch()
     answer = site.client.get(site.sign("100%25 ?#+.txt"))
-    assert answer.headers["X-Accel-Redirect"] == "/_files/100%2525%20%3F%23%2B.txt"
+    assert answer.headers["X-Accel-Redirect"] == "/_shown_files/100%2525%20%3F%23%2B.txt"
 
 
 def test_the_cap_bounds_what_a_client_may_keep(site: Site) -> None:

@@ -141,7 +141,7 @@ def test_a_link_to_an_upload_leads_to_its_blob(house: House) -> None:
     answer = house.link()
     back = house.site.client.get(answer.json["url"])  # type: ignore[index]
     assert (answer.status_code, back.status_code) == (201, 200)
-    assert back.headers["X-Accel-Redirect"] == f"/_blobs/{house.upload.blob}"
+    assert back.headers["X-Accel-Redirect"] == f"/_shown_blobs/{house.upload.blob}"
     assert "filename*=UTF-8''Q3%20%C3%BC.txt" in back.headers["Content-Disposition"]
 
 

@@ -21,7 +21,7 @@ ASKED: Final = {"X-Verdict": "0123456789abcdef"}
 def test_a_verdict_names_the_file_for_nginx_to_keep(site: Site) -> None:
     answer = site.client.get(site.sign("a.txt"), headers=ASKED)
     assert (answer.status_code, answer.data) == (200, b"")
-    assert answer.headers["X-Accel-Target"] == "/_files/a.txt/"
+    assert answer.headers["X-Accel-Target"] == "/_shown_files/a.txt/"
     assert "X-Accel-Redirect" not in answer.headers
 
 
