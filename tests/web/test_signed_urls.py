@@ -25,7 +25,9 @@ def test_the_type_is_left_to_nginx(site: Site) -> None:
 def test_the_place_is_encoded_once(site: Site) -> None:
     (site.files / "100%25 ?#+.txt").touch()
     answer = site.client.get(site.sign("100%25 ?#+.txt"))
-    assert answer.headers["X-Accel-Redirect"] == "/_shown_files/100%2525%20%3F%23%2B.txt"
+    assert (
+        answer.headers["X-Accel-Redirect"] == "/_shown_files/100%2525%20%3F%23%2B.txt"
+    )
 
 
 def test_the_cap_bounds_what_a_client_may_keep(site: Site) -> None:
