@@ -71,7 +71,7 @@ limit_request_line = 0
 limit_request_field_size = 16_384 + 64
 limit_request_fields = 1000
 
-# No header may set PATH_INFO or SCRIPT_NAME, whoever sends it.
+# No header may set PATH_INFO or SCRIPT_NAME.
 forwarder_headers = ""
 # nginx tells the scheme; two headers that disagree would be a 400.
 secure_scheme_headers = {"X-FORWARDED-PROTO": "https"}

@@ -1,4 +1,4 @@
-"""Who is measured: each one sends the same file to whoever has its URL."""
+"""Who is measured: each one sends the same file for its own URL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Interleaved rounds: whoever is compared is measured within the same minute.
+"""Interleaved rounds: all that is compared is measured within the same minute.
 
 The machine is shared, and what it gives changes by the minute.  A ratio is therefore
 taken within a round, and its median over the rounds is what counts; the least and the
@@ -78,5 +78,5 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def say(text: str) -> None:
-    """Tell whoever waits how far it is."""
+    """Print how far it is."""
     sys.stderr.write(f"{text}\n")

@@ -28,7 +28,7 @@ server {
 }
 EOF
     nginx -e stderr -t -q -c "$conf/nginx.conf"
-    # The limit of open files is raised by whoever starts nginx, as far as is allowed.
+    # The process that starts nginx raises the limit of open files as far as it may.
     # Style and scripts are few, and must not come from a cache of open files.
     gixy --skips worker_rlimit_nofile_vs_connections,try_files_is_evil_too "$conf/nginx.conf"
 }

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def own_id(data: Path) -> str:
     """Return the id of the gateway that has the folder *data*; the first call makes it.
 
-    Where several gateways share a catalog, it tells what is this one's there.
+    Several gateways may share a catalog: each marks its reservations with its id.
     """
     path = data / "id"
     with suppress(FileNotFoundError):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import threading
-import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from gateway.errors import CatalogBusyError, NoSpaceError
+from gateway.polling import attempts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_LOGGER: Final = logging.getLogger(__name__)
 #: Seconds between two tries.
 _EVERY: Final = 0.5
 #: More than can run at a time; beyond that the oldest is dropped.
@@ -40,8 +43,9 @@ class Later:
 
     def _try(self) -> None:
         while (work := self._next()) is not None:
-            while not _is_done(work):
-                time.sleep(_EVERY)
+            for _ in attempts(math.inf, every=_EVERY):
+                if _is_done(work):
+                    break
 
     def _next(self) -> Callable[[], None] | None:
         with self._lock:
@@ -54,4 +58,7 @@ def _is_done(work: Callable[[], None]) -> bool:
         work()
     except (CatalogBusyError, NoSpaceError):
         return False
+    except Exception:
+        # (!) Raised, it would end the thread, and nothing added later would be done.
+        _LOGGER.exception("work that was left for later has failed")
     return True

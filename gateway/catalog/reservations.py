@@ -1,4 +1,4 @@
-"""What reservations count, for whoever adds them up."""
+"""SQL expressions that add up reservations, for quotas, budgets and usage."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ drops: Final = Table(
     Column("taken", Integer, nullable=False),
     Column("max_size", BigInteger),
     Column("max_total", BigInteger),
-    # What of it is stored; kept here because a sum over its uploads would grow.
+    # Bytes of its stored uploads. A sum over the uploads would take longer with each.
     Column("stored_bytes", BigInteger, nullable=False, server_default="0"),
     Column("types", Text, nullable=False),
     Column("created", BigInteger, nullable=False),

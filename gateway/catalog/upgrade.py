@@ -43,8 +43,8 @@ def upgrade(database: Database) -> None:
     config = _config()
     with database.write(alone=False) as connection:
         if connection.dialect.name == "postgresql":
-            # (!) Whoever asks for a table waits behind the migration that waits for it:
-            #     a backup of an hour would stop all deliveries.
+            # (!) A query waits behind a migration that waits for the query's table. So
+            #     without a bound a backup of an hour would stop all deliveries.
             connection.execute(text(f"SET LOCAL lock_timeout = {_LOCK_TIMEOUT}"))
         wait_for_writers(connection)
         found = fit(connection)

@@ -73,7 +73,7 @@ class Usage:
     by_all: int
     reserved: int
     coming: int
-    """What of them is promised to uploads that run, and is not synced."""
+    """Bytes that are reserved for running uploads and are not synced yet."""
     running: int
     """How many uploads the user has running."""
 

@@ -42,7 +42,7 @@ def fsck(*, digest: bool, repair: bool, grace: int, as_json: bool) -> None:
 
     One line for each finding.  Status 1 when something is wrong and stays so.
     """
-    # Whoever opens a file while it is asked whether it is open causes this one.
+    # It comes when another process opens a file that is just checked for that.
     signal.signal(signal.SIGIO, signal.SIG_IGN)
     database, current = open_catalog()
     store = open_store(current)

@@ -51,7 +51,7 @@ def housekeep(*, every: int | None, grace: int, as_json: bool) -> None:
     Blobs that no upload names go to the store's trash for a week first.  Safe at any
     time and as often as you like, also while the gateway serves.
     """
-    # Whoever opens a file while it is asked whether it is open causes this one.
+    # It comes when another process opens a file that is just checked for that.
     signal.signal(signal.SIGIO, signal.SIG_IGN)
     if every is not None:
         _Rounds(every, grace).run()

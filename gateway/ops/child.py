@@ -99,7 +99,7 @@ class Child:
         return self.process.poll() is not None
 
     def end(self) -> None:
-        """End whoever is left in its process group, a killed master's workers too."""
+        """End what is left in its process group, a killed master's workers too."""
         deadline = time.monotonic() + _END_SECONDS
         # Raised as soon as the group is empty; workers can outlive their master.
         with suppress(ProcessLookupError):
@@ -126,8 +126,8 @@ def _prepare() -> None:
 def _copy(source: IO[bytes], sink: int) -> None:
     """Pass the access log on in large pieces, a hundred a second while they last.
 
-    Whoever waits for a line is woken by it, which under load took more of the
-    processor than what the line tells of.  A pipe that fills does not wait: nginx
+    Each line that is passed on wakes the process that reads the log, which under load
+    took more processor time than the request.  A pipe that fills does not wait: nginx
     would.
     """
     with suppress(OSError):  # more than this user may have

@@ -28,7 +28,7 @@ class LiveConf:
     of its nginx.conf; ``check`` raises SuperviseError if nginx would refuse it, and
     is None where nginx runs in another container, which checks by itself.
     A generation does not change any more once the link leads to it, and stays until
-    the next but one: nginx, whoever has it reload, never reads one that is half
+    the next but one: at a reload nginx never reads one that is half
     written or faulty.
     """
 

@@ -102,8 +102,8 @@ def prepare_in_time(
 def make_first_admin(database: Database, path: Path, *, now: int) -> bool:
     """Make an administrator if there is no user at all; tell whether it was made.
 
-    The password goes into the file *path*, for its owner alone; whoever logs in with
-    it first has to choose another one.
+    The password is written into the file *path*, which only its owner can read. The
+    administrator must choose a new password at the first login.
     """
     # Asked before writing: a full disk must not keep the gateway from starting.
     with database.read() as connection:

@@ -23,8 +23,8 @@ def copy(
     """Make *target* what *source* is, time of change included, durably.
 
     A hard link where *may_link* and the file systems allow, and its owner is to be
-    that of *source*; without *owner* that is anybody.  The folder is not synced: that
-    is for whoever has made all copies.
+    that of *source*; without *owner* that is anybody.  The folder is not
+    synced: the caller does that once, after the last copy.
     """
     if may_link and owner in {None, Owner.of(source)}:
         try:

@@ -32,7 +32,7 @@ _ZIPPED: Final = _OFFICE | {
     "application/vnd.oasis.opendocument.spreadsheet",
     "application/vnd.oasis.opendocument.text",
 }
-# ISO base media: one container, whatever is inside and whoever named it.
+# ISO base media: one container under several names, for any content.
 _ISO_MEDIA: Final = frozenset({"audio/mp4", "video/mp4", "video/quicktime"})
 # Their content is text, which may be markup or begin like a script.
 _TEXTUAL: Final = _OFFICE | {

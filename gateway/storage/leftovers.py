@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from gateway.storage.blobs import BlobStore
 
-#: Seconds after which a spool file is a leftover, whoever has it open: nginx
+#: Seconds after which a spool file is a leftover, even if it is open: nginx
 #: writes to one that still comes every few kilobytes.
 SPOOL_SECONDS: Final = 24 * 3600
 _PIECE: Final = 1 << 20

@@ -17,7 +17,7 @@ DEFAULT: Final = "application/octet-stream"
 
 _ENTRY = re.compile(r"^ +([a-z]+/[a-z0-9.+-]+) +([a-z0-9][a-z0-9 ]*);$", re.MULTILINE)
 
-# Types that no browser runs script from, whoever wrote the file.  SVG, HTML,
+# Types that no browser runs script from, whatever the file holds.  SVG, HTML,
 # XML and everything unlisted is scriptable or unknown: it is downloaded.
 _INERT: Final = frozenset(
     {

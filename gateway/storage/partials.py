@@ -133,7 +133,7 @@ class PartialFiles:
         return self.store.partials / partial_id
 
     def size(self, partial_id: str) -> int:
-        """Return how many bytes are there, whoever works on them."""
+        """Return how many bytes are there; it needs no lock."""
         try:
             return self.path(partial_id).stat().st_size
         except FileNotFoundError:

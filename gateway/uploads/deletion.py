@@ -1,4 +1,4 @@
-"""Deleting an upload, for whoever may."""
+"""Deleting an upload; the caller has checked the permission."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 class Pieces:
     """Adds pieces to resumable uploads.
 
-    What is raised leaves the request's room and turn to whoever asked.
+    When a method raises, the caller gives back the request's room and turn.
 
     A ``turn`` is the id of the request that brings a piece.  The newest that was
     admitted has it: a client that comes back over another line need not wait

@@ -81,8 +81,8 @@ class Identities:
     def current(self, *, may_lack_password: bool = False) -> Identity:
         """Return who sends the current request; raise NotAuthenticatedError.
 
-        A browser sends its cookie whoever wrote the page: with a session, what
-        changes something needs the CSRF token too, or raises ForgedFormError.
+        A browser sends its cookie from any site's page, too: with a session, a request
+        that changes something needs the CSRF token, or raises ForgedFormError.
         (!) Who came by a drop link is nobody here, with NotPermittedError: what
         they have sent, and all else of its maker's, is not theirs to see.
         """
@@ -125,7 +125,7 @@ class Identities:
 
         Raise NewPasswordError for somebody who has to choose a password first, unless
         they *may_lack_password* of their own.
-        (!) Whoever does something for them beyond showing checks the CSRF token.
+        (!) A view that does more than show must check the CSRF token.
         """
         now = int(self.clock())
         text = sessions.current()

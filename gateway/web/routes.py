@@ -98,7 +98,7 @@ def register(app: Flask, parts: Parts, pool: Pool | None = None) -> None:
 
     (!) What a verdict worker does not route it can't be kept busy with.
     """
-    # A redirect from // to / would hand a signed URL to whoever reads
+    # A redirect from // to / would show a signed URL to all that reads
     # Location headers; a path with an empty segment is simply not there.
     app.url_map.merge_slashes = False
     refusals.register(app)

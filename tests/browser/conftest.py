@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.browser.browser import Browser
+from tests.lacking import lacking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,12 +23,10 @@ PROGRAMS = ("chromium", "chromedriver")
 def programs() -> tuple[str, ...]:
     """Return the paths of the programs; skip, or fail where they are required."""
     paths = tuple(filter(None, map(shutil.which, PROGRAMS)))
-    if len(paths) == len(PROGRAMS):
-        return paths
-    reason = "Debian's chromium and chromium-driver are not installed"
-    if os.environ.get("REQUIRE_BROWSER") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    if len(paths) < len(PROGRAMS):
+        reason = "Debian's chromium and chromium-driver are not installed"
+        lacking(reason, required="REQUIRE_BROWSER")
+    return paths
 
 
 def _open(

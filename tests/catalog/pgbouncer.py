@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import pytest
-
 from tests.catalog.postgres import REQUIRED
+from tests.lacking import lacking
 from tests.live.stack import wait_until
 
 if TYPE_CHECKING:
@@ -67,9 +66,7 @@ def pooled(server: Server, database: str) -> Iterator[str]:
 def program() -> str:
     """Return pgbouncer's path; skip, or fail where servers are required."""
     found = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin")
-    if found:
-        return found
-    reason = "no pgbouncer is installed; on Debian: apt install pgbouncer"
-    if os.environ.get(REQUIRED) == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    if not found:
+        reason = "no pgbouncer is installed; on Debian: apt install pgbouncer"
+        lacking(reason, required=REQUIRED)
+    return found

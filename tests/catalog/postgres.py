@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import pytest
 from sqlalchemy import create_engine, text
 
 from gateway.catalog.database import Database
 from gateway.catalog.upgrade import upgrade
+from tests.lacking import lacking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,9 +157,7 @@ class Server:
 def programs() -> Path:
     """Return the folder of initdb; skip, or fail where it is required."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if found:
-        return found[-1].parent
-    reason = "no PostgreSQL server is installed; on Debian: apt install postgresql"
-    if os.environ.get(REQUIRED) == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    if not found:
+        reason = "no PostgreSQL server is installed; on Debian: apt install postgresql"
+        lacking(reason, required=REQUIRED)
+    return found[-1].parent

@@ -45,6 +45,20 @@ def test_work_is_tried_until_it_is_done_and_in_its_order(
     assert done == [0, 1, 2]
 
 
+def test_work_that_fails_is_logged_and_holds_up_none(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    later, done = Later(), threading.Event()
+    later.add(fail)
+    wait_until(lambda: caplog.records, what="it has failed")
+    later.add(done.set)
+    assert done.wait(10)
+    assert caplog.messages == ["work that was left for later has failed"]
+
+
 def test_no_thread_is_left_when_all_is_done() -> None:
     later, done = Later(), threading.Event()
     before = threading.active_count()

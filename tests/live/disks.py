@@ -8,7 +8,7 @@ import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-import pytest
+from tests.lacking import lacking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,9 +99,5 @@ def small_disk(root: Path, size: str, inodes: int = 1000) -> Iterator[Disk]:
 
 def require_root() -> None:
     """Skip where nothing can be mounted; fail instead where that is required."""
-    if os.geteuid() == 0:
-        return
-    reason = "mounting a small file system needs root"
-    if os.environ.get(REQUIRED) == "1":
-        pytest.fail(f"{REQUIRED} is set, but {reason}")
-    pytest.skip(reason)
+    if os.geteuid() != 0:
+        lacking("mounting a small file system needs root", required=REQUIRED)

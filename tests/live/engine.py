@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-import pytest
+from tests.lacking import lacking
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 
@@ -29,11 +28,8 @@ def missing_engine() -> str | None:
 def require_containers() -> None:
     """Skip where no engine runs; fail instead where containers are required."""
     reason = missing_engine()
-    if reason is None:
-        return
-    if os.environ.get("REQUIRE_CONTAINERS") == "1":
-        pytest.fail(f"the container tests are required, but {reason}")
-    pytest.skip(reason)
+    if reason is not None:
+        lacking(reason, required="REQUIRE_CONTAINERS")
 
 
 @cache

@@ -7,37 +7,37 @@ import re
 from pathlib import Path
 
 from gateway.delivery import accel
+from tests.unit.rendered import rendered
 
-ROOT = Path(__file__).resolve().parents[2]
 
-
-def locations(nginx: Path) -> dict[str, str]:
-    """Return the body of every top-level location of nginx's snippets."""
-    texts = [path.read_text("utf-8") for path in sorted(nginx.glob("snippets/*.conf"))]
+def locations() -> dict[str, str]:
+    """Return the body of every top-level location of nginx's rendered snippets."""
+    files = rendered().items()
+    texts = [text for name, text in files if name.startswith("snippets/")]
     bare = re.sub(r"(?m)^\s*#.*\n", "", "\n".join(texts))
     found = re.finditer(r"(?ms)^location (?:[=~^*]+ )?(\S+) \{\n(.*?)^\}", bare)
     return {match[1]: match[2] for match in found}
 
 
-def delivering(nginx: Path) -> set[str]:
+def delivering() -> set[str]:
     """Return the internal locations with an alias that send deliveries."""
     wanted = (r"^ +internal;$", r"^ +alias .+/;$", r"^ +include .+/delivery\.conf;$")
     return {
         name
-        for name, body in locations(nginx).items()
+        for name, body in locations().items()
         if all(re.search(line, body, re.MULTILINE) for line in wanted)
     }
 
 
-def sending(nginx: Path) -> set[str]:
+def sending() -> set[str]:
     """Return the locations that send deliveries, internal or not."""
-    bodies = locations(nginx).items()
+    bodies = locations().items()
     return {name for name, body in bodies if "/delivery.conf;" in body}
 
 
-def internal(nginx: Path) -> set[str]:
+def internal() -> set[str]:
     """Return all internal locations with an alias."""
-    bodies = locations(nginx).items()
+    bodies = locations().items()
     return {n for n, body in bodies if "internal;" in body and "alias " in body}
 
 
@@ -57,14 +57,14 @@ UNFIT = "/_unfit"
 
 def test_the_prefixes_in_python_are_the_internal_locations_of_nginx() -> None:
     """A prefix on one side alone is a 404, or a door that nobody watches."""
-    assert prefixes() == delivering(ROOT / "nginx")
-    assert prefixes() == internal(ROOT / "nginx") - {PAGES}
+    assert prefixes() == delivering()
+    assert prefixes() == internal() - {PAGES}
     assert prefixes() == set(accel.LOCATIONS.values())
 
 
 def test_no_location_sends_deliveries_but_internal_ones() -> None:
     """What a client can ask for by itself needs no verdict."""
-    assert sending(ROOT / "nginx") == delivering(ROOT / "nginx")
+    assert sending() == delivering()
 
 
 def test_every_prefix_ends_in_a_slash() -> None:

@@ -58,7 +58,9 @@ def test_a_route_of_another_family_is_not_there(
 
 @pytest.mark.parametrize("name", ["nothing", "", "x"], ids=str)
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "PROPFIND"], ids=str)
-@pytest.mark.parametrize("path", ["/", "/login", "/_admit", "/tus", "/s/x/y"], ids=str)
+@pytest.mark.parametrize(
+    "path", ["/", "/login", "/_admit", "/tus", "/s/x/y", "/healthz"], ids=str
+)
 def test_no_family_has_no_routes(site: Site, method: str, path: str, name: str) -> None:
     """A location that forgets to name its family answers nothing."""
     assert ask(site, method, path, name).status_code == 404

@@ -394,6 +394,8 @@ def test_parts_are_put_together_whole_and_once(site: Uploads) -> None:
     assert site.store.path(site.blob(made)).read_bytes() == b"abcdef"
     other = {"Upload_Concat": f"final;{second} {first}"}
     assert site.ask("POST", **other).status_code == 409
+    # Their sender, who may have lost the answer, must not send them again.
+    assert site.ask("HEAD", first).headers["Upload-Offset"] == "3"
     assert site.usage().by_user == 6
 
 
