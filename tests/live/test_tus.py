@@ -86,6 +86,7 @@ def test_what_came_of_a_post_that_is_a_patch_is_kept(stack: Stack, tus: Tus) -> 
         f"Upload-Offset: 0\r\nContent-Type: {PIECE}\r\n"
         f"Content-Length: {len(CONTENT)}\r\n\r\n"
     )
+    wait_until(lambda: not stack.spooled(), what="nginx empties the spool")
     with socket.create_connection(("127.0.0.1", stack.port), 20) as peer:
         peer.sendall(head.encode() + CONTENT[:100_000])
         wait_until(stack.spooled, what="nginx spools the body")
