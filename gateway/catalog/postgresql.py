@@ -39,6 +39,8 @@ _UNHEARD_TIMEOUT: Final = 10_000
 _CANCEL_TIMEOUT: Final = 1.0
 #: Seconds for which a server that was silent is not asked again.
 _PAUSE: Final = 2.0
+#: psycopg's parameter: how often a statement is asked before it is prepared.
+_PREPARED: Final = "prepare_threshold"
 _READ_ONLY: Final = "25006"  # PostgreSQL, appendix A
 
 
@@ -123,18 +125,20 @@ def _bounded(gen: PQGen[RV], seconds: float) -> PQGen[RV]:
 def engine(place: URL, *, silence: float, wait: int, **pool: int) -> Engine:
     """Return an engine that gives up a server which says nothing for *silence* seconds.
 
-    A writer waits for each of its locks for *wait* milliseconds.
+    A writer waits for each of its locks for *wait* milliseconds.  Nothing is prepared
+    unless *place* says psycopg's ``prepare_threshold``.
+    (!) A prepared statement is one connection's of the server: behind a pooler, the
+        next transaction may find itself on another one.
     """
+    prepared = place.query.get(_PREPARED)
     made = create_engine(
-        _bounded_place(place, silence),
+        _bounded_place(place.difference_update_query([_PREPARED]), silence),
         poolclass=QueuePool,
         pool_pre_ping=True,
         # (!) In a stricter isolation a writer would read what there was before it got
         #     the lock.  The server's default may be any.
         isolation_level="READ COMMITTED",
-        # A prepared statement is one connection's of the server: behind a pooler, the
-        # next transaction may find itself on another one.
-        connect_args={"prepare_threshold": None},
+        connect_args={_PREPARED: int(prepared) if isinstance(prepared, str) else None},
         **pool,
     )
     event.listen(made, "do_connect", partial(_connect, Patience(silence)))

@@ -7,8 +7,6 @@ import os
 import secrets
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import make_url
-
 from gateway import ownership
 from gateway.catalog import users
 from gateway.catalog.database import Database
@@ -85,7 +83,7 @@ def prepare_in_time(
     *say* is told what is waited for, for *seconds* at most; then CatalogBusyError is
     raised.  SQLite's file is nothing to wait for.
     """
-    is_server = make_url(settings.database).get_backend_name() == "postgresql"
+    is_server = settings.catalog_file is None
     said = ""
     for _ in attempts(seconds if is_server else 0, every=_PAUSE):
         try:
