@@ -37,6 +37,8 @@ _LEAST_CONNECT_TIMEOUT: Final = 2
 _UNHEARD_TIMEOUT: Final = 10_000
 #: Seconds that it gets to take the news that nobody waits for a statement any more.
 _CANCEL_TIMEOUT: Final = 1.0
+#: Milliseconds that it waits for the next statement of a transaction that writes.
+_IDLE: Final = 30_000
 #: Seconds for which a server that was silent is not asked again.
 _PAUSE: Final = 2.0
 #: psycopg's parameter: how often a statement is asked before it is prepared.
@@ -125,8 +127,9 @@ def _bounded(gen: PQGen[RV], seconds: float) -> PQGen[RV]:
 def engine(place: URL, *, silence: float, wait: int, **pool: int) -> Engine:
     """Return an engine that gives up a server which says nothing for *silence* seconds.
 
-    A writer waits for each of its locks for *wait* milliseconds.  Nothing is prepared
-    unless *place* says psycopg's ``prepare_threshold``.
+    A writer waits for each of its locks for *wait* milliseconds, and its transaction is
+    undone when it asks for nothing for half a minute.  Nothing is prepared unless
+    *place* says psycopg's ``prepare_threshold``.
     (!) A prepared statement is one connection's of the server: behind a pooler, the
         next transaction may find itself on another one.
     """
@@ -143,8 +146,15 @@ def engine(place: URL, *, silence: float, wait: int, **pool: int) -> Engine:
     )
     event.listen(made, "do_connect", partial(_connect, Patience(silence)))
     event.listen(made, "handle_error", _leave_read_only)
-    if "lock_timeout" not in made.url.query.get("options", ""):
-        event.listen(made, "begin", partial(_begin, wait))
+    said = str(made.url.query.get("options", ""))
+    bounds = {"lock_timeout": wait, "idle_in_transaction_session_timeout": _IDLE}
+    asked = [
+        f"set_config('{name}', '{milliseconds}', true)"
+        for name, milliseconds in bounds.items()
+        if name not in said
+    ]
+    if asked:
+        event.listen(made, "begin", partial(_begin, f"SELECT {', '.join(asked)}"))
     return made
 
 
@@ -181,12 +191,13 @@ def _connect(
     return made
 
 
-def _begin(wait: int, connection: Connection) -> None:
-    # (!) Without, one transaction that hangs would hang every upload.  For this
+def _begin(bound: str, connection: Connection) -> None:
+    # (!) Without, one transaction that hangs would hang every upload, and a gateway
+    #     whose machine is gone would keep all others from writing for hours.  For this
     #     transaction alone, and not among the URL's options: a pooler may give the
     #     connection to others, and refuse one that comes with any.
     if connection.get_execution_options().get("gateway_writes"):
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {wait}")
+        connection.exec_driver_sql(bound)
 
 
 def _leave_read_only(context: ExceptionContext) -> None:
