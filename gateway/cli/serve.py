@@ -105,7 +105,7 @@ def serve(
     if not without_nginx:
         find_nginx()
         check_free(bind)
-    require_writable(before, with_nginx=not without_nginx)
+    require_writable(before, with_nginx=not without_nginx, nginx_run=nginx_run)
     with running.hold(before.data):
         _ensure_secrets(before)
         reading = _read()

@@ -49,8 +49,8 @@ class Drops:
     base_url: Callable[[], str]
     clock: Callable[[], float]
 
-    def url(self, drop: Drop) -> str:
-        """Return the URL of a drop link."""
+    def url(self, drop: Drop) -> str | None:
+        """Return the URL of a drop link, or None if none opens it any more."""
         return self.codes.url(drop, base=self.base_url())
 
     def new(self, identity: Identity, terms: Terms) -> Drop:
