@@ -67,6 +67,12 @@ def new(
     return lease_id
 
 
+def recipient_of(connection: Connection, lease_id: str) -> str | None:
+    """Return the id of the recipient who took that lease, or None."""
+    query = select(leases.c.recipient_id).where(leases.c.id == lease_id)
+    return connection.execute(query).scalar_one_or_none()
+
+
 class LeasedItems:
     """Finds an item of a lease, in one look-up."""
 

@@ -45,9 +45,7 @@ def add(
 ) -> list[Recipient]:
     """Give a share more recipients and return them."""
     last = connection.execute(
-        select(func.max(recipients.c.position)).where(
-            recipients.c.share_id == share.id
-        )
+        select(func.max(recipients.c.position)).where(recipients.c.share_id == share.id)
     ).scalar()
     rows = [
         {

@@ -232,7 +232,7 @@ def add_items(connection: Connection, share: Share, items: Sequence[NewItem]) ->
 def replace_items(
     connection: Connection, share: Share, items: Sequence[NewItem]
 ) -> None:
-    """Let a share open these; what it opened before and is among them stays as it is."""
+    """Let a share open these; what it opened before and goes on to stays."""
     wanted = {(item.upload_id, item.path): item for item in items}
     over = [
         item.number

@@ -41,7 +41,6 @@ from gateway.errors.links import (
     UnknownKeyError,
 )
 from gateway.errors.shares import (
-    BadShareError,
     GoneItemError,
     IdempotencyKeyError,
     MissingShareError,
@@ -87,7 +86,6 @@ __all__ = [
     "BadFieldsError",
     "BadFormError",
     "BadNameError",
-    "BadShareError",
     "BadUploadError",
     "BeyondKeyError",
     "CatalogBusyError",

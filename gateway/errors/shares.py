@@ -3,14 +3,6 @@
 from gateway.errors.base import GatewayError, RefusedError
 
 
-class BadShareError(GatewayError):
-    """A share can't be made or changed as asked; ``faults`` says why, by field."""
-
-    def __init__(self, faults: dict[str, str]) -> None:
-        self.faults = faults
-        super().__init__("; ".join(f"{k}: {v}" for k, v in faults.items()))
-
-
 class MissingShareError(GatewayError):
     """A command names a share, or a recipient of one, that is not there."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from email_validator import EmailNotValidError, validate_email
 
 from gateway.catalog.recipients import NewRecipient
-from gateway.errors import BadShareError
+from gateway.errors import BadFieldsError
 from gateway.storage.names import visible
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _FAULTS: Final = 5
 def parse(addresses: Iterable[str], *, label: str = "") -> list[NewRecipient]:
     """Return a recipient for each address, each address once.
 
-    Without any, one whose link is only copied.  Raise BadShareError that names what
+    Without any, one whose link is only copied.  Raise BadFieldsError that names what
     is no address.
     """
     clean, bad = {}, []
@@ -41,7 +41,7 @@ def parse(addresses: Iterable[str], *, label: str = "") -> list[NewRecipient]:
     if len(name) > MAXIMUM_LABEL:
         faults["label"] = f"must be text of at most {MAXIMUM_LABEL} characters"
     if faults:
-        raise BadShareError(faults)
+        raise BadFieldsError(faults)
     if not clean:
         return [NewRecipient(label=name)]
     return [NewRecipient(address, name) for address in clean.values()]

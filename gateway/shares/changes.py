@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway.catalog import audit, recipients, shares
 from gateway.catalog.audit import Action
-from gateway.errors import BadShareError, IdempotencyKeyError
+from gateway.errors import BadFieldsError, IdempotencyKeyError
 from gateway.shares.items import MAXIMUM as MAXIMUM_ITEMS
+from gateway.shares.policy import SharePolicy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from gateway.catalog.recipients import NewRecipient, Recipient
     from gateway.catalog.shares import Key, NewItem, Share
     from gateway.catalog.users import User
-    from gateway.shares.policy import SharePolicy
 
 #: Recipients of one share, at most.
 MAXIMUM_RECIPIENTS: Final = 500
@@ -48,7 +48,7 @@ class ShareChanges:
         """Make a share and return it, and whether it is new.
 
         The share that *actor* made with the same *key* before is returned as it is.
-        Raise IdempotencyKeyError if that was another request, and BadShareError for
+        Raise IdempotencyKeyError if that was another request, and BadFieldsError for
         what can't be shared.
         """
         policy = policy.checked(now=now)
@@ -58,7 +58,9 @@ class ShareChanges:
                 earlier = shares.by_key(connection, actor, key)
                 if earlier is not None:
                     return _repeated(*earlier), False
-            made = shares.new(connection, actor, items, now=now, key=key, **vars(policy))
+            made = shares.new(
+                connection, actor, items, now=now, key=key, **vars(policy)
+            )
             recipients.add(connection, made, to, now=now)
             audit.note(connection, actor, Action.CREATED, made.id, now=now)
         return made, True
@@ -74,9 +76,9 @@ class ShareChanges:
     ) -> Share:
         """Give a share another policy, and other *items* if there are any.
 
-        Raise BadShareError for what can't be.
+        Raise BadFieldsError for what can't be.
         """
-        policy = policy.checked(now=now)
+        policy = policy.checked(now=now, before=SharePolicy.of(share))
         changed = {
             name: value
             for name, value in vars(policy).items()
@@ -94,7 +96,7 @@ class ShareChanges:
     def add_recipients(
         self, actor: User | None, share: Share, to: Sequence[NewRecipient], *, now: int
     ) -> list[Recipient]:
-        """Give a share more links; raise BadShareError for more than there may be."""
+        """Give a share more links; raise BadFieldsError for more than there may be."""
         with self.database.write() as connection:
             there = len(recipients.of_shares(connection, [share.id]))
             _check_counts(to=there + len(to))
@@ -168,7 +170,7 @@ def _check_counts(*, items: int = 1, to: int = 1) -> None:
     if not 1 <= to <= MAXIMUM_RECIPIENTS:
         faults["to"] = f"must be 1 to {MAXIMUM_RECIPIENTS}"
     if faults:
-        raise BadShareError(faults)
+        raise BadFieldsError(faults)
 
 
 def _repeated(share: Share, is_same_request: bool) -> Share:  # noqa: FBT001

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.catalog import recipients, shares
 from gateway.catalog.shares import State
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from gateway.catalog.recipients import Recipient
     from gateway.catalog.shares import Item, Share
     from gateway.shares.codes import ShareCodes
+
+#: Items whose names stand for a title.
+_NAMED: Final = 3
 
 
 class RecipientState(StrEnum):
@@ -34,6 +37,13 @@ class DescribedShare:
     share: Share
     items: list[Item]
     recipients: list[Recipient]
+
+    @property
+    def name(self) -> str:
+        """Its title, or else the names of what it opens."""
+        names = [item.name for item in self.items]
+        more = ", …" if len(names) > _NAMED else ""
+        return self.share.title or ", ".join(names[:_NAMED]) + more
 
 
 @dataclass(frozen=True)
@@ -90,7 +100,8 @@ def recipient_state(share: Share, recipient: Recipient, *, now: int) -> Recipien
 def gather(connection: Connection, found: Sequence[Share]) -> list[DescribedShare]:
     """Read what belongs to shares."""
     ids = [share.id for share in found]
-    items, links = shares.items_of(connection, ids), recipients.of_shares(connection, ids)
+    items = shares.items_of(connection, ids)
+    links = recipients.of_shares(connection, ids)
     return [
         DescribedShare(
             share=share,

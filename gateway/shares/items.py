@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.catalog.shares import NewItem
 from gateway.delivery.verdict import Source
-from gateway.errors import BadShareError, GoneItemError, NotServableError
+from gateway.errors import BadFieldsError, GoneItemError, NotServableError
 from gateway.storage.paths import FilePath
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Items:
     def of_tree(self, text: str) -> NewItem:
         """Return a new item of the tree's file or folder at that path.
 
-        Raise BadShareError if there is none.
+        Raise BadFieldsError if there is none.
         """
         try:
             path = FilePath.parse(text.removesuffix("/"))
@@ -88,7 +88,7 @@ class Items:
             if not is_folder:
                 self.tree.locate(path)
         except NotServableError as error:
-            raise BadShareError(
+            raise BadFieldsError(
                 {"items": f"no file or folder {text!r} is served ({error.fact})"}
             ) from None
         return NewItem(path.name, path=path.text + "/" * is_folder)
@@ -113,7 +113,7 @@ class Items:
         folder = item.path or ""
         return [
             self._listed_file(item, found.path.text.removeprefix(folder), found.size)
-            for found in self.tree.below(FilePath(folder.removesuffix("/")), most=LISTED)
+            for found in self.tree.below(FilePath(folder[:-1]), most=LISTED)
         ]
 
     def _listed_file(self, item: Item, inner: str, size: int | None) -> ListedFile:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gateway.catalog import password_hashes
-from gateway.errors import BadShareError
+from gateway.errors import BadFieldsError
 from gateway.storage.names import visible
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ class SharePolicy:
         fields = cls.__dataclass_fields__
         return cls(**{name: getattr(share, name) for name in fields})
 
-    def checked(self, *, now: int) -> SharePolicy:
-        """Return it with clean texts; raise BadShareError with every fault at once.
+    def checked(self, *, now: int, before: SharePolicy | None = None) -> SharePolicy:
+        """Return it with clean texts; raise BadFieldsError with every fault at once.
 
-        A share that is over already may stay so.
+        What is as *before*, such as an end that has passed, is no fault.
         """
         clean = SharePolicy(
             **{
@@ -63,12 +63,12 @@ class SharePolicy:
                 "message": _lines(self.message),
             }
         )
-        faults = dict(clean._faults(now))
+        faults = dict(clean._faults(now, before or SharePolicy()))
         if faults:
-            raise BadShareError(faults)
+            raise BadFieldsError(faults)
         return clean
 
-    def _faults(self, now: int) -> Iterator[tuple[str, str]]:
+    def _faults(self, now: int, before: SharePolicy) -> Iterator[tuple[str, str]]:
         for name, text, most in (
             ("title", self.title, MAXIMUM_TITLE),
             ("message", self.message, MAXIMUM_MESSAGE),
@@ -81,7 +81,8 @@ class SharePolicy:
         if not _LANG.fullmatch(self.lang):
             yield "lang", "must be like en or de"
         begins, ends = self.not_before, self.expires
-        if ends is not None and not now < ends <= MAXIMUM_TIME:
+        is_future = ends is None or now < ends <= MAXIMUM_TIME
+        if not is_future and ends != before.expires:
             yield "expires", "must be in the future, and before the year 10000"
         if begins is not None and not 1 <= begins <= MAXIMUM_TIME:
             yield "not_before", "must be before the year 10000"
@@ -90,12 +91,12 @@ class SharePolicy:
 
 
 def hash_password(password: str) -> PasswordHash:
-    """Compute what is stored of a share's password; raise BadShareError for a bad one.
+    """Compute what is stored of a share's password; raise BadFieldsError for a bad one.
 
     (!) Not in a transaction: it takes a fifth of a second.
     """
     if not MINIMUM_PASSWORD <= len(password) <= password_hashes.MAXIMUM_LENGTH:
-        raise BadShareError(
+        raise BadFieldsError(
             {"password": f"must have at least {MINIMUM_PASSWORD} characters"}
         )
     return password_hashes.compute(password)
@@ -103,7 +104,8 @@ def hash_password(password: str) -> PasswordHash:
 
 def _one_line(text: str) -> str:
     # Line ends are no blanks to visible(): words would run together.
-    return " ".join(unicodedata.normalize("NFC", visible(" ".join(text.split()))).split())
+    one_line = visible(" ".join(text.split()))
+    return " ".join(unicodedata.normalize("NFC", one_line).split())
 
 
 def _lines(text: str) -> str:

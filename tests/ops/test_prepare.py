@@ -17,9 +17,9 @@ from gateway.ops.prepare import make_first_admin, prepare_in_time
 from tests.live.stack import wait_until
 
 if TYPE_CHECKING:
-    from gateway.catalog.password_hashes import PasswordHash
     from pathlib import Path
 
+    from gateway.catalog.password_hashes import PasswordHash
     from gateway.settings import Settings
     from tests.catalog.postgres import Server
 

@@ -18,10 +18,10 @@ from gateway.ops.prepare import make_first_admin
 from tests.web.conftest import EITHER_CATALOG, NOON, PASSWORD
 
 if TYPE_CHECKING:
-    from gateway.catalog.password_hashes import PasswordHash
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from gateway.catalog.password_hashes import PasswordHash
     from tests.web.conftest import Site
 
 NEW = "another long password"
