@@ -91,6 +91,12 @@ def test_a_lease_is_delivered_as_a_signed_url_is(
     assert found[0].content == found[1].content
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+def test_a_lease_is_for_downloads_alone(stack: Stack, name: str, method: str) -> None:
+    url = leased(stack, link(stack, name))
+    assert stack.ask(url, method).status_code in {404, 405}
+
+
 @pytest.mark.parametrize("state", ["page", "forged", "revoked", "no item", "wrong"])
 def test_every_answer_has_the_headers_of_all(
     stack: Stack, name: str, state: str

@@ -231,6 +231,15 @@ def test_a_lease_ends_with_its_share_its_link_and_its_owner(
     assert ann.stranger.get(ends["time"][1]).status_code == 410
 
 
+def test_a_lease_outlives_no_share_that_is_shortened(site: Site, ann: Sharer) -> None:
+    share = ann.share(expires_in=3600)
+    path = press(ann, share["recipients"][0]["url"]).headers["Location"]
+    ann.edit(share["id"], expires_in=10)
+    before = ann.stranger.get(path).status_code
+    site.now += 10
+    assert (before, ann.stranger.get(path).status_code) == (200, 410)
+
+
 def test_a_lease_lasts_as_long_as_the_operator_says(make_site: MakeSite) -> None:
     site = make_site(GATEWAY_LEASE_LIFE="1h")
     ann = a_sharer(site)
