@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from gateway.catalog.drops import Drop
+    from gateway.catalog.shares import Share
     from gateway.catalog.uploads import Upload
     from gateway.catalog.users import User
     from gateway.web.identity import Identity
@@ -73,7 +74,7 @@ def cursor(is_id: Callable[[str], bool]) -> tuple[int, str] | None:
     return int(match[1]), match[2]
 
 
-def following(last: Upload | Drop) -> str:
+def following(last: Upload | Drop | Share) -> str:
     """Return the URL of the page that begins behind *last*, of the same list."""
     return listed(after=f"{last.created}.{last.id}")
 
