@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Blueprint, flash, request
 
 from gateway.catalog import drops, ids
+from gateway.catalog.drops import State
 from gateway.catalog.tokens import Scope
 from gateway.errors import NotAuthenticatedError, TermsError
 from gateway.uploads.terms import Terms
@@ -70,8 +70,8 @@ class DropForms:
         except TermsError as error:
             said = [_FAULTS[field] for field in error.faults]
             return self._page(person, status=400, faults=said)
-        drop = self.drops.new(person, terms)
-        flash(f"The link is made: {self.drops.url(drop)}")
+        self.drops.new(person, terms)
+        flash("The link is made. Copy it and hand it on.")
         return see_other(PATH)
 
     def end(self) -> Response:
@@ -93,6 +93,8 @@ class DropForms:
             drops=[self._row(drop) for drop in shown],
             older=place(shown[-1]) if len(found) > _PAGE else None,
             is_first=after is None,
+            after=request.args.get("after", ""),
+            qr=request.args.get("qr", ""),
             kinds=KINDS,
             lives=_LIVES,
             said=request.form,
@@ -101,15 +103,17 @@ class DropForms:
         )
 
     def _row(self, drop: Drop) -> dict[str, object]:
+        state = drop.state(now=int(self.drops.clock()))
         return {
             "id": drop.id,
             "title": drop.title,
             "url": self.drops.url(drop),
-            "state": drop.state(now=int(self.drops.clock())),
+            "state": state,
+            "tone": "good" if state is State.OPEN else "",
             "taken": drop.taken,
             "takes": in_words(drop),
+            "expires": drop.expires,
             "max_size": drop.max_size,
-            "created": datetime.fromtimestamp(drop.created, UTC),
         }
 
 

@@ -76,7 +76,30 @@ class Browser:
         return self.driver.find_element(By.CSS_SELECTOR, selector)
 
     def has(self, selector: str) -> bool:
-        return bool(self.driver.find_elements(By.CSS_SELECTOR, selector))
+        return bool(self.all(selector))
+
+    def all(self, selector: str) -> list[WebElement]:
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def open_all(self) -> None:
+        """Open what is folded away on the page, but for menus."""
+        for summary in self.all("details.fold:not([open]) > summary"):
+            summary.click()
+
+    def look(self, *, is_dark: bool, width: int) -> None:
+        """Look at the page with another screen."""
+        scheme = {
+            "name": "prefers-color-scheme",
+            "value": "dark" if is_dark else "light",
+        }
+        self._command("Emulation.setEmulatedMedia", features=[scheme])
+        self._command(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=900,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
 
     def press(self, *keys: str) -> None:
         for key in keys:
