@@ -260,7 +260,7 @@ def test_who_did_what_is_written_down(site: Site, ann: Sharer) -> None:
     assert "argon2" not in entries[1].detail
 
 
-def test_lists_are_read_by_pages(site: Site, ann: Sharer) -> None:
+def test_lists_are_read_by_pages(ann: Sharer) -> None:
     made = [ann.share()["id"] for _ in range(101)]
     first: Any = ann.site.client.get("/api/v1/shares", headers=ann.headers).json
     second: Any = ann.site.client.get(first["next"], headers=ann.headers).json
