@@ -37,6 +37,7 @@ bench-upload: .dev .nginx  ## uploads against nginx's own dav module
 	$(BIN)/python -m bench.uploads
 
 screens: .ready  ## make the pictures of all pages in docs/screens
+	@deploy/install-packages.sh fonts-inter
 	$(BIN)/python -m tests.browser.screens $(NAMES)
 
 lint: .dev .nginx  ## check style, types, imports and nginx's configuration

@@ -30,6 +30,12 @@ _MEBIBYTE: Final = 2**20
 #: What the form offers, in days; nothing is until it is revoked.
 _LIVES: Final = {"1": 1, "7": 7, "30": 30, "365": 365, "": None}
 _MAXIMUM_DIGITS: Final = 15
+_STATES: Final = {
+    State.OPEN: "open",
+    State.FULL: "full",
+    State.EXPIRED: "expired",
+    State.REVOKED: "ended",
+}
 _FAULTS: Final = {
     "title": "The title is too long.",
     "max_uploads": "The number of files must be a whole number, or be left empty.",
@@ -109,7 +115,7 @@ class DropForms:
             "title": drop.title,
             "url": self.drops.url(drop),
             "state": state,
-            "tone": "good" if state is State.OPEN else "",
+            "says": _STATES[state],
             "taken": drop.taken,
             "takes": in_words(drop),
             "expires": drop.expires,

@@ -8,6 +8,7 @@ They are made from a gateway that runs, by the tour that the tests take, too.
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from PIL import Image
 
 from tests.browser.browser import Browser
 from tests.browser.conftest import PROGRAMS
-from tests.browser.tour import World, tour
+from tests.browser.tour import tour
 from tests.live.stack import ROOT, NativeStack
 
 FOLDER: Final = ROOT / "docs" / "screens"
@@ -30,6 +31,18 @@ TALLEST: Final = 2000
 COLOURS: Final = 64
 
 
+#: The system's own font is another one on each machine.
+FONTS: Final = """<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
+<fontconfig>
+<include>/etc/fonts/fonts.conf</include>
+<match>
+<edit name="family" mode="prepend" binding="strong"><string>Inter</string></edit>
+</match>
+</fontconfig>
+"""
+
+
 def main(names: list[str]) -> None:
     """Make the pictures of these names, or of all."""
     programs = tuple(map(str, map(shutil.which, PROGRAMS)))
@@ -38,10 +51,13 @@ def main(names: list[str]) -> None:
         NativeStack(GATEWAY_NAME="Northern Survey").running() as stack,
         tempfile.TemporaryDirectory() as folder,
     ):
-        browser = Browser(stack, programs, Path(folder, "profile"), is_scripted=True)
+        fonts = Path(folder, "fonts.conf")
+        fonts.write_text(FONTS)
+        os.environ["FONTCONFIG_FILE"] = str(fonts)
+        profile = Path(folder, "profile")
+        browser = Browser(stack, programs, profile, is_scripted=True, name="anna")
         try:
-            world = World.of(stack, browser.name)
-            for name in tour(browser, world, Path(folder)):
+            for name in tour(browser, stack, Path(folder)):
                 if not names or name in names:
                     take(browser, name)
         finally:

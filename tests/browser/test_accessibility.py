@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.browser.tour import World, tour
+from tests.browser.tour import tour
 from tests.live.stack import ROOT
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ def test_axe_finds_nothing_on_any_page(
 ) -> None:
     axe = AXE.read_text("utf-8")
     faults: dict[str, Any] = {}
-    world = World.of(stack, browser.name)
-    for name in tour(browser, world, tmp_path):
+    for name in tour(browser, stack, tmp_path):
         browser.driver.execute_script(axe)
         for is_dark, width in ((False, 1280), (True, 390)):
             browser.look(is_dark=is_dark, width=width)

@@ -71,24 +71,29 @@ class World:
 
     def drop(self, **fields: Any) -> Any:
         """Make a drop link."""
-        made = self.ask("POST", "/api/v1/drops", json=fields)
+        made = self.ask("POST", "/api/v1/drops", json={"expires_in": 604_800, **fields})
         self.stack.tokens.add(made["url"].rpartition("/")[2])
         return made
 
 
-def tour(browser: Browser, world: World, folder: Path) -> Iterator[str]:
+def tour(browser: Browser, stack: Stack, folder: Path) -> Iterator[str]:
     """Lead *browser* to each page, and yield the name of what it stands before.
 
-    The browser is logged in at the end, and was not before; *folder* is for files.
+    Its person has no files yet; *folder* is for those that are chosen.
     """
     browser.driver.delete_all_cookies()
     yield from _login(browser)
+    browser.log_in()
+    yield from _new(browser)
+    browser.driver.delete_all_cookies()
+    world = World.of(stack, browser.name)
     yield from _recipients(browser, world)
     yield from _senders(browser, world, folder)
     yield from _refused(browser, world)
     browser.log_in()
-    yield from _empty(browser)
-    yield from _maker(browser, world)
+    yield from _files(browser)
+    yield from _shares(browser, world)
+    yield from _drops(browser, world)
 
 
 def _login(browser: Browser) -> Iterator[str]:
@@ -96,7 +101,7 @@ def _login(browser: Browser) -> Iterator[str]:
     browser.find("#name").send_keys(browser.name)
     browser.find("#password").send_keys("a guess")
     browser.find("main button").click()
-    browser.wait_for(".fault", "Wrong")
+    browser.wait_for(".fault", "is wrong")
     yield "login-wrong-password"
 
 
@@ -116,12 +121,12 @@ def _recipients(browser: Browser, world: World) -> Iterator[str]:
     browser.wait_for(".fault", "Wrong password")
     yield "share-wrong-password"
     gone = world.share("Interview.mp3")
-    world.ask("DELETE", f"/api/v1/files/{world.uploads['Interview.mp3']}")
+    world.ask("DELETE", f"/api/v1/files/{world.uploads.pop('Interview.mp3')}")
     yield from _at(browser, gone["recipients"][0]["url"], "share-of-a-deleted-file")
 
 
 def _senders(browser: Browser, world: World, folder: Path) -> Iterator[str]:
-    drop = world.drop(title="Photos of the trip", max_uploads=2, types=["image/*"])
+    drop = world.drop(title="Photos of the trip", max_uploads=3, types=["image/*"])
     yield from _at(browser, drop["url"], "drop")
     picture, text = folder / "lake.png", folder / "notes.txt"
     picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(200_000))
@@ -130,6 +135,9 @@ def _senders(browser: Browser, world: World, folder: Path) -> Iterator[str]:
     browser.wait_for(".transfer.failed .state", "not taken")
     browser.wait_for("#news", "Thank you")
     yield "drop-by-script"
+    browser.send_plainly(("lake.png", "\x89PNG\r\n\x1a\n"), ("notes.txt", "no picture"))
+    browser.wait_for("h1", "Not everything was stored")
+    yield "drop-partly-stored"
     yield from _at(browser, f"{drop['url']}?stored=2", "drop-thanks")
 
 
@@ -144,13 +152,14 @@ def _refused(browser: Browser, world: World) -> Iterator[str]:
     yield from _at(browser, "//", "refused-by-nginx")
 
 
-def _empty(browser: Browser) -> Iterator[str]:
-    yield from _at(browser, f"/?drop={'a' * 12}", "files-none")
+def _new(browser: Browser) -> Iterator[str]:
+    for path, name in (("/", "files"), ("/shares", "shares"), ("/drops", "drop-links")):
+        yield from _at(browser, path, f"{name}-none")
     yield from _at(browser, "/password", "password")
     yield from _at(browser, "/sessions", "sessions")
 
 
-def _maker(browser: Browser, world: World) -> Iterator[str]:
+def _files(browser: Browser) -> Iterator[str]:
     yield from _at(browser, "/", "files")
     browser.find("#uploads summary").click()
     yield "files-menu"
@@ -160,9 +169,7 @@ def _maker(browser: Browser, world: World) -> Iterator[str]:
     yield "files-selected"
     browser.find(".top summary").click()
     yield "files-account"
-    browser.driver.get(browser.url)
-    for box in browser.all("#uploads [type=checkbox]")[:2]:
-        box.click()
+    browser.find(".top summary").click()
     browser.find(".selected button").click()
     browser.wait_for("h1", "Share")
     yield "share-new"
@@ -170,11 +177,14 @@ def _maker(browser: Browser, world: World) -> Iterator[str]:
     browser.find(".fields button").click()
     browser.wait_for(".fault", "ddress")
     yield "share-new-fault"
+
+
+def _shares(browser: Browser, world: World) -> Iterator[str]:
     one = world.share(REPORT, title="The report", message=MESSAGE)
     page = f"/shares/{one['id']}"
     yield from _at(browser, page, "share-made")
     to = ["ruth@example.com", "editor@example.org", "office@example.net"]
-    many = world.share(*list(FILES)[:3], title="For the meeting", to=to, password="word")
+    many = world.share(*list(world.uploads)[:3], title="For the meeting", to=to, password="word")
     requests.get(
         many["recipients"][0]["url"], headers={"Accept": "text/html"}, timeout=30
     )
@@ -188,6 +198,9 @@ def _maker(browser: Browser, world: World) -> Iterator[str]:
     world.ask("DELETE", f"/api/v1/shares/{over['id']}")
     yield from _at(browser, f"/shares/{over['id']}", "share-made-ended")
     yield from _at(browser, "/shares", "shares")
+
+
+def _drops(browser: Browser, world: World) -> Iterator[str]:
     drop = world.drop(title="Applications", types=["application/pdf"], max_uploads=20)
     yield from _at(browser, f"/drops?qr={drop['id']}", "drop-links")
     browser.find("#max_uploads").send_keys("9" * 20)

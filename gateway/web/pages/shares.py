@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlencode
 
 from flask import Blueprint, flash, request, url_for
 
@@ -38,6 +39,12 @@ LIVES: Final = {"1": 1, "7": 7, "14": 14, "30": 30, "365": 365, "": None}
 _DEFAULT_LIFE: Final = "14"
 #: The choice that leaves the end as it is.
 _SAME: Final = "same"
+_STATES: Final = {
+    State.OPEN: "open",
+    State.EARLY: "not open yet",
+    State.EXPIRED: "expired",
+    State.REVOKED: "ended",
+}
 #: How far a recipient has come, and what was done with a share, in words of the page.
 _REACHED: Final[dict[str, str]] = {
     RecipientState.UNOPENED: "not opened yet",
@@ -107,8 +114,8 @@ class SharePages:
         """Show the form for a share of the uploads in ``?upload=``."""
         person = self._person()
         if person is None:
-            uploads = "".join(f"%3Fupload={u}" for u in request.args.getlist("upload"))
-            return see_other(f"/login?next={PATH}/new{uploads}")
+            chosen = urlencode({"upload": request.args.getlist("upload")}, doseq=True)
+            return see_other(f"/login?next={PATH}/new{quote(f'?{chosen}')}")
         person.require(Scope.SHARE)
         return self._form(person)
 
@@ -268,7 +275,7 @@ class SharePages:
             "name": found.name,
             "message": share.message,
             "state": state,
-            "tone": "good" if state is State.OPEN else "",
+            "says": _STATES[state],
             "not_before": share.not_before,
             "expires": share.expires,
             "has_password": share.password_hash is not None,

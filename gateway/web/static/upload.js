@@ -262,6 +262,8 @@
   // Files that the browser has kept chosen over a reload would be left out.
   input.value = "";
   input.required = false;
+  // The whole form is the field: a click anywhere on it chooses files.
+  form.classList.add("live");
   for (const element of form.querySelectorAll("[data-plain]")) element.hidden = true;
   for (const element of form.querySelectorAll("[data-script]")) element.hidden = false;
 })();
