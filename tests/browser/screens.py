@@ -28,7 +28,7 @@ WIDTHS: Final = (390, 1280)
 #: Pixels of height, at most.
 TALLEST: Final = 2000
 #: Few colours make a page's picture a quarter as large.
-COLOURS: Final = 64
+COLOURS: Final = 128
 
 
 #: The system's own font is another one on each machine.

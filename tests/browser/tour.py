@@ -184,7 +184,9 @@ def _shares(browser: Browser, world: World) -> Iterator[str]:
     page = f"/shares/{one['id']}"
     yield from _at(browser, page, "share-made")
     to = ["ruth@example.com", "editor@example.org", "office@example.net"]
-    many = world.share(*list(world.uploads)[:3], title="For the meeting", to=to, password="word")
+    many = world.share(
+        *list(world.uploads)[:3], title="For the meeting", to=to, password="word"
+    )
     requests.get(
         many["recipients"][0]["url"], headers={"Accept": "text/html"}, timeout=30
     )

@@ -77,7 +77,11 @@ OTHER = {
 def test_every_setting_that_is_written_into_an_nginx_of_one_s_own_is_named() -> None:
     def included(**chosen: str) -> list[str]:
         files = rendered(**chosen).items()
-        return [text for name, text in files if name.startswith(("conf.d", "snippets", "pages"))]
+        return [
+            text
+            for name, text in files
+            if name.startswith(("conf.d", "snippets", "pages"))
+        ]
 
     before = included()
     written = {

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from jinja2 import Environment, FileSystemLoader
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from jinja2 import Environment, FileSystemLoader
 from werkzeug import exceptions
 
 from gateway import settings
@@ -436,7 +436,9 @@ def test_a_page_needs_nothing_from_outside(text: str) -> None:
 def test_a_page_is_light_and_dark(text: str) -> None:
     """The browser is told of both, and all colours are the ones of the design."""
     assert Page(text).metas["color-scheme"] == "light dark"
-    light, dark, rules = re.split(r"@media \(prefers-color-scheme: dark\)|\* \{", style(text))
+    light, dark, rules = re.split(
+        r"@media \(prefers-color-scheme: dark\)|\* \{", style(text)
+    )
     assert set(re.findall(r"--[a-z-]+(?=: #)", light)) == set(
         re.findall(r"--[a-z-]+(?=: #)", dark)
     )
