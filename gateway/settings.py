@@ -25,10 +25,12 @@ from gateway.fields import (
     Origins,
     PlainPath,
     PublicURL,
+    Relay,
     Ring,
     RunFolder,
     Seconds,
     Secret,
+    Sender,
     Size,
     run_folder,
 )
@@ -122,6 +124,10 @@ class Settings(BaseModel):
     """Requests of one client at a time."""
     client_requests: Number = Field(default=200, ge=1, le=1_000_000)
     """Requests a second of one client."""
+    mail_url: Relay | None = None
+    """The relay that takes mail, as in ``smtp://user:password@host:587``."""
+    mail_from: Sender | None = None
+    """The sender of all mail, as in ``Files <files@example.com>``."""
 
     def model_post_init(self, _context: object, /) -> None:
         """Derive from the data folder what is not set."""
@@ -218,6 +224,10 @@ def read(
     faults.extend(variables.missing(required, values, faults, hints))
     try:
         settings = Settings.model_validate(values)
+        if settings.mail_url is not None:
+            # Neither is of any use without the other.
+            sender = [field for field in only if field == "mail_from"]
+            faults.extend(variables.missing(sender, values, faults, hints))
     except ValidationError as error:
         faults.extend(variables.in_words(error))
     if look and not is_child:
