@@ -40,6 +40,7 @@ from gateway.errors.links import (
     RevokedLinkError,
     UnknownKeyError,
 )
+from gateway.errors.mail import RelayError
 from gateway.errors.uploads import (
     BadFormError,
     BadNameError,
@@ -112,6 +113,7 @@ __all__ = [
     "OwnershipError",
     "PartialOverError",
     "RefusedError",
+    "RelayError",
     "RepeatedUploadError",
     "RevocationError",
     "RevokedLinkError",
