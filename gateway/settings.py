@@ -118,6 +118,8 @@ class Settings(BaseModel):
     """Seconds that uploads are kept; 0 is until somebody deletes them."""
     session_life: Seconds = Field(default=43_200, ge=60)
     """Seconds that a login lasts."""
+    lease_life: Seconds = Field(default=86_400, ge=60, le=2_592_000)
+    """Seconds that a download from a share's page may take, resumes included."""
     token: str = ""
     """The bearer token that ``gateway upload`` sends."""
     client_connections: Number = Field(default=100, ge=1, le=100_000)

@@ -94,6 +94,11 @@ def by_address(address: str) -> Subject:
     return Subject(f"address:{_digest(address)}", ADDRESS)
 
 
+def by_link(recipient_id: str, network: str) -> Subject:
+    """Return the subject of one share link's password and one network."""
+    return Subject(f"link:{recipient_id}:network:{_digest(network)}", NETWORK)
+
+
 def spend(connection: Connection, subjects: Iterable[Subject], *, now: int) -> None:
     """Count one try of each subject.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -76,6 +77,44 @@ class FilesTree:
             raise NotServableError("private")
         inner = real[len(prefix) :]
         return FoundFile(path if inner == path.text else FilePath.parse(inner), size)
+
+    def is_folder(self, path: FilePath) -> bool:
+        """Tell whether a folder lies there, below the root and with no link on the way.
+
+        Raise NotServableError for one that is not served.
+        """
+        try:
+            descriptor = os.open(f"{self.root}/{path.text}", _LOOK | os.O_DIRECTORY)
+        except OSError:
+            return False
+        try:
+            real = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115
+        finally:
+            os.close(descriptor)
+        if not real.startswith(f"{self._root.real_path().rstrip('/')}/"):
+            raise NotServableError("outside")
+        if self._is_private(f"{real}/"):
+            raise NotServableError("private")
+        return True
+
+    def below(self, folder: FilePath, *, most: int) -> list[FoundFile]:
+        """Return files in a folder and in those below it, by path, at most so many.
+
+        Only what ``locate`` finds is there, and each under the path that leads to it.
+        """
+        found: list[FoundFile] = []
+        start = f"{self.root}/"
+        for parent, folders, names in os.walk(f"{start}{folder.text}"):
+            folders.sort()
+            for name in sorted(names):
+                if len(found) == most:
+                    return found
+                text = f"{parent.removeprefix(start)}/{name}"
+                with suppress(NotServableError):
+                    path = FilePath.parse(text)
+                    found.append(FoundFile(path, self.locate(path).size))
+            folders[:] = [name for name in folders if not name.startswith(".")]
+        return found
 
     @cached_property
     def _root(self) -> _Folder:

@@ -12,7 +12,7 @@ from gateway.catalog import drops, ids
 from gateway.catalog.tokens import Scope
 from gateway.errors import NotAuthenticatedError, TermsError
 from gateway.uploads.terms import Terms
-from gateway.web.api import cursor, place
+from gateway.web.api.pagination import cursor, place
 from gateway.web.pages import page, see_other
 from gateway.web.terms import KINDS, in_words
 

@@ -13,7 +13,7 @@ from gateway.catalog.tokens import Scope
 from gateway.errors import BadFieldsError, NotServableError, TermsError
 from gateway.uploads.terms import Terms
 from gateway.web import bodies
-from gateway.web.api import cursor, place
+from gateway.web.api.pagination import cursor, place
 
 if TYPE_CHECKING:
     from collections.abc import Callable

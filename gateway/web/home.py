@@ -13,7 +13,8 @@ from gateway.catalog.tokens import Scope
 from gateway.errors import NotAuthenticatedError
 from gateway.storage.blobs import is_id
 from gateway.uploads.deletion import delete
-from gateway.web.api import chosen_drop, cursor, place
+from gateway.web.api.files import chosen_drop
+from gateway.web.api.pagination import cursor, place
 from gateway.web.files import owned
 from gateway.web.pages import page, see_other
 from gateway.web.uploads import location

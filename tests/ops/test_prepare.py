@@ -19,6 +19,7 @@ from tests.live.stack import wait_until
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gateway.catalog.password_hashes import PasswordHash
     from gateway.settings import Settings
     from tests.catalog.postgres import Server
 
@@ -40,7 +41,7 @@ def test_of_gateways_that_start_at_once_one_makes_the_administrator(
     """Each has seen that there is nobody yet; what its file says is the password."""
     everybody, hashed = threading.Barrier(6, timeout=30), users.hash_password
 
-    def hash_together(password: str) -> users.PasswordHash:
+    def hash_together(password: str) -> PasswordHash:
         everybody.wait()
         return hashed(password)
 

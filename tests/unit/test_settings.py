@@ -83,6 +83,7 @@ def test_nothing_set_gives_the_defaults() -> None:
         "tus_expiry": 7 * 86_400,
         "retention": 0,
         "session_life": 12 * 3600,
+        "lease_life": 86_400,
         "token": "",
         "client_connections": 100,
         "client_requests": 200,
@@ -129,6 +130,7 @@ READ = {
     "tus_expiry": ("60", 60),
     "retention": ("1", 1),
     "session_life": ("60", 60),
+    "lease_life": ("60", 60),
     "token": ("gwt_x", "gwt_x"),
     "client_connections": ("1", 1),
     "client_requests": ("2", 2),
@@ -534,6 +536,7 @@ SIZES = ["free_space", "quota", "upload_size", "user_quota"]
 DURATIONS = [
     "cache_max_age",
     "grace",
+    "lease_life",
     "retention",
     "session_life",
     "tus_expiry",

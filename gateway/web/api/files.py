@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -13,20 +12,16 @@ from gateway.catalog.tokens import Scope
 from gateway.errors import BadUploadError
 from gateway.storage.blobs import is_id
 from gateway.uploads.deletion import delete
+from gateway.web.api.pagination import cursor, place
 from gateway.web.files import owned
 from gateway.web.uploads import described
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gateway.catalog.database import Database
-    from gateway.catalog.drops import Drop
-    from gateway.catalog.uploads import Upload
     from gateway.storage.blobs import BlobStore
     from gateway.web.identity import Identities
 
 _PAGE: Final = 100
-_CURSOR: Final = re.compile(r"([0-9]{1,12})\.([a-z0-9]{1,32})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -80,22 +75,6 @@ class FilesAPI:
         upload = owned(self.database, identity, upload_id)
         delete(self.database, self.store, upload.id)
         return Response(status=204)
-
-
-def place(last: Upload | Drop) -> str:
-    """Return the ``?after=`` of the page that begins behind *last*."""
-    return f"{last.created}.{last.id}"
-
-
-def cursor(is_id: Callable[[str], bool]) -> tuple[int, str] | None:
-    """Return the ``created`` and ``id`` of the request's ``?after=``, if it has one."""
-    text = request.args.get("after")
-    if text is None:
-        return None
-    match = _CURSOR.fullmatch(text)
-    if match is None or not is_id(match[2]):
-        raise BadUploadError("after-is-no-cursor")
-    return int(match[1]), match[2]
 
 
 def chosen_drop() -> str | None:
