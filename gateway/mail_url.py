@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 _FORM: Final = "must be like smtp://user:password@host:587"
-_HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]*:[0-9a-f:.]*")
+_HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", re.ASCII)
 #: No user name, password or host has these unencoded; urlsplit() drops some of them.
 _NOT_IN_A_URL: Final = re.compile(r"[\x00-\x20\x7f]")
 
@@ -61,7 +61,8 @@ class MailURL:
         if parts.path.strip("/") or parts.fragment:
             raise ValueError("must name a host alone; percent-encode user and password")
         host = parts.hostname or ""
-        if not _HOST.fullmatch(host) or port == 0:
+        is_host = _HOST.fullmatch(host) or _ip(host)
+        if not is_host or port == 0:
             raise ValueError(f"{_FORM}: its host or its port is none")
         security = Security.TLS if parts.scheme == "smtps" else Security.STARTTLS
         if parts.query:
@@ -91,7 +92,12 @@ def _without_tls(query: str, security: Security, host: str) -> Security:
 
 
 def _is_loopback(host: str) -> bool:
+    address = _ip(host)
+    return host == "localhost" if address is None else address.is_loopback
+
+
+def _ip(host: str) -> IPv4Address | IPv6Address | None:
     try:
-        return ip_address(host).is_loopback
+        return ip_address(host)
     except ValueError:
-        return host == "localhost"
+        return None

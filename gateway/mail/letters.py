@@ -12,6 +12,7 @@ from gateway.storage.names import visible
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gateway.mail.languages import Language
     from gateway.mailbox import Mailbox
 
 #: Characters of a title or a name that are shown.
@@ -48,9 +49,10 @@ class Letter:
 class ShareMail:
     """A share link, for one recipient.
 
-    ``files`` are names with their bytes, None for a folder; ``expires`` is in Unix
-    seconds.  Without a ``sender_name`` the share comes from the ``site`` itself;
-    replies go to ``reply_to``.  ``lang`` is a language tag (RFC 5646).
+    ``files`` are names with their bytes, None where they are not known; a folder's
+    name ends in ``/``.  ``not_before`` and ``expires`` are Unix seconds.  Without a
+    ``sender_name`` the share comes from the ``site`` itself; replies go to
+    ``reply_to``.  ``lang`` is a language tag (RFC 5646).
     """
 
     to: Mailbox
@@ -61,6 +63,7 @@ class ShareMail:
     message: str = ""
     sender_name: str = ""
     reply_to: Mailbox | None = None
+    not_before: int | None = None
     expires: int | None = None
     has_password: bool = False
     lang: str = ENGLISH
@@ -69,56 +72,25 @@ class ShareMail:
         """Write it."""
         spoken = language(self.lang)
         _, ngettext = spoken.translations.gettext, spoken.translations.ngettext
-        site, title = one_line(self.site), one_line(self.title)
-        sender = one_line(self.sender_name) or site
-        count, folder = len(self.files), _("folder")
+        count, title = len(self.files), one_line(self.title)
         headline = ngettext(
             "{sender} sends you a file", "{sender} sends you {count} files", count
-        ).format(sender=sender, count=count)
-        items = [
-            f"{one_line(name)} ({folder if size is None else spoken.size(size)})"
-            for name, size in self.files[:_FILES_SHOWN]
-        ]
-        if count > _FILES_SHOWN:
-            more = count - _FILES_SHOWN
-            items.append(
-                ngettext("and {count} more", "and {count} more", more).format(
-                    count=more
-                )
-            )
-        notes = []
-        if self.expires is not None:
-            until = spoken.moment(self.expires)
-            notes.append(_("The link works until {moment}.").format(moment=until))
-        if self.has_password:
-            notes.append(
-                _(
-                    "You need a password, which {sender} tells you in another way."
-                ).format(sender=sender)
-            )
-        notes.append(_("The link is meant for you alone. Please do not pass it on."))
-        footer = []
-        if sender != site:
-            footer.append(
-                _("{site} sent this mail for {sender}.").format(
-                    site=site, sender=sender
-                )
-            )
-        footer.append(
-            _("Please do not reply to this mail.")
-            if self.reply_to is None
-            else _("Your reply goes to {sender}.").format(sender=sender)
         )
+        if any(name.endswith("/") for name, _size in self.files):
+            # Nobody counts the files of a folder.
+            count, headline = 2, _("{sender} sends you files")
+        headline = headline.format(sender=self._sender, count=count)
+        subject = _("{sender} sends you: {title}")
         return Letter(
             to=self.to,
             lang=spoken.code,
             reply_to=self.reply_to,
-            subject=_("{sender} sends you: {title}").format(sender=sender, title=title)
+            subject=subject.format(sender=self._sender, title=title)
             if title
             else headline,
             headline=headline,
             message=tuple(_paragraphs(self.message)),
-            items=tuple(items),
+            items=tuple(self._items(spoken)),
             call=ngettext(
                 "To get the file, open this link:",
                 "To get the files, open this link:",
@@ -126,9 +98,47 @@ class ShareMail:
             ),
             key=self.link,
             button=ngettext("Get the file", "Get the files", count),
-            notes=tuple(notes),
-            footer=tuple(footer),
+            notes=tuple(self._notes(spoken)),
+            footer=tuple(self._footer(spoken)),
         )
+
+    @property
+    def _sender(self) -> str:
+        return one_line(self.sender_name) or one_line(self.site)
+
+    def _items(self, spoken: Language) -> Iterator[str]:
+        ngettext = spoken.translations.ngettext
+        for name, size in self.files[:_FILES_SHOWN]:
+            shown = one_line(name)
+            yield shown if size is None else f"{shown} ({spoken.size(size)})"
+        more = len(self.files) - _FILES_SHOWN
+        if more > 0:
+            text = ngettext("and {count} more", "and {count} more", more)
+            yield text.format(count=more)
+
+    def _notes(self, spoken: Language) -> Iterator[str]:
+        _ = spoken.translations.gettext
+        if self.not_before is not None:
+            since = spoken.moment(self.not_before)
+            yield _("The link works from {moment} on.").format(moment=since)
+        if self.expires is not None:
+            until = spoken.moment(self.expires)
+            yield _("The link works until {moment}.").format(moment=until)
+        if self.has_password:
+            text = _("You need a password, which {sender} tells you in another way.")
+            yield text.format(sender=self._sender)
+        yield _("The link is meant for you alone. Please do not pass it on.")
+
+    def _footer(self, spoken: Language) -> Iterator[str]:
+        _ = spoken.translations.gettext
+        site = one_line(self.site)
+        if self._sender != site:
+            text = _("{site} sent this mail for {sender}.")
+            yield text.format(site=site, sender=self._sender)
+        if self.reply_to is None:
+            yield _("Please do not reply to this mail.")
+        else:
+            yield _("Your reply goes to {sender}.").format(sender=self._sender)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,7 +74,8 @@ class Outcome:
 class Patience:
     """Seconds that the relay gets.
 
-    ``reply`` is for connecting, and for each reply, however slowly its bytes come.
+    ``reply`` is for connecting, for each reply, however slowly its bytes come, and to
+    take a mail's bytes.
     ``verdict`` is for the reply to a whole mail, which many relays scan before they
     take it: after that time nobody knows what became of it (RFC 5321, 4.5.3.2.6).
     """
@@ -240,9 +241,9 @@ class _Session(smtplib.SMTP):
         if code != _BEGIN:
             return _not_taken(code, words)
         self._hear(f"C: (the mail, {len(content)} bytes)")
-        self._wait = self._patience.verdict
         try:
             self.send(_LEADING_DOT.sub(b"..", content) + b".\r\n")
+            self._wait = self._patience.verdict
             code, words = self.getreply()
         except _LostError as error:
             return Outcome(State.UNKNOWN, str(error))

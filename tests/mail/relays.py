@@ -34,27 +34,32 @@ async def silence(_: SMTP) -> str:
 
 async def hang_up(server: SMTP) -> str:
     """Close the connection without a word."""
-    server.transport.close()
+    _line(server).close()
     return await silence(server)
 
 
 async def dribble(server: SMTP) -> str:
     """Say a line after another, and never the last one."""
     while True:
-        server.transport.write(b"250-and\r\n")
+        _line(server).write(b"250-and\r\n")
         await asyncio.sleep(0.02)
 
 
 async def pour(server: SMTP) -> str:
     """Say a reply without an end, as fast as it goes."""
-    server.transport.write(b"250-and\r\n" * 10_000)
+    _line(server).write(b"250-and\r\n" * 10_000)
     return await silence(server)
 
 
 async def babble(server: SMTP) -> str:
     """Say what is no SMTP."""
-    server.transport.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    _line(server).write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     return await silence(server)
+
+
+def _line(server: SMTP) -> asyncio.Transport:
+    assert isinstance(server.transport, asyncio.Transport)
+    return server.transport
 
 
 @dataclass
@@ -187,7 +192,7 @@ class FakeRelay:
             server.close()
             for one in sessions:
                 if one.transport is not None:
-                    one.transport.abort()
+                    _line(one).abort()
             others = asyncio.all_tasks() - {asyncio.current_task()}
             for task in others:
                 task.cancel()
@@ -212,7 +217,7 @@ class _Session(SMTP):
         answered = await self.event_handler.answer("CONNECT", self, "")
         if answered:
             await self.push(answered)
-            self.transport.close()
+            _line(self).close()
         else:
             await super()._handle_client()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from babel.messages.extract import extract_from_dir
@@ -18,8 +19,17 @@ TRANSLATIONS = languages.codes()[1:]
 def texts() -> set[str]:
     """Return the texts of mails that are to be translated."""
     found = extract_from_dir(Path(letters.__file__).parent)
-    names = [message for _, _, message, _, _ in found]
-    return {name if isinstance(name, str) else name[0] for name in names}
+    return {forms(message)[0] for _, _, message, _, _ in found}
+
+
+def forms(text: Any) -> list[str]:
+    """Return what *text* is of one, of several and so on."""
+    return [text] if isinstance(text, str) else list(text)
+
+
+def fields(text: Any) -> set[str]:
+    """Return what is put into *text*."""
+    return set(re.findall(r"\{\w+\}", "".join(forms(text))))
 
 
 def test_there_are_english_and_german() -> None:
@@ -30,19 +40,12 @@ def test_there_are_english_and_german() -> None:
 def test_each_text_is_translated_with_all_that_is_put_into_it(code: str) -> None:
     with (LOCALES / code / "LC_MESSAGES/messages.po").open("rb") as file:
         catalog = read_po(file, abort_invalid=True)
-    ids = {
-        message.id if isinstance(message.id, str) else message.id[0]: message
-        for message in catalog
-        if message.id
-    }
-    assert set(ids) == texts()
-    for message in ids.values():
+    messages = [message for message in catalog if message.id]
+    assert {forms(message.id)[0] for message in messages} == texts()
+    for message in messages:
         assert not message.fuzzy
-        plural = not isinstance(message.id, str)
-        wanted = set(re.findall(r"\{\w+\}", "".join(message.id)))
-        strings = message.string if plural else (message.string,)
-        assert all(strings), message.id
-        assert set(re.findall(r"\{\w+\}", "".join(strings))) == wanted
+        assert all(forms(message.string)), message.id
+        assert fields(message.string) == fields(message.id)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ SHARE = ShareMail(
     to=READER,
     link=LINK,
     site=SITE,
-    files=(("report.pdf", 3_200_000), ("Bilder", None)),
+    files=(("report.pdf", 3_200_000), ("Bilder/", None)),
     title="Q3",
     message="Hello,\n\nhere it is.",
     sender_name="Anna",
@@ -68,23 +68,24 @@ def html_of(letter: Letter) -> str:
 
 
 def test_a_share_s_mail_says_all_that_its_reader_needs() -> None:
-    letter = replace(SHARE, has_password=True).letter()
+    letter = replace(SHARE, has_password=True, not_before=1_899_000_000).letter()
     assert (
         text_of(letter)
         == f"""\
-Anna sends you 2 files
+Anna sends you files
 
 > Hello,
 >
 > here it is.
 
 - report.pdf (3.2 MB)
-- Bilder (folder)
+- Bilder/
 
 To get the files, open this link:
 
 {LINK}
 
+The link works from 6 March 2030, 04:00 UTC on.
 The link works until 17 March 2030, 17:46 UTC.
 You need a password, which Anna tells you in another way.
 The link is meant for you alone. Please do not pass it on.
@@ -147,6 +148,12 @@ Please do not reply to this mail.
     )
 
 
+def test_two_files_are_counted() -> None:
+    letter = replace(SHARE, title="", files=(("a", 1), ("b", 1)), lang="de").letter()
+    assert letter.subject == "Anna schickt Ihnen 2 Dateien"
+    assert letter.button == "Dateien abrufen"
+
+
 def test_of_many_files_the_first_are_named() -> None:
     many = tuple((f"{n}.txt", 1) for n in range(500))
     letter = replace(SHARE, files=many).letter()
@@ -199,7 +206,7 @@ def test_without_an_address_of_the_sender_there_is_no_reply_to() -> None:
     assert "Reply-To" not in read(replace(SHARE, reply_to=None).letter())
 
 
-MAILS = {
+MAILS: dict[str, ShareMail | CodeMail | TestMail] = {
     "share": SHARE,
     "code": CodeMail(to=READER, code="012345", site=SITE, minutes=1),
     "test": TestMail(to=READER, site=SITE),

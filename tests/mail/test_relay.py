@@ -205,7 +205,7 @@ def test_a_refused_starttls_is_not_gone_without(tls: ssl.SSLContext) -> None:
     assert relay.commands == ["CONNECT", "EHLO", "STARTTLS"]
 
 
-LOGIN = {"user": USER, "password": PASSWORD}
+LOGIN: dict[str, Any] = {"user": USER, "password": PASSWORD}
 
 
 @pytest.mark.parametrize("excluded", ["LOGIN", "PLAIN"], ids=["plain", "login"])
