@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from email.headerregistry import Address
-from email.message import EmailMessage
+from email import message_from_string
+from email.header import Header
 from email.policy import SMTP
+from email.utils import format_datetime, quote
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -15,11 +16,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from gateway.mail.letters import one_line
 
 if TYPE_CHECKING:
+    from email.message import EmailMessage
+
     from gateway.mail.letters import Letter
     from gateway.mailbox import Mailbox
 
 #: A longer line would be encoded, and a link in it cut (RFC 5321, 4.5.3.1.6).
 _WHOLE_LINES: Final = SMTP.clone(max_line_length=998)
+_COLUMNS: Final = 76
+#: (!) Folded anew by the library, some headers lose a blank.
+_AS_WRITTEN: Final = SMTP.clone(refold_source="none")
 
 
 def compose(
@@ -30,16 +36,19 @@ def compose(
     ``message_id`` is the part before the @ of its Message-ID, *now* its date in Unix
     seconds.  Nothing in it is loaded from elsewhere.
     """
-    mail = EmailMessage(_WHOLE_LINES)
-    mail["From"] = _address(sender)
-    mail["To"] = _address(letter.to)
+    headers = {
+        "From": _address("From", sender),
+        "To": _address("To", letter.to),
+        "Subject": _words("Subject", letter.subject),
+        "Date": format_datetime(datetime.fromtimestamp(now, UTC)),
+        "Message-ID": f"<{message_id}@{sender.domain}>",
+        # RFC 3834: out-of-office programs do not answer.
+        "Auto-Submitted": "auto-generated",
+    }
     if letter.reply_to is not None:
-        mail["Reply-To"] = _address(letter.reply_to)
-    mail["Subject"] = _header(letter.subject)
-    mail["Date"] = datetime.fromtimestamp(now, UTC)
-    mail["Message-ID"] = f"<{message_id}@{sender.domain}>"
-    # RFC 3834: out-of-office programs do not answer.
-    mail["Auto-Submitted"] = "auto-generated"
+        headers["Reply-To"] = _address("Reply-To", letter.reply_to)
+    head = "".join(f"{name}: {text}\r\n" for name, text in headers.items())
+    mail = message_from_string(f"{head}\r\n", policy=_WHOLE_LINES)
     mail.set_content(_templates().get_template("letter.txt").render(vars(letter)))
     page = _templates().get_template("letter.html").render(vars(letter))
     mail.add_alternative(
@@ -49,21 +58,27 @@ def compose(
 
 
 def raw(mail: EmailMessage) -> bytes:
-    """Return the bytes that SMTP sends, but for the dots (RFC 5321, 4.5.2).
-
-    Headers are folded to 78 columns, bodies keep their lines.
-    """
-    return mail.as_bytes(policy=SMTP)
+    """Return the bytes that SMTP sends, but for its dots (RFC 5321, 4.5.2)."""
+    return mail.as_bytes(policy=_AS_WRITTEN)
 
 
-def _address(mailbox: Mailbox) -> Address:
-    return Address(_header(mailbox.name), addr_spec=mailbox.wire)
+def _address(header: str, mailbox: Mailbox) -> str:
+    name = one_line(mailbox.name)
+    if not name:
+        return mailbox.wire
+    shown = _words(header, f'"{quote(name)}"' if name.isascii() else name)
+    whole = f"{shown} <{mailbox.wire}>"
+    fits = len(header) + len(": ") + len(whole) <= _COLUMNS
+    return whole if fits else f"{shown}\r\n <{mailbox.wire}>"
 
 
-def _header(text: str) -> str:
-    # (!) The library would decode what looks like an encoded word (RFC 2047), line
-    #     ends in it too, and those would begin a header.
-    return one_line(text).replace("=?", "= ?")
+def _words(header: str, text: str) -> str:
+    """Return text as a header's, in lines of at most 76 columns (RFC 2047)."""
+    # (!) What looks encoded would be decoded by readers, line ends in it too, and some
+    #     decode twice.
+    text = one_line(text).replace("=?", "= ?")
+    charset = "us-ascii" if text.isascii() else "utf-8"
+    return Header(text, charset, header_name=header).encode(linesep="\r\n")
 
 
 @cache

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from email import message_from_bytes
+from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.policy import default
+from email.utils import parseaddr
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,6 +54,15 @@ def read(letter: Letter) -> EmailMessage:
     mail = message_from_bytes(bytes_of(letter), policy=default)
     assert isinstance(mail, EmailMessage)
     return mail
+
+
+def headers_of(letter: Letter) -> dict[str, str]:
+    """Return the headers, decoded as RFC 2047 says; the library's own way is faulty."""
+    mail = message_from_bytes(bytes_of(letter))
+    return {
+        name: str(make_header(decode_header(text))).replace("\r\n", "")
+        for name, text in mail.items()
+    }
 
 
 def text_of(letter: Letter) -> str:
@@ -187,9 +198,10 @@ Please do not reply to this mail.
 
 def test_the_headers_are_the_operator_s() -> None:
     """Replies go to the sender, and no program answers."""
-    mail = read(SHARE.letter())
-    assert dict(mail.items()) == {
-        "From": "Files of Example <files@example.com>",
+    headers = headers_of(SHARE.letter())
+    assert headers.pop("Content-Type").startswith("multipart/alternative;")
+    assert headers == {
+        "From": '"Files of Example" <files@example.com>',
         "To": "reader@example.org",
         "Reply-To": "anna@example.net",
         "Subject": "Anna sends you: Q3",
@@ -197,9 +209,7 @@ def test_the_headers_are_the_operator_s() -> None:
         "Message-ID": "<abc@example.com>",
         "Auto-Submitted": "auto-generated",
         "MIME-Version": "1.0",
-        "Content-Type": mail["Content-Type"],
     }
-    assert mail.get_content_type() == "multipart/alternative"
 
 
 def test_without_an_address_of_the_sender_there_is_no_reply_to() -> None:
@@ -285,16 +295,19 @@ def hostile(text: str) -> ShareMail:
     )
 
 
+def shown(text: str) -> str:
+    return one_line(text).replace("=?", "= ?")
+
+
 def check(text: str) -> None:
     """Hold that *text* changes nothing but what is shown of it."""
     letter = hostile(text).letter()
-    content = bytes_of(letter)
-    mail = read(letter)
-    assert [*mail] == [*read(SHARE.letter())]
-    [reply] = mail["Reply-To"].addresses
-    [to] = mail["To"].addresses
-    assert (reply.addr_spec, to.addr_spec) == (ANNA.wire, READER.wire)
-    assert mail["Subject"].strip() == one_line(letter.subject).replace("=?", "= ?")
+    content, headers = bytes_of(letter), headers_of(letter)
+    assert [*headers] == [*headers_of(SHARE.letter())]
+    name, address = parseaddr(message_from_bytes(content)["Reply-To"])
+    assert (headers["To"], address) == (READER.wire, ANNA.wire)
+    assert headers["Subject"] == shown(letter.subject)
+    assert str(make_header(decode_header(name))) == shown(text)
     assert LINK.encode() in content.split(b"\r\n")
     assert max(map(len, content.split(b"\r\n"))) <= 998
     assert b"\n" not in content.replace(b"\r\n", b"")
