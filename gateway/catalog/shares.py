@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sqlalchemy import delete, func, insert, select, update
 
 from gateway.catalog.ids import new_id
-from gateway.catalog.schema import leases, recipients, share_items, shares, uploads
+from gateway.catalog.schema import (
+    leases,
+    outbox,
+    recipients,
+    share_items,
+    shares,
+    uploads,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -257,7 +264,8 @@ def remove_over(connection: Connection, *, before: int, limit: int) -> int:
     ).scalars()
     found = list(over)
     of_share = select(recipients.c.id).where(recipients.c.share_id.in_(found))
-    connection.execute(delete(leases).where(leases.c.recipient_id.in_(of_share)))
+    for table in (leases, outbox):
+        connection.execute(delete(table).where(table.c.recipient_id.in_(of_share)))
     for table in (recipients, share_items):
         connection.execute(delete(table).where(table.c.share_id.in_(found)))
     return connection.execute(delete(shares).where(shares.c.id.in_(found))).rowcount
