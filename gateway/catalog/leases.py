@@ -98,6 +98,7 @@ class LeasedItems:
             .where(
                 leases.c.id == bindparam("lease_id"),
                 share_items.c.number == bindparam("number"),
+                share_items.c.removed.is_(None),
             ),
         )
 

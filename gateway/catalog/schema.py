@@ -217,6 +217,8 @@ share_items: Final = Table(
     Column("share_id", ForeignKey("shares.id"), primary_key=True),
     # No number is given twice: a download that runs goes on with its own item.
     Column("number", Integer, primary_key=True, autoincrement=False),
+    # When the share was changed to open it no more.
+    Column("removed", BigInteger),
     # No foreign key: when the upload is deleted, the share says so.
     Column("upload_id", String(26), index=True),
     Column("path", Text),

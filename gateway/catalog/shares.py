@@ -214,7 +214,7 @@ def items_of(connection: Connection, share_ids: Collection[str]) -> list[Item]:
     query = (
         select(*ITEM)
         .outerjoin(uploads, uploads.c.id == share_items.c.upload_id)
-        .where(share_items.c.share_id.in_(share_ids))
+        .where(share_items.c.share_id.in_(share_ids), share_items.c.removed.is_(None))
         .order_by(share_items.c.share_id, share_items.c.number)
     )
     return [Item(**row._asdict()) for row in connection.execute(query)]
@@ -237,7 +237,7 @@ def add_items(connection: Connection, share: Share, items: Sequence[NewItem]) ->
 
 
 def replace_items(
-    connection: Connection, share: Share, items: Sequence[NewItem]
+    connection: Connection, share: Share, items: Sequence[NewItem], *, now: int
 ) -> None:
     """Let a share open these; what it opened before and goes on to stays."""
     wanted = {(item.upload_id, item.path): item for item in items}
@@ -246,13 +246,13 @@ def replace_items(
         for item in items_of(connection, [share.id])
         if wanted.pop((item.upload_id, item.path), None) is None
     ]
-    # Added first: what goes leaves its number to none of them.
-    add_items(connection, share, list(wanted.values()))
+    # Its row stays, so that its number is given to no other.
     connection.execute(
-        delete(share_items).where(
-            share_items.c.share_id == share.id, share_items.c.number.in_(over)
-        )
+        update(share_items)
+        .where(share_items.c.share_id == share.id, share_items.c.number.in_(over))
+        .values(removed=now)
     )
+    add_items(connection, share, list(wanted.values()))
 
 
 def remove_over(connection: Connection, *, before: int, limit: int) -> int:

@@ -89,7 +89,7 @@ class ShareChanges:
         with self.database.write() as connection:
             result = shares.change(connection, share, **changed)
             if items is not None:
-                shares.replace_items(connection, share, items)
+                shares.replace_items(connection, share, items, now=now)
             self._note_change(connection, actor, share, changed, items, now=now)
         return result
 

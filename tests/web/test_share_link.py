@@ -51,7 +51,7 @@ def test_looking_takes_nothing(site: Site, ann: Sharer, method: str, name: str) 
 def test_a_person_sees_what_it_is_and_from_whom(ann: Sharer) -> None:
     link = ann.link(title="Q3 <reports>", message="Dear all")
     page = ann.stranger.get(link, headers=BROWSER).text
-    for words in ("Q3 &lt;reports&gt;", "Dear all", "report.pdf", "1.0 KiB", "ann"):
+    for words in ("Q3 &lt;reports&gt;", "Dear all", "report.pdf", "1000 Bytes", "ann"):
         assert words in page
 
 
@@ -238,6 +238,15 @@ def test_a_lease_outlives_no_share_that_is_shortened(site: Site, ann: Sharer) ->
     before = ann.stranger.get(path).status_code
     site.now += 10
     assert (before, ann.stranger.get(path).status_code) == (200, 410)
+
+
+def test_a_lease_opens_no_item_that_was_removed(ann: Sharer) -> None:
+    both = [{"upload": upload} for upload in ann.uploads]
+    share = ann.share(items=both)
+    link = share["recipients"][0]["url"]
+    path = press(ann, link, item="2/notes.txt").headers["Location"]
+    ann.edit(share["id"], items=both[:1])
+    assert ann.stranger.get(path).status_code == 404
 
 
 def test_a_lease_lasts_as_long_as_the_operator_says(make_site: MakeSite) -> None:

@@ -45,6 +45,7 @@ def upgrade() -> None:
         "share_items",
         sa.Column("share_id", sa.String(12), nullable=False),
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("removed", sa.BigInteger(), nullable=True),
         sa.Column("upload_id", sa.String(26), nullable=True),
         sa.Column("path", sa.Text(), nullable=True),
         sa.Column("name", sa.Text(), nullable=False),
