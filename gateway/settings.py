@@ -130,6 +130,13 @@ class Settings(BaseModel):
     """The relay that takes mail, as in ``smtp://user:password@host:587``."""
     mail_from: Sender | None = None
     """The sender of all mail, as in ``Files <files@example.com>``."""
+    mails_per_user: Number = Field(default=1000, ge=0)
+    """Mails of one user in a day; 0 is no limit."""
+
+    @property
+    def mail_limit(self) -> int | None:
+        """Mails of one user in a day, 0 being no limit; None without a relay."""
+        return None if self.mail_url is None else self.mails_per_user
 
     def model_post_init(self, _context: object, /) -> None:
         """Derive from the data folder what is not set."""

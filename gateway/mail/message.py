@@ -39,7 +39,7 @@ def compose(
     headers = {
         "From": _address("From", sender),
         "To": _address("To", letter.to),
-        "Subject": _words("Subject", letter.subject),
+        "Subject": _words("Subject", _plain(letter.subject)),
         "Date": format_datetime(datetime.fromtimestamp(now, UTC)),
         "Message-ID": f"<{message_id}@{sender.domain}>",
         # RFC 3834: out-of-office programs do not answer.
@@ -63,22 +63,26 @@ def raw(mail: EmailMessage) -> bytes:
 
 
 def _address(header: str, mailbox: Mailbox) -> str:
-    name = one_line(mailbox.name)
+    name = _plain(mailbox.name)
     if not name:
         return mailbox.wire
-    shown = _words(header, f'"{quote(name)}"' if name.isascii() else name)
+    # Within quotes few readers expect the end of a line.
+    shown = f'"{quote(name)}"' if name.isascii() else _words(header, name)
     whole = f"{shown} <{mailbox.wire}>"
     fits = len(header) + len(": ") + len(whole) <= _COLUMNS
     return whole if fits else f"{shown}\r\n <{mailbox.wire}>"
 
 
 def _words(header: str, text: str) -> str:
-    """Return text as a header's, in lines of at most 76 columns (RFC 2047)."""
-    # (!) What looks encoded would be decoded by readers, line ends in it too, and some
-    #     decode twice.
-    text = one_line(text).replace("=?", "= ?")
+    """Return plain text as a header has it, in lines of 76 columns (RFC 2047)."""
     charset = "us-ascii" if text.isascii() else "utf-8"
     return Header(text, charset, header_name=header).encode(linesep="\r\n")
+
+
+def _plain(text: str) -> str:
+    # (!) What looks encoded would be decoded by readers, line ends in it too, and some
+    #     decode twice.
+    return one_line(text).replace("=?", "= ?")
 
 
 @cache

@@ -62,6 +62,12 @@ def _line(server: SMTP) -> asyncio.Transport:
     return server.transport
 
 
+def content(mail: Envelope) -> bytes:
+    """Return a mail's bytes, as the relay has got them."""
+    assert isinstance(mail.content, bytes)
+    return mail.content
+
+
 @dataclass
 class FakeRelay:
     """A relay: what it answers to each command, and what it has taken.

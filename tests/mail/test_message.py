@@ -60,7 +60,7 @@ def headers_of(letter: Letter) -> dict[str, str]:
     """Return the headers, decoded as RFC 2047 says; the library's own way is faulty."""
     mail = message_from_bytes(bytes_of(letter))
     return {
-        name: str(make_header(decode_header(text))).replace("\r\n", "")
+        name: str(make_header(decode_header(text))).replace("\r\n", "").strip()
         for name, text in mail.items()
     }
 

@@ -20,7 +20,8 @@ from gateway.mail_url import MailURL, Security
 from gateway.mailbox import Mailbox
 from tests.catalog.conftest import ON_SQLITE, ann, database, unsynced, url
 from tests.live.ports import free_port
-from tests.mail.relays import HOST, FakeRelay, hang_up, silence
+from tests.live.stack import wait_until
+from tests.mail.relays import HOST, FakeRelay, content, hang_up, silence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,7 +122,7 @@ def test_a_mail_says_what_the_share_is(office: Office, ann: User) -> None:
     office.outbox().send()
     [mail] = office.relay.mails
     [link] = links(office, made)
-    text = (mail.content or b"").decode()
+    text = content(mail).decode()
     assert f"\r\nhttps://files.example.com/d/{link.code_id}\r\n" in text
     assert "Subject: ann schickt Ihnen: Q3\r\n" in text
     assert "\r\n> Here.\r\n" in text
@@ -160,7 +161,7 @@ def test_each_mail_has_an_id_of_its_own(office: Office) -> None:
     lines = [
         line
         for mail in office.relay.mails
-        for line in (mail.content or b"").splitlines()
+        for line in content(mail).splitlines()
         if line.startswith(b"Message-ID: ")
     ]
     assert len(set(lines)) == len(lines) == 4
@@ -175,7 +176,7 @@ def test_a_code_goes_out_in_place_of_a_link(office: Office) -> None:
         catalog.add(connection, [one], None, now=START, code="012345", life=600)
     office.now += 30
     assert office.outbox().send() == 1
-    text = (office.relay.mails[0].content or b"").decode()
+    text = content(office.relay.mails[0]).decode()
     assert "Subject: 012345 is your code\r\n" in text
     assert "\r\n012345\r\n" in text
     assert "for 9 minutes" in text
@@ -341,14 +342,11 @@ def test_what_became_of_a_mail_is_noted_as_soon_as_the_catalog_can(
             raise CatalogBusyError("busy")
         finish(connection, *arguments, **more)
 
-    done = threading.Event()
-    add = office.database.later.add
     monkeypatch.setattr(catalog, "finish", busy_once)
-    monkeypatch.setattr(
-        office.database.later, "add", lambda work: add(lambda: (work(), done.set())[1])
-    )
     office.outbox().send()
-    assert done.wait(10)
+    wait_until(
+        lambda: office.states(made)[0][0] == "accepted", what="the catalog to know"
+    )
     assert tries == [[("sending", "")]] * 2
     assert office.states(made) == [("accepted", "250 queued as 1")]
 

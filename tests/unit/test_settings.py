@@ -89,6 +89,7 @@ def test_nothing_set_gives_the_defaults() -> None:
         "client_requests": 200,
         "mail_url": None,
         "mail_from": None,
+        "mails_per_user": 1000,
     }
 
 
@@ -142,6 +143,7 @@ READ = {
         "Files <files@example.com>",
         Mailbox("files@example.com", "files@example.com", "Files"),
     ),
+    "mails_per_user": ("0", 0),
 }
 
 

@@ -12,6 +12,7 @@ from flask import Blueprint, flash, request, url_for
 from markupsafe import Markup
 
 from gateway.catalog import audit, ids, shares
+from gateway.catalog.outbox import MailState
 from gateway.catalog.tokens import Scope
 from gateway.errors import BadFieldsError, NotAuthenticatedError
 from gateway.shares import addresses
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from flask import Response
 
+    from gateway.catalog.outbox import Mail
     from gateway.catalog.shares import NewItem, Share
     from gateway.shares.description import DescribedShare
     from gateway.web.identity import Identity
@@ -39,6 +41,16 @@ LIVES: Final = {"1": 1, "7": 7, "14": 14, "30": 30, "365": 365, "": None}
 _DEFAULT_LIFE: Final = "14"
 #: The choice that leaves the end as it is.
 _SAME: Final = "same"
+#: What became of a mail, and where the relay's words say more.
+_MAILS: Final = {
+    MailState.WAITING: "mail not sent yet",
+    MailState.SENDING: "mail is being sent",
+    MailState.ACCEPTED: "mail sent",
+    MailState.REFUSED: "mail refused",
+    MailState.UNKNOWN: "mail perhaps sent",
+    MailState.GIVEN_UP: "mail given up",
+}
+_EXPLAINED: Final = frozenset(_MAILS) - {MailState.SENDING, MailState.ACCEPTED}
 _BETWEEN: Final = re.compile(r"[,;\s]+")
 
 
@@ -65,6 +77,7 @@ class SharePages:
                 self.revoke_recipient,
                 "POST",
             ),
+            ("/<share_id>/recipients/<recipient_id>/mail", self.resend, "POST"),
         ):
             routes.add_url_rule(rule, view_func=view, methods=[method])
         return routes
@@ -176,6 +189,21 @@ class SharePages:
         flash("The link is ended. It opens nothing any more.")
         return see_other(url_for("shares.show", share_id=share.id))
 
+    def resend(self, share_id: str, recipient_id: str) -> Response:
+        """Send one link again."""
+        person = self._sharer()
+        share = self.shares.owned(person, share_id)
+        recipient = self.shares.recipient(share, recipient_id)
+        try:
+            sent = self.shares.changes.resend(
+                person.user, share, [recipient], now=int(self.clock())
+            )
+        except BadFieldsError as error:
+            flash(f"Not sent: {error.faults['to']}.")
+        else:
+            flash("The mail goes out." if sent else "Its mail is on its way already.")
+        return see_other(url_for("shares.show", share_id=share.id))
+
     def _person(self) -> Identity | None:
         try:
             return self.shares.identities.person()
@@ -243,6 +271,7 @@ class SharePages:
             faults=faults or {},
             lives=LIVES,
             same=_SAME,
+            may_mail=self.shares.changes.may_mail(person.user),
         )
 
     def _facts(self, found: DescribedShare) -> dict[str, Any]:
@@ -266,10 +295,20 @@ class SharePages:
                     "qr": _qr(self.shares.descriptions.url(each)),
                     "state": recipient_state(share, each, now=now),
                     "opened": each.opened and _moment(each.opened),
+                    **_mail(found.mails.get(each.id)),
                 }
                 for each in found.recipients
             ],
         }
+
+
+def _mail(mail: Mail | None) -> dict[str, object]:
+    """Return what became of a mail, in words, and whether another may be sent."""
+    if mail is None:
+        return {"mail": "not mailed", "is_mail_over": True}
+    text = _MAILS[mail.state]
+    words = f": {mail.words}" if mail.words and mail.state in _EXPLAINED else ""
+    return {"mail": text + words, "is_mail_over": mail.state.is_over}
 
 
 def _policy(policy: SharePolicy, *, now: int) -> SharePolicy:
