@@ -169,7 +169,7 @@ def create_app(
                 identities,
                 share_codes,
                 items,
-                ShareChanges(database),
+                ShareChanges(database, settings.mail_limit),
                 Descriptions(share_codes, base_url),
             ),
             share_link=ShareLink(

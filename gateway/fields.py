@@ -16,6 +16,8 @@ from gateway import quantities
 from gateway.errors import KeyRingError
 from gateway.links.keyring import KeyRing
 from gateway.links.server_secret import ServerSecret
+from gateway.mail_url import MailURL
+from gateway.mailbox import Mailbox
 from gateway.pools import Pool
 
 if TYPE_CHECKING:
@@ -58,6 +60,14 @@ def _secret(text: object) -> object:
         return ServerSecret.parse(text)
     except KeyRingError as error:
         raise ValueError("; ".join(error.faults)) from None
+
+
+def _mail_url(text: object) -> object:
+    return MailURL.parse(text) if isinstance(text, str) else text
+
+
+def _mailbox(text: object) -> object:
+    return Mailbox.parse(text) if isinstance(text, str) else text
 
 
 def _words(text: object) -> object:
@@ -195,6 +205,8 @@ _Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 Ring = Annotated[KeyRing, BeforeValidator(_ring)]
 Secret = Annotated[ServerSecret, BeforeValidator(_secret)]
+Relay = Annotated[MailURL, BeforeValidator(_mail_url)]
+Sender = Annotated[Mailbox, BeforeValidator(_mailbox)]
 Number = Annotated[int, BeforeValidator(_number)]
 Size = Annotated[int, BeforeValidator(_size), AfterValidator(_fits_a_disk)]
 """Bytes: ``1000``, ``10G``."""

@@ -28,10 +28,12 @@ from gateway.fields import (
     Origins,
     PlainPath,
     PublicURL,
+    Relay,
     Ring,
     RunFolder,
     Seconds,
     Secret,
+    Sender,
     SiteName,
     Size,
     URLPath,
@@ -134,6 +136,17 @@ class Settings(BaseModel):
     """Requests of one client at a time."""
     client_requests: Number = Field(default=200, ge=1, le=1_000_000)
     """Requests a second of one client."""
+    mail_url: Relay | None = None
+    """The relay that takes mail, as in ``smtp://user:password@host:587``."""
+    mail_from: Sender | None = None
+    """The sender of all mail, as in ``Files <files@example.com>``."""
+    mails_per_user: Number = Field(default=1000, ge=0)
+    """Mails of one user in a day; 0 is no limit."""
+
+    @property
+    def mail_limit(self) -> int | None:
+        """Mails of one user in a day, 0 being no limit; None without a relay."""
+        return None if self.mail_url is None else self.mails_per_user
 
     def model_post_init(self, _context: object, /) -> None:
         """Derive from the data folder what is not set."""
@@ -236,6 +249,10 @@ def read(
     faults.extend(variables.missing(required, values, faults, hints))
     try:
         settings = Settings.model_validate(values)
+        if settings.mail_url is not None:
+            # Neither is of any use without the other.
+            sender = [field for field in only if field == "mail_from"]
+            faults.extend(variables.missing(sender, values, faults, hints))
     except ValidationError as error:
         faults.extend(variables.in_words(error))
     if look and not is_child:

@@ -22,6 +22,9 @@ _HINTS: Final = {
     "secret": "; make one with: gateway secrets new",
     "files": "; name the folder whose files are to be served",
     "pool": "; say which of gunicorn's two pools this one is, verdicts or app",
+    "mail_url": "; name the relay that takes mail, as in "
+    "smtp://user:password@relay.example.com:587",
+    "mail_from": "; name the sender of mail, as in Files <files@example.com>",
     "public_url": "; name the gateway's address, as in https://files.example.com",
 }
 #: Settings that are no more, each with the field that took its place, and how.

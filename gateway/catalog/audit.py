@@ -23,6 +23,7 @@ class Action(StrEnum):
     CHANGED = "changed"
     RECIPIENT_ADDED = "recipient-added"
     RECIPIENT_REVOKED = "recipient-revoked"
+    MAILED = "mailed"
     REVOKED = "revoked"
 
 

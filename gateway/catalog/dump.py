@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import LargeBinary, insert, select, text
 
-from gateway.catalog import upkeep
+from gateway.catalog import outbox, upkeep
 from gateway.catalog.schema import metadata, uploads
 
 if TYPE_CHECKING:
@@ -105,9 +105,10 @@ def load(
         while batch := [line.row for line in islice(group, _BATCH)]:
             connection.execute(insert(_TABLES[name]), batch)
     upkeep.recount(connection)
+    outbox.leave_unknown(connection)
     if connection.dialect.name == "postgresql":
         # Rows that bring their ids leave the sequence where it was.
-        for table in ("users", "audit"):
+        for table in ("users", "audit", "outbox"):
             connection.execute(
                 text(
                     f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), "  # noqa: S608

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    true,
 )
 
 metadata: Final = MetaData(
@@ -44,6 +45,8 @@ users: Final = Table(
     Column("created", BigInteger, nullable=False),
     # The first administrator's was made for them: they choose one at the first login.
     Column("must_change_password", Boolean, nullable=False, server_default=false()),
+    # Whether mails go out for their shares.
+    Column("may_send_mail", Boolean, nullable=False, server_default=true()),
 )
 
 # Logins.
@@ -254,6 +257,30 @@ leases: Final = Table(
     # The browser and the network that took it, in short.
     Column("agent", Text, nullable=False),
     Column("network", Text, nullable=False),
+)
+
+# Mails with share links, and with one-time codes, and what became of them.
+outbox: Final = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("recipient_id", ForeignKey("recipients.id"), nullable=False, index=True),
+    # Whose mails are counted; null is the operator.
+    Column("sender_id", ForeignKey("users.id")),
+    Column("state", String(10), nullable=False),
+    # The relay's, or why it is not sent.
+    Column("words", Text, nullable=False),
+    # The one-time code that it brings in place of a link, until it was sent.
+    Column("code", String(16)),
+    Column("tries", Integer, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    # Since when it is in its state.
+    Column("changed", BigInteger, nullable=False),
+    # When it is to be tried, and until when.
+    Column("due", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Index("ix_outbox_state_due", "state", "due"),
+    Index("ix_outbox_sender_id_created", "sender_id", "created"),
 )
 
 # What was done with shares, by a user's name or, empty, by the operator.

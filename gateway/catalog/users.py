@@ -52,6 +52,7 @@ class User:
     session_epoch: int
     stored_bytes: int
     must_change_password: bool = False
+    may_send_mail: bool = True
 
 
 @dataclass(frozen=True)
@@ -183,6 +184,13 @@ def set_disabled(connection: Connection, user: User, *, is_disabled: bool) -> No
     )
 
 
+def set_mail(connection: Connection, user: User, *, may_send_mail: bool) -> None:
+    """Let mails go out for a user's shares, or no more."""
+    connection.execute(
+        update(users).where(users.c.id == user.id).values(may_send_mail=may_send_mail)
+    )
+
+
 def _change(connection: Connection, user: User, **values: Any) -> None:  # noqa: ANN401
     connection.execute(update(users).where(users.c.id == user.id).values(**values))
     # Their epoch has passed; the rows are of no use any more.
@@ -198,4 +206,5 @@ def _user(row: Row[Any]) -> User:
         session_epoch=row.session_epoch,
         stored_bytes=row.stored_bytes,
         must_change_password=row.must_change_password,
+        may_send_mail=row.may_send_mail,
     )

@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "secrets": "secrets:secrets",
     "users": "users:users",
     "tokens": "tokens:tokens",
+    "mail": "mail:mail",
     "db": "db:db",
     "nginx-conf": "nginx_conf:nginx_conf",
     "housekeep": "housekeep:housekeep",

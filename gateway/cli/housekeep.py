@@ -15,16 +15,25 @@ from gateway import settings
 from gateway.catalog.database import Database
 from gateway.cli import moments
 from gateway.cli.catalog import open_catalog, open_store
+from gateway.cli.links import public_address
 from gateway.errors import GatewayError, SettingsError
+from gateway.mail.outbox import Outbox
 from gateway.ops.housekeeping import Housekeeper, only_one
 from gateway.ops.orphans import GRACE
+from gateway.ops.postman import Postman
+from gateway.shares.codes import ShareCodes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.catalog.recipients import Recipient
+    from gateway.ops.housekeeping import Report
     from gateway.settings import Settings
 
 #: Seconds between two looks at every blob.
 _SWEEP_SECONDS: Final = 3600
 _PATIENCE: Final = 60.0
+_ACCEPTED: Final = "mails accepted by the relay"
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -48,8 +57,9 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 def housekeep(*, every: int | None, grace: int, as_json: bool) -> None:
     """Delete what is over: uploads, unfinished uploads, leftovers of crashes.
 
-    Blobs that no upload names go to the store's trash for a week first.  Safe at any
-    time and as often as you like, also while the gateway serves.
+    Blobs that no upload names go to the store's trash for a week first.  Mails that are
+    due are sent.  Safe at any time and as often as you like, also while the gateway
+    serves.
     """
     # It comes when another process opens a file that is just checked for that.
     signal.signal(signal.SIGIO, signal.SIG_IGN)
@@ -58,13 +68,19 @@ def housekeep(*, every: int | None, grace: int, as_json: bool) -> None:
         return
     database, current = open_catalog()
     store = open_store(current)
+
+    def say(line: str) -> None:
+        if not as_json:
+            click.echo(line)
+
     with only_one(store, patience=_PATIENCE):
         report = Housekeeper(
             database=database,
             store=store,
-            say=lambda line: None if as_json else click.echo(line),
+            say=say,
             grace=grace,
         ).round(now=moments.now())
+    _send(current, database, report, say=say)
     if as_json:
         click.echo(json.dumps({"done": report.done, "faults": report.faults}))
     sys.exit(1 if report.faults else 0)
@@ -82,8 +98,17 @@ class _Rounds:
 
     def run(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        keeper = _keeper(settings.read(embedded=True).settings, self.grace)
+        current = settings.read(embedded=True).settings
+        keeper = _keeper(current, self.grace)
+        postman = Postman(_outbox(current, keeper.database, _say), _say)
         _say(f"a round every {self.every} seconds")
+        postman.start()
+        try:
+            self._rounds(keeper, postman)
+        finally:
+            postman.stop()
+
+    def _rounds(self, keeper: Housekeeper, postman: Postman) -> None:
         swept = float("-inf")
         while not _is_told_to_stop():
             with_sweep = time.monotonic() - swept >= _SWEEP_SECONDS
@@ -94,9 +119,9 @@ class _Rounds:
                 continue
             if told.si_signo != signal.SIGHUP:
                 return
-            keeper = self._anew(keeper)
+            keeper = self._anew(keeper, postman)
 
-    def _anew(self, before: Housekeeper) -> Housekeeper:
+    def _anew(self, before: Housekeeper, postman: Postman) -> Housekeeper:
         try:
             current = settings.read(embedded=True).settings
         except SettingsError as error:
@@ -104,7 +129,9 @@ class _Rounds:
                 _say(fault)
             return before
         before.database.engine.dispose()
-        return _keeper(current, self.grace)
+        keeper = _keeper(current, self.grace)
+        postman.outbox = _outbox(current, keeper.database, _say)
+        return keeper
 
 
 def _keeper(current: Settings, grace: int) -> Housekeeper:
@@ -115,6 +142,52 @@ def _keeper(current: Settings, grace: int) -> Housekeeper:
         is_stopped=_is_told_to_stop,
         grace=grace,
     )
+
+
+def _outbox(
+    current: Settings, database: Database, say: Callable[[str], None]
+) -> Outbox | None:
+    """Return what sends mails, or None without a relay."""
+    if current.mail_url is None or current.mail_from is None:
+        return None
+
+    def link(recipient: Recipient) -> str:
+        if current.secret is None:
+            raise SettingsError([settings.without("secret", current.data)])
+        return ShareCodes(current.secret).url(recipient, base=public_address(current))
+
+    return Outbox(
+        database=database,
+        url=current.mail_url,
+        sender=current.mail_from,
+        link=link,
+        clock=moments.now,
+        say=say,
+    )
+
+
+def _send(
+    current: Settings,
+    database: Database,
+    report: Report,
+    *,
+    say: Callable[[str], None],
+) -> None:
+    def note(fault: str) -> None:
+        report.faults.append(fault)
+        say(fault)
+
+    outbox = _outbox(current, database, note)
+    if outbox is None:
+        return
+    try:
+        accepted = outbox.send()
+    except GatewayError as error:
+        note(f"mails wait: {error}")
+        return
+    if accepted:
+        report.done[_ACCEPTED] = accepted
+        say(f"{_ACCEPTED}: {accepted}")
 
 
 def _round(keeper: Housekeeper, *, with_sweep: bool) -> bool:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gateway.catalog.database import Database
+    from gateway.catalog.recipients import Recipient
     from gateway.catalog.shares import Share
 
 _JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -96,7 +97,7 @@ class _Desk:
         address = public_address(current)
         return cls(
             database,
-            ShareChanges(database),
+            ShareChanges(database, current.mail_limit),
             Descriptions(ShareCodes(current.secret), lambda: address),
             tree,
         )
@@ -107,6 +108,14 @@ class _Desk:
             found = catalog.by_id(connection, share_id)
         if found is None:
             raise MissingShareError(f"share {share_id}")
+        return found
+
+    def recipient(self, share: Share, recipient_id: str) -> Recipient:
+        """Return that recipient of a share; raise MissingShareError for another one."""
+        with self.database.read() as connection:
+            found = recipients.by_id(connection, recipient_id)
+        if found is None or found.share_id != share.id:
+            raise MissingShareError(f"recipient {recipient_id} of the share {share.id}")
         return found
 
     def new_items(
@@ -220,7 +229,11 @@ def show(*, share_id: str, as_json: bool) -> None:
     for item in facts["items"]:
         click.echo(f"  {item['path'] or item['name']}")
     for each in facts["recipients"]:
-        click.echo(f"{each['id']}  {each['state']}  {each['url']}\t{each['address']}")
+        mail = f"  mail {each['mail']}  {each['mail_words']}" if each["address"] else ""
+        click.echo(
+            f"{each['id']}  {each['state']}  {each['url']}\t{each['address']}"
+            f"{mail.rstrip()}"
+        )
 
 
 @shares.command("edit")
@@ -267,11 +280,26 @@ def revoke(*, share_id: str, recipient_id: str | None) -> None:
     if recipient_id is None:
         desk.changes.revoke(None, share, now=moments.now())
         return
-    with desk.database.read() as connection:
-        recipient = recipients.by_id(connection, recipient_id)
-    if recipient is None or recipient.share_id != share.id:
-        raise MissingShareError(f"recipient {recipient_id} of the share {share_id}")
+    recipient = desk.recipient(share, recipient_id)
     desk.changes.revoke_recipient(None, recipient, now=moments.now())
+
+
+@shares.command("resend")
+@click.argument("share_id", metavar="ID")
+@click.option("--recipient", "recipient_id", metavar="ID", help="To this one alone.")
+def resend(*, share_id: str, recipient_id: str | None) -> None:
+    """Send the links of the share ID again, by mail, to those whose mail is over.
+
+    Prints the addresses.
+    """
+    desk = _Desk.open()
+    share = desk.share(share_id)
+    with desk.database.read() as connection:
+        to = recipients.of_shares(connection, [share.id])
+    if recipient_id is not None:
+        to = [desk.recipient(share, recipient_id)]
+    for each in desk.changes.resend(None, share, to, now=moments.now()):
+        click.echo(each.address)
 
 
 @click.command()

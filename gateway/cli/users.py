@@ -71,6 +71,7 @@ def list_users(*, as_json: bool) -> None:
                         "role": user.role,
                         "disabled": user.is_disabled,
                         "stored_bytes": user.stored_bytes,
+                        "may_send_mail": user.may_send_mail,
                     }
                     for user in everyone
                 ]
@@ -91,6 +92,20 @@ def disable(*, name: str, undo: bool) -> None:
     with database.write(may_use_reserve=not undo) as connection:
         user = catalog.by_name(connection, name)
         catalog.set_disabled(connection, user, is_disabled=not undo)
+
+
+@users.command("mail")
+@click.argument("name")
+@click.option("--off", is_flag=True, help="Send no mail for NAME's shares.")
+def mail(*, name: str, off: bool) -> None:
+    """Let mails go out for NAME's shares, as they do at first; --off ends that.
+
+    With --off the shares are made all the same, and their links can be copied.
+    """
+    database, _ = open_catalog()
+    with database.write(may_use_reserve=off) as connection:
+        user = catalog.by_name(connection, name)
+        catalog.set_mail(connection, user, may_send_mail=not off)
 
 
 @users.command("passwd")

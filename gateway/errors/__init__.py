@@ -40,6 +40,7 @@ from gateway.errors.links import (
     RevokedLinkError,
     UnknownKeyError,
 )
+from gateway.errors.mail import RelayError
 from gateway.errors.shares import (
     GoneItemError,
     IdempotencyKeyError,
@@ -126,6 +127,7 @@ __all__ = [
     "PasswordRequiredError",
     "PostRequiredError",
     "RefusedError",
+    "RelayError",
     "RepeatedUploadError",
     "RevocationError",
     "RevokedLinkError",

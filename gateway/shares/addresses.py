@@ -5,10 +5,9 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING, Final
 
-from email_validator import EmailNotValidError, validate_email
-
 from gateway.catalog.recipients import NewRecipient
 from gateway.errors import BadFieldsError
+from gateway.mailbox import Mailbox
 from gateway.storage.names import visible
 
 if TYPE_CHECKING:
@@ -28,12 +27,12 @@ def parse(addresses: Iterable[str], *, label: str = "") -> list[NewRecipient]:
     bad: list[str] = []
     for text in addresses:
         try:
-            found = validate_email(text.strip(), check_deliverability=False)
-        except EmailNotValidError as error:
+            found = Mailbox.parse(text).address
+        except ValueError as error:
             bad.append(f"{visible(text)[:100]!r}: {error}")
         else:
             # Nobody has two mailboxes that differ in case alone.
-            clean.setdefault(found.normalized.casefold(), found.normalized)
+            clean.setdefault(found.casefold(), found)
     name = " ".join(unicodedata.normalize("NFC", visible(label)).split())
     faults = {}
     if bad:

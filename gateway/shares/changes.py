@@ -9,9 +9,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.catalog import audit, recipients, shares
+from gateway.catalog import audit, outbox, recipients, shares
 from gateway.catalog.audit import Action
-from gateway.errors import BadFieldsError, IdempotencyKeyError
+from gateway.catalog.shares import State
+from gateway.errors import BadFieldsError, IdempotencyKeyError, NotPermittedError
 from gateway.shares.items import MAXIMUM as MAXIMUM_ITEMS
 from gateway.shares.policy import SharePolicy
 
@@ -31,9 +32,14 @@ MAXIMUM_RECIPIENTS: Final = 500
 
 @dataclass(frozen=True)
 class ShareChanges:
-    """Changes shares; ``actor`` is who does, None the operator by a command."""
+    """Changes shares; ``actor`` is who does, None the operator by a command.
+
+    ``mail_limit`` is how many mails go out for a user in a day, 0 being no limit; None
+    is no mail at all.
+    """
 
     database: Database
+    mail_limit: int | None = None
 
     def make(
         self,
@@ -61,8 +67,9 @@ class ShareChanges:
             made = shares.new(
                 connection, actor, items, now=now, key=key, **vars(policy)
             )
-            recipients.add(connection, made, to, now=now)
+            added = recipients.add(connection, made, to, now=now)
             audit.note(connection, actor, Action.CREATED, made.id, now=now)
+            self._mail(connection, actor, made, added, now=now)
         return made, True
 
     def edit(
@@ -110,7 +117,60 @@ class ShareChanges:
                     now=now,
                     detail=one.id,
                 )
+            self._mail(connection, actor, share, added, now=now)
         return added
+
+    def resend(
+        self, actor: User | None, share: Share, to: Sequence[Recipient], *, now: int
+    ) -> list[Recipient]:
+        """Send links again, and return to whom.
+
+        Those without an address are left out, and those whose link is over or whose
+        mail is on its way.  Raise NotPermittedError if no mail goes out for *actor*,
+        BadFieldsError for more than may.
+        """
+        if not self.may_mail(actor):
+            raise NotPermittedError("mail")
+        if share.state(now=now) in {State.EXPIRED, State.REVOKED}:
+            return []
+        with self.database.write() as connection:
+            mails = outbox.latest(connection, [each.id for each in to])
+            again = [
+                each
+                for each in to
+                if each.revoked is None
+                and (each.id not in mails or mails[each.id].state.is_over)
+            ]
+            return self._mail(connection, actor, share, again, now=now)
+
+    def may_mail(self, actor: User | None) -> bool:
+        """Tell whether mails go out for *actor*."""
+        return self.mail_limit is not None and (actor is None or actor.may_send_mail)
+
+    def _mail(
+        self,
+        connection: Connection,
+        actor: User | None,
+        share: Share,
+        to: Sequence[Recipient],
+        *,
+        now: int,
+    ) -> list[Recipient]:
+        """Have links sent to those with an address; return to whom."""
+        addressed = [each for each in to if each.address]
+        if not addressed or not self.may_mail(actor):
+            return []
+        if actor is not None and self.mail_limit:
+            left = self.mail_limit - outbox.count_of_day(connection, actor, now=now)
+            if len(addressed) > left:
+                fault = (
+                    f"at most {self.mail_limit} mails a day, {max(0, left)} are left"
+                )
+                raise BadFieldsError({"to": fault})
+        outbox.add(connection, addressed, actor, now=now)
+        ids = " ".join(each.id for each in addressed)
+        audit.note(connection, actor, Action.MAILED, share.id, now=now, detail=ids)
+        return addressed
 
     def revoke(self, actor: User | None, share: Share, *, now: int) -> None:
         """End a share with all its links and downloads."""

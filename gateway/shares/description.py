@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from gateway.catalog import recipients, shares
+from gateway.catalog import outbox, recipients, shares
+from gateway.catalog.outbox import MailState
 from gateway.catalog.shares import State
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from gateway.catalog.outbox import Mail
     from gateway.catalog.recipients import Recipient
     from gateway.catalog.shares import Item, Share
     from gateway.shares.codes import ShareCodes
@@ -32,11 +34,12 @@ class RecipientState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class DescribedShare:
-    """A share with all that belongs to it."""
+    """A share with all that belongs to it; ``mails`` are the last, by recipient."""
 
     share: Share
     items: list[Item]
     recipients: list[Recipient]
+    mails: dict[str, Mail]
 
     @property
     def name(self) -> str:
@@ -81,6 +84,7 @@ class Descriptions:
                     "url": self.url(each),
                     "state": recipient_state(share, each, now=now),
                     "opened": each.opened,
+                    **mail_facts(found.mails.get(each.id)),
                 }
                 for each in found.recipients
             ],
@@ -97,16 +101,25 @@ def recipient_state(share: Share, recipient: Recipient, *, now: int) -> Recipien
     return RecipientState.UNOPENED
 
 
+def mail_facts(mail: Mail | None) -> dict[str, object]:
+    """Return what became of a mail, and what the relay said."""
+    if mail is None:
+        return {"mail": MailState.NONE, "mail_words": ""}
+    return {"mail": mail.state, "mail_words": mail.words}
+
+
 def gather(connection: Connection, found: Sequence[Share]) -> list[DescribedShare]:
     """Read what belongs to shares."""
     ids = [share.id for share in found]
     items = shares.items_of(connection, ids)
     links = recipients.of_shares(connection, ids)
+    mails = outbox.latest(connection, [link.id for link in links])
     return [
         DescribedShare(
             share=share,
             items=[item for item in items if item.share_id == share.id],
             recipients=[link for link in links if link.share_id == share.id],
+            mails=mails,
         )
         for share in found
     ]

@@ -10,7 +10,13 @@ from gateway.ops.nginx import NginxConf
 
 def rendered(**chosen: str) -> dict[str, str]:
     """Return the text of every file, with these settings besides the defaults."""
-    chosen = {"GATEWAY_FILES": "/srv/files", "GATEWAY_DATA": "/data", **chosen}
+    chosen = {
+        "GATEWAY_FILES": "/srv/files",
+        "GATEWAY_DATA": "/data",
+        # A relay needs a sender.
+        "GATEWAY_MAIL_FROM": "files@example.com",
+        **chosen,
+    }
     return NginxConf(
         settings=settings.read(chosen, look=False).settings,
         listen="127.0.0.1:8080",

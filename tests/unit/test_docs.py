@@ -62,6 +62,8 @@ OTHER = {
     "GATEWAY_INLINE_TYPES": "image/svg+xml",
     "GATEWAY_KEYS": str(Key.generate()),
     "GATEWAY_LOGO": "/other.svg",
+    "GATEWAY_MAIL_FROM": "other@example.com",
+    "GATEWAY_MAIL_URL": "smtp://other.example",
     "GATEWAY_PUBLIC_URL": "https://other.example",
     "GATEWAY_POOL": "app",
     "GATEWAY_RUN": "/other",

@@ -16,6 +16,8 @@ from gateway import settings
 from gateway.errors import SettingsError
 from gateway.links import Key, KeyRing
 from gateway.links.server_secret import ServerSecret
+from gateway.mail_url import MailURL, Security
+from gateway.mailbox import Mailbox
 from gateway.pools import Pool
 from gateway.snapshot import Snapshot
 from gateway.variables import variable
@@ -88,6 +90,9 @@ def test_nothing_set_gives_the_defaults() -> None:
         "token": "",
         "client_connections": 100,
         "client_requests": 200,
+        "mail_url": None,
+        "mail_from": None,
+        "mails_per_user": 1000,
     }
 
 
@@ -136,6 +141,15 @@ READ = {
     "token": ("gwt_x", "gwt_x"),
     "client_connections": ("1", 1),
     "client_requests": ("2", 2),
+    "mail_url": (
+        "smtps://me:it@relay.example",
+        MailURL("relay.example", 465, Security.TLS, "me", "it"),
+    ),
+    "mail_from": (
+        "Files <files@example.com>",
+        Mailbox("files@example.com", "files@example.com", "Files"),
+    ),
+    "mails_per_user": ("0", 0),
 }
 
 
@@ -553,6 +567,31 @@ FAULTS = [
         id="duration-past-all-time",
     ),
     pytest.param(
+        "mail_url",
+        "",
+        "is not set; name the relay that takes mail, as in "
+        "smtp://user:password@relay.example.com:587",
+        id="mail-url-missing",
+    ),
+    pytest.param(
+        "mail_url",
+        "relay.example",
+        "must be like smtp://user:password@host:587 or smtps://user:password@host:465",
+        id="mail-url-bare",
+    ),
+    pytest.param(
+        "mail_from",
+        "",
+        "is not set; name the sender of mail, as in Files <files@example.com>",
+        id="mail-from-missing",
+    ),
+    pytest.param(
+        "mail_from",
+        "Files",
+        "An email address must have an @-sign.",
+        id="mail-from-bare",
+    ),
+    pytest.param(
         "session_life",
         "59s",
         "Input should be greater than or equal to 60",
@@ -771,6 +810,16 @@ def test_a_setting_that_is_no_more_is_a_fault_that_names_its_successor(
     ]
     assert settings.read(environ, only=("token",)).settings.token == ""
     assert settings.read({name: ""}).settings.run
+
+
+def test_a_relay_needs_a_sender() -> None:
+    """Each of the two is of no use without the other."""
+    assert faults({"GATEWAY_MAIL_URL": "smtp://relay.example"}) == [
+        (
+            "GATEWAY_MAIL_FROM: is not set; name the sender of mail, as in "
+            "Files <files@example.com>"
+        )
+    ]
 
 
 RING_FAULTS = (
@@ -1037,6 +1086,36 @@ def test_no_secret_stands_in_what_was_read() -> None:
     shown = f"{reading!r} {reading!s} {reading.settings!r} {reading.settings!s}"
     assert "k1" in shown
     assert SECRET not in shown
+
+
+#: Each holds the password, rightly or wrongly encoded.
+LEAKY_RELAYS = [
+    pytest.param("smtp://me:TheSecret@relay.example", id="good"),
+    pytest.param("smtp://me:TheSecret/x@relay.example", id="slash"),
+    pytest.param("smtp://me:x/TheSecret@relay.example:587", id="after-a-slash"),
+    pytest.param("smtp://me:x#TheSecret@relay.example", id="hash"),
+    pytest.param("smtp://me:x?TheSecret@relay.example", id="question-mark"),
+    pytest.param("smtp://me:x@TheSecret@relay.example:587", id="two-ats"),
+    pytest.param("smtp://me:[TheSecret]@relay.example", id="brackets"),
+    pytest.param("smtp://me:%FFTheSecret@relay.example", id="not-utf-8"),
+    pytest.param("smtp://me:The Secret TheSecret@relay.example", id="blank"),
+    pytest.param("smtp://TheSecret@relay.example", id="alone"),
+    pytest.param("smtp://relay.example:TheSecret", id="as-port"),
+    pytest.param("http://me:TheSecret@relay.example", id="other-scheme"),
+    pytest.param("smtp://me:TheSecret@relay_example", id="bad-host"),
+    pytest.param("smtp://me:TheSecret@relay.example?tls=none", id="far-away"),
+]
+
+
+@pytest.mark.parametrize("text", LEAKY_RELAYS)
+def test_no_password_of_the_relay_is_shown(text: str) -> None:
+    """Settings, and faults of them, end up in logs."""
+    environ = {"GATEWAY_MAIL_URL": text, "GATEWAY_MAIL_FROM": "files@example.com"}
+    try:
+        shown = repr(settings.read(environ))
+    except SettingsError as error:
+        shown = "".join(traceback.format_exception(error))
+    assert "TheSecret" not in shown
 
 
 LEAKY = [

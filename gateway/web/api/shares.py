@@ -93,6 +93,7 @@ class SharesAPI:
             ("/<share_id>", self.revoke, "DELETE"),
             ("/<share_id>/recipients", self.add_recipients, "POST"),
             ("/<share_id>/recipients/<recipient_id>", self.revoke_recipient, "DELETE"),
+            ("/<share_id>/recipients/<recipient_id>/mail", self.resend, "POST"),
         ):
             routes.add_url_rule(rule, view_func=view, methods=[method])
         return routes
@@ -181,6 +182,16 @@ class SharesAPI:
             identity.user, recipient, now=int(self.clock())
         )
         return Response(status=204)
+
+    def resend(self, share_id: str, recipient_id: str) -> Response:
+        """Send one link again, unless its mail is on its way already."""
+        identity = self._sharer()
+        share = self.shares.owned(identity, share_id)
+        recipient = self.shares.recipient(share, recipient_id)
+        self.shares.changes.resend(
+            identity.user, share, [recipient], now=int(self.clock())
+        )
+        return self._described(share)
 
     def _sharer(self) -> Identity:
         identity = self.shares.identities.current()

@@ -11,6 +11,7 @@ from flask import Blueprint, flash, request, url_for
 
 from gateway.catalog import audit, ids, shares
 from gateway.catalog.audit import Action
+from gateway.catalog.outbox import MailState
 from gateway.catalog.shares import State
 from gateway.catalog.tokens import Scope
 from gateway.errors import BadFieldsError, NotAuthenticatedError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from flask import Response
 
+    from gateway.catalog.outbox import Mail
     from gateway.catalog.shares import NewItem, Share
     from gateway.shares.description import DescribedShare
     from gateway.web.identity import Identity
@@ -56,8 +58,19 @@ _DONE: Final[dict[str, str]] = {
     Action.CHANGED: "changed",
     Action.RECIPIENT_ADDED: "a link added",
     Action.RECIPIENT_REVOKED: "a link ended",
+    Action.MAILED: "mailed",
     Action.REVOKED: "ended",
 }
+#: What became of a mail, and where the relay's words say more.
+_MAILS: Final = {
+    MailState.WAITING: "mail not sent yet",
+    MailState.SENDING: "mail is being sent",
+    MailState.ACCEPTED: "mail sent",
+    MailState.REFUSED: "mail refused",
+    MailState.UNKNOWN: "mail perhaps sent",
+    MailState.GIVEN_UP: "mail given up",
+}
+_EXPLAINED: Final = frozenset(_MAILS) - {MailState.SENDING, MailState.ACCEPTED}
 _BETWEEN: Final = re.compile(r"[,;\s]+")
 
 
@@ -84,6 +97,7 @@ class SharePages:
                 self.revoke_recipient,
                 "POST",
             ),
+            ("/<share_id>/recipients/<recipient_id>/mail", self.resend, "POST"),
         ):
             routes.add_url_rule(rule, view_func=view, methods=[method])
         return routes
@@ -195,6 +209,21 @@ class SharePages:
         flash("The link is ended. It opens nothing any more.")
         return see_other(url_for("shares.show", share_id=share.id))
 
+    def resend(self, share_id: str, recipient_id: str) -> Response:
+        """Send one link again."""
+        person = self._sharer()
+        share = self.shares.owned(person, share_id)
+        recipient = self.shares.recipient(share, recipient_id)
+        try:
+            sent = self.shares.changes.resend(
+                person.user, share, [recipient], now=int(self.clock())
+            )
+        except BadFieldsError as error:
+            flash(f"Not sent: {error.faults['to']}.")
+        else:
+            flash("The mail goes out." if sent else "Its mail is on its way already.")
+        return see_other(url_for("shares.show", share_id=share.id))
+
     def _person(self) -> Identity | None:
         try:
             return self.shares.identities.person()
@@ -240,6 +269,7 @@ class SharePages:
             said=request.form,
             lives=LIVES,
             life=request.form.get("life", _DEFAULT_LIFE),
+            may_mail=self.shares.changes.may_mail(person.user),
             is_admin=person.is_admin,
         )
 
@@ -263,6 +293,7 @@ class SharePages:
             faults=faults or {},
             lives=LIVES,
             same=_SAME,
+            may_mail=self.shares.changes.may_mail(person.user),
         )
 
     def _facts(self, found: DescribedShare) -> dict[str, Any]:
@@ -288,10 +319,20 @@ class SharePages:
                     "state": (reached := recipient_state(share, each, now=now)),
                     "says": _REACHED[reached],
                     "opened": each.opened,
+                    **_mail(found.mails.get(each.id)),
                 }
                 for each in found.recipients
             ],
         }
+
+
+def _mail(mail: Mail | None) -> dict[str, object]:
+    """Return what became of a mail, in words, and whether another may be sent."""
+    if mail is None:
+        return {"mail": "not mailed", "is_mail_over": True}
+    text = _MAILS[mail.state]
+    words = f": {mail.words}" if mail.words and mail.state in _EXPLAINED else ""
+    return {"mail": text + words, "is_mail_over": mail.state.is_over}
 
 
 def _policy(policy: SharePolicy, *, now: int) -> SharePolicy:

@@ -1,0 +1,91 @@
+"""``gateway mail``: whether the relay takes mail."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import Final
+
+import click
+
+from gateway import settings
+from gateway.cli import moments
+from gateway.errors import RelayError, SettingsError
+from gateway.mail import languages
+from gateway.mail.letters import TestMail
+from gateway.mail.message import compose, raw
+from gateway.mail.relay import Outcome, Relay, State
+from gateway.mailbox import Mailbox
+
+_ID_BYTES: Final = 16
+
+
+class Address(click.ParamType[Mailbox]):
+    """``anna@example.com`` or ``Anna <anna@example.com>``."""
+
+    name = "address"
+
+    def convert(
+        self,
+        value: str | Mailbox,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Mailbox:
+        """Read the text, or fail with what is wrong with it."""
+        if isinstance(value, Mailbox):
+            return value
+        try:
+            return Mailbox.parse(value)
+        except ValueError as error:
+            self.fail(f"{value!r}: {error}", param, ctx)
+
+
+@click.group()
+def mail() -> None:
+    """Try out the mail relay."""
+
+
+@mail.command("test")
+@click.argument("address", type=Address())
+@click.option(
+    "--lang",
+    type=click.Choice(languages.codes()),
+    default=languages.ENGLISH,
+    show_default=True,
+    help="The language of the mail.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def test(*, address: Mailbox, lang: str, as_json: bool) -> None:
+    """Send a test mail to ADDRESS and print what was said.
+
+    Lines of the gateway begin with C:, those of the relay with S:.  Status 0 means
+    that the relay has accepted the mail.
+    """
+    wanted = ("mail_url", "mail_from")
+    current = settings.read(required=wanted, only=wanted).settings
+    url, sender = current.mail_url, current.mail_from
+    if url is None or sender is None:
+        raise SettingsError([f"GATEWAY_{name.upper()}: is not set" for name in wanted])
+    letter = TestMail(to=address, site=sender.name or sender.domain, lang=lang).letter()
+    content = raw(
+        compose(
+            letter,
+            sender=sender,
+            message_id=secrets.token_hex(_ID_BYTES),
+            now=moments.now(),
+        )
+    )
+    dialogue: list[str] = []
+    hear = dialogue.append if as_json else click.echo
+    with Relay(url, sender.wire, hear=hear) as relay:
+        try:
+            outcome = relay.send(address.wire, content)
+        except RelayError as error:
+            outcome = Outcome(State.LATER, str(error))
+    if as_json:
+        facts = {"state": outcome.state, "words": outcome.words, "dialogue": dialogue}
+        click.echo(json.dumps(facts))
+    if outcome.state is not State.ACCEPTED:
+        raise RelayError(
+            f"the mail was not accepted ({outcome.state}): {outcome.words}"
+        )

@@ -1,0 +1,205 @@
+"""Sends what the catalog's outbox holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from gateway.catalog import outbox, recipients, shares, users
+from gateway.catalog.outbox import MailState
+from gateway.catalog.shares import State as ShareState
+from gateway.errors import GatewayError, RelayError
+from gateway.mail.letters import CodeMail, ShareMail
+from gateway.mail.message import compose, raw
+from gateway.mail.relay import Patience, Relay, State
+from gateway.mailbox import Mailbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.catalog.database import Database
+    from gateway.catalog.outbox import Mail
+    from gateway.catalog.recipients import Recipient
+    from gateway.catalog.shares import Item, Share
+    from gateway.catalog.users import User
+    from gateway.mail_url import MailURL
+
+_BATCH: Final = 20
+_MINUTE: Final = 60
+_STATES: Final = {
+    State.ACCEPTED: MailState.ACCEPTED,
+    State.REFUSED: MailState.REFUSED,
+    State.UNKNOWN: MailState.UNKNOWN,
+}
+
+
+class _OverError(Exception):
+    """What a mail is about is over; its words say why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outbox:
+    """Sends mails by the relay at ``url``, as ``sender``.
+
+    ``link`` tells the URL of a recipient's link, ``clock`` Unix seconds; ``say`` gets
+    a line for what goes wrong with the relay.
+    """
+
+    database: Database
+    url: MailURL
+    sender: Mailbox
+    link: Callable[[Recipient], str]
+    clock: Callable[[], float]
+    say: Callable[[str], None]
+    patience: Patience = field(default_factory=Patience)
+
+    @property
+    def site(self) -> str:
+        """How mails call the gateway."""
+        return self.sender.name or self.sender.domain
+
+    def send(self, *, is_stopped: Callable[[], bool] = bool) -> int:
+        """Send all that is due; return how many mails the relay has accepted.
+
+        A relay that is away leaves them waiting.  *is_stopped* is asked between two
+        mails.  Raise CatalogBusyError or NoSpaceError if the catalog can't be asked.
+        """
+        self._settle()
+        accepted = 0
+        with Relay(self.url, self.sender.wire, self.patience) as relay:
+            while due := self._due():
+                for mail in due:
+                    if is_stopped():
+                        return accepted
+                    try:
+                        accepted += self._send(relay, mail)
+                    except RelayError as error:
+                        self.say(f"mails wait: {error}")
+                        with self.database.write() as connection:
+                            outbox.postpone_all(connection, str(error), now=self._now())
+                        return accepted
+        return accepted
+
+    def _now(self) -> int:
+        return int(self.clock())
+
+    def _settle(self) -> None:
+        now = self._now()
+        with self.database.read() as connection:
+            is_settled = outbox.is_settled(connection, now=now)
+        if not is_settled:
+            with self.database.write() as connection:
+                outbox.settle(connection, now=now)
+
+    def _due(self) -> list[Mail]:
+        with self.database.read() as connection:
+            return outbox.due(connection, now=self._now(), limit=_BATCH)
+
+    def _send(self, relay: Relay, mail: Mail) -> bool:
+        """Send one mail and note what became of it; tell whether it was accepted."""
+        try:
+            to, content = self._written(mail)
+        except _OverError as over:
+            self._finish(mail, MailState.GIVEN_UP, str(over))
+            return False
+        except GatewayError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- the mails behind it go out
+            self.say(f"mail {mail.id} failed: {type(error).__name__}: {error}")
+            self._postpone(mail, "the gateway could not write this mail")
+            return False
+        outcome = relay.offer(to.wire)
+        if outcome is None:
+            # (!) Committed first: after a crash nobody knows whether the relay has it.
+            with self.database.write() as connection:
+                is_begun = outbox.begin(connection, mail, now=self._now())
+            if not is_begun:
+                return False
+            outcome = relay.deliver(content)
+        if outcome.state is State.LATER:
+            self._postpone(mail, outcome.words)
+        else:
+            self._finish(mail, _STATES[outcome.state], outcome.words)
+        return outcome.state is State.ACCEPTED
+
+    # A catalog that is busy or full just now is told as soon as it can be.
+
+    def _finish(self, mail: Mail, state: MailState, words: str) -> None:
+        now = self._now()
+        self.database.make_sure(
+            lambda connection: outbox.finish(connection, mail, state, words, now=now)
+        )
+
+    def _postpone(self, mail: Mail, words: str) -> None:
+        now = self._now()
+        self.database.make_sure(
+            lambda connection: outbox.postpone(connection, mail, words, now=now)
+        )
+
+    def _written(self, mail: Mail) -> tuple[Mailbox, bytes]:
+        """Write a mail, and to whom; raise _OverError if it is not to be sent."""
+        recipient, share, items, owner = self._read(mail)
+        now = self._now()
+        if recipient.revoked is not None or share.revoked is not None:
+            raise _OverError("the link was taken back before")
+        if share.state(now=now) is ShareState.EXPIRED:
+            raise _OverError("the share had expired before")
+        if owner is not None and (owner.is_disabled or not owner.may_send_mail):
+            raise _OverError(f"{owner.name} may not send mail")
+        try:
+            to = Mailbox.parse(recipient.address)
+        except ValueError as error:
+            raise _OverError(str(error)) from None
+        letter: ShareMail | CodeMail
+        if mail.code is None:
+            letter = ShareMail(
+                to=to,
+                link=self.link(recipient),
+                site=self.site,
+                files=tuple(map(_file, items)),
+                title=share.title,
+                message=share.message,
+                sender_name="" if owner is None else owner.name,
+                reply_to=_mailbox(owner),
+                not_before=share.not_before,
+                expires=share.expires,
+                has_password=share.password_hash is not None,
+                lang=share.lang,
+            )
+        else:
+            letter = CodeMail(
+                to=to,
+                code=mail.code,
+                site=self.site,
+                minutes=max(1, (mail.expires - now) // _MINUTE),
+                title=share.title,
+                lang=share.lang,
+            )
+        message_id = f"{mail.id}.{recipient.id}"
+        return to, raw(
+            compose(letter.letter(), sender=self.sender, message_id=message_id, now=now)
+        )
+
+    def _read(self, mail: Mail) -> tuple[Recipient, Share, list[Item], User | None]:
+        with self.database.read() as connection:
+            recipient = recipients.by_id(connection, mail.recipient_id)
+            if recipient is None:
+                raise _OverError("the share was deleted before")
+            share = shares.by_id(connection, recipient.share_id)
+            assert share is not None  # noqa: S101 -- a foreign key says so
+            owner = None
+            if share.owner_id is not None:
+                owner = users.by_id(connection, share.owner_id)
+            return recipient, share, shares.items_of(connection, [share.id]), owner
+
+
+def _file(item: Item) -> tuple[str, int | None]:
+    return (f"{item.name}/" if item.is_folder else item.name), item.size
+
+
+def _mailbox(owner: User | None) -> Mailbox | None:
+    """Return the address of a user who has one for a name."""
+    try:
+        return None if owner is None else Mailbox.parse(owner.name)
+    except ValueError:
+        return None

@@ -1,0 +1,69 @@
+"""A share is mailed while the gateway serves, and the mailed link opens it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.live.stack import NativeStack, wait_until
+from tests.mail.relays import HOST, FakeRelay, content, silence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BROWSER = {"Accept": "text/html,*/*;q=0.8"}
+
+
+@pytest.fixture(scope="module")
+def relay() -> Iterator[FakeRelay]:
+    with FakeRelay().running() as relay:
+        yield relay
+
+
+@pytest.fixture(scope="module")
+def mailing(relay: FakeRelay) -> Iterator[NativeStack]:
+    """Return a stack with that relay."""
+    with NativeStack(
+        GATEWAY_MAIL_URL=f"smtp://{HOST}:{relay.port}?tls=none",
+        GATEWAY_MAIL_FROM="Files of Example <files@example.com>",
+    ).running() as stack:
+        stack.put("a.txt", b"0123456789")
+        yield stack
+
+
+def share(stack: NativeStack, address: str) -> str:
+    """Share a file by mail and return the share's id."""
+    made = json.loads(
+        stack.gateway("shares", "new", "a.txt", "--to", address, "--json")
+    )
+    stack.tokens.add(made["recipients"][0]["url"].rpartition("/")[2])
+    return str(made["id"])
+
+
+def mail_of(stack: NativeStack, share_id: str) -> str:
+    shown = json.loads(stack.gateway("shares", "show", share_id, "--json"))
+    return str(shown["recipients"][0]["mail"])
+
+
+def test_the_mailed_link_opens_the_share(
+    mailing: NativeStack, relay: FakeRelay
+) -> None:
+    made = share(mailing, "first@example.com")
+    wait_until(lambda: mail_of(mailing, made) == "accepted", what="the mail")
+    [mail] = [each for each in relay.mails if each.rcpt_tos == ["first@example.com"]]
+    [link] = re.findall(rb"\r\n(https?://\S+/d/[0-9a-z]{40})\r\n", content(mail))[:1]
+    page = mailing.ask(link.decode(), headers=BROWSER)
+    assert (page.status_code, "a.txt" in page.text) == (200, True)
+
+
+def test_a_relay_that_says_nothing_keeps_no_request_and_no_stop_waiting(
+    mailing: NativeStack, relay: FakeRelay
+) -> None:
+    relay.answers = {"RCPT": silence}
+    made = share(mailing, "second@example.com")
+    wait_until(lambda: relay.commands.count("RCPT") > 1, what="the second mail")
+    assert mail_of(mailing, made) == "waiting"
+    assert mailing.ask(mailing.sign("a.txt")).status_code == 200

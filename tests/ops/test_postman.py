@@ -1,0 +1,71 @@
+"""The thread that sends mails goes on after faults, and ends when it is told to."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, cast
+
+from gateway.errors import CatalogBusyError
+from gateway.ops.postman import Postman
+from tests.live.stack import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.mail.outbox import Outbox
+
+
+class FakeOutbox:
+    """Counts how often it is told to send, and does what *work* does."""
+
+    def __init__(self, work: Callable[..., object] = bool) -> None:
+        self.work = work
+        self.sent = 0
+
+    def send(self, *, is_stopped: Callable[[], bool]) -> int:
+        self.sent += 1
+        self.work(is_stopped)
+        return 0
+
+
+def postman(outbox: FakeOutbox | None, said: list[str]) -> Postman:
+    return Postman(cast("Outbox", outbox), said.append, every=0.01)
+
+
+def test_a_fault_is_told_once_and_ends_nothing() -> None:
+    def fail(_: Any) -> None:
+        raise CatalogBusyError("the catalog is away")
+
+    said: list[str] = []
+    outbox = FakeOutbox(fail)
+    sender = postman(outbox, said)
+    sender.start()
+    wait_until(lambda: outbox.sent > 3, what="several tries")
+    sender.stop()
+    assert said == ["mails wait: CatalogBusyError: the catalog is away"]
+
+
+def test_it_takes_another_outbox_at_a_reload() -> None:
+    first, second = FakeOutbox(), FakeOutbox()
+    sender = postman(None, [])
+    sender.start()
+    sender.outbox = cast("Outbox", first)
+    wait_until(lambda: first.sent > 0, what="the first")
+    sender.outbox = cast("Outbox", second)
+    wait_until(lambda: second.sent > 0, what="the second")
+    sender.stop()
+
+
+def test_when_it_stops_the_mail_that_is_being_sent_is_waited_for() -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def work(is_stopped: Callable[[], bool]) -> None:
+        begun.set()
+        wait_until(is_stopped, what="the stop")
+        ended.set()
+
+    sender = postman(FakeOutbox(work), [])
+    sender.start()
+    assert begun.wait(10)
+    sender.stop()
+    assert ended.is_set()
