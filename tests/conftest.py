@@ -153,6 +153,15 @@ def cheap_passwords() -> Iterator[PasswordHasher]:
 
 
 @pytest.fixture(autouse=True)
+def umask() -> Iterator[None]:
+    """Fail a test that leaves another umask to the tests after it."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    assert os.umask(before) == before
+
+
+@pytest.fixture(autouse=True)
 def closed_connections() -> Iterator[None]:
     """Close what a test's catalogs have open; Python 3.13 warns of what is let go."""
     opened: list[ConnectionPoolEntry] = []
