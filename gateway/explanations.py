@@ -151,7 +151,7 @@ BY_ERROR: Final[dict[type[errors.RefusedError], Explanation]] = {
     errors.NotPermittedError: Explanation(
         HTTPStatus.FORBIDDEN,
         "That is not allowed",
-        "This token does not allow it.",
+        "This account, or this token, does not allow it.",
     ),
     errors.NewPasswordError: Explanation(
         HTTPStatus.FORBIDDEN,

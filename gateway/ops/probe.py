@@ -17,16 +17,29 @@ _SECONDS: Final = 3.0
 
 def probe(path: PathLike[str] | str, url: str = "/readyz") -> str | None:
     """Return None if the socket *path* answers *url* by 200, else what it answered."""
+    try:
+        status = _ask(path, url)
+    except OSError as error:
+        return f"{path}: {error}"
+    return None if b" 200 " in status else f"{path}: {status!r}"
+
+
+def answers(path: PathLike[str] | str) -> bool:
+    """Tell whether a worker answers on the socket *path*, ready or not."""
+    try:
+        return _ask(path, "/healthz") != b""
+    except OSError:
+        return False
+
+
+def _ask(path: PathLike[str] | str, url: str) -> bytes:
+    """Return the line of the status, nothing if there is none; raise OSError."""
     request = f"GET {url} HTTP/1.0\r\nHost: localhost\r\n\r\n"
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(_SECONDS)
-        try:
-            connection.connect(fspath(path))
-            connection.sendall(request.encode())
-            status = connection.makefile("rb").readline(1024)
-        except OSError as error:
-            return f"{path}: {error}"
-    return None if b" 200 " in status else f"{path}: {status!r}"
+        connection.connect(fspath(path))
+        connection.sendall(request.encode())
+        return connection.makefile("rb").readline(1024)
 
 
 if __name__ == "__main__":

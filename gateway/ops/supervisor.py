@@ -20,8 +20,7 @@ from gateway.assets import asset
 from gateway.errors import GatewayError, SuperviseError
 from gateway.ops.child import Child
 from gateway.ops.live_conf import directives, find_nginx
-from gateway.ops.probe import probe
-from gateway.pools import Pool
+from gateway.ops.probe import answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from gateway.address import Address
     from gateway.ops.live_conf import LiveConf
+    from gateway.pools import Pool
 
 _START_SECONDS: Final = 20
 _POLL_SECONDS: Final = 0.05
@@ -146,10 +146,9 @@ class Supervisor:
         return True
 
     def _pools_answer(self) -> bool:
-        return all(
-            probe(socket, "/healthz" if pool is Pool.VERDICTS else "/readyz") is None
-            for pool, socket in self.sockets.items()
-        )
+        # (!) Ready or not: a database may be read-only for hours after a failover, and
+        #     deliveries go on meanwhile.
+        return all(map(answers, self.sockets.values()))
 
     def _nginx_accepts(self) -> bool:
         return self.address is None or accepts(self.address)

@@ -134,6 +134,16 @@ def test_a_reload_under_load_fails_no_request_of_either_pool(stack: Stack) -> No
 
 
 @pytest.mark.docker
+def test_a_reload_by_command_is_done_where_the_gateway_runs(stack: Stack) -> None:
+    before = stack.log().count("gateway: reloaded")
+    stack.gateway("reload")
+    wait_until(
+        lambda: stack.log().count("gateway: reloaded") == before + 1,
+        what="the log says so, too",
+    )
+
+
+@pytest.mark.docker
 @pytest.mark.database
 def test_the_access_log_names_the_reason_but_no_token(stack: Stack) -> None:
     missing = stack.send(stack.sign("c/missing.txt"))

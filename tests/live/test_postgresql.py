@@ -154,6 +154,18 @@ def test_a_read_only_server_delivers_and_changes_nothing(
     assert stack.send(f"{stack.url}/readyz").status_code == 200
 
 
+def test_a_gateway_that_starts_beside_a_read_only_server_delivers(
+    stack: NativeStack, restartable: Server
+) -> None:
+    """A failover and a reboot may come together."""
+    with restartable.read_only():
+        stack.kill()
+        stack.start()
+        delivered = stack.send(stack.sign("a.txt"))
+        unready = stack.send(f"{stack.url}/readyz")
+    assert (delivered.status_code, unready.status_code) == (200, 503)
+
+
 def test_behind_a_pooler_of_transactions_all_goes_on(postgresql: Server) -> None:
     with (
         postgresql.new_database() as url,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.ops.probe import probe
+from gateway.ops.probe import answers, probe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,9 +86,28 @@ def test_any_other_answer_is_told(
     assert probe(answering.path) == f"{answering.path}: {told!r}"
 
 
+@pytest.mark.parametrize(
+    ("answer", "is_one"),
+    [
+        pytest.param(b"HTTP/1.0 200 OK\r\n\r\n", True, id="200"),
+        pytest.param(b"HTTP/1.0 404 No\r\n\r\n", True, id="404"),
+        pytest.param(b"HTTP/1.0 503 Busy\r\n\r\n", True, id="503"),
+        pytest.param(b"", False, id="nothing"),
+    ],
+)
+def test_a_pool_answers_that_says_anything(
+    answering: Answering, answer: bytes, *, is_one: bool
+) -> None:
+    """Ready or not; what needs no database is asked."""
+    answering.answer = answer
+    assert answers(answering.path) is is_one
+    assert answering.requests == [b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n"]
+
+
 def test_a_socket_that_is_not_there_is_told(tmp_path: Path) -> None:
     """Before gunicorn listens there is a reason and no traceback."""
     reason = probe(str(tmp_path / "sock"))
+    assert not answers(str(tmp_path / "sock"))
     assert reason is not None
     assert "No such file or directory" in reason
 
