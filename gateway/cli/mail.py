@@ -14,7 +14,8 @@ from gateway.errors import RelayError, SettingsError
 from gateway.mail import languages
 from gateway.mail.letters import TestMail
 from gateway.mail.message import compose, raw
-from gateway.mail.relay import Outcome, Relay, State
+from gateway.mail.relay import Relay
+from gateway.mail.replies import Outcome, State
 from gateway.mailbox import Mailbox
 
 _ID_BYTES: Final = 16

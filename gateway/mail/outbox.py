@@ -11,7 +11,9 @@ from gateway.catalog.shares import State as ShareState
 from gateway.errors import GatewayError, RelayError
 from gateway.mail.letters import CodeMail, ShareMail
 from gateway.mail.message import compose, raw
-from gateway.mail.relay import Patience, Relay, State
+from gateway.mail.relay import Relay
+from gateway.mail.replies import State
+from gateway.mail.session import Patience
 from gateway.mailbox import Mailbox
 
 if TYPE_CHECKING:

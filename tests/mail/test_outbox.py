@@ -15,7 +15,8 @@ from gateway.catalog.recipients import NewRecipient
 from gateway.catalog.shares import NewItem
 from gateway.errors import CatalogBusyError
 from gateway.mail.outbox import Outbox
-from gateway.mail.relay import Patience, Relay
+from gateway.mail.relay import Relay
+from gateway.mail.session import Patience
 from gateway.mail_url import MailURL, Security
 from gateway.mailbox import Mailbox
 from tests.catalog.conftest import ON_SQLITE, ann, database, unsynced, url
