@@ -7,7 +7,7 @@ import re
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator
@@ -20,6 +20,11 @@ from gateway.mail_url import MailURL
 from gateway.mailbox import Mailbox
 from gateway.pools import Pool
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: What the URL of a catalog in a file begins with; its path follows.
+SQLITE: Final = "sqlite:///"
 _MAXIMUM_SOCKET_PATH: Final = 107  # unix(7): sun_path without its NUL
 _MAXIMUM_YEARS: Final = 100  # HTTP dates end with the year 9999
 _HOST = re.compile(r"\*|(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
@@ -31,6 +36,10 @@ _PUBLIC_URL = re.compile(
 _NETWORK = re.compile(r"[0-9a-fA-F:.]+(/[0-9]{1,3})?")
 _MEDIA_RANGE = re.compile(r"[a-z]+/([a-z0-9.+-]+|\*)")
 _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]+")
+_COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
+# A picture of this site's own: pages load nothing from elsewhere.
+_URL_PATH = re.compile(r"|/(?!/)[A-Za-z0-9/._~!&'()*+,=:@%?-]*")
+_MAXIMUM_NAME = 60
 # What would end an nginx directive or start a variable in a rendered path.
 _NGINX_SYNTAX = re.compile(r"[\s\x00\"'\\;{}$#]")
 
@@ -104,14 +113,22 @@ def _fits_a_date(seconds: int) -> int:
     return seconds
 
 
-def _each(pattern: re.Pattern[str], example: str) -> AfterValidator:
-    def check(words: tuple[str, ...]) -> tuple[str, ...]:
-        for word in words:
-            if not pattern.fullmatch(word):
-                raise ValueError(f"{word!r} is not of the form {example}")
-        return words
+def _form(pattern: re.Pattern[str], example: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError(f"{text!r} is not of the form {example}")
+        return text
 
-    return AfterValidator(check)
+    return check
+
+
+def _one(pattern: re.Pattern[str], example: str) -> AfterValidator:
+    return AfterValidator(_form(pattern, example))
+
+
+def _each(pattern: re.Pattern[str], example: str) -> AfterValidator:
+    check = _form(pattern, example)
+    return AfterValidator(lambda words: tuple(map(check, words)))
 
 
 def _networks(words: tuple[str, ...]) -> tuple[str, ...]:
@@ -136,6 +153,12 @@ def _public_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _site_name(text: str) -> str:
+    if not text.isprintable() or len(text) > _MAXIMUM_NAME:
+        raise ValueError(f"must be one line of at most {_MAXIMUM_NAME} characters")
+    return text
+
+
 def plain_path(path: Path) -> Path:
     """Return *path* made absolute; raise ValueError if nginx can't be told of it."""
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 -- keep symlinks unresolved
@@ -156,6 +179,28 @@ def run_folder(path: Path) -> Path:
     return path
 
 
+def _database(url: str) -> str:
+    if url.startswith(SQLITE) and url != SQLITE:
+        return url
+    # Most commands need no database: this import takes long.
+    from sqlalchemy import make_url  # noqa: PLC0415
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
+    try:
+        place = make_url(url)
+    except (ArgumentError, ValueError):
+        place = None
+    # (!) Nothing of the text may be repeated: it can hold a password.
+    if place is None or place.drivername != "postgresql+psycopg":
+        raise ValueError(
+            "must be like postgresql+psycopg://gateway@db/gateway or "
+            "sqlite:////srv/catalog.sqlite3"
+        )
+    if not re.fullmatch("[0-9]{1,9}", str(place.query.get("prepare_threshold", 0))):
+        raise ValueError("prepare_threshold must be a whole number")
+    return url
+
+
 _Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 Ring = Annotated[KeyRing, BeforeValidator(_ring)]
@@ -169,7 +214,12 @@ Seconds = Annotated[int, BeforeValidator(_seconds), AfterValidator(_fits_a_date)
 """Seconds: ``3600``, ``7d``."""
 PlainPath = Annotated[Path, AfterValidator(plain_path)]
 RunFolder = Annotated[Path, AfterValidator(run_folder)]
+DatabaseURL = Annotated[str, AfterValidator(_database)]
+"""SQLAlchemy's URL of a file, or of a PostgreSQL by psycopg."""
 PublicURL = Annotated[str, AfterValidator(_public_url)]
+SiteName = Annotated[str, AfterValidator(_site_name)]
+Colour = Annotated[str, _one(_COLOUR, "#2457c5")]
+URLPath = Annotated[str, _one(_URL_PATH, "/logo.svg")]
 Hosts = Annotated[_Words, _each(_HOST, "files.example.com")]
 Networks = Annotated[_Words, AfterValidator(_networks)]
 Origins = Annotated[_Words, _each(_ORIGIN, "https://www.example.com")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, insert, select
 
 from gateway.catalog.ids import new_code_id
 from gateway.catalog.lookups import Lookup
@@ -115,9 +115,3 @@ class LeasedItems:
             is_revoked=any(moment is not None for moment in row[3:6]),
             is_owner_disabled=bool(row[6]),
         )
-
-
-def remove_over(connection: Connection, *, before: int, limit: int) -> int:
-    """Forget leases that ended before that second; return how many."""
-    some = select(leases.c.id).where(leases.c.expires < before).limit(limit)
-    return connection.execute(delete(leases).where(leases.c.id.in_(some))).rowcount

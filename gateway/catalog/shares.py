@@ -6,17 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from gateway.catalog.ids import new_id
-from gateway.catalog.schema import (
-    leases,
-    outbox,
-    recipients,
-    share_items,
-    shares,
-    uploads,
-)
+from gateway.catalog.schema import share_items, shares, uploads
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -253,22 +246,6 @@ def replace_items(
         .values(removed=now)
     )
     add_items(connection, share, list(wanted.values()))
-
-
-def remove_over(connection: Connection, *, before: int, limit: int) -> int:
-    """Delete shares that ended before that second, with all that hangs on them."""
-    over = connection.execute(
-        select(shares.c.id)
-        .where((shares.c.expires < before) | (shares.c.revoked < before))
-        .limit(limit)
-    ).scalars()
-    found = list(over)
-    of_share = select(recipients.c.id).where(recipients.c.share_id.in_(found))
-    for table in (leases, outbox):
-        connection.execute(delete(table).where(table.c.recipient_id.in_(of_share)))
-    for table in (recipients, share_items):
-        connection.execute(delete(table).where(table.c.share_id.in_(found)))
-    return connection.execute(delete(shares).where(shares.c.id.in_(found))).rowcount
 
 
 def _select() -> Any:  # noqa: ANN401 -- SQLAlchemy's Select of many columns

@@ -63,11 +63,11 @@ def test(*, address: Mailbox, lang: str, as_json: bool) -> None:
     that the relay has accepted the mail.
     """
     wanted = ("mail_url", "mail_from")
-    current = settings.read(required=wanted, only=wanted).settings
+    current = settings.read(required=wanted, only=(*wanted, "name")).settings
     url, sender = current.mail_url, current.mail_from
     if url is None or sender is None:
         raise SettingsError([f"GATEWAY_{name.upper()}: is not set" for name in wanted])
-    letter = TestMail(to=address, site=sender.name or sender.domain, lang=lang).letter()
+    letter = TestMail(to=address, site=sender.name or current.name, lang=lang).letter()
     content = raw(
         compose(
             letter,

@@ -43,22 +43,18 @@ class _OverError(Exception):
 class Outbox:
     """Sends mails by the relay at ``url``, as ``sender``.
 
-    ``link`` tells the URL of a recipient's link, ``clock`` Unix seconds; ``say`` gets
+    ``site`` is how they call the gateway.  ``link`` tells the URL of a recipient's link, ``clock`` Unix seconds; ``say`` gets
     a line for what goes wrong with the relay.
     """
 
     database: Database
     url: MailURL
     sender: Mailbox
+    site: str
     link: Callable[[Recipient], str]
     clock: Callable[[], float]
     say: Callable[[str], None]
     patience: Patience = field(default_factory=Patience)
-
-    @property
-    def site(self) -> str:
-        """How mails call the gateway."""
-        return self.sender.name or self.sender.domain
 
     def send(self, *, is_stopped: Callable[[], bool] = bool) -> int:
         """Send all that is due; return how many mails the relay has accepted.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
@@ -33,9 +34,9 @@ def make(browser: Browser, title: str, max_uploads: str = "") -> str:
     browser.find("#title").send_keys(title)
     browser.find("#max_uploads").send_keys(max_uploads)
     browser.find("input[value='image/*']").click()
-    browser.find("main form button").click()
+    browser.find("#new button").click()
     browser.wait_for(".done", "The link is made")
-    return browser.find(".done").text.rpartition(" ")[2]
+    return str(browser.find("#drops .handing input").get_attribute("value"))
 
 
 def leave(browser: Browser, stack: Stack, url: str) -> None:
@@ -53,7 +54,7 @@ def test_a_stranger_sends_without_script(
     assert plain_browser.find("h1").text == "Photos"
     plain_browser.choose(file)
     plain_browser.find("#upload button").click()
-    plain_browser.wait_for(".done", "Thank you. The file has arrived.")
+    plain_browser.wait_for(".thanks", "Thank you. The file has arrived.")
     assert not plain_browser.has("form")
     assert plain_browser.driver.get_cookies() == []
     plain_browser.log_in()
@@ -88,15 +89,35 @@ def test_a_stranger_sends_by_the_script(
 def test_the_page_counts_down_as_files_arrive(
     stack: Stack, browser: Browser, file: Path
 ) -> None:
-    leave(browser, stack, make(browser, "Photos", max_uploads="3"))
+    leave(browser, stack, make(browser, "Photos", max_uploads="2"))
     before = browser.find("#takes").text
     browser.choose(file)
-    browser.wait_for(".transfer .state", "Stored")
-    wait_until(lambda: browser.find("#takes").text != before, what="it counts down")
-    assert before.replace("3 more", "2 more") == browser.find("#takes").text
+    browser.wait_for("#takes", "1 more file.")
+    assert before.replace("2 more files", "1 more file") == browser.find("#takes").text
+    browser.choose(file)
+    browser.wait_for("#takes", "This drop link takes nothing more.")
+    assert not browser.find("#upload").is_displayed()
+    assert browser.find("#news").text == "Thank you. 2 files have arrived."
 
 
-def test_what_would_be_refused_again_can_not_be_resumed(
+def test_the_page_of_a_link_that_was_ended_meanwhile_says_so(
+    stack: Stack, browser: Browser, file: Path
+) -> None:
+    url = make(browser, "Photos")
+    leave(browser, stack, url)
+    browser.slow_down(20_000)
+    browser.choose(file)
+    browser.wait_for(".transfer .state", "Uploading")
+    drops = json.loads(stack.gateway("drops", "list", "--user", browser.name, "--json"))
+    stack.gateway("drops", "revoke", drops[0]["id"])
+    browser.speed_up()
+    browser.wait_for(".transfer.failed .state", "This drop link takes nothing more.")
+    browser.wait_for("#takes", "This drop link takes nothing more")
+    assert not browser.find(".transfer .pause").is_displayed()
+    assert not browser.find("#upload").is_displayed()
+
+
+def test_a_file_that_is_not_taken_says_why_and_can_not_be_resumed(
     stack: Stack, browser: Browser, tmp_path: Path
 ) -> None:
     path = tmp_path / "notes.txt"
@@ -106,16 +127,6 @@ def test_what_would_be_refused_again_can_not_be_resumed(
     browser.wait_for(".transfer.failed .state", "Files of this type are not taken.")
     assert not browser.find(".transfer .pause").is_displayed()
     assert browser.find(".transfer .cancel").is_displayed()
-
-
-def test_a_stranger_reads_why_a_file_is_not_taken(
-    stack: Stack, browser: Browser, tmp_path: Path
-) -> None:
-    path = tmp_path / "notes.txt"
-    path.write_text("no picture")
-    leave(browser, stack, make(browser, "Photos"))
-    browser.choose(path)
-    browser.wait_for(".transfer.failed .state", "Files of this type are not taken.")
 
 
 def test_what_was_begun_by_one_link_is_not_gone_on_with_by_another(

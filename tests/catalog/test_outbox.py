@@ -231,11 +231,3 @@ def test_nothing_that_a_backup_waited_to_send_is_sent_when_it_is_restored(
     change(database, outbox.finish, second, MailState.ACCEPTED, "250", now=NOW)
     change(database, dump.load, [], without=[])
     assert states(database, made) == ["unknown", "accepted", "unknown"]
-
-
-def test_mails_go_with_their_share(database: Database) -> None:
-    made = share(database, None, "a@example.com")
-    with database.write() as connection:
-        shares.revoke(connection, made, now=NOW)
-        assert shares.remove_over(connection, before=NOW + 1, limit=10) == 1
-    assert due(database) == []

@@ -57,6 +57,7 @@ class Office:
                 database=self.database,
                 url=url,
                 sender=Mailbox.parse("Files of Example <files@example.com>"),
+                site="Files of Example",
                 link=lambda recipient: (
                     f"https://files.example.com/d/{recipient.code_id}"
                 ),

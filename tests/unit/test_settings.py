@@ -61,6 +61,9 @@ def test_nothing_set_gives_the_defaults() -> None:
         "run": data / "run",
         "pool": None,
         "public_url": None,
+        "name": "Files",
+        "color": "#2457c5",
+        "logo": "",
         "hosts": (),
         "trusted_proxies": (),
         "hsts": 0,
@@ -103,6 +106,9 @@ READ = {
     "run": ("/run/gateway", Path("/run/gateway")),
     "pool": ("app", Pool.APP),
     "public_url": ("https://files.example.com/", "https://files.example.com"),
+    "name": ("Müller & Co", "Müller & Co"),
+    "color": ("#A0b1C2", "#A0b1C2"),
+    "logo": ("/s/a.b/logo.svg?v=1", "/s/a.b/logo.svg?v=1"),
     "hosts": (
         "a.example, *.b.example\n[::1] *",
         ("a.example", "*.b.example", "[::1]", "*"),
@@ -238,6 +244,36 @@ FAULTS = [
     pytest.param("files", "/dev/null", "/dev/null is no folder", id="files-no-folder"),
     pytest.param("files", LONG, f"{LONG} is no folder", id="files-longer-than-a-name"),
     pytest.param("files", "/srv/\udcff", "is not UTF-8 text", id="files-not-utf-8"),
+    *(
+        pytest.param(
+            "database",
+            text,
+            "must be like postgresql+psycopg://gateway@db/gateway or "
+            "sqlite:////srv/catalog.sqlite3",
+            id=f"database-{name}",
+        )
+        for name, text in {
+            "bare": "gateway:a password",
+            "short": "postgres://gateway:a%20password@db/gateway",
+            "driver": "postgresql://gateway:a%20password@db/gateway",
+            "port": "postgresql+psycopg://gateway:a%20password@db:x/gateway",
+            "other": "mysql://gateway:a%20password@db/gateway",
+            "memory": "sqlite:///",
+        }.items()
+    ),
+    *(
+        pytest.param(
+            "database",
+            f"postgresql+psycopg://db/gateway?prepare_threshold={text}",
+            "prepare_threshold must be a whole number",
+            id=f"database-prepared-{name}",
+        )
+        for name, text in {
+            "word": "often",
+            "negative": "-1",
+            "twice": "5&prepare_threshold=5",
+        }.items()
+    ),
     pytest.param(
         "public_url",
         "",
@@ -309,6 +345,36 @@ FAULTS = [
         "https://a;b",
         "has characters that no host name has",
         id="public-url-nginx-syntax",
+    ),
+    pytest.param(
+        "name",
+        "two\nlines",
+        "must be one line of at most 60 characters",
+        id="name-of-two-lines",
+    ),
+    pytest.param(
+        "name",
+        "x" * 61,
+        "must be one line of at most 60 characters",
+        id="name-too-long",
+    ),
+    pytest.param(
+        "color",
+        "red;}",
+        "'red;}' is not of the form #2457c5",
+        id="color-of-more-than-a-colour",
+    ),
+    pytest.param(
+        "logo",
+        "//evil.example/logo.svg",
+        "'//evil.example/logo.svg' is not of the form /logo.svg",
+        id="logo-of-another-site",
+    ),
+    pytest.param(
+        "logo",
+        "logo.svg",
+        "'logo.svg' is not of the form /logo.svg",
+        id="logo-without-a-slash",
     ),
     pytest.param(
         "hosts",
@@ -1010,7 +1076,13 @@ def test_only_the_parent_warns(
 
 def test_no_secret_stands_in_what_was_read() -> None:
     """Settings end up in logs and tracebacks; the key's id may, its secret not."""
-    reading = settings.read({"GATEWAY_KEYS": KEYS})
+    reading = settings.read(
+        {
+            "GATEWAY_KEYS": KEYS,
+            "GATEWAY_DATABASE": f"postgresql+psycopg://gw:{SECRET}@db/gw",
+            "GATEWAY_TOKEN": SECRET,
+        }
+    )
     shown = f"{reading!r} {reading!s} {reading.settings!r} {reading.settings!s}"
     assert "k1" in shown
     assert SECRET not in shown

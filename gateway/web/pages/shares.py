@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlencode
 
-import segno
 from flask import Blueprint, flash, request, url_for
-from markupsafe import Markup
 
 from gateway.catalog import audit, ids, shares
+from gateway.catalog.audit import Action
 from gateway.catalog.outbox import MailState
+from gateway.catalog.shares import State
 from gateway.catalog.tokens import Scope
 from gateway.errors import BadFieldsError, NotAuthenticatedError
 from gateway.shares import addresses
-from gateway.shares.description import gather, recipient_state
+from gateway.shares.description import RecipientState, gather, recipient_state
 from gateway.shares.policy import SharePolicy, hash_password
-from gateway.web.api.pagination import cursor, place
 from gateway.web.pages import page, see_other
+from gateway.web.pagination import chosen_owner, cursor, following
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +51,26 @@ _MAILS: Final = {
     MailState.GIVEN_UP: "mail given up",
 }
 _EXPLAINED: Final = frozenset(_MAILS) - {MailState.SENDING, MailState.ACCEPTED}
+_STATES: Final = {
+    State.OPEN: "open",
+    State.EARLY: "not open yet",
+    State.EXPIRED: "expired",
+    State.REVOKED: "ended",
+}
+#: How far a recipient has come, and what was done with a share, in words of the page.
+_REACHED: Final[dict[str, str]] = {
+    RecipientState.UNOPENED: "not opened yet",
+    RecipientState.OPENED: "opened",
+    RecipientState.OVER: "ended",
+}
+_DONE: Final[dict[str, str]] = {
+    Action.CREATED: "made",
+    Action.CHANGED: "changed",
+    Action.RECIPIENT_ADDED: "a link added",
+    Action.RECIPIENT_REVOKED: "a link ended",
+    Action.MAILED: "mailed",
+    Action.REVOKED: "ended",
+}
 _BETWEEN: Final = re.compile(r"[,;\s]+")
 
 
@@ -83,7 +103,7 @@ class SharePages:
         return routes
 
     def listing(self) -> Response:
-        """Show the shares, newest first; ``?after=`` goes on."""
+        """Show shares, newest first; ``pagination`` says which can be chosen."""
         person = self._person()
         if person is None:
             return see_other(f"/login?next={PATH}")
@@ -91,7 +111,7 @@ class SharePages:
         with self.shares.database.read() as connection:
             found = shares.newest(
                 connection,
-                None if person.is_admin else person.user,
+                chosen_owner(connection, person),
                 limit=_PAGE + 1,
                 after=after,
             )
@@ -100,7 +120,7 @@ class SharePages:
             "shares.html",
             user=person.user,
             shares=[self._facts(each) for each in shown],
-            older=place(shown[-1].share) if len(found) > _PAGE else None,
+            older=following(shown[-1].share) if len(found) > _PAGE else None,
             is_first=after is None,
         )
 
@@ -108,8 +128,8 @@ class SharePages:
         """Show the form for a share of the uploads in ``?upload=``."""
         person = self._person()
         if person is None:
-            uploads = "".join(f"%3Fupload={u}" for u in request.args.getlist("upload"))
-            return see_other(f"/login?next={PATH}/new{uploads}")
+            chosen = urlencode({"upload": request.args.getlist("upload")}, doseq=True)
+            return see_other(f"/login?next={PATH}/new{quote(f'?{chosen}')}")
         person.require(Scope.SHARE)
         return self._form(person)
 
@@ -259,15 +279,16 @@ class SharePages:
             (found,) = gather(connection, [share])
             history = audit.of_share(connection, share.id, limit=_HISTORY)
         return page(
-            "share_made.html",
+            "share.html",
             status=400 if faults else 200,
             user=person.user,
             share=self._facts(found),
             files=self.shares.items.listed(found.items),
             history=[
-                {"at": _moment(each.at), "actor": each.actor, "action": each.action}
+                {"at": each.at, "actor": each.actor, "action": _DONE[each.action]}
                 for each in history
             ],
+            qr=request.args.get("qr", ""),
             faults=faults or {},
             lives=LIVES,
             same=_SAME,
@@ -277,14 +298,16 @@ class SharePages:
     def _facts(self, found: DescribedShare) -> dict[str, Any]:
         now = int(self.clock())
         share = found.share
+        state = share.state(now=now)
         return {
             "id": share.id,
             "title": share.title,
             "name": found.name,
             "message": share.message,
-            "state": share.state(now=now),
-            "created": _moment(share.created),
-            "expires": share.expires and _moment(share.expires),
+            "state": state,
+            "says": _STATES[state],
+            "not_before": share.not_before,
+            "expires": share.expires,
             "has_password": share.password_hash is not None,
             "recipients": [
                 {
@@ -292,9 +315,9 @@ class SharePages:
                     "address": each.address,
                     "label": each.label,
                     "url": self.shares.descriptions.url(each),
-                    "qr": _qr(self.shares.descriptions.url(each)),
-                    "state": recipient_state(share, each, now=now),
-                    "opened": each.opened and _moment(each.opened),
+                    "state": (reached := recipient_state(share, each, now=now)),
+                    "says": _REACHED[reached],
+                    "opened": each.opened,
                     **_mail(found.mails.get(each.id)),
                 }
                 for each in found.recipients
@@ -305,10 +328,13 @@ class SharePages:
 def _mail(mail: Mail | None) -> dict[str, object]:
     """Return what became of a mail, in words, and whether another may be sent."""
     if mail is None:
-        return {"mail": "not mailed", "is_mail_over": True}
-    text = _MAILS[mail.state]
+        return {"mail": "not mailed", "is_mailed": False, "is_mail_over": True}
     words = f": {mail.words}" if mail.words and mail.state in _EXPLAINED else ""
-    return {"mail": text + words, "is_mail_over": mail.state.is_over}
+    return {
+        "mail": _MAILS[mail.state] + words,
+        "is_mailed": True,
+        "is_mail_over": mail.state.is_over,
+    }
 
 
 def _policy(policy: SharePolicy, *, now: int) -> SharePolicy:
@@ -335,14 +361,3 @@ def _policy(policy: SharePolicy, *, now: int) -> SharePolicy:
 def _recipients() -> list[Any]:
     found = filter(None, _BETWEEN.split(request.form.get("to", "")))
     return addresses.parse(found, label=request.form.get("label", ""))
-
-
-def _qr(url: str) -> Markup:
-    """Return a QR code as inline SVG, in the colours of the page."""
-    code = segno.make_qr(url, error="m")
-    # Markup: made of the code's modules alone.
-    return Markup(code.svg_inline(scale=4, border=2, dark="#000", light="#fff"))  # noqa: S704
-
-
-def _moment(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)

@@ -18,6 +18,8 @@
 
   const list = document.getElementById("transfers");
   const news = document.getElementById("news");
+  // What a drop link takes; there is none on a person's own page.
+  const takes = document.getElementById("takes");
   const waiting = [];
   let stored = 0;
   const running = new Set();
@@ -53,8 +55,8 @@
     }
   }
 
-  // What a person can put right: a new login, room on the disk.
-  const MENDED = new Set([401, 403, 507]);
+  // What a person can put right: room on the disk, and a new login where there is one.
+  const MENDED = new Set(code ? [507] : [401, 403, 507]);
 
   // Damage on the way, a busy server and one that restarts heal by themselves.
   function heals(error) {
@@ -63,6 +65,12 @@
     const status = answer.getStatus();
     return status === 409 || status === 423 || status === 429 || status === 460 ||
       (status >= 500 && status !== 507);
+  }
+
+  // Whether it is a file still: no folder, and neither changed nor deleted since it was
+  // chosen.  The upload of anything else fails as if the line had broken off.
+  function isReadable(file) {
+    return file.slice(0, 1).arrayBuffer().then(() => true, () => false);
   }
 
   // The list as the server has it now; also the token, which a new login changes.
@@ -74,34 +82,35 @@
   async function refresh() {
     const turn = asked += 1;
     const answer = await fetch(window.location.pathname, { cache: "no-store" });
-    if (code && answer.status === 410) form.hidden = true;
+    if (code && answer.status === 410) {
+      form.hidden = true;
+      takes.textContent = "This drop link takes nothing more.";
+    }
     if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const fresh = page.getElementById("upload");
     if (turn < shown) return;
     shown = turn;
     if (code) {
-      takes(page);
+      const told = page.getElementById("takes");
+      localTimes(told);
+      takes.replaceChildren(...document.importNode(told, true).childNodes);
       return;
     }
+    const fresh = page.getElementById("upload");
     if (!fresh) return;
     form.elements.csrf_token.value = fresh.elements.csrf_token.value;
-    // Somebody may just be about to delete one: that row stays open.
-    const open = document.querySelector("#uploads details[open] [name=id]");
+    // Somebody may just be about to delete one, or to share several: that row stays open,
+    // and what is selected stays so.
+    const before = document.getElementById("uploads");
+    const open = before.querySelector("details[open] [name=id]");
+    const selected = [...before.querySelectorAll("[name=upload]:checked")];
     const uploads = document.importNode(page.getElementById("uploads"), true);
-    document.getElementById("uploads").replaceWith(uploads);
-    if (open) {
-      const again = uploads.querySelector(`[name=id][value="${CSS.escape(open.value)}"]`);
-      if (again) again.closest("details").open = true;
-    }
-    localTimes();
-  }
-
-  // By a drop link: what it still takes.
-  function takes(page) {
-    const told = page.getElementById("takes");
-    const here = document.getElementById("takes");
-    if (told) here.textContent = told.textContent;
+    localTimes(uploads);
+    before.replaceWith(uploads);
+    const again = (field) =>
+      uploads.querySelector(`[name=${field.name}][value="${CSS.escape(field.value)}"]`);
+    if (open && again(open)) again(open).closest("details").open = true;
+    for (const field of selected) if (again(field)) again(field).checked = true;
   }
 
   function thank() {
@@ -110,12 +119,6 @@
       ? "Thank you. The file has arrived."
       : `Thank you. ${stored} files have arrived.`;
     news.classList.add("done");
-  }
-
-  function localTimes() {
-    for (const time of document.querySelectorAll("#uploads time")) {
-      time.textContent = new Date(time.dateTime).toLocaleString();
-    }
   }
 
   function next() {
@@ -165,6 +168,10 @@
     async start() {
       running.add(this);
       this.say("Uploading");
+      if (!await isReadable(this.file)) {
+        this.lose();
+        return;
+      }
       if (!this.upload) {
         this.upload = this.make();
         const before = await this.upload.findPreviousUploads();
@@ -224,11 +231,23 @@
       this.row.remove();
     }
 
-    fail(error) {
+    async fail(error) {
+      if (!error.originalResponse && !await isReadable(this.file)) {
+        this.lose();
+        return;
+      }
       this.stop();
       this.say(words(error), { failed: true, action: "Resume" });
       // Sent again, it would be refused again.
       this.pause.hidden = !(heals(error) || MENDED.has(error.originalResponse.getStatus()));
+      next();
+      if (code) await refresh().catch(() => {});
+    }
+
+    lose() {
+      this.stop();
+      this.say("This is a folder, or was changed or deleted. Choose it again.", { failed: true });
+      this.pause.hidden = true;
       next();
     }
   }
@@ -263,8 +282,8 @@
   // Files that the browser has kept chosen over a reload would be left out.
   input.value = "";
   input.required = false;
-  form.classList.add("drop");
+  // The whole form is the field: a click anywhere on it chooses files.
+  form.classList.add("live");
   for (const element of form.querySelectorAll("[data-plain]")) element.hidden = true;
   for (const element of form.querySelectorAll("[data-script]")) element.hidden = false;
-  localTimes();
 })();
