@@ -160,6 +160,7 @@ def _outbox(
         database=database,
         url=current.mail_url,
         sender=current.mail_from,
+        site=current.mail_from.name or current.name,
         link=link,
         clock=moments.now,
         say=say,

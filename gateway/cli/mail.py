@@ -14,7 +14,8 @@ from gateway.errors import RelayError, SettingsError
 from gateway.mail import languages
 from gateway.mail.letters import TestMail
 from gateway.mail.message import compose, raw
-from gateway.mail.relay import Outcome, Relay, State
+from gateway.mail.relay import Relay
+from gateway.mail.replies import Outcome, State
 from gateway.mailbox import Mailbox
 
 _ID_BYTES: Final = 16
@@ -62,11 +63,11 @@ def test(*, address: Mailbox, lang: str, as_json: bool) -> None:
     that the relay has accepted the mail.
     """
     wanted = ("mail_url", "mail_from")
-    current = settings.read(required=wanted, only=wanted).settings
+    current = settings.read(required=wanted, only=(*wanted, "name")).settings
     url, sender = current.mail_url, current.mail_from
     if url is None or sender is None:
         raise SettingsError([f"GATEWAY_{name.upper()}: is not set" for name in wanted])
-    letter = TestMail(to=address, site=sender.name or sender.domain, lang=lang).letter()
+    letter = TestMail(to=address, site=sender.name or current.name, lang=lang).letter()
     content = raw(
         compose(
             letter,

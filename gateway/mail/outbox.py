@@ -11,7 +11,9 @@ from gateway.catalog.shares import State as ShareState
 from gateway.errors import GatewayError, RelayError
 from gateway.mail.letters import CodeMail, ShareMail
 from gateway.mail.message import compose, raw
-from gateway.mail.relay import Patience, Relay, State
+from gateway.mail.relay import Relay
+from gateway.mail.replies import State
+from gateway.mail.session import Patience
 from gateway.mailbox import Mailbox
 
 if TYPE_CHECKING:
@@ -41,22 +43,18 @@ class _OverError(Exception):
 class Outbox:
     """Sends mails by the relay at ``url``, as ``sender``.
 
-    ``link`` tells the URL of a recipient's link, ``clock`` Unix seconds; ``say`` gets
+    ``site`` is how they call the gateway.  ``link`` tells the URL of a recipient's link, ``clock`` Unix seconds; ``say`` gets
     a line for what goes wrong with the relay.
     """
 
     database: Database
     url: MailURL
     sender: Mailbox
+    site: str
     link: Callable[[Recipient], str]
     clock: Callable[[], float]
     say: Callable[[str], None]
     patience: Patience = field(default_factory=Patience)
-
-    @property
-    def site(self) -> str:
-        """How mails call the gateway."""
-        return self.sender.name or self.sender.domain
 
     def send(self, *, is_stopped: Callable[[], bool] = bool) -> int:
         """Send all that is due; return how many mails the relay has accepted.

@@ -10,7 +10,7 @@ from gateway.catalog import dump, outbox, recipients, shares
 from gateway.catalog.outbox import LIFE, SENDING, Mail, MailState
 from gateway.catalog.recipients import NewRecipient
 from gateway.catalog.shares import NewItem
-from gateway.mail.relay import Patience
+from gateway.mail.session import Patience
 
 if TYPE_CHECKING:
     from gateway.catalog.database import Database

@@ -15,7 +15,8 @@ from gateway.catalog.recipients import NewRecipient
 from gateway.catalog.shares import NewItem
 from gateway.errors import CatalogBusyError
 from gateway.mail.outbox import Outbox
-from gateway.mail.relay import Patience, Relay
+from gateway.mail.relay import Relay
+from gateway.mail.session import Patience
 from gateway.mail_url import MailURL, Security
 from gateway.mailbox import Mailbox
 from tests.catalog.conftest import ON_SQLITE, ann, database, unsynced, url
@@ -56,6 +57,7 @@ class Office:
                 database=self.database,
                 url=url,
                 sender=Mailbox.parse("Files of Example <files@example.com>"),
+                site="Files of Example",
                 link=lambda recipient: (
                     f"https://files.example.com/d/{recipient.code_id}"
                 ),

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gateway.errors import RelayError
-from gateway.mail.relay import Outcome, Patience, Relay, State
+from gateway.mail.relay import Relay
+from gateway.mail.replies import Outcome, State
+from gateway.mail.session import Patience
 from gateway.mail_url import MailURL, Security
 from tests.live.ports import free_port
 from tests.mail.relays import (
@@ -301,6 +303,7 @@ def test_the_dialogue_is_heard_without_the_credentials(
         sender.send(READER, MAIL)
     assert heard[0] == f"-- connecting to {HOST}, port {relay.port}"
     assert heard[1].startswith("S: 220 ")
+    assert [line for line in heard if line.startswith("-- TLS")] == ["-- TLSv1.3"]
     assert f"C: mail FROM:<{SENDER}> BODY=8BITMIME" in heard
     assert heard[-4:] == [
         f"C: (the mail, {len(MAIL)} bytes)",

@@ -191,3 +191,21 @@ def test_an_unknown_user_is_not_unlocked(ready: Run) -> None:
     """One clear line."""
     ran = ready("users", "unlock", "nobody")
     assert (ran.status, ran.err) == (1, "gateway: there is no user nobody\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "mails"),
+    [
+        pytest.param([], [True, True], id="as-at-first"),
+        pytest.param([["--off"]], [False, True], id="off"),
+        pytest.param([["--off"], []], [True, True], id="on-again"),
+    ],
+)
+def test_mails_of_one_account_can_be_turned_off(
+    ready: Run, options: list[list[str]], mails: list[bool]
+) -> None:
+    assert [ready("users", "mail", "ann", *each).status for each in options] == [
+        0
+    ] * len(options)
+    listed = ready("users", "list", "--json").facts
+    assert [user["may_send_mail"] for user in listed] == mails

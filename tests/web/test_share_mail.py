@@ -109,7 +109,7 @@ def test_an_account_without_mail_makes_links_all_the_same(ann: Sharer) -> None:
     made = ann.share(to=[READER])
     assert made["recipients"][0]["mail"] == "none"
     assert resend(ann, made).status_code == 403
-    assert "Send" not in ann.site.client.get(f"/shares/{made['id']}").text
+    assert "Mail the link" not in ann.site.client.get(f"/shares/{made['id']}").text
     assert waiting(ann.site) == 0
 
 
@@ -165,9 +165,12 @@ def test_the_page_says_what_became_of_each_mail(ann: Sharer) -> None:
     before = page(ann, made)
     end_mails(ann.site, MailState.REFUSED, "550 no such <user>")
     after = page(ann, made)
-    assert ("mail not sent yet" in before, "Send again" in before) == (True, False)
+    assert ("mail not sent yet" in before, "Mail the link again" in before) == (
+        True,
+        False,
+    )
     assert "mail refused: 550 no such &lt;user&gt;" in after
-    assert "Send again" in after
+    assert "Mail the link again" in after
 
 
 def test_a_button_sends_a_mail_again(ann: Sharer) -> None:

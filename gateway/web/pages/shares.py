@@ -329,10 +329,13 @@ class SharePages:
 def _mail(mail: Mail | None) -> dict[str, object]:
     """Return what became of a mail, in words, and whether another may be sent."""
     if mail is None:
-        return {"mail": "not mailed", "is_mail_over": True}
-    text = _MAILS[mail.state]
+        return {"mail": "not mailed", "is_mailed": False, "is_mail_over": True}
     words = f": {mail.words}" if mail.words and mail.state in _EXPLAINED else ""
-    return {"mail": text + words, "is_mail_over": mail.state.is_over}
+    return {
+        "mail": _MAILS[mail.state] + words,
+        "is_mailed": True,
+        "is_mail_over": mail.state.is_over,
+    }
 
 
 def _policy(policy: SharePolicy, *, now: int) -> SharePolicy:
