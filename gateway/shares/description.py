@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from gateway.catalog import outbox, recipients, shares
 from gateway.catalog.outbox import MailState
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 #: Items whose names stand for a title.
 _NAMED: Final = 3
+#: Shares that are read at once: a database takes so many parameters, and no more.
+_BATCH: Final = 50
+
+R = TypeVar("R", "Item", "Recipient")
 
 
 class RecipientState(StrEnum):
@@ -63,6 +68,8 @@ class Descriptions:
     def facts(self, found: DescribedShare, *, now: int) -> dict[str, object]:
         """Return a share as JSON takes it; times are Unix seconds."""
         share = found.share
+        # Read once: it may be in a file.
+        base = self.base_url()
         return {
             "id": share.id,
             "title": share.title,
@@ -81,7 +88,7 @@ class Descriptions:
                     "id": each.id,
                     "address": each.address,
                     "label": each.label,
-                    "url": self.url(each),
+                    "url": self.codes.url(each, base=base),
                     "state": recipient_state(share, each, now=now),
                     "opened": each.opened,
                     **mail_facts(found.mails.get(each.id)),
@@ -110,19 +117,35 @@ def mail_facts(mail: Mail | None) -> dict[str, object]:
 
 def gather(connection: Connection, found: Sequence[Share]) -> list[DescribedShare]:
     """Read what belongs to shares."""
+    return [
+        described
+        for start in range(0, len(found), _BATCH)
+        for described in _gather(connection, found[start : start + _BATCH])
+    ]
+
+
+def _gather(connection: Connection, found: Sequence[Share]) -> list[DescribedShare]:
     ids = [share.id for share in found]
-    items = shares.items_of(connection, ids)
-    links = recipients.of_shares(connection, ids)
-    mails = outbox.latest(connection, [link.id for link in links])
+    items = _by_share(shares.items_of(connection, ids))
+    all_links = recipients.of_shares(connection, ids)
+    links = _by_share(all_links)
+    mails = outbox.latest(connection, [link.id for link in all_links])
     return [
         DescribedShare(
             share=share,
-            items=[item for item in items if item.share_id == share.id],
-            recipients=[link for link in links if link.share_id == share.id],
+            items=items[share.id],
+            recipients=links[share.id],
             mails=mails,
         )
         for share in found
     ]
+
+
+def _by_share(rows: Sequence[R]) -> dict[str, list[R]]:
+    found: dict[str, list[R]] = defaultdict(list)
+    for row in rows:
+        found[row.share_id].append(row)
+    return found
 
 
 def _item(item: Item) -> dict[str, object]:

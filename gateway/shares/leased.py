@@ -15,7 +15,6 @@ from gateway.errors import (
     RefusedError,
     RevokedLinkError,
 )
-from gateway.storage.paths import FilePath
 
 if TYPE_CHECKING:
     from gateway.catalog.leases import LeasedItem, LeasedItems
@@ -50,7 +49,7 @@ class LeaseJudge:
         del client
         try:
             lease_id = self.codes.lease_id(token)
-            match = _TARGET.fullmatch(FilePath.decode(raw_path).text)
+            match = _TARGET.fullmatch(_decoded(raw_path))
             if match is None:
                 raise NotServableError("not-an-item")
             item = self.leased.find(lease_id, int(match[2]))
@@ -72,6 +71,17 @@ class LeaseJudge:
             rate=None,
             **(kept if self.ttl else {}),
         )
+
+
+def _decoded(raw_path: bytes) -> str:
+    """Return the text of a path; where the path leads, ``Items`` checks.
+
+    The name of an upload says nothing, and may begin with a dot.
+    """
+    try:
+        return raw_path.decode()
+    except UnicodeDecodeError:
+        raise NotServableError("not-utf-8") from None
 
 
 def _check_stands(leased: LeasedItem, *, now: float) -> None:

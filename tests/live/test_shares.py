@@ -154,7 +154,7 @@ def test_a_revocation_ends_a_download_that_is_kept(stack: Stack, name: str) -> N
 def test_an_upload_is_shared_by_the_api_and_outlives_nothing(stack: Stack) -> None:
     token = stack.new_token("upload", "share", "read")
     headers = {"Authorization": f"Bearer {token}"}
-    put = f"{stack.url}/api/v1/files/a%20b.txt"
+    put = f"{stack.url}/api/v1/files/.a%20b.txt"
     upload = stack.ask(put, "PUT", headers=headers, data=CONTENT).json()
     made = stack.ask(
         f"{stack.url}/api/v1/shares",
@@ -176,5 +176,5 @@ def test_an_upload_is_shared_by_the_api_and_outlives_nothing(stack: Stack) -> No
     stack.let_verdicts_end()
     wait_until(lambda: stack.ask(lease).status_code == 410, what="the file is gone")
     assert file.content == CONTENT
-    assert "a%20b.txt" in lease
+    assert lease.endswith("/1/.a%20b.txt")
     assert (changed.status_code, changed.json()["title"]) == (200, "New")

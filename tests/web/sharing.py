@@ -69,13 +69,14 @@ def a_sharer(site: Site, name: str = "ann", role: Role = Role.MEMBER) -> Sharer:
         headers=a_token(site, user, *scopes, *more),
         stranger=site.browser(),
         uploads=[
-            _store(site, user, "report.pdf", "application/pdf"),
-            _store(site, user, "notes.txt", "text/plain"),
+            store(site, user, "report.pdf", "application/pdf"),
+            store(site, user, "notes.txt", "text/plain"),
         ],
     )
 
 
-def _store(site: Site, user: User, name: str, media_type: str) -> str:
+def store(site: Site, user: User, name: str, media_type: str) -> str:
+    """Write an upload down and return its id."""
     upload_id = new_id()
     with site.database.write() as connection:
         uploads.add(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import select
@@ -13,7 +14,7 @@ from gateway.catalog.users import Role
 from gateway.links import codes
 from gateway.links.server_secret import ServerSecret, Use
 from tests.web.conftest import EITHER_CATALOG
-from tests.web.sharing import BROWSER, PROGRAM, Sharer, a_sharer
+from tests.web.sharing import BROWSER, PROGRAM, Sharer, a_sharer, store
 
 if TYPE_CHECKING:
     from werkzeug.test import TestResponse
@@ -81,6 +82,24 @@ def test_the_button_gives_a_lease_that_delivers(site: Site) -> None:
     assert delivered.headers["Content-Disposition"] == (
         'attachment; filename="report.pdf"'
     )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [".bashrc", "a?b#c%d.txt", "a\\b", "1", "open", "\u00fc\u200d.txt"],
+    ids=ascii,
+)
+def test_an_upload_of_any_name_is_delivered(ann: Sharer, name: str) -> None:
+    upload = store(ann.site, ann.user, name, "text/plain")
+    answer = press(ann, ann.link(items=[{"upload": upload}]))
+    path = answer.headers["Location"]
+    assert path.rpartition("/")[2] == quote(name)
+    assert ann.stranger.get(path).status_code == 200
+
+
+def test_what_is_sent_beside_a_number_leads_nowhere_else(ann: Sharer) -> None:
+    path = press(ann, ann.link(), item="1/../../login").headers["Location"]
+    assert path.endswith("/1/report.pdf")
 
 
 def test_what_a_browser_can_show_it_may_show(ann: Sharer) -> None:

@@ -135,7 +135,8 @@ class ShareLink:
         if not match or item is None:
             raise NotServableError("no-item")
         self.items.find(item, match[2])
-        return int(match[1]), match[2]
+        # Only a folder has other names in it than its own.
+        return item.number, match[2] if item.is_folder else item.name
 
     def _send(self, opened: OpenShare, key: str) -> Response:
         match = _KEY.fullmatch(key)
