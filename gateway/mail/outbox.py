@@ -44,7 +44,7 @@ class Outbox:
     """Sends mails by the relay at ``url``, as ``sender``.
 
     ``site`` is how they call the gateway.  ``link`` tells the URL of a recipient's
-    link, ``clock`` Unix seconds; ``say`` gets a line for what goes wrong with the relay.
+    link, ``clock`` Unix seconds; ``say`` gets a line for what the relay does wrong.
     """
 
     database: Database
