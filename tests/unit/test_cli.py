@@ -157,8 +157,10 @@ SILENT = {
     "files delete",
     "reload",
     "secrets rotate",
+    "shares revoke",
     "tokens revoke",
     "users disable",
+    "users mail",
     "users passwd",
     "users unlock",
 }
