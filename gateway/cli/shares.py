@@ -287,7 +287,8 @@ def revoke(*, share_id: str, recipient_id: str | None) -> None:
 @shares.command("resend")
 @click.argument("share_id", metavar="ID")
 @click.option("--recipient", "recipient_id", metavar="ID", help="To this one alone.")
-def resend(*, share_id: str, recipient_id: str | None) -> None:
+@_JSON
+def resend(*, share_id: str, recipient_id: str | None, as_json: bool) -> None:
     """Send the links of the share ID again, by mail, to those whose mail is over.
 
     Prints the addresses.
@@ -298,7 +299,12 @@ def resend(*, share_id: str, recipient_id: str | None) -> None:
         to = recipients.of_shares(connection, [share.id])
     if recipient_id is not None:
         to = [desk.recipient(share, recipient_id)]
-    for each in desk.changes.resend(None, share, to, now=moments.now()):
+    sent = desk.changes.resend(None, share, to, now=moments.now())
+    if as_json:
+        rows = [{"id": each.id, "address": each.address} for each in sent]
+        click.echo(json.dumps(rows))
+        return
+    for each in sent:
         click.echo(each.address)
 
 

@@ -44,7 +44,7 @@ class Outbox:
     """Sends mails by the relay at ``url``, as ``sender``.
 
     ``site`` is how they call the gateway.  ``link`` tells the URL of a recipient's
-    link, ``clock`` Unix seconds; ``say`` gets a line for what the relay does wrong.
+    link, ``clock`` Unix seconds; ``say`` gets a line for each fault of the relay.
     """
 
     database: Database
