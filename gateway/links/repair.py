@@ -27,9 +27,15 @@ if TYPE_CHECKING:
 #: The candidates of one path, at most; each costs a signature.
 MOST: Final = 8
 
+#: Characters that are looked at of a path, of what should be a code, and entities that
+#: are read: a refusal is not to cost more time.
+_LONGEST: Final = 4096
+_LONGEST_CODE: Final = 400
+_MOST_ENTITIES: Final = 16
 #: By the prefix of its URL, what a code is signed for.
 _USES: Final = {"/u/": Use.DROP}
 _FOREIGN: Final = re.compile(r"[^A-Za-z0-9._-]")
+_NO_LETTER: Final = re.compile(r"[^A-Za-z0-9]")
 _EARLIER: Final = re.compile(r"[a-z0-9]{1,32}\.[A-Za-z0-9_-]{22}", re.ASCII)
 #: Characters that show nothing: controls and the line's end, soft hyphens, zero-width
 #: and directional marks.  Words of Persian and of Indian languages need the joiners.
@@ -111,12 +117,14 @@ def candidates(path: str, *, around: bool = False) -> list[str]:
     A path that is clean is its own candidate; text that is no link has none.  With
     *around* nothing is changed but what stands around the link.
     """
-    prefix, rest = path[:3].lower(), path[3:]
+    prefix, rest = path[:3].lower(), path[3:_LONGEST]
     if prefix == signed_url.PREFIX:
         cleaned = [_alone(rest)] if around else _cleaned(rest)
         found = [_readable(rest), *map(_with_clean_token, cleaned)]
     elif prefix in _USES:
-        found = [code for text in _cleaned(rest) for code in _codes(text)]
+        found = [
+            code for text in _cleaned(rest[:_LONGEST_CODE]) for code in _codes(text)
+        ]
     else:
         found = []
     return [prefix + text for text in dict.fromkeys(found)][:MOST]
@@ -124,7 +132,7 @@ def candidates(path: str, *, around: bool = False) -> list[str]:
 
 def _cleaned(rest: str) -> list[str]:
     """Return what stood behind the prefix, with ever more taken for damage."""
-    text = without_entities(without_soft_breaks(rest)).translate(_UNSEEN)
+    text = without_unseen(without_entities(without_soft_breaks(rest)))
     whole = _SECOND_LINK.split(text, maxsplit=1)[0]
     alone = _BEHIND.split(whole, maxsplit=1)[0]
     found = [
@@ -150,7 +158,14 @@ def without_escapes(text: str) -> str:
 
 def without_entities(text: str) -> str:
     """Return *text* of HTML with the characters themselves."""
-    return _ENTITY.sub(lambda match: html.unescape(match[0]), text)
+    return _ENTITY.sub(
+        lambda match: html.unescape(match[0]), text, count=_MOST_ENTITIES
+    )
+
+
+def without_unseen(text: str) -> str:
+    """Return *text* without the characters that show nothing, line ends included."""
+    return text.translate(_UNSEEN)
 
 
 def _with_fewer_blanks(words: list[str]) -> Iterator[str]:
@@ -189,6 +204,6 @@ def _codes(text: str) -> Iterator[str]:
     first = text.lstrip("/").partition("/")[0]
     if earlier := _EARLIER.match("".join(first.split())):
         yield earlier[0]
-    letters = "".join(c for c in first if c.isascii() and c.isalnum())
+    letters = _NO_LETTER.sub("", first)
     if len(letters) >= codes.LENGTH:
         yield codes.canonical(letters[: codes.LENGTH])
