@@ -13,6 +13,7 @@ from gateway.catalog.database import Database
 from gateway.delivery.standing import Standing
 from gateway.delivery.verdict import InlinePolicy, SignedURLJudge
 from gateway.errors import SettingsError
+from gateway.links.repair import Repair
 from gateway.ops.probe import probe
 from gateway.own_id import own_id
 from gateway.pools import Pool
@@ -114,6 +115,7 @@ def create_app(
         app,
         routes.Parts(
             judge=judge,
+            repair=Repair(settings.keys, settings.secret),
             database=database,
             store=store,
             identities=identities,

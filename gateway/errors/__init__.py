@@ -38,6 +38,7 @@ from gateway.errors.links import (
     NotServableError,
     RevocationError,
     RevokedLinkError,
+    SealedLinkError,
     UnknownKeyError,
 )
 from gateway.errors.uploads import (
@@ -115,6 +116,7 @@ __all__ = [
     "RepeatedUploadError",
     "RevocationError",
     "RevokedLinkError",
+    "SealedLinkError",
     "SettingsError",
     "SuperviseError",
     "TermsError",

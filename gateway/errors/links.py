@@ -113,5 +113,11 @@ class DisabledOwnerError(LinkError):
     reason = "owner-disabled"
 
 
+class SealedLinkError(LinkError):
+    """A link of a mail filter that keeps the sender's link to itself."""
+
+    reason = "sealed"
+
+
 class RevocationError(GatewayError):
     """A revocation can't be made or undone as asked."""
