@@ -336,7 +336,14 @@ CODE = "0123456789abcdefghjkmnpqrstvwxyz01234567"
             )
             for letter in "sdlu"
         ),
-        pytest.param("/s//secret/a.txt", "/s/[redacted]/a.txt", id="two slashes"),
+        *(
+            pytest.param(
+                f"/{letter}//secret/a.txt",
+                f"/{letter}/[redacted]/a.txt",
+                id=f"two slashes, {letter}",
+            )
+            for letter in "sdlu"
+        ),
         pytest.param("//s/secret/a.txt", "[redacted]", id="slashes before"),
         pytest.param("/x/gwt_secret/a.txt", "[redacted]", id="a bearer token"),
         pytest.param("/s/t/gwt_secret", "[redacted]", id="a bearer token in a link"),
