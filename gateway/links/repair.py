@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 #: The candidates of one path, at most; each costs a signature.
 MOST: Final = 8
 
+#: The longest path that is served has 4095 bytes, and claims have 1024 characters.
+#: (!) nginx takes no header of 16 KB from Flask, and a longer URL would be a 5xx.
+_LONGEST_URL: Final = 13_500
 #: Characters that are looked at of a path, of what should be a code, and entities that
 #: are read: a refusal is not to cost more time.
 _LONGEST: Final = 4096
@@ -93,7 +96,8 @@ class Repair:
 
     def _first(self, paths: Iterable[str]) -> str | None:
         found = (path for path in paths if self._verifies(path))
-        return next((quote(path, safe="/-._~") for path in found), None)
+        urls = (quote(path, safe="/-._~") for path in found)
+        return next((url for url in urls if len(url) <= _LONGEST_URL), None)
 
     def _verifies(self, path: str) -> bool:
         prefix, rest = path[:3], path[3:]

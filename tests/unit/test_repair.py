@@ -137,6 +137,13 @@ def test_in_a_folder_only_what_stands_around_is_damage(
     assert found == (meant and folder + meant)
 
 
+def test_a_link_that_nginx_can_t_be_told_leads_nowhere() -> None:
+    """Below a folder any path verifies, and a URL is longer than what it encodes."""
+    folder = asked(signed("reports", folder=True))
+    assert REPAIR.of_refused(f"{folder}{'!' * 3999}x.") is not None
+    assert REPAIR.of_refused(f"{folder}{'!' * 1700}{'é' * 2200}x.") is None
+
+
 @given(text=st.text(st.characters(codec="latin-1")))
 def test_no_text_gives_more_candidates_than_are_tried(text: str) -> None:
     """Each costs a signature."""
