@@ -10,13 +10,22 @@ from flask import Flask
 from gateway.address import recorded_url
 from gateway.assets import asset
 from gateway.catalog.database import Database
+from gateway.catalog.leases import LeasedItems
+from gateway.catalog.lookups import Reader
 from gateway.delivery.standing import Standing
 from gateway.delivery.verdict import InlinePolicy, SignedURLJudge
 from gateway.errors import SettingsError
 from gateway.links.repair import Repair
+from gateway.links.signed_url import PREFIX as SIGNED_PREFIX
 from gateway.ops.probe import probe
 from gateway.own_id import own_id
 from gateway.pools import Pool
+from gateway.shares.changes import ShareChanges
+from gateway.shares.codes import LEASE_PREFIX, ShareCodes
+from gateway.shares.description import Descriptions
+from gateway.shares.items import Items
+from gateway.shares.leased import LeaseJudge
+from gateway.shares.opening import Openings
 from gateway.storage.blobs import BlobStore
 from gateway.storage.media_types import MediaTypes
 from gateway.storage.partials import PartialFiles
@@ -38,7 +47,9 @@ from gateway.web.forms import UploadForm
 from gateway.web.home import HomePages
 from gateway.web.identity import Identities
 from gateway.web.intake import Intake
+from gateway.web.pages.share_link import ShareLink
 from gateway.web.passwords import Passwords
+from gateway.web.shares import Shares
 from gateway.web.tus import TusUploads
 from gateway.web.uploads import RawUploads
 from gateway.web.verdicts import Verdicts
@@ -47,6 +58,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.settings import Settings
+    from gateway.web.verdicts import Judges
 
 
 def create_app(
@@ -111,11 +123,25 @@ def create_app(
     csrf.register(app)
     pages.register(app)
     judge = signed_url_judge(settings, database, types)
+    share_codes = ShareCodes(settings.secret)
+    items = Items(judge.tree, types)
+    judges: Judges = {
+        SIGNED_PREFIX: judge,
+        LEASE_PREFIX: LeaseJudge(
+            codes=share_codes,
+            leased=LeasedItems(Reader(database)),
+            items=items,
+            inline=judge.inline,
+            cache_cap=settings.cache_max_age,
+            ttl=settings.verdict_ttl,
+        ),
+    }
     routes.register(
         app,
         routes.Parts(
             judge=judge,
             repair=Repair(settings.keys, settings.secret),
+            judges=judges,
             database=database,
             store=store,
             identities=identities,
@@ -139,6 +165,20 @@ def create_app(
             form=UploadForm(identities, intake),
             drop_page=DropPage(identities, intake, settings.upload_size, clock),
             drops=Drops(database, identities, codes, base_url, clock),
+            shares=Shares(
+                database,
+                identities,
+                share_codes,
+                items,
+                ShareChanges(database),
+                Descriptions(share_codes, base_url),
+            ),
+            share_link=ShareLink(
+                Openings(database, share_codes, settings.lease_life),
+                items,
+                judge.inline,
+                clock,
+            ),
             accounts=AccountPages(
                 database,
                 identities,
@@ -154,7 +194,7 @@ def create_app(
         pool,
     )
     if pool is not Pool.APP:
-        app.wsgi_app = Verdicts(app.wsgi_app, judge, clock)  # type: ignore[method-assign]
+        app.wsgi_app = Verdicts(app.wsgi_app, judges, clock)  # type: ignore[method-assign]
     return app
 
 

@@ -17,7 +17,8 @@ from gateway import errors
 class Explanation:
     """A status and its plain words, and headers that go with them.
 
-    ``phrase`` is the status line's, for a status that HTTP does not have.
+    ``phrase`` is the status line's, for a status that HTTP does not have; ``name`` the
+    last part of a problem's ``type``, where programs have to tell it from others.
     """
 
     status: HTTPStatus | int
@@ -25,6 +26,7 @@ class Explanation:
     text: str
     headers: dict[str, str] = field(default_factory=dict)
     phrase: str = ""
+    name: str = ""
 
 
 NOT_FOUND: Final = Explanation(
@@ -116,6 +118,34 @@ BY_ERROR: Final[dict[type[errors.RefusedError], Explanation]] = {
         "This link can't be unwrapped",
         "It is a link of the mail filter Mimecast, which does not tell what was sent. "
         "Open it in the mail itself, or ask the sender for the link.",
+    ),
+    errors.PostRequiredError: Explanation(
+        HTTPStatus.FORBIDDEN,
+        "Downloads of this link are counted",
+        "Open it in a browser, or send a POST: curl -LOJ -d '' LINK",
+        name="post-required",
+    ),
+    errors.PasswordRequiredError: Explanation(
+        HTTPStatus.FORBIDDEN,
+        "A password is needed",
+        "Open it in a browser, or send the password: curl -LOJ -d password=... LINK",
+        name="password-required",
+    ),
+    errors.WrongSharePasswordError: Explanation(
+        HTTPStatus.FORBIDDEN,
+        "Wrong password",
+        "That is not the password of this link. Check it and try again.",
+        name="wrong-password",
+    ),
+    errors.GoneItemError: Explanation(
+        HTTPStatus.GONE,
+        "The file is not here any more",
+        "It was deleted. Ask the sender for it.",
+    ),
+    errors.IdempotencyKeyError: Explanation(
+        HTTPStatus.CONFLICT,
+        "That key was used for another request",
+        "The Idempotency-Key came before, with other content. Nothing was made.",
     ),
     errors.NotAuthenticatedError: Explanation(
         HTTPStatus.UNAUTHORIZED,

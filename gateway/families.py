@@ -97,6 +97,9 @@ READINESS: Final = Family(
     "readiness", {"/readyz": _READ}, Body.NONE, Pool.APP, is_for_programs=True
 )
 SIGNED: Final = Family("signed", {"/s/*": _READ}, Body.NONE, Pool.VERDICTS)
+LEASED: Final = Family("leased", {"/l/*": _READ}, Body.NONE, Pool.VERDICTS)
+#: Those whose verdict nginx may keep.
+JUDGED: Final = (SIGNED, LEASED)
 UPLOADS: Final = Family(
     "uploads", {"/api/v1/files/*": "PUT"}, Body.SPOOLED, Pool.APP, is_for_programs=True
 )
@@ -136,10 +139,11 @@ FAMILIES: Final = (
     READINESS,
     Family("metrics", {"/metrics": _READ}, Body.NONE, Pool.APP, is_for_programs=True),
     SIGNED,
+    LEASED,
     Family("files", {"/files/*": _READ}, Body.NONE, Pool.VERDICTS),
     Family(
         "api",
-        {"/api/*": f"{_READ} POST DELETE"},
+        {"/api/*": f"{_READ} POST PATCH DELETE"},
         Body.SMALL,
         Pool.APP,
         is_for_programs=True,
@@ -148,6 +152,7 @@ FAMILIES: Final = (
     FILE_FORMS,
     TUS,
     TUS_BODIES,
+    Family("share-links", {"/d/*": f"{_READ} POST"}, Body.SMALL, Pool.APP),
     Family("drops", {"/u/*": _READ}, Body.NONE, Pool.APP),
     DROP_BODIES,
     Family("pages", {"/*": f"{_READ} POST"}, Body.SMALL, Pool.APP),

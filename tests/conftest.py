@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import Pool, event
 from xdist.scheduler import LoadScopeScheduling
 
-from gateway.catalog import users
+from gateway.catalog import password_hashes
 from gateway.catalog.database import Database
 from gateway.catalog.upgrade import upgrade
 from tests.catalog.postgres import Server, programs
@@ -145,10 +145,10 @@ def heard_signals() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def cheap_passwords() -> Iterator[PasswordHasher]:
     """Hash passwords for next to nothing here; give the gateway's own hasher."""
-    real: PasswordHasher = users._hasher  # noqa: SLF001
+    real: PasswordHasher = password_hashes._hasher  # noqa: SLF001
     with pytest.MonkeyPatch.context() as patch:
         cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-        patch.setattr(users, "_hasher", cheap)
+        patch.setattr(password_hashes, "_hasher", cheap)
         yield real
 
 

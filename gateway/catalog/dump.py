@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _LEFT_OUT: Final = frozenset(
-    {"compatibility", "partials", "reservations", "sessions", "totals", "tries"}
+    {
+        "compatibility",
+        "partials",
+        "reservations",
+        "sessions",
+        "totals",
+        "tries",
+    }
 )
 #: Referred-to tables come before those that refer.
 _TABLES: Final = {
@@ -100,12 +107,13 @@ def load(
     upkeep.recount(connection)
     if connection.dialect.name == "postgresql":
         # Rows that bring their ids leave the sequence where it was.
-        connection.execute(
-            text(
-                "SELECT setval(pg_get_serial_sequence('users', 'id'), "
-                "(SELECT coalesce(max(id), 1) FROM users))"
+        for table in ("users", "audit"):
+            connection.execute(
+                text(
+                    f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), "  # noqa: S608
+                    f"(SELECT coalesce(max(id), 1) FROM {table}))"
+                )
             )
-        )
 
 
 def _columns(name: str) -> set[str]:

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from gateway.catalog.database import Database
 
 #: The last of ``migrations/versions``.
-NEWEST: Final = "0008"
+NEWEST: Final = "0009"
 #: Those whose backups are the newest one's too: what came since is not in backups.
 RESTORABLE: Final = frozenset(
-    {"0001", "0002", "0003", "0004", "0005", "0006", "0007", NEWEST}
+    {"0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", NEWEST}
 )
 
 # Alembic's own table.

@@ -181,6 +181,93 @@ partials: Final = Table(
     Column("turn_expires", BigInteger, nullable=False, server_default="0"),
 )
 
+# Permissions to fetch uploads, files and folders, each by links of its own.
+shares: Final = Table(
+    "shares",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    # Null: the operator made it, by command.
+    Column("owner_id", ForeignKey("users.id")),
+    Column("title", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    # The language of its page and mails, as in "de"; empty is the visitor's.
+    Column("lang", String(8), nullable=False),
+    # Downloads of each link, at most.
+    Column("max_downloads", Integer),
+    Column("password_hash", Text),
+    Column("created", BigInteger, nullable=False),
+    Column("not_before", BigInteger),
+    Column("expires", BigInteger, index=True),
+    Column("revoked", BigInteger),
+    Column("idempotency_key", String(255)),
+    # Of the request with that key: the same key with another request is a mistake.
+    Column("idempotency_digest", LargeBinary(32)),
+    UniqueConstraint("owner_id", "idempotency_key"),
+    Index("ix_shares_created_id", "created", "id"),
+    Index("ix_shares_owner_id_created_id", "owner_id", "created", "id"),
+)
+
+# What a share opens: an upload, or a file or folder of the tree.
+share_items: Final = Table(
+    "share_items",
+    metadata,
+    Column("share_id", ForeignKey("shares.id"), primary_key=True),
+    # No number is given twice: a download that runs goes on with its own item.
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    # When the share was changed to open it no more.
+    Column("removed", BigInteger),
+    # No foreign key: when the upload is deleted, the share says so.
+    Column("upload_id", String(26), index=True),
+    Column("path", Text),
+    Column("name", Text, nullable=False),
+)
+
+# Each has a link of its own.
+recipients: Final = Table(
+    "recipients",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("share_id", ForeignKey("shares.id"), nullable=False, index=True),
+    Column("position", Integer, nullable=False),
+    # What the code of its link begins with.
+    Column("code_id", String(16), nullable=False, unique=True),
+    # Empty: the link was copied, not sent.
+    Column("address", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("revoked", BigInteger),
+    # When its page was opened first.
+    Column("opened", BigInteger),
+)
+
+# Downloads that were begun on a share's page.
+leases: Final = Table(
+    "leases",
+    metadata,
+    # What its code begins with.
+    Column("id", String(16), primary_key=True),
+    Column("recipient_id", ForeignKey("recipients.id"), nullable=False, index=True),
+    Column("created", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False, index=True),
+    # Taken back, or replaced by another one.
+    Column("ended", BigInteger),
+    # The browser and the network that took it, in short.
+    Column("agent", Text, nullable=False),
+    Column("network", Text, nullable=False),
+)
+
+# What was done with shares, by a user's name or, empty, by the operator.
+audit: Final = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", BigInteger, nullable=False, index=True),
+    Column("actor", String(64), nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("share_id", String(12), nullable=False, index=True),
+    Column("detail", Text, nullable=False),
+)
+
 # Links of a subject that were issued until then are dead.
 revocations: Final = Table(
     "revocations",

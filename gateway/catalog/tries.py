@@ -1,4 +1,4 @@
-"""Tries of passwords, slowed so that nobody can guess on, and nobody is locked out.
+"""Tries of passwords, slowed so that nobody can guess on; no account is ever closed.
 
 A try counts before the password is looked at: parallel ones can't all slip through.
 The right password gives its try back.  The more tries a subject has had, the longer
@@ -92,6 +92,11 @@ def by_browser(account: str, browser: str) -> Subject:
 def by_address(address: str) -> Subject:
     """Return the subject of one address, whatever the accounts."""
     return Subject(f"address:{_digest(address)}", ADDRESS)
+
+
+def by_link(recipient_id: str, network: str) -> Subject:
+    """Return the subject of one share link's password and one network."""
+    return Subject(f"link:{recipient_id}:network:{_digest(network)}", NETWORK)
 
 
 def spend(connection: Connection, subjects: Iterable[Subject], *, now: int) -> None:

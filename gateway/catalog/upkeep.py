@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, select, true, tuple_, update
 from gateway.catalog import uploads as catalog
 from gateway.catalog.schema import (
     drops,
+    leases,
     partials,
     reservations,
     revocations,
@@ -88,6 +89,11 @@ def end_what_ran(connection: Connection, gateway: str | None = None) -> None:
 def remove_old_sessions(connection: Connection, *, now: int, limit: int) -> int:
     """Forget sessions that are over; return how many."""
     return _delete(connection, sessions.c.id, sessions.c.expires <= now, limit=limit)
+
+
+def remove_old_leases(connection: Connection, *, now: int, limit: int) -> int:
+    """Forget leases that are over; return how many."""
+    return _delete(connection, leases.c.id, leases.c.expires <= now, limit=limit)
 
 
 def remove_old_tries(connection: Connection, *, before: int, limit: int) -> int:

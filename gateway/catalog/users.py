@@ -1,43 +1,33 @@
 """Users: names, argon2id passwords, roles.
 
-argon2 takes a fifth of a second and 64 MiB.  It is computed while no transaction is
-open: SQLite has one writer, who would keep all others waiting meanwhile.  So a
-password is hashed first and stored afterwards, and a login reads the hash, compares
-it, and then asks ``is_unchanged``.
+Hashes are computed while no transaction is open (``password_hashes``): a password is
+hashed first and stored afterwards, and a login reads the hash, compares it, and then
+asks ``is_unchanged``.
 """
 
 from __future__ import annotations
 
 import re
-import secrets
-import threading
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
-from typing import TYPE_CHECKING, Any, Final, NewType
+from typing import TYPE_CHECKING, Any, Final
 
-from argon2 import PasswordHasher
-from argon2.exceptions import VerificationError
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from gateway.catalog import tries
+from gateway.catalog import password_hashes, tries
+from gateway.catalog.password_hashes import MAXIMUM_LENGTH, PasswordHash
 from gateway.catalog.schema import sessions, users
 from gateway.errors import AccountError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy import Connection, Row
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}", re.ASCII)
 MINIMUM_PASSWORD: Final = 10
-MAXIMUM_PASSWORD: Final = 1024
-
-#: What is stored of a password; ``hash_password`` makes it.
-PasswordHash = NewType("PasswordHash", str)
-
-_hasher: Final = PasswordHasher()  # argon2id, RFC 9106's low-memory profile
-#: One thread of a process hashes at a time: each hash takes 64 MiB and several cores.
-_hashing: Final = threading.RLock()
+MAXIMUM_PASSWORD: Final = MAXIMUM_LENGTH
 
 
 class Role(StrEnum):
@@ -77,13 +67,10 @@ class Credentials:
         This computes argon2, for a name that does not exist as well: the time tells
         nobody which names there are.
         """
-        tried = _bytes(password[: MAXIMUM_PASSWORD + 1])
-        try:
-            with _hashing:
-                _hasher.verify(self.password_hash or _nobody(), tried)
-        except VerificationError:
+        is_right = password_hashes.verifies(self.password_hash, password)
+        if not is_right or self.user is None or self.user.is_disabled:
             return None
-        return None if self.user is None or self.user.is_disabled else self.user
+        return self.user
 
 
 def hash_password(password: str) -> PasswordHash:
@@ -92,8 +79,7 @@ def hash_password(password: str) -> PasswordHash:
         raise AccountError(
             f"a password has {MINIMUM_PASSWORD} to {MAXIMUM_PASSWORD} characters"
         )
-    with _hashing:
-        return PasswordHash(_hasher.hash(_bytes(password)))
+    return password_hashes.compute(password)
 
 
 def add(
@@ -130,16 +116,22 @@ def add(
 
 def by_name(connection: Connection, name: str) -> User:
     """Return the user of that name; raise AccountError if there is none."""
-    row = connection.execute(select(users).where(users.c.name == name)).one_or_none()
-    if row is None:
+    found = credentials(connection, name).user
+    if found is None:
         raise AccountError(f"there is no user {name}")
-    return _user(row)
+    return found
 
 
 def by_id(connection: Connection, user_id: int) -> User | None:
     """Return the user of that id, or None."""
     row = connection.execute(select(users).where(users.c.id == user_id)).one_or_none()
     return None if row is None else _user(row)
+
+
+def names(connection: Connection, user_ids: Collection[int]) -> dict[int, str]:
+    """Return the names of users, by their ids."""
+    query = select(users.c.id, users.c.name).where(users.c.id.in_(user_ids))
+    return {row.id: row.name for row in connection.execute(query)}
 
 
 def everyone(connection: Connection) -> list[User]:
@@ -195,17 +187,6 @@ def _change(connection: Connection, user: User, **values: Any) -> None:  # noqa:
     connection.execute(update(users).where(users.c.id == user.id).values(**values))
     # Their epoch has passed; the rows are of no use any more.
     connection.execute(delete(sessions).where(sessions.c.user_id == user.id))
-
-
-@cache
-def _nobody() -> str:
-    # Verified against when there is no such user: a name can't be told by the time.
-    return _hasher.hash(secrets.token_hex())
-
-
-def _bytes(password: str) -> bytes:
-    # A form or a terminal may give halves of surrogate pairs.
-    return password.encode("utf-8", "surrogatepass")
 
 
 def _user(row: Row[Any]) -> User:

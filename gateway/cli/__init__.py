@@ -25,6 +25,8 @@ COMMANDS: Final = {
     "inspect": "links:inspect_url",
     "revoke": "revoke:revoke",
     "upload": "upload:upload",
+    "shares": "shares:shares",
+    "audit": "shares:audit",
     "drops": "drops:drops",
     "files": "files:files",
     "keys": "keys:keys",

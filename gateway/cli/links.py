@@ -121,6 +121,9 @@ def inspect_url(*, url: str, as_json: bool) -> None:
     Status 1 if it does not.
     """
     current = settings.read(embedded=True).settings
+    if current.keys is None:
+        fault = settings.without("keys", current.data)
+        click.echo(f"gateway: warning: {fault}", err=True)
     inspection = Inspection.of(
         url, current.keys, catalog_if_there(current), now=moments.now()
     )
@@ -130,19 +133,29 @@ def inspect_url(*, url: str, as_json: bool) -> None:
 
 def base_url_and_keys(current: Settings) -> tuple[str, KeyRing]:
     """Return the address that links lead to and the keys; raise SettingsError."""
-    base = current.public_url or recorded_url(current.data)
-    faults = []
+    faults, base = [], ""
     if current.keys is None:
         faults.append(settings.without("keys", current.data))
+    try:
+        base = public_address(current)
+    except SettingsError as error:
+        faults.extend(error.faults)
+    if current.keys is None or faults:
+        raise SettingsError(faults)
+    return base, current.keys
+
+
+def public_address(current: Settings) -> str:
+    """Return the address that links lead to; raise SettingsError if none is known."""
+    base = current.public_url or recorded_url(current.data)
     if base is None:
-        faults.append(
+        fault = (
             "GATEWAY_PUBLIC_URL: is not set, and no gateway has run from "
             f"{current.data}; is GATEWAY_DATA right? Else name the address that links "
             "are to lead to"
         )
-    if current.keys is None or base is None:
-        raise SettingsError(faults)
-    return base, current.keys
+        raise SettingsError([fault])
+    return base
 
 
 def _name_of(upload_id: str) -> str:

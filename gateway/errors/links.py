@@ -113,8 +113,8 @@ class DisabledOwnerError(LinkError):
     reason = "owner-disabled"
 
 
-class SealedLinkError(LinkError):
-    """A link of a mail filter that keeps the sender's link to itself."""
+class SealedLinkError(RefusedError):
+    """A pasted link of a mail filter, which keeps the sender's link to itself."""
 
     reason = "sealed"
 

@@ -35,9 +35,16 @@ _LONGEST_URL: Final = 13_500
 _LONGEST: Final = 4096
 _LONGEST_CODE: Final = 400
 _MOST_ENTITIES: Final = 16
+_DROP: Final = "/u/"
+_SHARE: Final = "/d/"
+_LEASE: Final = "/l/"
 #: By the prefix of its URL, what a code is signed for.
-_USES: Final = {"/u/": Use.DROP}
+_USES: Final = {_DROP: Use.DROP, _SHARE: Use.SHARE, _LEASE: Use.LEASE}
+#: Whose path behind the token is a part of the link.
+_WITH_PATH: Final = (signed_url.PREFIX, _LEASE)
 _FOREIGN: Final = re.compile(r"[^A-Za-z0-9._-]")
+#: How many of the cleaned texts leave names as they are.
+_WITHOUT_NAMES: Final = 2
 _NO_LETTER: Final = re.compile(r"[^A-Za-z0-9]")
 _EARLIER: Final = re.compile(r"[a-z0-9]{1,32}\.[A-Za-z0-9_-]{22}", re.ASCII)
 #: Characters that show nothing: controls and the line's end, soft hyphens, zero-width
@@ -85,9 +92,9 @@ class Repair:
         """Return the clean link of a path that led nowhere, if it is another one."""
         found = candidates(path)
         if found[1:] and self._verifies(path):
-            # It lies in a folder that the link opens: there any name verifies, and
-            # only what stands around the link is surely damage.
-            found = candidates(path, around=True)
+            # Its token opens a folder, or is a lease: any name behind it verifies, and
+            # what is no part of a name is all that surely is damage.
+            found = candidates(path, within_names=False)
         return self._first(text for text in found if text != path)
 
     def of_pasted(self, path: str) -> str | None:
@@ -100,38 +107,52 @@ class Repair:
         return next((url for url in urls if len(url) <= _LONGEST_URL), None)
 
     def _verifies(self, path: str) -> bool:
-        prefix, rest = path[:3], path[3:]
+        prefix = path[:3]
+        token, _, inner = path[3:].partition("/")
+        needs_path = prefix in _WITH_PATH
+        # No request can ask for such a path.
+        is_plain = {"", ".", ".."}.isdisjoint(inner.split("/"))
+        if "\ufffd" in path or (needs_path and not is_plain):
+            return False
         try:
             if prefix == signed_url.PREFIX:
-                token, _, inner = rest.partition("/")
-                # No request can ask for such a path.
-                if "\ufffd" in path or {"", ".", ".."} & {*inner.split("/")}:
-                    return False
                 return bool(signed_url.verify(self.ring, token, inner))
-            if codes.is_earlier(rest):
-                return bool(codes.verify_earlier(self.ring, rest))
-            return bool(codes.verify(self.secret, _USES[prefix], rest))
+            if prefix == _DROP and codes.is_earlier(token):
+                return bool(codes.verify_earlier(self.ring, token))
+            return bool(codes.verify(self.secret, _USES[prefix], token))
         except (KeyError, LinkError):
             return False
 
 
-def candidates(path: str, *, around: bool = False) -> list[str]:
+def candidates(path: str, *, within_names: bool = True) -> list[str]:
     """Return the paths that may have been meant by *path*, the likeliest first.
 
-    A path that is clean is its own candidate; text that is no link has none.  With
-    *around* nothing is changed but what stands around the link.
+    A path that is clean is its own candidate; text that is no link has none.  Blanks
+    and equals signs are taken for damage if it may lie *within_names*.
     """
     prefix, rest = path[:3].lower(), path[3:_LONGEST]
-    if prefix == signed_url.PREFIX:
-        cleaned = [_alone(rest)] if around else _cleaned(rest)
-        found = [_readable(rest), *map(_with_clean_token, cleaned)]
-    elif prefix in _USES:
-        found = [
-            code for text in _cleaned(rest[:_LONGEST_CODE]) for code in _codes(text)
-        ]
-    else:
-        found = []
+    if prefix != signed_url.PREFIX and prefix not in _USES:
+        return []
+    cleaned = _cleaned(rest) if within_names else _cleaned(rest)[:_WITHOUT_NAMES]
+    found = [text for each in cleaned for text in _meant(prefix, each)]
+    if prefix in _WITH_PATH:
+        found.insert(0, _readable(rest))
     return [prefix + text for text in dict.fromkeys(found)][:MOST]
+
+
+def _meant(prefix: str, text: str) -> Iterator[str]:
+    """Yield the links that *text* behind the prefix may be, with a clean token."""
+    token, slash, inner = text.partition("/")
+    if prefix == signed_url.PREFIX:
+        yield f"{_FOREIGN.sub('', token)}{slash}{inner}"
+        return
+    for code in _codes(token):
+        if prefix == _LEASE:
+            yield f"{code}{slash}{inner}"
+        elif prefix == _SHARE and code == token and inner:
+            yield text  # with the name that its sender gave it
+        else:
+            yield code
 
 
 def _cleaned(rest: str) -> list[str]:
@@ -198,14 +219,9 @@ def _readable(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _with_clean_token(rest: str) -> str:
-    token, slash, inner = rest.partition("/")
-    return f"{_FOREIGN.sub('', token)}{slash}{inner}"
-
-
-def _codes(text: str) -> Iterator[str]:
-    """Yield the codes that *text* begins with, in either form."""
-    first = text.lstrip("/").partition("/")[0]
+def _codes(token: str) -> Iterator[str]:
+    """Yield the codes that *token* begins with, in either form."""
+    first = token[:_LONGEST_CODE]
     if earlier := _EARLIER.match("".join(first.split())):
         yield earlier[0]
     letters = _NO_LETTER.sub("", first)

@@ -31,6 +31,8 @@ class Use(StrEnum):
     SESSION = "accel-gateway.session.2"
     BROWSER = "accel-gateway.browser.1"
     DROP = "accel-gateway.drop.2"
+    SHARE = "accel-gateway.share.1"
+    LEASE = "accel-gateway.lease.1"
 
 
 @dataclass(frozen=True)

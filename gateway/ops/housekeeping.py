@@ -109,7 +109,7 @@ class Housekeeper:
         if self.database.reserve is None or not self.database.reserve.is_short():
             # On a full disk they wait: only what makes room may use the reserve.
             yield (
-                "reservations, sessions, tries and revocations forgotten",
+                "reservations, sessions, leases, tries and revocations forgotten",
                 self._rows(now),
             )
         yield (
@@ -157,6 +157,7 @@ class Housekeeper:
                         connection, now=now, limit=_BATCH
                     )
                     + upkeep.remove_old_sessions(connection, now=now, limit=_BATCH)
+                    + upkeep.remove_old_leases(connection, now=now, limit=_BATCH)
                     + upkeep.remove_old_tries(connection, before=before, limit=_BATCH)
                     + upkeep.remove_old_revocations(connection, now=now, limit=_BATCH)
                 )

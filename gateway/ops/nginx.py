@@ -83,6 +83,7 @@ class NginxConf:
             "policies": policies,
             "cors": cors,
             "families": families.BY_NAME,
+            "judged": families.JUDGED,
             "family_header": families.HEADER,
             "places": list(families.places().values()),
             "program_paths": sorted(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -21,6 +22,8 @@ _LOOK: Final = os.O_PATH | os.O_CLOEXEC
 _DELETED: Final = " (deleted)"
 # A file that is replaced this often in a row while it is looked at is not there.
 _TRIES: Final = 16
+#: Names that are looked at for each file that a list may have.
+_LOOKS: Final = 10
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,47 @@ class FilesTree:
             raise NotServableError("private")
         inner = real[len(prefix) :]
         return FoundFile(path if inner == path.text else FilePath.parse(inner), size)
+
+    def is_folder(self, path: FilePath) -> bool:
+        """Tell whether a folder lies there, below the root and with no link on the way.
+
+        Raise NotServableError for one that is not served.
+        """
+        try:
+            descriptor = os.open(f"{self.root}/{path.text}", _LOOK | os.O_DIRECTORY)
+        except OSError:
+            return False
+        try:
+            real = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115
+        finally:
+            os.close(descriptor)
+        if not real.startswith(f"{self._root.real_path().rstrip('/')}/"):
+            raise NotServableError("outside")
+        if self._is_private(f"{real}/"):
+            raise NotServableError("private")
+        return True
+
+    def below(self, folder: FilePath, *, most: int) -> list[FoundFile]:
+        """Return files in a folder and in those below it, by path, at most so many.
+
+        Only what ``locate`` finds is there, and each under the path that leads to it.
+        A tree of many folders in which little is served is not looked at to its end.
+        """
+        found: list[FoundFile] = []
+        start, looks = f"{self.root}/", _LOOKS * most
+        for parent, folders, names in os.walk(f"{start}{folder.text}"):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            looks -= len(names) + len(folders)
+            for name in sorted(names):
+                if len(found) == most:
+                    return found
+                text = f"{parent.removeprefix(start)}/{name}"
+                with suppress(NotServableError):
+                    path = FilePath.parse(text)
+                    found.append(FoundFile(path, self.locate(path).size))
+            if looks < 0:
+                break
+        return found
 
     @cached_property
     def _root(self) -> _Folder:

@@ -27,12 +27,13 @@ def register(app: Flask) -> None:
 def named() -> Family | None:
     """Return the family of the current request, or None if no route is to answer it.
 
-    A question for a verdict is about a signed URL, and names no family: each header
+    A question for a verdict is about a delivery, and names no family: each header
     makes it slower.  A request without a family came on the socket itself: the probe
     asks for health and readiness alone.
     """
     if QUESTION in request.environ:
-        return families.SIGNED
+        asked = families.asked("GET", request.path)
+        return asked if asked in {families.SIGNED, families.LEASED} else None
     name = request.headers.get(families.HEADER)
     if name is not None:
         return families.BY_NAME.get(name)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from flask import Blueprint, request
 
-from gateway.errors import LinkError, MalformedLinkError, SealedLinkError
+from gateway.errors import MalformedLinkError, SealedLinkError
 from gateway.explanations import explain
 from gateway.links import unwrap
 from gateway.web.pages import page, see_other
@@ -57,7 +57,7 @@ class OpenPage:
         """Lead to the link in the text; show the box once more if there is none."""
         try:
             return see_other(self._found(request.form.get(FIELD, "")))
-        except LinkError as error:
+        except (MalformedLinkError, SealedLinkError) as error:
             if is_program():
                 raise
             told = explain(error)

@@ -213,9 +213,10 @@ def _in_one_line(markup: str) -> str:
 
 
 def _problem_json(explanation: Explanation, **more: object) -> str:
+    name = explanation.name
     return json.dumps(
         {
-            "type": "about:blank",
+            "type": f"/problems/{name}" if name else "about:blank",
             "title": explanation.title,
             "status": int(explanation.status),
             "detail": explanation.text,

@@ -2,7 +2,8 @@
 
 | method           | URL                     | pool     | who answers       |
 | ---------------- | ----------------------- | -------- | ----------------- |
-| GET HEAD OPTIONS | ``/s/<token>/<path>``   | verdicts | ``signed_urls``   |
+| GET HEAD OPTIONS | ``/s/<token>/<path>``   | verdicts | ``deliveries``    |
+| GET HEAD OPTIONS | ``/l/<lease>/<path>``   | verdicts | ``deliveries``    |
 | GET HEAD         | ``/files/<id>/<name>``  | verdicts | ``files``         |
 | GET HEAD         | ``/healthz``            | verdicts | ``health``        |
 | GET HEAD         | ``/readyz``             | app      | ``health``        |
@@ -29,6 +30,11 @@
 | GET POST         | ``/api/v1/drops``       | app      | ``drops``         |
 | DELETE           | ``/api/v1/drops/<id>``  | app      | ``drops``         |
 | GET POST         | ``/open``               | app      | ``open_page``     |
+| GET POST         | ``/d/<code>[/<name>]``  | app      | ``share_link``    |
+| GET POST         | ``/shares``             | app      | ``pages.shares``  |
+| GET POST         | ``/shares/<id>``        | app      | ``pages.shares``  |
+| GET POST         | ``/api/v1/shares``      | app      | ``api.shares``    |
+| GET PATCH DELETE | ``/api/v1/shares/<id>`` | app      | ``api.shares``    |
 | nginx            | ``/_admit``, ``/_cut``  | app      | ``admission``     |
 | GET HEAD         | ``/static/<name>``      |          | nginx by itself   |
 
@@ -42,14 +48,16 @@ from typing import TYPE_CHECKING
 
 from gateway import families
 from gateway.pools import Pool
-from gateway.web import family, files, health, refusals, signed_urls
+from gateway.web import deliveries, family, files, health, refusals
 from gateway.web.admission import Admissions
-from gateway.web.api import FilesAPI
+from gateway.web.api.files import FilesAPI
+from gateway.web.api.shares import SharesAPI
 from gateway.web.drop_forms import DropForms
 from gateway.web.drops import DropsAPI
 from gateway.web.file_forms import FileForms
 from gateway.web.links import UploadLinks
 from gateway.web.open_page import OpenPage
+from gateway.web.pages.shares import SharePages
 from gateway.web.revocations import RevocationsAPI
 from gateway.web.session_pages import SessionPages
 
@@ -68,8 +76,11 @@ if TYPE_CHECKING:
     from gateway.web.forms import UploadForm
     from gateway.web.home import HomePages
     from gateway.web.identity import Identities
+    from gateway.web.pages.share_link import ShareLink
+    from gateway.web.shares import Shares
     from gateway.web.tus import TusUploads
     from gateway.web.uploads import RawUploads
+    from gateway.web.verdicts import Judges
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +93,7 @@ class Parts:
 
     judge: SignedURLJudge
     repair: Repair
+    judges: Judges
     database: Database
     store: BlobStore
     identities: Identities
@@ -91,6 +103,8 @@ class Parts:
     form: UploadForm
     drop_page: DropPage
     drops: Drops
+    shares: Shares
+    share_link: ShareLink
     accounts: AccountPages
     base_url: Callable[[], str]
     clock: Callable[[], float]
@@ -123,7 +137,7 @@ def _kept_by_nobody(response: Response) -> Response:
 def _verdicts(parts: Parts) -> Iterator[Blueprint]:
     """Yield what the verdicts' pool routes: families of that pool alone."""
     yield health.liveness()
-    yield signed_urls.blueprint(parts.judge, parts.clock)
+    yield deliveries.blueprint(parts.judges, parts.clock)
     yield files.blueprint(parts.database, parts.identities, parts.judge.inline)
 
 
@@ -138,6 +152,9 @@ def _app(parts: Parts) -> Iterator[Blueprint]:
     ).blueprint()
     yield RevocationsAPI(database, identities, judge.ring, clock).blueprint()
     yield DropsAPI(parts.drops).blueprint()
+    yield SharesAPI(parts.shares, clock).blueprint()
+    yield SharePages(parts.shares, clock).blueprint()
+    yield parts.share_link.blueprint()
     yield parts.uploads.blueprint()
     yield parts.tus.blueprint()
     yield parts.home.blueprint()

@@ -1,4 +1,4 @@
-"""What nginx asks beside a request for a signed URL: a verdict in headers alone.
+"""What nginx asks beside a delivery: a verdict in headers alone.
 
 A delivery needs no session, no route and no page, and answered before Flask takes the
 request up it costs about half.  Whatever else comes of it Flask has the words for, and
@@ -7,17 +7,17 @@ is told it here: nothing is judged twice.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, Protocol
 
 from gateway.delivery.accel import verdict_headers
 from gateway.delivery.verdict import Delivery
-from gateway.links.signed_url import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from gateway.delivery.verdict import SignedURLJudge, Verdict
+    from gateway.delivery.verdict import Verdict
 
 #: nginx sets both, never a client, and WSGI names them so: the id of a request that it
 #: asks about, and the address of the peer.
@@ -27,23 +27,34 @@ CLIENT_ADDRESS: Final = "HTTP_X_REAL_IP"
 OUTCOME: Final = "gateway.outcome"
 
 
+class Judge(Protocol):
+    """Decides about requests for ``<prefix><token>/<path>``."""
+
+    def judge(self, token: str, raw_path: bytes, *, now: float, client: str) -> Verdict:
+        """Judge one request; *raw_path* is percent-decoded, *now* Unix seconds."""
+
+
+#: Who decides, by the prefix of a path: ``/s/``.
+Judges = Mapping[str, Judge]
+
+
 class Verdicts:
-    """A WSGI application that answers what *judge* lets pass, and else asks *app*."""
+    """A WSGI application that answers what *judges* let pass, and else asks *app*."""
 
     def __init__(
-        self, app: WSGIApplication, judge: SignedURLJudge, clock: Callable[[], float]
+        self, app: WSGIApplication, judges: Judges, clock: Callable[[], float]
     ) -> None:
         self._app = app
-        self._judge = judge
+        self._judges = judges
         self._clock = clock
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Answer one request."""
-        if QUESTION in environ and environ["PATH_INFO"].startswith(PREFIX):
+        if QUESTION in environ and environ["PATH_INFO"][:3] in self._judges:
             try:
-                verdict = judged(self._judge, environ, now=self._clock())
+                verdict = judged(self._judges, environ, now=self._clock())
             except Exception as error:  # noqa: BLE001 -- the view raises it again
                 environ[OUTCOME] = error
             else:
@@ -56,11 +67,15 @@ class Verdicts:
         return self._app(environ, start_response)
 
 
-def judged(judge: SignedURLJudge, environ: WSGIEnvironment, *, now: float) -> Verdict:
-    """Judge a request for ``/s/<token>/<path>``; raise CatalogBusyError as *judge*.
+def judged(judges: Judges, environ: WSGIEnvironment, *, now: float) -> Verdict:
+    """Judge a request for ``<prefix><token>/<path>``.
 
-    The path is judged by its decoded bytes, which Werkzeug would patch to UTF-8.
+    Raise CatalogBusyError as its judge does.  The path is judged by its decoded bytes,
+    which Werkzeug would patch to UTF-8.
     """
-    token, _, path = environ["PATH_INFO"].removeprefix(PREFIX).partition("/")
+    target = environ["PATH_INFO"]
+    token, _, path = target[3:].partition("/")
     client = environ.get(CLIENT_ADDRESS, "")
-    return judge.judge(token, path.encode("latin-1"), now=now, client=client)
+    return judges[target[:3]].judge(
+        token, path.encode("latin-1"), now=now, client=client
+    )

@@ -14,7 +14,7 @@ from argon2 import extract_parameters
 from argon2.profiles import RFC_9106_LOW_MEMORY
 from sqlalchemy import text
 
-from gateway.catalog import users
+from gateway.catalog import password_hashes, users
 from gateway.catalog.users import MAXIMUM_PASSWORD, MINIMUM_PASSWORD, Role
 from gateway.errors import AccountError
 from tests.catalog.conftest import ON_SQLITE
@@ -70,8 +70,8 @@ def test_a_wrong_password_costs_one_hash_whatever_the_name(
 ) -> None:
     """The time of the answer must not tell which names there are."""
     assert ann.name == "ann"
-    hasher = Mock(wraps=users._hasher)  # noqa: SLF001 -- what costs the time
-    monkeypatch.setattr(users, "_hasher", hasher)
+    hasher = Mock(wraps=password_hashes._hasher)  # noqa: SLF001 -- what costs the time
+    monkeypatch.setattr(password_hashes, "_hasher", hasher)
     with database.read() as connection:
         found = users.credentials(connection, name)
     assert found.check("another password") is None
@@ -110,7 +110,7 @@ def test_one_thread_hashes_at_a_time(
 ) -> None:
     """Logins that come together must not take 64 MiB each."""
     hasher = Meeting()
-    monkeypatch.setattr(users, "_hasher", hasher)
+    monkeypatch.setattr(password_hashes, "_hasher", hasher)
     with ThreadPoolExecutor(2) as pool:
         for done in [pool.submit(work) for _ in range(2)]:
             done.result()

@@ -159,7 +159,11 @@ class Stack(ABC):
         nothing that a client can see may have changed by that.
         """
         asked = client or fresh_client()
-        if self.keeps_verdicts and method in SAFE and "/s/" in url:
+        if (
+            self.keeps_verdicts
+            and method in SAFE
+            and {"/s/", "/l/"} & {url[len(self.url) :][:3]}
+        ):
             fresh, again, kept = (
                 self.send(url, method, asked, **options) for _ in range(3)
             )

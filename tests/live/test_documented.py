@@ -58,6 +58,19 @@ def test_the_page_of_uploads_can_be_typed_from_top_to_bottom(
     type_in(own_stack, "\n".join(shown), tmp_path, *BASH)
 
 
+def test_the_page_of_shares_can_be_typed_from_top_to_bottom(
+    own_stack: NativeStack, tmp_path: Path
+) -> None:
+    for name in ("q3.pdf", "final.pdf"):
+        own_stack.put(f"reports/{name}", b"%PDF")
+    (tmp_path / "order.pdf").write_bytes(b"%PDF order")
+    shown = blocks("docs/shares.md", "sh")
+    type_in(own_stack, "\n".join(shown), tmp_path, *BASH)
+    assert (tmp_path / "q3.pdf").read_bytes() == b"%PDF"
+    shares = json.loads(own_stack.gateway("shares", "list", "--json"))
+    assert sorted(share["state"] for share in shares) == ["open"] * 3 + ["revoked"]
+
+
 def test_the_readme_s_uploads_can_be_typed(
     own_stack: NativeStack, tmp_path: Path
 ) -> None:

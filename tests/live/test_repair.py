@@ -9,6 +9,7 @@ import pytest
 
 from tests.live.stack import fresh_client
 from tests.live.test_drops import Box
+from tests.live.test_shares import leased, link
 from tests.vectors.damages import EVERY, INSIDE, QUERIES, SPELLINGS, damaged
 
 if TYPE_CHECKING:
@@ -58,6 +59,15 @@ def drop(stack: Stack) -> str:
     return box.url
 
 
+@pytest.fixture
+def share(stack: Stack) -> str:
+    stack.put(f"r/{NAME}", CONTENT)
+    url = link(stack, f"r/{NAME}")
+    code = url.rpartition("/")[2]
+    stack.tokens |= {code.upper(), code[20:], code.upper()[20:]}
+    return url
+
+
 def outcomes(
     stack: Stack, link: str, damages: Iterable[tuple[str, str]]
 ) -> dict[str, tuple[int, str | None]]:
@@ -88,18 +98,36 @@ def test_each_damage_of_a_drop_link_leads_to_the_clean_one(
     assert b"Photos" in asked(stack, drop).body
 
 
-def test_a_query_is_no_damage(stack: Stack, signed: str, drop: str) -> None:
-    for link in (signed, drop):
-        found = outcomes(stack, link, QUERIES.items())
+def test_each_damage_of_a_share_link_leads_to_the_clean_one(
+    stack: Stack, share: str
+) -> None:
+    damages = EVERY | SPELLINGS
+    found = outcomes(stack, share, damages.items())
+    assert found == dict.fromkeys(damages, clean(stack, share))
+    assert asked(stack, share).body == CONTENT
+
+
+def test_each_damage_of_a_lease_leads_to_the_clean_one(stack: Stack) -> None:
+    stack.put(f"leased/{NAME}", CONTENT)
+    url = leased(stack, link(stack, "leased/"), item=f"1/{NAME}")
+    stack.tokens.add(url.split("/")[4][20:])
+    found = outcomes(stack, url, EVERY.items())
+    assert found == dict.fromkeys(EVERY, clean(stack, url))
+    assert asked(stack, url).body == CONTENT
+
+
+def test_a_query_is_no_damage(stack: Stack, signed: str, drop: str, share: str) -> None:
+    for url in (signed, drop, share):
+        found = outcomes(stack, url, QUERIES.items())
         assert found == dict.fromkeys(QUERIES, (200, None))
 
 
 def test_the_way_to_the_clean_link_is_kept_by_nobody_and_told_to_nobody(
-    stack: Stack, signed: str, drop: str
+    stack: Stack, signed: str, drop: str, share: str
 ) -> None:
-    for link in (signed, drop):
-        answer = asked(stack, f"{link}.", "HEAD", Accept="application/json")
-        assert answer[:2] == clean(stack, link)
+    for url in (signed, drop, share):
+        answer = asked(stack, f"{url}.", "HEAD", Accept="application/json")
+        assert answer[:2] == clean(stack, url)
         assert answer.headers["Cache-Control"] == "no-store"
         assert answer.headers["Referrer-Policy"] == "no-referrer"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -130,10 +158,10 @@ def test_whether_there_is_a_file_is_not_learnt(stack: Stack, signed: str) -> Non
 
 
 def test_nothing_is_led_anywhere_by_another_method(
-    stack: Stack, signed: str, drop: str
+    stack: Stack, signed: str, drop: str, share: str
 ) -> None:
-    for link in (signed, drop):
-        url = damaged(INSIDE["line feed inside"], link)
+    for good in (signed, drop, share):
+        url = damaged(INSIDE["line feed inside"], good)
         for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
             answer = asked(stack, url, method, **{"Content-Length": "0"})
             assert answer.location is None
@@ -142,10 +170,10 @@ def test_nothing_is_led_anywhere_by_another_method(
 
 @pytest.mark.parametrize("kept", [-1, -20, 30], ids=["a letter", "a line", "most"])
 def test_a_cut_link_is_told_with_a_box_for_the_whole_one(
-    stack: Stack, signed: str, drop: str, kept: int
+    stack: Stack, signed: str, drop: str, share: str, kept: int
 ) -> None:
-    for link in (signed.partition("/r/")[0], drop):
-        answer = asked(stack, link[:kept], Accept="text/html")
+    for url in (signed.partition("/r/")[0], drop, share):
+        answer = asked(stack, url[:kept], Accept="text/html")
         assert answer.status == 404
         assert b"may have been cut" in answer.body
         assert b'action="/open"' in answer.body

@@ -19,6 +19,7 @@ from tests.live.stack import wait_until
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gateway.catalog.password_hashes import PasswordHash
     from gateway.settings import Settings
     from tests.catalog.postgres import Server
 
@@ -40,7 +41,7 @@ def test_of_gateways_that_start_at_once_one_makes_the_administrator(
     """Each has seen that there is nobody yet; what its file says is the password."""
     everybody, hashed = threading.Barrier(6, timeout=30), users.hash_password
 
-    def hash_together(password: str) -> users.PasswordHash:
+    def hash_together(password: str) -> PasswordHash:
         everybody.wait()
         return hashed(password)
 
@@ -74,11 +75,10 @@ def test_a_server_that_is_away_is_waited_for_and_that_is_said(
     monkeypatch.setattr("gateway.ops.prepare._PAUSE", 0.05)
     said: list[str] = []
     with restartable.new_database() as url, ThreadPoolExecutor(1) as pool:
-        restartable.stop_server()
         current = of(url, tmp_path)
-        waiting = pool.submit(prepare_in_time, current, seconds=60, say=said.append)
-        wait_until(lambda: said, what="it says that it waits")
-        restartable.start_server()
+        with restartable.away():
+            waiting = pool.submit(prepare_in_time, current, seconds=60, say=said.append)
+            wait_until(lambda: said, what="it says that it waits")
         database = waiting.result(timeout=30)
         usable = is_usable(database)
         database.engine.dispose()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 from hypothesis import given
@@ -24,6 +24,8 @@ CODE = codes.mint(SECRET, Use.DROP, "01hjkmnpqrstvwxy")
 DROP = f"{SITE}/u/{CODE}"
 #: Two words in one, with a joiner that shows nothing.
 PERSIAN = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
+SHARE = f"{SITE}/d/{codes.mint(SECRET, Use.SHARE, 'zyxwvtsrqpnmkj10')}"
+LEASE = f"{SITE}/l/{codes.mint(SECRET, Use.LEASE, '10zyxwvtsrqpnmkj')}/open/1/q3.pdf"
 EARLIER = f"{SITE}/u/{codes.mint_earlier(RING, 'abc234')}"
 
 
@@ -38,7 +40,12 @@ LINKS = {
     "name in Persian": signed(f"reports/{PERSIAN}.pdf"),
     "drop link": DROP,
     "drop link of a link key": EARLIER,
+    "share link": SHARE,
 }
+#: Of a lease the path is not signed, and may have any blank or equals sign.
+EACH = pytest.mark.parametrize(
+    "link", [*LINKS.values(), LEASE], ids=[*LINKS.keys(), "lease"]
+)
 
 
 def asked(url: str) -> str:
@@ -52,17 +59,45 @@ def mended(url: str) -> str | None:
     return REPAIR.of_refused(asked(url))
 
 
-@pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
+@EACH
 def test_each_damage_is_undone(link: str) -> None:
     """The whole table, for every kind of link."""
     found = {name: mended(damaged(text, link)) for name, text in EVERY.items()}
     assert found == dict.fromkeys(EVERY, link.removeprefix(SITE))
 
 
-def test_each_spelling_of_a_code_leads_to_its_one() -> None:
+@pytest.mark.parametrize("link", [DROP, SHARE], ids=["drop link", "share link"])
+def test_each_spelling_of_a_code_leads_to_its_one(link: str) -> None:
     """Typed, read aloud or put in capitals."""
-    found = {name: mended(damaged(text, DROP)) for name, text in SPELLINGS.items()}
-    assert found == dict.fromkeys(SPELLINGS, f"/u/{CODE}")
+    found = {name: mended(damaged(text, link)) for name, text in SPELLINGS.items()}
+    assert found == dict.fromkeys(SPELLINGS, link.removeprefix(SITE))
+
+
+@pytest.mark.parametrize(
+    ("damage", "meant"),
+    [
+        pytest.param("/q3.pdf", None, id="a name is none"),
+        pytest.param("/q3.pdf.", "/q3.pdf", id="at the end of a name"),
+        pytest.param("./q3.pdf", "", id="before a name"),
+        pytest.param("/", "", id="a slash"),
+    ],
+)
+def test_the_name_behind_a_share_link_is_its_own(
+    damage: str, meant: str | None
+) -> None:
+    """It says nothing, and stays as long as the code before it is clean."""
+    clean = SHARE.removeprefix(SITE)
+    assert mended(SHARE + damage) == (None if meant is None else clean + meant)
+
+
+def test_the_path_of_a_lease_is_not_signed() -> None:
+    """So only what stands around it is damage, and a broken code."""
+    code = LEASE.split("/")[4]
+    path = "/1/my file=a.txt"
+    clean = f"/l/{code}/1/my%20file%3Da.txt"
+    assert mended(f"{SITE}/l/{code}{path}") is None
+    assert mended(f"{SITE}/l/{code}{path})") == clean
+    assert mended(f"{SITE}/l/{code[:9]}%0A{code[9:].upper()}{path}") == clean
 
 
 @pytest.mark.parametrize(
@@ -83,7 +118,7 @@ def test_it_does_not_matter_where_a_link_is_broken(link: str, damage: str) -> No
     assert lost == []
 
 
-@pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
+@EACH
 def test_a_clean_link_leads_nowhere_else(link: str) -> None:
     """Who is refused it is not sent in a circle."""
     assert mended(link) is None
@@ -122,6 +157,10 @@ def test_a_code_of_another_use_leads_nowhere() -> None:
     ("asked_for", "meant"),
     [
         pytest.param("a.txt).", "a.txt", id="what stands around it"),
+        pytest.param("a.txt</a>", "a.txt", id="the end of an element"),
+        pytest.param("a.txthttps://a.example/b", "a.txt", id="another link"),
+        pytest.param("a.\u200bt\nxt", "a.txt", id="what no name has"),
+        pytest.param("a&b=c.txt.", "a&b=c.txt", id="what looks like a query"),
         pytest.param("a.txt", None, id="a name that is not there"),
         pytest.param("my file.txt", None, id="a name with a blank"),
         pytest.param("a=b.txt", None, id="a name with an equals sign"),
@@ -134,7 +173,7 @@ def test_in_a_folder_only_what_stands_around_is_damage(
     """There each name verifies, so that the signature does not tell them apart."""
     folder = asked(signed("reports", folder=True))
     found = REPAIR.of_refused(folder + asked_for)
-    assert found == (meant and folder + meant)
+    assert found == (meant and folder + quote(meant))
 
 
 def test_a_link_that_nginx_can_t_be_told_leads_nowhere() -> None:
@@ -153,7 +192,7 @@ def test_no_text_gives_more_candidates_than_are_tried(text: str) -> None:
         assert REPAIR.of_refused(path) is None
 
 
-@given(st.sampled_from([*LINKS.values()]), st.sampled_from([*EVERY.values()]))
+@given(st.sampled_from([*LINKS.values(), LEASE]), st.sampled_from([*EVERY.values()]))
 def test_what_was_mended_once_stays_as_it_is(link: str, damage: str) -> None:
     """One redirect leads there."""
     clean = mended(damaged(damage, link))

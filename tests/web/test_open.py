@@ -10,6 +10,7 @@ import pytest
 from tests.vectors.damages import EVERY, QUERIES, SPELLINGS, damaged
 from tests.vectors.wrappings import WRAPPINGS, wrapped
 from tests.web.letterbox import a_letterbox
+from tests.web.sharing import BROWSER, a_sharer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,6 +33,17 @@ def signed(site: Site) -> str:
 @pytest.fixture
 def drop(site: Site) -> str:
     return f"/u/{a_letterbox(site).code}"
+
+
+@pytest.fixture
+def share(site: Site) -> str:
+    return a_sharer(site, "bob").link()
+
+
+@pytest.fixture
+def lease(site: Site, share: str) -> str:
+    taken = site.client.post(share, headers=BROWSER)
+    return taken.headers["Location"]
 
 
 def pasted(site: Site, text: str, **headers: str) -> TestResponse:
@@ -60,8 +72,9 @@ def test_a_link_leads_where_it_was_meant_to(site: Site, signed: str, drop: str) 
         assert led_to(site, texts) == {(303, link)}
 
 
-def test_each_damage_is_undone(site: Site, signed: str, drop: str) -> None:
-    for link, damages in ((signed, EVERY), (drop, EVERY | SPELLINGS)):
+def test_each_damage_is_undone(site: Site, signed: str, drop: str, share: str) -> None:
+    codes = EVERY | SPELLINGS
+    for link, damages in ((signed, EVERY), (drop, codes), (share, codes)):
         texts = [damaged(d, HOST + link) for d in (damages | QUERIES).values()]
         assert led_to(site, texts) == {(303, link)}
 
@@ -173,9 +186,9 @@ def test_the_box_of_a_refusal_s_page_opens_the_link(site: Site, drop: str) -> No
 
 
 def test_a_damaged_link_leads_to_the_clean_one_and_says_so_in_the_log(
-    site: Site, signed: str, drop: str
+    site: Site, signed: str, drop: str, share: str
 ) -> None:
-    for link in (signed, drop):
+    for link in (signed, drop, share):
         answer = site.client.get(f"{link}).")
         assert (answer.status_code, answer.headers["Location"]) == (308, link)
         assert answer.headers["X-Gateway-Reason"] == "repaired"
@@ -201,13 +214,13 @@ def test_only_reading_leads_on(site: Site, signed: str, drop: str, method: str) 
 
 
 def test_a_good_link_is_never_looked_at(
-    site: Site, signed: str, drop: str, monkeypatch: pytest.MonkeyPatch
+    site: Site, signed: str, drop: str, share: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Repair is for what was refused: a delivery does not pay for it."""
     (site.files / "reports").mkdir()
     (site.files / "reports" / "Q3 (final) \u00e4.pdf").touch()
     monkeypatch.setattr("gateway.links.repair.Repair.of_refused", None)
     asked = {"X-Verdict": "abc"}
-    answers = [site.client.get(link) for link in (signed, drop)]
+    answers = [site.client.get(link) for link in (signed, drop, share)]
     answers.append(site.client.get(signed, headers=asked))
-    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert [answer.status_code for answer in answers] == [200] * 4

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from gateway.catalog.password_hashes import PasswordHash
     from tests.web.conftest import Site
 
 NEW = "another long password"
@@ -62,7 +63,7 @@ class Hasher:
 @pytest.fixture
 def hasher(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hasher]:
     made = Hasher()
-    monkeypatch.setattr("gateway.catalog.users._hasher", made)
+    monkeypatch.setattr("gateway.catalog.password_hashes._hasher", made)
     event.listen(Pool, "checkout", made.taken)
     event.listen(Pool, "checkin", made.given_back)
     yield made
@@ -175,7 +176,7 @@ def test_a_new_password_that_is_overtaken_is_not_set(
 ) -> None:
     hash_password = users.hash_password
 
-    def overtaken(password: str) -> users.PasswordHash:
+    def overtaken(password: str) -> PasswordHash:
         monkeypatch.setattr(users, "hash_password", hash_password)
         change(site)
         return hash_password(password)

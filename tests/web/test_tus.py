@@ -6,14 +6,17 @@ import errno
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import select
 
 from gateway import settings
 from gateway.app import create_app
 from gateway.catalog import tokens, uploads, users
+from gateway.catalog.database import Database
 from gateway.catalog.partials import change
+from gateway.catalog.schema import reservations
 from gateway.catalog.tokens import Scope
 from gateway.catalog.upkeep import end_what_ran
 from gateway.errors import CatalogBusyError, NoSpaceError
@@ -23,20 +26,22 @@ from gateway.ops.prepare import make_first_admin, prepare
 from gateway.storage.blobs import BlobStore
 from gateway.storage.partials import PartialFile, PartialFiles
 from gateway.uploads import resumable
+from gateway.uploads.announcement import RESERVED_SECONDS
 from gateway.uploads.finalise import Finaliser
 from gateway.uploads.resumable import Resumables
+from tests.live.stack import wait_until
 from tests.web.conftest import NOON
 from tests.web.nginx import behind_nginx
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from flask import Flask
+    from sqlalchemy import Connection
     from werkzeug.test import TestResponse
 
-    from gateway.catalog.database import Database
-    from gateway.catalog.uploads import Usage
+    from gateway.catalog.uploads import Upload, Usage
 
 PIECE = "application/offset+octet-stream"
 EXPIRY = 1000
@@ -677,6 +682,113 @@ def test_a_final_upload_that_a_fault_breaks_off_gives_its_parts_back(
     fault.mend()
     assert site.ask("POST", **concat).status_code == 201
     assert site.files() == ["blobs"]
+
+
+def test_parts_are_counted_for_as_long_as_they_are_kept(
+    site: Uploads, fault: Fault
+) -> None:
+    """Also after what they were put together to has come to nothing."""
+    part = site.create(3, Upload_Concat="partial")
+    site.patch(part, 0, b"abc")
+    broken = site.ask("POST", Upload_Concat=f"final;{part}")
+    counted = []
+    for site.now in (NOON, NOON + RESERVED_SECONDS, NOON + EXPIRY - 1, NOON + EXPIRY):
+        usage = site.usage()
+        counted.append((usage.by_user, usage.coming, usage.running))
+    assert broken.status_code == fault.status
+    assert counted == [(3, 0, 0)] * 3 + [(0, 0, 0)]
+
+
+def test_parts_are_counted_again_when_the_catalog_answers(
+    site: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.catalog.later._EVERY", 0.01)
+    part = site.create(3, Upload_Concat="partial")
+    site.patch(part, 0, b"abc")
+
+    def fail(*_: object, **__: object) -> None:
+        outage.setattr(Database, "write", fail)
+        raise CatalogBusyError("away")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(Finaliser, "finalise", fail)
+        refused = site.ask("POST", Upload_Concat=f"final;{part}")
+
+    def reserved() -> list[str]:
+        with site.database.read() as connection:
+            return list(connection.execute(select(reservations.c.id)).scalars())
+
+    assert refused.status_code == 503
+    wait_until(
+        lambda: reserved() == [part.removeprefix("/tus/")],
+        what="the part is counted, and what was made of it is not",
+    )
+
+
+@dataclass
+class Left:
+    """A whole part, and what an outage has left to do after it was put together."""
+
+    site: Uploads
+    part: str
+    changes: list[Callable[[Connection], object]]
+
+    def concatenate(self) -> TestResponse:
+        return self.site.ask("POST", Upload_Concat=f"final;{self.part}")
+
+    def do(self) -> None:
+        for change_of_later in self.changes:
+            with self.site.database.write() as connection:
+                change_of_later(connection)
+
+    def counted(self) -> tuple[int, int, int]:
+        usage = self.site.usage()
+        return usage.by_user, usage.reserved, usage.running
+
+
+@pytest.fixture
+def left(site: Uploads, monkeypatch: pytest.MonkeyPatch) -> Left:
+    part = site.create(3, Upload_Concat="partial")
+    site.patch(part, 0, b"abc")
+    found = Left(site, part, [])
+
+    def fail(*_: object, **__: object) -> None:
+        raise CatalogBusyError("away")
+
+    def add(_: Database, later: Callable[[Connection], object]) -> None:
+        found.changes.append(later)
+
+    with monkeypatch.context() as outage:
+        outage.setattr(Finaliser, "finalise", fail)
+        outage.setattr(Database, "make_sure", add)
+        assert found.concatenate().status_code == 503
+    return found
+
+
+def test_a_part_that_is_used_up_by_then_is_not_counted_again(left: Left) -> None:
+    assert left.concatenate().status_code == 201
+    left.do()
+    assert left.counted() == (3, 0, 0)
+
+
+def test_a_part_that_is_ended_by_then_is_not_counted_again(left: Left) -> None:
+    assert left.site.ask("DELETE", left.part).status_code == 204
+    left.do()
+    assert left.counted() == (0, 0, 0)
+
+
+def test_a_part_that_is_counted_again_while_it_is_used_up_is_counted_once(
+    left: Left, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finalise = Finaliser.finalise
+
+    def do_first(finaliser: Finaliser, *args: Any, **more: Any) -> Upload:
+        left.do()
+        return finalise(finaliser, *args, **more)
+
+    monkeypatch.setattr(Finaliser, "finalise", do_first)
+    assert left.concatenate().status_code == 201
+    assert left.counted() == (3, 0, 0)
 
 
 def test_a_piece_that_a_fault_breaks_off_is_not_running(

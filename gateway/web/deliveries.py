@@ -1,4 +1,4 @@
-"""``/s/<token>/<path>``: signed URLs."""
+"""``/s/<token>/<path>`` and ``/l/<lease>/<path>``: signed URLs, leased downloads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from flask import Blueprint, request
 
 from gateway.delivery.accel import accel_headers
 from gateway.delivery.verdict import Refusal
-from gateway.links.signed_url import PREFIX
 from gateway.web.untyped import Untyped
 from gateway.web.verdicts import OUTCOME, judged
 
@@ -17,20 +16,21 @@ if TYPE_CHECKING:
 
     from flask import Response
 
-    from gateway.delivery.verdict import SignedURLJudge
+    from gateway.web.verdicts import Judges
 
 
-def blueprint(judge: SignedURLJudge, clock: Callable[[], float]) -> Blueprint:
-    """Return the route that asks *judge* and hands its answer to nginx."""
-    routes = Blueprint("signed_urls", __name__)
+def blueprint(judges: Judges, clock: Callable[[], float]) -> Blueprint:
+    """Return the routes that ask *judges* and hand their answers to nginx."""
+    routes = Blueprint("deliveries", __name__)
 
-    @routes.get(f"{PREFIX}<token>/<path:path>")
-    def signed_url(token: str, path: str) -> Response:  # noqa: ARG001
+    def deliver(token: str, path: str) -> Response:  # noqa: ARG001
         if OUTCOME in request.environ:
             raise request.environ[OUTCOME]
-        verdict = judged(judge, request.environ, now=clock())
+        verdict = judged(judges, request.environ, now=clock())
         if isinstance(verdict, Refusal):
             raise verdict.error
         return Untyped(headers=accel_headers(verdict))
 
+    for prefix in judges:
+        routes.add_url_rule(f"{prefix}<token>/<path:path>", view_func=deliver)
     return routes

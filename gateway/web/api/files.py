@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 
-from gateway.catalog import ids, uploads
+from gateway.catalog import uploads, users
 from gateway.catalog.tokens import Scope
-from gateway.errors import BadUploadError
 from gateway.storage.blobs import is_id
 from gateway.uploads.deletion import delete
 from gateway.web.files import owned
+from gateway.web.pagination import chosen_drop, chosen_owner, cursor, following
 from gateway.web.uploads import described
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gateway.catalog.database import Database
-    from gateway.catalog.drops import Drop
-    from gateway.catalog.uploads import Upload
     from gateway.storage.blobs import BlobStore
     from gateway.web.identity import Identities
 
 _PAGE: Final = 100
-_CURSOR: Final = re.compile(r"([0-9]{1,12})\.([a-z0-9]{1,32})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -46,32 +40,34 @@ class FilesAPI:
         return routes
 
     def listing(self) -> Response:
-        """Return some of the caller's uploads, newest first, and where more are.
+        """Return some uploads, newest first, and where more are.
 
-        With ``?drop=`` only those that came by that drop link.
+        The caller's own, or an admin's choice with ``?owner=``; with ``?drop=`` only
+        those that came by that drop link.
         """
         identity = self.identities.current()
         identity.require(Scope.READ)
-        drop_id = chosen_drop()
         with self.database.read() as connection:
             page = uploads.newest(
                 connection,
-                identity.user,
+                chosen_owner(connection, identity),
                 limit=_PAGE,
                 after=cursor(is_id),
-                drop_id=drop_id,
+                drop_id=chosen_drop(),
             )
-        more = None
-        if len(page) == _PAGE:
-            by_drop = f"drop={drop_id}&" if drop_id else ""
-            more = f"/api/v1/files?{by_drop}after={place(page[-1])}"
-        return jsonify({"files": [described(upload) for upload in page], "next": more})
+            names = users.names(connection, {upload.owner_id for upload in page})
+        found = [described(upload, names[upload.owner_id]) for upload in page]
+        more = following(page[-1]) if len(page) == _PAGE else None
+        return jsonify({"files": found, "next": more})
 
     def one(self, upload_id: str) -> Response:
         """Return one upload."""
         identity = self.identities.current()
         identity.require(Scope.READ)
-        return jsonify(described(owned(self.database, identity, upload_id)))
+        upload = owned(self.database, identity, upload_id)
+        with self.database.read() as connection:
+            names = users.names(connection, {upload.owner_id})
+        return jsonify(described(upload, names[upload.owner_id]))
 
     def delete(self, upload_id: str) -> Response:
         """Delete an upload."""
@@ -80,27 +76,3 @@ class FilesAPI:
         upload = owned(self.database, identity, upload_id)
         delete(self.database, self.store, upload.id)
         return Response(status=204)
-
-
-def place(last: Upload | Drop) -> str:
-    """Return the ``?after=`` of the page that begins behind *last*."""
-    return f"{last.created}.{last.id}"
-
-
-def cursor(is_id: Callable[[str], bool]) -> tuple[int, str] | None:
-    """Return the ``created`` and ``id`` of the request's ``?after=``, if it has one."""
-    text = request.args.get("after")
-    if text is None:
-        return None
-    match = _CURSOR.fullmatch(text)
-    if match is None or not is_id(match[2]):
-        raise BadUploadError("after-is-no-cursor")
-    return int(match[1]), match[2]
-
-
-def chosen_drop() -> str | None:
-    """Return the id of the drop link that the request's ``?drop=`` names, if any."""
-    text = request.args.get("drop")
-    if text is not None and not ids.is_id(text):
-        raise BadUploadError("drop-is-no-id")
-    return text

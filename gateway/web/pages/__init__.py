@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from flask import Response, render_template
@@ -17,7 +18,16 @@ if TYPE_CHECKING:
 def register(app: Flask) -> None:
     """Let *app*'s templates name style and scripts."""
     app.jinja_env.globals["static"] = Statics.read().url
+    app.jinja_env.filters |= {"iso": _iso, "utc": _utc}
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+
+
+def _iso(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _utc(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def page(template: str, *, status: int = 200, **facts: Any) -> Response:  # noqa: ANN401

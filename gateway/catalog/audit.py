@@ -1,0 +1,87 @@
+"""What was done with shares, by whom and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert, select
+
+from gateway.catalog.schema import audit
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from gateway.catalog.users import User
+
+
+class Action(StrEnum):
+    """What was done."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    RECIPIENT_ADDED = "recipient-added"
+    RECIPIENT_REVOKED = "recipient-revoked"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One thing that was done; ``actor`` is a user's name, or empty: the operator.
+
+    ``detail`` is what was changed, in the words of the API.
+    """
+
+    at: int
+    actor: str
+    action: str
+    share_id: str
+    detail: str
+
+
+def note(
+    connection: Connection,
+    actor: User | None,
+    action: Action,
+    share_id: str,
+    *,
+    now: int,
+    detail: str = "",
+) -> None:
+    """Write down what is done in this transaction."""
+    connection.execute(
+        insert(audit).values(
+            at=now,
+            actor="" if actor is None else actor.name,
+            action=action.value,
+            share_id=share_id,
+            detail=detail,
+        )
+    )
+
+
+def of_share(connection: Connection, share_id: str, *, limit: int) -> list[Entry]:
+    """Return what was done with a share, the newest first."""
+    return _entries(connection, audit.c.share_id == share_id, limit=limit)
+
+
+def newest(connection: Connection, *, limit: int) -> list[Entry]:
+    """Return what was done with all shares, the newest first."""
+    return _entries(connection, audit.c.id > 0, limit=limit)
+
+
+def _entries(connection: Connection, condition: object, *, limit: int) -> list[Entry]:
+    query = (
+        select(
+            audit.c.at,
+            audit.c.actor,
+            audit.c.action,
+            audit.c.share_id,
+            audit.c.detail,
+        )
+        .where(condition)  # type: ignore[arg-type]
+        .order_by(audit.c.id.desc())
+        .limit(limit)
+    )
+    return [Entry(**row._asdict()) for row in connection.execute(query)]

@@ -1,0 +1,361 @@
+"""``gateway shares`` and ``gateway audit``: links that give files to others."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from gateway import settings
+from gateway.catalog import audit as trail
+from gateway.catalog import recipients, uploads, users
+from gateway.catalog import shares as catalog
+from gateway.catalog.shares import NewItem
+from gateway.cli import moments
+from gateway.cli.catalog import open_catalog
+from gateway.cli.links import public_address
+from gateway.cli.moments import DurationOrMoment
+from gateway.cli.tree_paths import Tree
+from gateway.errors import MissingShareError, MissingUploadError, SettingsError
+from gateway.shares import addresses
+from gateway.shares.changes import ShareChanges
+from gateway.shares.codes import ShareCodes
+from gateway.shares.description import Descriptions, gather
+from gateway.shares.items import of_tree
+from gateway.shares.policy import LIFE, MAXIMUM_DOWNLOADS, SharePolicy, hash_password
+from gateway.storage.tree import FilesTree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gateway.catalog.database import Database
+    from gateway.catalog.shares import Share
+
+_JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+#: What a share can be told when it is made, and afterwards.
+_POLICY: Final = (
+    click.option("--title", help="What the recipients read first."),
+    click.option("--message", help="What they read below it."),
+    click.option(
+        "--message-file",
+        type=click.File(encoding="utf-8"),
+        help="A file with the message; - is stdin.",
+    ),
+    click.option("--lang", help="Language of page and mail: en, de."),
+    click.option(
+        "--expires", type=DurationOrMoment(), help="When it ends: 14d, 2030-01-31."
+    ),
+    click.option("--no-expiry", is_flag=True, help="It ends when it is revoked."),
+    click.option("--not-before", type=DurationOrMoment(), help="When it begins."),
+    click.option(
+        "--max",
+        "max_downloads",
+        type=click.IntRange(min=0, max=MAXIMUM_DOWNLOADS),
+        help="Downloads of each link, at most; 0 is no limit.",
+    ),
+    click.option(
+        "--password",
+        help="A password that opens it; - asks for one, an empty one is none.",
+    ),
+)
+_TO: Final = click.option(
+    "--to",
+    multiple=True,
+    metavar="ADDRESS",
+    help="A recipient; repeat. Each has a link.",
+)
+_LABEL: Final = click.option(
+    "--label", default="", help="What you call the recipients."
+)
+
+
+def _policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(_POLICY):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """What the commands work with."""
+
+    database: Database
+    changes: ShareChanges
+    descriptions: Descriptions
+    tree: Tree
+
+    @classmethod
+    def open(cls) -> _Desk:
+        database, current = open_catalog()
+        if current.secret is None:
+            raise SettingsError([settings.without("secret", current.data)])
+        tree = Tree.of(current)
+        address = public_address(current)
+        return cls(
+            database,
+            ShareChanges(database),
+            Descriptions(ShareCodes(current.secret), lambda: address),
+            tree,
+        )
+
+    def share(self, share_id: str) -> Share:
+        """Return the share of that id; raise MissingShareError if there is none."""
+        with self.database.read() as connection:
+            found = catalog.by_id(connection, share_id)
+        if found is None:
+            raise MissingShareError(f"share {share_id}")
+        return found
+
+    def new_items(
+        self, paths: Sequence[str], upload_ids: Sequence[str]
+    ) -> list[NewItem]:
+        """Return items of paths in the tree and of uploads.
+
+        Raise BadFieldsError or MissingUploadError for what is not there.
+        """
+        found = []
+        if paths:
+            if self.tree.files is None:
+                raise SettingsError(["GATEWAY_FILES: is not set: no path is known"])
+            tree = FilesTree(self.tree.files, self.tree.data)
+            found = [of_tree(tree, self.tree.relative(path)) for path in paths]
+        with self.database.read() as connection:
+            for upload_id in upload_ids:
+                upload = uploads.by_id(connection, upload_id)
+                if upload is None:
+                    raise MissingUploadError(upload_id)
+                found.append(NewItem(upload.name, upload_id=upload.id))
+        return found
+
+    def facts(self, shares: Sequence[Share]) -> list[dict[str, Any]]:
+        """Return what JSON prints of shares."""
+        now = moments.now()
+        with self.database.read() as connection:
+            return [
+                self.descriptions.facts(each, now=now)
+                for each in gather(connection, shares)
+            ]
+
+
+@click.group()
+def shares() -> None:
+    """Make, change and end shares: links that give files to others."""
+
+
+@shares.command("new")
+@click.argument("paths", metavar="[PATH]...", nargs=-1)
+@click.option("--upload", "upload_ids", multiple=True, metavar="ID", help="An upload.")
+@_policy_options
+@_TO
+@_LABEL
+@_JSON
+def new(
+    *,
+    paths: tuple[str, ...],
+    upload_ids: tuple[str, ...],
+    to: tuple[str, ...],
+    label: str,
+    as_json: bool,
+    **said: Any,  # noqa: ANN401
+) -> None:
+    """Share files or folders at PATH in the files tree, or uploads.
+
+    Prints the link; with --to a line for each recipient: the link and, behind a tab,
+    the address.  It ends after 14 days unless it says otherwise.
+    """
+    if not paths and not upload_ids:
+        raise click.UsageError("give a PATH or --upload")
+    now = moments.now()
+    desk = _Desk.open()
+    policy = _said(SharePolicy(expires=now + LIFE), now=now, **said)
+    items = desk.new_items(paths, upload_ids)
+    parsed = addresses.parse(to, label=label)
+    made, _ = desk.changes.make(None, policy, items, parsed, now=now)
+    _print(desk, made, as_json=as_json)
+
+
+@shares.command("list")
+@click.option("--user", help="Only those of this user.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="The newest so many.",
+)
+@_JSON
+def list_shares(*, user: str | None, limit: int, as_json: bool) -> None:
+    """List shares, newest first: id, state, links, end, title."""
+    desk = _Desk.open()
+    now = moments.now()
+    with desk.database.read() as connection:
+        owner = None if user is None else users.by_name(connection, user)
+        found = gather(connection, catalog.newest(connection, owner, limit=limit))
+    if as_json:
+        rows = [desk.descriptions.facts(each, now=now) for each in found]
+        click.echo(json.dumps(rows))
+        return
+    for each in found:
+        share = each.share
+        click.echo(
+            f"{share.id}  {share.state(now=now)}  {len(each.recipients)}  "
+            f"until {_day(share.expires)}  {each.name}"
+        )
+
+
+@shares.command("show")
+@click.argument("share_id", metavar="ID")
+@_JSON
+def show(*, share_id: str, as_json: bool) -> None:
+    """Show the share ID: its links, and how far each recipient has come."""
+    desk = _Desk.open()
+    (facts,) = desk.facts([desk.share(share_id)])
+    if as_json:
+        click.echo(json.dumps(facts))
+        return
+    click.echo(f"{facts['title'] or facts['id']}: {facts['state']}")
+    for item in facts["items"]:
+        click.echo(f"  {item['path'] or item['name']}")
+    for each in facts["recipients"]:
+        click.echo(f"{each['id']}  {each['state']}  {each['url']}\t{each['address']}")
+
+
+@shares.command("edit")
+@click.argument("share_id", metavar="ID")
+@click.option("--path", "paths", multiple=True, help="Open this instead; repeat.")
+@click.option("--upload", "upload_ids", multiple=True, metavar="ID", help="An upload.")
+@_policy_options
+@_TO
+@_LABEL
+@_JSON
+def edit(
+    *,
+    share_id: str,
+    paths: tuple[str, ...],
+    upload_ids: tuple[str, ...],
+    to: tuple[str, ...],
+    label: str,
+    as_json: bool,
+    **said: Any,  # noqa: ANN401
+) -> None:
+    """Change the share ID under the same links.
+
+    --path and --upload replace what it opens; --to adds recipients.
+    """
+    desk = _Desk.open()
+    now = moments.now()
+    share = desk.share(share_id)
+    policy = _said(SharePolicy.of(share), now=now, **said)
+    items = desk.new_items(paths, upload_ids) if paths or upload_ids else None
+    added = addresses.parse(to, label=label) if to else []
+    changed = desk.changes.edit(None, share, policy, items=items, now=now)
+    if added:
+        desk.changes.add_recipients(None, changed, added, now=now)
+    _print(desk, changed, as_json=as_json)
+
+
+@shares.command("revoke")
+@click.argument("share_id", metavar="ID")
+@click.option("--recipient", "recipient_id", metavar="ID", help="This link alone.")
+def revoke(*, share_id: str, recipient_id: str | None) -> None:
+    """End the share ID with all its links, or one of them."""
+    desk = _Desk.open()
+    share = desk.share(share_id)
+    if recipient_id is None:
+        desk.changes.revoke(None, share, now=moments.now())
+        return
+    with desk.database.read() as connection:
+        recipient = recipients.by_id(connection, recipient_id)
+    if recipient is None or recipient.share_id != share.id:
+        raise MissingShareError(f"recipient {recipient_id} of the share {share_id}")
+    desk.changes.revoke_recipient(None, recipient, now=moments.now())
+
+
+@click.command()
+@click.argument("share_id", metavar="[SHARE]", required=False)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="The newest so many.",
+)
+@_JSON
+def audit(*, share_id: str | None, limit: int, as_json: bool) -> None:
+    """List what was done with shares, newest first: time, user, what, share, detail."""
+    database, _ = open_catalog()
+    with database.read() as connection:
+        if share_id is None:
+            found = trail.newest(connection, limit=limit)
+        else:
+            found = trail.of_share(connection, share_id, limit=limit)
+    if as_json:
+        click.echo(json.dumps([vars(entry) for entry in found]))
+        return
+    for entry in found:
+        at = datetime.fromtimestamp(entry.at, UTC)
+        click.echo(
+            f"{at:%FT%TZ}  {entry.actor or 'operator'}  {entry.action}  "
+            f"{entry.share_id}  {entry.detail}".rstrip()
+        )
+
+
+def _said(
+    policy: SharePolicy,
+    *,
+    now: int,
+    title: str | None,
+    message: str | None,
+    message_file: Any,  # noqa: ANN401 -- an open file, or None
+    lang: str | None,
+    expires: timedelta | datetime | None,
+    no_expiry: bool,
+    not_before: timedelta | datetime | None,
+    max_downloads: int | None,
+    password: str | None,
+) -> SharePolicy:
+    """Return *policy* with what the options say."""
+    if expires is not None and no_expiry:
+        raise click.UsageError("give --expires or --no-expiry, not both")
+    if message is not None and message_file is not None:
+        raise click.UsageError("give --message or --message-file, not both")
+    if message_file is not None:
+        message = message_file.read()
+    texts = {"title": title, "message": message, "lang": lang}
+    values: dict[str, Any] = {k: v for k, v in texts.items() if v is not None}
+    if expires is not None:
+        values["expires"] = _second(expires, now)
+    if no_expiry:
+        values["expires"] = None
+    if not_before is not None:
+        values["not_before"] = _second(not_before, now)
+    if max_downloads is not None:
+        values["max_downloads"] = max_downloads or None
+    if password == "-":  # noqa: S105
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    if password is not None:
+        values["password_hash"] = hash_password(password) if password else None
+    return replace(policy, **values)
+
+
+def _print(desk: _Desk, share: Share, *, as_json: bool) -> None:
+    (facts,) = desk.facts([share])
+    if as_json:
+        click.echo(json.dumps(facts))
+        return
+    for each in facts["recipients"]:
+        address = f"\t{each['address']}" if each["address"] else ""
+        click.echo(f"{each['url']}{address}")
+
+
+def _second(moment: timedelta | datetime, now: int) -> int:
+    if isinstance(moment, timedelta):
+        return now + int(moment.total_seconds())
+    return int(moment.timestamp())
+
+
+def _day(moment: int | None) -> str:
+    return "revoked" if moment is None else f"{datetime.fromtimestamp(moment, UTC):%F}"

@@ -1,0 +1,47 @@
+"""Shares, and what their links refuse."""
+
+from gateway.errors.base import GatewayError, RefusedError
+
+
+class MissingShareError(GatewayError):
+    """A command names a share, or a recipient of one, that is not there."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(f"there is no {what}")
+
+
+class IdempotencyKeyError(RefusedError):
+    """A key that came before, with another request."""
+
+    reason = "idempotency-key-of-another-request"
+
+
+class ShareLinkError(RefusedError):
+    """A genuine link of an open share that opens nothing as it was asked for."""
+
+    reason = "share-link"
+
+
+class PostRequiredError(ShareLinkError):
+    """A GET by a program of a share whose downloads are counted."""
+
+    reason = "post-required"
+
+
+class PasswordRequiredError(ShareLinkError):
+    """A request without the password that the share has."""
+
+    reason = "password-required"
+
+
+class WrongSharePasswordError(ShareLinkError):
+    """A password that is not the share's."""
+
+    reason = "wrong-share-password"
+
+
+class GoneItemError(ShareLinkError):
+    """What the share held is there no more."""
+
+    reason = "item-gone"

@@ -1,0 +1,1 @@
+"""Shares: links that give uploads, files and folders to others."""

@@ -1,0 +1,179 @@
+"""Making, changing and revoking shares, for page, API and command alike.
+
+Each change is noted in the audit, in its own transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.catalog import audit, recipients, shares
+from gateway.catalog.audit import Action
+from gateway.errors import BadFieldsError, IdempotencyKeyError
+from gateway.shares.items import MAXIMUM as MAXIMUM_ITEMS
+from gateway.shares.policy import SharePolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from gateway.catalog.database import Database
+    from gateway.catalog.recipients import NewRecipient, Recipient
+    from gateway.catalog.shares import Key, NewItem, Share
+    from gateway.catalog.users import User
+
+#: Recipients of one share, at most.
+MAXIMUM_RECIPIENTS: Final = 500
+
+
+@dataclass(frozen=True)
+class ShareChanges:
+    """Changes shares; ``actor`` is who does, None the operator by a command."""
+
+    database: Database
+
+    def make(
+        self,
+        actor: User | None,
+        policy: SharePolicy,
+        items: Sequence[NewItem],
+        to: Sequence[NewRecipient],
+        *,
+        now: int,
+        key: Key | None = None,
+    ) -> tuple[Share, bool]:
+        """Make a share and return it, and whether it is new.
+
+        The share that *actor* made with the same *key* before is returned as it is.
+        Raise IdempotencyKeyError if that was another request, and BadFieldsError for
+        what can't be shared.
+        """
+        policy = policy.checked(now=now)
+        _check_counts(items=len(items), to=len(to))
+        with self.database.write() as connection:
+            if key is not None and actor is not None:
+                earlier = shares.by_key(connection, actor, key)
+                if earlier is not None:
+                    return _repeated(*earlier), False
+            made = shares.new(
+                connection, actor, items, now=now, key=key, **vars(policy)
+            )
+            recipients.add(connection, made, to, now=now)
+            audit.note(connection, actor, Action.CREATED, made.id, now=now)
+        return made, True
+
+    def edit(
+        self,
+        actor: User | None,
+        share: Share,
+        policy: SharePolicy,
+        *,
+        items: Sequence[NewItem] | None = None,
+        now: int,
+    ) -> Share:
+        """Give a share another policy, and other *items* if there are any.
+
+        Raise BadFieldsError for what can't be.
+        """
+        policy = policy.checked(now=now, before=SharePolicy.of(share))
+        changed = {
+            name: value
+            for name, value in vars(policy).items()
+            if value != getattr(share, name)
+        }
+        if items is not None:
+            _check_counts(items=len(items))
+        with self.database.write() as connection:
+            result = shares.change(connection, share, **changed)
+            if items is not None:
+                shares.replace_items(connection, share, items, now=now)
+            self._note_change(connection, actor, share, changed, items, now=now)
+        return result
+
+    def add_recipients(
+        self, actor: User | None, share: Share, to: Sequence[NewRecipient], *, now: int
+    ) -> list[Recipient]:
+        """Give a share more links; raise BadFieldsError for more than there may be."""
+        with self.database.write() as connection:
+            there = len(recipients.of_shares(connection, [share.id]))
+            _check_counts(to=there + len(to))
+            added = recipients.add(connection, share, to, now=now)
+            for one in added:
+                audit.note(
+                    connection,
+                    actor,
+                    Action.RECIPIENT_ADDED,
+                    share.id,
+                    now=now,
+                    detail=one.id,
+                )
+        return added
+
+    def revoke(self, actor: User | None, share: Share, *, now: int) -> None:
+        """End a share with all its links and downloads."""
+        with self.database.write(may_use_reserve=True) as connection:
+            if shares.revoke(connection, share, now=now):
+                audit.note(connection, actor, Action.REVOKED, share.id, now=now)
+
+    def revoke_recipient(
+        self, actor: User | None, recipient: Recipient, *, now: int
+    ) -> None:
+        """End one link with its downloads."""
+        with self.database.write(may_use_reserve=True) as connection:
+            if recipients.revoke(connection, recipient, now=now):
+                audit.note(
+                    connection,
+                    actor,
+                    Action.RECIPIENT_REVOKED,
+                    recipient.share_id,
+                    now=now,
+                    detail=recipient.id,
+                )
+
+    def _note_change(
+        self,
+        connection: Connection,
+        actor: User | None,
+        share: Share,
+        changed: dict[str, Any],
+        items: Sequence[NewItem] | None,
+        *,
+        now: int,
+    ) -> None:
+        # The password's hash is nobody's to read, and texts may be long.
+        words = {
+            name: value
+            for name, value in changed.items()
+            if name in {"max_downloads", "not_before", "expires", "lang"}
+        }
+        words |= {name: "changed" for name in changed if name not in words}
+        if items is not None:
+            words["items"] = [item.name for item in items]
+        if words:
+            audit.note(
+                connection,
+                actor,
+                Action.CHANGED,
+                share.id,
+                now=now,
+                detail=json.dumps(words),
+            )
+
+
+def _check_counts(*, items: int = 1, to: int = 1) -> None:
+    faults = {}
+    if not 1 <= items <= MAXIMUM_ITEMS:
+        faults["items"] = f"must be 1 to {MAXIMUM_ITEMS}"
+    if not 1 <= to <= MAXIMUM_RECIPIENTS:
+        faults["to"] = f"must be 1 to {MAXIMUM_RECIPIENTS}"
+    if faults:
+        raise BadFieldsError(faults)
+
+
+def _repeated(share: Share, is_same_request: bool) -> Share:  # noqa: FBT001
+    if not is_same_request:
+        raise IdempotencyKeyError
+    return share

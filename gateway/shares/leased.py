@@ -1,0 +1,83 @@
+"""Verdicts on leased downloads: ``/l/<lease>/[open/]<number>/<path>``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING, Final
+
+from gateway.delivery.verdict import Delivery, Refusal
+from gateway.errors import (
+    DisabledOwnerError,
+    ExpiredLinkError,
+    NotServableError,
+    RefusedError,
+    RevokedLinkError,
+)
+from gateway.storage.paths import FilePath
+
+if TYPE_CHECKING:
+    from gateway.catalog.leases import LeasedItem, LeasedItems
+    from gateway.delivery.verdict import InlinePolicy, Verdict
+    from gateway.shares.codes import ShareCodes
+    from gateway.shares.items import Items
+
+#: ``open`` is ``codes.INLINE``.
+_TARGET: Final = re.compile(r"(?:(open)/)?([1-9][0-9]{0,5})/(.+)", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaseJudge:
+    """Judges requests for leased downloads.
+
+    ``cache_cap`` bounds the seconds that a client may keep a file, ``ttl`` those that
+    a verdict may be kept.
+    """
+
+    codes: ShareCodes
+    leased: LeasedItems
+    items: Items
+    inline: InlinePolicy
+    cache_cap: int
+    ttl: int
+
+    def judge(self, token: str, raw_path: bytes, *, now: float, client: str) -> Verdict:
+        """Judge one request; *raw_path* is percent-decoded, *now* Unix seconds.
+
+        Raise CatalogBusyError when the catalog does not answer in time.
+        """
+        del client
+        try:
+            lease_id = self.codes.lease_id(token)
+            match = _TARGET.fullmatch(FilePath.decode(raw_path).text)
+            if match is None:
+                raise NotServableError("not-an-item")
+            item = self.leased.find(lease_id, int(match[2]))
+            if item is None:
+                raise NotServableError("no-lease")
+            _check_stands(item, now=now)
+            found = self.items.find(item.item, match[3])
+        except RefusedError as error:
+            return Refusal(error)
+        until = min(max(int(now) + self.ttl, ceil(now)), item.expires)
+        kept = {"stands_until": until, "renew_from": until - (self.ttl > 1)}
+        return Delivery(
+            source=found.source,
+            target=found.target,
+            size=found.size,
+            name=found.name,
+            is_inline=match[1] is not None and self.inline.allows(found.media_type),
+            max_age=min(self.cache_cap, item.expires - until),
+            rate=None,
+            **(kept if self.ttl else {}),
+        )
+
+
+def _check_stands(leased: LeasedItem, *, now: float) -> None:
+    if leased.is_revoked:
+        raise RevokedLinkError
+    if now >= leased.expires:
+        raise ExpiredLinkError(leased.expires)
+    if leased.is_owner_disabled:
+        raise DisabledOwnerError

@@ -1,0 +1,149 @@
+"""What a share link opens: judged before anything of the share is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gateway.catalog import leases, password_hashes, recipients, shares, tries, users
+from gateway.catalog.shares import State
+from gateway.errors import (
+    DisabledOwnerError,
+    EarlyLinkError,
+    ExpiredLinkError,
+    NotServableError,
+    PasswordRequiredError,
+    RevokedLinkError,
+    WrongSharePasswordError,
+)
+
+if TYPE_CHECKING:
+    from gateway.catalog.database import Database
+    from gateway.catalog.recipients import Recipient
+    from gateway.catalog.shares import Item, Share
+    from gateway.shares.codes import ShareCodes
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenShare:
+    """A share that stands open to the recipient of one link.
+
+    ``sender`` is the name of the user who made it, empty for the operator.
+    """
+
+    share: Share
+    recipient: Recipient
+    items: list[Item]
+    sender: str
+
+    def item(self, number: int) -> Item | None:
+        """Return the item of that number, or None."""
+        return next((item for item in self.items if item.number == number), None)
+
+    @property
+    def is_counted(self) -> bool:
+        """Tell whether its downloads are."""
+        return self.share.max_downloads is not None
+
+    @property
+    def has_password(self) -> bool:
+        """Tell whether it opens by a password."""
+        return self.share.password_hash is not None
+
+
+@dataclass(frozen=True)
+class Openings:
+    """Opens share links and gives leases, which last *lease_life* seconds."""
+
+    database: Database
+    codes: ShareCodes
+    lease_life: int
+
+    def open(self, code: str, *, now: int) -> OpenShare:
+        """Return what the link of a code opens.
+
+        Raise LinkError for a code that was never made or is over, and NotServableError
+        for one whose share was deleted.
+        """
+        code_id = self.codes.code_id(code)
+        with self.database.read() as connection:
+            recipient = recipients.by_code_id(connection, code_id)
+            if recipient is None:
+                raise NotServableError("no-share-link")
+            share = shares.by_id(connection, recipient.share_id)
+            assert share is not None  # noqa: S101 -- a foreign key says so
+            owner = share.owner_id and users.by_id(connection, share.owner_id)
+            items = shares.items_of(connection, [share.id])
+        if recipient.revoked is not None:
+            raise RevokedLinkError
+        _check_open(share, now=now)
+        if owner and owner.is_disabled:
+            raise DisabledOwnerError
+        return OpenShare(
+            share=share,
+            recipient=recipient,
+            items=items,
+            sender=owner.name if owner else "",
+        )
+
+    def note_opened(self, opened: OpenShare, *, now: int) -> None:
+        """Note that the page was shown; a catalog that is busy is no reason to wait."""
+        if opened.recipient.opened is None:
+            self.database.attempt(
+                lambda c: recipients.note_opened(c, opened.recipient, now=now)
+            )
+
+    def check_password(
+        self, opened: OpenShare, password: str, *, network: str, now: int
+    ) -> None:
+        """Raise unless *password* is the share's, if it has one.
+
+        That is PasswordRequiredError for none, WrongSharePasswordError for another one,
+        TooManyTriesError for too many of a link and *network*.
+        """
+        if opened.share.password_hash is None:
+            return
+        if not password:
+            raise PasswordRequiredError
+        link = tries.by_link(opened.recipient.id, network)
+        with self.database.write() as connection:
+            tries.spend(connection, [link], now=now)
+        if not password_hashes.verifies(opened.share.password_hash, password):
+            raise WrongSharePasswordError
+        with self.database.write() as connection:
+            tries.clear(connection, link)
+
+    def is_of(self, lease: str, opened: OpenShare) -> bool:
+        """Tell whether the lease of that code was given by this link.
+
+        Raise LinkError for a code that is none.
+        """
+        lease_id = self.codes.lease_id(lease)
+        with self.database.read() as connection:
+            return leases.recipient_of(connection, lease_id) == opened.recipient.id
+
+    def lease(self, opened: OpenShare, *, agent: str, network: str, now: int) -> str:
+        """Give a lease and return its code; it ends with the share at the latest."""
+        expires = now + self.lease_life
+        if opened.share.expires is not None:
+            expires = min(expires, opened.share.expires)
+        with self.database.write() as connection:
+            lease_id = leases.new(
+                connection,
+                opened.recipient,
+                expires=expires,
+                agent=agent,
+                network=network,
+                now=now,
+            )
+        return self.codes.lease_code(lease_id)
+
+
+def _check_open(share: Share, *, now: int) -> None:
+    state = share.state(now=now)
+    if state is State.REVOKED:
+        raise RevokedLinkError
+    if state is State.EXPIRED:
+        raise ExpiredLinkError(share.expires or 0)
+    if state is State.EARLY:
+        raise EarlyLinkError(share.not_before or 0)

@@ -1,0 +1,229 @@
+"""``/d/<code>[/<name>]``: a share link, for people and programs.
+
+The code is all that it takes: no session begins here, and no cookie is set.  GET and
+HEAD take nothing of the share, since mail scanners send both; a POST takes a lease.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from flask import Blueprint, Response, jsonify, request
+
+from gateway.delivery.accel import accel_headers
+from gateway.delivery.verdict import Delivery
+from gateway.errors import (
+    LinkError,
+    NotServableError,
+    PasswordRequiredError,
+    PostRequiredError,
+    RefusedError,
+    TooManyTriesError,
+    WrongSharePasswordError,
+)
+from gateway.explanations import explain
+from gateway.shares.codes import LINK_PREFIX, lease_path
+from gateway.web import browsers
+from gateway.web.pages import page, see_other
+from gateway.web.passwords import network
+from gateway.web.untyped import Untyped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.delivery.verdict import InlinePolicy
+    from gateway.shares.items import Items, ListedFile
+    from gateway.shares.opening import Openings, OpenShare
+
+_KEY: Final = re.compile(r"([1-9][0-9]{0,5})/(.+)", re.ASCII)
+#: Programs that fetch a link to show what it leads to: they get the page.
+_PREVIEWS: Final = re.compile(
+    r"Slackbot|SkypeUriPreview|WhatsApp|TelegramBot|Twitterbot|facebookexternalhit|"
+    r"LinkedInBot|Discordbot|Mastodon|Google-PageRenderer|redditbot|Iframely|Signal",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True)
+class ShareLink:
+    """The page of a share link, and what programs get of it."""
+
+    openings: Openings
+    items: Items
+    inline: InlinePolicy
+    clock: Callable[[], float]
+
+    def blueprint(self) -> Blueprint:
+        """Return the routes."""
+        routes = Blueprint("share_link", __name__)
+        for rule in (f"{LINK_PREFIX}<code>", f"{LINK_PREFIX}<code>/<path:name>"):
+            routes.add_url_rule(rule, view_func=self.show)
+            routes.add_url_rule(rule, view_func=self.take, methods=["POST"])
+        return routes
+
+    def show(self, code: str, name: str = "") -> Response:
+        """Show the share to a person, send it to a program if nothing speaks against.
+
+        With ``?lease=`` of this link its files can be fetched without a POST.
+        """
+        del name  # cosmetic
+        now = int(self.clock())
+        opened = self.openings.open(code, now=now)
+        lease = self._lease(opened)
+        if _is_person():
+            self.openings.note_opened(opened, now=now)
+            return self._page(opened, code, lease=lease)
+        if lease:
+            return self._list(opened, code, lease=lease)
+        if opened.is_counted:
+            raise PostRequiredError
+        if opened.has_password:
+            raise PasswordRequiredError
+        listed = self.items.listed(opened.items)
+        key = request.args.get("item") or (listed[0].key if len(listed) == 1 else "")
+        return self._send(opened, key) if key else self._list(opened, code, lease="")
+
+    def take(self, code: str, name: str = "") -> Response:
+        """Give a lease, and lead on to the one file, or to a page of them all.
+
+        (!) No page's token is asked for: the request uses no authority but the code,
+            which is in its URL.  A form of another site's gets the page.
+        """
+        del name
+        now = int(self.clock())
+        opened = self.openings.open(code, now=now)
+        if request.headers.get("Sec-Fetch-Site") == "cross-site":
+            return self._page(opened, code, lease="")
+        try:
+            key = self._wanted(opened)
+            self.openings.check_password(
+                opened, request.form.get("password", ""), network=network(), now=now
+            )
+        except (
+            PasswordRequiredError,
+            WrongSharePasswordError,
+            TooManyTriesError,
+        ) as error:
+            if not _is_person():
+                raise
+            return self._page(opened, code, lease="", fault=error)
+        lease = self.openings.lease(
+            opened, agent=browsers.name(), network=network(), now=now
+        )
+        if key is None:
+            return see_other(f"{LINK_PREFIX}{code}?lease={lease}")
+        number, inner = key
+        is_inline = request.form.get("open") == "1"
+        return see_other(lease_path(lease, number, inner, is_inline=is_inline))
+
+    def _wanted(self, opened: OpenShare) -> tuple[int, str] | None:
+        """Return number and path of the file that is asked for, None for all of them.
+
+        Raise GoneItemError or NotServableError if it is not there: no lease is taken.
+        """
+        text = request.form.get("item", "")
+        if not text:
+            listed = self.items.listed(opened.items)
+            if len(listed) != 1:
+                return None
+            text = listed[0].key
+        match = _KEY.fullmatch(text)
+        item = match and opened.item(int(match[1]))
+        if not match or item is None:
+            raise NotServableError("no-item")
+        self.items.find(item, match[2])
+        return int(match[1]), match[2]
+
+    def _send(self, opened: OpenShare, key: str) -> Response:
+        match = _KEY.fullmatch(key)
+        item = match and opened.item(int(match[1]))
+        if not match or item is None:
+            raise NotServableError("no-item")
+        found = self.items.find(item, match[2])
+        return Untyped(
+            headers=accel_headers(
+                Delivery(
+                    source=found.source,
+                    target=found.target,
+                    size=found.size,
+                    name=found.name,
+                    is_inline=False,
+                    max_age=0,
+                    rate=None,
+                )
+            )
+        )
+
+    def _lease(self, opened: OpenShare) -> str:
+        """Return the lease that the query names, if it is one of this link's."""
+        text = request.args.get("lease", "")
+        try:
+            return text if text and self.openings.is_of(text, opened) else ""
+        except LinkError:
+            return ""
+
+    def _list(self, opened: OpenShare, code: str, *, lease: str) -> Response:
+        """Return the files as JSON, each with the URL by which a program gets it."""
+        return jsonify(
+            {
+                "title": opened.share.title,
+                "expires": opened.share.expires,
+                "items": [
+                    {
+                        "item": file.key,
+                        "name": file.inner,
+                        "size": file.size,
+                        "type": file.media_type,
+                        "url": lease_path(lease, file.number, file.inner)
+                        if lease
+                        else f"{LINK_PREFIX}{code}?item={quote(file.key, safe='')}",
+                    }
+                    for file in self.items.listed(opened.items)
+                ],
+            }
+        )
+
+    def _page(
+        self,
+        opened: OpenShare,
+        code: str,
+        *,
+        lease: str,
+        fault: RefusedError | None = None,
+    ) -> Response:
+        explanation = explain(fault) if fault else None
+        response = page(
+            "share.html",
+            status=int(explanation.status) if explanation else 200,
+            opened=opened,
+            files=[self._row(file, lease) for file in self.items.listed(opened.items)],
+            path=f"{LINK_PREFIX}{code}",
+            lease=lease,
+            fault=explanation,
+        )
+        if explanation:
+            response.headers.update(explanation.headers)
+        return response
+
+    def _row(self, file: ListedFile, lease: str) -> dict[str, object]:
+        return {
+            "key": file.key,
+            "name": file.inner,
+            "size": file.size,
+            "type": file.media_type,
+            "opens": self.inline.allows(file.media_type),
+            "url": lease and lease_path(lease, file.number, file.inner),
+            "open_url": lease
+            and lease_path(lease, file.number, file.inner, is_inline=True),
+        }
+
+
+def _is_person() -> bool:
+    """Tell whether the client names HTML, as browsers do, or shows previews."""
+    accept = request.headers.get("Accept", "")
+    return "text/html" in accept or bool(
+        _PREVIEWS.search(request.headers.get("User-Agent", "")[:1000])
+    )

@@ -1,0 +1,180 @@
+"""Shares through nginx: the page, a lease, and what programs get."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.live.stack import ALWAYS, ORIGIN, wait_until
+
+if TYPE_CHECKING:
+    import requests
+
+    from tests.live.stack import Stack
+
+pytestmark = pytest.mark.database
+
+CONTENT = os.urandom(100_000)
+BROWSER = {"Accept": "text/html,*/*;q=0.8", "Origin": ORIGIN}
+
+
+@pytest.fixture
+def name(stack: Stack, request: pytest.FixtureRequest) -> str:
+    """Return the path of a file of its own."""
+    path = f"shared/{abs(hash(request.node.name))}.bin"
+    stack.put(path, CONTENT)
+    return path
+
+
+def share(stack: Stack, *arguments: str) -> Any:
+    found = json.loads(stack.gateway("shares", "new", *arguments, "--json"))
+    for recipient in found["recipients"]:
+        stack.tokens.add(recipient["url"].rpartition("/")[2])
+    return found
+
+
+def link(stack: Stack, *arguments: str) -> str:
+    return str(share(stack, *arguments)["recipients"][0]["url"])
+
+
+def press(stack: Stack, url: str, **fields: str) -> requests.Response:
+    return stack.ask(url, "POST", headers=BROWSER, data=fields)
+
+
+def leased(stack: Stack, url: str, **fields: str) -> str:
+    answer = press(stack, url, **fields)
+    assert answer.status_code == 303, answer.text
+    path = answer.headers["Location"]
+    stack.tokens.add(path.split("/")[2])
+    return f"{stack.url}{path}"
+
+
+@pytest.mark.docker
+def test_a_person_gets_the_page_then_the_file(stack: Stack, name: str) -> None:
+    url = link(stack, name, "--title", "For you")
+    page = stack.ask(url, headers=BROWSER)
+    file = stack.ask(leased(stack, url))
+    assert (page.status_code, "For you" in page.text) == (200, True)
+    assert (file.status_code, file.content == CONTENT) == (200, True)
+    assert file.headers["Content-Disposition"] == (
+        f'attachment; filename="{Path(name).name}"'
+    )
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        pytest.param({}, 200, id="whole"),
+        pytest.param({"Range": "bytes=10-19"}, 206, id="range"),
+        pytest.param({"Range": "bytes=-5"}, 206, id="suffix"),
+        pytest.param({"Range": "bytes=200000-"}, 416, id="beyond"),
+        pytest.param({"If-None-Match": "*"}, 304, id="unchanged"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_lease_is_delivered_as_a_signed_url_is(
+    stack: Stack, name: str, method: str, headers: dict[str, str], status: int
+) -> None:
+    """Every header but what says how long it may be kept."""
+    lease, signed = leased(stack, link(stack, name)), stack.sign(name)
+    found = [stack.ask(url, method, headers=dict(headers)) for url in (lease, signed)]
+    theirs, ours = ({**answer.headers} for answer in found)
+    for own in ("X-Request-ID", "Date", "Cache-Control", "Content-Disposition"):
+        assert (own in theirs) == (own in ours)
+        theirs.pop(own, None), ours.pop(own, None)
+    assert [answer.status_code for answer in found] == [status, status]
+    assert theirs == ours
+    assert found[0].content == found[1].content
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+def test_a_lease_is_for_downloads_alone(stack: Stack, name: str, method: str) -> None:
+    url = leased(stack, link(stack, name))
+    assert stack.ask(url, method).status_code in {404, 405}
+
+
+@pytest.mark.parametrize("state", ["page", "forged", "revoked", "no item", "wrong"])
+def test_every_answer_has_the_headers_of_all(
+    stack: Stack, name: str, state: str
+) -> None:
+    made = share(stack, name, "--password", "secret")
+    url = made["recipients"][0]["url"]
+    asked = {"forged": f"{url[:-1]}{'0' if url[-1] != '0' else '1'}"}
+    if state == "revoked":
+        stack.gateway("shares", "revoke", made["id"])
+    if state in {"no item", "wrong"}:
+        said = {"item": "9/x"} if state == "no item" else {"password": "guess"}
+        answer = press(stack, url, **said)
+    else:
+        answer = stack.ask(asked.get(state, url), headers=BROWSER)
+    statuses = {
+        "page": 200,
+        "forged": 404,
+        "revoked": 410,
+        "no item": 404,
+        "wrong": 403,
+    }
+    assert answer.status_code == statuses[state]
+    assert {**answer.headers, **ALWAYS} == {**answer.headers}
+    assert "text/html" in answer.headers["Content-Type"]
+
+
+@pytest.mark.docker
+def test_a_program_gets_the_bytes_by_the_link_itself(stack: Stack, name: str) -> None:
+    url = link(stack, name)
+    whole = stack.ask(url)
+    part = stack.ask(url, headers={"Range": "bytes=10-19"})
+    assert whole.content == CONTENT
+    assert (part.status_code, part.content) == (206, CONTENT[10:20])
+
+
+def test_a_program_posts_a_password(stack: Stack, name: str) -> None:
+    url = link(stack, name, "--password", "secret")
+    refused = stack.ask(url, headers={"Accept": "application/json"})
+    answer = stack.ask(url, "POST", data={"password": "secret"})
+    file = stack.ask(f"{stack.url}{answer.headers['Location']}")
+    stack.tokens.add(answer.headers["Location"].split("/")[2])
+    assert refused.json()["type"] == "/problems/password-required"
+    assert file.content == CONTENT
+
+
+def test_a_revocation_ends_a_download_that_is_kept(stack: Stack, name: str) -> None:
+    made = share(stack, name)
+    url = leased(stack, made["recipients"][0]["url"])
+    before = stack.ask(url).status_code
+    stack.gateway("shares", "revoke", made["id"])
+    stack.let_verdicts_end()
+    assert (before, stack.ask(url).status_code) == (200, 410)
+
+
+def test_an_upload_is_shared_by_the_api_and_outlives_nothing(stack: Stack) -> None:
+    token = stack.new_token("upload", "share", "read")
+    headers = {"Authorization": f"Bearer {token}"}
+    put = f"{stack.url}/api/v1/files/a%20b.txt"
+    upload = stack.ask(put, "PUT", headers=headers, data=CONTENT).json()
+    made = stack.ask(
+        f"{stack.url}/api/v1/shares",
+        "POST",
+        headers=headers,
+        json={"items": [{"upload": upload["id"]}]},
+    ).json()
+    url = made["recipients"][0]["url"]
+    stack.tokens.add(url.rpartition("/")[2])
+    lease = leased(stack, url)
+    file = stack.ask(lease)
+    changed = stack.ask(
+        f"{stack.url}/api/v1/shares/{made['id']}",
+        "PATCH",
+        headers=headers,
+        json={"title": "New"},
+    )
+    stack.ask(f"{stack.url}/api/v1/files/{upload['id']}", "DELETE", headers=headers)
+    stack.let_verdicts_end()
+    wait_until(lambda: stack.ask(lease).status_code == 410, what="the file is gone")
+    assert file.content == CONTENT
+    assert "a%20b.txt" in lease
+    assert (changed.status_code, changed.json()["title"]) == (200, "New")

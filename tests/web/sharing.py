@@ -1,0 +1,94 @@
+"""A member with files to share, and a stranger who gets the links."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gateway.catalog import uploads
+from gateway.catalog.tokens import Scope
+from gateway.catalog.uploads import Upload
+from gateway.catalog.users import Role
+from gateway.storage.blobs import new_id
+from tests.web.letterbox import a_token
+
+if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+    from werkzeug.test import TestResponse
+
+    from gateway.catalog.users import User
+    from tests.web.conftest import Site
+
+BROWSER = {"Accept": "text/html,*/*;q=0.8", "X-Real-IP": "192.0.2.7"}
+PROGRAM = {"Accept": "*/*", "X-Real-IP": "192.0.2.7"}
+
+
+@dataclass
+class Sharer:
+    """Somebody with a token that may share, and two uploads."""
+
+    site: Site
+    user: User
+    headers: dict[str, str]
+    stranger: FlaskClient
+    uploads: list[str]
+
+    def make(self, **fields: object) -> TestResponse:
+        """Share the first upload, or what *fields* say."""
+        fields = {"items": [{"upload": self.uploads[0]}], **fields}
+        return self.site.client.post(
+            "/api/v1/shares", json=fields, headers=self.headers
+        )
+
+    def share(self, **fields: object) -> Any:
+        """Share as ``make`` does, and return the share."""
+        answer = self.make(**fields)
+        assert answer.status_code == 201, answer.text
+        return answer.json
+
+    def link(self, **fields: object) -> str:
+        """Share as ``make`` does, and return the path of the first link."""
+        found: str = self.share(**fields)["recipients"][0]["url"]
+        return found
+
+    def edit(self, share_id: str, **fields: object) -> TestResponse:
+        """Change a share."""
+        return self.site.client.patch(
+            f"/api/v1/shares/{share_id}", json=fields, headers=self.headers
+        )
+
+
+def a_sharer(site: Site, name: str = "ann", role: Role = Role.MEMBER) -> Sharer:
+    """Return a new member with uploads."""
+    user = site.add_user(name, role)
+    scopes = (Scope.SHARE, Scope.READ, Scope.UPLOAD)
+    more = (Scope.ADMIN,) if role is Role.ADMIN else ()
+    return Sharer(
+        site=site,
+        user=user,
+        headers=a_token(site, user, *scopes, *more),
+        stranger=site.browser(),
+        uploads=[
+            _store(site, user, "report.pdf", "application/pdf"),
+            _store(site, user, "notes.txt", "text/plain"),
+        ],
+    )
+
+
+def _store(site: Site, user: User, name: str, media_type: str) -> str:
+    upload_id = new_id()
+    with site.database.write() as connection:
+        uploads.add(
+            connection,
+            Upload(
+                id=upload_id,
+                owner_id=user.id,
+                name=name,
+                size=1000,
+                media_type=media_type,
+                blob=f"{upload_id[:2]}/{upload_id}",
+                sha256=bytes(32),
+                created=int(site.now),
+            ),
+        )
+    return upload_id

@@ -1,0 +1,139 @@
+"""The pages of a person's shares: forms that work without script."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gateway.catalog.users import Role
+from tests.web.sharing import BROWSER, Sharer, a_sharer
+
+if TYPE_CHECKING:
+    from werkzeug.test import TestResponse
+
+    from tests.web.conftest import Site
+
+
+@pytest.fixture
+def ann(site: Site) -> Sharer:
+    sharer = a_sharer(site)
+    site.log_in()
+    return sharer
+
+
+def send(ann: Sharer, path: str, **fields: Any) -> TestResponse:
+    token = ann.site.token("/shares/new")
+    return ann.site.client.post(path, data={"csrf_token": token, **fields})
+
+
+def made(ann: Sharer, **fields: Any) -> str:
+    """Make a share by the form and return its page's path."""
+    answer = send(ann, "/shares", **{"upload": ann.uploads, "life": "7", **fields})
+    assert answer.status_code == 303, answer.text
+    return answer.headers["Location"]
+
+
+def links(page: str) -> list[str]:
+    return list(dict.fromkeys(re.findall(r"/d/[0-9a-z]{40}", page)))
+
+
+def test_each_file_can_be_shared_from_the_list(ann: Sharer) -> None:
+    home = ann.site.client.get("/").text
+    form = ann.site.client.get(f"/shares/new?upload={ann.uploads[0]}").text
+    assert f"/shares/new?upload={ann.uploads[0]}" in home
+    assert ("report.pdf" in form, "notes.txt" in form) == (True, False)
+
+
+def test_a_share_is_made_and_its_link_works(ann: Sharer) -> None:
+    path = made(ann, title="Q3", message="Hello", password="secret")
+    page = ann.site.client.get(path).text
+    (link,) = links(page)
+    opened = ann.stranger.get(link, headers=BROWSER).text
+    assert ("Q3" in page, "<svg" in page) == (True, True)
+    assert ("Hello" in opened, "report.pdf" in opened, "notes.txt" in opened) == (
+        True,
+        True,
+        True,
+    )
+    assert 'type="password"' in opened
+
+
+def test_each_address_has_a_link_of_its_own(ann: Sharer) -> None:
+    page = ann.site.client.get(made(ann, to="bob@example.com\neve@example.com")).text
+    assert ("bob@example.com" in page, "eve@example.com" in page) == (True, True)
+    assert len(links(page)) == 2
+
+
+def test_what_is_wrong_is_said_and_what_was_typed_stays(ann: Sharer) -> None:
+    answer = send(ann, "/shares", upload=ann.uploads[0], life="7", title="T", to="bob")
+    nothing = send(ann, "/shares", life="7")
+    assert (answer.status_code, nothing.status_code) == (400, 400)
+    assert ("bob" in answer.text, 'value="T"' in answer.text) == (True, True)
+    assert "report.pdf" in answer.text
+
+
+def test_a_share_is_changed_and_its_links_stay(ann: Sharer) -> None:
+    path = made(ann, password="secret")
+    before = links(ann.site.client.get(path).text)
+    answer = send(ann, path, title="New", message="", life="same", no_password="1")
+    page = ann.site.client.get(path).text
+    opened = ann.stranger.get(before[0], headers=BROWSER).text
+    assert answer.status_code == 303
+    assert ("New" in page, links(page)) == (True, before)
+    assert 'type="password"' not in opened
+
+
+def test_one_link_is_added_and_one_ended(ann: Sharer) -> None:
+    path = made(ann)
+    (first,) = links(ann.site.client.get(path).text)
+    send(ann, f"{path}/recipients", to="bob@example.com")
+    page = ann.site.client.get(path).text
+    (second,) = set(links(page)) - {first}
+    actions = re.findall(rf"{path}/recipients/[a-z0-9]+/revoke", page)
+    send(ann, actions[0])
+    statuses = [ann.stranger.get(link).status_code for link in (first, second)]
+    assert statuses == [410, 200]
+
+
+def test_a_share_is_ended(ann: Sharer) -> None:
+    path = made(ann)
+    (link,) = links(ann.site.client.get(path).text)
+    send(ann, f"{path}/revoke")
+    assert ann.stranger.get(link).status_code == 410
+    assert "revoked" in ann.site.client.get("/shares").text
+
+
+@pytest.mark.parametrize("end", ["", "/revoke", "/recipients"])
+def test_a_form_of_nobody_s_page_changes_nothing(ann: Sharer, end: str) -> None:
+    path = made(ann)
+    assert ann.site.client.post(f"{path}{end}", data={"title": "x"}).status_code == 403
+
+
+def test_somebody_else_s_page_is_not_there(site: Site, ann: Sharer) -> None:
+    path = made(ann)
+    a_sharer(site, "bob")
+    site.client = site.browser()
+    site.log_in("bob")
+    assert site.client.get(path).status_code == 404
+    assert path not in site.client.get("/shares").text
+
+
+def test_who_is_not_logged_in_is_led_to_the_login_and_back(ann: Sharer) -> None:
+    path = made(ann)
+    asked = ["/shares", path, f"/shares/new?upload={ann.uploads[0]}"]
+    answers = [ann.stranger.get(one) for one in asked]
+    assert [answer.status_code for answer in answers] == [303] * 3
+    assert all(a.headers["Location"].startswith("/login?next=/shares") for a in answers)
+
+
+def test_the_tree_is_for_admins(site: Site, ann: Sharer) -> None:
+    refused = send(ann, "/shares", life="7", paths="a.txt").status_code
+    a_sharer(site, "root", Role.ADMIN)
+    site.client = site.browser()
+    site.log_in("root")
+    assert (refused, send(ann, "/shares", life="7", paths="a.txt").status_code) == (
+        403,
+        303,
+    )

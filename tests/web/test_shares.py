@@ -1,0 +1,273 @@
+"""Shares, as their makers have them by the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gateway.catalog import audit
+from gateway.catalog.users import Role
+from gateway.shares.policy import LIFE
+from gateway.storage.blobs import new_id
+from tests.web.conftest import EITHER_CATALOG, NOON
+from tests.web.sharing import Sharer, a_sharer
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Site
+
+
+@pytest.fixture
+def ann(site: Site) -> Sharer:
+    return a_sharer(site)
+
+
+def listed(ann: Sharer, query: str = "") -> list[dict[str, Any]]:
+    url = f"/api/v1/shares{query}"
+    body: Any = ann.site.client.get(url, headers=ann.headers).json
+    found: list[dict[str, Any]] = body["shares"]
+    return found
+
+
+def test_a_share_is_made_listed_and_shown(ann: Sharer) -> None:
+    made = ann.make(
+        title=" Q3\n reports ",
+        message="For you.\r\nAnn",
+        expires_in=3600,
+        to=["bob@example.com", "eve@example.com", "BOB@example.com"],
+        label="board",
+    )
+    share: Any = made.json
+    shown = ann.site.client.get(f"/api/v1/shares/{share['id']}", headers=ann.headers)
+    links = share.pop("recipients")
+    assert made.status_code == 201
+    assert shown.json == {**share, "recipients": links}
+    assert listed(ann) == [{**share, "recipients": links}]
+    assert share == {
+        "id": share["id"],
+        "title": "Q3 reports",
+        "message": "For you.\nAnn",
+        "lang": "",
+        "state": "open",
+        "created": int(NOON),
+        "not_before": None,
+        "expires": int(NOON) + 3600,
+        "revoked": None,
+        "max": None,
+        "has_password": False,
+        "items": [
+            {
+                "number": 1,
+                "name": "report.pdf",
+                "upload": ann.uploads[0],
+                "path": None,
+                "size": 1000,
+            }
+        ],
+    }
+    assert [
+        (one["address"], one["label"], one["state"], one["opened"]) for one in links
+    ] == [
+        ("bob@example.com", "board", "unopened", None),
+        ("eve@example.com", "board", "unopened", None),
+    ]
+    assert len({one["url"] for one in links}) == 2
+
+
+def test_without_an_address_there_is_one_link(ann: Sharer) -> None:
+    share = ann.share()
+    (link,) = share["recipients"]
+    assert (link["address"], share["expires"]) == ("", int(NOON) + LIFE)
+    assert ann.stranger.get(link["url"]).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        pytest.param({"items": []}, "items", id="nothing"),
+        pytest.param({"items": [{"upload": new_id()}]}, "items", id="no such upload"),
+        pytest.param({"items": [{"upload": "../x"}]}, "items", id="no id"),
+        pytest.param({"items": [{}]}, "items", id="neither upload nor path"),
+        pytest.param({"expires": 1}, "expires", id="an end that has passed"),
+        pytest.param({"expires": 5, "expires_in": 5}, "expires", id="two ends"),
+        pytest.param(
+            {"not_before": int(NOON) + LIFE + 1}, "not_before", id="begins at its end"
+        ),
+        pytest.param({"max": -1}, "max", id="fewer downloads than none"),
+        pytest.param({"max": 10**9}, "max", id="too many downloads"),
+        pytest.param({"title": "x" * 201}, "title", id="a long title"),
+        pytest.param({"message": "x" * 5001}, "message", id="a long message"),
+        pytest.param({"lang": "deutsch!"}, "lang", id="no language"),
+        pytest.param({"password": "abc"}, "password", id="a short password"),
+        pytest.param({"to": ["bob"]}, "to", id="no address"),
+        pytest.param({"to": ["a@b.example\nBcc: c@d.example"]}, "to", id="two lines"),
+        pytest.param({"label": "x" * 101}, "label", id="a long label"),
+        pytest.param({"unknown": 1}, "unknown", id="an unknown field"),
+    ],
+)
+def test_what_is_wrong_is_named_and_nothing_is_made(
+    ann: Sharer, fields: dict[str, object], fault: str
+) -> None:
+    answer = ann.make(**fields)
+    body: Any = answer.json
+    assert answer.status_code == 400
+    assert [error["field"] for error in body["errors"]] == [fault]
+    assert listed(ann) == []
+
+
+def test_all_recipients_fit_and_no_more(ann: Sharer) -> None:
+    to = [f"u{number}@example.com" for number in range(501)]
+    share = ann.share(to=to[:500])
+    url = f"/api/v1/shares/{share['id']}/recipients"
+    more = ann.site.client.post(url, json={"to": to[500:]}, headers=ann.headers)
+    assert (len(share["recipients"]), ann.make(to=to).status_code) == (500, 400)
+    assert more.status_code == 400
+
+
+@EITHER_CATALOG
+def test_the_same_key_makes_one_share(site: Site) -> None:
+    ann = a_sharer(site)
+    ann.headers["Idempotency-Key"] = "a-key"
+    first, second, other = ann.make(), ann.make(), ann.make(title="Another")
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert first.json == second.json
+    assert other.status_code == 409
+    assert len(listed(ann)) == 1
+
+
+def test_a_key_is_one_user_s_own(site: Site, ann: Sharer) -> None:
+    ann.headers["Idempotency-Key"] = "a-key"
+    bob = a_sharer(site, "bob")
+    bob.headers["Idempotency-Key"] = "a-key"
+    assert (ann.make().status_code, bob.make().status_code) == (201, 201)
+
+
+def test_somebody_else_s_share_is_not_there(site: Site, ann: Sharer) -> None:
+    share = ann.share()
+    bob = a_sharer(site, "bob")
+    url = f"/api/v1/shares/{share['id']}"
+    link = f"{url}/recipients/{share['recipients'][0]['id']}"
+    asked = [("GET", url), ("PATCH", url), ("DELETE", url), ("DELETE", link)]
+    answers = [
+        site.client.open(path, method=method, json={}, headers=bob.headers).status_code
+        for method, path in asked
+    ]
+    assert answers == [404] * 4
+    other = site.client.get("/api/v1/shares?owner=ann", headers=bob.headers)
+    assert (listed(bob), other.status_code) == ([], 403)
+    assert bob.make(items=[{"upload": ann.uploads[0]}]).status_code == 400
+
+
+def test_an_admin_has_everybody_s(site: Site, ann: Sharer) -> None:
+    share = ann.share()
+    admin = a_sharer(site, "root", Role.ADMIN)
+    url = f"/api/v1/shares/{share['id']}"
+    assert site.client.delete(url, headers=admin.headers).status_code == 204
+    assert [one["state"] for one in listed(admin, "?owner=*")] == ["revoked"]
+    assert [one["state"] for one in listed(admin, "?owner=ann")] == ["revoked"]
+    assert listed(admin) == []
+
+
+def test_the_files_tree_is_shared_by_admins_alone(site: Site, ann: Sharer) -> None:
+    admin = a_sharer(site, "root", Role.ADMIN)
+    (site.files / "reports" / ".hidden").mkdir(parents=True)
+    items = [{"path": "a.txt"}, {"path": "reports"}]
+    share = admin.share(items=items)
+    missing = [
+        admin.make(items=[{"path": path}]).status_code
+        for path in ("b.txt", "../a.txt", "/a.txt", "reports/.hidden", "")
+    ]
+    assert ann.make(items=items).status_code == 403
+    assert [item["path"] for item in share["items"]] == ["a.txt", "reports/"]
+    assert missing == [400] * 5
+
+
+def test_everything_is_changed_under_the_same_link(ann: Sharer) -> None:
+    share = ann.share(password="secret", max=1)
+    (link,) = share["recipients"]
+    changed: Any = ann.edit(
+        share["id"],
+        title="New",
+        message="words",
+        expires="never",
+        password="",
+        max=0,
+        items=[{"upload": ann.uploads[1]}],
+    ).json
+    assert changed["recipients"] == [link]
+    assert (changed["title"], changed["message"]) == ("New", "words")
+    assert (changed["expires"], changed["max"]) == (None, None)
+    assert (changed["has_password"], changed["items"][0]["name"]) == (
+        False,
+        "notes.txt",
+    )
+
+
+def test_what_a_change_does_not_name_stays(ann: Sharer) -> None:
+    share = ann.share(title="Old", message="m", expires_in=60, max=3, password="secret")
+    changed: Any = ann.edit(share["id"], title="New").json
+    assert changed == {**share, "title": "New"}
+
+
+def test_a_number_is_given_to_one_item_alone(ann: Sharer) -> None:
+    """Who downloads item 2 must not go on with another file under its number."""
+    both = [{"upload": upload} for upload in ann.uploads]
+    share = ann.share(items=both)
+    ann.edit(share["id"], items=both[:1])
+    again: Any = ann.edit(share["id"], items=both).json
+    assert [item["number"] for item in again["items"]] == [1, 3]
+
+
+def test_an_expired_share_is_changed_and_prolonged(site: Site, ann: Sharer) -> None:
+    share = ann.share(expires_in=60)
+    site.now += 61
+    renamed: Any = ann.edit(share["id"], title="Late").json
+    prolonged: Any = ann.edit(share["id"], expires_in=60).json
+    assert (renamed["state"], prolonged["state"]) == ("expired", "open")
+
+
+def test_one_link_ends_and_the_others_go_on(ann: Sharer) -> None:
+    share = ann.share(to=["bob@example.com", "eve@example.com"])
+    bob, eve = share["recipients"]
+    url = f"/api/v1/shares/{share['id']}/recipients/{bob['id']}"
+    ended = [ann.site.client.delete(url, headers=ann.headers).status_code for _ in "12"]
+    assert ended == [204, 204]
+    assert ann.stranger.get(bob["url"]).status_code == 410
+    assert ann.stranger.get(eve["url"]).status_code == 200
+    assert [one["state"] for one in listed(ann)[0]["recipients"]] == [
+        "over",
+        "unopened",
+    ]
+
+
+def test_recipients_are_added(ann: Sharer) -> None:
+    share = ann.share()
+    url = f"/api/v1/shares/{share['id']}/recipients"
+    to = {"to": ["bob@example.com"]}
+    more: Any = ann.site.client.post(url, json=to, headers=ann.headers).json
+    assert [one["address"] for one in more["recipients"]] == ["", "bob@example.com"]
+    assert ann.stranger.get(more["recipients"][1]["url"]).status_code == 200
+
+
+def test_who_did_what_is_written_down(site: Site, ann: Sharer) -> None:
+    share = ann.share(password="secret")
+    ann.edit(share["id"], title="New", password="another", expires="never")
+    ann.edit(share["id"], title="New")
+    ann.site.client.delete(f"/api/v1/shares/{share['id']}", headers=ann.headers)
+    with site.database.read() as connection:
+        entries = audit.of_share(connection, share["id"], limit=9)
+    assert [(e.actor, e.action) for e in reversed(entries)] == [
+        ("ann", "created"),
+        ("ann", "changed"),
+        ("ann", "revoked"),
+    ]
+    assert "argon2" not in entries[1].detail
+
+
+def test_lists_are_read_by_pages(ann: Sharer) -> None:
+    made = [ann.share()["id"] for _ in range(101)]
+    first: Any = ann.site.client.get("/api/v1/shares", headers=ann.headers).json
+    second: Any = ann.site.client.get(first["next"], headers=ann.headers).json
+    found = [one["id"] for one in first["shares"] + second["shares"]]
+    assert (sorted(found), len(first["shares"])) == (sorted(made), 100)
+    assert second["next"] is None
