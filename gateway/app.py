@@ -16,6 +16,7 @@ from gateway.catalog.lookups import Reader
 from gateway.delivery.standing import Standing
 from gateway.delivery.verdict import InlinePolicy, SignedURLJudge
 from gateway.errors import SettingsError
+from gateway.links.repair import Repair
 from gateway.links.signed_url import PREFIX as SIGNED_PREFIX
 from gateway.ops.probe import probe
 from gateway.own_id import own_id
@@ -140,6 +141,7 @@ def create_app(
         app,
         routes.Parts(
             judge=judge,
+            repair=Repair(settings.keys, settings.secret),
             judges=judges,
             database=database,
             store=store,

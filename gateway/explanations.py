@@ -113,6 +113,12 @@ BY_ERROR: Final[dict[type[errors.RefusedError], Explanation]] = {
     errors.ForeignClientError: _FOREIGN,
     errors.RevokedLinkError: _REVOKED,
     errors.DisabledOwnerError: _REVOKED,
+    errors.SealedLinkError: Explanation(
+        HTTPStatus.NOT_FOUND,
+        "This link can't be unwrapped",
+        "It is a link of the mail filter Mimecast, which does not tell what was sent. "
+        "Open it in the mail itself, or ask the sender for the link.",
+    ),
     errors.PostRequiredError: Explanation(
         HTTPStatus.FORBIDDEN,
         "Downloads of this link are counted",
@@ -298,6 +304,8 @@ CARRIED: Final = (
     "Tus-Version",
     "WWW-Authenticate",
 )
+#: The statuses whose page has a box to paste the link that was sent.
+WITH_BOX: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 #: What nginx says by itself, of requests that do not reach Flask.
 BY_NGINX: Final = (
     NOT_FOUND,
@@ -322,9 +330,10 @@ BY_STATUS: Final = {
 
 
 def statuses() -> list[int]:
-    """Return every status that a request can be refused with."""
+    """Return every status that a request can be refused with, or led on."""
     known = (*BY_ERROR.values(), *BY_STATUS.values())
-    return sorted({int(explanation.status) for explanation in known})
+    refused = {int(explanation.status) for explanation in known}
+    return sorted({*refused, int(HTTPStatus.PERMANENT_REDIRECT)})
 
 
 def explain(error: errors.RefusedError) -> Explanation:

@@ -12,10 +12,10 @@ PAGE: Final = (
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 #: A page that says why a request is refused.  It carries its own style, so that it
-#: shows where all else is down, and has no script.
+#: shows where all else is down, and has no script.  Its form takes a damaged link.
 REFUSAL: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'"
+    "form-action 'self'; frame-ancestors 'none'"
 )
 #: A delivery that is opened as a page: it can run nothing and load nothing, and has
 #: an origin of its own.

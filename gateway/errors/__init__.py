@@ -38,6 +38,7 @@ from gateway.errors.links import (
     NotServableError,
     RevocationError,
     RevokedLinkError,
+    SealedLinkError,
     UnknownKeyError,
 )
 from gateway.errors.mail import RelayError
@@ -131,6 +132,7 @@ __all__ = [
     "RepeatedUploadError",
     "RevocationError",
     "RevokedLinkError",
+    "SealedLinkError",
     "SettingsError",
     "ShareLinkError",
     "SuperviseError",

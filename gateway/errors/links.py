@@ -113,5 +113,11 @@ class DisabledOwnerError(LinkError):
     reason = "owner-disabled"
 
 
+class SealedLinkError(RefusedError):
+    """A pasted link of a mail filter, which keeps the sender's link to itself."""
+
+    reason = "sealed"
+
+
 class RevocationError(GatewayError):
     """A revocation can't be made or undone as asked."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.errors import ForgedLinkError, MalformedLinkError
 from gateway.links.keyring import Purpose
+from gateway.links.server_secret import MAC_LENGTH
 
 if TYPE_CHECKING:
     from gateway.links.keyring import KeyRing
@@ -22,7 +23,19 @@ if TYPE_CHECKING:
 
 _ID_LENGTH: Final = 16
 _CODE: Final = re.compile(r"[0-9a-hjkmnp-tv-z]{40}", re.ASCII)
+LENGTH: Final = _ID_LENGTH + MAC_LENGTH
 _EARLIER: Final = re.compile(r"([a-z0-9]{1,32})\.([A-Za-z0-9_-]{22})", re.ASCII)
+#: Letters that no code has, each with the digit that it is read for.
+_LOOKALIKES: Final = str.maketrans("oil", "011")
+
+
+def canonical(text: str) -> str:
+    """Return how a code is written that was typed, read aloud or put in capitals.
+
+    (!) A code is looked up in this one spelling: what is counted, or taken back, by
+        the code could be got round in another one.
+    """
+    return text.lower().translate(_LOOKALIKES)
 
 
 def is_code(text: str) -> bool:

@@ -36,7 +36,7 @@ class Rule:
 # log can decode what a client has disguised, `%73` for `s` or `%252E` for a dot.
 _TOKENS: Final = (
     Rule(
-        r"((/|%(25)*2[Ff])([sdlu]|%(25)*(73|64|6[Cc]|75))(/|%(25)*2[Ff])+)"
+        r"((/|%(25)*2[Ff])([sdluSDLU]|%(25)*(53|73|[46]4|[46][Cc]|[57]5))(/|%(25)*2[Ff])+)"
         r"[^]/ \t\n\r\f\v\"'?,[]+",
         rf"\1{BLANK}",
     ),

@@ -11,7 +11,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from flask import Response, render_template, request
+from flask import Response, current_app, render_template, request
+from markupsafe import Markup
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException
 
@@ -21,6 +22,7 @@ from gateway.explanations import (
     BUSY,
     BY_STATUS,
     CARRIED,
+    WITH_BOX,
     Explanation,
     explain,
 )
@@ -31,6 +33,8 @@ from gateway.web.verdicts import QUESTION
 
 if TYPE_CHECKING:
     from flask import Flask
+
+    from gateway.links.repair import Repair
 
 #: nginx logs it and takes it off: the operator may know why, the client not.
 REASON_HEADER: Final = "X-Gateway-Reason"
@@ -44,11 +48,18 @@ BODY_HEADER: Final = "X-Refusal-Body"
 HEADERS_HEADER: Final = "X-Refusal-Headers"
 
 _PAGE: Final = "text/html"
+_READING: Final = frozenset({"GET", "HEAD"})
+#: Where an application has its ``Repair``.
+_REPAIR: Final = "gateway.repair"
 _PROBLEMS: Final = ("application/problem+json", "application/json")
 
 
-def register(app: Flask) -> None:
-    """Make *app* answer every refusal and error with its explanation."""
+def register(app: Flask, repair: Repair) -> None:
+    """Make *app* answer every refusal and error with its explanation.
+
+    Who asks for what *repair* finds to be a damaged link is led to the clean one.
+    """
+    app.extensions[_REPAIR] = repair
     app.register_error_handler(RefusedError, _refused)
     app.register_error_handler(BadFieldsError, _bad_fields)
     app.register_error_handler(CatalogBusyError, _busy)
@@ -76,14 +87,17 @@ def carried(response: Response) -> Response:
 
     A subrequest of auth_request may answer only 2xx, 401 or 403: its
     status, its own headers and its text, a page as one line of ASCII, travel in one
-    header each (``nginx/snippets/subrequest.conf``).
+    header each (``nginx/snippets/subrequest.conf``).  The text of a redirect is its
+    Location, as nginx's ``return`` has it.
     https://nginx.org/en/docs/http/ngx_http_auth_request_module.html
     """
     answer = Response(status=403)
     answer.headers[STATUS_HEADER] = str(response.status_code)
     told = response.headers
     answer.headers[HEADERS_HEADER] = "|".join(told.get(k, "") for k in CARRIED)
-    answer.headers[BODY_HEADER] = _in_one_line(response.get_data(as_text=True))
+    answer.headers[BODY_HEADER] = told.get(
+        "Location", _in_one_line(response.get_data(as_text=True))
+    )
     answer.headers[REASON_HEADER] = told.get(REASON_HEADER, "")
     return answer
 
@@ -121,8 +135,27 @@ def is_question() -> bool:
 
 
 def _told(response: Response) -> Response:
-    """Return *response* in the form in which nginx takes it."""
+    """Return *response*, or the way to a clean link, in the form that nginx takes."""
+    if response.status_code == HTTPStatus.NOT_FOUND:
+        response = _repaired() or response
     return carried(response) if is_question() else response
+
+
+def _repaired() -> Response | None:
+    """Return the redirect to the clean link, if a damaged one was asked for.
+
+    Whether a link is damaged is asked only of one that leads nowhere.
+    """
+    if request.method not in _READING:
+        return None
+    repair: Repair = current_app.extensions[_REPAIR]
+    # Werkzeug's own text has lost what is no UTF-8.
+    path = request.environ["PATH_INFO"].encode("latin-1")
+    url = repair.of_refused(path.decode("utf-8", "surrogateescape"))
+    if url is None:
+        return None
+    headers = {"Location": url, REASON_HEADER: "repaired"}
+    return Response(status=HTTPStatus.PERMANENT_REDIRECT, headers=headers)
 
 
 def _reason(status: HTTPStatus) -> str:
@@ -163,10 +196,15 @@ def _page(explanation: Explanation, path: str) -> Response:
         text=explanation.text,
         status=int(explanation.status),
         request_id=_request_id(),
+        box=_box() if explanation.status in WITH_BOX else "",
     )
     response = Response(_in_one_line(text), content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = policies.REFUSAL
     return response
+
+
+def _box() -> Markup:
+    return Markup(render_template("paste.html"))  # noqa: S704 -- a template of ours
 
 
 def _in_one_line(markup: str) -> str:

@@ -29,6 +29,7 @@
 | POST             | ``/drops/revoke``       | app      | ``drop_forms``    |
 | GET POST         | ``/api/v1/drops``       | app      | ``drops``         |
 | DELETE           | ``/api/v1/drops/<id>``  | app      | ``drops``         |
+| GET POST         | ``/open``               | app      | ``open_page``     |
 | GET POST         | ``/d/<code>[/<name>]``  | app      | ``share_link``    |
 | GET POST         | ``/shares``             | app      | ``pages.shares``  |
 | GET POST         | ``/shares/<id>``        | app      | ``pages.shares``  |
@@ -55,6 +56,7 @@ from gateway.web.drop_forms import DropForms
 from gateway.web.drops import DropsAPI
 from gateway.web.file_forms import FileForms
 from gateway.web.links import UploadLinks
+from gateway.web.open_page import OpenPage
 from gateway.web.pages.shares import SharePages
 from gateway.web.revocations import RevocationsAPI
 from gateway.web.session_pages import SessionPages
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
 
     from gateway.catalog.database import Database
     from gateway.delivery.verdict import SignedURLJudge
+    from gateway.links.repair import Repair
     from gateway.storage.blobs import BlobStore
     from gateway.web.accounts import AccountPages
     from gateway.web.drop_page import DropPage
@@ -89,6 +92,7 @@ class Parts:
     """
 
     judge: SignedURLJudge
+    repair: Repair
     judges: Judges
     database: Database
     store: BlobStore
@@ -115,7 +119,7 @@ def register(app: Flask, parts: Parts, pool: Pool | None = None) -> None:
     # A redirect from // to / would show a signed URL to all that reads
     # Location headers; a path with an empty segment is simply not there.
     app.url_map.merge_slashes = False
-    refusals.register(app)
+    refusals.register(app, parts.repair)
     family.register(app)
     app.after_request(_kept_by_nobody)
     blueprints = {Pool.VERDICTS: _verdicts, Pool.APP: _app}
@@ -161,6 +165,7 @@ def _app(parts: Parts) -> Iterator[Blueprint]:
     yield SessionPages(database, identities, clock).blueprint()
     yield parts.drop_page.blueprint()
     yield DropForms(parts.drops).blueprint()
+    yield OpenPage(parts.repair).blueprint()
     yield Admissions(
         {
             families.UPLOADS: parts.uploads,

@@ -307,7 +307,7 @@ def test_what_begins_with_two_slashes_is_refused_unasked(
 
 
 FORMS = (
-    *("/login", "/logout", "/password", "/delete", "/drops", "/drops/revoke"),
+    *("/login", "/logout", "/password", "/delete", "/drops", "/drops/revoke", "/open"),
     "/api/v1/x",
 )
 LONG = 65_537
@@ -336,16 +336,33 @@ CODE = "0123456789abcdefghjkmnpqrstvwxyz01234567"
             )
             for letter in "sdlu"
         ),
-        pytest.param("/s//secret/a.txt", "/s/[redacted]/a.txt", id="two slashes"),
+        *(
+            pytest.param(
+                f"/{letter}//secret/a.txt",
+                f"/{letter}/[redacted]/a.txt",
+                id=f"two slashes, {letter}",
+            )
+            for letter in "sdlu"
+        ),
         pytest.param("//s/secret/a.txt", "[redacted]", id="slashes before"),
         pytest.param("/x/gwt_secret/a.txt", "[redacted]", id="a bearer token"),
         pytest.param("/s/t/gwt_secret", "[redacted]", id="a bearer token in a link"),
         pytest.param("/%73/secret/a.txt", "[redacted]", id="disguised"),
         pytest.param("/x/%2e%2e/s/secret/a.txt", "[redacted]", id="dot segments"),
-        pytest.param(f"/S/secret.{'m' * 22}/a.txt", "[redacted]", id="a MAC elsewhere"),
+        *(
+            pytest.param(
+                f"/{letter}/secret/a.txt", f"/{letter}/[redacted]/a.txt", id=letter
+            )
+            for letter in "SDLU"
+        ),
+        pytest.param(f"/x/secret.{'m' * 22}/a.txt", "[redacted]", id="a MAC elsewhere"),
         pytest.param(f"/s/x/secret.{'m' * 22}", "[redacted]", id="a MAC in a path"),
         pytest.param(f"/x/u/{CODE}secret", "[redacted]", id="a code elsewhere"),
-        pytest.param(f"/U/{CODE}secret", "[redacted]", id="a code in capitals"),
+        pytest.param(f"/x/U/{CODE.upper()}secret", "[redacted]", id="capitals"),
+        pytest.param("/u/secret%20=secret.", "/u/[redacted]", id="a broken code"),
+        pytest.param(
+            f"/u/{CODE}https://localhost/u/sec=ret", "[redacted]", id="two links"
+        ),
         pytest.param(f"/u/x/d/{CODE}secret", "[redacted]", id="a code in a link"),
         pytest.param("/a/b.txt?secret", "/a/b.txt", id="query"),
     ],
@@ -380,6 +397,7 @@ MAC = "Aa0_-" * 4 + "Zg"
         pytest.param(f"x https%3A%2F%2Fa.example%2fu%2f{MAC}", id="encoded"),
         pytest.param(f"k1%2Ei3%2E{MAC}", id="encoded token"),
         pytest.param(f"{CODE} {MAC}", id="code alone"),
+        pytest.param(f"{CODE.upper()} {MAC}", id="code in capitals"),
         *(pytest.param(f"x a/{letter}/{MAC}", id=letter) for letter in "sdlu"),
     ],
 )

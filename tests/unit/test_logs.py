@@ -51,7 +51,11 @@ WITH_TOKEN = [
     pytest.param("/d/code.mac/name", f"/d/{BLANK}/name", id="share-link"),
     pytest.param("/l/lease/name", f"/l/{BLANK}/name", id="lease"),
     pytest.param("/u/code.mac", f"/u/{BLANK}", id="drop-link"),
-    pytest.param(f"/S/{TOKEN}/a", f"/S/{TOKEN[:-23]}.{BLANK}/a", id="other-case"),
+    pytest.param(f"/S/{TOKEN}/a", f"/S/{BLANK}/a", id="other-case"),
+    pytest.param("/U/CODE", f"/U/{BLANK}", id="drop-link-in-capitals"),
+    pytest.param("/%44/CODE", f"/%44/{BLANK}", id="encoded-capital"),
+    pytest.param("%2F%4cDE %2F%4c%2FDE", f"%2F%4cDE %2F%4c%2F{BLANK}", id="lease"),
+    pytest.param("/u/code=code%20code.", f"/u/{BLANK}", id="drop-link-that-was-broken"),
     pytest.param(f"%2Fs%2F{TOKEN}%2Fa", f"%2Fs%2F{BLANK}", id="encoded"),
     pytest.param(
         f"/%73/{DISGUISED}/a", f"/%73/{BLANK}/a", id="encoded-family-and-dots"

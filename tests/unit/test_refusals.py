@@ -395,13 +395,36 @@ def test_a_problem_carries_any_request_id_as_text(failing: Failing) -> None:
     assert answer.get_json()["request_id"] == HOSTILE
 
 
+BOX = (ROOT / "gateway/web/templates/paste.html").read_text()
+
+
+@pytest.mark.parametrize(("error", "status", "title"), ERRORS)
+def test_the_page_of_a_link_that_is_not_there_has_a_box_for_the_whole_one(
+    failing: Failing, error: Exception, status: int, title: str
+) -> None:
+    """Elsewhere there is nothing that a link could mend."""
+    del title
+    failing.error = error
+    answer = failing.client.get("/fail", headers=HTML)
+    assert (" ".join(BOX.split()) in answer.text) is (status in {404, 410})
+    assert len(answer.data) <= 8192
+    assert "form-action 'self'" in answer.headers["Content-Security-Policy"]
+
+
+def test_the_box_leads_to_this_site_and_repeats_nothing() -> None:
+    """What was asked for may be half a link."""
+    assert re.findall(r'action="([^"]+)"', BOX) == ["/open"]
+    assert "value" not in BOX
+    assert "></textarea>" in BOX
+
+
 def refusal_of_flask() -> str:
     """Return the page as its template makes it, with the operator's name and colour."""
     templates = Environment(
         loader=FileSystemLoader(ROOT / "gateway/web/templates"), autoescape=True
     )
     return templates.get_template("refusal.html").render(
-        brand=BRAND, title="Title", text="Text", status=404, request_id="1"
+        brand=BRAND, title="Title", text="Text", status=404, request_id="1", box=""
     )
 
 
@@ -423,10 +446,8 @@ def style(text: str) -> str:
 def test_a_page_needs_nothing_from_outside(text: str) -> None:
     """No script and no asset: it shows where everything else is down."""
     page = Page(text)
-    assert {"script", "link", "img", "iframe", "base", "form", "a"}.isdisjoint(
-        page.tags
-    )
-    assert {"src", "href", "srcset", "action", "http-equiv"}.isdisjoint(page.attributes)
+    assert {"script", "link", "img", "iframe", "base", "a"}.isdisjoint(page.tags)
+    assert {"src", "href", "srcset", "http-equiv"}.isdisjoint(page.attributes)
     assert "url(" not in text
     assert "@import" not in text
     assert "//" not in text

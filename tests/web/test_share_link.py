@@ -320,7 +320,7 @@ def test_codes_that_nobody_made_open_nothing(site: Site, ann: Sharer) -> None:
     texts = (
         f"/d/{forged}",
         f"/d/{code[:-1]}",
-        f"/d/{code}x",
+        f"/d/x{code}",
         f"/d/{'0' * 40}",
         f"/u/{code}",
         lease.replace(lease.split("/")[2], as_lease),
