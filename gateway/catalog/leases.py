@@ -67,9 +67,11 @@ def new(
     return lease_id
 
 
-def recipient_of(connection: Connection, lease_id: str) -> str | None:
-    """Return the id of the recipient who took that lease, or None."""
-    query = select(leases.c.recipient_id).where(leases.c.id == lease_id)
+def recipient_of(connection: Connection, lease_id: str, *, now: int) -> str | None:
+    """Return the id of the recipient who took that lease, or None if it is over."""
+    query = select(leases.c.recipient_id).where(
+        leases.c.id == lease_id, leases.c.ended.is_(None), leases.c.expires > now
+    )
     return connection.execute(query).scalar_one_or_none()
 
 

@@ -11,6 +11,7 @@ from gateway.errors import (
     DisabledOwnerError,
     EarlyLinkError,
     ExpiredLinkError,
+    LinkError,
     NotServableError,
     PasswordRequiredError,
     RevokedLinkError,
@@ -87,10 +88,11 @@ class Openings:
         )
 
     def note_opened(self, opened: OpenShare, *, now: int) -> None:
-        """Note that the page was shown; a catalog that is busy is no reason to wait."""
+        """Note that the page was shown, unless the catalog is busy."""
         if opened.recipient.opened is None:
             self.database.attempt(
-                lambda c: recipients.note_opened(c, opened.recipient, now=now)
+                lambda c: recipients.note_opened(c, opened.recipient, now=now),
+                alone=False,
             )
 
     def check_password(
@@ -113,14 +115,15 @@ class Openings:
         with self.database.write() as connection:
             tries.clear(connection, link)
 
-    def is_of(self, lease: str, opened: OpenShare) -> bool:
-        """Tell whether the lease of that code was given by this link.
-
-        Raise LinkError for a code that is none.
-        """
-        lease_id = self.codes.lease_id(lease)
+    def is_of(self, lease: str, opened: OpenShare, *, now: int) -> bool:
+        """Tell whether that is the code of a lease of this link, which stands."""
+        try:
+            lease_id = self.codes.lease_id(lease)
+        except LinkError:
+            return False
         with self.database.read() as connection:
-            return leases.recipient_of(connection, lease_id) == opened.recipient.id
+            recipient_id = leases.recipient_of(connection, lease_id, now=now)
+        return recipient_id == opened.recipient.id
 
     def lease(self, opened: OpenShare, *, agent: str, network: str, now: int) -> str:
         """Give a lease and return its code; it ends with the share at the latest."""

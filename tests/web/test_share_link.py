@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -68,6 +69,40 @@ def test_that_it_was_opened_is_noted_once(site: Site, ann: Sharer) -> None:
     assert (after["state"], after["opened"]) == ("opened", share["created"])
 
 
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [
+        pytest.param("HEAD", {}, id="HEAD"),
+        pytest.param("GET", {"Sec-Purpose": "prefetch;prerender"}, id="Sec-Purpose"),
+        pytest.param("GET", {"Purpose": "prefetch"}, id="Purpose"),
+        pytest.param("GET", {"X-Moz": "prefetch"}, id="X-Moz"),
+        pytest.param("GET", {"User-Agent": "WhatsApp/2.21.12.21 A"}, id="preview"),
+    ],
+)
+def test_a_page_that_is_fetched_ahead_is_not_opened(
+    site: Site, ann: Sharer, method: str, headers: dict[str, str]
+) -> None:
+    share = ann.share()
+    link = share["recipients"][0]["url"]
+    answer = ann.stranger.open(link, method=method, headers={**BROWSER, **headers})
+    body: Any = site.client.get(
+        f"/api/v1/shares/{share['id']}", headers=ann.headers
+    ).json
+    assert (answer.status_code, answer.mimetype) == (200, "text/html")
+    assert body["recipients"][0]["state"] == "unopened"
+
+
+@pytest.mark.parametrize("catalog", ["postgresql"], indirect=True)
+def test_a_page_waits_for_no_writer(site: Site) -> None:
+    ann = a_sharer(site)
+    link = ann.link()
+    with site.database.write():
+        began = monotonic()
+        answer = ann.stranger.get(link, headers=BROWSER)
+        waited = monotonic() - began
+    assert (answer.status_code, waited < 1) == (200, True)
+
+
 @EITHER_CATALOG
 def test_the_button_gives_a_lease_that_delivers(site: Site) -> None:
     ann = a_sharer(site)
@@ -117,6 +152,23 @@ def test_of_several_files_one_lease_opens_all(site: Site, ann: Sharer) -> None:
     assert {path.partition("/1/")[0].partition("/2/")[0] for path in paths}
     assert [ann.stranger.get(path).status_code for path in paths] == [200] * len(paths)
     assert (len(paths) >= 2, lease_count(site)) == (True, 1)
+
+
+def test_the_page_of_a_lease_that_is_over_has_the_button_again(
+    make_site: MakeSite,
+) -> None:
+    site = make_site(GATEWAY_LEASE_LIFE="1h")
+    ann = a_sharer(site)
+    link = ann.link(items=[{"upload": upload} for upload in ann.uploads])
+    path = press(ann, link).headers["Location"]
+    site.now += 3599
+    before = ann.stranger.get(path, headers=BROWSER).text
+    site.now += 1
+    after = ann.stranger.get(path, headers=BROWSER).text
+    assert [("/l/" in page, "<button" in page) for page in (before, after)] == [
+        (True, False),
+        (False, True),
+    ]
 
 
 def test_a_form_of_another_site_s_gets_the_page(site: Site, ann: Sharer) -> None:

@@ -16,7 +16,6 @@ from flask import Blueprint, Response, jsonify, request
 from gateway.delivery.accel import accel_headers
 from gateway.delivery.verdict import Delivery
 from gateway.errors import (
-    LinkError,
     NotServableError,
     PasswordRequiredError,
     PostRequiredError,
@@ -45,6 +44,8 @@ _PREVIEWS: Final = re.compile(
     r"LinkedInBot|Discordbot|Mastodon|Google-PageRenderer|redditbot|Iframely|Signal",
     re.ASCII,
 )
+#: Where browsers say that they fetch a page before anybody asks for it.
+_PURPOSES: Final = ("Sec-Purpose", "Purpose", "X-Moz")
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,10 @@ class ShareLink:
         del name  # cosmetic
         now = int(self.clock())
         opened = self.openings.open(code, now=now)
-        lease = self._lease(opened)
+        lease = self._lease(opened, now=now)
         if _is_person():
-            self.openings.note_opened(opened, now=now)
+            if _is_looked_at():
+                self.openings.note_opened(opened, now=now)
             return self._page(opened, code, lease=lease)
         if lease:
             return self._list(opened, code, lease=lease)
@@ -158,13 +160,10 @@ class ShareLink:
             )
         )
 
-    def _lease(self, opened: OpenShare) -> str:
-        """Return the lease that the query names, if it is one of this link's."""
+    def _lease(self, opened: OpenShare, *, now: int) -> str:
+        """Return the lease that the query names, if it is this link's and stands."""
         text = request.args.get("lease", "")
-        try:
-            return text if text and self.openings.is_of(text, opened) else ""
-        except LinkError:
-            return ""
+        return text if self.openings.is_of(text, opened, now=now) else ""
 
     def _list(self, opened: OpenShare, code: str, *, lease: str) -> Response:
         """Return the files as JSON, each with the URL by which a program gets it."""
@@ -232,7 +231,16 @@ def _in_words(fault: RefusedError) -> str:
 
 def _is_person() -> bool:
     """Tell whether the client names HTML, as browsers do, or shows previews."""
-    accept = request.headers.get("Accept", "")
-    return "text/html" in accept or bool(
-        _PREVIEWS.search(request.headers.get("User-Agent", "")[:1000])
-    )
+    return "text/html" in request.headers.get("Accept", "") or _is_preview()
+
+
+def _is_preview() -> bool:
+    agent = request.headers.get("User-Agent", "")[:1000]
+    return _PREVIEWS.search(agent) is not None
+
+
+def _is_looked_at() -> bool:
+    """Tell whether a page is surely not fetched for somebody who may never see it."""
+    purposes = (request.headers.get(name, "") for name in _PURPOSES)
+    is_prefetch = any("prefetch" in purpose for purpose in purposes)
+    return request.method == "GET" and not is_prefetch and not _is_preview()
