@@ -150,6 +150,7 @@ def _refused(browser: Browser, world: World) -> Iterator[str]:
     yield from _at(browser, f"/files/{'a' * 26}/x", "refused-unknown")
     yield from _at(browser, "/nothing-here", "refused-missing")
     yield from _at(browser, "//", "refused-by-nginx")
+    yield from _at(browser, "/open", "open-a-link")
 
 
 def _new(browser: Browser) -> Iterator[str]:
