@@ -24,6 +24,7 @@ class Action(StrEnum):
     RECIPIENT_ADDED = "recipient-added"
     RECIPIENT_REVOKED = "recipient-revoked"
     REVOKED = "revoked"
+    GIVEN_BACK = "given-back"
 
 
 @dataclass(frozen=True, kw_only=True)

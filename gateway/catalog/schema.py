@@ -238,9 +238,18 @@ recipients: Final = Table(
     Column("revoked", BigInteger),
     # When its page was opened first.
     Column("opened", BigInteger),
+    # When a download was begun first.
+    Column("begun", BigInteger),
+    # Leases that are spent, those of them that a scanner has probably taken, and how
+    # many of all were given back; kept here because a count of the leases would grow.
+    Column("taken", Integer, nullable=False, server_default="0"),
+    Column("scanned", Integer, nullable=False, server_default="0"),
+    Column("given_back", Integer, nullable=False, server_default="0"),
+    # Bytes that nginx has sent.
+    Column("sent", BigInteger, nullable=False, server_default="0"),
 )
 
-# Downloads that were begun on a share's page.
+# Permissions to download that were given on a share's page.
 leases: Final = Table(
     "leases",
     metadata,
@@ -248,12 +257,45 @@ leases: Final = Table(
     Column("id", String(16), primary_key=True),
     Column("recipient_id", ForeignKey("recipients.id"), nullable=False, index=True),
     Column("created", BigInteger, nullable=False),
-    Column("expires", BigInteger, nullable=False, index=True),
-    # Taken back, or replaced by another one.
+    Column("expires", BigInteger, nullable=False),
+    # When another lease took its place.
     Column("ended", BigInteger),
+    # When its first GET began, where downloads are counted.
+    Column("begun", BigInteger),
+    # When a request that sent bytes was over.
+    Column("spent", BigInteger),
     # The browser and the network that took it, in short.
     Column("agent", Text, nullable=False),
     Column("network", Text, nullable=False),
+    Column("is_scanner", Boolean, nullable=False, server_default=false()),
+)
+# What housekeeping forgets.
+Index(
+    "ix_leases_unspent_expires",
+    leases.c.expires,
+    postgresql_where=leases.c.spent.is_(None),
+    sqlite_where=leases.c.spent.is_(None),
+)
+# Those that may hold a place of their link's.
+Index(
+    "ix_leases_unspent",
+    leases.c.recipient_id,
+    postgresql_where=leases.c.ended.is_(None) & leases.c.spent.is_(None),
+    sqlite_where=leases.c.ended.is_(None) & leases.c.spent.is_(None),
+)
+
+# GETs of counted downloads that nginx has begun, until the ledger says how they ended.
+lease_requests: Final = Table(
+    "lease_requests",
+    metadata,
+    # nginx's id of the request.
+    Column("id", String(32), primary_key=True),
+    # Null: it had ended before it was noted here.
+    Column("lease_id", ForeignKey("leases.id"), index=True),
+    # Whose nginx it was, and which start of it: with that nginx all of these end.
+    Column("gateway", String(32), nullable=False),
+    Column("run", String(64), nullable=False),
+    Column("since", BigInteger, nullable=False),
 )
 
 # What was done with shares, by a user's name or, empty, by the operator.

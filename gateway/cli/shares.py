@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gateway.catalog.database import Database
+    from gateway.catalog.recipients import Recipient
     from gateway.catalog.shares import Share
 
 _JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -112,6 +113,14 @@ class _Desk:
             found = catalog.by_id(connection, share_id)
         if found is None:
             raise MissingShareError(f"share {share_id}")
+        return found
+
+    def recipient(self, share: Share, recipient_id: str) -> Recipient:
+        """Return a recipient of a share; raise MissingShareError for any other."""
+        with self.database.read() as connection:
+            found = recipients.by_id(connection, recipient_id)
+        if found is None or found.share_id != share.id:
+            raise MissingShareError(f"recipient {recipient_id} of the share {share.id}")
         return found
 
     def new_items(
@@ -235,10 +244,17 @@ def show(*, share_id: str, as_json: bool) -> None:
 @_policy_options
 @_TO
 @_LABEL
+@click.option(
+    "--give-back",
+    "recipient_id",
+    metavar="RECIPIENT",
+    help="Let this recipient's link be downloaded once more.",
+)
 @_JSON
 def edit(
     *,
     share_id: str,
+    recipient_id: str | None,
     paths: tuple[str, ...],
     upload_ids: tuple[str, ...],
     to: tuple[str, ...],
@@ -256,6 +272,8 @@ def edit(
     policy = _said(SharePolicy.of(share), now=now, **said)
     items = desk.new_items(paths, upload_ids) if paths or upload_ids else None
     added = addresses.parse(to, label=label) if to else []
+    if recipient_id is not None:
+        desk.changes.give_back(None, desk.recipient(share, recipient_id), now=now)
     changed = desk.changes.edit(None, share, policy, items=items, now=now)
     if added:
         desk.changes.add_recipients(None, changed, added, now=now)
@@ -272,10 +290,7 @@ def revoke(*, share_id: str, recipient_id: str | None) -> None:
     if recipient_id is None:
         desk.changes.revoke(None, share, now=moments.now())
         return
-    with desk.database.read() as connection:
-        recipient = recipients.by_id(connection, recipient_id)
-    if recipient is None or recipient.share_id != share.id:
-        raise MissingShareError(f"recipient {recipient_id} of the share {share_id}")
+    recipient = desk.recipient(share, recipient_id)
     desk.changes.revoke_recipient(None, recipient, now=moments.now())
 
 

@@ -41,12 +41,16 @@ from gateway.errors.links import (
     UnknownKeyError,
 )
 from gateway.errors.shares import (
+    EndedLeaseError,
     GoneItemError,
     IdempotencyKeyError,
     MissingShareError,
+    NothingTakenError,
     PasswordRequiredError,
     PostRequiredError,
+    ShareBusyError,
     ShareLinkError,
+    ShareSpentError,
     WrongSharePasswordError,
 )
 from gateway.errors.uploads import (
@@ -97,6 +101,7 @@ __all__ = [
     "DisabledOwnerError",
     "DropOverError",
     "EarlyLinkError",
+    "EndedLeaseError",
     "ExpiredLinkError",
     "ForeignClientError",
     "ForgedFormError",
@@ -120,6 +125,7 @@ __all__ = [
     "NotAuthenticatedError",
     "NotPermittedError",
     "NotServableError",
+    "NothingTakenError",
     "OverQuotaError",
     "OwnershipError",
     "PartialOverError",
@@ -130,7 +136,9 @@ __all__ = [
     "RevocationError",
     "RevokedLinkError",
     "SettingsError",
+    "ShareBusyError",
     "ShareLinkError",
+    "ShareSpentError",
     "SuperviseError",
     "TermsError",
     "TooLargeError",

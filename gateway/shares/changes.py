@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.catalog import audit, recipients, shares
+from gateway.catalog import audit, leases, recipients, shares
 from gateway.catalog.audit import Action
 from gateway.errors import BadFieldsError, IdempotencyKeyError
 from gateway.shares.items import MAXIMUM as MAXIMUM_ITEMS
@@ -132,6 +132,22 @@ class ShareChanges:
                     now=now,
                     detail=recipient.id,
                 )
+
+    def give_back(self, actor: User | None, recipient: Recipient, *, now: int) -> None:
+        """Let a link be downloaded once more; raise NothingTakenError if it never was.
+
+        A download that is running counts, and goes on.
+        """
+        with self.database.write() as connection:
+            leases.give_back(connection, recipient, now=now)
+            audit.note(
+                connection,
+                actor,
+                Action.GIVEN_BACK,
+                recipient.share_id,
+                now=now,
+                detail=recipient.id,
+            )
 
     def _note_change(
         self,

@@ -27,6 +27,7 @@ class RecipientState(StrEnum):
 
     UNOPENED = "unopened"
     OPENED = "opened"
+    BEGUN = "begun"
     OVER = "over"
 
 
@@ -81,6 +82,10 @@ class Descriptions:
                     "url": self.url(each),
                     "state": recipient_state(share, each, now=now),
                     "opened": each.opened,
+                    "begun": each.begun,
+                    "taken": each.taken - each.given_back,
+                    "given_back": each.given_back,
+                    "sent": each.sent,
                 }
                 for each in found.recipients
             ],
@@ -92,6 +97,8 @@ def recipient_state(share: Share, recipient: Recipient, *, now: int) -> Recipien
     is_over = share.state(now=now) in {State.EXPIRED, State.REVOKED}
     if is_over or recipient.revoked is not None:
         return RecipientState.OVER
+    if recipient.begun is not None:
+        return RecipientState.BEGUN
     if recipient.opened is not None:
         return RecipientState.OPENED
     return RecipientState.UNOPENED

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from gateway.delivery.verdict import Delivery, Refusal
 from gateway.errors import (
     DisabledOwnerError,
+    EndedLeaseError,
     ExpiredLinkError,
     NotServableError,
     RefusedError,
@@ -77,6 +78,8 @@ class LeaseJudge:
 def _check_stands(leased: LeasedItem, *, now: float) -> None:
     if leased.is_revoked:
         raise RevokedLinkError
+    if leased.is_ended:
+        raise EndedLeaseError
     if now >= leased.expires:
         raise ExpiredLinkError(leased.expires)
     if leased.is_owner_disabled:

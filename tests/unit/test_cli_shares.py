@@ -144,3 +144,12 @@ def test_what_is_wrong_is_one_clear_line(
     ran = ready("shares", *arguments)
     assert (ran.status, ran.out) == (status, "")
     assert words in ran.err
+
+
+def test_nothing_is_given_back_that_was_not_taken(ready: Run) -> None:
+    made = ready("shares", "new", "a/b.txt", "--max", "1", "--json").facts
+    link = made["recipients"][0]["id"]
+    none = ready("shares", "edit", made["id"], "--give-back", link)
+    wrong = ready("shares", "edit", made["id"], "--give-back", "nobody")
+    assert (none.status, "nothing was downloaded" in none.err) == (1, True)
+    assert (wrong.status, "there is no recipient nobody" in wrong.err) == (1, True)

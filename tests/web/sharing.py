@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gateway.catalog import uploads
+from gateway.catalog import leases, uploads
 from gateway.catalog.tokens import Scope
 from gateway.catalog.uploads import Upload
 from gateway.catalog.users import Role
@@ -50,6 +50,16 @@ class Sharer:
         """Share as ``make`` does, and return the path of the first link."""
         found: str = self.share(**fields)["recipients"][0]["url"]
         return found
+
+    def press(self, link: str, **fields: str) -> TestResponse:
+        """Press the page's button as a person who has the link."""
+        return self.stranger.post(link, data=fields, headers=BROWSER)
+
+    def spend(self, lease_path: str) -> None:
+        """Have the download of a lease be over, as the ledger would tell."""
+        lease_id = lease_path.split("/")[2][:16]
+        with self.site.database.write() as connection:
+            leases.spend(connection, {lease_id: int(self.site.now)})
 
     def edit(self, share_id: str, **fields: object) -> TestResponse:
         """Change a share."""

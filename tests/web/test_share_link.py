@@ -106,6 +106,47 @@ def test_a_form_of_another_site_s_gets_the_page(site: Site, ann: Sharer) -> None
     assert (answer.status_code, lease_count(site)) == (200, 0)
 
 
+# Counted downloads
+
+
+def test_of_two_who_press_the_button_the_later_one_gets_the_download(
+    ann: Sharer,
+) -> None:
+    link = ann.link(max=1)
+    first, second = (ann.press(link).headers["Location"] for _ in range(2))
+    refused = ann.stranger.get(first, headers=BROWSER)
+    assert (refused.status_code, "share link again" in refused.text) == (410, True)
+    assert ann.stranger.get(second).status_code == 200
+
+
+def test_a_link_that_is_used_up_says_so(ann: Sharer) -> None:
+    link = ann.link(max=1)
+    ann.spend(ann.press(link).headers["Location"])
+    page, pressed = ann.stranger.get(link, headers=BROWSER), ann.press(link)
+    assert (page.status_code, pressed.status_code) == (410, 410)
+    assert all("has been used up" in answer.text for answer in (page, pressed))
+    assert "<button" not in page.text
+    headers = {**PROGRAM, "Accept": "application/json"}
+    problem: Any = ann.stranger.post(link, headers=headers).json
+    assert problem["type"] == "/problems/share-spent"
+
+
+def test_who_has_the_last_lease_goes_on_when_the_link_is_used_up(ann: Sharer) -> None:
+    link = ann.link(max=1, items=[{"upload": upload} for upload in ann.uploads])
+    page = ann.press(link).headers["Location"]
+    lease = page.rpartition("=")[2]
+    ann.spend(f"/l/{lease}/")
+    shown = ann.stranger.get(page, headers=BROWSER)
+    assert (shown.status_code, f"/l/{lease}/1/report.pdf" in shown.text) == (200, True)
+
+
+def test_each_link_has_a_count_of_its_own(ann: Sharer) -> None:
+    share = ann.share(max=1, to=["a@example.com", "b@example.com"])
+    one, other = (recipient["url"] for recipient in share["recipients"])
+    ann.spend(ann.press(one).headers["Location"])
+    assert (ann.press(one).status_code, ann.press(other).status_code) == (410, 303)
+
+
 # Programs
 
 

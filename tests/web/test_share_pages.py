@@ -137,3 +137,32 @@ def test_the_tree_is_for_admins(site: Site, ann: Sharer) -> None:
         403,
         303,
     )
+
+
+def test_a_limit_is_set_changed_and_taken_off(ann: Sharer) -> None:
+    path = made(ann, max="1")
+    counted = ann.site.client.get(path).text
+    send(ann, path, max="2")
+    more = ann.site.client.get(path).text
+    send(ann, path, max="")
+    none = ann.site.client.get(path).text
+    wrong = send(ann, path, max="many")
+    assert "1 download of each link" in counted
+    assert "2 downloads of each link" in more
+    assert ("of each link<" in none, wrong.status_code) == (False, 400)
+
+
+def test_a_download_is_given_back_by_a_button(ann: Sharer) -> None:
+    path = made(ann, max="1", upload=ann.uploads[:1])
+    before = ann.site.client.get(path).text
+    (link,) = links(before)
+    ann.spend(ann.press(link).headers["Location"])
+    (button,) = re.findall(
+        r'action="([^"]+/give-back)"', ann.site.client.get(path).text
+    )
+    pressed = send(ann, button), send(ann, button)
+    page = ann.site.client.get(path).text
+    assert "give-back" not in before
+    assert [answer.status_code for answer in pressed] == [303, 303]
+    assert "give-back" not in page
+    assert ann.press(link).status_code == 303

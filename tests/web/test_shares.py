@@ -267,3 +267,26 @@ def test_lists_are_read_by_pages(ann: Sharer) -> None:
     found = [one["id"] for one in first["shares"] + second["shares"]]
     assert (sorted(found), len(first["shares"])) == (sorted(made), 100)
     assert second["next"] is None
+
+
+def test_a_download_is_given_back_once(ann: Sharer) -> None:
+    share = ann.share(max=1)
+    (link,) = share["recipients"]
+    url = f"/api/v1/shares/{share['id']}/recipients/{link['id']}/give-back"
+    none = ann.site.client.post(url, headers=ann.headers)
+    ann.spend(ann.press(link["url"]).headers["Location"])
+    taken = listed(ann)[0]["recipients"][0]["taken"]
+    given: Any = ann.site.client.post(url, headers=ann.headers).json
+    again = ann.site.client.post(url, headers=ann.headers)
+    assert (none.status_code, taken, again.status_code) == (409, 1, 409)
+    assert given["recipients"][0]["taken"] == 0
+    assert ann.press(link["url"]).status_code == 303
+
+
+def test_nobody_else_gives_a_download_back(site: Site, ann: Sharer) -> None:
+    share, bob = ann.share(max=1), a_sharer(site, "bob")
+    (link,) = share["recipients"]
+    ann.spend(ann.press(link["url"]).headers["Location"])
+    url = f"/api/v1/shares/{share['id']}/recipients/{link['id']}/give-back"
+    assert site.client.post(url, headers=bob.headers).status_code == 404
+    assert ann.press(link["url"]).status_code == 410

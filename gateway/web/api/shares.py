@@ -93,6 +93,11 @@ class SharesAPI:
             ("/<share_id>", self.revoke, "DELETE"),
             ("/<share_id>/recipients", self.add_recipients, "POST"),
             ("/<share_id>/recipients/<recipient_id>", self.revoke_recipient, "DELETE"),
+            (
+                "/<share_id>/recipients/<recipient_id>/give-back",
+                self.give_back,
+                "POST",
+            ),
         ):
             routes.add_url_rule(rule, view_func=view, methods=[method])
         return routes
@@ -184,6 +189,14 @@ class SharesAPI:
             identity.user, recipient, now=int(self.clock())
         )
         return Response(status=204)
+
+    def give_back(self, share_id: str, recipient_id: str) -> Response:
+        """Let one link be downloaded once more."""
+        identity = self._sharer()
+        share = self.shares.owned(identity, share_id)
+        recipient = self.shares.recipient(share, recipient_id)
+        self.shares.changes.give_back(identity.user, recipient, now=int(self.clock()))
+        return self._described(share)
 
     def _sharer(self) -> Identity:
         identity = self.shares.identities.current()

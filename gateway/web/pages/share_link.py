@@ -21,6 +21,8 @@ from gateway.errors import (
     PasswordRequiredError,
     PostRequiredError,
     RefusedError,
+    ShareBusyError,
+    ShareSpentError,
     TooManyTriesError,
     WrongSharePasswordError,
 )
@@ -75,7 +77,8 @@ class ShareLink:
         lease = self._lease(opened)
         if _is_person():
             self.openings.note_opened(opened, now=now)
-            return self._page(opened, code, lease=lease)
+            fault = ShareSpentError() if opened.is_spent and not lease else None
+            return self._page(opened, code, lease=lease, fault=fault)
         if lease:
             return self._list(opened, code, lease=lease)
         if opened.is_counted:
@@ -102,17 +105,19 @@ class ShareLink:
             self.openings.check_password(
                 opened, request.form.get("password", ""), network=network(), now=now
             )
+            lease = self.openings.lease(
+                opened, agent=browsers.name(), network=network(), now=now
+            )
         except (
             PasswordRequiredError,
+            ShareBusyError,
+            ShareSpentError,
             WrongSharePasswordError,
             TooManyTriesError,
         ) as error:
             if not _is_person():
                 raise
             return self._page(opened, code, lease="", fault=error)
-        lease = self.openings.lease(
-            opened, agent=browsers.name(), network=network(), now=now
-        )
         if key is None:
             return see_other(f"{LINK_PREFIX}{code}?lease={lease}")
         number, inner = key

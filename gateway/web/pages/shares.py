@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from gateway.catalog import audit, ids, shares
 from gateway.catalog.tokens import Scope
-from gateway.errors import BadFieldsError, NotAuthenticatedError
+from gateway.errors import BadFieldsError, NotAuthenticatedError, NothingTakenError
 from gateway.shares import addresses
 from gateway.shares.description import gather, recipient_state
 from gateway.shares.policy import SharePolicy, hash_password
@@ -39,6 +39,7 @@ LIVES: Final = {"1": 1, "7": 7, "14": 14, "30": 30, "365": 365, "": None}
 _DEFAULT_LIFE: Final = "14"
 #: The choice that leaves the end as it is.
 _SAME: Final = "same"
+_NUMBER: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 _BETWEEN: Final = re.compile(r"[,;\s]+")
 
 
@@ -63,6 +64,11 @@ class SharePages:
             (
                 "/<share_id>/recipients/<recipient_id>/revoke",
                 self.revoke_recipient,
+                "POST",
+            ),
+            (
+                "/<share_id>/recipients/<recipient_id>/give-back",
+                self.give_back,
                 "POST",
             ),
         ):
@@ -176,6 +182,19 @@ class SharePages:
         flash("The link is ended. It opens nothing any more.")
         return see_other(url_for("shares.show", share_id=share.id))
 
+    def give_back(self, share_id: str, recipient_id: str) -> Response:
+        """Let one link be downloaded once more."""
+        person = self._sharer()
+        share = self.shares.owned(person, share_id)
+        recipient = self.shares.recipient(share, recipient_id)
+        try:
+            self.shares.changes.give_back(person.user, recipient, now=int(self.clock()))
+        except NothingTakenError:
+            flash("There is no download to give back.")
+        else:
+            flash("One download was given back. The link can be used once more.")
+        return see_other(url_for("shares.show", share_id=share.id))
+
     def _person(self) -> Identity | None:
         try:
             return self.shares.identities.person()
@@ -257,6 +276,7 @@ class SharePages:
             "created": _moment(share.created),
             "expires": share.expires and _moment(share.expires),
             "has_password": share.password_hash is not None,
+            "max": share.max_downloads,
             "recipients": [
                 {
                     "id": each.id,
@@ -266,6 +286,10 @@ class SharePages:
                     "qr": _qr(self.shares.descriptions.url(each)),
                     "state": recipient_state(share, each, now=now),
                     "opened": each.opened and _moment(each.opened),
+                    "taken": each.taken - each.given_back,
+                    "can_give_back": share.max_downloads is not None
+                    and each.given_back < max(each.taken, each.begun is not None),
+                    "sent": each.sent,
                 }
                 for each in found.recipients
             ],
@@ -286,11 +310,22 @@ def _policy(policy: SharePolicy, *, now: int) -> SharePolicy:
             )
         days = LIVES[life]
         values["expires"] = None if days is None else now + days * _DAY
+    if "max" in fields:
+        values["max_downloads"] = _limit(fields["max"].strip())
     if fields.get("password"):
         values["password_hash"] = hash_password(fields["password"])
     elif fields.get("no_password"):
         values["password_hash"] = None
     return replace(policy, **values)
+
+
+def _limit(text: str) -> int | None:
+    """Return the downloads that the form permits, None for any number."""
+    if not text:
+        return None
+    if not _NUMBER.fullmatch(text):
+        raise BadFieldsError({"max": "must be a whole number, or nothing"})
+    return int(text) or None
 
 
 def _recipients() -> list[Any]:
