@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.settings import Settings
+    from gateway.web.verdicts import Judges
 
 
 def create_app(
@@ -123,7 +124,7 @@ def create_app(
     judge = signed_url_judge(settings, database, types)
     share_codes = ShareCodes(settings.secret)
     items = Items(judge.tree, types)
-    judges = {
+    judges: Judges = {
         SIGNED_PREFIX: judge,
         LEASE_PREFIX: LeaseJudge(
             codes=share_codes,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gateway import settings
-from gateway.assets import asset
 from gateway.catalog import audit as trail
 from gateway.catalog import recipients, uploads, users
 from gateway.catalog import shares as catalog
@@ -25,9 +24,8 @@ from gateway.shares import addresses
 from gateway.shares.changes import ShareChanges
 from gateway.shares.codes import ShareCodes
 from gateway.shares.description import Descriptions, gather
-from gateway.shares.items import Items
+from gateway.shares.items import of_tree
 from gateway.shares.policy import LIFE, MAXIMUM_DOWNLOADS, SharePolicy, hash_password
-from gateway.storage.media_types import MediaTypes
 from gateway.storage.tree import FilesTree
 
 if TYPE_CHECKING:
@@ -89,14 +87,12 @@ class _Desk:
     changes: ShareChanges
     descriptions: Descriptions
     tree: Tree
-    types: MediaTypes
 
     @classmethod
     def open(cls) -> _Desk:
         database, current = open_catalog()
         if current.secret is None:
             raise SettingsError([settings.without("secret", current.data)])
-        types = MediaTypes.read(asset("nginx/snippets/media_types.conf"))
         tree = Tree.of(current)
         address = public_address(current)
         return cls(
@@ -104,7 +100,6 @@ class _Desk:
             ShareChanges(database),
             Descriptions(ShareCodes(current.secret), lambda: address),
             tree,
-            types,
         )
 
     def share(self, share_id: str) -> Share:
@@ -134,8 +129,8 @@ class _Desk:
         if paths:
             if self.tree.files is None:
                 raise SettingsError(["GATEWAY_FILES: is not set: no path is known"])
-            items = Items(FilesTree(self.tree.files, self.tree.data), self.types)
-            found = [items.of_tree(self.tree.relative(path)) for path in paths]
+            tree = FilesTree(self.tree.files, self.tree.data)
+            found = [of_tree(tree, self.tree.relative(path)) for path in paths]
         with self.database.read() as connection:
             for upload_id in upload_ids:
                 upload = uploads.by_id(connection, upload_id)

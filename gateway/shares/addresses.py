@@ -24,7 +24,8 @@ def parse(addresses: Iterable[str], *, label: str = "") -> list[NewRecipient]:
     Without any, one whose link is only copied.  Raise BadFieldsError that names what
     is no address.
     """
-    clean, bad = {}, []
+    clean: dict[str, str] = {}
+    bad: list[str] = []
     for text in addresses:
         try:
             found = validate_email(text.strip(), check_deliverability=False)

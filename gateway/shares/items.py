@@ -77,22 +77,6 @@ class Items:
         """Return the files of items, of a folder at most LISTED."""
         return [file for item in items for file in self._listed(item)]
 
-    def of_tree(self, text: str) -> NewItem:
-        """Return a new item of the tree's file or folder at that path.
-
-        Raise BadFieldsError if there is none.
-        """
-        try:
-            path = FilePath.parse(text.removesuffix("/"))
-            is_folder = self.tree.is_folder(path)
-            if not is_folder:
-                self.tree.locate(path)
-        except NotServableError as error:
-            raise BadFieldsError(
-                {"items": f"no file or folder {text!r} is served ({error.fact})"}
-            ) from None
-        return NewItem(path.name, path=path.text + "/" * is_folder)
-
     def _file(self, path: FilePath) -> FoundItem:
         found = self.tree.locate(path)
         return FoundItem(
@@ -123,6 +107,23 @@ class Items:
             size=size,
             media_type=item.media_type or self.types.of(inner.rpartition("/")[2]),
         )
+
+
+def of_tree(tree: FilesTree, text: str) -> NewItem:
+    """Return a new item of the tree's file or folder at that path.
+
+    Raise BadFieldsError if there is none.
+    """
+    try:
+        path = FilePath.parse(text.removesuffix("/"))
+        is_folder = tree.is_folder(path)
+        if not is_folder:
+            tree.locate(path)
+    except NotServableError as error:
+        raise BadFieldsError(
+            {"items": f"no file or folder {text!r} is served ({error.fact})"}
+        ) from None
+    return NewItem(path.name, path=path.text + "/" * is_folder)
 
 
 def _upload(item: Item) -> FoundItem:

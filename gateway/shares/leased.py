@@ -16,7 +16,6 @@ from gateway.errors import (
     RefusedError,
     RevokedLinkError,
 )
-from gateway.shares.codes import INLINE
 from gateway.storage.paths import FilePath
 
 if TYPE_CHECKING:
@@ -25,7 +24,8 @@ if TYPE_CHECKING:
     from gateway.shares.codes import ShareCodes
     from gateway.shares.items import Items
 
-_TARGET: Final = re.compile(rf"(?:({INLINE})/)?([1-9][0-9]{{0,5}})/(.+)", re.ASCII)
+#: ``open`` is ``codes.INLINE``.
+_TARGET: Final = re.compile(r"(?:(open)/)?([1-9][0-9]{0,5})/(.+)", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)

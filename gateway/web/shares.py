@@ -12,6 +12,7 @@ from gateway.errors import (
     NotPermittedError,
     NotServableError,
 )
+from gateway.shares.items import of_tree
 from gateway.web.files import owned
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Shares:
         if path is not None:
             if not identity.is_admin:
                 raise NotPermittedError("tree")
-            return self.items.of_tree(path)
+            return of_tree(self.items.tree, path)
         try:
             found = owned(self.database, identity, upload or "")
         except NotServableError:
