@@ -46,6 +46,12 @@ UNFIT: Final = {
     "X-Refusal-Headers": "unfit",
     "X-Gateway-Reason": "unreadable",
 }
+#: What a verdict answers where the application has to be asked first whether the
+#: download may begin (``nginx/snippets/begin.conf``).
+BEGIN: Final = {
+    "X-Accel-Redirect": "@gateway_begin",
+    "X-Refusal-Headers": "begin",
+}
 #: Bytes from which a file is read in threads.  For a smaller one the hand-over costs
 #: more than all else; should it have to come from a disk, that is one access.
 LARGE: Final = 256 * 1024

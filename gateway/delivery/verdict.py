@@ -72,7 +72,15 @@ class InlinePolicy:
         return is_inert(media_type) or media_type in self.opted_in
 
 
-Verdict = Delivery | Refusal
+@dataclass(frozen=True)
+class Begin:
+    """Send a file of this lease, once it is noted that it is on its way."""
+
+    lease_id: str
+    delivery: Delivery
+
+
+Verdict = Delivery | Begin | Refusal
 
 
 class _Found(NamedTuple):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
-from gateway.delivery.verdict import Delivery, Refusal
+from gateway.delivery.verdict import Begin, Delivery, Refusal
 from gateway.errors import (
     DisabledOwnerError,
     EndedLeaseError,
@@ -46,6 +46,8 @@ class LeaseJudge:
     def judge(self, token: str, raw_path: bytes, *, now: float, client: str) -> Verdict:
         """Judge one request; *raw_path* is percent-decoded, *now* Unix seconds.
 
+        A lease that holds no place yet has to begin first; each of its requests does,
+        and a verdict on one of them is kept by nobody.
         Raise CatalogBusyError when the catalog does not answer in time.
         """
         del client
@@ -63,7 +65,8 @@ class LeaseJudge:
             return Refusal(error)
         until = min(max(int(now) + self.ttl, ceil(now)), item.expires)
         kept = {"stands_until": until, "renew_from": until - (self.ttl > 1)}
-        return Delivery(
+        is_kept = self.ttl and item.holds_place
+        delivery = Delivery(
             source=found.source,
             target=found.target,
             size=found.size,
@@ -71,8 +74,9 @@ class LeaseJudge:
             is_inline=match[1] is not None and self.inline.allows(found.media_type),
             max_age=min(self.cache_cap, item.expires - until),
             rate=None,
-            **(kept if self.ttl else {}),
+            **(kept if is_kept else {}),
         )
+        return delivery if item.holds_place else Begin(lease_id, delivery)
 
 
 def _check_stands(leased: LeasedItem, *, now: float) -> None:

@@ -225,7 +225,7 @@ def test_nothing_is_given_back_that_was_not_taken(link: Link) -> None:
         link.give_back()
 
 
-def test_a_request_that_hasended_already_begins_nothing(link: Link) -> None:
+def test_a_request_that_has_ended_already_begins_nothing(link: Link) -> None:
     """The ledger may be booked before Flask comes to it."""
     lease = link.take()
     with link.database.write() as connection:

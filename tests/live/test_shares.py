@@ -65,6 +65,13 @@ def test_a_person_gets_the_page_then_the_file(stack: Stack, name: str) -> None:
     )
 
 
+@pytest.fixture(params=["0", "1"], ids=["open", "counted"])
+def both(request: pytest.FixtureRequest, stack: Stack, name: str) -> tuple[str, str]:
+    """Return the URLs of a lease and of a signed URL of the same file."""
+    lease = leased(stack, link(stack, name, "--max", request.param))
+    return lease, stack.sign(name)
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -77,11 +84,14 @@ def test_a_person_gets_the_page_then_the_file(stack: Stack, name: str) -> None:
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_lease_is_delivered_as_a_signed_url_is(
-    stack: Stack, name: str, method: str, headers: dict[str, str], status: int
+    stack: Stack,
+    both: tuple[str, str],
+    method: str,
+    headers: dict[str, str],
+    status: int,
 ) -> None:
     """Every header but what says how long it may be kept."""
-    lease, signed = leased(stack, link(stack, name)), stack.sign(name)
-    found = [stack.ask(url, method, headers=dict(headers)) for url in (lease, signed)]
+    found = [stack.ask(url, method, headers=dict(headers)) for url in both]
     theirs, ours = ({**answer.headers} for answer in found)
     for own in ("X-Request-ID", "Date", "Cache-Control", "Content-Disposition"):
         assert (own in theirs) == (own in ours)
@@ -130,6 +140,32 @@ def test_a_program_gets_the_bytes_by_the_link_itself(stack: Stack, name: str) ->
     part = stack.ask(url, headers={"Range": "bytes=10-19"})
     assert whole.content == CONTENT
     assert (part.status_code, part.content) == (206, CONTENT[10:20])
+
+
+@pytest.mark.docker
+def test_only_a_get_begins_a_counted_download(stack: Stack, name: str) -> None:
+    url = link(stack, name, "--max", "1")
+    lease = leased(stack, url)
+    looked = stack.ask(lease, "HEAD")
+    again = leased(stack, url)
+    ended = stack.ask(lease)
+    sent = stack.send(again)
+    pressed = press(stack, url)
+    assert (looked.status_code, ended.status_code) == (200, 410)
+    assert "was not begun in time" in stack.ask(lease, headers=BROWSER).text
+    assert (sent.status_code, sent.content == CONTENT) == (200, True)
+    assert (pressed.status_code, pressed.headers["Retry-After"]) == (409, "30")
+
+
+def test_no_client_begins_a_download_by_itself(stack: Stack, name: str) -> None:
+    lease = leased(stack, link(stack, name, "--max", "1"))
+    path = lease.removeprefix(stack.url)
+    headers = {"X-Original-URI": path, "X-Gateway-Run": "x"}
+    statuses = {
+        stack.send(f"{stack.url}{target}", headers=headers).status_code
+        for target in ("/_begin", "/_begin/", "/@gateway_begin", f"/_begin{path}")
+    }
+    assert statuses == {404}
 
 
 def test_a_program_posts_a_password(stack: Stack, name: str) -> None:

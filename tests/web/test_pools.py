@@ -81,6 +81,7 @@ def test_verdict_workers_answer_deliveries_alone(site: Site) -> None:
     verdicts = surface(application(site, Pool.VERDICTS))
     assert {rule for rule, _ in verdicts} == {
         "/s/<token>/<path:path>",
+        "/l/<token>/<path:path>",
         "/files/<upload_id>/<path:name>",
         "/healthz",
     }
