@@ -18,6 +18,8 @@ from gateway.links.keyring import KeyRing
 from gateway.links.server_secret import ServerSecret
 from gateway.pools import Pool
 
+#: What the URL of a catalog in a file begins with; its path follows.
+SQLITE: Final = "sqlite:///"
 _MAXIMUM_SOCKET_PATH: Final = 107  # unix(7): sun_path without its NUL
 _MAXIMUM_YEARS: Final = 100  # HTTP dates end with the year 9999
 _HOST = re.compile(r"\*|(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
@@ -146,6 +148,28 @@ def run_folder(path: Path) -> Path:
     return path
 
 
+def _database(url: str) -> str:
+    if url.startswith(SQLITE) and url != SQLITE:
+        return url
+    # Most commands need no database: this import takes long.
+    from sqlalchemy import make_url  # noqa: PLC0415
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
+    try:
+        place = make_url(url)
+    except (ArgumentError, ValueError):
+        place = None
+    # (!) Nothing of the text may be repeated: it can hold a password.
+    if place is None or place.drivername != "postgresql+psycopg":
+        raise ValueError(
+            "must be like postgresql+psycopg://gateway@db/gateway or "
+            "sqlite:////srv/catalog.sqlite3"
+        )
+    if not re.fullmatch("[0-9]{1,9}", str(place.query.get("prepare_threshold", 0))):
+        raise ValueError("prepare_threshold must be a whole number")
+    return url
+
+
 _Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 Ring = Annotated[KeyRing, BeforeValidator(_ring)]
@@ -157,6 +181,8 @@ Seconds = Annotated[int, BeforeValidator(_seconds), AfterValidator(_fits_a_date)
 """Seconds: ``3600``, ``7d``."""
 PlainPath = Annotated[Path, AfterValidator(plain_path)]
 RunFolder = Annotated[Path, AfterValidator(run_folder)]
+DatabaseURL = Annotated[str, AfterValidator(_database)]
+"""SQLAlchemy's URL of a file, or of a PostgreSQL by psycopg."""
 PublicURL = Annotated[str, AfterValidator(_public_url)]
 Hosts = Annotated[_Words, _each(_HOST, "files.example.com")]
 Networks = Annotated[_Words, AfterValidator(_networks)]

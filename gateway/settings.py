@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gateway import places, snapshot, variables
 from gateway.errors import SettingsError
 from gateway.fields import (
+    SQLITE,
+    DatabaseURL,
     Hosts,
     MediaRanges,
     MediaTypeNames,
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
 
 _DATA: Final = "var"
 _VERDICTS: Final = "verdicts"
-_SQLITE: Final = "sqlite:///"
 #: Fields whose file in the data folder has their name, and the command that makes it.
 _EMBEDDED: Final = {"keys": "gateway keys new --add", "secret": "gateway serve"}
 #: The descriptor of the snapshot that a child of ``gateway serve`` reads.
@@ -64,7 +65,7 @@ class Settings(BaseModel):
     """The gateway's own folder: keys, secret, catalog, uploads."""
     store: PlainPath | None = None
     """Uploads: blobs and the spool, in one file system; default ``<data>/store``."""
-    database: str = ""
+    database: DatabaseURL = Field(default="", repr=False)
     """SQLAlchemy's URL of the catalog; default SQLite in the data folder."""
     run: RunFolder | None = None
     """The pools' sockets, and the rendered configuration; default ``<data>/run``."""
@@ -118,7 +119,7 @@ class Settings(BaseModel):
     """Seconds that a login lasts."""
     lease_life: Seconds = Field(default=86_400, ge=60, le=2_592_000)
     """Seconds that a download from a share's page may take, resumes included."""
-    token: str = ""
+    token: str = Field(default="", repr=False)
     """The bearer token that ``gateway upload`` sends."""
     client_connections: Number = Field(default=100, ge=1, le=100_000)
     """Requests of one client at a time."""
@@ -134,8 +135,14 @@ class Settings(BaseModel):
         if self.verdict_cache is None and self.run is not None:
             object.__setattr__(self, "verdict_cache", self.run / _VERDICTS)
         if not self.database:
-            url = f"{_SQLITE}{self.data}/catalog.sqlite3"
+            url = f"{SQLITE}{self.data}/catalog.sqlite3"
             object.__setattr__(self, "database", url)
+
+    @property
+    def catalog_file(self) -> Path | None:
+        """The catalog's file; None if a server has the catalog."""
+        is_file = self.database.startswith(SQLITE)
+        return Path(self.database.removeprefix(SQLITE)) if is_file else None
 
     @property
     def health_socket(self) -> Path:
@@ -299,8 +306,8 @@ def _misplaced(
     own |= {
         variable(f): values[f] for f in ("run", "store", "verdict_cache") if f in values
     }
-    if values.get("database", "").startswith(_SQLITE):
-        own[variable("database")] = values["database"].removeprefix(_SQLITE)
+    if values.get("database", "").startswith(SQLITE):
+        own[variable("database")] = values["database"].removeprefix(SQLITE)
     for field in values:
         name = variable(field) + FILE_SUFFIX
         if environ.get(name):

@@ -16,28 +16,24 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import create_engine, event, make_url, text
+from sqlalchemy import make_url, text
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
-from sqlalchemy.pool import QueuePool
 
+from gateway.catalog import sqlite
 from gateway.catalog.later import Later
-from gateway.catalog.reserve import CHECKPOINT_PAGES, Reserve
+from gateway.catalog.reserve import Reserve
 from gateway.errors import CatalogBusyError, NoSpaceError
-from gateway.polling import attempts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sqlalchemy import URL, Connection, Engine
+    from sqlalchemy import Connection, Engine
 
 #: Milliseconds that a writer waits for another one.
 _BUSY_TIMEOUT: Final = 5000
-#: Seconds between two tries to set a new file's mode.
-_MODE_STEP: Final = 0.02
 #: Seconds that PostgreSQL may say nothing, for commands: some read a whole table.
 _SILENCE: Final = 60.0
 #: Five connections of a process stay open while nobody uses them.  As many more are
@@ -70,12 +66,14 @@ class Database:
         """
         place = make_url(url)
         if place.get_backend_name() == "postgresql":
-            return cls(_postgresql(place, silence))
-        engine = create_engine(place, poolclass=QueuePool, **_POOL)
-        event.listen(engine, "begin", _begin_sqlite)
-        file = engine.url.database
+            from gateway.catalog import postgresql  # noqa: PLC0415 -- an extra
+
+            return cls(
+                postgresql.engine(place, silence=silence, wait=_BUSY_TIMEOUT, **_POOL)
+            )
+        file = place.database
         reserve = Reserve(Path(f"{file}.reserve")) if file else None
-        event.listen(engine, "connect", partial(_configure_sqlite, reserve))
+        engine = sqlite.engine(place, reserve, wait=_BUSY_TIMEOUT, **_POOL)
         return cls(engine, reserve)
 
     @property
@@ -209,85 +207,6 @@ def wait_for_writers(connection: Connection) -> None:
         connection.execute(_LOCK_WRITERS)
 
 
-def _postgresql(place: URL, silence: float) -> Engine:
-    from gateway.catalog import postgresql  # noqa: PLC0415 -- psycopg is an extra
-
-    engine = create_engine(
-        postgresql.bounded(place, silence),
-        poolclass=QueuePool,
-        pool_pre_ping=True,
-        # (!) In a stricter isolation a writer would read what there was before it got
-        #     the lock.  The server's default may be any.
-        isolation_level="READ COMMITTED",
-        connect_args=postgresql.ARGUMENTS,
-        **_POOL,
-    )
-    postgresql.configure(engine, silence)
-    if "lock_timeout" not in engine.url.query.get("options", ""):
-        event.listen(engine, "begin", _begin_postgresql)
-    return engine
-
-
-def _begin_postgresql(connection: Connection) -> None:
-    # (!) Without, one transaction that hangs would hang every upload.  For this
-    #     transaction alone, and not among the URL's options: a pooler may give the
-    #     connection to others, and refuse one that comes with any.
-    if connection.get_execution_options().get("gateway_writes"):
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_BUSY_TIMEOUT}")
-
-
-def _configure_sqlite(
-    reserve: Reserve | None,
-    connection: Any,  # noqa: ANN401
-    _record: object,
-) -> None:
-    # The driver's own transaction handling begins too late; ours is below.
-    connection.isolation_level = None
-    try:
-        _log_ahead(connection)
-    except sqlite3.OperationalError as error:
-        if reserve is None or not _is_full(error):
-            raise
-        # The first connection makes the log and its index, which takes room.
-        reserve.release()
-        try:
-            _log_ahead(connection)
-        finally:
-            reserve.lay()
-    for pragma in (
-        # In WAL mode NORMAL may lose commits when the power fails.
-        "synchronous = FULL",
-        "foreign_keys = ON",
-        f"busy_timeout = {_BUSY_TIMEOUT}",
-        f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _log_ahead(connection: sqlite3.Connection) -> None:
-    """Set WAL mode, which a file keeps; raise sqlite3.OperationalError if it can't be.
-
-    Those who set it at once in a new file refuse each other without waiting.  The look
-    at the schema has the log's index made, if nobody has it.
-    """
-    for _ in attempts(_BUSY_TIMEOUT / 1000, every=_MODE_STEP):
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("SELECT count(*) FROM sqlite_schema")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-                raise
-            refusal = error
-        else:
-            return
-    raise refusal
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("gateway_writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
 @contextmanager
 def _faults_are_ours() -> Iterator[None]:
     try:
@@ -306,10 +225,5 @@ def _faults_are_ours() -> Iterator[None]:
 
 def _is_full(error: object) -> bool:
     if isinstance(error, sqlite3.Error):
-        # A journal that can't grow is an I/O error; what it lacks is room.
-        return error.sqlite_errorcode in {
-            sqlite3.SQLITE_FULL,
-            sqlite3.SQLITE_IOERR_WRITE,
-            sqlite3.SQLITE_IOERR_SHMSIZE,
-        }
+        return sqlite.is_full(error)
     return getattr(error, "sqlstate", None) == _DISK_FULL

@@ -14,18 +14,20 @@ import math
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 from psycopg.errors import ConnectionTimeout
 from psycopg.pq import TransactionStatus
-from sqlalchemy import event
+from sqlalchemy import create_engine, event
+from sqlalchemy.pool import QueuePool
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
     from psycopg.abc import RV, PQGen
-    from sqlalchemy import URL, Engine
+    from sqlalchemy import URL, Connection, Engine
     from sqlalchemy.engine import ExceptionContext
 
 #: Seconds that the server gets to take a connection; psycopg takes 2 at least.
@@ -35,13 +37,13 @@ _LEAST_CONNECT_TIMEOUT: Final = 2
 _UNHEARD_TIMEOUT: Final = 10_000
 #: Seconds that it gets to take the news that nobody waits for a statement any more.
 _CANCEL_TIMEOUT: Final = 1.0
+#: Milliseconds that it waits for the next statement of a transaction that writes.
+_IDLE: Final = 30_000
 #: Seconds for which a server that was silent is not asked again.
 _PAUSE: Final = 2.0
+#: psycopg's parameter: how often a statement is asked before it is prepared.
+_PREPARED: Final = "prepare_threshold"
 _READ_ONLY: Final = "25006"  # PostgreSQL, appendix A
-
-#: A prepared statement is one connection's of the server: behind a pooler, the next
-#: transaction may find itself on another one.
-ARGUMENTS: Final = {"prepare_threshold": None}
 
 
 class SilentServerError(psycopg.OperationalError):
@@ -122,7 +124,41 @@ def _bounded(gen: PQGen[RV], seconds: float) -> PQGen[RV]:
         return result
 
 
-def bounded(place: URL, seconds: float) -> URL:
+def engine(place: URL, *, silence: float, wait: int, **pool: int) -> Engine:
+    """Return an engine that gives up a server which says nothing for *silence* seconds.
+
+    A writer waits for each of its locks for *wait* milliseconds, and its transaction is
+    undone when it asks for nothing for half a minute.  Nothing is prepared unless
+    *place* says psycopg's ``prepare_threshold``.
+    (!) A prepared statement is one connection's of the server: behind a pooler, the
+        next transaction may find itself on another one.
+    """
+    prepared = place.query.get(_PREPARED)
+    made = create_engine(
+        _bounded_place(place.difference_update_query([_PREPARED]), silence),
+        poolclass=QueuePool,
+        pool_pre_ping=True,
+        # (!) In a stricter isolation a writer would read what there was before it got
+        #     the lock.  The server's default may be any.
+        isolation_level="READ COMMITTED",
+        connect_args={_PREPARED: int(prepared) if isinstance(prepared, str) else None},
+        **pool,
+    )
+    event.listen(made, "do_connect", partial(_connect, Patience(silence)))
+    event.listen(made, "handle_error", _leave_read_only)
+    said = str(made.url.query.get("options", ""))
+    bounds = {"lock_timeout": wait, "idle_in_transaction_session_timeout": _IDLE}
+    asked = [
+        f"set_config('{name}', '{milliseconds}', true)"
+        for name, milliseconds in bounds.items()
+        if name not in said
+    ]
+    if asked:
+        event.listen(made, "begin", partial(_begin, f"SELECT {', '.join(asked)}"))
+    return made
+
+
+def _bounded_place(place: URL, silence: float) -> URL:
     """Return *place* with a bound to what libpq waits for, unless it has one.
 
     https://www.postgresql.org/docs/current/libpq-connect.html
@@ -130,7 +166,7 @@ def bounded(place: URL, seconds: float) -> URL:
     said = dict(place.query)
     if "options" in said:
         said["options"] = " ".join(place.normalized_query["options"])
-    to_connect = int(max(_LEAST_CONNECT_TIMEOUT, min(_CONNECT_TIMEOUT, seconds)))
+    to_connect = int(max(_LEAST_CONNECT_TIMEOUT, min(_CONNECT_TIMEOUT, silence)))
     bounds = {
         "connect_timeout": str(to_connect),
         "tcp_user_timeout": str(_UNHEARD_TIMEOUT),
@@ -138,27 +174,30 @@ def bounded(place: URL, seconds: float) -> URL:
     return place.set(query={**bounds, **said})
 
 
-def configure(engine: Engine, seconds: float) -> None:
-    """Have *engine* wait for the server's next word for *seconds* at most."""
-    patience = Patience(seconds)
+def _connect(
+    patience: Patience,
+    _dialect: object,
+    _record: object,
+    args: Sequence[Any],
+    arguments: Mapping[str, Any],
+) -> PatientConnection:
+    patience.check()
+    try:
+        made = PatientConnection.connect(*args, **arguments)
+    except ConnectionTimeout:
+        patience.end()
+        raise
+    made.patience = patience
+    return made
 
-    def connect(
-        _dialect: object,
-        _record: object,
-        args: Sequence[Any],
-        arguments: Mapping[str, Any],
-    ) -> PatientConnection:
-        patience.check()
-        try:
-            made = PatientConnection.connect(*args, **arguments)
-        except ConnectionTimeout:
-            patience.end()
-            raise
-        made.patience = patience
-        return made
 
-    event.listen(engine, "do_connect", connect)
-    event.listen(engine, "handle_error", _leave_read_only)
+def _begin(bound: str, connection: Connection) -> None:
+    # (!) Without, one transaction that hangs would hang every upload, and a gateway
+    #     whose machine is gone would keep all others from writing for hours.  For this
+    #     transaction alone, and not among the URL's options: a pooler may give the
+    #     connection to others, and refuse one that comes with any.
+    if connection.get_execution_options().get("gateway_writes"):
+        connection.exec_driver_sql(bound)
 
 
 def _leave_read_only(context: ExceptionContext) -> None:

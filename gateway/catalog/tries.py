@@ -1,4 +1,4 @@
-"""Tries of passwords, slowed so that nobody can guess on, and nobody is locked out.
+"""Tries of passwords, slowed so that nobody can guess on; no account is ever closed.
 
 A try counts before the password is looked at: parallel ones can't all slip through.
 The right password gives its try back.  The more tries a subject has had, the longer

@@ -21,6 +21,8 @@ from gateway.catalog.schema import sessions, users
 from gateway.errors import AccountError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy import Connection, Row
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}", re.ASCII)
@@ -114,16 +116,22 @@ def add(
 
 def by_name(connection: Connection, name: str) -> User:
     """Return the user of that name; raise AccountError if there is none."""
-    row = connection.execute(select(users).where(users.c.name == name)).one_or_none()
-    if row is None:
+    found = credentials(connection, name).user
+    if found is None:
         raise AccountError(f"there is no user {name}")
-    return _user(row)
+    return found
 
 
 def by_id(connection: Connection, user_id: int) -> User | None:
     """Return the user of that id, or None."""
     row = connection.execute(select(users).where(users.c.id == user_id)).one_or_none()
     return None if row is None else _user(row)
+
+
+def names(connection: Connection, user_ids: Collection[int]) -> dict[int, str]:
+    """Return the names of users, by their ids."""
+    query = select(users.c.id, users.c.name).where(users.c.id.in_(user_ids))
+    return {row.id: row.name for row in connection.execute(query)}
 
 
 def everyone(connection: Connection) -> list[User]:

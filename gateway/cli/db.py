@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from gateway import settings
+from gateway.catalog.revision import NEWEST
 from gateway.cli import moments
 from gateway.ops.prepare import FIRST_ADMIN, make_first_admin, prepare_in_time
 
 if TYPE_CHECKING:
-    from gateway.catalog.database import Database
-    from gateway.settings import Settings
+    from pathlib import Path
 
 #: Seconds that a PostgreSQL is waited for.
 _PATIENCE: Final = 60
@@ -29,7 +30,8 @@ def db() -> None:
     is_flag=True,
     help="If there is no user yet, make an administrator; print where the password is.",
 )
-def upgrade(*, make_admin: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def upgrade(*, make_admin: bool, as_json: bool) -> None:
     """Make the store and bring the catalog to the newest schema.
 
     It can run as often as you like, also while the gateway serves.  A PostgreSQL that
@@ -41,15 +43,18 @@ def upgrade(*, make_admin: bool) -> None:
         seconds=_PATIENCE,
         say=lambda text: click.echo(f"gateway: {text}", err=True),
     )
-    if make_admin:
-        ensure_admin(database, current)
-
-
-def ensure_admin(database: Database, current: Settings) -> None:
-    """Make an administrator if there is no user, and print where the password is."""
     path = current.first_password
-    if make_first_admin(database, path, now=moments.now()):
-        click.echo(
-            f"Made the user {FIRST_ADMIN}; the first password is in {path}\n"
-            "It has to be changed at the first login."
-        )
+    is_made = make_admin and make_first_admin(database, path, now=moments.now())
+    if as_json:
+        made = {"user": FIRST_ADMIN, "password_file": str(path)} if is_made else None
+        click.echo(json.dumps({"schema": NEWEST, "made": made}))
+    elif is_made:
+        tell_first_password(path)
+
+
+def tell_first_password(path: Path) -> None:
+    """Print that the first administrator was made, and where the password is."""
+    click.echo(
+        f"Made the user {FIRST_ADMIN}; the first password is in {path}\n"
+        "It has to be changed at the first login."
+    )

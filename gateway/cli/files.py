@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 import click
 
 from gateway.catalog import uploads, users
-from gateway.cli.catalog import open_catalog
-from gateway.errors import MissingUploadError, SettingsError
-from gateway.storage.blobs import BlobStore
+from gateway.cli.catalog import open_catalog, open_store
+from gateway.errors import MissingUploadError
 from gateway.uploads import deletion
 
 
@@ -63,7 +62,5 @@ def list_files(*, user: str | None, limit: int, as_json: bool) -> None:
 def delete(*, upload_id: str) -> None:
     """Delete the upload ID; every link to it ends."""
     database, current = open_catalog()
-    if current.store is None:
-        raise SettingsError(["GATEWAY_STORE: is not set"])
-    if deletion.delete(database, BlobStore(current.store), upload_id) is None:
+    if deletion.delete(database, open_store(current), upload_id) is None:
         raise MissingUploadError(upload_id)

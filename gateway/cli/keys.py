@@ -33,8 +33,8 @@ def keys() -> None:
 @click.option(
     "--add",
     is_flag=True,
-    help="Put the key first on the ring in the data folder, instead of printing it. "
-    "Links signed before stay good; reload the gateway (SIGHUP) afterwards.",
+    help="Put the key first on the ring in the data folder, and print its id alone. "
+    "Links signed before stay good.  Run `gateway reload` next.",
 )
 @click.option(
     "--if-none",
@@ -58,6 +58,7 @@ def keys() -> None:
     type=click.Choice([kind.value for kind in Kind]),
     help="The key may only sign links to files, or to uploads.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def new(
     *,
     add: bool,
@@ -65,6 +66,7 @@ def new(
     prefixes: tuple[str, ...],
     max_life: timedelta | None,
     only: str | None,
+    as_json: bool,
 ) -> None:
     """Make a signing key and print it, as GATEWAY_KEYS takes it.
 
@@ -75,7 +77,8 @@ def new(
         raise click.UsageError("--if-none says when to --add: give both")
     key = Key.generate(_restriction(prefixes, max_life, only))
     if not add:
-        click.echo(str(key))
+        facts = {**_facts(key), "key": str(key)}
+        click.echo(json.dumps(facts) if as_json else str(key))
         return
     if settings.has("keys"):
         raise SettingsError(
@@ -84,6 +87,8 @@ def new(
     ring = settings.read(only=("data",)).settings.embedded_keys
     is_first = not ring.exists()
     if not add_key(ring, key, if_none=if_none):
+        if as_json:
+            click.echo("null")
         return
     if is_first and not if_none:
         click.echo(
@@ -91,7 +96,7 @@ def new(
             "GATEWAY_DATA right?",
             err=True,
         )
-    click.echo(key.id)
+    click.echo(json.dumps(_facts(key)) if as_json else key.id)
 
 
 @keys.command("list")
@@ -103,12 +108,9 @@ def list_keys(*, as_json: bool) -> None:
         raise SettingsError(["GATEWAY_KEYS: is not set"])
     rows = [
         {
-            "id": key.id,
+            **_facts(key),
             "signs": key is ring.newest,
             "verifies": True,
-            "prefixes": list(key.restriction.prefixes) if key.restriction else [],
-            "max_life": key.restriction.max_life if key.restriction else None,
-            "only": key.restriction.only if key.restriction else None,
         }
         for key in ring.keys
     ]
@@ -119,6 +121,17 @@ def list_keys(*, as_json: bool) -> None:
         restriction = f"  {key.restriction}" if key.restriction else ""
         use = "signs" if key is ring.newest else "verifies"
         click.echo(f"{key.id}  {use}{restriction}")
+
+
+def _facts(key: Key) -> dict[str, object]:
+    """Return what may be told of a key: never its secret."""
+    limits = key.restriction
+    return {
+        "id": key.id,
+        "prefixes": list(limits.prefixes) if limits else [],
+        "max_life": limits.max_life if limits else None,
+        "only": limits.only if limits else None,
+    }
 
 
 def _restriction(

@@ -121,6 +121,9 @@ def inspect_url(*, url: str, as_json: bool) -> None:
     Status 1 if it does not.
     """
     current = settings.read(embedded=True).settings
+    if current.keys is None:
+        fault = settings.without("keys", current.data)
+        click.echo(f"gateway: warning: {fault}", err=True)
     inspection = Inspection.of(
         url, current.keys, catalog_if_there(current), now=moments.now()
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -41,7 +42,10 @@ def plain_folder(
     show_default=True,
     help="Where the access log goes.",
 )
-def nginx_conf(*, output: Path | None, listen: str, access_log: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def nginx_conf(
+    *, output: Path | None, listen: str, access_log: str, as_json: bool
+) -> None:
     """Print nginx's configuration, every file of it.
 
     With --output it is written to a folder, whose conf.d/*.conf and
@@ -59,6 +63,9 @@ def nginx_conf(*, output: Path | None, listen: str, access_log: str) -> None:
         # It holds no secret, and nginx's workers may be another user.
         os.umask(0o022)
         rendering.write()
-        return
-    for name, text in rendering.files().items():
-        click.echo(f"# ==== {name} ====\n{text}")
+    files = rendering.files()
+    if as_json:
+        click.echo(json.dumps(files))
+    elif output is None:
+        for name, text in files.items():
+            click.echo(f"# ==== {name} ====\n{text}")

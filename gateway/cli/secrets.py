@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -28,9 +29,11 @@ def secrets() -> None:
 
 
 @secrets.command("new")
-def new() -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def new(*, as_json: bool) -> None:
     """Make a secret and print it, as GATEWAY_SECRET takes it."""
-    click.echo(str(ServerSecret.generate()))
+    secret = str(ServerSecret.generate())
+    click.echo(json.dumps({"secret": secret}) if as_json else secret)
 
 
 @secrets.command("rotate")
@@ -42,14 +45,14 @@ def new() -> None:
 def rotate(*, forget: bool) -> None:
     """Put a new secret in front of those in the data folder.
 
-    Everybody is logged out when the gateway is reloaded (SIGHUP).  Drop links that
-    were signed with an older secret stay good, but for --forget.
+    Run `gateway reload` next: then everybody is logged out.  Drop links that were
+    signed with an older secret stay good, but for --forget.
     """
     if settings.has("secret"):
         raise SettingsError([_SET])
     path = settings.read(only=("data",)).settings.embedded_secret
     if not path.exists():
-        raise SettingsError([f"{path}: there is no secret yet; gateway serve makes it"])
+        raise SettingsError([settings.without("secret", path.parent)])
     with locked(path):
         _write(path, _read(path).rotated(forget=forget))
 

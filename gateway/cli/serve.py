@@ -23,7 +23,8 @@ from gateway.address import (
     record_files,
     record_url,
 )
-from gateway.cli.db import ensure_admin
+from gateway.cli import moments
+from gateway.cli.db import tell_first_password
 from gateway.cli.keys import add_key
 from gateway.cli.nginx_conf import plain_folder
 from gateway.cli.secrets import ensure_secret
@@ -32,7 +33,11 @@ from gateway.links import Key, LinkSigner
 from gateway.ops import running
 from gateway.ops.live_conf import LiveConf, check_conf, find_nginx
 from gateway.ops.nginx import NginxConf
-from gateway.ops.prepare import prepare_in_time, require_writable
+from gateway.ops.prepare import (
+    make_first_admin,
+    prepare_in_time,
+    require_writable,
+)
 from gateway.ops.supervisor import Supervisor
 from gateway.ops.verdict_cache import verdict_cache
 from gateway.pools import Pool
@@ -105,7 +110,7 @@ def serve(
     if not without_nginx:
         find_nginx()
         check_free(bind)
-    require_writable(before, with_nginx=not without_nginx)
+    require_writable(before, with_nginx=not without_nginx, nginx_run=nginx_run)
     with running.hold(before.data):
         _ensure_secrets(before)
         reading = _read()
@@ -118,7 +123,9 @@ def serve(
                 err=True,
             )
         database = prepare_in_time(reading.settings, seconds=math.inf, say=_say)
-        ensure_admin(database, reading.settings)
+        first = reading.settings.first_password
+        if make_first_admin(database, first, now=moments.now()):
+            tell_first_password(first)
         database.engine.dispose()
         sys.exit(_run(reading, bind, link, nginx_run, with_nginx=not without_nginx))
 

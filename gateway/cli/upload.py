@@ -79,7 +79,8 @@ def _address(url: str | None, current: Settings) -> str:
         return named.settings.public_url or url
     found = current.public_url or recorded_url(current.data)
     if found is None:
-        raise SettingsError(["GATEWAY_PUBLIC_URL: is not set; or give --url"])
+        fault = f"is not set, and no gateway has run from {current.data}; or give --url"
+        raise SettingsError([f"GATEWAY_PUBLIC_URL: {fault}"])
     return found
 
 

@@ -35,7 +35,7 @@ def users() -> None:
     type=click.Choice([role.value for role in Role]),
     default=Role.MEMBER.value,
     show_default=True,
-    help="An admin opens, deletes and links the uploads of everybody by their URLs.",
+    help="An admin sees everybody's uploads, and opens, deletes and links them.",
 )
 @_password
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

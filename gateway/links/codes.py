@@ -54,10 +54,15 @@ def is_earlier(text: str) -> bool:
     return _EARLIER.fullmatch(text) is not None
 
 
-def mint_earlier(ring: KeyRing, catalog_id: str) -> str:
-    """Return the code of a drop link that was made before the server secret."""
-    key = ring.newest.id
-    return f"{catalog_id}.{ring.mac(Purpose.DROP, key, catalog_id.encode('ascii'))}"
+def mint_earlier(ring: KeyRing, catalog_id: str) -> str | None:
+    """Return the code of a drop link that was made before the server secret.
+
+    On a ring whose keys are all restricted no code of it verifies, and it is None.
+    """
+    key = ring.newest
+    if key.restriction:
+        return None
+    return f"{catalog_id}.{ring.mac(Purpose.DROP, key.id, catalog_id.encode('ascii'))}"
 
 
 def verify_earlier(ring: KeyRing, code: str) -> str:

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gateway.catalog import dump, uploads
-from gateway.catalog.revision import NEWEST
+from gateway.catalog.revision import NEWEST, version
 from gateway.errors import BackupError
 from gateway.ops.manifest import FORMAT, Folder, Manifest, lines
 from gateway.storage import copies
@@ -25,6 +25,8 @@ from gateway.storage.trash import Trash
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
     from gateway.catalog.database import Database
     from gateway.storage.blobs import BlobStore
@@ -99,15 +101,16 @@ class Backup:
     def _catalog(self, now: int) -> tuple[Path, str]:
         path = self._free_name(now)
         digest = hashlib.sha256()
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            with self.database.snapshot() as connection:
+        with self.database.snapshot() as connection:
+            _check_known(connection)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
                 for line in dump.read(connection):
                     text = f"{line}\n".encode()
                     digest.update(text)
                     file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+                file.flush()
+                os.fsync(file.fileno())
         return path, digest.hexdigest()
 
     def _free_name(self, now: int) -> Path:
@@ -172,6 +175,16 @@ class Backup:
         for path in self.folder.catalogs():
             if path != catalog:
                 path.unlink()
+
+
+def _check_known(connection: Connection) -> None:
+    """Raise BackupError if the catalog may hold more than this release knows of."""
+    found = version(connection)
+    if found != NEWEST:
+        raise BackupError(
+            f"the catalog has schema {found}, and this release knows {NEWEST}: the "
+            "backup would lack something; make it with a newer release"
+        )
 
 
 def _keep(path: Path, text: str | None) -> None:

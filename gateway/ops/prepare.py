@@ -7,8 +7,6 @@ import os
 import secrets
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import make_url
-
 from gateway import ownership
 from gateway.catalog import users
 from gateway.catalog.database import Database
@@ -32,17 +30,22 @@ FIRST_ADMIN: Final = "admin"
 _PAUSE: Final = 1.0
 
 
-def require_writable(settings: Settings, *, with_nginx: bool) -> None:
+def require_writable(
+    settings: Settings, *, with_nginx: bool, nginx_run: Path | None = None
+) -> None:
     """Raise SettingsError if a folder of the gateway's own can't be made or written.
 
-    Raise SuperviseError if others could write where verdicts are kept.  Without nginx
-    somebody else keeps them.
+    *nginx_run* is the one that an option names.  Raise SuperviseError if others could
+    write where verdicts are kept.  Without nginx somebody else has these two.
     """
+    file = settings.catalog_file
     folders = {
         "GATEWAY_DATA": settings.data,
         "GATEWAY_STORE": settings.store,
+        "GATEWAY_DATABASE": None if file is None else file.parent,
         "GATEWAY_RUN": settings.run,
         "GATEWAY_VERDICT_CACHE": settings.verdict_cache if with_nginx else None,
+        "--nginx-run": nginx_run if with_nginx else None,
     }
     faults = [
         f"{name}: {path} can't be written"
@@ -85,7 +88,7 @@ def prepare_in_time(
     *say* is told what is waited for, for *seconds* at most; then CatalogBusyError is
     raised.  SQLite's file is nothing to wait for.
     """
-    is_server = make_url(settings.database).get_backend_name() == "postgresql"
+    is_server = settings.catalog_file is None
     said = ""
     for _ in attempts(seconds if is_server else 0, every=_PAUSE):
         try:

@@ -30,7 +30,8 @@ _STEP: Final = 0.05
 def hold(data: Path) -> Iterator[None]:
     """Serve from the folder *data*, which is made if it is missing.
 
-    Raise SuperviseError if another gateway does, or if the folder is another user's.
+    SIGHUP does nothing until the supervisor awaits it.  Raise SuperviseError if another
+    gateway does, or if the folder is another user's.
     """
     ownership.make_folder(data, None)
     owner = Owner.of(data)
@@ -41,6 +42,9 @@ def hold(data: Path) -> Iterator[None]:
         )
     ownership.make_folder(_lock(data).parent, None)
     descriptor = ownership.open_private(_lock(data), os.O_RDWR)
+    # (!) A reload would end a gateway that waits for its catalog, and systemd starts
+    #     none again that SIGHUP has ended.
+    previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         if not try_lock(descriptor):
             raise SuperviseError(f"another gateway is already serving from {data}")
@@ -48,6 +52,7 @@ def hold(data: Path) -> Iterator[None]:
         os.pwrite(descriptor, f"{os.getpid()} {_namespace()}".encode(), 0)
         yield
     finally:
+        signal.signal(signal.SIGHUP, previous)
         os.close(descriptor)
 
 

@@ -115,24 +115,30 @@ class Concatenation:
             raise
 
     def _reserve_again(self, sender: Sender, parts: list[Partial]) -> None:
+        """Count parts for as long as they are kept, now or when the catalog answers."""
+
         def reserve(connection: Connection) -> None:
             for part in parts:
+                current = partials.by_id(connection, part.id)
+                if current is None or current.upload_id is not None:
+                    # It was ended or used up meanwhile.
+                    continue
                 catalog.reserve(
                     connection,
                     sender.user,
                     reservation=part.id,
                     size=part.size or 0,
-                    expires=part.expires,
+                    expires=current.expires,
                     drop_id=part.drop_id,
                     gateway=self.resumables.finaliser.admission.gateway,
                 )
 
-        # Without their room they can be put together all the same.
-        self.resumables.database.attempt(reserve)
+        self.resumables.database.make_sure(reserve)
 
     def _use_up(self, parts: list[tuple[Partial, PartialFile]], final: Partial) -> None:
         def finish(connection: Connection) -> None:
             for part, _ in parts:
+                catalog.release(connection, part.id)
                 partials.finish(connection, part.id, final.upload_id or "")
             partials.change(connection, final.id, expires=final.expires)
 

@@ -31,15 +31,19 @@ class DropCodes:
     secret: ServerSecret
     ring: KeyRing
 
-    def of(self, drop: Drop) -> str:
-        """Return the code of *drop*."""
+    def of(self, drop: Drop) -> str | None:
+        """Return the code of *drop*, or None if no code opens it any more.
+
+        That can befall one from before there was a server secret.
+        """
         if drop.code_id is None:
             return codes.mint_earlier(self.ring, drop.id)
         return codes.mint(self.secret, Use.DROP, drop.code_id)
 
-    def url(self, drop: Drop, *, base: str) -> str:
-        """Return the URL of *drop*, below *base*."""
-        return f"{base}{PREFIX}{self.of(drop)}"
+    def url(self, drop: Drop, *, base: str) -> str | None:
+        """Return the URL of *drop*, below *base*, or None if none opens it."""
+        code = self.of(drop)
+        return None if code is None else f"{base}{PREFIX}{code}"
 
     def find(self, connection: Connection, code: str) -> Drop:
         """Return the drop link of *code*, whatever its state.

@@ -12,8 +12,8 @@ from gateway.catalog import drops, ids
 from gateway.catalog.tokens import Scope
 from gateway.errors import NotAuthenticatedError, TermsError
 from gateway.uploads.terms import Terms
-from gateway.web.api.pagination import cursor, place
 from gateway.web.pages import page, see_other
+from gateway.web.pagination import cursor, following
 from gateway.web.terms import KINDS, in_words
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class DropForms:
             status=status,
             user=person.user,
             drops=[self._row(drop) for drop in shown],
-            older=place(shown[-1]) if len(found) > _PAGE else None,
+            older=following(shown[-1]) if len(found) > _PAGE else None,
             is_first=after is None,
             kinds=KINDS,
             lives=_LIVES,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 from pydantic import Field
 
 from gateway.catalog import drops, ids, users
@@ -13,7 +13,7 @@ from gateway.catalog.tokens import Scope
 from gateway.errors import BadFieldsError, NotServableError, TermsError
 from gateway.uploads.terms import Terms
 from gateway.web import bodies
-from gateway.web.api.pagination import cursor, place
+from gateway.web.pagination import chosen_owner, cursor, following
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,8 +49,8 @@ class Drops:
     base_url: Callable[[], str]
     clock: Callable[[], float]
 
-    def url(self, drop: Drop) -> str:
-        """Return the URL of a drop link."""
+    def url(self, drop: Drop) -> str | None:
+        """Return the URL of a drop link, or None if none opens it any more."""
         return self.codes.url(drop, base=self.base_url())
 
     def new(self, identity: Identity, terms: Terms) -> Drop:
@@ -113,25 +113,22 @@ class DropsAPI:
         return jsonify(self._described(drop, identity.user.name)), 201
 
     def listing(self) -> Response:
-        """Return some of the caller's drop links, newest first, and where more are.
+        """Return some drop links, newest first, and where more are.
 
-        An admin gets everybody's.
+        The caller's own, or an admin's choice with ``?owner=``.
         """
         identity = self.drops.identities.current()
         identity.require(Scope.SHARE)
-        after = cursor(ids.is_id)
         with self.drops.database.read() as connection:
             page = drops.newest(
                 connection,
-                None if identity.is_admin else identity.user,
+                chosen_owner(connection, identity),
                 limit=_PAGE,
-                after=after,
+                after=cursor(ids.is_id),
             )
-            owners = {user.id: user.name for user in users.everyone(connection)}
-        more = None
-        if len(page) == _PAGE:
-            more = f"{request.path}?after={place(page[-1])}"
-        found = [self._described(drop, owners[drop.owner_id]) for drop in page]
+            names = users.names(connection, {drop.owner_id for drop in page})
+        found = [self._described(drop, names[drop.owner_id]) for drop in page]
+        more = following(page[-1]) if len(page) == _PAGE else None
         return jsonify({"drops": found, "next": more})
 
     def end(self, drop_id: str) -> Response:

@@ -59,7 +59,8 @@ class FileForms:
             raise
         if identity.drop is not None:
             return jsonify(acknowledged(upload)), 201, {}
-        return jsonify(described(upload)), 201, {"Location": location(upload)}
+        body = described(upload, identity.user.name)
+        return jsonify(body), 201, {"Location": location(upload)}
 
     def _uploader(self) -> Identity:
         identity = self.identities.sender()

@@ -1,4 +1,4 @@
-"""``/``: a person's uploads, and the form for more."""
+"""``/``: a person's uploads, for an admin everybody's, and the form for more."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING, Final
 
 from flask import Blueprint, flash, request
 
-from gateway.catalog import drops, uploads
+from gateway.catalog import drops, uploads, users
 from gateway.catalog.tokens import Scope
 from gateway.errors import NotAuthenticatedError
 from gateway.storage.blobs import is_id
 from gateway.uploads.deletion import delete
-from gateway.web.api.files import chosen_drop
-from gateway.web.api.pagination import cursor, place
+from gateway.web import destinations
 from gateway.web.files import owned
 from gateway.web.pages import page, see_other
+from gateway.web.pagination import (
+    chosen_drop,
+    chosen_owner,
+    cursor,
+    following,
+    listed,
+)
 from gateway.web.uploads import location
 
 if TYPE_CHECKING:
@@ -47,27 +53,31 @@ class HomePages:
         return routes
 
     def home(self) -> Response:
-        """Show the uploads, newest first; ``?after=`` goes on, ``?drop=`` chooses."""
+        """Show uploads, newest first; ``pagination`` says which can be chosen."""
         try:
             person = self.identities.person()
         except NotAuthenticatedError:
             return see_other("/login")
         after, drop_id = cursor(is_id), chosen_drop()
         with self.database.read() as connection:
+            owner = chosen_owner(connection, person)
             found = uploads.newest(
-                connection, person.user, limit=_PAGE + 1, after=after, drop_id=drop_id
+                connection, owner, limit=_PAGE + 1, after=after, drop_id=drop_id
             )
             shown = found[:_PAGE]
             titles = drops.titles(
                 connection, {upload.drop_id for upload in shown if upload.drop_id}
             )
+            names = users.names(connection, {upload.owner_id for upload in shown})
         return page(
             "home.html",
             user=person.user,
-            uploads=[_row(upload, titles) for upload in shown],
-            older=place(shown[-1]) if len(found) > _PAGE else None,
-            is_first=after is None and drop_id is None,
-            drop=drop_id,
+            owner=owner,
+            uploads=[_row(upload, titles, names) for upload in shown],
+            listed=listed,
+            older=following(shown[-1]) if len(found) > _PAGE else None,
+            is_first=after is None,
+            is_all=drop_id is None,
             upload_size=self.upload_size,
         )
 
@@ -78,16 +88,19 @@ class HomePages:
         upload = owned(self.database, identity, request.form.get("id", ""))
         delete(self.database, self.store, upload.id)
         flash(f"{upload.name} is deleted.")
-        return see_other("/")
+        return see_other(destinations.local(request.form.get("next")))
 
 
-def _row(upload: Upload, titles: dict[str, str]) -> dict[str, object]:
+def _row(
+    upload: Upload, titles: dict[str, str], names: dict[int, str]
+) -> dict[str, object]:
     return {
         "id": upload.id,
         "name": upload.name,
         "size": upload.size,
         "url": location(upload),
         "created": datetime.fromtimestamp(upload.created, UTC),
+        "owner": names[upload.owner_id],
         "drop": upload.drop_id,
         "drop_title": titles.get(upload.drop_id or "", ""),
     }

@@ -115,7 +115,11 @@ class RawUploads:
             raise
         if identity.drop is not None:
             return jsonify(acknowledged(upload)), 201, {}
-        return jsonify(described(upload)), 201, {"Location": location(upload)}
+        return (
+            jsonify(described(upload, identity.user.name)),
+            201,
+            {"Location": location(upload)},
+        )
 
     def _put(self) -> tuple[Identity, Upload]:
         identity = self._uploader()
@@ -143,11 +147,12 @@ class RawUploads:
         return identity
 
 
-def described(upload: Upload) -> dict[str, object]:
+def described(upload: Upload, owner: str) -> dict[str, object]:
     """Return an upload as the API tells it; ``drop`` is the link that it came by."""
     return {
         **acknowledged(upload),
         "id": upload.id,
+        "owner": owner,
         "created": upload.created,
         "drop": upload.drop_id,
         "url": location(upload),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
@@ -88,15 +89,35 @@ def test_a_stranger_sends_by_the_script(
 def test_the_page_counts_down_as_files_arrive(
     stack: Stack, browser: Browser, file: Path
 ) -> None:
-    leave(browser, stack, make(browser, "Photos", max_uploads="3"))
+    leave(browser, stack, make(browser, "Photos", max_uploads="2"))
     before = browser.find("#takes").text
     browser.choose(file)
-    browser.wait_for(".transfer .state", "Stored")
-    wait_until(lambda: browser.find("#takes").text != before, what="it counts down")
-    assert before.replace("3 more", "2 more") == browser.find("#takes").text
+    browser.wait_for("#takes", "1 more file.")
+    assert before.replace("2 more files", "1 more file") == browser.find("#takes").text
+    browser.choose(file)
+    browser.wait_for("#takes", "This drop link takes nothing more.")
+    assert not browser.find("#upload").is_displayed()
+    assert browser.find("#news").text == "Thank you. 2 files have arrived."
 
 
-def test_what_would_be_refused_again_can_not_be_resumed(
+def test_the_page_of_a_link_that_was_ended_meanwhile_says_so(
+    stack: Stack, browser: Browser, file: Path
+) -> None:
+    url = make(browser, "Photos")
+    leave(browser, stack, url)
+    browser.slow_down(20_000)
+    browser.choose(file)
+    browser.wait_for(".transfer .state", "Uploading")
+    drops = json.loads(stack.gateway("drops", "list", "--user", browser.name, "--json"))
+    stack.gateway("drops", "revoke", drops[0]["id"])
+    browser.speed_up()
+    browser.wait_for(".transfer.failed .state", "This drop link takes nothing more.")
+    browser.wait_for("#takes", "This drop link takes nothing more")
+    assert not browser.find(".transfer .pause").is_displayed()
+    assert not browser.find("#upload").is_displayed()
+
+
+def test_a_file_that_is_not_taken_says_why_and_can_not_be_resumed(
     stack: Stack, browser: Browser, tmp_path: Path
 ) -> None:
     path = tmp_path / "notes.txt"
@@ -106,16 +127,6 @@ def test_what_would_be_refused_again_can_not_be_resumed(
     browser.wait_for(".transfer.failed .state", "Files of this type are not taken.")
     assert not browser.find(".transfer .pause").is_displayed()
     assert browser.find(".transfer .cancel").is_displayed()
-
-
-def test_a_stranger_reads_why_a_file_is_not_taken(
-    stack: Stack, browser: Browser, tmp_path: Path
-) -> None:
-    path = tmp_path / "notes.txt"
-    path.write_text("no picture")
-    leave(browser, stack, make(browser, "Photos"))
-    browser.choose(path)
-    browser.wait_for(".transfer.failed .state", "Files of this type are not taken.")
 
 
 def test_what_was_begun_by_one_link_is_not_gone_on_with_by_another(

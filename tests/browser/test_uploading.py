@@ -113,6 +113,23 @@ def test_a_paused_upload_goes_on(browser: Browser, tmp_path: Path) -> None:
     assert browser.fetch(path.name) == path.read_bytes()
 
 
+def test_a_file_that_was_changed_meanwhile_is_not_gone_on_with(
+    browser: Browser, tmp_path: Path
+) -> None:
+    path = tmp_path / "changed.bin"
+    path.write_bytes(os.urandom(3_000_000))
+    browser.slow_down(500_000)
+    browser.choose(path)
+    browser.wait_for(".transfer .state", "Uploading")
+    browser.find(".transfer .pause").click()
+    browser.wait_for(".transfer .state", "Paused")
+    path.write_bytes(b"another one")
+    browser.speed_up()
+    browser.find(".transfer .pause").click()
+    browser.wait_for(".transfer.failed .state", "Choose it again.")
+    assert not browser.find(".transfer .pause").is_displayed()
+
+
 def test_a_cancelled_upload_is_gone(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "cancelled.bin"
     path.write_bytes(os.urandom(3_000_000))

@@ -39,6 +39,7 @@ logfile = {home}/log
 @contextmanager
 def pooled(server: Server, database: str) -> Iterator[str]:
     """Give SQLAlchemy's URL of a database behind a pooler of transactions."""
+    found = program()
     home = Path(tempfile.mkdtemp(prefix="gw-pool-"))
     (home / "users").write_text('"postgres" ""\n')
     text = _CONFIGURATION.format(server=server.home, home=home, port=_PORT)
@@ -48,7 +49,7 @@ def pooled(server: Server, database: str) -> Iterator[str]:
     for path in (home, *home.iterdir()):
         shutil.chown(path, owner)
     pooler = subprocess.Popen(
-        [program(), "--quiet", str(home / "pgbouncer.ini")],
+        [found, "--quiet", str(home / "pgbouncer.ini")],
         user=owner,
         extra_groups=[],
         cwd=home,

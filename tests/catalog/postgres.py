@@ -63,6 +63,15 @@ class Server:
         self._run("pg_ctl", "-w", "-m", "fast", "stop")
 
     @contextmanager
+    def away(self) -> Iterator[None]:
+        """Stop the server, and start it again."""
+        self.stop_server()
+        try:
+            yield
+        finally:
+            self.start_server()
+
+    @contextmanager
     def frozen(self) -> Iterator[None]:
         """Stop its processes where they are: it hears, and says nothing."""
         first = int((self._data / "postmaster.pid").read_text().split()[0])

@@ -274,6 +274,26 @@ def test_a_pooler_is_asked_for_no_options(postgresql: Server) -> None:
     assert asked["tcp_user_timeout"] == "10000"
 
 
+@pytest.mark.parametrize(
+    ("said", "is_prepared"),
+    [
+        pytest.param("", False, id="no word of it"),
+        pytest.param("&prepare_threshold=0", True, id="from the first time on"),
+        pytest.param("&prepare_threshold=9", False, id="later than this"),
+    ],
+)
+def test_statements_are_prepared_where_the_url_says_so(
+    postgresql: Server, said: str, *, is_prepared: bool
+) -> None:
+    database = Database.open(postgresql.url("postgres") + said)
+    reader = Reader(database)
+    for _ in range(8):
+        found = reader.first("SELECT count(*) > 0 FROM pg_prepared_statements", ())
+    reader.close()
+    database.engine.dispose()
+    assert found == (is_prepared,)
+
+
 def test_a_server_that_does_not_answer_is_a_busy_catalog() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         port = mute.getsockname()[1]
@@ -352,8 +372,8 @@ def test_a_restart_of_the_server_is_survived(restartable: Server) -> None:
     database = Database.open(restartable.url("postgres"))
     with database.read() as connection:
         before = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
-    restartable.stop_server()
-    restartable.start_server()
+    with restartable.away():
+        pass
     with database.read() as connection:
         after = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
     database.engine.dispose()

@@ -130,6 +130,7 @@ MAY_USE_IT = {
     "cli/tokens.py",
     "cli/users.py",
     "ops/housekeeping.py",
+    "shares/changes.py",
     "uploads/deletion.py",
     "uploads/resumable.py",
     "web/accounts.py",

@@ -12,12 +12,13 @@ from sqlalchemy import make_url, text, update
 
 from gateway.assets import asset
 from gateway.catalog import drops, revocations, tokens, tries, upkeep, uploads, users
+from gateway.catalog.database import Database
 from gateway.catalog.revocations import Revocation
 from gateway.catalog.schema import uploads as uploads_table
 from gateway.catalog.tokens import Scope
 from gateway.catalog.tries import Pace, Subject
 from gateway.catalog.users import Role
-from gateway.errors import DropOverError, PartialOverError
+from gateway.errors import CatalogBusyError, DropOverError, PartialOverError
 from gateway.ops.housekeeping import Housekeeper
 from gateway.storage.blobs import BlobStore, new_id
 from gateway.storage.media_types import MediaTypes
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from gateway.catalog.database import Database
     from gateway.catalog.drops import Drop
     from gateway.catalog.users import User
 
@@ -219,6 +219,30 @@ def test_a_writer_reads_what_is_committed_whatever_the_server_s_default(
         )
     database.engine.dispose()
     test_a_writer_waits_for_the_one_before(database, ann)
+
+
+@ON_POSTGRESQL
+def test_a_gateway_that_vanishes_while_it_writes_holds_up_no_other(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server hears nothing of a machine that is gone, for hours."""
+    with monkeypatch.context() as patch:
+        patch.setattr("gateway.catalog.postgresql._IDLE", 500)
+        gone = Database.open(url)
+    monkeypatch.setattr("gateway.catalog.database._BUSY_TIMEOUT", 5_000)
+    other = Database.open(url)
+    with pytest.raises(CatalogBusyError, match="idle-in-transaction"):
+        write_during(gone, other)
+    for database in (gone, other):
+        database.engine.dispose()
+
+
+def write_during(gone: Database, other: Database) -> None:
+    """Have *other* write while *gone* has begun to and says nothing."""
+    with gone.write() as connection:
+        with other.write() as writer:
+            writer.execute(text("SELECT 1"))
+        connection.execute(text("SELECT 1"))
 
 
 @ON_POSTGRESQL

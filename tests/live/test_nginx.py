@@ -304,10 +304,36 @@ def test_a_body_never_reaches_python(nginx: Nginx) -> None:
     assert b"Content-Length" not in fake.asked[0]
 
 
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        pytest.param("GET", "/", id="page"),
+        pytest.param("POST", "/login", id="form"),
+        pytest.param("GET", "/api/v1/files", id="API"),
+        pytest.param("GET", "/s/token/x.txt", id="signed URL"),
+        pytest.param("GET", f"/s/k1.e2.{'m' * 22}/x.txt", id="kept verdict"),
+        pytest.param("PUT", "/api/v1/files/a", id="upload"),
+        pytest.param("POST", "/upload", id="upload form"),
+        pytest.param("POST", "/tus/", id="creation"),
+        pytest.param("PATCH", "/tus/x", id="chunk"),
+        pytest.param("HEAD", "/tus/x", id="offset"),
+        pytest.param("GET", "/readyz", id="readiness"),
+    ],
+)
+def test_without_gunicorn_every_client_is_told_to_try_again(
+    nginx: Nginx, method: str, target: str
+) -> None:
+    """As long as its container restarts; nginx's own goes on listening."""
+    answer = requests.request(
+        method, nginx.url + target, data=b"x" * (method in {"PUT", "PATCH"}), timeout=20
+    )
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "5"
+
+
 def test_without_gunicorn_the_page_says_try_again(nginx: Nginx) -> None:
     answer = nginx.get("/s/token/x.txt")
     assert answer.status_code == 503
-    assert answer.headers["Retry-After"] == "5"
     assert "Not available right now" in answer.text
     assert answer.headers["X-Request-ID"] in answer.text
     assert answer.headers["X-Content-Type-Options"] == "nosniff"

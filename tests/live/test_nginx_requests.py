@@ -427,6 +427,25 @@ def test_a_line_of_the_log_is_written_in_one_piece(nginx: Nginx, letter: str) ->
 
 
 @pytest.mark.parametrize(
+    ("version", "shown"),
+    [
+        pytest.param("1.1", "HTTP/1.1", id="plain"),
+        pytest.param("1.0", "HTTP/1.0", id="older"),
+        pytest.param(f"1.{'0' * 9000}1", "HTTP/1.000", id="zeros"),
+        pytest.param(f"1.1{' ' * 9000}", "HTTP/1.1", id="blanks"),
+    ],
+)
+def test_a_version_is_logged_as_its_first_characters(
+    nginx: Nginx, version: str, shown: str
+) -> None:
+    """A version may have any number of zeros, and of blanks behind it."""
+    nginx.fake_gunicorn()
+    row = logged(nginx, f"GET /x HTTP/{version}")
+    assert row["protocol"] == shown
+    assert len(row["line"]) < PIECE
+
+
+@pytest.mark.parametrize(
     ("method", "target", "body"),
     [
         pytest.param("GET", "/", "", id="page"),

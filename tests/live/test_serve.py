@@ -41,6 +41,7 @@ class Served:
         self.port = free_port()
         self.processes: list[subprocess.Popen[str]] = []
         self.held: list[socket.socket] = []
+        self.options: list[str] = []
         self.environment = {
             name: value
             for name, value in os.environ.items()
@@ -166,6 +167,23 @@ def closed_store(served: Served) -> str:
     return "can't be written"
 
 
+def closed_catalog(served: Served) -> str:
+    (served.home / "file").touch()
+    served.environment["GATEWAY_DATABASE"] = "sqlite:///file/catalog.sqlite3"
+    return "GATEWAY_DATABASE: file can't be written"
+
+
+def another_database(served: Served) -> str:
+    served.environment["GATEWAY_DATABASE"] = "postgres://gateway@db/gateway"
+    return "GATEWAY_DATABASE: must be like postgresql+psycopg://"
+
+
+def closed_nginx_folder(served: Served) -> str:
+    (served.home / "file").touch()
+    served.options = ["--nginx-run", "file/nginx"]
+    return f"--nginx-run: {served.home}/file/nginx can't be written"
+
+
 def open_run_folder(served: Served) -> str:
     (served.home / "run").mkdir()
     (served.home / "run").chmod(0o777)
@@ -184,6 +202,9 @@ def no_files(served: Served) -> str:
         pytest.param(closed_port, id="a port that is taken"),
         pytest.param(closed_folder, id="a data folder that can't be made"),
         pytest.param(closed_store, id="a store that can't be made"),
+        pytest.param(closed_catalog, id="a catalog that can't be made"),
+        pytest.param(another_database, id="a database of another kind"),
+        pytest.param(closed_nginx_folder, id="an nginx folder that can't be made"),
         pytest.param(open_run_folder, id="a run folder that others may write to"),
         pytest.param(no_files, id="no files"),
     ],
@@ -192,7 +213,8 @@ def test_nothing_is_made_or_printed_by_a_start_that_can_not_succeed(
     served: Served, close: Callable[[Served], str]
 ) -> None:
     fault = close(served)
-    failed = served.run("serve", "--bind", f"127.0.0.1:{served.port}")
+    bind = f"127.0.0.1:{served.port}"
+    failed = served.run("serve", "--bind", bind, *served.options)
     assert (failed.returncode, failed.stdout) == (1, "")
     assert fault in failed.stderr
     assert "Traceback" not in failed.stderr

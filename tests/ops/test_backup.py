@@ -12,6 +12,7 @@ import pytest
 
 from gateway.catalog import drops, dump, tokens, upkeep, users
 from gateway.catalog.database import Database
+from gateway.catalog.revision import NEWEST
 from gateway.catalog.schema import users as users_table
 from gateway.catalog.tokens import Scope
 from gateway.catalog.users import Role
@@ -23,6 +24,7 @@ from gateway.ops.restore import Restore
 from gateway.storage.blobs import BlobStore
 from gateway.storage.locks import try_lock
 from tests.catalog.conftest import ON_SQLITE
+from tests.catalog.test_upgrade import in_the_future
 from tests.ops.conftest import Kept
 from tests.unit.disk import Disk
 
@@ -396,6 +398,19 @@ def test_a_manifest_that_is_not_understood_is_refused(
     path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
     with pytest.raises(BackupError, match=word):
         elsewhere.make()
+
+
+@ON_SQLITE
+def test_a_catalog_of_which_a_part_is_not_known_is_not_copied(
+    kept: Kept, folder: Folder
+) -> None:
+    """A newer gateway has been there, and this one may go on beside it."""
+    make(kept, folder)
+    in_the_future(kept.database, oldest=NEWEST)
+    before = sorted(folder.root.rglob("*"))
+    with pytest.raises(BackupError, match=r"schema 9999.* newer release"):
+        make(kept, folder)
+    assert sorted(folder.root.rglob("*")) == before
 
 
 @pytest.mark.parametrize("schema", ["0001", "0002", "0003", "0004"])

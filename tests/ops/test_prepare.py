@@ -75,11 +75,10 @@ def test_a_server_that_is_away_is_waited_for_and_that_is_said(
     monkeypatch.setattr("gateway.ops.prepare._PAUSE", 0.05)
     said: list[str] = []
     with restartable.new_database() as url, ThreadPoolExecutor(1) as pool:
-        restartable.stop_server()
         current = of(url, tmp_path)
-        waiting = pool.submit(prepare_in_time, current, seconds=60, say=said.append)
-        wait_until(lambda: said, what="it says that it waits")
-        restartable.start_server()
+        with restartable.away():
+            waiting = pool.submit(prepare_in_time, current, seconds=60, say=said.append)
+            wait_until(lambda: said, what="it says that it waits")
         database = waiting.result(timeout=30)
         usable = is_usable(database)
         database.engine.dispose()

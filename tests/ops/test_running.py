@@ -39,6 +39,20 @@ def test_only_one_serves_from_a_folder(tmp_path: Path) -> None:
         pass
 
 
+def test_a_reload_does_not_end_a_gateway_that_is_just_starting(tmp_path: Path) -> None:
+    """It may wait for its catalog for hours; nobody starts it again after SIGHUP."""
+    told: list[int] = []
+    previous = signal.signal(signal.SIGHUP, lambda number, _: told.append(number))
+    try:
+        with running.hold(tmp_path):
+            signal.raise_signal(signal.SIGHUP)
+        assert told == []
+        signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, previous)
+    assert told == [signal.SIGHUP]
+
+
 def test_who_was_refused_has_not_changed_who_is_told(
     tmp_path: Path, asked: list[int]
 ) -> None:

@@ -6,12 +6,17 @@ import subprocess
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import click
 import pytest
 
 import gateway as module
-from gateway.cli import COMMANDS
+from gateway.cli import COMMANDS, gateway
 from tests.unit.command import Run, script
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.mark.parametrize(
@@ -144,6 +149,42 @@ def test_every_command_explains_itself(run: Run, option: str) -> None:
         ran = run(*words, option)
         assert (ran.status, ran.err) == (0, "")
         assert ran.out.startswith(f"Usage: {' '.join(['gateway', *words])}")
+
+
+#: Commands that print nothing when they have done what they were told to do.
+SILENT = {
+    "drops revoke",
+    "files delete",
+    "reload",
+    "secrets rotate",
+    "tokens revoke",
+    "users disable",
+    "users passwd",
+    "users unlock",
+}
+
+
+def test_every_command_that_prints_can_print_json() -> None:
+    """But for ``serve``, which goes on and whose output is the log."""
+    plain = {
+        name
+        for name, command in commands(gateway)
+        if "--json" not in {o for option in command.params for o in option.opts}
+    }
+    assert plain == {*SILENT, "serve"}
+
+
+def commands(
+    group: click.Group, before: str = ""
+) -> Iterator[tuple[str, click.Command]]:
+    """Give every command with its name as it is typed."""
+    for word in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), word)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{before}{word} ")
+        else:
+            yield f"{before}{word}", command
 
 
 def test_the_console_script_fails_in_one_line(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -221,6 +222,19 @@ def test_inspecting_prints_words(run: Run) -> None:
     assert (ran.status, ran.err) == (0, "")
     assert ran.out.splitlines()[:2] == ["verifies now", "allows: the file a/b.txt"]
     assert ran.out.splitlines()[-1] == "only from 192.0.2.0/24"
+
+
+def test_where_there_are_no_keys_it_is_said_where_they_were_looked_for(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the wrong folder no link verifies; the claims are told all the same."""
+    monkeypatch.delenv("GATEWAY_KEYS")
+    ran = run("inspect", GOOD)
+    assert (ran.status, ran.out.splitlines()[0]) == (
+        1,
+        "can't tell whether it verifies: no keys are set",
+    )
+    assert f"no {Path.cwd()}/var/keys; is GATEWAY_DATA right?" in ran.err
 
 
 def test_inspecting_prints_json_when_asked(run: Run) -> None:

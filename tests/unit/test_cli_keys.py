@@ -57,6 +57,22 @@ def test_adding_prints_the_id_and_no_secret(
     assert ran.out.strip() == KeyRing.parse(Path("var/keys").read_text()).newest.id
 
 
+def test_a_new_key_is_printed_as_json_when_asked(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its text where it is to be pasted, without it where it is on the ring."""
+    made = run("keys", "new", "--json", "--prefix", "reports/").facts
+    key = KeyRing.parse(made["key"]).newest
+    limits = {"prefixes": ["reports/"], "max_life": None, "only": None}
+    assert made == {"id": key.id, "key": str(key), **limits}
+    monkeypatch.delenv("GATEWAY_KEYS")
+    add = ("keys", "new", "--add", "--if-none", "--json")
+    added, again = run(*add).facts, run(*add).facts
+    newest = KeyRing.parse(Path("var/keys").read_text()).newest
+    assert added == {"id": newest.id, **FREE}
+    assert again is None
+
+
 def test_a_ring_that_is_there_is_left_alone_when_asked(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,6 +29,16 @@ def test_the_configuration_is_printed_file_by_file(
     assert "{{" not in ran.out
 
 
+def test_the_configuration_is_printed_as_json_when_asked(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The texts of the files by their names."""
+    monkeypatch.setenv("GATEWAY_FILES", "files")
+    printed = run("nginx-conf").out
+    files = run("nginx-conf", "--json").facts
+    assert printed == "".join(f"# ==== {k} ====\n{v}\n" for k, v in files.items())
+
+
 def test_the_configuration_is_written_to_a_folder(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,6 +29,13 @@ def test_a_new_secret_fits_the_setting(run: Run) -> None:
     assert not Path("var").exists()
 
 
+def test_a_new_secret_is_printed_as_json_when_asked(run: Run) -> None:
+    """Under its name, as the setting takes it."""
+    made = run("secrets", "new", "--json").facts
+    assert list(made) == ["secret"]
+    assert len(ServerSecret.parse(made["secret"]).secrets) == 1
+
+
 @pytest.mark.parametrize(
     ("options", "older"),
     [
@@ -64,7 +71,7 @@ def test_nothing_is_rotated_before_there_is_one(run: Run) -> None:
     """The line says where it looked."""
     ran = run("secrets", "rotate")
     assert (ran.status, ran.out) == (1, "")
-    assert "var/secret: there is no secret yet" in ran.err
+    assert f"there is no {FILE.absolute()}; is GATEWAY_DATA right?" in ran.err
 
 
 def test_a_secret_is_not_rotated_where_it_would_not_be_used(

@@ -23,7 +23,7 @@ def test_without_nginx_one_line_says_what_to_install(
     assert ran.err.splitlines()[-1] == (
         "gateway: nginx is not installed; on Debian: apt install nginx"
     )
-    assert not Path("var/url").exists()
+    assert not Path("var").exists()
 
 
 def test_a_folder_that_nginx_can_not_be_told_of_is_wrong_usage(run: Run) -> None:

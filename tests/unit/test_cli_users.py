@@ -10,6 +10,7 @@ import pytest
 
 from gateway.catalog import sessions, tokens, tries, users
 from gateway.catalog.database import Database
+from gateway.catalog.revision import NEWEST
 from gateway.catalog.tokens import Scope
 from gateway.cli import moments
 from gateway.errors import NotAuthenticatedError, TooManyTriesError
@@ -173,6 +174,17 @@ def test_the_first_password_is_in_a_file_until_it_is_changed(run: Run) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
     assert run("users", "passwd", "admin", "--password", PASSWORD).status == 0
     assert not path.exists()
+
+
+def test_an_upgrade_tells_programs_where_the_first_password_is(run: Run) -> None:
+    """Once: afterwards there is nothing that was made."""
+    upgrade = ("db", "upgrade", "--json")
+    plain = run(*upgrade).facts
+    made, again = (run(*upgrade, "--make-admin").facts for _ in range(2))
+    path = Path("var/first-password").resolve()
+    assert plain == {"schema": NEWEST, "made": None}
+    assert made["made"] == {"user": "admin", "password_file": str(path)}
+    assert again == plain
 
 
 def test_an_unknown_user_is_not_unlocked(ready: Run) -> None:

@@ -10,6 +10,7 @@ from gateway.catalog.ids import new_code_id
 from gateway.errors import ForgedLinkError, LinkError, MalformedLinkError
 from gateway.links import codes
 from gateway.links.keyring import Key, KeyRing, Purpose
+from gateway.links.restriction import Kind, Restriction
 from gateway.links.server_secret import ALPHABET, ServerSecret, Use
 
 OLD = ServerSecret.generate()
@@ -114,24 +115,39 @@ def verifies(code: str) -> bool:
 # Those that link keys have signed
 
 
+def earlier(ring: KeyRing, catalog_id: str) -> str:
+    """Return such a code of a ring with a key that is not restricted."""
+    code = codes.mint_earlier(ring, catalog_id)
+    assert code is not None
+    return code
+
+
 def test_an_earlier_code_leads_back_to_its_id() -> None:
     """The form of the time before the server secret."""
-    code = codes.mint_earlier(RING, "abc234")
+    code = earlier(RING, "abc234")
     assert codes.is_earlier(code)
     assert codes.verify_earlier(RING, code) == "abc234"
 
 
 def test_an_earlier_code_of_an_older_key_is_good_until_that_key_goes() -> None:
     """Rotation keeps the links that are out there."""
-    code = codes.mint_earlier(KeyRing((OLD_KEY,)), "abc")
+    code = earlier(KeyRing((OLD_KEY,)), "abc")
     assert codes.verify_earlier(RING, code) == "abc"
     with pytest.raises(ForgedLinkError):
         codes.verify_earlier(KeyRing((NEW_KEY,)), code)
 
 
+def test_an_earlier_code_is_signed_by_a_key_that_verifies_it() -> None:
+    """Restricted keys sign nothing but URLs: without another one there is no code."""
+    restricted = Key.generate(Restriction(only=Kind.FILES))
+    code = earlier(KeyRing((restricted, OLD_KEY)), "abc")
+    assert codes.verify_earlier(KeyRing((restricted, OLD_KEY)), code) == "abc"
+    assert codes.mint_earlier(KeyRing((restricted,)), "abc") is None
+
+
 def test_an_earlier_code_is_for_its_id_alone() -> None:
     """Another id under the same MAC is forged."""
-    mac = codes.mint_earlier(RING, "abc").partition(".")[2]
+    mac = earlier(RING, "abc").partition(".")[2]
     with pytest.raises(ForgedLinkError):
         codes.verify_earlier(RING, f"abd.{mac}")
 
@@ -155,4 +171,4 @@ def test_a_mac_of_another_purpose_does_not_verify() -> None:
 def test_only_canonical_text_is_an_earlier_code(damage: str) -> None:
     """Lenient decoding must not make many codes of one."""
     with pytest.raises(MalformedLinkError):
-        codes.verify_earlier(RING, damage.format(codes.mint_earlier(RING, "abc")))
+        codes.verify_earlier(RING, damage.format(earlier(RING, "abc")))

@@ -224,6 +224,36 @@ FAULTS = [
     pytest.param("files", "/dev/null", "/dev/null is no folder", id="files-no-folder"),
     pytest.param("files", LONG, f"{LONG} is no folder", id="files-longer-than-a-name"),
     pytest.param("files", "/srv/\udcff", "is not UTF-8 text", id="files-not-utf-8"),
+    *(
+        pytest.param(
+            "database",
+            text,
+            "must be like postgresql+psycopg://gateway@db/gateway or "
+            "sqlite:////srv/catalog.sqlite3",
+            id=f"database-{name}",
+        )
+        for name, text in {
+            "bare": "gateway:a password",
+            "short": "postgres://gateway:a%20password@db/gateway",
+            "driver": "postgresql://gateway:a%20password@db/gateway",
+            "port": "postgresql+psycopg://gateway:a%20password@db:x/gateway",
+            "other": "mysql://gateway:a%20password@db/gateway",
+            "memory": "sqlite:///",
+        }.items()
+    ),
+    *(
+        pytest.param(
+            "database",
+            f"postgresql+psycopg://db/gateway?prepare_threshold={text}",
+            "prepare_threshold must be a whole number",
+            id=f"database-prepared-{name}",
+        )
+        for name, text in {
+            "word": "often",
+            "negative": "-1",
+            "twice": "5&prepare_threshold=5",
+        }.items()
+    ),
     pytest.param(
         "public_url",
         "",
@@ -961,7 +991,13 @@ def test_only_the_parent_warns(
 
 def test_no_secret_stands_in_what_was_read() -> None:
     """Settings end up in logs and tracebacks; the key's id may, its secret not."""
-    reading = settings.read({"GATEWAY_KEYS": KEYS})
+    reading = settings.read(
+        {
+            "GATEWAY_KEYS": KEYS,
+            "GATEWAY_DATABASE": f"postgresql+psycopg://gw:{SECRET}@db/gw",
+            "GATEWAY_TOKEN": SECRET,
+        }
+    )
     shown = f"{reading!r} {reading!s} {reading.settings!r} {reading.settings!s}"
     assert "k1" in shown
     assert SECRET not in shown

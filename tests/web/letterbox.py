@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import update
+
 from gateway.catalog import drops, tokens, users
+from gateway.catalog.schema import drops as drops_table
 from gateway.catalog.tokens import Scope
 from gateway.uploads.drop_codes import DropCodes
 from tests.web.conftest import NOON
@@ -89,8 +92,20 @@ def a_letterbox(site: Site, **limits: Any) -> Letterbox:
     }
     with site.database.write() as connection:
         drop = drops.new(connection, maker, now=int(NOON), **terms)
+    return Letterbox(site, maker, drop, code_of(site, drop))
+
+
+def code_of(site: Site, drop: Drop) -> str:
     code = DropCodes(site.secret, site.ring).of(drop)
-    return Letterbox(site, maker, drop, code)
+    assert code is not None
+    return code
+
+
+def made_before_the_secret(box: Letterbox) -> None:
+    """Have the box a drop link of the time when link keys signed them."""
+    with box.site.database.write() as connection:
+        connection.execute(update(drops_table).values(code_id=None))
+    box.drop = replace(box.drop, code_id=None)
 
 
 def a_token(site: Site, user: User, *scopes: Scope) -> dict[str, str]:

@@ -6,20 +6,27 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import update
 from werkzeug.http import http_date
 
 from gateway.catalog import drops
-from gateway.catalog.schema import drops as drops_table
 from gateway.catalog.tokens import Scope
 from gateway.errors import ForgedLinkError
 from gateway.links import Key, KeyRing, codes
+from gateway.links.keyring import Purpose
 from gateway.links.restriction import Kind, Restriction
 from gateway.links.server_secret import ServerSecret, Use
 from gateway.uploads.budgets import SESSIONS
 from gateway.uploads.drop_codes import DropCodes
 from tests.web.conftest import NOON
-from tests.web.letterbox import DAY, Letterbox, a_letterbox, a_token, came
+from tests.web.letterbox import (
+    DAY,
+    Letterbox,
+    a_letterbox,
+    a_token,
+    came,
+    code_of,
+    made_before_the_secret,
+)
 from tests.web.test_upload_form import part
 
 if TYPE_CHECKING:
@@ -107,15 +114,9 @@ def test_another_code_is_nobody_s(box: Letterbox, text: str) -> None:
     assert came(box) == []
 
 
-def made_before_the_secret(box: Letterbox) -> None:
-    """Have the box a drop link of the time when link keys signed them."""
-    with box.site.database.write() as connection:
-        connection.execute(update(drops_table).values(code_id=None))
-    box.code = codes.mint_earlier(box.site.ring, box.drop.id)
-
-
 def test_a_drop_link_that_a_link_key_has_signed_goes_on(box: Letterbox) -> None:
     made_before_the_secret(box)
+    box.code = code_of(box.site, box.drop)
     sharing = a_token(box.site, box.maker, Scope.SHARE)
     listed: Any = box.site.client.get("/api/v1/drops", headers=sharing).json
     assert (box.put().status_code, box.show().status_code) == (201, 200)
@@ -138,7 +139,8 @@ def test_another_link_key_signs_no_drop_link(
 ) -> None:
     made_before_the_secret(box)
     ring = KeyRing((*box.site.ring.keys, *[key] * is_on_the_ring))
-    code = codes.mint_earlier(KeyRing((key,)), box.drop.id)
+    mac = KeyRing((key,)).mac(Purpose.DROP, key.id, box.drop.id.encode())
+    code = f"{box.drop.id}.{mac}"
     with box.site.database.read() as connection, pytest.raises(ForgedLinkError):
         DropCodes(box.site.secret, ring).find(connection, code)
 
@@ -342,7 +344,7 @@ def test_another_link_of_the_same_maker_s_leads_to_no_upload(box: Letterbox) -> 
             expires=None,
             now=1,
         )
-    box.code = DropCodes(box.site.secret, box.site.ring).of(other)
+    box.code = code_of(box.site, other)
     look = box.ask("HEAD", made.headers["Location"], Tus_Resumable="1.0.0")
     assert look.status_code == 404
 

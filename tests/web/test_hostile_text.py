@@ -55,6 +55,7 @@ URLS = [
     ("GET", "/api/v1/files?after={}"),
     ("GET", "/api/v1/files?after={}.aaaaaaaaaaaa"),
     ("GET", "/api/v1/files?drop={}"),
+    ("GET", "/api/v1/files?owner={}"),
     ("GET", "/api/v1/files/{}"),
     ("DELETE", "/api/v1/files/{}"),
     ("GET", "/files/{}/a"),

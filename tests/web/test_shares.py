@@ -22,8 +22,9 @@ def ann(site: Site) -> Sharer:
     return a_sharer(site)
 
 
-def listed(ann: Sharer) -> list[dict[str, Any]]:
-    body: Any = ann.site.client.get("/api/v1/shares", headers=ann.headers).json
+def listed(ann: Sharer, query: str = "") -> list[dict[str, Any]]:
+    url = f"/api/v1/shares{query}"
+    body: Any = ann.site.client.get(url, headers=ann.headers).json
     found: list[dict[str, Any]] = body["shares"]
     return found
 
@@ -152,7 +153,8 @@ def test_somebody_else_s_share_is_not_there(site: Site, ann: Sharer) -> None:
         for method, path in asked
     ]
     assert answers == [404] * 4
-    assert listed(bob) == []
+    other = site.client.get("/api/v1/shares?owner=ann", headers=bob.headers)
+    assert (listed(bob), other.status_code) == ([], 403)
     assert bob.make(items=[{"upload": ann.uploads[0]}]).status_code == 400
 
 
@@ -161,7 +163,9 @@ def test_an_admin_has_everybody_s(site: Site, ann: Sharer) -> None:
     admin = a_sharer(site, "root", Role.ADMIN)
     url = f"/api/v1/shares/{share['id']}"
     assert site.client.delete(url, headers=admin.headers).status_code == 204
-    assert [one["state"] for one in listed(admin)] == ["revoked"]
+    assert [one["state"] for one in listed(admin, "?owner=*")] == ["revoked"]
+    assert [one["state"] for one in listed(admin, "?owner=ann")] == ["revoked"]
+    assert listed(admin) == []
 
 
 def test_the_files_tree_is_shared_by_admins_alone(site: Site, ann: Sharer) -> None:

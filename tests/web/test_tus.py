@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import select
 
 from gateway import settings
 from gateway.app import create_app
 from gateway.catalog import tokens, uploads, users
+from gateway.catalog.database import Database
 from gateway.catalog.partials import change
+from gateway.catalog.schema import reservations
 from gateway.catalog.tokens import Scope
 from gateway.catalog.upkeep import end_what_ran
 from gateway.errors import CatalogBusyError, NoSpaceError
@@ -23,19 +26,21 @@ from gateway.ops.prepare import make_first_admin, prepare
 from gateway.storage.blobs import BlobStore
 from gateway.storage.partials import PartialFile, PartialFiles
 from gateway.uploads import resumable
+from gateway.uploads.announcement import RESERVED_SECONDS
 from gateway.uploads.finalise import Finaliser
 from gateway.uploads.resumable import Resumables
+from tests.live.stack import wait_until
 from tests.web.conftest import NOON
 from tests.web.nginx import behind_nginx
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from flask import Flask
+    from sqlalchemy import Connection
     from werkzeug.test import TestResponse
 
-    from gateway.catalog.database import Database
     from gateway.catalog.uploads import Usage
 
 PIECE = "application/offset+octet-stream"
@@ -677,6 +682,79 @@ def test_a_final_upload_that_a_fault_breaks_off_gives_its_parts_back(
     fault.mend()
     assert site.ask("POST", **concat).status_code == 201
     assert site.files() == ["blobs"]
+
+
+def test_parts_are_counted_for_as_long_as_they_are_kept(
+    site: Uploads, fault: Fault
+) -> None:
+    """Also after what they were put together to has come to nothing."""
+    part = site.create(3, Upload_Concat="partial")
+    site.patch(part, 0, b"abc")
+    broken = site.ask("POST", Upload_Concat=f"final;{part}")
+    counted = []
+    for site.now in (NOON, NOON + RESERVED_SECONDS, NOON + EXPIRY - 1, NOON + EXPIRY):
+        usage = site.usage()
+        counted.append((usage.by_user, usage.coming, usage.running))
+    assert broken.status_code == fault.status
+    assert counted == [(3, 0, 0)] * 3 + [(0, 0, 0)]
+
+
+def test_parts_are_counted_again_when_the_catalog_answers(
+    site: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.catalog.later._EVERY", 0.01)
+    part = site.create(3, Upload_Concat="partial")
+    site.patch(part, 0, b"abc")
+
+    def fail(*_: object, **__: object) -> None:
+        outage.setattr(Database, "write", fail)
+        raise CatalogBusyError("away")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(Finaliser, "finalise", fail)
+        refused = site.ask("POST", Upload_Concat=f"final;{part}")
+
+    def reserved() -> list[str]:
+        with site.database.read() as connection:
+            return list(connection.execute(select(reservations.c.id)).scalars())
+
+    assert refused.status_code == 503
+    wait_until(
+        lambda: reserved() == [part.removeprefix("/tus/")],
+        what="the part is counted, and what was made of it is not",
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "counted"),
+    [
+        pytest.param("POST", 3, id="used up"),
+        pytest.param("DELETE", 0, id="ended"),
+    ],
+)
+def test_parts_that_are_gone_by_then_are_not_counted_again(
+    site: Uploads, monkeypatch: pytest.MonkeyPatch, method: str, counted: int
+) -> None:
+    part = site.create(3, Upload_Concat="partial")
+    site.patch(part, 0, b"abc")
+    concat = {"Upload_Concat": f"final;{part}"}
+    left: list[Callable[[Connection], object]] = []
+
+    def fail(*_: object, **__: object) -> None:
+        raise CatalogBusyError("away")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(Finaliser, "finalise", fail)
+        outage.setattr(Database, "make_sure", lambda _, change: left.append(change))
+        site.ask("POST", **concat)
+    path = "/tus/" if method == "POST" else part
+    done = site.ask(method, path, **concat)
+    for change_of_later in left:
+        with site.database.write() as connection:
+            change_of_later(connection)
+    assert done.status_code in {201, 204}
+    usage = site.usage()
+    assert (usage.by_user, usage.reserved, usage.running) == (counted, 0, 0)
 
 
 def test_a_piece_that_a_fault_breaks_off_is_not_running(

@@ -375,11 +375,14 @@ def test_a_long_list_comes_in_pages(site: Site, ann: Sender) -> None:
     assert second["next"] is None
 
 
-def an_upload(upload_id: str, owner: User) -> Upload:
+def an_upload(
+    upload_id: str, owner: User, *, name: str = "a.bin", drop_id: str | None = None
+) -> Upload:
     return Upload(
         id=upload_id,
         owner_id=owner.id,
-        name="a.bin",
+        drop_id=drop_id,
+        name=name,
         size=1,
         media_type="application/octet-stream",
         blob=f"{upload_id[:2]}/{upload_id}.bin",

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 
-from gateway.catalog import ids, uploads
+from gateway.catalog import uploads, users
 from gateway.catalog.tokens import Scope
-from gateway.errors import BadUploadError
 from gateway.storage.blobs import is_id
 from gateway.uploads.deletion import delete
-from gateway.web.api.pagination import cursor, place
 from gateway.web.files import owned
+from gateway.web.pagination import chosen_drop, chosen_owner, cursor, following
 from gateway.web.uploads import described
 
 if TYPE_CHECKING:
@@ -41,32 +40,34 @@ class FilesAPI:
         return routes
 
     def listing(self) -> Response:
-        """Return some of the caller's uploads, newest first, and where more are.
+        """Return some uploads, newest first, and where more are.
 
-        With ``?drop=`` only those that came by that drop link.
+        The caller's own, or an admin's choice with ``?owner=``; with ``?drop=`` only
+        those that came by that drop link.
         """
         identity = self.identities.current()
         identity.require(Scope.READ)
-        drop_id = chosen_drop()
         with self.database.read() as connection:
             page = uploads.newest(
                 connection,
-                identity.user,
+                chosen_owner(connection, identity),
                 limit=_PAGE,
                 after=cursor(is_id),
-                drop_id=drop_id,
+                drop_id=chosen_drop(),
             )
-        more = None
-        if len(page) == _PAGE:
-            by_drop = f"drop={drop_id}&" if drop_id else ""
-            more = f"/api/v1/files?{by_drop}after={place(page[-1])}"
-        return jsonify({"files": [described(upload) for upload in page], "next": more})
+            names = users.names(connection, {upload.owner_id for upload in page})
+        found = [described(upload, names[upload.owner_id]) for upload in page]
+        more = following(page[-1]) if len(page) == _PAGE else None
+        return jsonify({"files": found, "next": more})
 
     def one(self, upload_id: str) -> Response:
         """Return one upload."""
         identity = self.identities.current()
         identity.require(Scope.READ)
-        return jsonify(described(owned(self.database, identity, upload_id)))
+        upload = owned(self.database, identity, upload_id)
+        with self.database.read() as connection:
+            names = users.names(connection, {upload.owner_id})
+        return jsonify(described(upload, names[upload.owner_id]))
 
     def delete(self, upload_id: str) -> Response:
         """Delete an upload."""
@@ -75,11 +76,3 @@ class FilesAPI:
         upload = owned(self.database, identity, upload_id)
         delete(self.database, self.store, upload.id)
         return Response(status=204)
-
-
-def chosen_drop() -> str | None:
-    """Return the id of the drop link that the request's ``?drop=`` names, if any."""
-    text = request.args.get("drop")
-    if text is not None and not ids.is_id(text):
-        raise BadUploadError("drop-is-no-id")
-    return text

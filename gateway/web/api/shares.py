@@ -18,7 +18,7 @@ from gateway.shares import addresses
 from gateway.shares.description import gather
 from gateway.shares.policy import LIFE, SharePolicy, hash_password
 from gateway.web import bodies
-from gateway.web.api.pagination import cursor, place
+from gateway.web.pagination import chosen_owner, cursor, following
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,23 +103,20 @@ class SharesAPI:
         return routes
 
     def listing(self) -> Response:
-        """Return some of the caller's shares, newest first, and where more are.
-
-        An admin gets everybody's.
-        """
+        """Return shares, newest first; ``pagination`` says which can be chosen."""
         identity = self._sharer()
         after = cursor(ids.is_id)
         with self.shares.database.read() as connection:
             page = shares.newest(
                 connection,
-                None if identity.is_admin else identity.user,
+                chosen_owner(connection, identity),
                 limit=_PAGE,
                 after=after,
             )
             found = gather(connection, page)
         more = None
         if len(page) == _PAGE:
-            more = f"{request.path}?after={place(page[-1])}"
+            more = following(page[-1])
         now = int(self.clock())
         rows = [self.shares.descriptions.facts(each, now=now) for each in found]
         return jsonify({"shares": rows, "next": more})

@@ -17,8 +17,8 @@ from gateway.errors import BadFieldsError, NotAuthenticatedError, NothingTakenEr
 from gateway.shares import addresses
 from gateway.shares.description import gather, recipient_state
 from gateway.shares.policy import SharePolicy, hash_password
-from gateway.web.api.pagination import cursor, place
 from gateway.web.pages import page, see_other
+from gateway.web.pagination import chosen_owner, cursor, following
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +76,7 @@ class SharePages:
         return routes
 
     def listing(self) -> Response:
-        """Show the shares, newest first; ``?after=`` goes on."""
+        """Show shares, newest first; ``pagination`` says which can be chosen."""
         person = self._person()
         if person is None:
             return see_other(f"/login?next={PATH}")
@@ -84,7 +84,7 @@ class SharePages:
         with self.shares.database.read() as connection:
             found = shares.newest(
                 connection,
-                None if person.is_admin else person.user,
+                chosen_owner(connection, person),
                 limit=_PAGE + 1,
                 after=after,
             )
@@ -93,7 +93,7 @@ class SharePages:
             "shares.html",
             user=person.user,
             shares=[self._facts(each) for each in shown],
-            older=place(shown[-1].share) if len(found) > _PAGE else None,
+            older=following(shown[-1].share) if len(found) > _PAGE else None,
             is_first=after is None,
         )
 

@@ -18,6 +18,8 @@
 
   const list = document.getElementById("transfers");
   const news = document.getElementById("news");
+  // What a drop link takes; there is none on a person's own page.
+  const takes = document.getElementById("takes");
   const waiting = [];
   let stored = 0;
   const running = new Set();
@@ -53,8 +55,8 @@
     }
   }
 
-  // What a person can put right: a new login, room on the disk.
-  const MENDED = new Set([401, 403, 507]);
+  // What a person can put right: room on the disk, and a new login where there is one.
+  const MENDED = new Set(code ? [507] : [401, 403, 507]);
 
   // Damage on the way, a busy server and one that restarts heal by themselves.
   function heals(error) {
@@ -63,6 +65,12 @@
     const status = answer.getStatus();
     return status === 409 || status === 423 || status === 429 || status === 460 ||
       (status >= 500 && status !== 507);
+  }
+
+  // Whether it is a file still: no folder, and neither changed nor deleted since it was
+  // chosen.  The upload of anything else fails as if the line had broken off.
+  function isReadable(file) {
+    return file.slice(0, 1).arrayBuffer().then(() => true, () => false);
   }
 
   // The list as the server has it now; also the token, which a new login changes.
@@ -74,16 +82,19 @@
   async function refresh() {
     const turn = asked += 1;
     const answer = await fetch(window.location.pathname, { cache: "no-store" });
-    if (code && answer.status === 410) form.hidden = true;
+    if (code && answer.status === 410) {
+      form.hidden = true;
+      takes.textContent = "This drop link takes nothing more.";
+    }
     if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const fresh = page.getElementById("upload");
     if (turn < shown) return;
     shown = turn;
     if (code) {
-      takes(page);
+      takes.textContent = page.getElementById("takes").textContent;
       return;
     }
+    const fresh = page.getElementById("upload");
     if (!fresh) return;
     form.elements.csrf_token.value = fresh.elements.csrf_token.value;
     // Somebody may just be about to delete one: that row stays open.
@@ -95,13 +106,6 @@
       if (again) again.closest("details").open = true;
     }
     localTimes();
-  }
-
-  // By a drop link: what it still takes.
-  function takes(page) {
-    const told = page.getElementById("takes");
-    const here = document.getElementById("takes");
-    if (told) here.textContent = told.textContent;
   }
 
   function thank() {
@@ -165,6 +169,10 @@
     async start() {
       running.add(this);
       this.say("Uploading");
+      if (!await isReadable(this.file)) {
+        this.lose();
+        return;
+      }
       if (!this.upload) {
         this.upload = this.make();
         const before = await this.upload.findPreviousUploads();
@@ -224,11 +232,23 @@
       this.row.remove();
     }
 
-    fail(error) {
+    async fail(error) {
+      if (!error.originalResponse && !await isReadable(this.file)) {
+        this.lose();
+        return;
+      }
       this.stop();
       this.say(words(error), { failed: true, action: "Resume" });
       // Sent again, it would be refused again.
       this.pause.hidden = !(heals(error) || MENDED.has(error.originalResponse.getStatus()));
+      next();
+      if (code) await refresh().catch(() => {});
+    }
+
+    lose() {
+      this.stop();
+      this.say("This is a folder, or was changed or deleted. Choose it again.", { failed: true });
+      this.pause.hidden = true;
       next();
     }
   }
