@@ -9,6 +9,7 @@ presses the button and leaves takes nothing from those who come afterwards.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -35,6 +36,8 @@ from gateway.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy import ColumnElement, Connection
 
     from gateway.catalog.lookups import Reader
@@ -166,28 +169,50 @@ def give_back(connection: Connection, recipient: Recipient, *, now: int) -> None
     connection.execute(given)
 
 
-def spend(connection: Connection, spent: dict[str, int]) -> None:
+def spend(
+    connection: Connection, spent: dict[str, int], *, scanned: Collection[str] = ()
+) -> None:
     """Have leases keep their places for good, each from the second that it has here.
 
-    Those that do so already, or are not there, are left out.
+    Those that do so already, or are not there, are left out.  *scanned* are those that
+    a scanner has probably used.
     """
     rows = connection.execute(
         select(leases.c.id, leases.c.recipient_id, leases.c.is_scanner).where(
             leases.c.id.in_(spent), leases.c.spent.is_(None)
         )
     ).all()
-    for row in rows:
-        connection.execute(
-            update(leases).where(leases.c.id == row.id).values(spent=spent[row.id])
-        )
-        connection.execute(
-            update(recipients)
-            .where(recipients.c.id == row.recipient_id)
-            .values(
-                taken=recipients.c.taken + 1,
-                scanned=recipients.c.scanned + int(row.is_scanner),
-            )
-        )
+    if not rows:
+        return
+    connection.execute(
+        update(leases)
+        .where(leases.c.id == bindparam("lease"))
+        .values(spent=bindparam("at"), is_scanner=bindparam("by_scanner")),
+        [
+            {
+                "lease": row.id,
+                "at": spent[row.id],
+                "by_scanner": row.is_scanner or row.id in scanned,
+            }
+            for row in rows
+        ],
+    )
+    taken = Counter(row.recipient_id for row in rows)
+    by_scanners = Counter(
+        row.recipient_id for row in rows if row.is_scanner or row.id in scanned
+    )
+    connection.execute(
+        update(recipients)
+        .where(recipients.c.id == bindparam("recipient"))
+        .values(
+            taken=recipients.c.taken + bindparam("more"),
+            scanned=recipients.c.scanned + bindparam("by_scanners"),
+        ),
+        [
+            {"recipient": one, "more": more, "by_scanners": by_scanners[one]}
+            for one, more in taken.items()
+        ],
+    )
 
 
 def _make_room(

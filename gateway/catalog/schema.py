@@ -207,6 +207,14 @@ shares: Final = Table(
     Index("ix_shares_owner_id_created_id", "owner_id", "created", "id"),
 )
 
+# What housekeeping looks for; most shares end by themselves.
+Index(
+    "ix_shares_revoked",
+    shares.c.revoked,
+    postgresql_where=shares.c.revoked.is_not(None),
+    sqlite_where=shares.c.revoked.is_not(None),
+)
+
 # What a share opens: an upload, or a file or folder of the tree.
 share_items: Final = Table(
     "share_items",
@@ -296,6 +304,53 @@ lease_requests: Final = Table(
     Column("gateway", String(32), nullable=False),
     Column("run", String(64), nullable=False),
     Column("since", BigInteger, nullable=False),
+)
+
+# What nginx has sent of a file to a recipient, by one lease or, an empty text, by the
+# share link itself.
+bookings: Final = Table(
+    "bookings",
+    metadata,
+    # A digest of the next four: a look-up of many finds no index for all of them.
+    Column("id", String(32), primary_key=True),
+    Column("recipient_id", ForeignKey("recipients.id"), nullable=False, index=True),
+    Column("lease_id", String(16), nullable=False),
+    Column("item", Integer, nullable=False),
+    # Of a folder, which of its files; else empty.
+    Column("path", Text, nullable=False),
+    Column("requests", Integer, nullable=False),
+    # Bytes that were sent, those that were sent again included.
+    Column("sent", BigInteger, nullable=False),
+    # The file's, and how many different ones of them were sent, and which.
+    Column("size", BigInteger, nullable=False),
+    Column("covered", BigInteger, nullable=False),
+    Column("ranges", Text, nullable=False),
+    Column("is_whole", Boolean, nullable=False),
+    # When the first and the last request was over, and who sent the last one.
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("address", Text, nullable=False),
+)
+
+# How far the files of the ledger are booked.
+ledger_files: Final = Table(
+    "ledger_files",
+    metadata,
+    # A digest of its first line, which no other file has.
+    Column("id", String(32), primary_key=True),
+    Column("offset", BigInteger, nullable=False),
+    Column("booked", BigInteger, nullable=False, index=True),
+)
+
+# Verdicts on signed URLs that nginx asked for, by key and day.
+key_uses: Final = Table(
+    "key_uses",
+    metadata,
+    Column("key_id", String(16), primary_key=True),
+    # Days since the first of January 1970.
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("count", BigInteger, nullable=False),
 )
 
 # What was done with shares, by a user's name or, empty, by the operator.

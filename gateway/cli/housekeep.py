@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -18,12 +19,16 @@ from gateway.cli.catalog import open_catalog, open_store
 from gateway.errors import GatewayError, SettingsError
 from gateway.ops.housekeeping import Housekeeper, only_one
 from gateway.ops.orphans import GRACE
+from gateway.own_id import own_id
+from gateway.shares.booking import Booker
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
 
 #: Seconds between two looks at every blob.
 _SWEEP_SECONDS: Final = 3600
+#: Seconds between two looks at the ledger.
+_BOOKING_SECONDS: Final = 1.0
 _PATIENCE: Final = 60.0
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -64,6 +69,8 @@ def housekeep(*, every: int | None, grace: int, as_json: bool) -> None:
             store=store,
             say=lambda line: None if as_json else click.echo(line),
             grace=grace,
+            booker=_booker(current, database),
+            ledger_days=current.ledger_days,
         ).round(now=moments.now())
     if as_json:
         click.echo(json.dumps({"done": report.done, "faults": report.faults}))
@@ -82,7 +89,7 @@ class _Rounds:
 
     def run(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        keeper = _keeper(settings.read(embedded=True).settings, self.grace)
+        keeper, booking = self._begin(settings.read(embedded=True).settings)
         _say(f"a round every {self.every} seconds")
         swept = float("-inf")
         while not _is_told_to_stop():
@@ -93,18 +100,47 @@ class _Rounds:
             if told is None:
                 continue
             if told.si_signo != signal.SIGHUP:
-                return
-            keeper = self._anew(keeper)
+                break
+            try:
+                current = settings.read(embedded=True).settings
+            except SettingsError as error:
+                for fault in error.faults:
+                    _say(fault)
+                continue
+            booking.stop()
+            keeper.database.engine.dispose()
+            keeper, booking = self._begin(current)
+        booking.stop()
 
-    def _anew(self, before: Housekeeper) -> Housekeeper:
-        try:
-            current = settings.read(embedded=True).settings
-        except SettingsError as error:
-            for fault in error.faults:
-                _say(fault)
-            return before
-        before.database.engine.dispose()
-        return _keeper(current, self.grace)
+    def _begin(self, current: Settings) -> tuple[Housekeeper, _Booking]:
+        keeper = _keeper(current, self.grace)
+        booking = _Booking(_booker(current, keeper.database))
+        booking.start()
+        return keeper, booking
+
+
+class _Booking(threading.Thread):
+    """Books the ledger each second: a round may take long."""
+
+    def __init__(self, booker: Booker) -> None:
+        super().__init__(daemon=True)
+        self._booker = booker
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        fault = ""
+        while not self._stopped.wait(_BOOKING_SECONDS):
+            before, fault = fault, ""
+            try:
+                self._booker.round(now=moments.now())
+            except Exception as error:  # noqa: BLE001 -- it is tried again
+                fault = f"{type(error).__name__}: {error}"
+                if fault != before:
+                    _say(f"the ledger is not booked, to be tried again: {fault}")
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self.join()
 
 
 def _keeper(current: Settings, grace: int) -> Housekeeper:
@@ -114,6 +150,17 @@ def _keeper(current: Settings, grace: int) -> Housekeeper:
         say=_say,
         is_stopped=_is_told_to_stop,
         grace=grace,
+        ledger_days=current.ledger_days,
+    )
+
+
+def _booker(current: Settings, database: Database) -> Booker:
+    gateway = own_id(current.data)
+    return Booker(
+        database=database,
+        folder=open_store(current).ledger(gateway),
+        gateway=gateway,
+        say=_say,
     )
 
 

@@ -36,7 +36,7 @@ class Delivery:
     may keep it, ``rate`` bytes a second or None for full speed.  ``stands_until``
     is the Unix second from which the verdict holds no more, None if it holds for
     this request alone; from ``renew_from`` on one request asks anew, while others
-    still go by this one.
+    still go by this one.  ``ledger`` is what the ledger is told of it, in ASCII.
     """
 
     source: Source
@@ -48,6 +48,7 @@ class Delivery:
     rate: int | None
     stands_until: int | None = None
     renew_from: int | None = None
+    ledger: str = ""
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ class SignedURLJudge:
             and self.inline.allows(found.media_type),
             max_age=self._max_age(claims, until),
             rate=claims.rate,
-            **self._standing(claims, until),
+            **self._standing(claims, until),  # type: ignore[arg-type]
         )
 
     def _until(self, claims: Claims, now: float) -> int:

@@ -16,6 +16,7 @@ from gateway.errors import (
     RefusedError,
     RevokedLinkError,
 )
+from gateway.shares.ledger import SharedFile
 from gateway.storage.paths import FilePath
 
 if TYPE_CHECKING:
@@ -74,6 +75,14 @@ class LeaseJudge:
             is_inline=match[1] is not None and self.inline.allows(found.media_type),
             max_age=min(self.cache_cap, item.expires - until),
             rate=None,
+            ledger=SharedFile(
+                share=item.item.share_id,
+                recipient=item.recipient_id,
+                lease=lease_id,
+                item=item.item.number,
+                size=found.size,
+                path=match[3] if item.item.is_folder else "",
+            ).text,
             **(kept if is_kept else {}),
         )
         return delivery if item.holds_place else Begin(lease_id, delivery)

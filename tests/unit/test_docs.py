@@ -61,6 +61,7 @@ OTHER = {
     "GATEWAY_INLINE_TYPES": "image/svg+xml",
     "GATEWAY_KEYS": str(Key.generate()),
     "GATEWAY_PUBLIC_URL": "https://other.example",
+    "GATEWAY_LEDGER_ADDRESSES": "none",
     "GATEWAY_POOL": "app",
     "GATEWAY_RUN": "/other",
     "GATEWAY_SECRET": str(ServerSecret.generate()),

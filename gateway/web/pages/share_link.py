@@ -28,6 +28,7 @@ from gateway.errors import (
 )
 from gateway.explanations import explain
 from gateway.shares.codes import LINK_PREFIX, lease_path
+from gateway.shares.ledger import SharedFile
 from gateway.web import browsers
 from gateway.web.pages import page, see_other
 from gateway.web.passwords import network
@@ -158,6 +159,14 @@ class ShareLink:
                     is_inline=False,
                     max_age=0,
                     rate=None,
+                    ledger=SharedFile(
+                        share=opened.share.id,
+                        recipient=opened.recipient.id,
+                        lease="",
+                        item=item.number,
+                        size=found.size,
+                        path=match[2] if item.is_folder else "",
+                    ).text,
                 )
             )
         )

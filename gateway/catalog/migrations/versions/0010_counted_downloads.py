@@ -1,4 +1,4 @@
-"""Leases hold places, which bytes that were sent spend."""
+"""Leases hold places, which bytes that were sent spend, and the ledger of them."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -30,13 +30,17 @@ def upgrade() -> None:
         ),
     )
     op.drop_index("ix_leases_expires", "leases")
-    for name, column, condition in (
-        ("ix_leases_unspent_expires", "expires", "spent IS NULL"),
-        ("ix_leases_unspent", "recipient_id", "ended IS NULL AND spent IS NULL"),
+    for name, table, column, condition in (
+        ("ix_shares_revoked", "shares", "revoked", "revoked IS NOT NULL"),
+        ("ix_leases_unspent_expires", "leases", "expires", "spent IS NULL"),
+        (
+            *("ix_leases_unspent", "leases", "recipient_id"),
+            "ended IS NULL AND spent IS NULL",
+        ),
     ):
         op.create_index(
             name,
-            "leases",
+            table,
             [column],
             postgresql_where=sa.text(condition),
             sqlite_where=sa.text(condition),
@@ -54,3 +58,41 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lease_requests")),
     )
     op.create_index(op.f("ix_lease_requests_lease_id"), "lease_requests", ["lease_id"])
+    op.create_table(
+        "bookings",
+        sa.Column("id", sa.String(32), nullable=False),
+        sa.Column("recipient_id", sa.String(12), nullable=False),
+        sa.Column("lease_id", sa.String(16), nullable=False),
+        sa.Column("item", sa.Integer(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("requests", sa.Integer(), nullable=False),
+        sa.Column("sent", sa.BigInteger(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("covered", sa.BigInteger(), nullable=False),
+        sa.Column("ranges", sa.Text(), nullable=False),
+        sa.Column("is_whole", sa.Boolean(), nullable=False),
+        sa.Column("first", sa.BigInteger(), nullable=False),
+        sa.Column("last", sa.BigInteger(), nullable=False),
+        sa.Column("agent", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["recipient_id"], ["recipients.id"], name=op.f("fk_bookings_recipient_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_bookings")),
+    )
+    op.create_index(op.f("ix_bookings_recipient_id"), "bookings", ["recipient_id"])
+    op.create_table(
+        "ledger_files",
+        sa.Column("id", sa.String(32), nullable=False),
+        sa.Column("offset", sa.BigInteger(), nullable=False),
+        sa.Column("booked", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger_files")),
+    )
+    op.create_index(op.f("ix_ledger_files_booked"), "ledger_files", ["booked"])
+    op.create_table(
+        "key_uses",
+        sa.Column("key_id", sa.String(16), nullable=False),
+        sa.Column("day", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("key_id", "day", name=op.f("pk_key_uses")),
+    )
