@@ -1,6 +1,6 @@
 # Everything that this project's people do, one word each.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all mutants torture bench bench-upload lint format requirements clean
+.PHONY: help run test test-all mutants torture bench bench-upload screens lint format requirements clean
 
 PYTHON ?= python3
 BIND ?= 127.0.0.1:8080
@@ -35,6 +35,10 @@ bench: .dev .nginx  ## the gateway beside its peers; QUICK=1 for a look
 
 bench-upload: .dev .nginx  ## uploads against nginx's own dav module
 	$(BIN)/python -m bench.uploads
+
+screens: .ready  ## make the pictures of all pages in docs/screens
+	@deploy/install-packages.sh fonts-inter
+	$(BIN)/python -m tests.browser.screens $(NAMES)
 
 lint: .dev .nginx  ## check style, types, imports and nginx's configuration
 	$(BIN)/ruff format --check .

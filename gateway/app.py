@@ -10,6 +10,7 @@ from flask import Flask
 
 from gateway.address import recorded_url
 from gateway.assets import asset
+from gateway.brand import Brand
 from gateway.catalog.database import Database
 from gateway.catalog.leases import LeasedItems
 from gateway.catalog.lookups import Borrower, Reader
@@ -122,7 +123,7 @@ def create_app(
         settings.secret, is_secure=app.config["SESSION_COOKIE_SECURE"]
     )
     csrf.register(app)
-    pages.register(app)
+    pages.register(app, Brand(settings.name, settings.color, settings.logo))
     judge = signed_url_judge(settings, database, types)
     share_codes = ShareCodes(settings.secret)
     items = Items(judge.tree, types)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator
@@ -18,6 +18,9 @@ from gateway.errors import KeyRingError
 from gateway.links.keyring import KeyRing
 from gateway.links.server_secret import ServerSecret
 from gateway.pools import Pool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: What the URL of a catalog in a file begins with; its path follows.
 SQLITE: Final = "sqlite:///"
@@ -43,6 +46,10 @@ _PUBLIC_URL = re.compile(
 _NETWORK = re.compile(r"[0-9a-fA-F:.]+(/[0-9]{1,3})?")
 _MEDIA_RANGE = re.compile(r"[a-z]+/([a-z0-9.+-]+|\*)")
 _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]+")
+_COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
+# A picture of this site's own: pages load nothing from elsewhere.
+_URL_PATH = re.compile(r"|/(?!/)[A-Za-z0-9/._~!&'()*+,=:@%?-]*")
+_MAXIMUM_NAME = 60
 # What would end an nginx directive or start a variable in a rendered path.
 _NGINX_SYNTAX = re.compile(r"[\s\x00\"'\\;{}$#]")
 
@@ -108,14 +115,22 @@ def _fits_a_date(seconds: int) -> int:
     return seconds
 
 
-def _each(pattern: re.Pattern[str], example: str) -> AfterValidator:
-    def check(words: tuple[str, ...]) -> tuple[str, ...]:
-        for word in words:
-            if not pattern.fullmatch(word):
-                raise ValueError(f"{word!r} is not of the form {example}")
-        return words
+def _form(pattern: re.Pattern[str], example: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError(f"{text!r} is not of the form {example}")
+        return text
 
-    return AfterValidator(check)
+    return check
+
+
+def _one(pattern: re.Pattern[str], example: str) -> AfterValidator:
+    return AfterValidator(_form(pattern, example))
+
+
+def _each(pattern: re.Pattern[str], example: str) -> AfterValidator:
+    check = _form(pattern, example)
+    return AfterValidator(lambda words: tuple(map(check, words)))
 
 
 def _networks(words: tuple[str, ...]) -> tuple[str, ...]:
@@ -138,6 +153,12 @@ def _public_url(url: str) -> str:
     if not _PUBLIC_URL.fullmatch(url):
         raise ValueError("has characters that no host name has")
     return url.rstrip("/")
+
+
+def _site_name(text: str) -> str:
+    if not text.isprintable() or len(text) > _MAXIMUM_NAME:
+        raise ValueError(f"must be one line of at most {_MAXIMUM_NAME} characters")
+    return text
 
 
 def plain_path(path: Path) -> Path:
@@ -196,6 +217,9 @@ RunFolder = Annotated[Path, AfterValidator(run_folder)]
 DatabaseURL = Annotated[str, AfterValidator(_database)]
 """SQLAlchemy's URL of a file, or of a PostgreSQL by psycopg."""
 PublicURL = Annotated[str, AfterValidator(_public_url)]
+SiteName = Annotated[str, AfterValidator(_site_name)]
+Colour = Annotated[str, _one(_COLOUR, "#2457c5")]
+URLPath = Annotated[str, _one(_URL_PATH, "/logo.svg")]
 Hosts = Annotated[_Words, _each(_HOST, "files.example.com")]
 Networks = Annotated[_Words, AfterValidator(_networks)]
 Origins = Annotated[_Words, _each(_ORIGIN, "https://www.example.com")]

@@ -18,6 +18,7 @@ from gateway import places, snapshot, variables
 from gateway.errors import SettingsError
 from gateway.fields import (
     SQLITE,
+    Colour,
     DatabaseURL,
     Hosts,
     LedgerAddresses,
@@ -32,7 +33,9 @@ from gateway.fields import (
     RunFolder,
     Seconds,
     Secret,
+    SiteName,
     Size,
+    URLPath,
     run_folder,
 )
 from gateway.pools import Pool
@@ -74,6 +77,12 @@ class Settings(BaseModel):
     """The pool that this gunicorn is; ``gateway serve`` runs both."""
     public_url: PublicURL | None = None
     """The address that people use, as in ``https://files.example.com``."""
+    name: SiteName = "Files"
+    """What the pages call this site."""
+    color: Colour = "#2457c5"
+    """The colour of buttons and links, ``#rrggbb``."""
+    logo: URLPath = ""
+    """The path of a picture on this site that stands before its name."""
     hosts: Hosts = ()
     """Further host names that are answered; ``*`` answers any."""
     trusted_proxies: Networks = ()

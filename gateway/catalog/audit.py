@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import insert, select
 
 from gateway.catalog.schema import audit
 
@@ -70,12 +70,6 @@ def of_share(connection: Connection, share_id: str, *, limit: int) -> list[Entry
 def newest(connection: Connection, *, limit: int) -> list[Entry]:
     """Return what was done with all shares, the newest first."""
     return _entries(connection, audit.c.id > 0, limit=limit)
-
-
-def remove_old(connection: Connection, *, before: int, limit: int) -> int:
-    """Forget what was done before that second; return how many entries."""
-    some = select(audit.c.id).where(audit.c.at < before).limit(limit)
-    return connection.execute(delete(audit).where(audit.c.id.in_(some))).rowcount
 
 
 def _entries(connection: Connection, condition: object, *, limit: int) -> list[Entry]:

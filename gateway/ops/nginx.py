@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gateway import cors, explanations, families, policies
 from gateway.assets import asset
+from gateway.brand import Brand
 from gateway.ops import ledger_file, logs
 from gateway.pools import Pool
 from gateway.uploads.multipart import ENVELOPE
@@ -66,18 +66,24 @@ class NginxConf:
 
     def write(self) -> Path:
         """Write the set and the statics to ``conf``; return nginx.conf's path."""
-        for name, text in self.files().items():
+        contents = {name: text.encode() for name, text in self.files().items()}
+        for name, content in self._brand.statics().items():
+            contents[f"static/{name}"] = content
+        for name, content in contents.items():
             path = self.conf / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, "utf-8")
-        statics = asset("gateway/web/static")
-        shutil.copytree(statics, self.conf / "static", dirs_exist_ok=True)
+            path.write_bytes(content)
         return self.conf / "nginx.conf"
+
+    @property
+    def _brand(self) -> Brand:
+        return Brand(self.settings.name, self.settings.color, self.settings.logo)
 
     def _facts(self) -> dict[str, Any]:
         """Return what the templates name."""
         return {
             "settings": self.settings,
+            "brand": self._brand,
             "listen": self.listen,
             "run": self.run,
             "conf": self.conf,

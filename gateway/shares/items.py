@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 #: Items of one share, at most.
 MAXIMUM: Final = 100
-#: Files of one folder that are listed, at most.
+#: Files of one share that are listed, at most.
 LISTED: Final = 1000
 
 
@@ -74,8 +74,11 @@ class Items:
             raise GoneItemError from error
 
     def listed(self, items: list[Item]) -> list[ListedFile]:
-        """Return the files of items, of a folder at most LISTED."""
-        return [file for item in items for file in self._listed(item)]
+        """Return the files of items, at most LISTED."""
+        files: list[ListedFile] = []
+        for item in items:
+            files.extend(self._listed(item, most=LISTED - len(files)))
+        return files
 
     def _file(self, path: FilePath) -> FoundItem:
         found = self.tree.locate(path)
@@ -87,7 +90,9 @@ class Items:
             name=path.name,
         )
 
-    def _listed(self, item: Item) -> list[ListedFile]:
+    def _listed(self, item: Item, *, most: int) -> list[ListedFile]:
+        if most == 0:
+            return []
         if not item.is_folder:
             try:
                 found = self.find(item, item.name)
@@ -97,7 +102,7 @@ class Items:
         folder = item.path or ""
         return [
             self._listed_file(item, found.path.text.removeprefix(folder), found.size)
-            for found in self.tree.below(FilePath(folder[:-1]), most=LISTED)
+            for found in self.tree.below(FilePath(folder[:-1]), most=most)
         ]
 
     def _listed_file(self, item: Item, inner: str, size: int | None) -> ListedFile:

@@ -22,6 +22,8 @@ _LOOK: Final = os.O_PATH | os.O_CLOEXEC
 _DELETED: Final = " (deleted)"
 # A file that is replaced this often in a row while it is looked at is not there.
 _TRIES: Final = 16
+#: Names that are looked at for each file that a list may have.
+_LOOKS: Final = 10
 
 
 @dataclass(frozen=True)
@@ -101,11 +103,13 @@ class FilesTree:
         """Return files in a folder and in those below it, by path, at most so many.
 
         Only what ``locate`` finds is there, and each under the path that leads to it.
+        A tree of many folders in which little is served is not looked at to its end.
         """
         found: list[FoundFile] = []
-        start = f"{self.root}/"
+        start, looks = f"{self.root}/", _LOOKS * most
         for parent, folders, names in os.walk(f"{start}{folder.text}"):
-            folders.sort()
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            looks -= len(names) + len(folders)
             for name in sorted(names):
                 if len(found) == most:
                     return found
@@ -113,7 +117,8 @@ class FilesTree:
                 with suppress(NotServableError):
                     path = FilePath.parse(text)
                     found.append(FoundFile(path, self.locate(path).size))
-            folders[:] = [name for name in folders if not name.startswith(".")]
+            if looks < 0:
+                break
         return found
 
     @cached_property

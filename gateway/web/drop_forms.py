@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Blueprint, flash, request
 
 from gateway.catalog import drops, ids
+from gateway.catalog.drops import State
 from gateway.catalog.tokens import Scope
 from gateway.errors import NotAuthenticatedError, TermsError
 from gateway.uploads.terms import Terms
 from gateway.web.pages import page, see_other
-from gateway.web.pagination import cursor, following
+from gateway.web.pagination import cursor, following, listed
 from gateway.web.terms import KINDS, in_words
 
 if TYPE_CHECKING:
@@ -30,6 +30,12 @@ _MEBIBYTE: Final = 2**20
 #: What the form offers, in days; nothing is until it is revoked.
 _LIVES: Final = {"1": 1, "7": 7, "30": 30, "365": 365, "": None}
 _MAXIMUM_DIGITS: Final = 15
+_STATES: Final = {
+    State.OPEN: "open",
+    State.FULL: "full",
+    State.EXPIRED: "expired",
+    State.REVOKED: "ended",
+}
 _FAULTS: Final = {
     "title": "The title is too long.",
     "max_uploads": "The number of files must be a whole number, or be left empty.",
@@ -70,8 +76,8 @@ class DropForms:
         except TermsError as error:
             said = [_FAULTS[field] for field in error.faults]
             return self._page(person, status=400, faults=said)
-        drop = self.drops.new(person, terms)
-        flash(f"The link is made: {self.drops.url(drop)}")
+        self.drops.new(person, terms)
+        flash("The link is made. Copy it and hand it on.")
         return see_other(PATH)
 
     def end(self) -> Response:
@@ -93,6 +99,8 @@ class DropForms:
             drops=[self._row(drop) for drop in shown],
             older=following(shown[-1]) if len(found) > _PAGE else None,
             is_first=after is None,
+            listed=listed,
+            qr=request.args.get("qr", ""),
             kinds=KINDS,
             lives=_LIVES,
             said=request.form,
@@ -101,15 +109,17 @@ class DropForms:
         )
 
     def _row(self, drop: Drop) -> dict[str, object]:
+        state = drop.state(now=int(self.drops.clock()))
         return {
             "id": drop.id,
             "title": drop.title,
             "url": self.drops.url(drop),
-            "state": drop.state(now=int(self.drops.clock())),
+            "state": state,
+            "says": _STATES[state],
             "taken": drop.taken,
             "takes": in_words(drop),
+            "expires": drop.expires,
             "max_size": drop.max_size,
-            "created": datetime.fromtimestamp(drop.created, UTC),
         }
 
 

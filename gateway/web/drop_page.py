@@ -59,7 +59,8 @@ class DropPage:
 
     def show(self, code: str) -> Response:
         """Show what is taken, and the form; ``?stored=`` files have just come."""
-        drop = self.identities.by_drop_link(code).drop
+        identity = self.identities.by_drop_link(code)
+        drop = identity.drop
         assert drop is not None  # noqa: S101 -- that is how they came
         stored = _stored()
         is_open = drop.state(now=int(self.clock())) is State.OPEN
@@ -69,6 +70,8 @@ class DropPage:
             "drop.html",
             code=code,
             title=drop.title,
+            maker=identity.user.name,
+            expires=drop.expires,
             is_open=is_open,
             stored=stored,
             takes=terms.in_words(drop),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from flask import Blueprint, flash, request
@@ -98,8 +97,9 @@ def _row(
         "id": upload.id,
         "name": upload.name,
         "size": upload.size,
+        "type": upload.media_type,
         "url": location(upload),
-        "created": datetime.fromtimestamp(upload.created, UTC),
+        "created": upload.created,
         "owner": names[upload.owner_id],
         "drop": upload.drop_id,
         "drop_title": titles.get(upload.drop_id or "", ""),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from flask import Blueprint, flash, request
@@ -53,8 +52,8 @@ class SessionPages:
                 "id": session.id,
                 "agent": session.agent,
                 "network": session.network,
-                "created": datetime.fromtimestamp(session.created, UTC),
-                "last_seen": datetime.fromtimestamp(session.last_seen, UTC),
+                "created": session.created,
+                "last_seen": session.last_seen,
                 "is_this": session.id == person.session_id,
             }
             for session in found

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-FOLDER: Final = Path(__file__).resolve().parent / "static"
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 PREFIX: Final = "/static/"
 
 
@@ -18,24 +19,15 @@ class Statics:
     urls: dict[str, str]
 
     @classmethod
-    def read(cls, folder: Path = FOLDER) -> Statics:
-        """Look at all files below *folder*."""
-        paths = {
-            path.relative_to(folder).as_posix(): path
-            for path in folder.rglob("*")
-            if path.is_file()
-        }
+    def of(cls, contents: Mapping[str, bytes]) -> Statics:
+        """Name the files of these contents."""
         return cls(
             {
-                name: f"{PREFIX}{name}?v={_digest(path)}"
-                for name, path in sorted(paths.items())
+                name: f"{PREFIX}{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
+                for name, content in contents.items()
             }
         )
 
     def url(self, name: str) -> str:
         """Return the URL of a file, or nothing if there is none of that name."""
         return self.urls.get(name, "")
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]

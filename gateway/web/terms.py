@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -19,15 +18,12 @@ KINDS: Final = {
 
 
 def in_words(drop: Drop) -> list[str]:
-    """Return what may come and until when; of the size, see ``size``."""
+    """Return what may come; of the size, see ``size``."""
     said = []
     if drop.types:
         said.append(f"Only {_listed([KINDS.get(t, t) for t in drop.types])}.")
     if drop.left is not None:
         said.append(f"{drop.left} more {'file' if drop.left == 1 else 'files'}.")
-    if drop.expires is not None:
-        end = datetime.fromtimestamp(drop.expires, UTC)
-        said.append(f"Until {end:%Y-%m-%d %H:%M} UTC.")
     return said
 
 

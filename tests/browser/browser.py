@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import requests
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import (
+    StaleElementReferenceException,
+    WebDriverException,
+)
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -47,9 +50,10 @@ class Browser:
         profile: Path,
         *,
         is_scripted: bool,
+        name: str = "",
     ) -> None:
         self.url = stack.url
-        self.name = f"u{os.urandom(4).hex()}"
+        self.name = name or f"u{os.urandom(4).hex()}"
         stack.gateway("users", "add", self.name, "--password", PASSWORD)
         chromium, driver = programs
         options = webdriver.ChromeOptions()
@@ -76,7 +80,30 @@ class Browser:
         return self.driver.find_element(By.CSS_SELECTOR, selector)
 
     def has(self, selector: str) -> bool:
-        return bool(self.driver.find_elements(By.CSS_SELECTOR, selector))
+        return bool(self.all(selector))
+
+    def all(self, selector: str) -> list[WebElement]:
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def open_all(self) -> None:
+        """Open what is folded away on the page, but for menus."""
+        for summary in self.all("details.fold:not([open]) > summary"):
+            summary.click()
+
+    def look(self, *, is_dark: bool, width: int) -> None:
+        """Look at the page with another screen."""
+        scheme = {
+            "name": "prefers-color-scheme",
+            "value": "dark" if is_dark else "light",
+        }
+        self._command("Emulation.setEmulatedMedia", features=[scheme])
+        self._command(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=900,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
 
     def press(self, *keys: str) -> None:
         for key in keys:
@@ -128,6 +155,19 @@ class Browser:
             content,
         )
 
+    def send_plainly(self, *files: tuple[str, str]) -> None:
+        """Send files by the form, as without script."""
+        self.driver.execute_script(
+            """
+            const carried = new DataTransfer();
+            for (const [name, content] of arguments[0])
+              carried.items.add(new File([content], name));
+            document.getElementById("files").files = carried.files;
+            document.getElementById("upload").submit();
+            """,
+            files,
+        )
+
     def remembered(self) -> list[str]:
         """Return what the script has kept to go on with after a reload."""
         keys: list[str] = self.driver.execute_script(
@@ -156,8 +196,12 @@ class Browser:
         found = self.driver.find_elements(By.CSS_SELECTOR, selector)
         try:
             return [element.text for element in found]
-        except StaleElementReferenceException:
-            # The list has just been replaced.
+        except WebDriverException as error:
+            # The list, or the whole page, has just been replaced.
+            if not isinstance(error, StaleElementReferenceException) and (
+                "does not belong to the document" not in str(error)
+            ):
+                raise
             return []
 
     def _conditions(self, upload: int) -> None:

@@ -72,7 +72,8 @@ def test_a_new_password_is_set_and_the_person_stays(plain_browser: Browser) -> N
 
 
 def test_logging_out_leads_to_the_login(plain_browser: Browser) -> None:
-    plain_browser.find("nav button").click()
+    plain_browser.find(".top summary").click()
+    plain_browser.find(".top button").click()
     wait_until(lambda: plain_browser.has("#password"), what="the login")
     plain_browser.driver.get(plain_browser.url)
     assert plain_browser.has("#password")

@@ -10,10 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.catalog import drops, dump, tokens, upkeep, users
+from gateway.catalog import (
+    audit,
+    drops,
+    dump,
+    recipients,
+    shares,
+    tokens,
+    upkeep,
+    users,
+)
+from gateway.catalog.audit import Action
 from gateway.catalog.database import Database
+from gateway.catalog.recipients import NewRecipient
 from gateway.catalog.revision import NEWEST
 from gateway.catalog.schema import users as users_table
+from gateway.catalog.shares import NewItem
 from gateway.catalog.tokens import Scope
 from gateway.catalog.users import Role
 from gateway.errors import BackupError
@@ -21,6 +33,7 @@ from gateway.ops.backup import Backup, Made
 from gateway.ops.fsck import Check
 from gateway.ops.manifest import Folder
 from gateway.ops.restore import Restore
+from gateway.shares.policy import SharePolicy
 from gateway.storage.blobs import BlobStore
 from gateway.storage.locks import try_lock
 from tests.catalog.conftest import ON_SQLITE
@@ -97,6 +110,15 @@ def test_everything_comes_back(
             expires=None,
             now=NOW,
         )
+        share = shares.new(
+            connection,
+            kept.ann,
+            [NewItem("a.bin", upload_id=upload.id)],
+            now=NOW,
+            **vars(SharePolicy(title="t", expires=NOW + 1)),
+        )
+        links = recipients.add(connection, share, [NewRecipient("a@b.c", "l")], now=1)
+        audit.note(connection, kept.ann, Action.CREATED, share.id, now=NOW)
     made = make(kept, folder, may_link=may_link)
     assert (made.uploads, made.bytes, made.copied, made.gone) == (2, 6, 2, [])
     replace(elsewhere, may_link=may_link).make()
@@ -108,6 +130,11 @@ def test_everything_comes_back(
     with there.database.read() as connection:
         assert tokens.authenticate(connection, token, now=NOW)[0].name == "ann"
         assert drops.by_id(connection, drop.id) == drop
+        assert shares.by_id(connection, share.id) == share
+        (item,) = shares.items_of(connection, [share.id])
+        assert (item.blob, item.size) == (upload.blob, upload.size)
+        assert recipients.by_code_id(connection, links[0].code_id) == links[0]
+        assert [e.actor for e in audit.newest(connection, limit=9)] == ["ann"]
     assert elsewhere.keys is not None
     assert elsewhere.keys.read_text() == "a:secret\n"
     assert elsewhere.keys.stat().st_mode & 0o777 == 0o600

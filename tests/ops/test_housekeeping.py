@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, insert, select, text
 
-from gateway.catalog import partials, sessions, users
+from gateway.catalog import leases, partials, recipients, sessions, shares, users
 from gateway.catalog import uploads as catalog
+from gateway.catalog.leases import NewLease
 from gateway.catalog.partials import Partial
+from gateway.catalog.recipients import NewRecipient
+from gateway.catalog.schema import leases as leases_table
 from gateway.catalog.schema import reservations, revocations, tries
 from gateway.catalog.schema import sessions as sessions_table
 from gateway.catalog.tries import MEMORY
 from gateway.errors import CatalogBusyError, HousekeepingError
 from gateway.ops.housekeeping import only_one
+from gateway.shares.policy import SharePolicy
 from gateway.storage.blobs import new_id
 from gateway.storage.leftovers import SPOOL_SECONDS
 from gateway.storage.locks import try_lock
@@ -170,6 +174,19 @@ def test_sessions_that_are_over_are_forgotten(kept: Kept) -> None:
     with kept.database.read() as connection:
         rows = connection.execute(select(sessions_table.c.expires)).scalars()
         assert list(rows) == [NOW + 1]
+
+
+def test_leases_that_are_over_are_forgotten(kept: Kept) -> None:
+    with kept.database.write() as connection:
+        share = shares.new(connection, kept.ann, [], now=1, **vars(SharePolicy()))
+        (link,) = recipients.add(connection, share, [NewRecipient()], now=1)
+        for expires in (NOW - 1, NOW, NOW + 1):
+            new = NewLease(expires=expires, agent="", network="")
+            leases.take(connection, link, new, now=1)
+    assert kept.keeper().round(now=NOW).faults == []
+    with kept.database.read() as connection:
+        left = connection.execute(select(leases_table.c.expires)).scalars()
+        assert list(left) == [NOW, NOW + 1]
 
 
 def test_old_tries_are_forgotten(kept: Kept) -> None:

@@ -52,6 +52,7 @@ def test_the_containers_take_all_settings_from_one_file() -> None:
 
 #: Another value of each setting that is no number.
 OTHER = {
+    "GATEWAY_COLOR": "#ff0000",
     "GATEWAY_CORS_ORIGINS": "https://other.example",
     "GATEWAY_DATA": "/other",
     "GATEWAY_DATABASE": "sqlite:////other.sqlite3",
@@ -60,6 +61,7 @@ OTHER = {
     "GATEWAY_HOSTS": "other.example",
     "GATEWAY_INLINE_TYPES": "image/svg+xml",
     "GATEWAY_KEYS": str(Key.generate()),
+    "GATEWAY_LOGO": "/other.svg",
     "GATEWAY_PUBLIC_URL": "https://other.example",
     "GATEWAY_LEDGER_ADDRESSES": "none",
     "GATEWAY_POOL": "app",
@@ -76,7 +78,11 @@ OTHER = {
 def test_every_setting_that_is_written_into_an_nginx_of_one_s_own_is_named() -> None:
     def included(**chosen: str) -> list[str]:
         files = rendered(**chosen).items()
-        return [text for name, text in files if name.startswith(("conf.d", "snippets"))]
+        return [
+            text
+            for name, text in files
+            if name.startswith(("conf.d", "snippets", "pages"))
+        ]
 
     before = included()
     written = {

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from jinja2 import Environment, FileSystemLoader
 from werkzeug import exceptions
 
 from gateway import settings
 from gateway.app import create_app
+from gateway.brand import Brand
 from gateway.errors import (
     EarlyLinkError,
     ExpiredLinkError,
@@ -393,9 +395,22 @@ def test_a_problem_carries_any_request_id_as_text(failing: Failing) -> None:
     assert answer.get_json()["request_id"] == HOSTILE
 
 
+def refusal_of_flask() -> str:
+    """Return the page as its template makes it, with the operator's name and colour."""
+    templates = Environment(
+        loader=FileSystemLoader(ROOT / "gateway/web/templates"), autoescape=True
+    )
+    return templates.get_template("refusal.html").render(
+        brand=BRAND, title="Title", text="Text", status=404, request_id="1"
+    )
+
+
+BRAND = Brand("<b>Müller & Co", "#d40000", "/logo.svg")
 PAGES = {
-    "of-Flask": (ROOT / "gateway/web/templates/refusal.html").read_text(),
-    "of-nginx": rendered()["pages/error.html"],
+    "of-Flask": refusal_of_flask(),
+    "of-nginx": rendered(GATEWAY_NAME=BRAND.name, GATEWAY_COLOR=BRAND.color)[
+        "pages/error.html"
+    ],
 }
 EACH_PAGE = pytest.mark.parametrize("text", PAGES.values(), ids=PAGES)
 
@@ -419,12 +434,28 @@ def test_a_page_needs_nothing_from_outside(text: str) -> None:
 
 @EACH_PAGE
 def test_a_page_is_light_and_dark(text: str) -> None:
-    """The browser is told of both before the style, and no colour contradicts it."""
+    """The browser is told of both, and all colours are the ones of the design."""
     assert Page(text).metas["color-scheme"] == "light dark"
-    assert ":root { color-scheme: light dark; }" in style(text)
-    assert not re.search(
-        r"(?<![a-z-])(color|background[a-z-]*|border[a-z-]*):", style(text)
+    light, dark, rules = re.split(
+        r"@media \(prefers-color-scheme: dark\)|\* \{", style(text)
     )
+    assert set(re.findall(r"--[a-z-]+(?=: #)", light)) == set(
+        re.findall(r"--[a-z-]+(?=: #)", dark)
+    )
+    assert not re.search("#[0-9a-fA-F]", rules)
+
+
+@EACH_PAGE
+def test_a_page_has_the_operator_s_name_and_colour(text: str) -> None:
+    assert "<span>&lt;b&gt;Müller &amp; Co</span></header>" in text
+    assert f"--accent: {BRAND.on_light};" in style(text)
+    assert f"--accent: {BRAND.on_dark};" in style(text)
+
+
+@EACH_PAGE
+def test_a_page_is_small(text: str) -> None:
+    """It travels in a header, and is sent while all else is busy."""
+    assert len(text.encode()) <= 8192
 
 
 @EACH_PAGE

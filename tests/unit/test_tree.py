@@ -459,3 +459,57 @@ def after_open(
         return result
 
     monkeypatch.setattr(os, "fstat", fstat)
+
+
+def test_the_files_below_a_folder_are_listed_by_path(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    for name in ("a/z.txt", "a/b/c.txt", "a/.hidden/x.txt", "a/.y", "other/x.txt"):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    (root / "a" / "out").symlink_to(tmp_path)
+    (root / "a" / "in.txt").symlink_to(root / "other" / "x.txt")
+    tree = FilesTree(root)
+    found = tree.below(FilePath("a"), most=9)
+    assert [(file.path.text, file.size) for file in found] == [
+        ("a/in.txt", 11),
+        ("a/z.txt", 7),
+        ("a/b/c.txt", 9),
+    ]
+    assert tree.below(FilePath("a"), most=2) == found[:2]
+    assert tree.below(FilePath("none"), most=2) == []
+
+
+def test_a_tree_in_which_little_is_served_is_not_looked_at_to_its_end(
+    tmp_path: Path,
+) -> None:
+    for number in range(30):
+        (tmp_path / f"{number:02}").mkdir()
+        (tmp_path / f"{number:02}" / ".hidden").touch()
+    (tmp_path / "99").mkdir()
+    (tmp_path / "99" / "a.txt").touch()
+    tree = FilesTree(tmp_path.parent)
+    assert tree.below(FilePath(tmp_path.name), most=1) == []
+    assert len(tree.below(FilePath(tmp_path.name), most=9)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "is_folder"),
+    [("a", True), ("a/b.txt", False), ("none", False), ("a/in", True)],
+)
+def test_a_folder_is_told_from_a_file(
+    tmp_path: Path, text: str, *, is_folder: bool
+) -> None:
+    (tmp_path / "a" / "c").mkdir(parents=True)
+    (tmp_path / "a" / "b.txt").touch()
+    (tmp_path / "a" / "in").symlink_to("c")
+    assert FilesTree(tmp_path).is_folder(FilePath(text)) is is_folder
+
+
+def test_a_folder_outside_or_of_the_gateway_s_own_is_none(tmp_path: Path) -> None:
+    (tmp_path / "root" / "data").mkdir(parents=True)
+    (tmp_path / "root" / "out").symlink_to(tmp_path)
+    tree = FilesTree(tmp_path / "root", tmp_path / "root" / "data")
+    for text in ("out", "data"):
+        with pytest.raises(NotServableError):
+            tree.is_folder(FilePath(text))

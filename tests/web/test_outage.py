@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from gateway.catalog import uploads, users
 from gateway.catalog.database import Database
+from gateway.catalog.lookups import Reader
 from gateway.catalog.schema import reservations
 from gateway.catalog.tokens import Scope
 from gateway.errors import CatalogBusyError
@@ -21,10 +22,14 @@ from tests.web.conftest import EITHER_CATALOG
 from tests.web.letterbox import a_token
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flask import Flask
     from werkzeug.test import TestResponse
 
     from tests.web.conftest import Site
+
+    Ask = Callable[[Site, dict[str, str]], TestResponse]
 
 CAUSE = "connection refused\n\tIs the server running?"
 
@@ -97,16 +102,29 @@ def test_a_fault_at_an_admission_is_logged(
     assert "RuntimeError: a fault of ours" in caplog.text
 
 
+def ask(path: str) -> Ask:
+    return lambda site, bearer: site.client.get(path, headers=bearer)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pytest.param(ask("/api/v1/files"), id="API"),
+        pytest.param(ask("/readyz"), id="readiness"),
+        pytest.param(admit, id="admission"),
+        pytest.param(lambda site, _: site.client.get(site.sign("a.txt")), id="link"),
+    ],
+)
 def test_why_the_catalog_does_not_answer_is_logged_in_one_line(
     site: Site,
     bearer: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
+    asked: Ask,
 ) -> None:
     monkeypatch.setattr(Database, "read", fail(CatalogBusyError(CAUSE)))
-    for path in ("/api/v1/files", "/readyz"):
-        site.client.get(path, headers=bearer)
-    admit(site, bearer)
+    monkeypatch.setattr(Reader, "first", fail(CatalogBusyError(CAUSE)))
+    assert asked(site, bearer).status_code in {503, 403}
     assert caplog.messages == [
         "the catalog does not answer: connection refused Is the server running?"
     ]

@@ -6,7 +6,7 @@ import errno
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import select
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from werkzeug.test import TestResponse
 
-    from gateway.catalog.uploads import Usage
+    from gateway.catalog.uploads import Upload, Usage
 
 PIECE = "application/offset+octet-stream"
 EXPIRY = 1000
@@ -725,36 +725,70 @@ def test_parts_are_counted_again_when_the_catalog_answers(
     )
 
 
-@pytest.mark.parametrize(
-    ("method", "counted"),
-    [
-        pytest.param("POST", 3, id="used up"),
-        pytest.param("DELETE", 0, id="ended"),
-    ],
-)
-def test_parts_that_are_gone_by_then_are_not_counted_again(
-    site: Uploads, monkeypatch: pytest.MonkeyPatch, method: str, counted: int
-) -> None:
+@dataclass
+class Left:
+    """A whole part, and what an outage has left to do after it was put together."""
+
+    site: Uploads
+    part: str
+    changes: list[Callable[[Connection], object]]
+
+    def concatenate(self) -> TestResponse:
+        return self.site.ask("POST", Upload_Concat=f"final;{self.part}")
+
+    def do(self) -> None:
+        for change_of_later in self.changes:
+            with self.site.database.write() as connection:
+                change_of_later(connection)
+
+    def counted(self) -> tuple[int, int, int]:
+        usage = self.site.usage()
+        return usage.by_user, usage.reserved, usage.running
+
+
+@pytest.fixture
+def left(site: Uploads, monkeypatch: pytest.MonkeyPatch) -> Left:
     part = site.create(3, Upload_Concat="partial")
     site.patch(part, 0, b"abc")
-    concat = {"Upload_Concat": f"final;{part}"}
-    left: list[Callable[[Connection], object]] = []
+    found = Left(site, part, [])
 
     def fail(*_: object, **__: object) -> None:
         raise CatalogBusyError("away")
 
+    def add(_: Database, later: Callable[[Connection], object]) -> None:
+        found.changes.append(later)
+
     with monkeypatch.context() as outage:
         outage.setattr(Finaliser, "finalise", fail)
-        outage.setattr(Database, "make_sure", lambda _, change: left.append(change))
-        site.ask("POST", **concat)
-    path = "/tus/" if method == "POST" else part
-    done = site.ask(method, path, **concat)
-    for change_of_later in left:
-        with site.database.write() as connection:
-            change_of_later(connection)
-    assert done.status_code in {201, 204}
-    usage = site.usage()
-    assert (usage.by_user, usage.reserved, usage.running) == (counted, 0, 0)
+        outage.setattr(Database, "make_sure", add)
+        assert found.concatenate().status_code == 503
+    return found
+
+
+def test_a_part_that_is_used_up_by_then_is_not_counted_again(left: Left) -> None:
+    assert left.concatenate().status_code == 201
+    left.do()
+    assert left.counted() == (3, 0, 0)
+
+
+def test_a_part_that_is_ended_by_then_is_not_counted_again(left: Left) -> None:
+    assert left.site.ask("DELETE", left.part).status_code == 204
+    left.do()
+    assert left.counted() == (0, 0, 0)
+
+
+def test_a_part_that_is_counted_again_while_it_is_used_up_is_counted_once(
+    left: Left, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finalise = Finaliser.finalise
+
+    def do_first(finaliser: Finaliser, *args: Any, **more: Any) -> Upload:
+        left.do()
+        return finalise(finaliser, *args, **more)
+
+    monkeypatch.setattr(Finaliser, "finalise", do_first)
+    assert left.concatenate().status_code == 201
+    assert left.counted() == (3, 0, 0)
 
 
 def test_a_piece_that_a_fault_breaks_off_is_not_running(

@@ -210,13 +210,13 @@ class ShareLink:
     ) -> Response:
         explanation = explain(fault) if fault else None
         response = page(
-            "share.html",
+            "share_link.html",
             status=int(explanation.status) if explanation else 200,
             opened=opened,
             files=[self._row(file, lease) for file in self.items.listed(opened.items)],
             path=f"{LINK_PREFIX}{code}",
             lease=lease,
-            fault=explanation,
+            fault=_in_words(fault) if fault else "",
         )
         if explanation:
             response.headers.update(explanation.headers)
@@ -233,6 +233,14 @@ class ShareLink:
             "open_url": lease
             and lease_path(lease, file.number, file.inner, is_inline=True),
         }
+
+
+def _in_words(fault: RefusedError) -> str:
+    """Return what a person is told who stands before the form."""
+    if isinstance(fault, PasswordRequiredError):
+        return "Enter the password. The sender has it."
+    told = explain(fault)
+    return f"{told.title}. {told.text}"
 
 
 def _is_person() -> bool:

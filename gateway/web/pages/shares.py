@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlencode
 
-import segno
 from flask import Blueprint, flash, request, url_for
-from markupsafe import Markup
 
 from gateway.catalog import audit, ids, shares
+from gateway.catalog.audit import Action
+from gateway.catalog.shares import State
 from gateway.catalog.tokens import Scope
 from gateway.errors import BadFieldsError, NotAuthenticatedError, NothingTakenError
 from gateway.shares import addresses
-from gateway.shares.description import gather, recipient_state
+from gateway.shares.description import RecipientState, gather, recipient_state
 from gateway.shares.policy import SharePolicy, hash_password
 from gateway.web.pages import page, see_other
 from gateway.web.pagination import chosen_owner, cursor, following
@@ -40,6 +40,27 @@ _DEFAULT_LIFE: Final = "14"
 #: The choice that leaves the end as it is.
 _SAME: Final = "same"
 _NUMBER: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
+_STATES: Final = {
+    State.OPEN: "open",
+    State.EARLY: "not open yet",
+    State.EXPIRED: "expired",
+    State.REVOKED: "ended",
+}
+#: How far a recipient has come, and what was done with a share, in words of the page.
+_REACHED: Final[dict[str, str]] = {
+    RecipientState.UNOPENED: "not opened yet",
+    RecipientState.OPENED: "opened",
+    RecipientState.BEGUN: "begun",
+    RecipientState.OVER: "ended",
+}
+_DONE: Final[dict[str, str]] = {
+    Action.CREATED: "made",
+    Action.CHANGED: "changed",
+    Action.RECIPIENT_ADDED: "a link added",
+    Action.RECIPIENT_REVOKED: "a link ended",
+    Action.REVOKED: "ended",
+    Action.GIVEN_BACK: "a download given back",
+}
 _BETWEEN: Final = re.compile(r"[,;\s]+")
 
 
@@ -101,8 +122,8 @@ class SharePages:
         """Show the form for a share of the uploads in ``?upload=``."""
         person = self._person()
         if person is None:
-            uploads = "".join(f"%3Fupload={u}" for u in request.args.getlist("upload"))
-            return see_other(f"/login?next={PATH}/new{uploads}")
+            chosen = urlencode({"upload": request.args.getlist("upload")}, doseq=True)
+            return see_other(f"/login?next={PATH}/new{quote(f'?{chosen}')}")
         person.require(Scope.SHARE)
         return self._form(person)
 
@@ -250,15 +271,16 @@ class SharePages:
             (found,) = gather(connection, [share])
             history = audit.of_share(connection, share.id, limit=_HISTORY)
         return page(
-            "share_made.html",
+            "share.html",
             status=400 if faults else 200,
             user=person.user,
             share=self._facts(found),
             files=self.shares.items.listed(found.items),
             history=[
-                {"at": _moment(each.at), "actor": each.actor, "action": each.action}
+                {"at": each.at, "actor": each.actor, "action": _DONE[each.action]}
                 for each in history
             ],
+            qr=request.args.get("qr", ""),
             faults=faults or {},
             lives=LIVES,
             same=_SAME,
@@ -267,14 +289,16 @@ class SharePages:
     def _facts(self, found: DescribedShare) -> dict[str, Any]:
         now = int(self.clock())
         share = found.share
+        state = share.state(now=now)
         return {
             "id": share.id,
             "title": share.title,
             "name": found.name,
             "message": share.message,
-            "state": share.state(now=now),
-            "created": _moment(share.created),
-            "expires": share.expires and _moment(share.expires),
+            "state": state,
+            "says": _STATES[state],
+            "not_before": share.not_before,
+            "expires": share.expires,
             "has_password": share.password_hash is not None,
             "max": share.max_downloads,
             "recipients": [
@@ -283,9 +307,9 @@ class SharePages:
                     "address": each.address,
                     "label": each.label,
                     "url": self.shares.descriptions.url(each),
-                    "qr": _qr(self.shares.descriptions.url(each)),
-                    "state": recipient_state(share, each, now=now),
-                    "opened": each.opened and _moment(each.opened),
+                    "state": (reached := recipient_state(share, each, now=now)),
+                    "says": _REACHED[reached],
+                    "opened": each.opened,
                     "taken": each.taken - each.given_back,
                     "can_give_back": share.max_downloads is not None
                     and each.given_back < max(each.taken, each.begun is not None),
@@ -331,14 +355,3 @@ def _limit(text: str) -> int | None:
 def _recipients() -> list[Any]:
     found = filter(None, _BETWEEN.split(request.form.get("to", "")))
     return addresses.parse(found, label=request.form.get("label", ""))
-
-
-def _qr(url: str) -> Markup:
-    """Return a QR code as inline SVG, in the colours of the page."""
-    code = segno.make_qr(url, error="m")
-    # Markup: made of the code's modules alone.
-    return Markup(code.svg_inline(scale=4, border=2, dark="#000", light="#fff"))  # noqa: S704
-
-
-def _moment(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)

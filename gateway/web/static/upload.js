@@ -91,21 +91,26 @@
     if (turn < shown) return;
     shown = turn;
     if (code) {
-      takes.textContent = page.getElementById("takes").textContent;
+      const told = page.getElementById("takes");
+      localTimes(told);
+      takes.replaceChildren(...document.importNode(told, true).childNodes);
       return;
     }
     const fresh = page.getElementById("upload");
     if (!fresh) return;
     form.elements.csrf_token.value = fresh.elements.csrf_token.value;
-    // Somebody may just be about to delete one: that row stays open.
-    const open = document.querySelector("#uploads details[open] [name=id]");
+    // Somebody may just be about to delete one, or to share several: that row stays open,
+    // and what is selected stays so.
+    const before = document.getElementById("uploads");
+    const open = before.querySelector("details[open] [name=id]");
+    const selected = [...before.querySelectorAll("[name=upload]:checked")];
     const uploads = document.importNode(page.getElementById("uploads"), true);
-    document.getElementById("uploads").replaceWith(uploads);
-    if (open) {
-      const again = uploads.querySelector(`[name=id][value="${CSS.escape(open.value)}"]`);
-      if (again) again.closest("details").open = true;
-    }
-    localTimes();
+    localTimes(uploads);
+    before.replaceWith(uploads);
+    const again = (field) =>
+      uploads.querySelector(`[name=${field.name}][value="${CSS.escape(field.value)}"]`);
+    if (open && again(open)) again(open).closest("details").open = true;
+    for (const field of selected) if (again(field)) again(field).checked = true;
   }
 
   function thank() {
@@ -114,12 +119,6 @@
       ? "Thank you. The file has arrived."
       : `Thank you. ${stored} files have arrived.`;
     news.classList.add("done");
-  }
-
-  function localTimes() {
-    for (const time of document.querySelectorAll("#uploads time")) {
-      time.textContent = new Date(time.dateTime).toLocaleString();
-    }
   }
 
   function next() {
@@ -283,8 +282,8 @@
   // Files that the browser has kept chosen over a reload would be left out.
   input.value = "";
   input.required = false;
-  form.classList.add("drop");
+  // The whole form is the field: a click anywhere on it chooses files.
+  form.classList.add("live");
   for (const element of form.querySelectorAll("[data-plain]")) element.hidden = true;
   for (const element of form.querySelectorAll("[data-script]")) element.hidden = false;
-  localTimes();
 })();
