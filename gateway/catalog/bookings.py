@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, case, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.catalog import leases
@@ -16,7 +16,9 @@ from gateway.catalog.schema import (
     lease_requests,
     ledger_files,
     recipients,
+    share_items,
 )
+from gateway.catalog.schema import leases as leases_table
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 #: Values in one IN (...).
 _IN: Final = 500
 _T = TypeVar("_T")
+_DAY: Final = 86_400
 
 
 class File(NamedTuple):
@@ -79,14 +82,18 @@ def offset(connection: Connection, file_id: str) -> int:
     return connection.execute(query).scalar() or 0
 
 
-def note_offset(connection: Connection, file_id: str, offset: int, *, now: int) -> None:
+def note_offset(connection: Connection, file_id: str, offset: int) -> None:
     """Write down up to which byte a file is booked."""
-    _upsert(
-        connection,
-        ledger_files,
-        [{"id": file_id, "offset": offset, "booked": now}],
-        ("offset", "booked"),
-    )
+    row = {"id": file_id, "offset": offset}
+    _upsert(connection, ledger_files, [row], "offset")
+
+
+def forget_file(connection: Connection, file_id: str) -> None:
+    """Forget a file that was deleted.
+
+    (!) For good: one that came back would be booked once more.
+    """
+    connection.execute(delete(ledger_files).where(ledger_files.c.id == file_id))
 
 
 def known(connection: Connection, files: Collection[File]) -> dict[File, Booking]:
@@ -169,7 +176,7 @@ def apply(connection: Connection, effects: Effects, *, gateway: str, now: int) -
             {"key_id": key, "day": day, "count": count}
             for (key, day), count in effects.keys.items()
         ]
-        _upsert(connection, key_uses, rows, ("count",), is_sum=True)
+        _upsert(connection, key_uses, rows, "count", is_sum=True)
 
 
 def runs(connection: Connection, gateway: str) -> set[str]:
@@ -195,19 +202,14 @@ def end_runs(connection: Connection, gateway: str, runs: Collection[str]) -> int
     ).rowcount
 
 
-def remove_old(connection: Connection, *, before: int, limit: int) -> int:
-    """Forget files that were booked and keys that were used before that second.
+def remove_old_uses(connection: Connection, *, before: int, limit: int) -> int:
+    """Forget which keys were used before the day of that second; return how many.
 
-    Return how many.
+    *limit* bounds nothing: there are as many in a day as there are keys.
     """
-    files = select(ledger_files.c.id).where(ledger_files.c.booked < before).limit(limit)
-    gone = connection.execute(
-        delete(ledger_files).where(ledger_files.c.id.in_(files))
-    ).rowcount
-    day = before // 86_400
-    return (
-        gone + connection.execute(delete(key_uses).where(key_uses.c.day < day)).rowcount
-    )
+    del limit
+    old = key_uses.c.day < before // _DAY
+    return connection.execute(delete(key_uses).where(old)).rowcount
 
 
 def remove_early(connection: Connection, *, before: int, limit: int) -> int:
@@ -222,6 +224,103 @@ def remove_early(connection: Connection, *, before: int, limit: int) -> int:
     ).rowcount
 
 
+class Progress(NamedTuple):
+    """How far a recipient has come with one file: by the lease that has most of it."""
+
+    item: int
+    path: str
+    size: int
+    covered: int
+    is_whole: bool
+
+
+class Row(NamedTuple):
+    """A booking with its recipient and lease, as an export has it."""
+
+    recipient_id: str
+    recipient: str
+    label: str
+    lease_id: str
+    taken: int | None
+    taken_by: str | None
+    is_scanner: bool | None
+    item: int
+    name: str
+    path: str
+    size: int
+    requests: int
+    sent: int
+    covered: int
+    is_whole: bool
+    first: int
+    last: int
+    agent: str
+    address: str
+
+
+def progress(
+    connection: Connection, share_ids: Collection[str]
+) -> dict[str, list[Progress]]:
+    """Return for each recipient of shares to whom something was sent how far it is."""
+    query = (
+        select(
+            bookings.c.recipient_id,
+            bookings.c.item,
+            bookings.c.path,
+            func.max(bookings.c.size),
+            func.max(bookings.c.covered),
+            # No database takes the greatest of truths.
+            func.max(case((bookings.c.is_whole, 1), else_=0)),
+        )
+        .join(recipients, recipients.c.id == bookings.c.recipient_id)
+        .where(recipients.c.share_id.in_(share_ids))
+        .group_by(bookings.c.recipient_id, bookings.c.item, bookings.c.path)
+    )
+    found: dict[str, list[Progress]] = {}
+    for recipient_id, item, path, size, covered, is_whole in connection.execute(query):
+        one = Progress(item, path, size, covered, bool(is_whole))
+        found.setdefault(recipient_id, []).append(one)
+    return found
+
+
+def of_share(connection: Connection, share_id: str) -> Iterator[Row]:
+    """Return what was sent of a share, by recipients and the time of the first byte."""
+    query = (
+        select(
+            bookings.c.recipient_id,
+            recipients.c.address,
+            recipients.c.label,
+            bookings.c.lease_id,
+            leases_table.c.created,
+            leases_table.c.agent,
+            leases_table.c.is_scanner,
+            bookings.c.item,
+            share_items.c.name,
+            bookings.c.path,
+            bookings.c.size,
+            bookings.c.requests,
+            bookings.c.sent,
+            bookings.c.covered,
+            bookings.c.is_whole,
+            bookings.c.first,
+            bookings.c.last,
+            bookings.c.agent,
+            bookings.c.address,
+        )
+        .join(recipients, recipients.c.id == bookings.c.recipient_id)
+        .join(
+            share_items,
+            (share_items.c.share_id == recipients.c.share_id)
+            & (share_items.c.number == bookings.c.item),
+        )
+        .outerjoin(leases_table, leases_table.c.id == bookings.c.lease_id)
+        .where(recipients.c.share_id == share_id)
+        .order_by(recipients.c.position, bookings.c.first, bookings.c.id)
+    )
+    rows = connection.execution_options(yield_per=_IN).execute(query)
+    return map(Row._make, rows)
+
+
 def uses(connection: Connection) -> dict[str, tuple[int, int]]:
     """Return of each key that was asked about the last day, and how often in all."""
     query = select(
@@ -234,20 +333,18 @@ def _upsert(
     connection: Connection,
     table: Any,  # noqa: ANN401
     rows: list[dict[str, Any]],
-    names: Sequence[str],
+    name: str,
     *,
     is_sum: bool = False,
 ) -> None:
+    """Write rows; of those that are there this column alone, or add to it."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     statement: Any = dialect.insert(table)
-    fresh = statement.excluded
+    fresh = statement.excluded[name]
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=list(table.primary_key.columns),
-            set_={
-                name: fresh[name] + table.c[name] if is_sum else fresh[name]
-                for name in names
-            },
+            set_={name: table.c[name] + fresh if is_sum else fresh},
         ),
         rows,
     )

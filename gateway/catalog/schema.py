@@ -340,7 +340,6 @@ ledger_files: Final = Table(
     # A digest of its first line, which no other file has.
     Column("id", String(32), primary_key=True),
     Column("offset", BigInteger, nullable=False),
-    Column("booked", BigInteger, nullable=False, index=True),
 )
 
 # Verdicts on signed URLs that nginx asked for, by key and day.

@@ -182,7 +182,7 @@ class Housekeeper:
         for forget, until in (
             (leases.remove_over, now),
             (bookings.remove_early, now - _EARLY),
-            (bookings.remove_old, before),
+            (bookings.remove_old_uses, before),
             (shares.remove_over, before),
         ):
             gone = 1

@@ -191,7 +191,8 @@ class Booker:
                 state = os.fstat(file.fileno())
                 seen = state.st_ino, state.st_ctime_ns, state.st_size
                 if self._done.get(path.name) == seen:
-                    self._remove_if_old(path, state, now=now)
+                    if path.name != CURRENT and now - state.st_mtime > _KEPT:
+                        self._remove(path, file)
                     return 0
                 self._done.pop(path.name, None)
                 count, is_done = self._book_file(
@@ -214,7 +215,7 @@ class Booker:
         first = file.readline(_PIECE)
         if not first.endswith(b"\n") and len(first) < _PIECE:
             return 0, True
-        file_id = hashlib.sha256(first).hexdigest()[:32]
+        file_id = _id(first)
         # (!) What a power cut could take back must not be booked.
         os.fdatasync(file.fileno())
         with self.database.read() as connection:
@@ -222,7 +223,7 @@ class Booker:
         if start > size:
             self.say(f"the ledger's file {name} has lost {start - size} bytes")
             with self.database.write() as connection:
-                bookings.note_offset(connection, file_id, size, now=now)
+                bookings.note_offset(connection, file_id, size)
             return 0, True
         count = 0
         while start < size:
@@ -248,7 +249,7 @@ class Booker:
         with self.database.write() as connection:
             if bookings.offset(connection, file_id) != start:
                 return False
-            bookings.note_offset(connection, file_id, end, now=now)
+            bookings.note_offset(connection, file_id, end)
             there = bookings.there(connection, {f.recipient_id for f in batch.files})
             # Shares that were deleted are no more to be told of.
             files = {f: b for f, b in batch.files.items() if f.recipient_id in there}
@@ -272,8 +273,21 @@ class Booker:
             bookings.apply(connection, batch.effects, gateway=self.gateway, now=now)
         return True
 
-    def _remove_if_old(self, path: Path, state: os.stat_result, *, now: int) -> None:
-        """Delete a file that was set aside and is booked, some time after its end."""
-        if path.name != CURRENT and now - state.st_mtime > _KEPT:
-            path.unlink(missing_ok=True)
-            self._done.pop(path.name, None)
+    def _remove(self, path: Path, file: BinaryIO) -> None:
+        """Delete a file that was set aside and is booked."""
+        file_id = _id(file.readline(_PIECE))
+        path.unlink()
+        # (!) Before it is forgotten: a power cut would bring it back.
+        folder = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        self._done.pop(path.name, None)
+        with self.database.write() as connection:
+            bookings.forget_file(connection, file_id)
+
+
+def _id(first: bytes) -> str:
+    """Return by what a file is known that begins with that line."""
+    return hashlib.sha256(first).hexdigest()[:32]

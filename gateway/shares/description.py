@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from gateway.catalog import recipients, shares
+from gateway.catalog import bookings, recipients, shares
 from gateway.catalog.shares import State
 
 if TYPE_CHECKING:
@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from gateway.catalog.bookings import Progress
     from gateway.catalog.recipients import Recipient
     from gateway.catalog.shares import Item, Share
     from gateway.shares.codes import ShareCodes
 
 #: Items whose names stand for a title.
 _NAMED: Final = 3
+#: Percent.
+_WHOLE: Final = 100
 
 
 class RecipientState(StrEnum):
@@ -28,6 +31,8 @@ class RecipientState(StrEnum):
     UNOPENED = "unopened"
     OPENED = "opened"
     BEGUN = "begun"
+    PARTLY = "partly"
+    WHOLE = "whole"
     OVER = "over"
 
 
@@ -38,6 +43,45 @@ class DescribedShare:
     share: Share
     items: list[Item]
     recipients: list[Recipient]
+    progress: dict[str, list[Progress]]
+
+    def state(self, recipient: Recipient, *, now: int) -> RecipientState:
+        """Tell how far a recipient has come; a link that opens nothing more is over.
+
+        One to whom every item was sent whole has it all; of a folder that is every file
+        that was asked for.
+        """
+        is_over = self.share.state(now=now) in {State.EXPIRED, State.REVOKED}
+        if is_over or recipient.revoked is not None:
+            return RecipientState.OVER
+        if recipient.sent or recipient.id in self.progress:
+            is_whole = self.percent(recipient) == _WHOLE
+            return RecipientState.WHOLE if is_whole else RecipientState.PARTLY
+        if recipient.begun is not None:
+            return RecipientState.BEGUN
+        if recipient.opened is not None:
+            return RecipientState.OPENED
+        return RecipientState.UNOPENED
+
+    def percent(self, recipient: Recipient) -> int:
+        """Return how much of the share was sent, as of the last finished request."""
+        files = self.progress.get(recipient.id, [])
+        by_item = {
+            item.number: [f for f in files if f.item == item.number]
+            for item in self.items
+        }
+        if all(some and all(f.is_whole for f in some) for some in by_item.values()):
+            return _WHOLE
+        size = sum(
+            sum(f.size for f in by_item[item.number]) or item.size or 0
+            for item in self.items
+        )
+        done = sum(
+            f.size if f.is_whole else f.covered
+            for some in by_item.values()
+            for f in some
+        )
+        return min(_WHOLE - 1, _WHOLE * done // max(1, size))
 
     @property
     def name(self) -> str:
@@ -80,28 +124,18 @@ class Descriptions:
                     "address": each.address,
                     "label": each.label,
                     "url": self.url(each),
-                    "state": recipient_state(share, each, now=now),
+                    "state": found.state(each, now=now),
                     "opened": each.opened,
                     "begun": each.begun,
                     "taken": each.taken - each.given_back,
                     "given_back": each.given_back,
                     "sent": each.sent,
+                    "percent": found.percent(each),
+                    "scanned": each.scanned,
                 }
                 for each in found.recipients
             ],
         }
-
-
-def recipient_state(share: Share, recipient: Recipient, *, now: int) -> RecipientState:
-    """Tell how far a recipient has come; a link that opens nothing more is over."""
-    is_over = share.state(now=now) in {State.EXPIRED, State.REVOKED}
-    if is_over or recipient.revoked is not None:
-        return RecipientState.OVER
-    if recipient.begun is not None:
-        return RecipientState.BEGUN
-    if recipient.opened is not None:
-        return RecipientState.OPENED
-    return RecipientState.UNOPENED
 
 
 def gather(connection: Connection, found: Sequence[Share]) -> list[DescribedShare]:
@@ -109,11 +143,13 @@ def gather(connection: Connection, found: Sequence[Share]) -> list[DescribedShar
     ids = [share.id for share in found]
     items = shares.items_of(connection, ids)
     links = recipients.of_shares(connection, ids)
+    progress = bookings.progress(connection, ids)
     return [
         DescribedShare(
             share=share,
             items=[item for item in items if item.share_id == share.id],
             recipients=[link for link in links if link.share_id == share.id],
+            progress=progress,
         )
         for share in found
     ]

@@ -130,15 +130,27 @@ class Openings:
         with self.database.read() as connection:
             return leases.recipient_of(connection, lease_id) == opened.recipient.id
 
-    def lease(self, opened: OpenShare, *, agent: str, network: str, now: int) -> str:
+    def lease(
+        self,
+        opened: OpenShare,
+        *,
+        agent: str,
+        network: str,
+        is_scanner: bool,
+        now: int,
+    ) -> str:
         """Give a lease and return its code; it ends with the share at the latest.
+
+        *agent* is the browser's name, *is_scanner* says that it is probably none.
 
         Raise ShareBusyError or ShareSpentError if all downloads of the link are taken.
         """
         expires = now + self.lease_life
         if opened.share.expires is not None:
             expires = min(expires, opened.share.expires)
-        new = NewLease(expires=expires, agent=agent, network=network)
+        new = NewLease(
+            expires=expires, agent=agent, network=network, is_scanner=is_scanner
+        )
         with self.database.write() as connection:
             lease_id = leases.take(connection, opened.recipient, new, now=now)
         return self.codes.lease_code(lease_id)

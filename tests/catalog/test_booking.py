@@ -17,15 +17,17 @@ from sqlalchemy import select
 from gateway.catalog import bookings, leases, recipients, shares
 from gateway.catalog.leases import BegunRequest
 from gateway.catalog.schema import bookings as table
-from gateway.catalog.schema import lease_requests
+from gateway.catalog.schema import lease_requests, ledger_files
 from gateway.errors import (
     EndedLeaseError,
     NoSpaceError,
     ShareBusyError,
     ShareSpentError,
 )
+from gateway.ops.housekeeping import Housekeeper
 from gateway.shares.booking import Booker
 from gateway.shares.ledger import SharedFile
+from gateway.storage.blobs import BlobStore
 from tests.catalog.test_leases import NOW, Link, a_link
 
 if TYPE_CHECKING:
@@ -516,5 +518,23 @@ def test_files_that_were_set_aside_go_when_they_are_booked(ledger: Ledger) -> No
     for later in (0, 3599, 3602):
         booker.round(now=now + later)
         there.append(sorted(path.name for path in ledger.folder.glob("*.log")))
+    with ledger.database.read() as connection:
+        known = connection.execute(select(ledger_files)).all()
     assert there == [["current.log", "old.log"]] * 2 + [["current.log"]]
+    assert (ledger.row().requests, len(known)) == (2, 1)
+
+
+def test_a_file_stays_known_as_long_as_it_is_there(ledger: Ledger) -> None:
+    """However long nothing came: else all of it would be booked once more."""
+    ledger.book(ledger.line())
+    ledger.booker().round(now=NOW + 10**8)
+    keep_house(ledger, now=NOW + 10**8)
+    ledger.book(ledger.line())
     assert ledger.row().requests == 2
+
+
+def keep_house(ledger: Ledger, *, now: int) -> None:
+    store = BlobStore(ledger.folder.parent / "store")
+    store.prepare()
+    keeper = Housekeeper(database=ledger.database, store=store, say=ledger.said.append)
+    assert keeper.round(now=now).faults == []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gateway.catalog.users import Role
+from tests.web.conftest import PASSWORD, csrf_token
 from tests.web.sharing import BROWSER, Sharer, a_sharer
 
 if TYPE_CHECKING:
@@ -166,3 +168,33 @@ def test_a_download_is_given_back_by_a_button(ann: Sharer) -> None:
     assert [answer.status_code for answer in pressed] == [303, 303]
     assert "give-back" not in page
     assert ann.press(link).status_code == 303
+
+
+def test_a_page_tells_what_was_sent_and_gives_a_table(ann: Sharer) -> None:
+    path = made(ann, max="1", upload=ann.uploads[:1], to="=bob@example.com")
+    (link,) = links(ann.site.client.get(path).text)
+    pressed = ann.stranger.post(
+        link, headers={**BROWSER, "User-Agent": "Barracuda Sentinel (EE)"}
+    )
+    ann.sent(ann.stranger.get(pressed.headers["Location"]), 400)
+    page = ann.site.client.get(path).text
+    answer = ann.site.client.get(f"{path}/sent.csv")
+    (row,) = csv.DictReader(answer.text.splitlines())
+    words = ("40 % as of the last finished request", "downloaded once")
+    assert all(text in page for text in (*words, "probably a scanner"))
+    assert f"{path}/sent.csv" in page
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert "attachment" in answer.headers["Content-Disposition"]
+    assert row["address"] == "'=bob@example.com"
+    assert (row["name"], row["sent"], row["whole"]) == ("report.pdf", "400", "no")
+    assert (row["probably_a_scanner"], row["network"]) == ("yes", "192.0.2.0/24")
+
+
+def test_the_table_is_its_owner_s(site: Site, ann: Sharer) -> None:
+    table = f"{made(ann)}/sent.csv"
+    a_sharer(site, "bob")
+    stranger = site.browser()
+    asked = stranger.get(table).status_code
+    form = {"csrf_token": csrf_token(stranger.get("/login")), "name": "bob"}
+    stranger.post("/login", data={**form, "password": PASSWORD}, headers=BROWSER)
+    assert (asked, stranger.get(table).status_code) == (303, 404)

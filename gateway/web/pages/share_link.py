@@ -27,6 +27,7 @@ from gateway.errors import (
     WrongSharePasswordError,
 )
 from gateway.explanations import explain
+from gateway.shares import scanners
 from gateway.shares.codes import LINK_PREFIX, lease_path
 from gateway.shares.ledger import SharedFile
 from gateway.web import browsers
@@ -107,7 +108,11 @@ class ShareLink:
                 opened, request.form.get("password", ""), network=network(), now=now
             )
             lease = self.openings.lease(
-                opened, agent=browsers.name(), network=network(), now=now
+                opened,
+                agent=browsers.name(),
+                network=network(),
+                is_scanner=_is_scanner(now=now),
+                now=now,
             )
         except (
             PasswordRequiredError,
@@ -241,6 +246,16 @@ def _in_words(fault: RefusedError) -> str:
         return "Enter the password. The sender has it."
     told = explain(fault)
     return f"{told.title}. {told.text}"
+
+
+def _is_scanner(*, now: int) -> bool:
+    """Tell whether it is probably a scanner that presses the button."""
+    return scanners.is_probable(
+        request.headers.get("User-Agent", ""),
+        has_language="Accept-Language" in request.headers,
+        mailed=None,
+        now=now,
+    )
 
 
 def _is_person() -> bool:

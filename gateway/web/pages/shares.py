@@ -7,23 +7,22 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
-from flask import Blueprint, flash, request, url_for
+from flask import Blueprint, Response, flash, request, url_for
 
 from gateway.catalog import audit, ids, shares
 from gateway.catalog.audit import Action
 from gateway.catalog.shares import State
 from gateway.catalog.tokens import Scope
+from gateway.delivery.disposition import content_disposition
 from gateway.errors import BadFieldsError, NotAuthenticatedError, NothingTakenError
-from gateway.shares import addresses
-from gateway.shares.description import RecipientState, gather, recipient_state
+from gateway.shares import addresses, export
+from gateway.shares.description import RecipientState, gather
 from gateway.shares.policy import SharePolicy, hash_password
 from gateway.web.pages import page, see_other
 from gateway.web.pagination import chosen_owner, cursor, following
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from flask import Response
+    from collections.abc import Callable, Iterator
 
     from gateway.catalog.shares import NewItem, Share
     from gateway.shares.description import DescribedShare
@@ -50,7 +49,9 @@ _STATES: Final = {
 _REACHED: Final[dict[str, str]] = {
     RecipientState.UNOPENED: "not opened yet",
     RecipientState.OPENED: "opened",
-    RecipientState.BEGUN: "begun",
+    RecipientState.BEGUN: "download begun",
+    RecipientState.PARTLY: "sent in part",
+    RecipientState.WHOLE: "sent whole",
     RecipientState.OVER: "ended",
 }
 _DONE: Final[dict[str, str]] = {
@@ -80,6 +81,7 @@ class SharePages:
             ("/new", self.new, "GET"),
             ("/<share_id>", self.show, "GET"),
             ("/<share_id>", self.edit, "POST"),
+            ("/<share_id>/sent.csv", self.table, "GET"),
             ("/<share_id>/revoke", self.revoke, "POST"),
             ("/<share_id>/recipients", self.add_recipients, "POST"),
             (
@@ -154,6 +156,23 @@ class SharePages:
         if person is None:
             return see_other(f"/login?next={PATH}/{share_id}")
         return self._share(person, self.shares.owned(person, share_id))
+
+    def table(self, share_id: str) -> Response:
+        """Return what was sent of a share, as a spreadsheet takes it."""
+        person = self._person()
+        if person is None:
+            return see_other(f"/login?next={PATH}/{share_id}")
+        share = self.shares.owned(person, share_id)
+
+        def lines() -> Iterator[str]:
+            with self.shares.database.read() as connection:
+                yield from export.table(connection, share.id)
+
+        response = Response(lines(), content_type="text/csv; charset=utf-8")
+        response.headers["Content-Disposition"] = content_disposition(
+            f"sent-{share.id}.csv", is_inline=False
+        )
+        return response
 
     def edit(self, share_id: str) -> Response:
         """Change a share under the same links."""
@@ -307,13 +326,16 @@ class SharePages:
                     "address": each.address,
                     "label": each.label,
                     "url": self.shares.descriptions.url(each),
-                    "state": (reached := recipient_state(share, each, now=now)),
+                    "state": (reached := found.state(each, now=now)),
+                    "reached": reached,
                     "says": _REACHED[reached],
                     "opened": each.opened,
                     "taken": each.taken - each.given_back,
                     "can_give_back": share.max_downloads is not None
                     and each.given_back < max(each.taken, each.begun is not None),
                     "sent": each.sent,
+                    "percent": found.percent(each),
+                    "scanned": each.scanned,
                 }
                 for each in found.recipients
             ],

@@ -85,10 +85,8 @@ def upgrade() -> None:
         "ledger_files",
         sa.Column("id", sa.String(32), nullable=False),
         sa.Column("offset", sa.BigInteger(), nullable=False),
-        sa.Column("booked", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger_files")),
     )
-    op.create_index(op.f("ix_ledger_files_booked"), "ledger_files", ["booked"])
     op.create_table(
         "key_uses",
         sa.Column("key_id", sa.String(16), nullable=False),
