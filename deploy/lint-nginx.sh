@@ -6,7 +6,8 @@ set -eu
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work/store/spool" "$work/run/nginx"
+mkdir -p "$work/store/spool" "$work/store/ledger/0" "$work/run/nginx"
+printf 0 >"$work/id"
 PATH=$PATH:/usr/sbin:/sbin
 
 check() {
@@ -24,6 +25,7 @@ server {
     ssl_reject_handshake on;
     server_name files.example.com;
     access_log $work/access.log gateway;
+    include $conf/snippets/ledger.conf;
     include $conf/snippets/gateway.conf;
 }
 EOF

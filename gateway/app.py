@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flask import Flask
@@ -12,7 +13,7 @@ from gateway.assets import asset
 from gateway.brand import Brand
 from gateway.catalog.database import Database
 from gateway.catalog.leases import LeasedItems
-from gateway.catalog.lookups import Reader
+from gateway.catalog.lookups import Borrower, Reader
 from gateway.delivery.standing import Standing
 from gateway.delivery.verdict import InlinePolicy, SignedURLJudge
 from gateway.errors import SettingsError
@@ -41,6 +42,7 @@ from gateway.uploads.resumable import Resumables
 from gateway.web import csrf, pages, routes, sessions
 from gateway.web.accounts import AccountPages
 from gateway.web.background import Background, at_once
+from gateway.web.begin import Begins
 from gateway.web.browsers import KnownBrowsers
 from gateway.web.drop_page import DropPage
 from gateway.web.drops import Drops
@@ -126,17 +128,15 @@ def create_app(
     judge = signed_url_judge(settings, database, types)
     share_codes = ShareCodes(settings.secret)
     items = Items(judge.tree, types)
-    judges: Judges = {
-        SIGNED_PREFIX: judge,
-        LEASE_PREFIX: LeaseJudge(
-            codes=share_codes,
-            leased=LeasedItems(Reader(database)),
-            items=items,
-            inline=judge.inline,
-            cache_cap=settings.cache_max_age,
-            ttl=settings.verdict_ttl,
-        ),
-    }
+    lease_judge = LeaseJudge(
+        codes=share_codes,
+        leased=LeasedItems(Reader(database)),
+        items=items,
+        inline=judge.inline,
+        cache_cap=settings.cache_max_age,
+        ttl=settings.verdict_ttl,
+    )
+    judges: Judges = {SIGNED_PREFIX: judge, LEASE_PREFIX: lease_judge}
     routes.register(
         app,
         routes.Parts(
@@ -178,6 +178,12 @@ def create_app(
                 Openings(database, share_codes, settings.lease_life),
                 items,
                 judge.inline,
+                clock,
+            ),
+            begins=Begins(
+                replace(lease_judge, leased=LeasedItems(Borrower(database))),
+                database,
+                own_id(settings.data),
                 clock,
             ),
             accounts=AccountPages(

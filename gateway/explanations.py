@@ -137,6 +137,34 @@ BY_ERROR: Final[dict[type[errors.RefusedError], Explanation]] = {
         "That is not the password of this link. Check it and try again.",
         name="wrong-password",
     ),
+    errors.ShareBusyError: Explanation(
+        HTTPStatus.CONFLICT,
+        "Somebody is downloading this right now",
+        "This link can be used a limited number of times. If the download that is "
+        "running does not come through, its place is free again: try again later.",
+        {"Retry-After": str(errors.ShareBusyError.retry_after)},
+        name="share-busy",
+    ),
+    errors.ShareSpentError: Explanation(
+        HTTPStatus.GONE,
+        "This link has been used up",
+        "It has been downloaded as often as it may. If your own download broke off, "
+        "resume it in the browser or program that began it. Otherwise ask the sender "
+        "to give a download back.",
+        name="share-spent",
+    ),
+    errors.EndedLeaseError: Explanation(
+        HTTPStatus.GONE,
+        "This download was not begun in time",
+        "Somebody else has pressed Download since. Open the share link again.",
+        name="lease-ended",
+    ),
+    errors.NothingTakenError: Explanation(
+        HTTPStatus.CONFLICT,
+        "There is no download to give back",
+        "Nobody has downloaded anything by this link.",
+        name="nothing-taken",
+    ),
     errors.GoneItemError: Explanation(
         HTTPStatus.GONE,
         "The file is not here any more",

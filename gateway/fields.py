@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from datetime import timedelta
+from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -25,6 +26,17 @@ if TYPE_CHECKING:
 
 #: What the URL of a catalog in a file begins with; its path follows.
 SQLITE: Final = "sqlite:///"
+
+
+class LedgerAddresses(StrEnum):
+    """What of clients' addresses the ledger holds."""
+
+    CUT = "cut"
+    """The network: /24, or /48 of IPv6."""
+    FULL = "full"
+    NONE = "none"
+
+
 _MAXIMUM_SOCKET_PATH: Final = 107  # unix(7): sun_path without its NUL
 _MAXIMUM_YEARS: Final = 100  # HTTP dates end with the year 9999
 _HOST = re.compile(r"\*|(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")

@@ -22,6 +22,10 @@ def own_id(data: Path) -> str:
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     made = data / f"id.{secrets.token_hex(8)}"
     made.write_text(secrets.token_hex(16), "ascii")
+    if os.geteuid() == 0:
+        # What root makes in the folder is its owner's.
+        owner = data.stat()
+        os.chown(made, owner.st_uid, owner.st_gid)
     # Another process may have made it meanwhile; nobody reads half of it.
     with suppress(FileExistsError):
         os.link(made, path)

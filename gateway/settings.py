@@ -21,6 +21,7 @@ from gateway.fields import (
     Colour,
     DatabaseURL,
     Hosts,
+    LedgerAddresses,
     MediaRanges,
     MediaTypeNames,
     Networks,
@@ -130,6 +131,10 @@ class Settings(BaseModel):
     """Seconds that a login lasts."""
     lease_life: Seconds = Field(default=86_400, ge=60, le=2_592_000)
     """Seconds that a download from a share's page may take, resumes included."""
+    ledger_addresses: LedgerAddresses = LedgerAddresses.CUT
+    """What of clients' addresses the ledger holds: cut (/24, /48), full or none."""
+    ledger_days: Number = Field(default=90, ge=1, le=36_500)
+    """Days that a share is kept after its end, with all that was booked of it."""
     token: str = Field(default="", repr=False)
     """The bearer token that ``gateway upload`` sends."""
     client_connections: Number = Field(default=100, ge=1, le=100_000)

@@ -10,8 +10,12 @@ set -eu
 home=$1
 conf=$home/live/nginx.conf
 
+# Bytes of the ledger's file from which another one is begun.
+long=67108864
+
 watch() {
     while sleep 0.5; do
+        sh "$home/live/ledger.sh" rotate "$1" $long || :
         live=$(readlink "$home/live") || continue
         [ "$live" != "$loaded" ] || continue
         loaded=$live
@@ -36,6 +40,7 @@ mkfifo "$errors"
 sed -u -E -f "$home/live/redact.sed" <"$errors" >&2 &
 exec 2>"$errors"
 
+sh "$home/live/ledger.sh" begin
 watch $$ &
 ulimit -n "$(ulimit -H -n)"
 exec nginx -e stderr -g 'daemon off;' -c "$conf"

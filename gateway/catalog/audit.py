@@ -25,6 +25,7 @@ class Action(StrEnum):
     RECIPIENT_REVOKED = "recipient-revoked"
     MAILED = "mailed"
     REVOKED = "revoked"
+    GIVEN_BACK = "given-back"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,8 @@
 """The catalog as text, one JSON object a line: the same for every database.
 
-What lives only as long as an upload or a login is left out, and so are tries of
-passwords, the total, which is counted anew, and what the schema says of itself.
+What lives only as long as an upload, a download or a login is left out, and so are
+tries of passwords, the total, which is counted anew, and what the schema says of
+itself.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _LEFT_OUT: Final = frozenset(
     {
         "compatibility",
+        "lease_requests",
         "partials",
         "reservations",
         "sessions",

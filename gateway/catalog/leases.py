@@ -1,15 +1,24 @@
-"""Leases: downloads that were begun on a share's page."""
+"""Leases: permissions to download that were given on a share's page.
+
+Where downloads are counted, each link has a number of places.  A lease that was given
+has *reserved* a place; it has *begun* while nginx works on a GET of it; it is *spent*
+once a request that sent bytes is over, and then keeps its place for good.  While all
+places are taken, a new lease takes the place of one that is only reserved: whoever
+presses the button and leaves takes nothing from those who come afterwards.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
 from gateway.catalog.ids import new_code_id
 from gateway.catalog.lookups import Lookup
 from gateway.catalog.schema import (
+    lease_requests,
     leases,
     recipients,
     share_items,
@@ -18,9 +27,18 @@ from gateway.catalog.schema import (
     users,
 )
 from gateway.catalog.shares import ITEM, Item
+from gateway.errors import (
+    EndedLeaseError,
+    NothingTakenError,
+    NotServableError,
+    ShareBusyError,
+    ShareSpentError,
+)
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from collections.abc import Collection
+
+    from sqlalchemy import ColumnElement, Connection
 
     from gateway.catalog.lookups import Reader
     from gateway.catalog.recipients import Recipient
@@ -33,38 +51,211 @@ class LeasedItem:
     """What a verdict needs to know of a lease and one item that it opens.
 
     ``expires`` is when lease or share end, whichever is first, in Unix seconds;
-    ``is_revoked`` tells that share, link or lease were taken back.
+    ``is_revoked`` tells that share or link were taken back, ``is_ended`` that another
+    lease took this one's place, ``holds_place`` that it need not begin: it is spent,
+    or downloads are not counted.
     """
 
     item: Item
     recipient_id: str
     expires: int
     is_revoked: bool
+    is_ended: bool
     is_owner_disabled: bool
+    holds_place: bool
 
 
-def new(
-    connection: Connection,
-    recipient: Recipient,
-    *,
-    expires: int,
-    agent: str,
-    network: str,
-    now: int,
+@dataclass(frozen=True, kw_only=True)
+class BegunRequest:
+    """A GET as nginx names it: its id, whose nginx it is, and which start of it."""
+
+    id: str
+    gateway: str
+    run: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewLease:
+    """Who takes a lease: browser and network in short, and until when it is given."""
+
+    expires: int
+    agent: str
+    network: str
+    is_scanner: bool = False
+
+
+def take(
+    connection: Connection, recipient: Recipient, new: NewLease, *, now: int
 ) -> str:
-    """Give a lease and return its id."""
+    """Give a lease and return its id.
+
+    Raise ShareSpentError if all places of the link are spent, ShareBusyError if some
+    lease that has begun may still give its place back.  *connection* is in a write
+    transaction, alone.
+    """
+    link = connection.execute(
+        select(
+            shares.c.max_downloads,
+            (recipients.c.taken - recipients.c.given_back).label("spent"),
+        )
+        .join(shares, shares.c.id == recipients.c.share_id)
+        .where(recipients.c.id == recipient.id)
+    ).one_or_none()
+    if link is None:
+        raise NotServableError("no-share-link")
+    if link.max_downloads is None:
+        _note_begun(connection, recipient.id, now=now)
+    else:
+        _make_room(connection, recipient, link.max_downloads - link.spent, now=now)
     lease_id = new_code_id()
     connection.execute(
         insert(leases).values(
-            id=lease_id,
-            recipient_id=recipient.id,
-            created=now,
-            expires=expires,
-            agent=agent,
-            network=network,
+            id=lease_id, recipient_id=recipient.id, created=now, **vars(new)
         )
     )
     return lease_id
+
+
+def begin(
+    connection: Connection, lease_id: str, request: BegunRequest, *, now: int
+) -> None:
+    """Note that nginx begins a GET of a lease, which keeps its place meanwhile.
+
+    Raise EndedLeaseError if another lease has its place, or if nginx has ended the
+    request already.  *connection* is in a write transaction, alone.
+    """
+    is_over = select(lease_requests.c.id).where(lease_requests.c.id == request.id)
+    if connection.execute(is_over).one_or_none() is not None:
+        raise EndedLeaseError
+    begun = connection.execute(
+        update(leases)
+        .where(leases.c.id == lease_id, leases.c.ended.is_(None))
+        .values(begun=func.coalesce(leases.c.begun, now))
+        .returning(leases.c.recipient_id)
+    ).one_or_none()
+    if begun is None:
+        raise EndedLeaseError
+    connection.execute(
+        insert(lease_requests).values(lease_id=lease_id, since=now, **vars(request))
+    )
+    _note_begun(connection, begun.recipient_id, now=now)
+
+
+def give_back(connection: Connection, recipient: Recipient, *, now: int) -> None:
+    """Give one download back; raise NothingTakenError if none is taken.
+
+    The oldest lease that has begun counts as spent then, if no other one is.
+    *connection* is in a write transaction, alone.
+    """
+    given = (
+        update(recipients)
+        .where(
+            recipients.c.id == recipient.id,
+            recipients.c.given_back < recipients.c.taken,
+        )
+        .values(given_back=recipients.c.given_back + 1)
+    )
+    if connection.execute(given).rowcount:
+        return
+    begun = connection.execute(
+        select(leases.c.id)
+        .where(_is_unspent(recipient), _has_begun())
+        .order_by(leases.c.begun, leases.c.id)
+        .limit(1)
+    ).scalar()
+    if begun is None:
+        raise NothingTakenError
+    spend(connection, {begun: now})
+    connection.execute(given)
+
+
+def spend(
+    connection: Connection, spent: dict[str, int], *, scanned: Collection[str] = ()
+) -> None:
+    """Have leases keep their places for good, each from the second that it has here.
+
+    Those that do so already, or are not there, are left out.  *scanned* are those that
+    a scanner has probably used.
+    """
+    rows = connection.execute(
+        select(leases.c.id, leases.c.recipient_id, leases.c.is_scanner).where(
+            leases.c.id.in_(spent), leases.c.spent.is_(None)
+        )
+    ).all()
+    if not rows:
+        return
+    connection.execute(
+        update(leases)
+        .where(leases.c.id == bindparam("lease"))
+        .values(spent=bindparam("at"), is_scanner=bindparam("by_scanner")),
+        [
+            {
+                "lease": row.id,
+                "at": spent[row.id],
+                "by_scanner": row.is_scanner or row.id in scanned,
+            }
+            for row in rows
+        ],
+    )
+    taken = Counter(row.recipient_id for row in rows)
+    by_scanners = Counter(
+        row.recipient_id for row in rows if row.is_scanner or row.id in scanned
+    )
+    connection.execute(
+        update(recipients)
+        .where(recipients.c.id == bindparam("recipient"))
+        .values(
+            taken=recipients.c.taken + bindparam("more"),
+            scanned=recipients.c.scanned + bindparam("by_scanners"),
+        ),
+        [
+            {"recipient": one, "more": more, "by_scanners": by_scanners[one]}
+            for one, more in taken.items()
+        ],
+    )
+
+
+def _make_room(
+    connection: Connection, recipient: Recipient, places: int, *, now: int
+) -> None:
+    """End leases that are only reserved, the oldest first, until a place is free."""
+    if places <= 0:
+        raise ShareSpentError
+    has_begun = _has_begun()
+    found = connection.execute(
+        select(leases.c.id, has_begun.label("has_begun"))
+        .where(_is_unspent(recipient), (leases.c.expires > now) | has_begun)
+        .order_by(leases.c.created, leases.c.id)
+    ).all()
+    reserved = [row.id for row in found if not row.has_begun]
+    places -= len(found) - len(reserved)
+    if places <= 0:
+        raise ShareBusyError
+    over = reserved[: max(0, len(reserved) + 1 - places)]
+    if over:
+        connection.execute(
+            update(leases).where(leases.c.id.in_(over)).values(ended=now)
+        )
+
+
+def _is_unspent(recipient: Recipient) -> ColumnElement[bool]:
+    return (
+        (leases.c.recipient_id == recipient.id)
+        & leases.c.ended.is_(None)
+        & leases.c.spent.is_(None)
+    )
+
+
+def _has_begun() -> ColumnElement[bool]:
+    return exists().where(lease_requests.c.lease_id == leases.c.id)
+
+
+def _note_begun(connection: Connection, recipient_id: str, *, now: int) -> None:
+    connection.execute(
+        update(recipients)
+        .where(recipients.c.id == recipient_id, recipients.c.begun.is_(None))
+        .values(begun=now)
+    )
 
 
 def recipient_of(connection: Connection, lease_id: str, *, now: int) -> str | None:
@@ -86,6 +277,8 @@ class LeasedItems:
                 leases.c.expires,
                 shares.c.expires,
                 leases.c.ended,
+                leases.c.spent,
+                shares.c.max_downloads,
                 recipients.c.revoked,
                 shares.c.revoked,
                 users.c.is_disabled,
@@ -109,11 +302,26 @@ class LeasedItems:
         row = self._find.first(lease_id, number)
         if row is None:
             return None
-        recipient_id, expires, share_expires = row[:3]
+        recipient_id, expires, share_expires, ended, spent, most = row[:6]
         return LeasedItem(
-            item=Item(**dict(zip(_ITEM_FIELDS, row[7:], strict=True))),
+            item=Item(**dict(zip(_ITEM_FIELDS, row[9:], strict=True))),
             recipient_id=recipient_id,
             expires=min(expires, share_expires or expires),
-            is_revoked=any(moment is not None for moment in row[3:6]),
-            is_owner_disabled=bool(row[6]),
+            is_revoked=any(moment is not None for moment in row[6:8]),
+            is_ended=ended is not None,
+            is_owner_disabled=bool(row[8]),
+            holds_place=spent is not None or most is None,
         )
+
+
+def remove_over(connection: Connection, *, before: int, limit: int) -> int:
+    """Forget leases that ended before that second and were never spent.
+
+    Return how many.  What has begun stays until the ledger says how it ended.
+    """
+    some = (
+        select(leases.c.id)
+        .where(leases.c.expires < before, leases.c.spent.is_(None), ~_has_begun())
+        .limit(limit)
+    )
+    return connection.execute(delete(leases).where(leases.c.id.in_(some))).rowcount

@@ -7,6 +7,7 @@ request.  There is no transaction: one statement is consistent by itself.
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.errors import CatalogBusyError
@@ -75,6 +76,24 @@ class Reader:
             made.autocommit = True
         self._thread.pooled, self._thread.connection = pooled, made
         return made
+
+
+class Borrower(Reader):
+    """Borrows a connection for each query: for those who ask seldom.
+
+    Kept ones would be as many as a pool of workers has threads.
+    """
+
+    def first(self, text: str, values: Sequence[object]) -> tuple[Any, ...] | None:
+        """Return a query's first row, or None; raise CatalogBusyError as Reader's."""
+        row: tuple[Any, ...] | None
+        try:
+            with closing(self._engine.raw_connection()) as pooled:
+                driver: Any = pooled.driver_connection
+                row = driver.execute(text, values).fetchone()
+        except self._faults as error:
+            raise CatalogBusyError(str(error)) from error
+        return row
 
 
 class Lookup:

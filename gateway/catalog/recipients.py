@@ -27,7 +27,13 @@ class NewRecipient(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Recipient:
-    """One link of a share; ``opened`` is when its page was shown first."""
+    """One link of a share.
+
+    ``opened`` is when its page was shown first, ``begun`` when a download was begun
+    first.  ``taken`` are its leases that are spent, ``scanned`` those of them that a
+    scanner has probably taken, ``given_back`` the downloads that the sender gave back,
+    and ``sent`` the bytes that nginx has sent.
+    """
 
     id: str
     share_id: str
@@ -38,6 +44,11 @@ class Recipient:
     created: int
     revoked: int | None
     opened: int | None
+    begun: int | None = None
+    taken: int = 0
+    scanned: int = 0
+    given_back: int = 0
+    sent: int = 0
 
 
 def add(

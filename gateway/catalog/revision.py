@@ -20,11 +20,9 @@ if TYPE_CHECKING:
     from gateway.catalog.database import Database
 
 #: The last of ``migrations/versions``.
-NEWEST: Final = "0010"
+NEWEST: Final = "0011"
 #: Those whose backups are the newest one's too: what came since is not in backups.
-RESTORABLE: Final = frozenset(
-    {"0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", NEWEST}
-)
+RESTORABLE: Final = frozenset(f"{number:04}" for number in range(1, int(NEWEST) + 1))
 
 # Alembic's own table.
 _version: Final = Table("alembic_version", MetaData(), Column("version_num", String))

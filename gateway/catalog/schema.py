@@ -210,6 +210,14 @@ shares: Final = Table(
     Index("ix_shares_owner_id_created_id", "owner_id", "created", "id"),
 )
 
+# What housekeeping looks for; most shares end by themselves.
+Index(
+    "ix_shares_revoked",
+    shares.c.revoked,
+    postgresql_where=shares.c.revoked.is_not(None),
+    sqlite_where=shares.c.revoked.is_not(None),
+)
+
 # What a share opens: an upload, or a file or folder of the tree.
 share_items: Final = Table(
     "share_items",
@@ -241,9 +249,18 @@ recipients: Final = Table(
     Column("revoked", BigInteger),
     # When its page was opened first.
     Column("opened", BigInteger),
+    # When a download was begun first.
+    Column("begun", BigInteger),
+    # Leases that are spent, those of them that a scanner has probably taken, and how
+    # many of all were given back; kept here because a count of the leases would grow.
+    Column("taken", Integer, nullable=False, server_default="0"),
+    Column("scanned", Integer, nullable=False, server_default="0"),
+    Column("given_back", Integer, nullable=False, server_default="0"),
+    # Bytes that nginx has sent.
+    Column("sent", BigInteger, nullable=False, server_default="0"),
 )
 
-# Downloads that were begun on a share's page.
+# Permissions to download that were given on a share's page.
 leases: Final = Table(
     "leases",
     metadata,
@@ -251,12 +268,91 @@ leases: Final = Table(
     Column("id", String(16), primary_key=True),
     Column("recipient_id", ForeignKey("recipients.id"), nullable=False, index=True),
     Column("created", BigInteger, nullable=False),
-    Column("expires", BigInteger, nullable=False, index=True),
-    # Taken back, or replaced by another one.
+    Column("expires", BigInteger, nullable=False),
+    # When another lease took its place.
     Column("ended", BigInteger),
+    # When its first GET began, where downloads are counted.
+    Column("begun", BigInteger),
+    # When a request that sent bytes was over.
+    Column("spent", BigInteger),
     # The browser and the network that took it, in short.
     Column("agent", Text, nullable=False),
     Column("network", Text, nullable=False),
+    Column("is_scanner", Boolean, nullable=False, server_default=false()),
+)
+# What housekeeping forgets.
+Index(
+    "ix_leases_unspent_expires",
+    leases.c.expires,
+    postgresql_where=leases.c.spent.is_(None),
+    sqlite_where=leases.c.spent.is_(None),
+)
+# Those that may hold a place of their link's.
+Index(
+    "ix_leases_unspent",
+    leases.c.recipient_id,
+    postgresql_where=leases.c.ended.is_(None) & leases.c.spent.is_(None),
+    sqlite_where=leases.c.ended.is_(None) & leases.c.spent.is_(None),
+)
+
+# GETs of counted downloads that nginx has begun, until the ledger says how they ended.
+lease_requests: Final = Table(
+    "lease_requests",
+    metadata,
+    # nginx's id of the request.
+    Column("id", String(32), primary_key=True),
+    # Null: it had ended before it was noted here.
+    Column("lease_id", ForeignKey("leases.id"), index=True),
+    # Whose nginx it was, and which start of it: with that nginx all of these end.
+    Column("gateway", String(32), nullable=False),
+    Column("run", String(64), nullable=False),
+    Column("since", BigInteger, nullable=False),
+)
+
+# What nginx has sent of a file to a recipient, by one lease or, an empty text, by the
+# share link itself.
+bookings: Final = Table(
+    "bookings",
+    metadata,
+    # A digest of the next four: a look-up of many finds no index for all of them.
+    Column("id", String(32), primary_key=True),
+    Column("recipient_id", ForeignKey("recipients.id"), nullable=False, index=True),
+    Column("lease_id", String(16), nullable=False),
+    Column("item", Integer, nullable=False),
+    # Of a folder, which of its files; else empty.
+    Column("path", Text, nullable=False),
+    Column("requests", Integer, nullable=False),
+    # Bytes that were sent, those that were sent again included.
+    Column("sent", BigInteger, nullable=False),
+    # The file's, and how many different ones of them were sent, and which.
+    Column("size", BigInteger, nullable=False),
+    Column("covered", BigInteger, nullable=False),
+    Column("ranges", Text, nullable=False),
+    Column("is_whole", Boolean, nullable=False),
+    # When the first and the last request was over, and who sent the last one.
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("address", Text, nullable=False),
+)
+
+# How far the files of the ledger are booked.
+ledger_files: Final = Table(
+    "ledger_files",
+    metadata,
+    # A digest of its first line, which no other file has.
+    Column("id", String(32), primary_key=True),
+    Column("offset", BigInteger, nullable=False),
+)
+
+# Verdicts on signed URLs that nginx asked for, by key and day.
+key_uses: Final = Table(
+    "key_uses",
+    metadata,
+    Column("key_id", String(16), primary_key=True),
+    # Days since the first of January 1970.
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("count", BigInteger, nullable=False),
 )
 
 # Mails with share links, and with one-time codes, and what became of them.

@@ -6,10 +6,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from gateway.catalog.ids import new_id
-from gateway.catalog.schema import share_items, shares, uploads
+from gateway.catalog.schema import (
+    audit,
+    bookings,
+    lease_requests,
+    leases,
+    recipients,
+    share_items,
+    shares,
+    uploads,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -246,6 +255,32 @@ def replace_items(
         .values(removed=now)
     )
     add_items(connection, share, list(wanted.values()))
+
+
+def remove_over(connection: Connection, *, before: int, limit: int) -> int:
+    """Delete shares that ended before that second, with all that hangs on them.
+
+    Return how many rows were deleted, *limit* at most: what hangs on shares goes first,
+    and the shares themselves in the last of several calls.
+    """
+    ended = (shares.c.expires < before) | (shares.c.revoked < before)
+    query = select(shares.c.id).where(ended).limit(limit)
+    found = list(connection.execute(query).scalars())
+    links = select(recipients.c.id).where(recipients.c.share_id.in_(found))
+    taken = select(leases.c.id).where(leases.c.recipient_id.in_(links))
+    for key, hangs_on_them in (
+        (bookings.c.id, bookings.c.recipient_id.in_(links)),
+        (lease_requests.c.id, lease_requests.c.lease_id.in_(taken)),
+        (leases.c.id, leases.c.recipient_id.in_(links)),
+        (recipients.c.id, recipients.c.share_id.in_(found)),
+        (audit.c.id, audit.c.share_id.in_(found)),
+    ):
+        some = select(key).where(hangs_on_them).limit(limit)
+        gone = connection.execute(delete(key.table).where(key.in_(some))).rowcount
+        if gone:
+            return gone
+    connection.execute(delete(share_items).where(share_items.c.share_id.in_(found)))
+    return connection.execute(delete(shares).where(shares.c.id.in_(found))).rowcount
 
 
 def _select() -> Any:  # noqa: ANN401 -- SQLAlchemy's Select of many columns

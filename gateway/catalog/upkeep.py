@@ -9,9 +9,11 @@ from sqlalchemy import delete, func, select, true, tuple_, update
 
 from gateway.catalog import uploads as catalog
 from gateway.catalog.schema import (
+    bookings,
     drops,
     leases,
     partials,
+    recipients,
     reservations,
     revocations,
     sessions,
@@ -89,11 +91,6 @@ def end_what_ran(connection: Connection, gateway: str | None = None) -> None:
 def remove_old_sessions(connection: Connection, *, now: int, limit: int) -> int:
     """Forget sessions that are over; return how many."""
     return _delete(connection, sessions.c.id, sessions.c.expires <= now, limit=limit)
-
-
-def remove_old_leases(connection: Connection, *, now: int, limit: int) -> int:
-    """Forget leases that are over; return how many."""
-    return _delete(connection, leases.c.id, leases.c.expires <= now, limit=limit)
 
 
 def remove_old_tries(connection: Connection, *, before: int, limit: int) -> int:
@@ -187,11 +184,48 @@ def drop_counts(connection: Connection) -> list[tuple[str, tuple[int, int]]]:
     return [(row[0], (row[1], int(row[2]))) for row in connection.execute(query)]
 
 
+def recipient_counts(
+    connection: Connection,
+) -> list[tuple[str, tuple[int, int], tuple[int, int]]]:
+    """Return the ids of recipients whose downloads or bytes are wrong.
+
+    Each with the downloads that are taken, as kept and true, and the bytes likewise.
+    """
+    taken = (
+        select(func.count())
+        .where(leases.c.recipient_id == recipients.c.id, leases.c.spent.is_not(None))
+        .scalar_subquery()
+    )
+    sent = (
+        select(func.coalesce(func.sum(bookings.c.sent), 0))
+        .where(bookings.c.recipient_id == recipients.c.id)
+        .scalar_subquery()
+    )
+    query = (
+        select(recipients.c.id, recipients.c.taken, taken, recipients.c.sent, sent)
+        .where((recipients.c.taken != taken) | (recipients.c.sent != sent))
+        .order_by(recipients.c.id)
+    )
+    return [
+        (row[0], (row[1], int(row[2])), (row[3], int(row[4])))
+        for row in connection.execute(query)
+    ]
+
+
 def recount(connection: Connection) -> None:
-    """Make every user's and drop link's bytes, and the total, what they add up to."""
+    """Make every user's and drop link's bytes, and the total, what they add up to.
+
+    And of every recipient the downloads and bytes.
+    """
     for drop_id, (_, stored) in drop_counts(connection):
         connection.execute(
             update(drops).where(drops.c.id == drop_id).values(stored_bytes=stored)
+        )
+    for recipient_id, (_, taken), (_, sent) in recipient_counts(connection):
+        connection.execute(
+            update(recipients)
+            .where(recipients.c.id == recipient_id)
+            .values(taken=taken, sent=sent)
         )
     found = counts(connection)
     for count in found:

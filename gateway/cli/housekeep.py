@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -21,6 +22,8 @@ from gateway.mail.outbox import Outbox
 from gateway.ops.housekeeping import Housekeeper, only_one
 from gateway.ops.orphans import GRACE
 from gateway.ops.postman import Postman
+from gateway.own_id import own_id
+from gateway.shares.booking import Booker
 from gateway.shares.codes import ShareCodes
 
 if TYPE_CHECKING:
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks at every blob.
 _SWEEP_SECONDS: Final = 3600
+#: Seconds between two looks at the ledger.
+_BOOKING_SECONDS: Final = 1.0
 _PATIENCE: Final = 60.0
 _ACCEPTED: Final = "mails accepted by the relay"
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -79,6 +84,8 @@ def housekeep(*, every: int | None, grace: int, as_json: bool) -> None:
             store=store,
             say=say,
             grace=grace,
+            booker=_booker(current, database),
+            ledger_days=current.ledger_days,
         ).round(now=moments.now())
     _send(current, database, report, say=say)
     if as_json:
@@ -99,16 +106,16 @@ class _Rounds:
     def run(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         current = settings.read(embedded=True).settings
-        keeper = _keeper(current, self.grace)
+        keeper, booking = self._begin(current)
         postman = Postman(_outbox(current, keeper.database, _say), _say)
         _say(f"a round every {self.every} seconds")
         postman.start()
         try:
-            self._rounds(keeper, postman)
+            self._rounds(keeper, booking, postman)
         finally:
             postman.stop()
 
-    def _rounds(self, keeper: Housekeeper, postman: Postman) -> None:
+    def _rounds(self, keeper: Housekeeper, booking: _Booking, postman: Postman) -> None:
         swept = float("-inf")
         while not _is_told_to_stop():
             with_sweep = time.monotonic() - swept >= _SWEEP_SECONDS
@@ -118,20 +125,55 @@ class _Rounds:
             if told is None:
                 continue
             if told.si_signo != signal.SIGHUP:
+                booking.stop()
                 return
-            keeper = self._anew(keeper, postman)
+            keeper, booking = self._anew(keeper, booking, postman)
+        booking.stop()
 
-    def _anew(self, before: Housekeeper, postman: Postman) -> Housekeeper:
+    def _anew(
+        self, before: Housekeeper, booking: _Booking, postman: Postman
+    ) -> tuple[Housekeeper, _Booking]:
         try:
             current = settings.read(embedded=True).settings
         except SettingsError as error:
             for fault in error.faults:
                 _say(fault)
-            return before
+            return before, booking
+        booking.stop()
         before.database.engine.dispose()
-        keeper = _keeper(current, self.grace)
+        keeper, booking = self._begin(current)
         postman.outbox = _outbox(current, keeper.database, _say)
-        return keeper
+        return keeper, booking
+
+    def _begin(self, current: Settings) -> tuple[Housekeeper, _Booking]:
+        keeper = _keeper(current, self.grace)
+        booking = _Booking(_booker(current, keeper.database))
+        booking.start()
+        return keeper, booking
+
+
+class _Booking(threading.Thread):
+    """Books the ledger each second: a round may take long."""
+
+    def __init__(self, booker: Booker) -> None:
+        super().__init__(daemon=True)
+        self._booker = booker
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        fault = ""
+        while not self._stopped.wait(_BOOKING_SECONDS):
+            before, fault = fault, ""
+            try:
+                self._booker.round(now=moments.now())
+            except Exception as error:  # noqa: BLE001 -- it is tried again
+                fault = f"{type(error).__name__}: {error}"
+                if fault != before:
+                    _say(f"the ledger is not booked, to be tried again: {fault}")
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self.join()
 
 
 def _keeper(current: Settings, grace: int) -> Housekeeper:
@@ -141,6 +183,17 @@ def _keeper(current: Settings, grace: int) -> Housekeeper:
         say=_say,
         is_stopped=_is_told_to_stop,
         grace=grace,
+        ledger_days=current.ledger_days,
+    )
+
+
+def _booker(current: Settings, database: Database) -> Booker:
+    gateway = own_id(current.data)
+    return Booker(
+        database=database,
+        folder=open_store(current).ledger(gateway),
+        gateway=gateway,
+        say=_say,
     )
 
 

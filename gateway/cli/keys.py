@@ -6,7 +6,8 @@ import fcntl
 import json
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -20,7 +21,6 @@ from gateway.storage import copies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import timedelta
     from pathlib import Path
 
 
@@ -102,15 +102,23 @@ def new(
 @keys.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_keys(*, as_json: bool) -> None:
-    """List the ids of the keys, newest first; never a secret."""
-    ring = settings.read(required=("keys",), embedded=True).settings.keys
+    """List the ids of the keys, newest first; never a secret.
+
+    With each stands the last day on which a link of the key was used, if the catalog
+    knows of one.
+    """
+    current = settings.read(required=("keys",), embedded=True).settings
+    ring = current.keys
     if ring is None:
         raise SettingsError(["GATEWAY_KEYS: is not set"])
+    uses = _uses(current)
     rows = [
         {
             **_facts(key),
             "signs": key is ring.newest,
             "verifies": True,
+            "last_used": uses[key.id].last_used if key.id in uses else None,
+            "asked": uses[key.id].asked if key.id in uses else 0,
         }
         for key in ring.keys
     ]
@@ -120,7 +128,32 @@ def list_keys(*, as_json: bool) -> None:
     for key in ring.keys:
         restriction = f"  {key.restriction}" if key.restriction else ""
         use = "signs" if key is ring.newest else "verifies"
-        click.echo(f"{key.id}  {use}{restriction}")
+        last = f"  last used {uses[key.id].last_used}" if key.id in uses else ""
+        click.echo(f"{key.id}  {use}{restriction}{last}")
+
+
+class _Use(NamedTuple):
+    """The day on which links of a key came in last, and how often Flask was asked."""
+
+    last_used: str
+    asked: int
+
+
+def _uses(current: settings.Settings) -> dict[str, _Use]:
+    # Keys are made where there is no database.
+    from gateway.catalog import bookings  # noqa: PLC0415
+    from gateway.cli.catalog import catalog_if_there  # noqa: PLC0415
+
+    database = catalog_if_there(current)
+    if database is None:
+        return {}
+    with database.read() as connection:
+        found = bookings.uses(connection)
+    first = date(1970, 1, 1)
+    return {
+        key: _Use(str(first + timedelta(days=day)), count)
+        for key, (day, count) in found.items()
+    }
 
 
 def _facts(key: Key) -> dict[str, object]:

@@ -9,8 +9,10 @@ from pathlib import Path
 import click
 
 from gateway import settings
+from gateway.cli.catalog import open_store
 from gateway.fields import plain_path
 from gateway.ops.nginx import NginxConf
+from gateway.own_id import own_id
 
 
 def plain_folder(
@@ -57,6 +59,7 @@ def nginx_conf(
         listen=listen,
         run=(current.run or current.data / "run") / "nginx",
         conf=output or Path("/etc/nginx/gateway"),
+        ledger=open_store(current).ledger(own_id(current.data)),
         access_log=access_log,
     )
     if output is not None:

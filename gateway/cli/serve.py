@@ -24,6 +24,7 @@ from gateway.address import (
     record_url,
 )
 from gateway.cli import moments
+from gateway.cli.catalog import open_store
 from gateway.cli.db import tell_first_password
 from gateway.cli.keys import add_key
 from gateway.cli.nginx_conf import plain_folder
@@ -31,6 +32,7 @@ from gateway.cli.secrets import ensure_secret
 from gateway.errors import SettingsError
 from gateway.links import Key, LinkSigner
 from gateway.ops import running
+from gateway.ops.ledger_file import SCRIPT, LedgerFile
 from gateway.ops.live_conf import LiveConf, check_conf, find_nginx
 from gateway.ops.nginx import NginxConf
 from gateway.ops.prepare import (
@@ -40,6 +42,7 @@ from gateway.ops.prepare import (
 )
 from gateway.ops.supervisor import Supervisor
 from gateway.ops.verdict_cache import verdict_cache
+from gateway.own_id import own_id
 from gateway.pools import Pool
 from gateway.snapshot import Snapshot
 
@@ -145,6 +148,7 @@ def _run(
     run = current.run or current.data / "run"
     ownership.make_folder(run, None)
     temporary = nginx_run or run / "nginx"
+    ledger = open_store(current).ledger(own_id(current.data))
     snapshot = Snapshot()
     snapshot.replace(reading.environment)
     now = current
@@ -159,6 +163,7 @@ def _run(
             listen=authority(bind),
             run=temporary,
             conf=folder,
+            ledger=ledger,
         ).write()
 
     conf = LiveConf(run / "conf", render, check_conf if with_nginx else None)
@@ -191,6 +196,7 @@ def _run(
         sockets={pool: current.socket(pool) for pool in Pool},
         address=bind if with_nginx else None,
         grace=current.grace,
+        ledger=LedgerFile(ledger, conf.path.with_name(SCRIPT)),
         on_reload=partial(running.tell, current.data),
     )
     if not with_nginx:

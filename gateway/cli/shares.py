@@ -20,7 +20,7 @@ from gateway.cli.links import public_address
 from gateway.cli.moments import DurationOrMoment
 from gateway.cli.tree_paths import Tree
 from gateway.errors import MissingShareError, MissingUploadError, SettingsError
-from gateway.shares import addresses
+from gateway.shares import addresses, export
 from gateway.shares.changes import ShareChanges
 from gateway.shares.codes import ShareCodes
 from gateway.shares.description import Descriptions, gather
@@ -218,10 +218,22 @@ def list_shares(*, user: str | None, limit: int, as_json: bool) -> None:
 @shares.command("show")
 @click.argument("share_id", metavar="ID")
 @_JSON
-def show(*, share_id: str, as_json: bool) -> None:
-    """Show the share ID: its links, and how far each recipient has come."""
+@click.option("--csv", "as_csv", is_flag=True, help="Print what was sent, as CSV.")
+def show(*, share_id: str, as_json: bool, as_csv: bool) -> None:
+    """Show the share ID: its links, and how far each recipient has come.
+
+    --csv is a table of what was sent of each file by each download.
+    """
+    if as_json and as_csv:
+        raise click.UsageError("give --json or --csv, not both")
     desk = _Desk.open()
-    (facts,) = desk.facts([desk.share(share_id)])
+    share = desk.share(share_id)
+    if as_csv:
+        with desk.database.read() as connection:
+            for line in export.table(connection, share.id):
+                click.echo(line, nl=False)
+        return
+    (facts,) = desk.facts([share])
     if as_json:
         click.echo(json.dumps(facts))
         return
@@ -229,9 +241,10 @@ def show(*, share_id: str, as_json: bool) -> None:
     for item in facts["items"]:
         click.echo(f"  {item['path'] or item['name']}")
     for each in facts["recipients"]:
+        sent = f" {each['percent']} %" if each["state"] == "partly" else ""
         mail = f"  mail {each['mail']}  {each['mail_words']}" if each["address"] else ""
         click.echo(
-            f"{each['id']}  {each['state']}  {each['url']}\t{each['address']}"
+            f"{each['id']}  {each['state']}{sent}  {each['url']}\t{each['address']}"
             f"{mail.rstrip()}"
         )
 
@@ -243,10 +256,17 @@ def show(*, share_id: str, as_json: bool) -> None:
 @_policy_options
 @_TO
 @_LABEL
+@click.option(
+    "--give-back",
+    "recipient_id",
+    metavar="RECIPIENT",
+    help="Let this recipient's link be downloaded once more.",
+)
 @_JSON
 def edit(
     *,
     share_id: str,
+    recipient_id: str | None,
     paths: tuple[str, ...],
     upload_ids: tuple[str, ...],
     to: tuple[str, ...],
@@ -264,6 +284,8 @@ def edit(
     policy = _said(SharePolicy.of(share), now=now, **said)
     items = desk.new_items(paths, upload_ids) if paths or upload_ids else None
     added = addresses.parse(to, label=label) if to else []
+    if recipient_id is not None:
+        desk.changes.give_back(None, desk.recipient(share, recipient_id), now=now)
     changed = desk.changes.edit(None, share, policy, items=items, now=now)
     if added:
         desk.changes.add_recipients(None, changed, added, now=now)

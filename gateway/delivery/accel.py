@@ -46,6 +46,14 @@ UNFIT: Final = {
     "X-Refusal-Headers": "unfit",
     "X-Gateway-Reason": "unreadable",
 }
+#: What a verdict answers where the application has to be asked first whether the
+#: download may begin (``nginx/snippets/begin.conf``).
+BEGIN: Final = {
+    "X-Accel-Redirect": "@gateway_begin",
+    "X-Refusal-Headers": "begin",
+}
+#: What nginx is to write into the ledger (``nginx/conf.d/ledger.conf``).
+LEDGER: Final = "X-Gateway-Ledger"
 #: Bytes from which a file is read in threads.  For a smaller one the hand-over costs
 #: more than all else; should it have to come from a disk, that is one access.
 LARGE: Final = 256 * 1024
@@ -93,6 +101,8 @@ def _facts(delivery: Delivery) -> dict[str, str]:
         ),
         "Cache-Control": f"private, max-age={delivery.max_age}",
     }
+    if delivery.ledger:
+        headers[LEDGER] = delivery.ledger
     if delivery.rate is not None:
         headers["X-Accel-Limit-Rate"] = str(delivery.rate)
     return headers

@@ -36,7 +36,7 @@ class Delivery:
     may keep it, ``rate`` bytes a second or None for full speed.  ``stands_until``
     is the Unix second from which the verdict holds no more, None if it holds for
     this request alone; from ``renew_from`` on one request asks anew, while others
-    still go by this one.
+    still go by this one.  ``ledger`` is what the ledger is told of it, in ASCII.
     """
 
     source: Source
@@ -48,6 +48,7 @@ class Delivery:
     rate: int | None
     stands_until: int | None = None
     renew_from: int | None = None
+    ledger: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,15 @@ class InlinePolicy:
         return is_inert(media_type) or media_type in self.opted_in
 
 
-Verdict = Delivery | Refusal
+@dataclass(frozen=True)
+class Begin:
+    """Send a file of this lease, once it is noted that it is on its way."""
+
+    lease_id: str
+    delivery: Delivery
+
+
+Verdict = Delivery | Begin | Refusal
 
 
 class _Found(NamedTuple):
@@ -125,7 +134,7 @@ class SignedURLJudge:
             and self.inline.allows(found.media_type),
             max_age=self._max_age(claims, until),
             rate=claims.rate,
-            **self._standing(claims, until),
+            **self._standing(claims, until),  # type: ignore[arg-type]
         )
 
     def _until(self, claims: Claims, now: float) -> int:

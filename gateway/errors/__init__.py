@@ -43,12 +43,16 @@ from gateway.errors.links import (
 )
 from gateway.errors.mail import RelayError
 from gateway.errors.shares import (
+    EndedLeaseError,
     GoneItemError,
     IdempotencyKeyError,
     MissingShareError,
+    NothingTakenError,
     PasswordRequiredError,
     PostRequiredError,
+    ShareBusyError,
     ShareLinkError,
+    ShareSpentError,
     WrongSharePasswordError,
 )
 from gateway.errors.uploads import (
@@ -99,6 +103,7 @@ __all__ = [
     "DisabledOwnerError",
     "DropOverError",
     "EarlyLinkError",
+    "EndedLeaseError",
     "ExpiredLinkError",
     "ForeignClientError",
     "ForgedFormError",
@@ -122,6 +127,7 @@ __all__ = [
     "NotAuthenticatedError",
     "NotPermittedError",
     "NotServableError",
+    "NothingTakenError",
     "OverQuotaError",
     "OwnershipError",
     "PartialOverError",
@@ -134,7 +140,9 @@ __all__ = [
     "RevokedLinkError",
     "SealedLinkError",
     "SettingsError",
+    "ShareBusyError",
     "ShareLinkError",
+    "ShareSpentError",
     "SuperviseError",
     "TermsError",
     "TooLargeError",

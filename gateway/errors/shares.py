@@ -35,6 +35,37 @@ class PasswordRequiredError(ShareLinkError):
     reason = "password-required"
 
 
+class ShareBusyError(ShareLinkError):
+    """A POST while all downloads are taken, some by leases that may give theirs back.
+
+    It can be tried again in ``retry_after`` seconds.
+    """
+
+    reason = "share-busy"
+    retry_after = 30
+
+
+class ShareSpentError(ShareLinkError):
+    """A POST for a link whose downloads are all spent."""
+
+    reason = "share-spent"
+
+
+class EndedLeaseError(ShareLinkError):
+    """A lease whose place another one has taken before its download began."""
+
+    reason = "lease-ended"
+
+
+class NothingTakenError(RefusedError):
+    """A download is to be given back of a link of which none is taken."""
+
+    reason = "nothing-taken"
+
+    def __init__(self) -> None:
+        super().__init__("nothing was downloaded by this link")
+
+
 class WrongSharePasswordError(ShareLinkError):
     """A password that is not the share's."""
 

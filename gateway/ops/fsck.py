@@ -172,11 +172,12 @@ class Check:
             counts = upkeep.counts(connection)
             total = upkeep.total(connection)
             by_drops = upkeep.drop_counts(connection)
+            recipients = upkeep.recipient_counts(connection)
         pairs = [(count.name, count.kept, count.true) for count in counts]
         pairs.append((_EVERYBODY, total, sum(count.true for count in counts)))
         pairs += [(f"drop link {drop_id}", *found) for drop_id, found in by_drops]
         wrong = [pair for pair in pairs if pair[1] != pair[2]]
-        if wrong and self.is_repairing:
+        if (wrong or recipients) and self.is_repairing:
             with self.database.write() as connection:
                 upkeep.recount(connection)
         for name, kept, true in wrong:
@@ -184,6 +185,15 @@ class Check:
                 kind="stored-bytes",
                 subject=name,
                 detail=f"{kept} bytes are counted, {true} are there",
+                is_repaired=self.is_repairing,
+            )
+
+        for recipient_id, taken, sent in recipients:
+            yield Finding(
+                kind="recipient-counts",
+                subject=recipient_id,
+                detail=f"{taken[0]} downloads and {sent[0]} bytes are counted, "
+                f"{taken[1]} and {sent[1]} are booked",
                 is_repaired=self.is_repairing,
             )
 

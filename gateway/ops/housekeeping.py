@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from gateway.catalog import partials, tries, upkeep
+from gateway.catalog import bookings, leases, partials, shares, tries, upkeep
 from gateway.errors import HousekeepingError, LockedError
 from gateway.ops import digests, orphans
 from gateway.polling import attempts
@@ -23,13 +23,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gateway.catalog.database import Database
+    from gateway.shares.booking import Booker
     from gateway.storage.blobs import BlobStore
 
 #: What one transaction changes, at most: it has to fit into the reserve.
 _BATCH: Final = 20
+#: And where it may not use the reserve.
+_ROWS: Final = 500
 #: What one round looks at, at most.
 _PARTIALS: Final = 1000
 _LOCK_STEP: Final = 0.1
+_DAY: Final = 86_400
+#: Seconds after which no request begins any more that nginx has ended.
+_EARLY: Final = 3600
 
 
 @contextmanager
@@ -61,6 +67,8 @@ class Housekeeper:
 
     ``say`` gets one line for each thing done, ``is_stopped`` is asked between
     two pieces of work, ``grace`` is how many seconds a file may have no row.
+    ``booker`` books the ledger; without it somebody else does.  A share is kept for
+    ``ledger_days`` after its end, with all that was booked of it.
     """
 
     database: Database
@@ -68,6 +76,8 @@ class Housekeeper:
     say: Callable[[str], None]
     is_stopped: Callable[[], bool] = bool
     grace: int = orphans.GRACE
+    booker: Booker | None = None
+    ledger_days: int = 90
 
     def round(self, *, now: int, with_sweep: bool = True) -> Report:
         """Do all that is to be done; what fails is reported and left for next time.
@@ -93,6 +103,8 @@ class Housekeeper:
     def _work(
         self, now: int, *, with_sweep: bool
     ) -> Iterator[tuple[str, Iterator[int]]]:
+        if self.booker is not None:
+            yield "lines of the ledger booked", iter([self.booker.round(now=now)])
         yield "unfinished uploads given up", self._partials(now)
         yield "uploads past their time deleted", self._uploads(now)
         # Before the spool: what has a spool file's content is young again, by its
@@ -109,9 +121,10 @@ class Housekeeper:
         if self.database.reserve is None or not self.database.reserve.is_short():
             # On a full disk they wait: only what makes room may use the reserve.
             yield (
-                "reservations, sessions, leases, tries and revocations forgotten",
+                "reservations, sessions, tries and revocations forgotten",
                 self._rows(now),
             )
+            yield "shares, leases and bookings forgotten", self._shares(now)
         yield (
             "digests written down",
             digests.write_down(self.database, self.store, is_stopped=self.is_stopped),
@@ -157,13 +170,26 @@ class Housekeeper:
                         connection, now=now, limit=_BATCH
                     )
                     + upkeep.remove_old_sessions(connection, now=now, limit=_BATCH)
-                    + upkeep.remove_old_leases(connection, now=now, limit=_BATCH)
                     + upkeep.remove_old_tries(connection, before=before, limit=_BATCH)
                     + upkeep.remove_old_revocations(connection, now=now, limit=_BATCH)
                 )
             yield gone
             if not gone:
                 return
+
+    def _shares(self, now: int) -> Iterator[int]:
+        before = now - self.ledger_days * _DAY
+        for forget, until in (
+            (leases.remove_over, now),
+            (bookings.remove_early, now - _EARLY),
+            (bookings.remove_old_uses, before),
+            (shares.remove_over, before),
+        ):
+            gone = 1
+            while gone and not self.is_stopped():
+                with self.database.write() as connection:
+                    gone = forget(connection, before=until, limit=_ROWS)
+                yield gone
 
     def _partial_files(self, now: int) -> Iterator[int]:
         for name in orphans.find_partials(

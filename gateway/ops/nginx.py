@@ -7,6 +7,7 @@ as statuses, policies and settings, is written down in Python and handed to them
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -16,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from gateway import cors, explanations, families, policies
 from gateway.assets import asset
 from gateway.brand import Brand
-from gateway.ops import logs
+from gateway.ops import ledger_file, logs
 from gateway.pools import Pool
 from gateway.uploads.multipart import ENVELOPE
 
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 
 #: Names that ``nginx/server.conf`` answers whatever the settings say.
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
-_TEMPLATES: Final = ("*.conf", "conf.d/*.conf", "snippets/*.conf", "pages/*", "*.sed")
+_TEMPLATES: Final = (
+    *("*.conf", "conf.d/*.conf", "snippets/*.conf"),
+    *("pages/*", "*.sed", ledger_file.SCRIPT),
+)
 #: Texts that nginx reads as one word as they are.
 _WORD: Final = re.compile(r"[A-Za-z0-9_./:@%+=~,-]+")
 #: nginx's own bound, ``ssi_value_length``.
@@ -36,12 +40,16 @@ _SSI_BYTES: Final = 256
 
 @dataclass(frozen=True, kw_only=True)
 class NginxConf:
-    """One rendering: where it listens, logs, runs, and from where it includes."""
+    """One rendering: where it listens, logs, runs, and from where it includes.
+
+    ``ledger`` is the folder of the ledger's file.
+    """
 
     settings: Settings
     listen: str
     run: Path
     conf: Path
+    ledger: Path
     access_log: str = "/dev/stdout"
 
     def files(self) -> dict[str, str]:
@@ -80,6 +88,7 @@ class NginxConf:
             "run": self.run,
             "conf": self.conf,
             "access_log": self.access_log,
+            "ledger": str(self.ledger),
             "form_size": form_size(self.settings),
             "server_names": server_names(self.settings),
             "pages": explanations.BY_NGINX,
@@ -135,6 +144,7 @@ def _environment() -> Environment:
         "quoted": quoted,
         "regex": re.escape,
         "sed": in_sed,
+        "shell": shlex.quote,
         "ssi": in_ssi,
         "variable": variable,
     }

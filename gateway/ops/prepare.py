@@ -14,6 +14,7 @@ from gateway.catalog.upgrade import upgrade
 from gateway.catalog.users import Role
 from gateway.errors import CatalogBusyError, SettingsError
 from gateway.ops import verdict_cache
+from gateway.own_id import own_id
 from gateway.ownership import Owner
 from gateway.polling import attempts
 from gateway.storage import copies
@@ -71,7 +72,9 @@ def prepare(settings: Settings) -> Database:
         ownership.check(folder)
     ownership.make_folder(settings.data, None)
     ownership.make_folder(settings.store, Owner.in_folder(settings.data))
-    BlobStore(settings.store).prepare()
+    store = BlobStore(settings.store)
+    store.prepare()
+    store.prepare_ledger(own_id(settings.data))
     # A migration may take long.
     database = Database.open(settings.database, silence=math.inf)
     upgrade(database)

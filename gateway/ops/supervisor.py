@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.address import Address
+    from gateway.ops.ledger_file import LedgerFile
     from gateway.ops.live_conf import LiveConf
     from gateway.pools import Pool
 
+_NGINX: Final = "nginx"
 _START_SECONDS: Final = 20
 _POLL_SECONDS: Final = 0.05
 #: Seconds between two rounds of housekeeping.
@@ -54,6 +56,7 @@ class Supervisor:
     sockets: Mapping[Pool, Path]
     address: Address | None
     grace: int
+    ledger: LedgerFile | None = None
     descriptors: tuple[int, ...] = ()
     on_reload: Callable[[str], object] = str
     children: list[Child] = field(default_factory=list)
@@ -102,9 +105,11 @@ class Supervisor:
         (!) Earlier, nginx would answer 503 to what it can ask nobody about.
         """
         if self.address is not None:
+            if self.ledger is not None:
+                self.ledger.begin()
             self.children.append(
                 Child.spawn(
-                    "nginx",
+                    _NGINX,
                     [
                         *(find_nginx(), "-e", "stderr"),
                         *("-g", directives(), "-c", str(self.conf.path)),
@@ -164,11 +169,20 @@ class Supervisor:
                     self._reload()
                 else:
                     return 0
+            self._rotate()
             for child in self.children:
                 status = child.process.poll()
                 if status is not None:
                     _say(f"{child.name} ended with status {status}; stopping")
                     return 1
+
+    def _rotate(self) -> None:
+        """Have nginx begin another file of the ledger if this one is long."""
+        for child in self.children:
+            if self.ledger is not None and child.name == _NGINX:
+                fault = self.ledger.rotate(child.process.pid)
+                if fault:
+                    _say(f"the ledger's file grows on: {fault}")
 
     def _reload(self) -> None:
         """Reload all; a faulty configuration is reported and changes nothing."""

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.catalog import audit, outbox, recipients, shares
+from gateway.catalog import audit, leases, outbox, recipients, shares
 from gateway.catalog.audit import Action
 from gateway.catalog.shares import State
 from gateway.errors import BadFieldsError, IdempotencyKeyError, NotPermittedError
@@ -192,6 +192,22 @@ class ShareChanges:
                     now=now,
                     detail=recipient.id,
                 )
+
+    def give_back(self, actor: User | None, recipient: Recipient, *, now: int) -> None:
+        """Let a link be downloaded once more; raise NothingTakenError if it never was.
+
+        A download that is running counts, and goes on.
+        """
+        with self.database.write() as connection:
+            leases.give_back(connection, recipient, now=now)
+            audit.note(
+                connection,
+                actor,
+                Action.GIVEN_BACK,
+                recipient.share_id,
+                now=now,
+                detail=recipient.id,
+            )
 
     def _note_change(
         self,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from gateway.catalog import outbox, recipients, shares
+from gateway.catalog import bookings, outbox, recipients, shares
 from gateway.catalog.outbox import MailState
 from gateway.catalog.shares import State
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from gateway.catalog.bookings import Progress
     from gateway.catalog.outbox import Mail
     from gateway.catalog.recipients import Recipient
     from gateway.catalog.shares import Item, Share
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Items whose names stand for a title.
 _NAMED: Final = 3
+#: Percent.
+_WHOLE: Final = 100
 #: Shares that are read at once: a database takes so many parameters, and no more.
 _BATCH: Final = 50
 
@@ -34,6 +37,9 @@ class RecipientState(StrEnum):
 
     UNOPENED = "unopened"
     OPENED = "opened"
+    BEGUN = "begun"
+    PARTLY = "partly"
+    WHOLE = "whole"
     OVER = "over"
 
 
@@ -45,6 +51,45 @@ class DescribedShare:
     items: list[Item]
     recipients: list[Recipient]
     mails: dict[str, Mail]
+    progress: dict[str, list[Progress]]
+
+    def state(self, recipient: Recipient, *, now: int) -> RecipientState:
+        """Tell how far a recipient has come; a link that opens nothing more is over.
+
+        One to whom every item was sent whole has it all; of a folder that is every file
+        that was asked for.
+        """
+        is_over = self.share.state(now=now) in {State.EXPIRED, State.REVOKED}
+        if is_over or recipient.revoked is not None:
+            return RecipientState.OVER
+        if recipient.sent or recipient.id in self.progress:
+            is_whole = self.percent(recipient) == _WHOLE
+            return RecipientState.WHOLE if is_whole else RecipientState.PARTLY
+        if recipient.begun is not None:
+            return RecipientState.BEGUN
+        if recipient.opened is not None:
+            return RecipientState.OPENED
+        return RecipientState.UNOPENED
+
+    def percent(self, recipient: Recipient) -> int:
+        """Return how much of the share was sent, as of the last finished request."""
+        files = self.progress.get(recipient.id, [])
+        by_item = {
+            item.number: [f for f in files if f.item == item.number]
+            for item in self.items
+        }
+        if all(some and all(f.is_whole for f in some) for some in by_item.values()):
+            return _WHOLE
+        size = sum(
+            sum(f.size for f in by_item[item.number]) or item.size or 0
+            for item in self.items
+        )
+        done = sum(
+            f.size if f.is_whole else f.covered
+            for some in by_item.values()
+            for f in some
+        )
+        return min(_WHOLE - 1, _WHOLE * done // max(1, size))
 
     @property
     def name(self) -> str:
@@ -89,23 +134,19 @@ class Descriptions:
                     "address": each.address,
                     "label": each.label,
                     "url": self.codes.url(each, base=base),
-                    "state": recipient_state(share, each, now=now),
+                    "state": found.state(each, now=now),
                     "opened": each.opened,
+                    "begun": each.begun,
+                    "taken": each.taken - each.given_back,
+                    "given_back": each.given_back,
+                    "sent": each.sent,
+                    "percent": found.percent(each),
+                    "scanned": each.scanned,
                     **mail_facts(found.mails.get(each.id)),
                 }
                 for each in found.recipients
             ],
         }
-
-
-def recipient_state(share: Share, recipient: Recipient, *, now: int) -> RecipientState:
-    """Tell how far a recipient has come; a link that opens nothing more is over."""
-    is_over = share.state(now=now) in {State.EXPIRED, State.REVOKED}
-    if is_over or recipient.revoked is not None:
-        return RecipientState.OVER
-    if recipient.opened is not None:
-        return RecipientState.OPENED
-    return RecipientState.UNOPENED
 
 
 def mail_facts(mail: Mail | None) -> dict[str, object]:
@@ -129,6 +170,7 @@ def _gather(connection: Connection, found: Sequence[Share]) -> list[DescribedSha
     items = _by_share(shares.items_of(connection, ids))
     all_links = recipients.of_shares(connection, ids)
     links = _by_share(all_links)
+    progress = bookings.progress(connection, ids)
     mails = outbox.latest(connection, [link.id for link in all_links])
     return [
         DescribedShare(
@@ -136,6 +178,7 @@ def _gather(connection: Connection, found: Sequence[Share]) -> list[DescribedSha
             items=items[share.id],
             recipients=links[share.id],
             mails=mails,
+            progress=progress,
         )
         for share in found
     ]

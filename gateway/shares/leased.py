@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
-from gateway.delivery.verdict import Delivery, Refusal
+from gateway.delivery.verdict import Begin, Delivery, Refusal
 from gateway.errors import (
     DisabledOwnerError,
+    EndedLeaseError,
     ExpiredLinkError,
     NotServableError,
     RefusedError,
     RevokedLinkError,
 )
+from gateway.shares.ledger import SharedFile
 
 if TYPE_CHECKING:
     from gateway.catalog.leases import LeasedItem, LeasedItems
@@ -44,6 +46,8 @@ class LeaseJudge:
     def judge(self, token: str, raw_path: bytes, *, now: float, client: str) -> Verdict:
         """Judge one request; *raw_path* is percent-decoded, *now* Unix seconds.
 
+        A lease that holds no place yet has to begin first; each of its requests does,
+        and a verdict on one of them is kept by nobody.
         Raise CatalogBusyError when the catalog does not answer in time.
         """
         del client
@@ -61,7 +65,8 @@ class LeaseJudge:
             return Refusal(error)
         until = min(max(int(now) + self.ttl, ceil(now)), item.expires)
         kept = {"stands_until": until, "renew_from": until - (self.ttl > 1)}
-        return Delivery(
+        is_kept = self.ttl and item.holds_place
+        delivery = Delivery(
             source=found.source,
             target=found.target,
             size=found.size,
@@ -69,8 +74,17 @@ class LeaseJudge:
             is_inline=match[1] is not None and self.inline.allows(found.media_type),
             max_age=min(self.cache_cap, item.expires - until),
             rate=None,
-            **(kept if self.ttl else {}),
+            ledger=SharedFile(
+                share=item.item.share_id,
+                recipient=item.recipient_id,
+                lease=lease_id,
+                item=item.item.number,
+                size=found.size,
+                path=match[3] if item.item.is_folder else "",
+            ).text,
+            **(kept if is_kept else {}),
         )
+        return delivery if item.holds_place else Begin(lease_id, delivery)
 
 
 def _decoded(raw_path: bytes) -> str:
@@ -87,6 +101,8 @@ def _decoded(raw_path: bytes) -> str:
 def _check_stands(leased: LeasedItem, *, now: float) -> None:
     if leased.is_revoked:
         raise RevokedLinkError
+    if leased.is_ended:
+        raise EndedLeaseError
     if now >= leased.expires:
         raise ExpiredLinkError(leased.expires)
     if leased.is_owner_disabled:

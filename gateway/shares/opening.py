@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.catalog import leases, password_hashes, recipients, shares, tries, users
+from gateway.catalog.leases import NewLease
 from gateway.catalog.shares import State
 from gateway.errors import (
     DisabledOwnerError,
@@ -45,6 +46,13 @@ class OpenShare:
     def is_counted(self) -> bool:
         """Tell whether its downloads are."""
         return self.share.max_downloads is not None
+
+    @property
+    def is_spent(self) -> bool:
+        """Tell whether all downloads of the link are spent."""
+        most = self.share.max_downloads
+        spent = self.recipient.taken - self.recipient.given_back
+        return most is not None and spent >= most
 
     @property
     def has_password(self) -> bool:
@@ -125,20 +133,29 @@ class Openings:
             recipient_id = leases.recipient_of(connection, lease_id, now=now)
         return recipient_id == opened.recipient.id
 
-    def lease(self, opened: OpenShare, *, agent: str, network: str, now: int) -> str:
-        """Give a lease and return its code; it ends with the share at the latest."""
+    def lease(
+        self,
+        opened: OpenShare,
+        *,
+        agent: str,
+        network: str,
+        is_scanner: bool,
+        now: int,
+    ) -> str:
+        """Give a lease and return its code; it ends with the share at the latest.
+
+        *agent* is the browser's name, *is_scanner* says that it is probably none.
+
+        Raise ShareBusyError or ShareSpentError if all downloads of the link are taken.
+        """
         expires = now + self.lease_life
         if opened.share.expires is not None:
             expires = min(expires, opened.share.expires)
+        new = NewLease(
+            expires=expires, agent=agent, network=network, is_scanner=is_scanner
+        )
         with self.database.write() as connection:
-            lease_id = leases.new(
-                connection,
-                opened.recipient,
-                expires=expires,
-                agent=agent,
-                network=network,
-                now=now,
-            )
+            lease_id = leases.take(connection, opened.recipient, new, now=now)
         return self.codes.lease_code(lease_id)
 
 

@@ -75,11 +75,22 @@ class BlobStore:
         """The folder of blobs that no upload names."""
         return self.root / "trash"
 
+    def ledger(self, gateway: str) -> Path:
+        """Return the folder of the ledger's files that one gateway's nginx writes."""
+        return self.root / "ledger" / gateway
+
     def prepare(self) -> None:
         """Make the folders, durably."""
         ownership.make_folder(self.root, None)
         for folder in (self.blobs, self.spool, self.partials, self.trash):
             self._make(folder)
+        self.sync_folder(self.root)
+
+    def prepare_ledger(self, gateway: str) -> None:
+        """Make the folder of the ledger's files of one gateway, durably."""
+        folder = self.ledger(gateway)
+        for path in (folder.parent, folder):
+            self._make(path)
         self.sync_folder(self.root)
 
     def is_writable(self) -> bool:

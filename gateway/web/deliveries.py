@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, request
 
-from gateway.delivery.accel import accel_headers
-from gateway.delivery.verdict import Refusal
+from gateway.delivery.accel import BEGIN, accel_headers
+from gateway.delivery.verdict import Begin, Refusal
 from gateway.web.untyped import Untyped
 from gateway.web.verdicts import OUTCOME, judged
 
@@ -29,6 +29,8 @@ def blueprint(judges: Judges, clock: Callable[[], float]) -> Blueprint:
         verdict = judged(judges, request.environ, now=clock())
         if isinstance(verdict, Refusal):
             raise verdict.error
+        if isinstance(verdict, Begin):
+            return Untyped(headers=BEGIN)
         return Untyped(headers=accel_headers(verdict))
 
     for prefix in judges:

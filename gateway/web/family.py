@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 #: What nginx asks and tells beside an upload, under the upload's family.
 ADMIT: Final = "/_admit"
 CUT: Final = "/_cut"
+#: What it asks before a counted download begins, under the family of that.
+BEGIN: Final = "/_begin"
 
 
 def register(app: Flask) -> None:
@@ -50,6 +52,8 @@ def check() -> None:
         return  # Flask raises what is wrong: 404 or 405
     if rule.rule in {ADMIT, CUT}:
         is_its_own = family.body is Body.SPOOLED
+    elif rule.rule == BEGIN:
+        is_its_own = family is families.LEASED
     else:
         texts = (request.path, rule.rule)
         is_its_own = all(families.of(request.method, t) is family for t in texts)

@@ -36,6 +36,7 @@
 | GET POST         | ``/api/v1/shares``      | app      | ``api.shares``    |
 | GET PATCH DELETE | ``/api/v1/shares/<id>`` | app      | ``api.shares``    |
 | nginx            | ``/_admit``, ``/_cut``  | app      | ``admission``     |
+| nginx            | ``/_begin``             | app      | ``begin``         |
 | GET HEAD         | ``/static/<name>``      |          | nginx by itself   |
 
 Everything else is 404, of either pool.
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from gateway.links.repair import Repair
     from gateway.storage.blobs import BlobStore
     from gateway.web.accounts import AccountPages
+    from gateway.web.begin import Begins
     from gateway.web.drop_page import DropPage
     from gateway.web.drops import Drops
     from gateway.web.forms import UploadForm
@@ -105,6 +107,7 @@ class Parts:
     drops: Drops
     shares: Shares
     share_link: ShareLink
+    begins: Begins
     accounts: AccountPages
     base_url: Callable[[], str]
     clock: Callable[[], float]
@@ -155,6 +158,7 @@ def _app(parts: Parts) -> Iterator[Blueprint]:
     yield SharesAPI(parts.shares, clock).blueprint()
     yield SharePages(parts.shares, clock).blueprint()
     yield parts.share_link.blueprint()
+    yield parts.begins.blueprint()
     yield parts.uploads.blueprint()
     yield parts.tus.blueprint()
     yield parts.home.blueprint()

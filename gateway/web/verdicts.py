@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Protocol
 
-from gateway.delivery.accel import verdict_headers
-from gateway.delivery.verdict import Delivery
+from gateway.delivery.accel import BEGIN, verdict_headers
+from gateway.delivery.verdict import Begin, Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -59,12 +59,18 @@ class Verdicts:
                 environ[OUTCOME] = error
             else:
                 if isinstance(verdict, Delivery):
-                    headers = verdict_headers(verdict)
-                    headers["Content-Length"] = "0"
-                    start_response("200 OK", list(headers.items()))
-                    return ()
+                    return _empty(start_response, "200 OK", verdict_headers(verdict))
+                if isinstance(verdict, Begin):
+                    return _empty(start_response, "403 Forbidden", BEGIN)
                 environ[OUTCOME] = verdict.error
         return self._app(environ, start_response)
+
+
+def _empty(
+    start_response: StartResponse, status: str, headers: dict[str, str]
+) -> Iterable[bytes]:
+    start_response(status, [*headers.items(), ("Content-Length", "0")])
+    return ()
 
 
 def judged(judges: Judges, environ: WSGIEnvironment, *, now: float) -> Verdict:

@@ -104,6 +104,7 @@ class Nginx:
             listen=f"127.0.0.1:{self.port}",
             run=home / "nginx",
             conf=home / "conf",
+            ledger=home / "data",
         )
         conf = rendering.write()
         with (home / "conf" / "server.conf").open("a") as file:

@@ -65,6 +65,13 @@ def test_a_person_gets_the_page_then_the_file(stack: Stack, name: str) -> None:
     )
 
 
+@pytest.fixture(params=["0", "1"], ids=["open", "counted"])
+def both(request: pytest.FixtureRequest, stack: Stack, name: str) -> tuple[str, str]:
+    """Return the URLs of a lease and of a signed URL of the same file."""
+    lease = leased(stack, link(stack, name, "--max", request.param))
+    return lease, stack.sign(name)
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -77,11 +84,14 @@ def test_a_person_gets_the_page_then_the_file(stack: Stack, name: str) -> None:
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_lease_is_delivered_as_a_signed_url_is(
-    stack: Stack, name: str, method: str, headers: dict[str, str], status: int
+    stack: Stack,
+    both: tuple[str, str],
+    method: str,
+    headers: dict[str, str],
+    status: int,
 ) -> None:
     """Every header but what says how long it may be kept."""
-    lease, signed = leased(stack, link(stack, name)), stack.sign(name)
-    found = [stack.ask(url, method, headers=dict(headers)) for url in (lease, signed)]
+    found = [stack.ask(url, method, headers=dict(headers)) for url in both]
     theirs, ours = ({**answer.headers} for answer in found)
     for own in ("X-Request-ID", "Date", "Cache-Control", "Content-Disposition"):
         assert (own in theirs) == (own in ours)
@@ -132,6 +142,32 @@ def test_a_program_gets_the_bytes_by_the_link_itself(stack: Stack, name: str) ->
     assert (part.status_code, part.content) == (206, CONTENT[10:20])
 
 
+@pytest.mark.docker
+def test_only_a_get_begins_a_counted_download(stack: Stack, name: str) -> None:
+    url = link(stack, name, "--max", "1")
+    lease = leased(stack, url)
+    looked = stack.ask(lease, "HEAD")
+    again = leased(stack, url)
+    ended = stack.ask(lease)
+    sent = stack.send(again)
+    pressed = press(stack, url)
+    assert (looked.status_code, ended.status_code) == (200, 410)
+    assert "was not begun in time" in stack.ask(lease, headers=BROWSER).text
+    assert (sent.status_code, sent.content == CONTENT) == (200, True)
+    assert (pressed.status_code, pressed.headers["Retry-After"]) == (409, "30")
+
+
+def test_no_client_begins_a_download_by_itself(stack: Stack, name: str) -> None:
+    lease = leased(stack, link(stack, name, "--max", "1"))
+    path = lease.removeprefix(stack.url)
+    headers = {"X-Original-URI": path, "X-Gateway-Run": "x"}
+    statuses = {
+        stack.send(f"{stack.url}{target}", headers=headers).status_code
+        for target in ("/_begin", "/_begin/", "/@gateway_begin", f"/_begin{path}")
+    }
+    assert statuses == {404}
+
+
 def test_a_program_posts_a_password(stack: Stack, name: str) -> None:
     url = link(stack, name, "--password", "secret")
     refused = stack.ask(url, headers={"Accept": "application/json"})
@@ -178,3 +214,66 @@ def test_an_upload_is_shared_by_the_api_and_outlives_nothing(stack: Stack) -> No
     assert file.content == CONTENT
     assert lease.endswith("/1/.a%20b.txt")
     assert (changed.status_code, changed.json()["title"]) == (200, "New")
+
+
+def sent(stack: Stack, share_id: str) -> Any:
+    """Return what is booked of a share's only recipient."""
+    return json.loads(stack.gateway("shares", "show", share_id, "--json"))[
+        "recipients"
+    ][0]
+
+
+def await_taken(stack: Stack, share_id: str, count: int) -> Any:
+    wait_until(
+        lambda: sent(stack, share_id)["taken"] == count, what="the ledger is booked"
+    )
+    return sent(stack, share_id)
+
+
+@pytest.mark.docker
+def test_a_counted_download_is_booked_and_used_up(stack: Stack, name: str) -> None:
+    made = share(stack, name, "--max", "1")
+    url = made["recipients"][0]["url"]
+    file = stack.send(leased(stack, url))
+    booked = await_taken(stack, made["id"], 1)
+    pressed = press(stack, url)
+    assert (file.content == CONTENT, booked["sent"]) == (True, len(CONTENT))
+    assert (pressed.status_code, "has been used up" in pressed.text) == (410, True)
+
+
+def test_a_lease_goes_on_when_its_link_is_used_up(stack: Stack, name: str) -> None:
+    """Ranges, retries and resumes are one download, also by kept verdicts."""
+    made = share(stack, name, "--max", "1")
+    lease = leased(stack, made["recipients"][0]["url"])
+    parts = [{"Range": f"bytes={n}-{n + 9999}"} for n in range(0, 100_000, 10_000)]
+    first = [stack.send(lease, headers=part).content for part in parts[:5]]
+    await_taken(stack, made["id"], 1)
+    rest = [stack.ask(lease, headers=part).content for part in parts[5:]]
+    assert b"".join(first + rest) == CONTENT
+    wait_until(
+        lambda: sent(stack, made["id"])["sent"] >= len(CONTENT), what="all is booked"
+    )
+    assert sent(stack, made["id"])["taken"] == 1
+
+
+def test_who_leaves_before_a_byte_is_sent_takes_nothing(
+    stack: Stack, name: str
+) -> None:
+    url = link(stack, name, "--max", "1")
+    lease = leased(stack, url)
+    refused = stack.send(lease, headers={"Range": "bytes=999999999-"})
+    busy = press(stack, url).status_code
+    wait_until(
+        lambda: press(stack, url).status_code == 303, what="the place is free again"
+    )
+    assert (refused.status_code, busy) == (416, 409)
+    stack.let_verdicts_end()
+    assert stack.send(lease).status_code == 410
+
+
+def test_a_program_s_download_by_the_link_is_booked(stack: Stack, name: str) -> None:
+    made = share(stack, name)
+    stack.ask(made["recipients"][0]["url"])
+    wait_until(lambda: sent(stack, made["id"])["sent"] > 0, what="it is booked")
+    booked = sent(stack, made["id"])
+    assert (booked["sent"], booked["taken"]) == (len(CONTENT), 0)

@@ -9,9 +9,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import select
 
 from gateway.catalog import (
     audit,
+    bookings,
     drops,
     dump,
     recipients,
@@ -24,6 +26,7 @@ from gateway.catalog.audit import Action
 from gateway.catalog.database import Database
 from gateway.catalog.recipients import NewRecipient
 from gateway.catalog.revision import NEWEST
+from gateway.catalog.schema import lease_requests
 from gateway.catalog.schema import users as users_table
 from gateway.catalog.shares import NewItem
 from gateway.catalog.tokens import Scope
@@ -37,6 +40,8 @@ from gateway.shares.policy import SharePolicy
 from gateway.storage.blobs import BlobStore
 from gateway.storage.locks import try_lock
 from tests.catalog.conftest import ON_SQLITE
+from tests.catalog.test_booking import Ledger
+from tests.catalog.test_leases import a_link
 from tests.catalog.test_upgrade import in_the_future
 from tests.ops.conftest import Kept
 from tests.unit.disk import Disk
@@ -472,3 +477,27 @@ def test_a_backup_into_the_store_is_refused(kept: Kept) -> None:
 def test_a_folder_without_a_backup_is_named(elsewhere: Restore) -> None:
     with pytest.raises(BackupError, match="holds no finished backup"):
         elsewhere.make()
+
+
+def test_what_was_sent_comes_back_and_is_booked_from_there(
+    kept: Kept, folder: Folder, elsewhere: Restore, tmp_path: Path
+) -> None:
+    """The ledger's files may have outlived the catalog."""
+    (tmp_path / "ledger").mkdir()
+    link = a_link(kept.database, kept.ann, 1)
+    ledger = Ledger(tmp_path / "ledger", kept.database, link)
+    lease = link.take()
+    link.begin(lease)
+    ledger.book(ledger.line(lease), ledger.line(what="key main"))
+    make(kept, folder)
+    ledger.book(ledger.line(lease))
+    elsewhere.make()
+    there = Ledger(ledger.folder, elsewhere.database, link)
+    before = there.row()
+    count = there.booker().round(now=NOW)
+    with elsewhere.database.read() as connection:
+        running = connection.execute(select(lease_requests)).all()
+        assert bookings.uses(connection) == {"main": (0, 1)}
+        assert upkeep.recipient_counts(connection) == []
+    assert (before.requests, count, there.row()) == (1, 1, ledger.row())
+    assert (running, there.recipient.taken) == ([], 1)

@@ -9,11 +9,12 @@ from sqlalchemy import update
 
 from gateway.catalog import drops, users
 from gateway.catalog.schema import drops as drops_table
-from gateway.catalog.schema import totals
+from gateway.catalog.schema import recipients, totals
 from gateway.catalog.schema import users as users_table
 from gateway.ops.fsck import Check
 from gateway.storage.blobs import new_id
 from tests.catalog.conftest import ON_SQLITE
+from tests.catalog.test_leases import a_link
 from tests.ops.conftest import Kept, age
 
 if TYPE_CHECKING:
@@ -56,6 +57,22 @@ def miscount_drop(kept: Kept) -> str:
         )
         connection.execute(update(drops_table).values(stored_bytes=99))
     return f"drop link {drop.id}"
+
+
+def miscount_downloads(kept: Kept) -> str:
+    return miscount_recipient(kept, taken=5)
+
+
+def miscount_sent(kept: Kept) -> str:
+    return miscount_recipient(kept, sent=5)
+
+
+def miscount_recipient(kept: Kept, **columns: int) -> str:
+    link = a_link(kept.database, kept.ann, None)
+    link.spend(link.take())
+    with kept.database.write() as connection:
+        connection.execute(update(recipients).values(**columns))
+    return link.recipient.id
 
 
 def leave_partial(kept: Kept) -> str:
@@ -114,6 +131,8 @@ def test_nothing_is_wrong_with_what_is_in_order(
         pytest.param("stored-bytes", miscount, id="counter"),
         pytest.param("stored-bytes", miscount_total, id="total"),
         pytest.param("stored-bytes", miscount_drop, id="drop link"),
+        pytest.param("recipient-counts", miscount_downloads, id="downloads"),
+        pytest.param("recipient-counts", miscount_sent, id="sent bytes"),
     ],
 )
 def test_what_is_safe_is_repaired_when_asked_for(

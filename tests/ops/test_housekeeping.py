@@ -10,6 +10,7 @@ from sqlalchemy import func, insert, select, text
 
 from gateway.catalog import leases, partials, recipients, sessions, shares, users
 from gateway.catalog import uploads as catalog
+from gateway.catalog.leases import NewLease
 from gateway.catalog.partials import Partial
 from gateway.catalog.recipients import NewRecipient
 from gateway.catalog.schema import leases as leases_table
@@ -180,11 +181,12 @@ def test_leases_that_are_over_are_forgotten(kept: Kept) -> None:
         share = shares.new(connection, kept.ann, [], now=1, **vars(SharePolicy()))
         (link,) = recipients.add(connection, share, [NewRecipient()], now=1)
         for expires in (NOW - 1, NOW, NOW + 1):
-            leases.new(connection, link, expires=expires, agent="", network="", now=1)
+            new = NewLease(expires=expires, agent="", network="")
+            leases.take(connection, link, new, now=1)
     assert kept.keeper().round(now=NOW).faults == []
     with kept.database.read() as connection:
         left = connection.execute(select(leases_table.c.expires)).scalars()
-        assert list(left) == [NOW + 1]
+        assert list(left) == [NOW, NOW + 1]
 
 
 def test_old_tries_are_forgotten(kept: Kept) -> None:

@@ -22,4 +22,5 @@ def rendered(**chosen: str) -> dict[str, str]:
         listen="127.0.0.1:8080",
         run=Path("/data/run/nginx"),
         conf=Path("/data/run/conf/1"),
+        ledger=Path("/data/store/ledger/1"),
     ).files()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gateway.catalog import bookings
+from gateway.catalog.bookings import Effects
+from gateway.catalog.database import Database
 from gateway.cli.keys import add_key
 from gateway.links import Key, KeyRing
 from gateway.links.restriction import Kind, Restriction
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FREE: dict[str, object] = {"prefixes": [], "max_life": None, "only": None}
+UNUSED: dict[str, object] = {"last_used": None, "asked": 0}
 
 
 def test_a_new_key_fits_the_setting(run: Run) -> None:
@@ -154,8 +159,8 @@ def test_keys_are_listed_as_json_when_asked(run: Run) -> None:
     newest, older = RING.keys
     assert (ran.status, ran.err) == (0, "")
     assert ran.facts == [
-        {"id": newest.id, "signs": True, "verifies": True, **FREE},
-        {"id": older.id, "signs": False, "verifies": True, **FREE},
+        {"id": newest.id, "signs": True, "verifies": True, **UNUSED, **FREE},
+        {"id": older.id, "signs": False, "verifies": True, **UNUSED, **FREE},
     ]
 
 
@@ -227,3 +232,23 @@ def test_the_first_key_of_a_ring_asks_whether_the_folder_is_right(
         "GATEWAY_DATA right?\n"
     )
     assert (first.status, second.status, second.err) == (0, 0, "")
+
+
+def test_a_key_is_listed_with_the_last_day_of_its_links(
+    run: Run, migrated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So an old key is taken off when nobody uses it any more."""
+    newest, oldest = Key.generate(), Key.generate()
+    monkeypatch.setenv("GATEWAY_KEYS", str(KeyRing((newest, oldest))))
+    Path("var").mkdir()
+    shutil.copyfile(migrated, "var/catalog.sqlite3")
+    effects = Effects(keys={(oldest.id, 20_000): 3, (oldest.id, 20_100): 4})
+    database = Database.open("sqlite:///var/catalog.sqlite3")
+    with database.write() as connection:
+        bookings.apply(connection, effects, gateway="g", now=1)
+    database.engine.dispose()
+    assert run("keys", "list").out == (
+        f"{newest.id}  signs\n{oldest.id}  verifies  last used 2025-01-12\n"
+    )
+    rows = run("keys", "list", "--json").facts
+    assert [row["asked"] for row in rows] == [0, 7]

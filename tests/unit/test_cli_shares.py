@@ -144,3 +144,21 @@ def test_what_is_wrong_is_one_clear_line(
     ran = ready("shares", *arguments)
     assert (ran.status, ran.out) == (status, "")
     assert words in ran.err
+
+
+def test_nothing_is_given_back_that_was_not_taken(ready: Run) -> None:
+    made = ready("shares", "new", "a/b.txt", "--max", "1", "--json").facts
+    link = made["recipients"][0]["id"]
+    none = ready("shares", "edit", made["id"], "--give-back", link)
+    wrong = ready("shares", "edit", made["id"], "--give-back", "nobody")
+    assert (none.status, "nothing was downloaded" in none.err) == (1, True)
+    assert (wrong.status, "there is no recipient nobody" in wrong.err) == (1, True)
+
+
+def test_what_was_sent_is_printed_as_a_table(ready: Run) -> None:
+    made = ready("shares", "new", "a/b.txt", "--json").facts
+    ran = ready("shares", "show", made["id"], "--csv")
+    both = ready("shares", "show", made["id"], "--csv", "--json")
+    assert (ran.status, ran.err, ran.out.count("\n")) == (0, "", 1)
+    assert ran.out.startswith("recipient,address,label,lease,")
+    assert both.status == 2

@@ -65,6 +65,7 @@ OTHER = {
     "GATEWAY_MAIL_FROM": "other@example.com",
     "GATEWAY_MAIL_URL": "smtp://other.example",
     "GATEWAY_PUBLIC_URL": "https://other.example",
+    "GATEWAY_LEDGER_ADDRESSES": "none",
     "GATEWAY_POOL": "app",
     "GATEWAY_RUN": "/other",
     "GATEWAY_SECRET": str(ServerSecret.generate()),

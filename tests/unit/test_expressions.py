@@ -94,6 +94,7 @@ def test_every_expression_is_looked_at() -> None:
     assert expressions.made_elsewhere() == {"ops/logs.py", "storage/formats.py"}
     assert {e.where for e in of_nginx()} >= {
         "conf.d/cors.conf",
+        "conf.d/ledger.conf",
         "conf.d/limits.conf",
         "conf.d/logging.conf",
         "conf.d/pages.conf",

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gateway import settings
 from gateway.errors import SettingsError
+from gateway.fields import LedgerAddresses
 from gateway.links import Key, KeyRing
 from gateway.links.server_secret import ServerSecret
 from gateway.mail_url import MailURL, Security
@@ -87,6 +88,8 @@ def test_nothing_set_gives_the_defaults() -> None:
         "retention": 0,
         "session_life": 12 * 3600,
         "lease_life": 86_400,
+        "ledger_addresses": LedgerAddresses.CUT,
+        "ledger_days": 90,
         "token": "",
         "client_connections": 100,
         "client_requests": 200,
@@ -138,6 +141,8 @@ READ = {
     "retention": ("1", 1),
     "session_life": ("60", 60),
     "lease_life": ("60", 60),
+    "ledger_addresses": ("none", LedgerAddresses.NONE),
+    "ledger_days": ("7", 7),
     "token": ("gwt_x", "gwt_x"),
     "client_connections": ("1", 1),
     "client_requests": ("2", 2),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
+
+from werkzeug.test import run_wsgi_app
 
 from gateway import families
+from gateway.delivery.accel import BEGIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,5 +37,15 @@ class _Naming:
             method = environ.get("HTTP_X_ORIGINAL_METHOD", "")
             uri = environ.get("HTTP_X_ORIGINAL_URI", "").partition("?")[0]
             path = unquote(uri, "latin-1")
-        environ.setdefault(_HEADER, families.asked(method, path).name)
+        family = families.asked(method, path)
+        environ.setdefault(_HEADER, family.name)
+        asked = environ.copy()
+        if family is not families.LEASED or "HTTP_X_VERDICT" in environ:
+            return self.inner(environ, start_response)
+        body, status, headers = run_wsgi_app(self.inner, asked)
+        if headers.get("X-Accel-Redirect") != BEGIN["X-Accel-Redirect"]:
+            start_response(status, list(headers))
+            return body
+        environ["HTTP_X_ORIGINAL_URI"] = quote(path, encoding="latin-1")
+        environ["PATH_INFO"] = "/_begin"
         return self.inner(environ, start_response)

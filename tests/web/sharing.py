@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gateway.catalog import uploads
+from gateway.catalog import leases, uploads
 from gateway.catalog.tokens import Scope
 from gateway.catalog.uploads import Upload
 from gateway.catalog.users import Role
+from gateway.shares.booking import Booker
 from gateway.storage.blobs import new_id
 from tests.web.letterbox import a_token
 
@@ -50,6 +53,44 @@ class Sharer:
         """Share as ``make`` does, and return the path of the first link."""
         found: str = self.share(**fields)["recipients"][0]["url"]
         return found
+
+    def press(self, link: str, **fields: str) -> TestResponse:
+        """Press the page's button as a person who has the link."""
+        return self.stranger.post(link, data=fields, headers=BROWSER)
+
+    def spend(self, lease_path: str) -> None:
+        """Have the download of a lease be over, as the ledger would tell."""
+        lease_id = lease_path.split("/")[2][:16]
+        with self.site.database.write() as connection:
+            leases.spend(connection, {lease_id: int(self.site.now)})
+
+    def sent(self, answer: TestResponse, count: int = 1000, **changes: object) -> None:
+        """Book that nginx has sent so many of the 1000 bytes of a delivery."""
+        is_whole = count == 1000
+        said = {
+            "at": self.site.now,
+            "request": secrets.token_hex(16),
+            "began": "",
+            "what": answer.headers["X-Gateway-Ledger"],
+            "method": "GET",
+            "status": "200",
+            "bytes": count,
+            "length": "1000",
+            "range": "",
+            "encoding": "",
+            "complete": "OK" if is_whole else "",
+            "agent": "curl/8",
+            "address": "192.0.2.0/24",
+            **changes,
+        }
+        with (self.site.store / "current.log").open("a") as file:
+            file.write(f"{json.dumps(said)}\n")
+        Booker(
+            database=self.site.database,
+            folder=self.site.store,
+            gateway="g",
+            say=print,
+        ).round(now=int(self.site.now))
 
     def edit(self, share_id: str, **fields: object) -> TestResponse:
         """Change a share."""

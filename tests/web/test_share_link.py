@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import select
 
+from gateway import families
 from gateway.catalog import uploads, users
 from gateway.catalog.schema import leases
 from gateway.catalog.users import Role
@@ -175,6 +176,100 @@ def test_a_form_of_another_site_s_gets_the_page(site: Site, ann: Sharer) -> None
     headers = {**BROWSER, "Sec-Fetch-Site": "cross-site"}
     answer = ann.stranger.post(ann.link(), headers=headers)
     assert (answer.status_code, lease_count(site)) == (200, 0)
+
+
+# Counted downloads
+
+
+def test_of_two_who_press_the_button_the_later_one_gets_the_download(
+    ann: Sharer,
+) -> None:
+    link = ann.link(max=1)
+    first, second = (ann.press(link).headers["Location"] for _ in range(2))
+    refused = ann.stranger.get(first, headers=BROWSER)
+    assert (refused.status_code, "share link again" in refused.text) == (410, True)
+    assert ann.stranger.get(second).status_code == 200
+
+
+def test_a_link_that_is_used_up_says_so(ann: Sharer) -> None:
+    link = ann.link(max=1)
+    ann.spend(ann.press(link).headers["Location"])
+    page, pressed = ann.stranger.get(link, headers=BROWSER), ann.press(link)
+    assert (page.status_code, pressed.status_code) == (410, 410)
+    assert all("has been used up" in answer.text for answer in (page, pressed))
+    assert "<button" not in page.text
+    headers = {**PROGRAM, "Accept": "application/json"}
+    problem: Any = ann.stranger.post(link, headers=headers).json
+    assert problem["type"] == "/problems/share-spent"
+
+
+@EITHER_CATALOG
+def test_the_first_get_begins_the_download(site: Site) -> None:
+    ann = a_sharer(site)
+    link = ann.link(max=1)
+    lease = ann.press(link).headers["Location"]
+    looked = ann.stranger.head(lease)
+    replaced = ann.press(link).headers["Location"]
+    delivered = [ann.stranger.get(replaced) for _ in range(2)]
+    busy = ann.press(link)
+    assert looked.headers["X-Accel-Redirect"].startswith("/_blobs/")
+    assert ann.stranger.get(lease).status_code == 410
+    assert all("X-Accel-Redirect" in answer.headers for answer in delivered)
+    assert (busy.status_code, busy.headers["Retry-After"]) == (409, "30")
+    assert "downloading this right now" in busy.text
+
+
+def test_a_verdict_is_kept_once_the_lease_keeps_its_place(ann: Sharer) -> None:
+    """Until then nginx asks each time, and begins each request."""
+    lease = ann.press(ann.link(max=1)).headers["Location"]
+    question = {"X-Verdict": "0" * 32}
+    before = ann.stranger.get(lease, headers=question)
+    ann.spend(lease)
+    after = ann.stranger.get(lease, headers=question)
+    assert (before.status_code, before.headers["X-Refusal-Headers"]) == (403, "begin")
+    assert "X-Accel-Expires" not in before.headers
+    assert (after.status_code, "X-Accel-Expires" in after.headers) == (200, True)
+
+
+def test_what_is_not_counted_begins_by_itself(ann: Sharer) -> None:
+    lease = ann.press(ann.link()).headers["Location"]
+    assert ann.stranger.get(lease, headers={"X-Verdict": "0" * 32}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        pytest.param("/l/{lease}/2/report.pdf", id="no item"),
+        pytest.param("/l/{lease}/1", id="no name"),
+        pytest.param("/l/{lease}/../../d/x", id="dot segments"),
+        pytest.param("/l/{link}/1/report.pdf", id="code of a share"),
+        pytest.param("/d/{link}", id="another family"),
+        pytest.param("", id="nothing"),
+    ],
+)
+def test_only_what_a_lease_opens_begins(ann: Sharer, uri: str) -> None:
+    link = ann.link(max=1)
+    lease = ann.press(link).headers["Location"].split("/")[2]
+    asked = uri.format(lease=lease, link=link.rpartition("/")[2])
+    headers = {families.HEADER: "leased", "X-Original-URI": asked}
+    answer = ann.stranger.get("/_begin", headers=headers)
+    assert (answer.status_code, ann.press(link).status_code) == (404, 303)
+
+
+def test_who_has_the_last_lease_goes_on_when_the_link_is_used_up(ann: Sharer) -> None:
+    link = ann.link(max=1, items=[{"upload": upload} for upload in ann.uploads])
+    page = ann.press(link).headers["Location"]
+    lease = page.rpartition("=")[2]
+    ann.spend(f"/l/{lease}/")
+    shown = ann.stranger.get(page, headers=BROWSER)
+    assert (shown.status_code, f"/l/{lease}/1/report.pdf" in shown.text) == (200, True)
+
+
+def test_each_link_has_a_count_of_its_own(ann: Sharer) -> None:
+    share = ann.share(max=1, to=["a@example.com", "b@example.com"])
+    one, other = (recipient["url"] for recipient in share["recipients"])
+    ann.spend(ann.press(one).headers["Location"])
+    assert (ann.press(one).status_code, ann.press(other).status_code) == (410, 303)
 
 
 # Programs

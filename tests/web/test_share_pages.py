@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gateway.catalog.users import Role
+from tests.web.conftest import PASSWORD, csrf_token
 from tests.web.sharing import BROWSER, Sharer, a_sharer
 
 if TYPE_CHECKING:
@@ -137,3 +139,62 @@ def test_the_tree_is_for_admins(site: Site, ann: Sharer) -> None:
         403,
         303,
     )
+
+
+def test_a_limit_is_set_changed_and_taken_off(ann: Sharer) -> None:
+    path = made(ann, max="1")
+    counted = ann.site.client.get(path).text
+    send(ann, path, max="2")
+    more = ann.site.client.get(path).text
+    send(ann, path, max="")
+    none = ann.site.client.get(path).text
+    wrong = send(ann, path, max="many")
+    assert "1 download of each link" in counted
+    assert "2 downloads of each link" in more
+    assert ("s of each link</p>" in none, wrong.status_code) == (False, 400)
+
+
+def test_a_download_is_given_back_by_a_button(ann: Sharer) -> None:
+    path = made(ann, max="1", upload=ann.uploads[:1])
+    before = ann.site.client.get(path).text
+    (link,) = links(before)
+    ann.spend(ann.press(link).headers["Location"])
+    (button,) = re.findall(
+        r'action="([^"]+/give-back)"', ann.site.client.get(path).text
+    )
+    pressed = send(ann, button), send(ann, button)
+    page = ann.site.client.get(path).text
+    assert "give-back" not in before
+    assert [answer.status_code for answer in pressed] == [303, 303]
+    assert "give-back" not in page
+    assert ann.press(link).status_code == 303
+
+
+def test_a_page_tells_what_was_sent_and_gives_a_table(ann: Sharer) -> None:
+    path = made(ann, max="1", upload=ann.uploads[:1], to="=bob@example.com")
+    (link,) = links(ann.site.client.get(path).text)
+    pressed = ann.stranger.post(
+        link, headers={**BROWSER, "User-Agent": "Barracuda Sentinel (EE)"}
+    )
+    ann.sent(ann.stranger.get(pressed.headers["Location"]), 400)
+    page = ann.site.client.get(path).text
+    answer = ann.site.client.get(f"{path}/sent.csv")
+    (row,) = csv.DictReader(answer.text.splitlines())
+    words = ("40 % as of the last finished request", "downloaded once")
+    assert all(text in page for text in (*words, "probably a scanner"))
+    assert f"{path}/sent.csv" in page
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert "attachment" in answer.headers["Content-Disposition"]
+    assert row["address"] == "'=bob@example.com"
+    assert (row["name"], row["sent"], row["whole"]) == ("report.pdf", "400", "no")
+    assert (row["probably_a_scanner"], row["network"]) == ("yes", "192.0.2.0/24")
+
+
+def test_the_table_is_its_owner_s(site: Site, ann: Sharer) -> None:
+    table = f"{made(ann)}/sent.csv"
+    a_sharer(site, "bob")
+    stranger = site.browser()
+    asked = stranger.get(table).status_code
+    form = {"csrf_token": csrf_token(stranger.get("/login")), "name": "bob"}
+    stranger.post("/login", data={**form, "password": PASSWORD}, headers=BROWSER)
+    assert (asked, stranger.get(table).status_code) == (303, 404)

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.catalog import audit
+from gateway.catalog import audit, dump
 from gateway.catalog.users import Role
+from gateway.ops.housekeeping import Housekeeper
 from gateway.shares.policy import LIFE
-from gateway.storage.blobs import new_id
+from gateway.storage.blobs import BlobStore, new_id
 from tests.web.conftest import EITHER_CATALOG, NOON
-from tests.web.sharing import Sharer, a_sharer
+from tests.web.sharing import BROWSER, PROGRAM, Sharer, a_sharer
 
 if TYPE_CHECKING:
     from tests.web.conftest import Site
@@ -271,3 +272,123 @@ def test_lists_are_read_by_pages(ann: Sharer) -> None:
     found = [one["id"] for one in first["shares"] + second["shares"]]
     assert (sorted(found), len(first["shares"])) == (sorted(made), 100)
     assert second["next"] is None
+
+
+def test_a_download_is_given_back_once(ann: Sharer) -> None:
+    share = ann.share(max=1)
+    (link,) = share["recipients"]
+    url = f"/api/v1/shares/{share['id']}/recipients/{link['id']}/give-back"
+    none = ann.site.client.post(url, headers=ann.headers)
+    ann.spend(ann.press(link["url"]).headers["Location"])
+    taken = listed(ann)[0]["recipients"][0]["taken"]
+    given: Any = ann.site.client.post(url, headers=ann.headers).json
+    again = ann.site.client.post(url, headers=ann.headers)
+    assert (none.status_code, taken, again.status_code) == (409, 1, 409)
+    assert given["recipients"][0]["taken"] == 0
+    assert ann.press(link["url"]).status_code == 303
+
+
+def test_nobody_else_gives_a_download_back(site: Site, ann: Sharer) -> None:
+    share, bob = ann.share(max=1), a_sharer(site, "bob")
+    (link,) = share["recipients"]
+    ann.spend(ann.press(link["url"]).headers["Location"])
+    url = f"/api/v1/shares/{share['id']}/recipients/{link['id']}/give-back"
+    assert site.client.post(url, headers=bob.headers).status_code == 404
+    assert ann.press(link["url"]).status_code == 410
+
+
+# What was sent
+
+
+def reached(ann: Sharer) -> tuple[str, int, int, int]:
+    """Return how far the only recipient of the newest share has come."""
+    (link,) = listed(ann)[0]["recipients"]
+    return link["state"], link["percent"], link["taken"], link["sent"]
+
+
+@EITHER_CATALOG
+@pytest.mark.parametrize("most", [0, 1], ids=["open", "counted"])
+def test_a_sender_sees_how_far_a_recipient_has_come(site: Site, most: int) -> None:
+    ann = a_sharer(site)
+    link = ann.link(max=most)
+    found = [reached(ann)]
+    ann.stranger.get(link, headers=BROWSER)
+    found.append(reached(ann))
+    lease = ann.press(link).headers["Location"]
+    answer = ann.stranger.get(lease)
+    found.append(reached(ann))
+    ann.sent(answer, 400)
+    found.append(reached(ann))
+    ann.sent(
+        answer,
+        600,
+        status="206",
+        range="bytes 400-999/1000",
+        length="600",
+        complete="OK",
+    )
+    found.append(reached(ann))
+    assert found == [
+        ("unopened", 0, 0, 0),
+        ("opened", 0, 0, 0),
+        ("begun", 0, 0, 0),
+        ("partly", 40, 1, 400),
+        ("whole", 100, 1, 1000),
+    ]
+
+
+def test_of_several_files_each_has_to_be_sent_whole(ann: Sharer) -> None:
+    link = ann.link(items=[{"upload": upload} for upload in ann.uploads])
+    lease = ann.press(link).headers["Location"].rpartition("=")[2]
+    found = []
+    for name in ("1/report.pdf", "2/notes.txt"):
+        ann.sent(ann.stranger.get(f"/l/{lease}/{name}"))
+        found.append(reached(ann))
+    assert found == [("partly", 50, 1, 1000), ("whole", 100, 1, 2000)]
+
+
+def test_what_a_program_got_by_the_link_is_seen(ann: Sharer) -> None:
+    link = ann.link()
+    ann.sent(ann.stranger.get(link, headers=PROGRAM))
+    assert reached(ann) == ("whole", 100, 0, 1000)
+
+
+@pytest.mark.parametrize(
+    ("headers", "scanned"),
+    [
+        pytest.param({"Accept-Language": "de"}, 0, id="a person"),
+        pytest.param({}, 1, id="a browser without a language"),
+        pytest.param(
+            {"User-Agent": "Barracuda Sentinel (EE)", "Accept-Language": "en"},
+            1,
+            id="a known one",
+        ),
+    ],
+)
+def test_a_scanner_s_download_is_labelled(
+    ann: Sharer, headers: dict[str, str], scanned: int
+) -> None:
+    agent = {"User-Agent": "Mozilla/5.0 Firefox/140.0"}
+    link = ann.link(max=1)
+    pressed = ann.stranger.post(link, headers={**BROWSER, **agent, **headers})
+    ann.sent(ann.stranger.get(pressed.headers["Location"]))
+    assert listed(ann)[0]["recipients"][0]["scanned"] == scanned
+
+
+def test_a_share_that_ended_goes_after_some_time(site: Site, ann: Sharer) -> None:
+    share = ann.share(expires_in=60, message="Private", to=["bob@example.com"])
+    lease = ann.press(share["recipients"][0]["url"]).headers["Location"]
+    ann.sent(ann.stranger.get(lease))
+    keeper = Housekeeper(
+        database=site.database, store=BlobStore(site.store), say=print, ledger_days=9
+    )
+    days = 9 * 86_400
+    left = []
+    for now in (site.now + 60 + days, site.now + 61 + days):
+        assert keeper.round(now=int(now)).faults == []
+        left.append(len(listed(ann)))
+    with site.database.read() as connection:
+        rows = [*dump.read(connection)]
+    assert left == [1, 0]
+    assert not any("bob@example.com" in str(row) for row in rows)
+    assert {row.table for row in rows} == {"users", "tokens", "uploads", "ledger_files"}

@@ -94,6 +94,11 @@ class SharesAPI:
             ("/<share_id>/recipients", self.add_recipients, "POST"),
             ("/<share_id>/recipients/<recipient_id>", self.revoke_recipient, "DELETE"),
             ("/<share_id>/recipients/<recipient_id>/mail", self.resend, "POST"),
+            (
+                "/<share_id>/recipients/<recipient_id>/give-back",
+                self.give_back,
+                "POST",
+            ),
         ):
             routes.add_url_rule(rule, view_func=view, methods=[method])
         return routes
@@ -191,6 +196,14 @@ class SharesAPI:
         self.shares.changes.resend(
             identity.user, share, [recipient], now=int(self.clock())
         )
+        return self._described(share)
+
+    def give_back(self, share_id: str, recipient_id: str) -> Response:
+        """Let one link be downloaded once more."""
+        identity = self._sharer()
+        share = self.shares.owned(identity, share_id)
+        recipient = self.shares.recipient(share, recipient_id)
+        self.shares.changes.give_back(identity.user, recipient, now=int(self.clock()))
         return self._described(share)
 
     def _sharer(self) -> Identity:

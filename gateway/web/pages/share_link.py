@@ -20,11 +20,15 @@ from gateway.errors import (
     PasswordRequiredError,
     PostRequiredError,
     RefusedError,
+    ShareBusyError,
+    ShareSpentError,
     TooManyTriesError,
     WrongSharePasswordError,
 )
 from gateway.explanations import explain
+from gateway.shares import scanners
 from gateway.shares.codes import LINK_PREFIX, lease_path
+from gateway.shares.ledger import SharedFile
 from gateway.web import browsers
 from gateway.web.pages import page, see_other
 from gateway.web.passwords import network
@@ -77,7 +81,8 @@ class ShareLink:
         if _is_person():
             if _is_looked_at():
                 self.openings.note_opened(opened, now=now)
-            return self._page(opened, code, lease=lease)
+            fault = ShareSpentError() if opened.is_spent and not lease else None
+            return self._page(opened, code, lease=lease, fault=fault)
         if lease:
             return self._list(opened, code, lease=lease)
         if opened.is_counted:
@@ -104,17 +109,23 @@ class ShareLink:
             self.openings.check_password(
                 opened, request.form.get("password", ""), network=network(), now=now
             )
+            lease = self.openings.lease(
+                opened,
+                agent=browsers.name(),
+                network=network(),
+                is_scanner=_is_scanner(now=now),
+                now=now,
+            )
         except (
             PasswordRequiredError,
+            ShareBusyError,
+            ShareSpentError,
             WrongSharePasswordError,
             TooManyTriesError,
         ) as error:
             if not _is_person():
                 raise
             return self._page(opened, code, lease="", fault=error)
-        lease = self.openings.lease(
-            opened, agent=browsers.name(), network=network(), now=now
-        )
         if key is None:
             return see_other(f"{LINK_PREFIX}{code}?lease={lease}")
         number, inner = key
@@ -156,6 +167,14 @@ class ShareLink:
                     is_inline=False,
                     max_age=0,
                     rate=None,
+                    ledger=SharedFile(
+                        share=opened.share.id,
+                        recipient=opened.recipient.id,
+                        lease="",
+                        item=item.number,
+                        size=found.size,
+                        path=match[2] if item.is_folder else "",
+                    ).text,
                 )
             )
         )
@@ -227,6 +246,16 @@ def _in_words(fault: RefusedError) -> str:
         return "Enter the password. The sender has it."
     told = explain(fault)
     return f"{told.title}. {told.text}"
+
+
+def _is_scanner(*, now: int) -> bool:
+    """Tell whether it is probably a scanner that presses the button."""
+    return scanners.is_probable(
+        request.headers.get("User-Agent", ""),
+        has_language="Accept-Language" in request.headers,
+        mailed=None,
+        now=now,
+    )
 
 
 def _is_person() -> bool:

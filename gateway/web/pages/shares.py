@@ -7,24 +7,23 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
-from flask import Blueprint, flash, request, url_for
+from flask import Blueprint, Response, flash, request, url_for
 
 from gateway.catalog import audit, ids, shares
 from gateway.catalog.audit import Action
 from gateway.catalog.outbox import MailState
 from gateway.catalog.shares import State
 from gateway.catalog.tokens import Scope
-from gateway.errors import BadFieldsError, NotAuthenticatedError
-from gateway.shares import addresses
-from gateway.shares.description import RecipientState, gather, recipient_state
+from gateway.delivery.disposition import content_disposition
+from gateway.errors import BadFieldsError, NotAuthenticatedError, NothingTakenError
+from gateway.shares import addresses, export
+from gateway.shares.description import RecipientState, gather
 from gateway.shares.policy import SharePolicy, hash_password
 from gateway.web.pages import page, see_other
 from gateway.web.pagination import chosen_owner, cursor, following
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from flask import Response
+    from collections.abc import Callable, Iterator
 
     from gateway.catalog.outbox import Mail
     from gateway.catalog.shares import NewItem, Share
@@ -41,6 +40,7 @@ LIVES: Final = {"1": 1, "7": 7, "14": 14, "30": 30, "365": 365, "": None}
 _DEFAULT_LIFE: Final = "14"
 #: The choice that leaves the end as it is.
 _SAME: Final = "same"
+_NUMBER: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 _STATES: Final = {
     State.OPEN: "open",
     State.EARLY: "not open yet",
@@ -51,6 +51,9 @@ _STATES: Final = {
 _REACHED: Final[dict[str, str]] = {
     RecipientState.UNOPENED: "not opened yet",
     RecipientState.OPENED: "opened",
+    RecipientState.BEGUN: "download begun",
+    RecipientState.PARTLY: "sent in part",
+    RecipientState.WHOLE: "sent whole",
     RecipientState.OVER: "ended",
 }
 _DONE: Final[dict[str, str]] = {
@@ -60,6 +63,7 @@ _DONE: Final[dict[str, str]] = {
     Action.RECIPIENT_REVOKED: "a link ended",
     Action.MAILED: "mailed",
     Action.REVOKED: "ended",
+    Action.GIVEN_BACK: "a download given back",
 }
 #: What became of a mail, and where the relay's words say more.
 _MAILS: Final = {
@@ -90,6 +94,7 @@ class SharePages:
             ("/new", self.new, "GET"),
             ("/<share_id>", self.show, "GET"),
             ("/<share_id>", self.edit, "POST"),
+            ("/<share_id>/sent.csv", self.table, "GET"),
             ("/<share_id>/revoke", self.revoke, "POST"),
             ("/<share_id>/recipients", self.add_recipients, "POST"),
             (
@@ -98,6 +103,11 @@ class SharePages:
                 "POST",
             ),
             ("/<share_id>/recipients/<recipient_id>/mail", self.resend, "POST"),
+            (
+                "/<share_id>/recipients/<recipient_id>/give-back",
+                self.give_back,
+                "POST",
+            ),
         ):
             routes.add_url_rule(rule, view_func=view, methods=[method])
         return routes
@@ -161,6 +171,23 @@ class SharePages:
             return see_other(f"/login?next={PATH}/{share_id}")
         return self._share(person, self.shares.owned(person, share_id))
 
+    def table(self, share_id: str) -> Response:
+        """Return what was sent of a share, as a spreadsheet takes it."""
+        person = self._person()
+        if person is None:
+            return see_other(f"/login?next={PATH}/{share_id}")
+        share = self.shares.owned(person, share_id)
+
+        def lines() -> Iterator[str]:
+            with self.shares.database.read() as connection:
+                yield from export.table(connection, share.id)
+
+        response = Response(lines(), content_type="text/csv; charset=utf-8")
+        response.headers["Content-Disposition"] = content_disposition(
+            f"sent-{share.id}.csv", is_inline=False
+        )
+        return response
+
     def edit(self, share_id: str) -> Response:
         """Change a share under the same links."""
         person = self._sharer()
@@ -222,6 +249,19 @@ class SharePages:
             flash(f"Not sent: {error.faults['to']}.")
         else:
             flash("The mail goes out." if sent else "Its mail is on its way already.")
+        return see_other(url_for("shares.show", share_id=share.id))
+
+    def give_back(self, share_id: str, recipient_id: str) -> Response:
+        """Let one link be downloaded once more."""
+        person = self._sharer()
+        share = self.shares.owned(person, share_id)
+        recipient = self.shares.recipient(share, recipient_id)
+        try:
+            self.shares.changes.give_back(person.user, recipient, now=int(self.clock()))
+        except NothingTakenError:
+            flash("There is no download to give back.")
+        else:
+            flash("One download was given back. The link can be used once more.")
         return see_other(url_for("shares.show", share_id=share.id))
 
     def _person(self) -> Identity | None:
@@ -310,15 +350,23 @@ class SharePages:
             "not_before": share.not_before,
             "expires": share.expires,
             "has_password": share.password_hash is not None,
+            "max": share.max_downloads,
             "recipients": [
                 {
                     "id": each.id,
                     "address": each.address,
                     "label": each.label,
                     "url": self.shares.descriptions.url(each),
-                    "state": (reached := recipient_state(share, each, now=now)),
+                    "state": (reached := found.state(each, now=now)),
+                    "reached": reached,
                     "says": _REACHED[reached],
                     "opened": each.opened,
+                    "taken": each.taken - each.given_back,
+                    "can_give_back": share.max_downloads is not None
+                    and each.given_back < max(each.taken, each.begun is not None),
+                    "sent": each.sent,
+                    "percent": found.percent(each),
+                    "scanned": each.scanned,
                     **_mail(found.mails.get(each.id)),
                 }
                 for each in found.recipients
@@ -352,11 +400,22 @@ def _policy(policy: SharePolicy, *, now: int) -> SharePolicy:
             )
         days = LIVES[life]
         values["expires"] = None if days is None else now + days * _DAY
+    if "max" in fields:
+        values["max_downloads"] = _limit(fields["max"].strip())
     if fields.get("password"):
         values["password_hash"] = hash_password(fields["password"])
     elif fields.get("no_password"):
         values["password_hash"] = None
     return replace(policy, **values)
+
+
+def _limit(text: str) -> int | None:
+    """Return the downloads that the form permits, None for any number."""
+    if not text:
+        return None
+    if not _NUMBER.fullmatch(text):
+        raise BadFieldsError({"max": "must be a whole number, or nothing"})
+    return int(text) or None
 
 
 def _recipients() -> list[Any]:
