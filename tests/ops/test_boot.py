@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 import subprocess
 import sys
@@ -154,7 +155,11 @@ class Conf:
         """Return what it says to the gunicorn of *pool*."""
         for name, text in {"GATEWAY_POOL": pool, **chosen}.items():
             self._environment.setenv(name, text)
-        return runpy.run_path(str(CONF))
+        mask = os.umask(0o022)
+        try:
+            return runpy.run_path(str(CONF))
+        finally:
+            os.umask(mask)
 
 
 @pytest.fixture
