@@ -194,6 +194,16 @@ def test_a_cut_link_is_told_with_a_box_for_the_whole_one(
         assert len(answer.body) <= 8192
 
 
+def test_a_link_that_is_cut_within_an_escape_has_the_box_too(
+    stack: Stack, signed: str
+) -> None:
+    answer = asked(stack, signed[: signed.index("%") + 2], Accept="text/html")
+    assert answer.status == 400
+    assert b"may have damaged it" in answer.body
+    assert b'action="/open"' in answer.body
+    assert len(answer.body) <= 8192
+
+
 @pytest.mark.parametrize(
     "text",
     [
