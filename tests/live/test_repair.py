@@ -81,11 +81,22 @@ def clean(stack: Stack, link: str) -> tuple[int, str]:
     return 308, link.removeprefix(stack.url)
 
 
+def all_clean(
+    stack: Stack, link: str, damages: dict[str, str]
+) -> dict[str, tuple[int, str | None]]:
+    """Return the clean link for each damage; a code may have no 0 to be spelt O."""
+    spelt = {name: damaged(text, link) for name, text in damages.items()}
+    return {
+        name: (200, None) if text == link else clean(stack, link)
+        for name, text in spelt.items()
+    }
+
+
 def test_each_damage_of_a_signed_url_leads_to_the_clean_one(
     stack: Stack, signed: str
 ) -> None:
     found = outcomes(stack, signed, EVERY.items())
-    assert found == dict.fromkeys(EVERY, clean(stack, signed))
+    assert found == all_clean(stack, signed, EVERY)
     assert asked(stack, signed).body == CONTENT
 
 
@@ -94,7 +105,7 @@ def test_each_damage_of_a_drop_link_leads_to_the_clean_one(
 ) -> None:
     damages = EVERY | SPELLINGS
     found = outcomes(stack, drop, damages.items())
-    assert found == dict.fromkeys(damages, clean(stack, drop))
+    assert found == all_clean(stack, drop, damages)
     assert b"Photos" in asked(stack, drop).body
 
 
@@ -103,7 +114,7 @@ def test_each_damage_of_a_share_link_leads_to_the_clean_one(
 ) -> None:
     damages = EVERY | SPELLINGS
     found = outcomes(stack, share, damages.items())
-    assert found == dict.fromkeys(damages, clean(stack, share))
+    assert found == all_clean(stack, share, damages)
     assert asked(stack, share).body == CONTENT
 
 
@@ -112,7 +123,7 @@ def test_each_damage_of_a_lease_leads_to_the_clean_one(stack: Stack) -> None:
     url = leased(stack, link(stack, "leased/"), item=f"1/{NAME}")
     stack.tokens.add(url.split("/")[4][20:])
     found = outcomes(stack, url, EVERY.items())
-    assert found == dict.fromkeys(EVERY, clean(stack, url))
+    assert found == all_clean(stack, url, EVERY)
     assert asked(stack, url).body == CONTENT
 
 
@@ -142,11 +153,14 @@ def test_a_range_of_a_damaged_link_is_one_of_the_clean_one(
     assert (led.status, got.status, got.body) == (308, 206, CONTENT[4:])
 
 
-def test_what_was_over_is_over_behind_the_redirect(stack: Stack, signed: str) -> None:
-    stack.gateway("revoke", signed)
+def test_what_was_over_is_over_behind_the_redirect(stack: Stack) -> None:
+    # A name of its own: of the same second the same link may be another test's.
+    stack.put("r/revoked.txt")
+    url = stack.sign("r/revoked.txt")
+    stack.gateway("revoke", url)
     stack.let_verdicts_end()
-    assert asked(stack, f"{signed}.")[:2] == clean(stack, signed)
-    assert asked(stack, signed).status == 410
+    assert asked(stack, f"{url}.")[:2] == clean(stack, url)
+    assert asked(stack, url).status == 410
 
 
 def test_whether_there_is_a_file_is_not_learnt(stack: Stack, signed: str) -> None:
@@ -178,6 +192,16 @@ def test_a_cut_link_is_told_with_a_box_for_the_whole_one(
         assert b"may have been cut" in answer.body
         assert b'action="/open"' in answer.body
         assert len(answer.body) <= 8192
+
+
+def test_a_link_that_is_cut_within_an_escape_has_the_box_too(
+    stack: Stack, signed: str
+) -> None:
+    answer = asked(stack, signed[: signed.index("%") + 2], Accept="text/html")
+    assert answer.status == 400
+    assert b"may have damaged it" in answer.body
+    assert b'action="/open"' in answer.body
+    assert len(answer.body) <= 8192
 
 
 @pytest.mark.parametrize(
