@@ -16,7 +16,7 @@ from gateway.catalog.tokens import Scope
 from gateway.errors import BadFieldsError, NotAuthenticatedError
 from gateway.shares import addresses
 from gateway.shares.description import gather, recipient_state
-from gateway.shares.policy import SharePolicy, hash_password
+from gateway.shares.policy import LIFE, SharePolicy, hash_password
 from gateway.web.pages import page, see_other
 from gateway.web.pagination import chosen_owner, cursor, following
 
@@ -106,7 +106,7 @@ class SharePages:
         now = int(self.clock())
         faults: dict[str, str] = {}
         try:
-            policy = _policy(SharePolicy(), now=now)
+            policy = _policy(SharePolicy(expires=now + LIFE), now=now)
         except BadFieldsError as error:
             policy, faults = SharePolicy(), dict(error.faults)
         try:
