@@ -157,6 +157,7 @@ SILENT = {
     "files delete",
     "reload",
     "secrets rotate",
+    "shares revoke",
     "tokens revoke",
     "users disable",
     "users passwd",
