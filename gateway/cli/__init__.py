@@ -78,6 +78,10 @@ def main() -> None:
         for fault in error.faults:
             click.echo(f"gateway: {fault}", err=True)
         sys.exit(1)
+    except UnicodeEncodeError:
+        # The shell passes bytes on; the catalog and the terminal take text.
+        click.echo("gateway: an argument, or a name, is no text in UTF-8", err=True)
+        sys.exit(1)
     except (GatewayError, OSError) as error:
         click.echo(f"gateway: {error}", err=True)
         sys.exit(1)

@@ -14,6 +14,7 @@ from gateway.catalog import users
 from gateway.cli import moments
 from gateway.cli.catalog import open_catalog
 from gateway.cli.links import base_url_and_keys
+from gateway.cli.lists import LIMIT
 from gateway.cli.moments import DurationOrMoment
 from gateway.cli.sizes import Size
 from gateway.errors import MissingDropError, SettingsError
@@ -95,13 +96,7 @@ def new(
 
 @drops.command("list")
 @click.option("--user", help="Only those of this user.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=1000,
-    show_default=True,
-    help="The newest so many.",
-)
+@LIMIT
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_drops(*, user: str | None, limit: int, as_json: bool) -> None:
     """List drop links, newest first: id, user, state, how many came, end, title."""

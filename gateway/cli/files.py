@@ -9,6 +9,7 @@ import click
 
 from gateway.catalog import uploads, users
 from gateway.cli.catalog import open_catalog, open_store
+from gateway.cli.lists import LIMIT
 from gateway.errors import MissingUploadError
 from gateway.uploads import deletion
 
@@ -20,13 +21,7 @@ def files() -> None:
 
 @files.command("list")
 @click.option("--user", help="Only those of this user.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=1000,
-    show_default=True,
-    help="The newest so many.",
-)
+@LIMIT
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_files(*, user: str | None, limit: int, as_json: bool) -> None:
     """List uploads, newest first: id, owner, bytes, time, name."""

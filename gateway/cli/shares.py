@@ -17,6 +17,7 @@ from gateway.catalog.shares import NewItem
 from gateway.cli import moments
 from gateway.cli.catalog import open_catalog
 from gateway.cli.links import public_address
+from gateway.cli.lists import LIMIT
 from gateway.cli.moments import DurationOrMoment
 from gateway.cli.tree_paths import Tree
 from gateway.errors import MissingShareError, MissingUploadError, SettingsError
@@ -188,13 +189,7 @@ def new(
 
 @shares.command("list")
 @click.option("--user", help="Only those of this user.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=1000,
-    show_default=True,
-    help="The newest so many.",
-)
+@LIMIT
 @_JSON
 def list_shares(*, user: str | None, limit: int, as_json: bool) -> None:
     """List shares, newest first: id, state, links, end, title."""
@@ -332,13 +327,7 @@ def resend(*, share_id: str, recipient_id: str | None, as_json: bool) -> None:
 
 @click.command()
 @click.argument("share_id", metavar="[SHARE]", required=False)
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=1000,
-    show_default=True,
-    help="The newest so many.",
-)
+@LIMIT
 @_JSON
 def audit(*, share_id: str | None, limit: int, as_json: bool) -> None:
     """List what was done with shares, newest first: time, user, what, share, detail."""
@@ -348,6 +337,8 @@ def audit(*, share_id: str | None, limit: int, as_json: bool) -> None:
             found = trail.newest(connection, limit=limit)
         else:
             found = trail.of_share(connection, share_id, limit=limit)
+    if share_id is not None and not found:
+        raise MissingShareError(f"share {share_id}")
     if as_json:
         click.echo(json.dumps([vars(entry) for entry in found]))
         return
@@ -379,7 +370,7 @@ def _said(
     if message is not None and message_file is not None:
         raise click.UsageError("give --message or --message-file, not both")
     if message_file is not None:
-        message = message_file.read()
+        message = _text(message_file)
     texts = {"title": title, "message": message, "lang": lang}
     values: dict[str, Any] = {k: v for k, v in texts.items() if v is not None}
     if expires is not None:
@@ -395,6 +386,13 @@ def _said(
     if password is not None:
         values["password_hash"] = hash_password(password) if password else None
     return replace(policy, **values)
+
+
+def _text(file: Any) -> str:  # noqa: ANN401 -- an open file
+    try:
+        return str(file.read())
+    except UnicodeDecodeError as error:
+        raise click.UsageError("--message-file: is no text in UTF-8") from error
 
 
 def _print(desk: _Desk, share: Share, *, as_json: bool) -> None:

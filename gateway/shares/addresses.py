@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING, Final
 
 from gateway.catalog.recipients import NewRecipient
 from gateway.errors import BadFieldsError
 from gateway.mailbox import Mailbox
+from gateway.shares.policy import is_unicode, one_line
 from gateway.storage.names import visible
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ def parse(addresses: Iterable[str], *, label: str = "") -> list[NewRecipient]:
         else:
             # Nobody has two mailboxes that differ in case alone.
             clean.setdefault(found.casefold(), found)
-    name = " ".join(unicodedata.normalize("NFC", visible(label)).split())
+    name = one_line(label)
     faults = {}
     if bad:
         more = f"; and {len(bad) - _FAULTS} more" if len(bad) > _FAULTS else ""
         faults["to"] = "; ".join(bad[:_FAULTS]) + more
-    if len(name) > MAXIMUM_LABEL:
+    if len(name) > MAXIMUM_LABEL or not is_unicode(name):
         faults["label"] = f"must be text of at most {MAXIMUM_LABEL} characters"
     if faults:
         raise BadFieldsError(faults)

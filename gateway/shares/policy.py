@@ -59,7 +59,7 @@ class SharePolicy:
         clean = SharePolicy(
             **{
                 **vars(self),
-                "title": _one_line(self.title),
+                "title": one_line(self.title),
                 "message": _lines(self.message),
             }
         )
@@ -73,7 +73,7 @@ class SharePolicy:
             ("title", self.title, MAXIMUM_TITLE),
             ("message", self.message, MAXIMUM_MESSAGE),
         ):
-            if len(text) > most or not _is_unicode(text):
+            if len(text) > most or not is_unicode(text):
                 yield name, f"must be text of at most {most} characters"
         most = MAXIMUM_DOWNLOADS
         if self.max_downloads is not None and not 1 <= self.max_downloads <= most:
@@ -85,7 +85,7 @@ class SharePolicy:
         if not is_future and ends != before.expires:
             yield "expires", "must be in the future, and before the year 10000"
         if begins is not None and not 1 <= begins <= MAXIMUM_TIME:
-            yield "not_before", "must be before the year 10000"
+            yield "not_before", "must be after 1970 and before the year 10000"
         elif begins is not None and ends is not None and begins >= ends:
             yield "not_before", "must be before the end"
 
@@ -102,7 +102,8 @@ def hash_password(password: str) -> PasswordHash:
     return password_hashes.compute(password)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Return *text* as one line, in which everything can be seen."""
     # Line ends are no blanks to visible(): words would run together.
     one_line = visible(" ".join(text.split()))
     return " ".join(unicodedata.normalize("NFC", one_line).split())
@@ -113,7 +114,8 @@ def _lines(text: str) -> str:
     return unicodedata.normalize("NFC", "\n".join(lines).strip())
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
+    """Tell whether *text* has no half of a surrogate pair: it can be stored."""
     try:
         text.encode()
     except UnicodeEncodeError:

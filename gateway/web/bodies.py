@@ -48,7 +48,8 @@ def _end(value: object) -> object:
     return NEVER if value == "never" else value
 
 
-End = Annotated[Moment, Field(ge=NEVER, le=MAXIMUM_TIME)]
+#: A moment, or ``never``, which becomes NEVER.
+End = Annotated[Moment, Field(ge=NEVER, le=MAXIMUM_TIME), BeforeValidator(_end)]
 
 
 class Lasting(Body):
@@ -57,7 +58,7 @@ class Lasting(Body):
     ``expires`` may be ``never``, ``expires_in`` is in seconds from now.
     """
 
-    expires: Annotated[End, BeforeValidator(_end)] | None = None
+    expires: End | None = None
     expires_in: Annotated[int, Field(ge=1, le=MAXIMUM_TIME)] | None = None
 
     @model_validator(mode="after")

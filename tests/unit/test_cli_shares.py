@@ -136,11 +136,23 @@ def test_lists_are_for_people_and_programs(ready: Run) -> None:
         pytest.param(["show", "x"], 1, "there is no share x", id="no such share"),
         pytest.param(["edit", "x", "--max", "1"], 1, "no share x", id="edit none"),
         pytest.param(["revoke", "x"], 1, "there is no share x", id="revoke none"),
+        pytest.param(["show", "\udcff"], 1, "no text in UTF-8", id="an id of bytes"),
+        pytest.param(
+            ["new", "a/b.txt", "--label", "\udcff"], 1, "label:", id="a label of bytes"
+        ),
+        pytest.param(
+            ["new", "a/b.txt", "--message-file", "bytes"],
+            2,
+            "no text in UTF-8",
+            id="a message of bytes",
+        ),
+        pytest.param(["list", "--limit", "9" * 20], 2, "--limit", id="a list of all"),
     ],
 )
 def test_what_is_wrong_is_one_clear_line(
     ready: Run, arguments: list[str], status: int, words: str
 ) -> None:
+    Path("bytes").write_bytes(b"\xff")
     ran = ready("shares", *arguments)
     assert (ran.status, ran.out) == (status, "")
     assert words in ran.err
@@ -162,3 +174,9 @@ def test_what_was_sent_is_printed_as_a_table(ready: Run) -> None:
     assert (ran.status, ran.err, ran.out.count("\n")) == (0, "", 1)
     assert ran.out.startswith("recipient,address,label,lease,")
     assert both.status == 2
+
+
+def test_what_was_done_with_no_share_is_a_fault(ready: Run) -> None:
+    ran = ready("audit", "x")
+    assert (ran.status, ran.out) == (1, "")
+    assert "there is no share x" in ran.err

@@ -36,6 +36,7 @@ def faults(policy: SharePolicy, before: SharePolicy | None = None) -> set[str]:
             {"not_before"},
             id="begins when it ends",
         ),
+        pytest.param(SharePolicy(not_before=0), {"not_before"}, id="before all time"),
         pytest.param(SharePolicy(max_downloads=1), set(), id="one download"),
         pytest.param(SharePolicy(max_downloads=0), {"max"}, id="no download"),
         pytest.param(SharePolicy(title="x" * 200), set(), id="a title that fits"),

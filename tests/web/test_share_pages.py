@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gateway.catalog.users import Role
+from gateway.shares.policy import LIFE
 from tests.web.conftest import PASSWORD, csrf_token
 from tests.web.sharing import BROWSER, Sharer, a_sharer
 
@@ -74,6 +75,17 @@ def test_what_is_wrong_is_said_and_what_was_typed_stays(ann: Sharer) -> None:
     assert (answer.status_code, nothing.status_code) == (400, 400)
     assert ("bob" in answer.text, 'value="T"' in answer.text) == (True, True)
     assert "report.pdf" in answer.text
+
+
+def test_a_form_that_names_no_end_makes_no_endless_share(
+    site: Site, ann: Sharer
+) -> None:
+    path = made(ann, life="same")
+    (link,) = links(ann.site.client.get(path).text)
+    site.now += LIFE - 1
+    before = ann.stranger.get(link).status_code
+    site.now += 1
+    assert (before, ann.stranger.get(link).status_code) == (200, 410)
 
 
 def test_a_share_is_changed_and_its_links_stay(ann: Sharer) -> None:

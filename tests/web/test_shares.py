@@ -75,6 +75,11 @@ def test_a_share_is_made_listed_and_shown(ann: Sharer) -> None:
     assert len({one["url"] for one in links}) == 2
 
 
+def test_a_label_is_one_line(ann: Sharer) -> None:
+    (link,) = ann.share(label="the\nboard\t")["recipients"]
+    assert link["label"] == "the board"
+
+
 def test_without_an_address_there_is_one_link(ann: Sharer) -> None:
     share = ann.share()
     (link,) = share["recipients"]
@@ -90,6 +95,7 @@ def test_without_an_address_there_is_one_link(ann: Sharer) -> None:
         pytest.param({"items": [{"upload": "../x"}]}, "items", id="no id"),
         pytest.param({"items": [{}]}, "items", id="neither upload nor path"),
         pytest.param({"expires": 1}, "expires", id="an end that has passed"),
+        pytest.param({"expires": 0}, "expires", id="an end at the beginning of time"),
         pytest.param({"expires": 5, "expires_in": 5}, "expires", id="two ends"),
         pytest.param(
             {"not_before": int(NOON) + LIFE + 1}, "not_before", id="begins at its end"
@@ -208,6 +214,15 @@ def test_what_a_change_does_not_name_stays(ann: Sharer) -> None:
     share = ann.share(title="Old", message="m", expires_in=60, max=3, password="secret")
     changed: Any = ann.edit(share["id"], title="New").json
     assert changed == {**share, "title": "New"}
+
+
+def test_null_sets_no_end_and_no_limit(ann: Sharer) -> None:
+    """Programs send null for what they do not know."""
+    share = ann.share(expires=None, expires_in=None, max=None, not_before=None)
+    limited = ann.share(max=3, expires_in=60)
+    changed: Any = ann.edit(limited["id"], expires=None, max=None).json
+    assert (share["expires"], share["max"]) == (int(NOON) + LIFE, None)
+    assert (changed["expires"], changed["max"]) == (int(NOON) + 60, None)
 
 
 def test_a_number_is_given_to_one_item_alone(ann: Sharer) -> None:

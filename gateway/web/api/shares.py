@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from flask import Blueprint, Response, jsonify, request
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from gateway.catalog import ids, shares
 from gateway.catalog.shares import Key
@@ -32,10 +32,6 @@ _PAGE: Final = 100
 _KEY: Final = re.compile(r"[!-~]{1,255}", re.ASCII)
 
 
-def _end(value: object) -> object:
-    return 0 if value == "never" else value
-
-
 class SharedItem(bodies.Body):
     """An upload by its id, or a file or folder of the tree by its path."""
 
@@ -46,17 +42,17 @@ class SharedItem(bodies.Body):
 class ShareFields(bodies.Body):
     """What of a share can be said: all of it when it is made, some when changed.
 
-    ``expires`` may be ``never``; ``max`` counts the downloads of each link, 0 is no
-    limit; an empty ``password`` is none.
+    ``expires`` may be ``never``, and null says nothing; ``max`` counts the downloads of
+    each link, 0 or null is no limit; an empty ``password`` is none.
     """
 
     title: str = ""
     message: str = ""
     lang: str = ""
-    max: int = 0
+    max: int | None = None
     password: str = Field(default="", repr=False)
     not_before: bodies.Moment | None = None
-    expires: Annotated[bodies.End, BeforeValidator(_end)] | None = None
+    expires: bodies.End | None = None
     expires_in: Annotated[int, Field(ge=1)] | None = None
     items: list[SharedItem] = Field(default=[])
 
@@ -231,9 +227,9 @@ def _changed(policy: SharePolicy, asked: ShareFields, *, now: int) -> SharePolic
         for name in ("title", "message", "lang", "not_before")
         if name in said
     }
-    if {"expires", "expires_in"} <= said:
+    if asked.expires is not None and asked.expires_in is not None:
         raise BadFieldsError({"expires": "give either expires or expires_in"})
-    if "expires" in said:
+    if asked.expires is not None:
         values["expires"] = asked.expires or None
     if asked.expires_in is not None:
         values["expires"] = now + asked.expires_in

@@ -18,7 +18,7 @@ from gateway.delivery.disposition import content_disposition
 from gateway.errors import BadFieldsError, NotAuthenticatedError, NothingTakenError
 from gateway.shares import addresses, export
 from gateway.shares.description import RecipientState, gather
-from gateway.shares.policy import SharePolicy, hash_password
+from gateway.shares.policy import LIFE, SharePolicy, hash_password
 from gateway.web.pages import page, see_other
 from gateway.web.pagination import chosen_owner, cursor, following
 
@@ -149,7 +149,7 @@ class SharePages:
         now = int(self.clock())
         faults: dict[str, str] = {}
         try:
-            policy = _policy(SharePolicy(), now=now)
+            policy = _policy(SharePolicy(expires=now + LIFE), now=now)
         except BadFieldsError as error:
             policy, faults = SharePolicy(), dict(error.faults)
         try:
