@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import and_, func, insert, or_, select, update
 
-from gateway.catalog.schema import outbox
+from gateway.catalog.schema import outbox, recipients
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -116,11 +116,12 @@ def count_of_day(connection: Connection, sender: User, *, now: int) -> int:
     ).scalar_one()
 
 
-def latest(connection: Connection, recipient_ids: Collection[str]) -> dict[str, Mail]:
-    """Return the last mail with a link to each recipient who was sent one."""
+def latest(connection: Connection, share_ids: Collection[str]) -> dict[str, Mail]:
+    """Return the last mail with a link to each recipient of shares, by recipient."""
     last = (
         select(func.max(outbox.c.id))
-        .where(outbox.c.recipient_id.in_(recipient_ids), outbox.c.code.is_(None))
+        .join(recipients, recipients.c.id == outbox.c.recipient_id)
+        .where(recipients.c.share_id.in_(share_ids), outbox.c.code.is_(None))
         .group_by(outbox.c.recipient_id)
     )
     found = _all(connection, select(outbox).where(outbox.c.id.in_(last)))

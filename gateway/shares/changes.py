@@ -134,7 +134,7 @@ class ShareChanges:
         if share.state(now=now) in {State.EXPIRED, State.REVOKED}:
             return []
         with self.database.write() as connection:
-            mails = outbox.latest(connection, [each.id for each in to])
+            mails = outbox.latest(connection, [share.id])
             again = [
                 each
                 for each in to

@@ -168,10 +168,9 @@ def gather(connection: Connection, found: Sequence[Share]) -> list[DescribedShar
 def _gather(connection: Connection, found: Sequence[Share]) -> list[DescribedShare]:
     ids = [share.id for share in found]
     items = _by_share(shares.items_of(connection, ids))
-    all_links = recipients.of_shares(connection, ids)
-    links = _by_share(all_links)
+    links = _by_share(recipients.of_shares(connection, ids))
     progress = bookings.progress(connection, ids)
-    mails = outbox.latest(connection, [link.id for link in all_links])
+    mails = outbox.latest(connection, ids)
     return [
         DescribedShare(
             share=share,

@@ -55,7 +55,7 @@ def states(database: Database, made: Share) -> list[str]:
     """Return the state of each recipient's mail."""
     found = links(database, made)
     with database.read() as connection:
-        mails = outbox.latest(connection, [link.id for link in found])
+        mails = outbox.latest(connection, [made.id])
     return [mails[link.id].state if link.id in mails else "none" for link in found]
 
 
@@ -104,7 +104,7 @@ def test_what_became_of_a_mail_is_shown_with_the_words(
     change(database, outbox.begin, mail, now=NOW)
     change(database, outbox.finish, mail, state, "250 taken", now=NOW + 1)
     with database.read() as connection:
-        [found] = outbox.latest(connection, [mail.recipient_id]).values()
+        [found] = outbox.latest(connection, [made.id]).values()
     assert (found.state, found.words, found.changed) == (state, "250 taken", NOW + 1)
     assert states(database, made) == [state]
     assert due(database, now=NOW + LIFE) == []
@@ -145,7 +145,7 @@ def test_after_two_days_a_mail_is_given_up_with_the_last_words(
     settle(database, now=NOW + LIFE)
     assert states(database, made) == ["given-up"]
     with database.read() as connection:
-        [found] = outbox.latest(connection, [mail.recipient_id]).values()
+        [found] = outbox.latest(connection, [made.id]).values()
     assert found.words == "451 later"
 
 

@@ -291,8 +291,10 @@ class Stack(ABC):
         """Return the paths of all files below the store, sorted."""
 
     def stored(self) -> list[str]:
-        """Return what is in the store and not in its spool."""
-        return [path for path in self.store() if not path.startswith("spool/")]
+        """Return what is in the store, and neither in its spool nor in the ledger."""
+        return [
+            path for path in self.store() if not path.startswith(("spool/", "ledger/"))
+        ]
 
     def spooled(self) -> list[str]:
         """Return what is in the spool; nginx empties it after its answer."""

@@ -83,7 +83,7 @@ class Office:
         """Return state and words of the mail to each recipient."""
         with self.database.read() as connection:
             found = recipients.of_shares(connection, [made.id])
-            mails = catalog.latest(connection, [one.id for one in found])
+            mails = catalog.latest(connection, [made.id])
         return [(mails[one.id].state, mails[one.id].words) for one in found]
 
     def received(self) -> list[str]:
