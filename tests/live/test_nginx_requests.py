@@ -38,6 +38,7 @@ MADE_UP = (
     "X-Forwarded-Ssl",
     "X-Gateway-Family",
     "X-Gateway-Reason",
+    "X-Gateway-Run",
     "X-Original-Length",
     "X-Original-Method",
     "X-Original-URI",
