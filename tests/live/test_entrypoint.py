@@ -45,6 +45,7 @@ class Entrypoint:
     def render(self, folder: Path) -> Path:
         folder.mkdir()
         (folder / "redact.sed").write_text(rendered()["redact.sed"])
+        (folder / "ledger.sh").write_text('echo "$1" >>"$(dirname "$0")/asked"\n')
         conf = folder / "nginx.conf"
         conf.write_text(f"""
             worker_processes 1;
