@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gateway.catalog import leases, password_hashes, recipients, shares, tries, users
+from gateway.catalog import (
+    leases,
+    outbox,
+    password_hashes,
+    recipients,
+    shares,
+    tries,
+    users,
+)
 from gateway.catalog.leases import NewLease
 from gateway.catalog.shares import State
 from gateway.errors import (
@@ -122,6 +130,13 @@ class Openings:
             raise WrongSharePasswordError
         with self.database.write() as connection:
             tries.clear(connection, link)
+
+    def mailed(self, opened: OpenShare) -> int | None:
+        """Return when the relay took the mail with the link, None if there was none."""
+        if not opened.recipient.address:
+            return None
+        with self.database.read() as connection:
+            return outbox.mailed(connection, opened.recipient)
 
     def is_of(self, lease: str, opened: OpenShare, *, now: int) -> bool:
         """Tell whether that is the code of a lease of this link, which stands."""

@@ -113,7 +113,7 @@ class ShareLink:
                 opened,
                 agent=browsers.name(),
                 network=network(),
-                is_scanner=_is_scanner(now=now),
+                is_scanner=_is_scanner(self.openings.mailed(opened), now=now),
                 now=now,
             )
         except (
@@ -248,12 +248,15 @@ def _in_words(fault: RefusedError) -> str:
     return f"{told.title}. {told.text}"
 
 
-def _is_scanner(*, now: int) -> bool:
-    """Tell whether it is probably a scanner that presses the button."""
+def _is_scanner(mailed: int | None, *, now: int) -> bool:
+    """Tell whether it is probably a scanner that presses the button.
+
+    *mailed* is when the relay took the mail with the link.
+    """
     return scanners.is_probable(
         request.headers.get("User-Agent", ""),
         has_language="Accept-Language" in request.headers,
-        mailed=None,
+        mailed=mailed,
         now=now,
     )
 
