@@ -36,6 +36,8 @@ _LOCK_STEP: Final = 0.1
 _DAY: Final = 86_400
 #: Seconds after which no request begins any more that nginx has ended.
 _EARLY: Final = 3600
+#: Seconds that no download takes.
+_LOST: Final = 7 * _DAY
 
 
 @contextmanager
@@ -182,6 +184,7 @@ class Housekeeper:
         for forget, until in (
             (leases.remove_over, now),
             (bookings.remove_early, now - _EARLY),
+            (bookings.remove_lost, now - _LOST),
             (bookings.remove_old_uses, before),
             (shares.remove_over, before),
         ):
