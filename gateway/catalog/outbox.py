@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy import and_, case, func, insert, or_, select, update
 
 from gateway.catalog.schema import outbox, recipients
 
@@ -34,6 +34,8 @@ _FIRST_PAUSE: Final = 60
 _LONGEST_PAUSE: Final = 3600
 _MAXIMUM_DOUBLINGS: Final = 6
 _DAY: Final = 86_400
+#: (!) A mail that has brought a code is no mail with a link afterwards.
+_FORGOTTEN: Final = case((outbox.c.code.is_not(None), ""))
 
 
 class MailState(StrEnum):
@@ -58,7 +60,8 @@ class Mail:
     """One mail; times are Unix seconds.
 
     ``words`` are the relay's, or why it was given up.  With a ``code`` it brings that
-    and no link.  It is tried from ``due`` on, until ``expires``.
+    and no link; the code is empty once nothing more is done by itself.  It is tried
+    from ``due`` on, until ``expires``.
     """
 
     id: int
@@ -116,6 +119,41 @@ def count_of_day(connection: Connection, sender: User, *, now: int) -> int:
     ).scalar_one()
 
 
+def codes(
+    connection: Connection, recipient: Recipient, *, after: int, now: int
+) -> list[tuple[int, bool]]:
+    """Return a recipient's mails with codes that were written down after a second.
+
+    Each is that second and whether it was given up, the newest first.
+    """
+    found = connection.execute(
+        select(outbox.c.created, outbox.c.state)
+        .where(
+            outbox.c.recipient_id == recipient.id,
+            outbox.c.code.is_not(None),
+            outbox.c.created > after,
+            # What a clock that was ahead wrote down keeps nobody waiting.
+            outbox.c.created <= now,
+        )
+        .order_by(outbox.c.created.desc())
+    )
+    return [(row.created, row.state == MailState.GIVEN_UP.value) for row in found]
+
+
+def withdraw_codes(connection: Connection, recipient: Recipient, *, now: int) -> None:
+    """Give up a recipient's codes that wait: a newer one takes their place."""
+    _change(
+        connection,
+        outbox.c.recipient_id == recipient.id,
+        outbox.c.code.is_not(None),
+        outbox.c.state == MailState.WAITING.value,
+        state=MailState.GIVEN_UP,
+        words="a newer code was asked for",
+        changed=now,
+        code=_FORGOTTEN,
+    )
+
+
 def latest(connection: Connection, share_ids: Collection[str]) -> dict[str, Mail]:
     """Return the last mail with a link to each recipient of shares, by recipient."""
     last = (
@@ -163,7 +201,7 @@ def finish(
         state=state,
         words=words,
         changed=now,
-        code=None,
+        code=_FORGOTTEN,
     )
 
 
@@ -173,6 +211,8 @@ def postpone(connection: Connection, mail: Mail, words: str, *, now: int) -> Non
     _change(
         connection,
         outbox.c.id == mail.id,
+        # It may have been withdrawn while the relay was asked.
+        outbox.c.state.in_([MailState.WAITING.value, MailState.SENDING.value]),
         state=MailState.WAITING,
         words=words,
         changed=now,
@@ -205,14 +245,14 @@ def settle(connection: Connection, *, now: int) -> None:
     life = outbox.c.expires - outbox.c.created
     # A clock that was ahead has written it down: else it would wait until then.
     _change(connection, *early, created=now, due=now, expires=now + life)
-    _change(connection, *late, state=MailState.GIVEN_UP, changed=now, code=None)
+    _change(connection, *late, state=MailState.GIVEN_UP, changed=now, code=_FORGOTTEN)
     _change(
         connection,
         *interrupted,
         state=MailState.UNKNOWN,
         words="the gateway stopped while it sent this mail",
         changed=now,
-        code=None,
+        code=_FORGOTTEN,
     )
 
 
@@ -223,7 +263,7 @@ def leave_unknown(connection: Connection) -> None:
         outbox.c.state.in_([MailState.WAITING.value, MailState.SENDING.value]),
         state=MailState.UNKNOWN,
         words="the gateway was restored from a backup before this mail was sent",
-        code=None,
+        code=_FORGOTTEN,
     )
 
 

@@ -350,6 +350,7 @@ class SharePages:
             "not_before": share.not_before,
             "expires": share.expires,
             "has_password": share.password_hash is not None,
+            "has_otp": share.has_otp,
             "max": share.max_downloads,
             "recipients": [
                 {
@@ -406,6 +407,8 @@ def _policy(policy: SharePolicy, *, now: int) -> SharePolicy:
         values["password_hash"] = hash_password(fields["password"])
     elif fields.get("no_password"):
         values["password_hash"] = None
+    if fields.get("otp") or fields.get("no_otp"):
+        values["has_otp"] = bool(fields.get("otp"))
     return replace(policy, **values)
 
 
