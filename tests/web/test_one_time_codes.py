@@ -13,6 +13,7 @@ from tests.web.conftest import EITHER_CATALOG
 from tests.web.sharing import BROWSER, PROGRAM, Sharer, a_sharer
 from tests.web.test_share_link import lease_count
 from tests.web.test_share_mail import READER, RELAY, add, end_mails
+from tests.web.test_share_pages import made, send
 
 if TYPE_CHECKING:
     from werkzeug.test import TestResponse
@@ -255,7 +256,7 @@ def test_no_backup_has_a_code(site: Site, ann: Sharer) -> None:
     assert ("outbox" in tables, "one_time_codes" in tables) == (True, False)
 
 
-# Who may make such a share
+# Making such a share
 
 
 def faults(answer: TestResponse) -> dict[str, str]:
@@ -311,3 +312,35 @@ def test_codes_are_asked_for_and_no_more_by_a_change(site: Site, ann: Sharer) ->
         '{"has_otp": false}',
         '{"has_otp": true}',
     ]
+
+
+def test_codes_are_chosen_in_the_form_and_taken_off_on_the_page(ann: Sharer) -> None:
+    ann.site.log_in()
+    path = made(ann, to=READER, otp="1")
+    chosen = ann.site.client.get(path).text
+    send(ann, path, title="New")
+    kept = ann.site.client.get(path).text
+    send(ann, path, no_otp="1")
+    off = ann.site.client.get(path).text
+    send(ann, path, otp="1")
+    on = ann.site.client.get(path).text
+    assert ["with a code by mail" in page for page in (chosen, kept, off, on)] == [
+        True,
+        True,
+        False,
+        True,
+    ]
+
+
+def test_the_form_says_what_codes_need(ann: Sharer) -> None:
+    ann.site.log_in()
+    answer = send(ann, "/shares", upload=ann.uploads, life="7", otp="1")
+    assert (answer.status_code, "checked> A code" in answer.text) == (400, True)
+    assert "Must be given: one-time codes are mailed" in answer.text
+
+
+def test_without_a_relay_no_form_offers_codes(make_site: MakeSite) -> None:
+    ann = a_sharer(make_site())
+    ann.site.log_in()
+    pages = [ann.site.client.get(path).text for path in ("/shares/new", made(ann))]
+    assert ['name="otp"' in page for page in pages] == [False, False]
