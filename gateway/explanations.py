@@ -407,8 +407,9 @@ def _text(error: errors.RefusedError) -> str:
             return f"Wait {_span(error.retry_after)}, then try again."
         case errors.TooManyCodesError():
             return (
-                "Codes are mailed once a minute and five times a day at most. Wait "
-                f"{_span(error.retry_after)}, or use the code of the last mail."
+                "Codes are mailed once a minute and five times a day at most, and none "
+                f"while one is on its way. Wait {_span(error.retry_after)}, or use the "
+                "code of the last mail."
             )
         case errors.CodeRequiredError() if error.mailed_to:
             return (

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import delete, insert, select, update
 
 from gateway.catalog import outbox
+from gateway.catalog.outbox import MailState
 from gateway.catalog.schema import one_time_codes
 from gateway.errors import TooManyCodesError
 
@@ -42,13 +43,12 @@ def mail(
 ) -> None:
     """Have *code* mailed, in the place of an earlier one; *mac* is what is kept of it.
 
-    Raise TooManyCodesError if a code was mailed less than PAUSE seconds before, or
-    MAILS of them in a day.  *connection* is in a write transaction, alone.
+    Raise TooManyCodesError if one is on its way or was mailed less than PAUSE seconds
+    before, or MAILS of them in a day.  *connection* is in a write transaction, alone.
     """
     wait = _wait(outbox.codes(connection, recipient, after=now - _DAY, now=now), now)
     if wait > 0:
         raise TooManyCodesError(wait)
-    outbox.withdraw_codes(connection, recipient, now=now)
     outbox.add(connection, [recipient], sender, now=now, code=code, life=LIFE)
     connection.execute(
         delete(one_time_codes).where(one_time_codes.c.recipient_id == recipient.id)
@@ -60,13 +60,16 @@ def mail(
     )
 
 
-def _wait(mails: list[tuple[int, bool]], now: int) -> int:
+def _wait(mails: list[tuple[int, MailState]], now: int) -> int:
     """Return after how many seconds another mail may follow *mails*, newest first.
 
-    Each is its second, and whether it was given up: such a one has reached nobody.
+    One that waits for the relay keeps its code: a newer one would wait behind it.  One
+    that was given up has reached nobody, and counts for no day.
     """
-    sent = [created for created, is_given_up in mails if not is_given_up]
-    ends = [created + PAUSE for created, _ in mails[:1]]
+    ends = [
+        created + (PAUSE if state.is_over else LIFE) for created, state in mails[:1]
+    ]
+    sent = [created for created, state in mails if state is not MailState.GIVEN_UP]
     ends += [created + _DAY for created in sent[MAILS - 1 : MAILS]]
     return max(ends, default=now) - now
 

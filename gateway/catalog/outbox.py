@@ -121,10 +121,10 @@ def count_of_day(connection: Connection, sender: User, *, now: int) -> int:
 
 def codes(
     connection: Connection, recipient: Recipient, *, after: int, now: int
-) -> list[tuple[int, bool]]:
-    """Return a recipient's mails with codes that were written down after a second.
+) -> list[tuple[int, MailState]]:
+    """Return the mails with codes that a recipient was to get after a second.
 
-    Each is that second and whether it was given up, the newest first.
+    Each is the second in which it was written down and its state, the newest first.
     """
     found = connection.execute(
         select(outbox.c.created, outbox.c.state)
@@ -137,21 +137,7 @@ def codes(
         )
         .order_by(outbox.c.created.desc())
     )
-    return [(row.created, row.state == MailState.GIVEN_UP.value) for row in found]
-
-
-def withdraw_codes(connection: Connection, recipient: Recipient, *, now: int) -> None:
-    """Give up a recipient's codes that wait: a newer one takes their place."""
-    _change(
-        connection,
-        outbox.c.recipient_id == recipient.id,
-        outbox.c.code.is_not(None),
-        outbox.c.state == MailState.WAITING.value,
-        state=MailState.GIVEN_UP,
-        words="a newer code was asked for",
-        changed=now,
-        code=_FORGOTTEN,
-    )
+    return [(row.created, MailState(row.state)) for row in found]
 
 
 def latest(connection: Connection, share_ids: Collection[str]) -> dict[str, Mail]:
@@ -211,8 +197,6 @@ def postpone(connection: Connection, mail: Mail, words: str, *, now: int) -> Non
     _change(
         connection,
         outbox.c.id == mail.id,
-        # It may have been withdrawn while the relay was asked.
-        outbox.c.state.in_([MailState.WAITING.value, MailState.SENDING.value]),
         state=MailState.WAITING,
         words=words,
         changed=now,

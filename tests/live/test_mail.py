@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.live.stack import NativeStack, wait_until
-from tests.mail.relays import HOST, FakeRelay, content, silence
+from tests.mail.relays import FakeRelay, content, silence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,10 +27,7 @@ def relay() -> Iterator[FakeRelay]:
 @pytest.fixture
 def mailing(relay: FakeRelay) -> Iterator[NativeStack]:
     """Return a stack with that relay."""
-    with NativeStack(
-        GATEWAY_MAIL_URL=f"smtp://{HOST}:{relay.port}?tls=none",
-        GATEWAY_MAIL_FROM="Files of Example <files@example.com>",
-    ).running() as stack:
+    with NativeStack(**relay.settings).running() as stack:
         stack.put("a.txt", b"0123456789")
         yield stack
 
