@@ -15,6 +15,7 @@ from gateway.delivery.disposition import content_disposition
 from gateway.errors import BadFieldsError, NotAuthenticatedError, NothingTakenError
 from gateway.shares import export
 from gateway.shares.description import gather
+from gateway.shares.items import LISTED
 from gateway.shares.policy import LIFE, SharePolicy
 from gateway.web.pages import page, see_other, share_facts, share_form
 from gateway.web.pagination import chosen_owner, cursor, following
@@ -308,12 +309,14 @@ class SharePages:
         with self.shares.database.read() as connection:
             (found,) = gather(connection, [share])
             history = audit.of_share(connection, share.id, limit=_HISTORY)
+        files = self.shares.items.listed(found.items, most=LISTED + 1)
         return page(
             "share.html",
             status=400 if faults else 200,
             user=person.user,
             share=self._facts(found),
-            files=self.shares.items.listed(found.items),
+            files=files[:LISTED],
+            is_cut=len(files) > LISTED,
             history=[
                 {"at": each.at, "actor": each.actor, "action": _DONE[each.action]}
                 for each in history
