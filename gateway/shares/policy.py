@@ -34,8 +34,8 @@ class SharePolicy:
     """A share's words and limits; None is no limit, or no password.
 
     ``max_downloads`` counts for each link; with ``has_otp`` each lease needs a one-time
-    code; ``not_before`` and ``expires`` are Unix seconds; ``lang`` is a language tag
-    (RFC 5646), or empty: the visitor's.
+    code; ``not_before`` and ``expires`` are Unix seconds; ``lang`` is the language of
+    mails (a tag of RFC 5646), empty for English.
     """
 
     title: str = ""

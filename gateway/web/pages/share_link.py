@@ -33,6 +33,7 @@ from gateway.explanations import explain
 from gateway.shares import scanners
 from gateway.shares.addresses import shortened
 from gateway.shares.codes import LINK_PREFIX, lease_path
+from gateway.shares.items import LISTED
 from gateway.shares.ledger import SharedFile
 from gateway.web import browsers
 from gateway.web.pages import page, see_other
@@ -239,11 +240,13 @@ class ShareLink:
         fault: RefusedError | None = None,
     ) -> Response:
         explanation = explain(fault) if fault else None
+        files = self.items.listed(opened.items, most=LISTED + 1)
         response = page(
             "share_link.html",
             status=int(explanation.status) if explanation else 200,
             opened=opened,
-            files=[self._row(file, lease) for file in self.items.listed(opened.items)],
+            files=[self._row(file, lease) for file in files[:LISTED]],
+            is_cut=len(files) > LISTED,
             path=f"{LINK_PREFIX}{code}",
             lease=lease,
             fault=_in_words(fault) if fault else "",
