@@ -35,7 +35,7 @@ from gateway.shares.addresses import shortened
 from gateway.shares.codes import LINK_PREFIX, lease_path
 from gateway.shares.items import LISTED
 from gateway.shares.ledger import SharedFile
-from gateway.web import browsers
+from gateway.web import browsers, clients
 from gateway.web.pages import page, see_other
 from gateway.web.passwords import network
 from gateway.web.untyped import Untyped
@@ -293,7 +293,7 @@ def _is_scanner(*, now: int) -> bool:
 
 def _is_person() -> bool:
     """Tell whether the client names HTML, as browsers do, or shows previews."""
-    return "text/html" in request.headers.get("Accept", "") or _is_preview()
+    return clients.names_html() or _is_preview()
 
 
 def _is_preview() -> bool:
