@@ -7,7 +7,7 @@ A mail is written down in the transaction that makes what it is about.  It is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -139,18 +139,23 @@ def due(connection: Connection, *, now: int, limit: int) -> list[Mail]:
     )
 
 
-def begin(connection: Connection, mail: Mail, *, now: int) -> bool:
-    """Note that a mail is being sent; tell whether nobody else does or has."""
-    return bool(
-        _change(
-            connection,
-            outbox.c.id == mail.id,
-            outbox.c.state == MailState.WAITING.value,
-            state=MailState.SENDING,
-            changed=now,
-            tries=outbox.c.tries + 1,
-        )
+def begin(connection: Connection, mail: Mail, *, now: int) -> Mail | None:
+    """Note that a waiting mail is being sent, and return it so.
+
+    None is returned if somebody else sends it or has sent it.
+    """
+    is_begun = _change(
+        connection,
+        *_is_as(mail),
+        state=MailState.SENDING,
+        changed=now,
+        tries=outbox.c.tries + 1,
     )
+    return replace(mail, state=MailState.SENDING) if is_begun else None
+
+
+# (!) What becomes of a mail is noted of the state that *mail* has: another gateway may
+#     have sent it since it was read as waiting, and else it would be sent once more.
 
 
 def finish(
@@ -159,7 +164,7 @@ def finish(
     """Note what became of a mail; nobody needs its code any more."""
     _change(
         connection,
-        outbox.c.id == mail.id,
+        *_is_as(mail),
         state=state,
         words=words,
         changed=now,
@@ -172,7 +177,7 @@ def postpone(connection: Connection, mail: Mail, words: str, *, now: int) -> Non
     pause = _FIRST_PAUSE << min(mail.tries, _MAXIMUM_DOUBLINGS)
     _change(
         connection,
-        outbox.c.id == mail.id,
+        *_is_as(mail),
         state=MailState.WAITING,
         words=words,
         changed=now,
@@ -225,6 +230,14 @@ def leave_unknown(connection: Connection) -> None:
         words="the gateway was restored from a backup before this mail was sent",
         code=None,
     )
+
+
+def _is_as(mail: Mail) -> tuple[Condition, Condition]:
+    states = [mail.state.value]
+    if mail.state is MailState.SENDING:
+        # The relay took its time, and is known to have answered now.
+        states.append(MailState.UNKNOWN.value)
+    return outbox.c.id == mail.id, outbox.c.state.in_(states)
 
 
 def _unsettled(now: int) -> tuple[list[Condition], list[Condition], list[Condition]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -88,9 +89,34 @@ def test_a_mail_is_begun_once(database: Database) -> None:
     made = share(database, None, "a@example.com")
     [mail] = due(database)
     begun = [change(database, outbox.begin, mail, now=NOW) for _ in range(2)]
-    assert begun == [True, False]
+    assert begun == [replace(mail, state=MailState.SENDING), None]
     assert states(database, made) == ["sending"]
     assert due(database) == []
+
+
+@pytest.mark.parametrize("is_accepted", [False, True], ids=["sending", "accepted"])
+def test_who_comes_late_changes_nothing(database: Database, is_accepted: bool) -> None:  # noqa: FBT001
+    """The relay said no to another gateway, which had read the mail as due, too."""
+    made = share(database, None, "a@example.com")
+    [mail] = due(database)
+    begun = change(database, outbox.begin, mail, now=NOW)
+    if is_accepted:
+        change(database, outbox.finish, begun, MailState.ACCEPTED, "250", now=NOW)
+    before = states(database, made)
+    change(database, outbox.postpone, mail, "451 later", now=NOW)
+    change(database, outbox.finish, mail, MailState.REFUSED, "550", now=NOW)
+    assert states(database, made) == before
+    assert due(database, now=NOW + HOUR) == []
+
+
+def test_a_relay_that_answers_after_all_has_the_last_word(database: Database) -> None:
+    """Meanwhile the clock has jumped, and nobody seemed to send it any more."""
+    made = share(database, None, "a@example.com")
+    [mail] = due(database)
+    begun = change(database, outbox.begin, mail, now=NOW)
+    settle(database, now=NOW - 1)
+    change(database, outbox.finish, begun, MailState.ACCEPTED, "250", now=NOW)
+    assert states(database, made) == ["accepted"]
 
 
 @pytest.mark.parametrize(
@@ -101,8 +127,8 @@ def test_what_became_of_a_mail_is_shown_with_the_words(
 ) -> None:
     made = share(database, None, "a@example.com")
     [mail] = due(database)
-    change(database, outbox.begin, mail, now=NOW)
-    change(database, outbox.finish, mail, state, "250 taken", now=NOW + 1)
+    begun = change(database, outbox.begin, mail, now=NOW)
+    change(database, outbox.finish, begun, state, "250 taken", now=NOW + 1)
     with database.read() as connection:
         [found] = outbox.latest(connection, [made.id]).values()
     assert (found.state, found.words, found.changed) == (state, "250 taken", NOW + 1)
@@ -115,8 +141,8 @@ def test_each_pause_is_longer_up_to_an_hour(database: Database) -> None:
     pauses, now = [], NOW
     for _ in range(9):
         [mail] = due(database, now=now)
-        change(database, outbox.begin, mail, now=now)
-        change(database, outbox.postpone, mail, "451 later", now=now)
+        begun = change(database, outbox.begin, mail, now=now)
+        change(database, outbox.postpone, begun, "451 later", now=now)
         pauses.append(next(s for s in range(1, HOUR + 1) if due(database, now=now + s)))
         now += pauses[-1]
     assert pauses == [60, 120, 240, 480, 960, 1920, HOUR, HOUR, HOUR]
