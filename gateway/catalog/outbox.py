@@ -58,7 +58,8 @@ class Mail:
     """One mail; times are Unix seconds.
 
     ``words`` are the relay's, or why it was given up.  With a ``code`` it brings that
-    and no link.  It is tried from ``due`` on, until ``expires``.
+    and no link.  It is tried from ``due`` on, and given up when the next try would come
+    after ``expires``.
     """
 
     id: int
@@ -208,7 +209,8 @@ def settle(connection: Connection, *, now: int) -> None:
     """Give up what was tried for too long, and leave unknown what was interrupted."""
     early, late, interrupted = _unsettled(now)
     life = outbox.c.expires - outbox.c.created
-    # A clock that was ahead has written it down: else it would wait until then.
+    # A clock that was ahead has written it down, or when it is due: else it would wait
+    # until then.
     _change(connection, *early, created=now, due=now, expires=now + life)
     _change(connection, *late, state=MailState.GIVEN_UP, changed=now, code=None)
     _change(
@@ -245,8 +247,18 @@ def _unsettled(now: int) -> tuple[list[Condition], list[Condition], list[Conditi
     is_sending = outbox.c.state == MailState.SENDING.value
     changed = outbox.c.changed
     return (
-        [is_waiting, outbox.c.created > now],
-        [is_waiting, outbox.c.expires <= now],
+        [
+            is_waiting,
+            or_(outbox.c.created > now, outbox.c.due > now + _LONGEST_PAUSE),
+        ],
+        [
+            is_waiting,
+            # A link was tried once more by then; a code is worth nothing afterwards.
+            or_(
+                outbox.c.due >= outbox.c.expires,
+                and_(outbox.c.code.is_not(None), outbox.c.expires <= now),
+            ),
+        ],
         [is_sending, or_(changed <= now - SENDING, changed > now)],
     )
 

@@ -165,10 +165,11 @@ def test_after_two_days_a_mail_is_given_up_with_the_last_words(
 ) -> None:
     made = share(database, None, "a@example.com")
     [mail] = due(database)
-    change(database, outbox.postpone, mail, "451 later", now=NOW)
+    change(database, outbox.postpone, mail, "451 later", now=NOW + LIFE - 61)
     with database.read() as connection:
         assert outbox.is_settled(connection, now=NOW + LIFE - 1)
-    settle(database, now=NOW + LIFE)
+    change(database, outbox.postpone, mail, "451 later", now=NOW + LIFE - 1)
+    settle(database, now=NOW + LIFE - 1)
     assert states(database, made) == ["given-up"]
     with database.read() as connection:
         [found] = outbox.latest(connection, [made.id]).values()
@@ -205,6 +206,16 @@ def test_what_a_clock_that_was_ahead_wrote_down_is_sent_at_once(
     settle(database, now=NOW - 365 * 86_400)
     [mail] = due(database, now=NOW - 365 * 86_400)
     assert mail.expires == NOW - 365 * 86_400 + LIFE
+    assert states(database, made) == ["waiting"]
+
+
+def test_what_a_clock_that_was_ahead_put_off_is_sent_at_once(
+    database: Database,
+) -> None:
+    made = share(database, None, "a@example.com")
+    change(database, outbox.postpone_all, "Connection refused", now=NOW + HOUR)
+    settle(database, now=NOW)
+    assert [mail.words for mail in due(database)] == ["Connection refused"]
     assert states(database, made) == ["waiting"]
 
 

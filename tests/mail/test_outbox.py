@@ -374,6 +374,26 @@ def test_when_it_is_told_to_stop_the_other_mails_wait(office: Office) -> None:
     assert [state for state, _ in office.states(made)] == ["accepted", "waiting"]
 
 
+def test_a_mail_is_tried_once_more_before_it_is_given_up(office: Office) -> None:
+    """The gateway was off, or its clock has jumped: nobody has tried it for long."""
+    made = office.share(None, "a@example.com")
+    office.now += 2 * LIFE
+    assert office.outbox().send() == 1
+    assert office.states(made) == [("accepted", "250 queued as 1")]
+
+
+def test_a_code_that_has_expired_is_not_sent(office: Office) -> None:
+    made = office.share(None)
+    with office.database.write() as connection:
+        [one] = recipients.add(
+            connection, made, [NewRecipient("r@example.com")], now=START
+        )
+        catalog.add(connection, [one], None, now=START, code="012345", life=600)
+    office.now += 600
+    assert office.outbox().send() == 0
+    assert office.relay.mails == []
+
+
 def test_a_clock_that_jumps_sends_nothing_twice(office: Office) -> None:
     made = office.share(None, "a@example.com", "b@example.com")
     office.relay.answers = {"RCPT": ["250 OK", "451 later", "250 OK"]}
