@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks at the outbox.
 _EVERY: Final = 2.0
+#: How many times as long it waits after a fault: a catalog without room is found out
+#: when the relay has been asked already.
+_AFTER_FAULT: Final = 30
 #: Seconds that the mail which is being sent gets when the gateway stops.
 _FAREWELL: Final = 20.0
 
@@ -42,13 +45,16 @@ class Postman:
         self._thread.join(_FAREWELL)
 
     def _run(self) -> None:
-        while not self._is_stopped.wait(self._every):
+        pause = self._every
+        while not self._is_stopped.wait(pause):
+            pause = self._every
             if self.outbox is None:
                 continue
             try:
                 self.outbox.send(is_stopped=self._is_stopped.is_set)
             except Exception as error:  # noqa: BLE001 -- the next look may go well
                 self._complain(f"{type(error).__name__}: {error}")
+                pause *= _AFTER_FAULT
             else:
                 self._said = ""
 
