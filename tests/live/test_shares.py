@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -269,6 +270,20 @@ def test_who_leaves_before_a_byte_is_sent_takes_nothing(
     assert (refused.status_code, busy) == (416, 409)
     stack.let_verdicts_end()
     assert stack.send(lease).status_code == 410
+
+
+@pytest.mark.docker
+def test_a_ledger_whose_file_is_deleted_loses_nothing(stack: Stack, name: str) -> None:
+    made = share(stack, name, "--max", "2")
+    url = made["recipients"][0]["url"]
+    conf = stack.gateway("nginx-conf")
+    file = re.search(r'access_log +"?([^" ]+/current\.log)', conf)
+    assert file
+    stack.send(leased(stack, url))
+    stack.shell.run("rm", file[1])
+    await_taken(stack, made["id"], 1)
+    stack.send(leased(stack, url))
+    await_taken(stack, made["id"], 2)
 
 
 def test_a_program_s_download_by_the_link_is_booked(stack: Stack, name: str) -> None:
