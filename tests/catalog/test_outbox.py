@@ -243,6 +243,15 @@ def test_the_last_mail_with_a_link_is_the_one_that_counts(
     assert states(database, made) == ["waiting"]
 
 
+def test_a_share_goes_with_its_mails(database: Database, ann: User) -> None:
+    """Each one names its recipient, who could not go without it."""
+    made = share(database, ann, "a@example.com", "b@example.com")
+    change(database, shares.revoke, made, now=NOW)
+    while change(database, shares.remove_over, before=NOW + 1, limit=1):
+        pass
+    assert links(database, made) == due(database) == []
+
+
 def test_a_code_is_forgotten_when_its_mail_is_over(database: Database) -> None:
     made = share(database, None)
     with database.write() as connection:
