@@ -249,7 +249,8 @@ def test_a_share_goes_with_its_mails(database: Database, ann: User) -> None:
     change(database, shares.revoke, made, now=NOW)
     while change(database, shares.remove_over, before=NOW + 1, limit=1):
         pass
-    assert links(database, made) == due(database) == []
+    assert links(database, made) == []
+    assert due(database) == []
 
 
 def test_a_code_is_forgotten_when_its_mail_is_over(database: Database) -> None:
