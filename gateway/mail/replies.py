@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from gateway.errors import RelayError
+from gateway.storage.names import visible
 
 if TYPE_CHECKING:
     import socket
@@ -104,8 +105,8 @@ def not_taken(code: int, words: bytes) -> Outcome:
 
 
 def said(code: int, words: bytes) -> str:
-    """Return a reply as one line for people."""
-    text = _UNPRINTABLE.sub(" ", words.decode(errors="replace"))
+    """Return a reply as one line for people, in which nothing is turned around."""
+    text = visible(_UNPRINTABLE.sub(" ", words.decode(errors="replace")))
     return f"{code} {text}".strip()[:_MAXIMUM_WORDS]
 
 

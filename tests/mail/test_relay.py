@@ -8,7 +8,7 @@ import pytest
 
 from gateway.errors import RelayError
 from gateway.mail.relay import Relay
-from gateway.mail.replies import Outcome, State
+from gateway.mail.replies import Outcome, State, said
 from gateway.mail.session import Patience
 from gateway.mail_url import MailURL, Security
 from tests.live.ports import free_port
@@ -342,6 +342,11 @@ def test_what_a_relay_says_is_one_line_and_not_too_long() -> None:
     assert outcome is not None
     assert outcome.words.startswith("550 no [2Jcolours xxx")
     assert len(outcome.words) == 500
+
+
+def test_what_a_relay_says_turns_nothing_around() -> None:
+    words = "no such user: \u202emoc.elpmaxe@x\u2028".encode()
+    assert said(550, words) == "550 no such user: moc.elpmaxe@x"
 
 
 def test_no_mail_is_delivered_that_was_not_offered() -> None:
