@@ -51,7 +51,9 @@ def test_a_fault_is_told_once_and_makes_the_next_look_wait() -> None:
 
 
 def test_it_takes_another_outbox_at_a_reload() -> None:
-    first, second = FakeOutbox(), FakeOutbox()
+    """Also while it sends: the relay of the first may be why the settings changed."""
+    first = FakeOutbox(lambda is_over: wait_until(is_over, what="the reload"))
+    second = FakeOutbox()
     sender = postman(None, [])
     sender.start()
     sender.outbox = cast("Outbox", first)
