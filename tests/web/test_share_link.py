@@ -511,3 +511,15 @@ def test_a_folder_opens_what_is_in_it_and_nothing_else(site: Site) -> None:
     )
     assert statuses[0] == 200
     assert set(statuses[1:]) == {404}
+
+
+@pytest.mark.parametrize(("count", "times"), [(1000, 0), (1001, 1)])
+def test_a_page_says_that_it_lists_the_first_files_alone(
+    site: Site, count: int, times: int
+) -> None:
+    admin = a_sharer(site, "root", Role.ADMIN)
+    (site.files / "many").mkdir()
+    for number in range(count):
+        (site.files / "many" / f"{number}.txt").touch()
+    page = admin.stranger.get(admin.link(items=[{"path": "many"}]), headers=BROWSER)
+    assert page.text.count("the first 1000 files") == times
