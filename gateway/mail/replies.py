@@ -114,9 +114,12 @@ def reason(error: Exception) -> str:
     """Return what went wrong, without what smtplib and ssl say around it."""
     if isinstance(error, smtplib.SMTPResponseException):
         words = error.smtp_error
-        return said(error.smtp_code, words if isinstance(words, bytes) else b"")
+        # smtplib's own are no reply: a line was too long.
+        return said(error.smtp_code, words) if isinstance(words, bytes) else words
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not good: {error.verify_message}"
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return f"TLS fails: {error.reason.replace('_', ' ').lower()}"
     cause = error.__context__
     if isinstance(error, smtplib.SMTPServerDisconnected):
         return reason(cause) if isinstance(cause, OSError) else "it has hung up"

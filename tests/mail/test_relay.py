@@ -117,6 +117,12 @@ NO_SMTP = "what it says is no SMTP"
             Outcome(State.LATER, "its reply has no end"),
             id="rcpt-without-end",
         ),
+        pytest.param(
+            "RCPT",
+            f"250 {'x' * 10_000}",
+            Outcome(State.LATER, "Line too long."),
+            id="rcpt-long-line",
+        ),
         pytest.param("DATA", silence, Outcome(State.LATER, LATE), id="data-silence"),
         pytest.param("DATA", hang_up, Outcome(State.LATER, GONE), id="data-hung-up"),
         pytest.param("DOT", silence, Outcome(State.UNKNOWN, LATE), id="dot-silence"),
@@ -248,6 +254,15 @@ def test_a_certificate_that_nobody_trusts_ends_it(
     ):
         sender.offer(READER)
     assert relay.logins == []
+
+
+def test_a_relay_that_speaks_no_tls_is_an_error_in_words() -> None:
+    with (
+        FakeRelay().running() as relay,
+        client(relay, Security.TLS, patience=HASTY) as sender,
+        pytest.raises(RelayError, match=f"port {relay.port}: TLS fails: [a-z ]+$"),
+    ):
+        sender.offer(READER)
 
 
 def test_a_certificate_of_another_host_ends_it(tls: ssl.SSLContext) -> None:
