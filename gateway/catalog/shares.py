@@ -14,6 +14,7 @@ from gateway.catalog.schema import (
     bookings,
     lease_requests,
     leases,
+    outbox,
     recipients,
     share_items,
     shares,
@@ -272,6 +273,7 @@ def remove_over(connection: Connection, *, before: int, limit: int) -> int:
         (bookings.c.id, bookings.c.recipient_id.in_(links)),
         (lease_requests.c.id, lease_requests.c.lease_id.in_(taken)),
         (leases.c.id, leases.c.recipient_id.in_(links)),
+        (outbox.c.id, outbox.c.recipient_id.in_(links)),
         (recipients.c.id, recipients.c.share_id.in_(found)),
         (audit.c.id, audit.c.share_id.in_(found)),
     ):

@@ -12,10 +12,10 @@ from gateway.ops.housekeeping import Housekeeper
 from gateway.shares.policy import LIFE
 from gateway.storage.blobs import BlobStore, new_id
 from tests.web.conftest import EITHER_CATALOG, NOON
-from tests.web.sharing import BROWSER, PROGRAM, Sharer, a_sharer
+from tests.web.sharing import BROWSER, PROGRAM, RELAY, Sharer, a_sharer
 
 if TYPE_CHECKING:
-    from tests.web.conftest import Site
+    from tests.web.conftest import MakeSite, Site
 
 
 @pytest.fixture
@@ -390,7 +390,9 @@ def test_a_scanner_s_download_is_labelled(
     assert listed(ann)[0]["recipients"][0]["scanned"] == scanned
 
 
-def test_a_share_that_ended_goes_after_some_time(site: Site, ann: Sharer) -> None:
+def test_a_share_that_ended_goes_after_some_time(make_site: MakeSite) -> None:
+    site = make_site(**RELAY)
+    ann = a_sharer(site)
     share = ann.share(expires_in=60, message="Private", to=["bob@example.com"])
     lease = ann.press(share["recipients"][0]["url"]).headers["Location"]
     ann.sent(ann.stranger.get(lease))
