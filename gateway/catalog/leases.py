@@ -76,11 +76,10 @@ class BegunRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class NewLease:
-    """Who takes a lease: browser and network in short, and until when it is given."""
+    """Who takes a lease: the browser in short, and until when it is given."""
 
     expires: int
     agent: str
-    network: str
     is_scanner: bool = False
 
 
@@ -101,7 +100,11 @@ def take(
     lease_id = new_code_id()
     connection.execute(
         insert(leases).values(
-            id=lease_id, recipient_id=recipient.id, created=now, **vars(new)
+            id=lease_id,
+            recipient_id=recipient.id,
+            created=now,
+            network="",
+            **vars(new),
         )
     )
     return lease_id

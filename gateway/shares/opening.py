@@ -138,7 +138,6 @@ class Openings:
         opened: OpenShare,
         *,
         agent: str,
-        network: str,
         is_scanner: bool,
         now: int,
     ) -> str:
@@ -151,9 +150,7 @@ class Openings:
         expires = now + self.lease_life
         if opened.share.expires is not None:
             expires = min(expires, opened.share.expires)
-        new = NewLease(
-            expires=expires, agent=agent, network=network, is_scanner=is_scanner
-        )
+        new = NewLease(expires=expires, agent=agent, is_scanner=is_scanner)
         with self.database.write() as connection:
             lease_id = leases.take(connection, opened.recipient, new, now=now)
         return self.codes.lease_code(lease_id)

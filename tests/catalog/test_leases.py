@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 NOW: Final = 1000
 LATER: Final = 2000
-NEW: Final = NewLease(expires=LATER, agent="Firefox on Linux", network="192.0.2.0/24")
+NEW: Final = NewLease(expires=LATER, agent="Firefox on Linux")
 
 
 @dataclass

@@ -315,6 +315,15 @@ def test_nobody_else_gives_a_download_back(site: Site, ann: Sharer) -> None:
 # What was sent
 
 
+def test_of_who_takes_a_lease_no_address_is_kept(site: Site, ann: Sharer) -> None:
+    """What the ledger keeps of it is the operator's choice."""
+    ann.press(ann.link())
+    with site.database.read() as connection:
+        rows = [str(line) for line in dump.read(connection) if line.table == "leases"]
+    assert len(rows) == 1
+    assert BROWSER["X-Real-IP"].rpartition(".")[0] not in rows[0]
+
+
 def reached(ann: Sharer) -> tuple[str, int, int, int]:
     """Return how far the only recipient of the newest share has come."""
     (link,) = listed(ann)[0]["recipients"]

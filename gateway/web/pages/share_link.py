@@ -112,7 +112,6 @@ class ShareLink:
             lease = self.openings.lease(
                 opened,
                 agent=browsers.name(),
-                network=network(),
                 is_scanner=_is_scanner(now=now),
                 now=now,
             )
