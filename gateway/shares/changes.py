@@ -72,6 +72,15 @@ class ShareChanges:
             self._mail(connection, actor, made, added, now=now)
         return made, True
 
+    def made_before(self, actor: User, key: Key) -> Share | None:
+        """Return the share that *actor* made with that key, if there is one.
+
+        Raise IdempotencyKeyError if that was another request.
+        """
+        with self.database.read() as connection:
+            earlier = shares.by_key(connection, actor, key)
+        return None if earlier is None else _repeated(*earlier)
+
     def edit(
         self,
         actor: User | None,

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.catalog import audit, dump
+from gateway.catalog import audit, dump, uploads
+from gateway.catalog.recipients import NewRecipient
+from gateway.catalog.shares import Key, NewItem
 from gateway.catalog.users import Role
 from gateway.ops.housekeeping import Housekeeper
-from gateway.shares.policy import LIFE
+from gateway.shares.changes import ShareChanges
+from gateway.shares.policy import LIFE, SharePolicy
 from gateway.storage.blobs import BlobStore, new_id
 from tests.web.conftest import EITHER_CATALOG, NOON
 from tests.web.sharing import BROWSER, PROGRAM, RELAY, Sharer, a_sharer
@@ -140,6 +143,47 @@ def test_the_same_key_makes_one_share(site: Site) -> None:
     assert first.json == second.json
     assert other.status_code == 409
     assert len(listed(ann)) == 1
+
+
+@EITHER_CATALOG
+def test_the_same_key_at_the_same_time_makes_one_share(site: Site) -> None:
+    """Both were asked for before one of them was made."""
+    ann = a_sharer(site)
+    made = [
+        ShareChanges(site.database).make(
+            ann.user,
+            SharePolicy(),
+            [NewItem("report.pdf", upload_id=ann.uploads[0])],
+            [NewRecipient()],
+            now=int(NOON),
+            key=Key("a-key", b"digest"),
+        )
+        for _ in range(2)
+    ]
+    assert [is_new for _, is_new in made] == [True, False]
+    assert made[0][0] == made[1][0]
+
+
+def test_a_key_finds_its_share_whatever_became_of_that(site: Site, ann: Sharer) -> None:
+    ann.headers["Idempotency-Key"] = "a-key"
+    first = ann.make(expires=int(NOON) + 60)
+    with site.database.write() as connection:
+        upload = uploads.by_id(connection, ann.uploads[0])
+        assert upload is not None
+        uploads.remove(connection, upload)
+    site.now += 61
+    again = ann.make(expires=int(NOON) + 60)
+    body: Any = first.json
+    repeated: Any = again.json
+    assert (again.status_code, repeated["id"]) == (200, body["id"])
+
+
+@pytest.mark.parametrize("key", ["", "a key", "k" * 256])
+def test_a_key_that_is_none_is_named(ann: Sharer, key: str) -> None:
+    ann.headers["Idempotency-Key"] = key
+    answer = ann.make()
+    body: Any = answer.json
+    assert (answer.status_code, body["errors"][0]["field"]) == (400, "Idempotency-Key")
 
 
 def test_a_key_is_one_user_s_own(site: Site, ann: Sharer) -> None:
