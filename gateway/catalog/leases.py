@@ -50,7 +50,8 @@ _ITEM_FIELDS: Final = tuple(column.name for column in ITEM)
 class LeasedItem:
     """What a verdict needs to know of a lease and one item that it opens.
 
-    ``expires`` is when lease or share end, whichever is first, in Unix seconds;
+    ``not_before`` is when the share begins, ``expires`` when lease or share end,
+    whichever is first, in Unix seconds;
     ``is_revoked`` tells that share or link were taken back, ``is_ended`` that another
     lease took this one's place, ``holds_place`` that it need not begin: it is spent,
     or downloads are not counted.
@@ -58,6 +59,7 @@ class LeasedItem:
 
     item: Item
     recipient_id: str
+    not_before: int | None
     expires: int
     is_revoked: bool
     is_ended: bool
@@ -305,6 +307,7 @@ class LeasedItems:
             reader,
             select(
                 recipients.c.id,
+                shares.c.not_before,
                 leases.c.expires,
                 shares.c.expires,
                 leases.c.ended,
@@ -333,14 +336,15 @@ class LeasedItems:
         row = self._find.first(lease_id, number)
         if row is None:
             return None
-        recipient_id, expires, share_expires, ended, spent, most = row[:6]
+        recipient_id, not_before, expires, share_expires, ended, spent, most = row[:7]
         return LeasedItem(
-            item=Item(**dict(zip(_ITEM_FIELDS, row[9:], strict=True))),
+            item=Item(**dict(zip(_ITEM_FIELDS, row[10:], strict=True))),
             recipient_id=recipient_id,
+            not_before=not_before,
             expires=min(expires, share_expires or expires),
-            is_revoked=any(moment is not None for moment in row[6:8]),
+            is_revoked=any(moment is not None for moment in row[7:9]),
             is_ended=ended is not None,
-            is_owner_disabled=bool(row[8]),
+            is_owner_disabled=bool(row[9]),
             holds_place=spent is not None or most is None,
         )
 

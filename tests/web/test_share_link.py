@@ -406,6 +406,15 @@ def test_a_lease_outlives_no_share_that_is_shortened(site: Site, ann: Sharer) ->
     assert (before, ann.stranger.get(path).status_code) == (200, 410)
 
 
+def test_a_lease_waits_for_a_share_that_is_put_off(site: Site, ann: Sharer) -> None:
+    share = ann.share()
+    path = press(ann, share["recipients"][0]["url"]).headers["Location"]
+    ann.edit(share["id"], not_before=int(site.now) + 10)
+    before = ann.stranger.get(path).status_code
+    site.now += 10
+    assert (before, ann.stranger.get(path).status_code) == (403, 200)
+
+
 def test_a_lease_opens_no_item_that_was_removed(ann: Sharer) -> None:
     both = [{"upload": upload} for upload in ann.uploads]
     share = ann.share(items=both)
