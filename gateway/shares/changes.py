@@ -53,11 +53,12 @@ class ShareChanges:
     ) -> tuple[Share, bool]:
         """Make a share and return it, and whether it is new.
 
-        The share that *actor* made with the same *key* before is returned as it is.
-        Raise IdempotencyKeyError if that was another request, and BadFieldsError for
-        what can't be shared.
+        What *items* name twice it opens once.  The share that *actor* made with the
+        same *key* before is returned as it is.  Raise IdempotencyKeyError if that was
+        another request, and BadFieldsError for what can't be shared.
         """
         policy = policy.checked(now=now)
+        items = list(dict.fromkeys(items))
         _check_counts(items=len(items), to=len(to))
         with self.database.write() as connection:
             if key is not None and actor is not None:
@@ -101,6 +102,7 @@ class ShareChanges:
             if value != getattr(share, name)
         }
         if items is not None:
+            items = list(dict.fromkeys(items))
             _check_counts(items=len(items))
         with self.database.write() as connection:
             result = shares.change(connection, share, **changed)

@@ -125,6 +125,13 @@ def test_what_is_wrong_is_named_and_nothing_is_made(
     assert listed(ann) == []
 
 
+def test_what_is_named_twice_is_shared_once(ann: Sharer) -> None:
+    twice = [{"upload": ann.uploads[0]}] * 2
+    share = ann.share(items=twice)
+    edited: Any = ann.edit(share["id"], items=twice).json
+    assert [len(share["items"]), len(edited["items"])] == [1, 1]
+
+
 def test_all_recipients_fit_and_no_more(ann: Sharer) -> None:
     to = [f"u{number}@example.com" for number in range(501)]
     share = ann.share(to=to[:500])
