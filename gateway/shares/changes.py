@@ -114,20 +114,34 @@ class ShareChanges:
     def add_recipients(
         self, actor: User | None, share: Share, to: Sequence[NewRecipient], *, now: int
     ) -> list[Recipient]:
-        """Give a share more links; raise BadFieldsError for more than there may be."""
+        """Give a share more links, and return them.
+
+        An address that has one, which is not revoked, gets no other.  Raise
+        BadFieldsError for more than there may be, and for a share that is over.
+        """
+        if share.state(now=now) in {State.EXPIRED, State.REVOKED}:
+            raise BadFieldsError({"to": "the share is over: its links open nothing"})
         with self.database.write() as connection:
-            there = len(recipients.of_shares(connection, [share.id]))
-            _check_counts(to=there + len(to))
+            there = recipients.of_shares(connection, [share.id])
+            known = {
+                each.address.casefold()
+                for each in there
+                if each.address and each.revoked is None
+            }
+            to = [each for each in to if each.address.casefold() not in known]
+            if not to:
+                return []
+            _check_counts(to=len(there) + len(to))
             added = recipients.add(connection, share, to, now=now)
-            for one in added:
-                audit.note(
-                    connection,
-                    actor,
-                    Action.RECIPIENT_ADDED,
-                    share.id,
-                    now=now,
-                    detail=one.id,
-                )
+            ids = " ".join(each.id for each in added)
+            audit.note(
+                connection,
+                actor,
+                Action.RECIPIENT_ADDED,
+                share.id,
+                now=now,
+                detail=ids,
+            )
             self._mail(connection, actor, share, added, now=now)
         return added
 

@@ -316,6 +316,35 @@ def test_recipients_are_added(ann: Sharer) -> None:
     assert ann.stranger.get(more["recipients"][1]["url"]).status_code == 200
 
 
+def test_an_address_gets_another_link_when_its_own_is_revoked(ann: Sharer) -> None:
+    share = ann.share(to=["bob@example.com"])
+    url = f"/api/v1/shares/{share['id']}/recipients"
+    counts = []
+    for _ in range(2):
+        to = {"to": ["Bob@Example.com"]}
+        more: Any = ann.site.client.post(url, json=to, headers=ann.headers).json
+        counts.append(len(more["recipients"]))
+        link = f"{url}/{share['recipients'][0]['id']}"
+        ann.site.client.delete(link, headers=ann.headers)
+    assert counts == [1, 2]
+
+
+@pytest.mark.parametrize("end", ["time", "revocation"])
+def test_a_share_that_is_over_gets_no_more_links(
+    site: Site, ann: Sharer, end: str
+) -> None:
+    share = ann.share(expires_in=60)
+    url = f"/api/v1/shares/{share['id']}"
+    if end == "time":
+        site.now += 60
+    else:
+        site.client.delete(url, headers=ann.headers)
+    more = site.client.post(f"{url}/recipients", json={}, headers=ann.headers)
+    body: Any = more.json
+    assert (more.status_code, body["errors"][0]["field"]) == (400, "to")
+    assert len(listed(ann)[0]["recipients"]) == 1
+
+
 def test_who_did_what_is_written_down(site: Site, ann: Sharer) -> None:
     share = ann.share(password="secret")
     ann.edit(share["id"], title="New", password="another", expires="never")

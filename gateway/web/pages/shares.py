@@ -59,7 +59,7 @@ _REACHED: Final[dict[str, str]] = {
 _DONE: Final[dict[str, str]] = {
     Action.CREATED: "made",
     Action.CHANGED: "changed",
-    Action.RECIPIENT_ADDED: "a link added",
+    Action.RECIPIENT_ADDED: "links added",
     Action.RECIPIENT_REVOKED: "a link ended",
     Action.MAILED: "mailed",
     Action.REVOKED: "ended",
@@ -220,9 +220,7 @@ class SharePages:
             )
         except BadFieldsError as error:
             return self._share(person, share, faults=error.faults)
-        flash(
-            "A link is added." if len(added) == 1 else f"{len(added)} links are added."
-        )
+        flash(_added(len(added)))
         return see_other(url_for("shares.show", share_id=share.id))
 
     def revoke_recipient(self, share_id: str, recipient_id: str) -> Response:
@@ -372,6 +370,13 @@ class SharePages:
                 for each in found.recipients
             ],
         }
+
+
+def _added(count: int) -> str:
+    """Return what is said when so many links were added."""
+    if count == 0:
+        return "No link is added: each of these addresses has one."
+    return "A link is added." if count == 1 else f"{count} links are added."
 
 
 def _mail(mail: Mail | None) -> dict[str, object]:
