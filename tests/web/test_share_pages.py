@@ -77,6 +77,30 @@ def test_what_is_wrong_is_said_and_what_was_typed_stays(ann: Sharer) -> None:
     assert "report.pdf" in answer.text
 
 
+def test_addresses_are_taken_as_mail_programs_give_them(ann: Sharer) -> None:
+    to = (
+        'Bob B. <bob@example.com>, "Eve, of Sales" <eve@example.com>;\r\n'
+        "joe@example.com  sue@example.com"
+    )
+    page = ann.site.client.get(made(ann, to=to)).text
+    names = ("bob", "eve", "joe", "sue")
+    assert [f"{name}@example.com" in page for name in names] == [True] * 4
+    assert len(links(page)) == 4
+
+
+def test_a_change_that_is_wrong_names_its_field_and_loses_nothing(ann: Sharer) -> None:
+    path = made(ann)
+    changed = {"title": "T" * 201, "message": "Dear Bob", "max": "3", "life": "30"}
+    edited = send(ann, path, **changed)
+    added = send(ann, f"{path}/recipients", to="bob@example.com Eve")
+    assert (edited.status_code, added.status_code) == (400, 400)
+    assert "Title: must be text of at most 200 characters" in edited.text
+    kept = (changed["title"], "Dear Bob</textarea>", 'value="3"', 'value="30" selected')
+    assert [text in edited.text for text in kept] == [True] * 4
+    assert "Mail addresses: &#39;Eve&#39;: An email address must" in added.text
+    assert "bob@example.com Eve</textarea>" in added.text
+
+
 def test_a_form_that_names_no_end_makes_no_endless_share(
     site: Site, ann: Sharer
 ) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gateway.catalog.outbox import Mail
+    from gateway.catalog.recipients import NewRecipient
     from gateway.catalog.shares import NewItem, Share
     from gateway.shares.description import DescribedShare
     from gateway.web.identity import Identity
@@ -75,7 +76,22 @@ _MAILS: Final = {
     MailState.GIVEN_UP: "mail given up",
 }
 _EXPLAINED: Final = frozenset(_MAILS) - {MailState.SENDING, MailState.ACCEPTED}
-_BETWEEN: Final = re.compile(r"[,;\s]+")
+#: What the page calls the fields of the API.
+_FIELDS: Final = {
+    "items": "Files",
+    "title": "Title",
+    "message": "Message",
+    "to": "Mail addresses",
+    "label": "Label",
+    "not_before": "Begins",
+    "expires": "Ends",
+    "max": "Downloads of each link",
+    "password": "Password",
+    "lang": "Language",
+}
+_BETWEEN: Final = re.compile(r"[,;\n\r]+")
+#: A name before an address, as mail programs give it.
+_QUOTED: Final = re.compile(r'"[^"]*"')
 
 
 @dataclass(frozen=True)
@@ -303,7 +319,7 @@ class SharePages:
             status=400 if faults else 200,
             user=person.user,
             items=items,
-            faults=faults or {},
+            faults=_in_words(faults or {}),
             said=request.form,
             lives=LIVES,
             life=request.form.get("life", _DEFAULT_LIFE),
@@ -328,7 +344,8 @@ class SharePages:
                 for each in history
             ],
             qr=request.args.get("qr", ""),
-            faults=faults or {},
+            faults=_in_words(faults or {}),
+            said=request.form if faults else {},
             lives=LIVES,
             same=_SAME,
             may_mail=self.shares.changes.may_mail(person.user),
@@ -423,6 +440,20 @@ def _limit(text: str) -> int | None:
     return int(text) or None
 
 
-def _recipients() -> list[Any]:
-    found = filter(None, _BETWEEN.split(request.form.get("to", "")))
+def _recipients() -> list[NewRecipient]:
+    """Return whom the form names: ``a@example.com b@example.com``, or as mail programs.
+
+    These write ``Bob <bob@example.com>, "C, D" <c@example.com>``.
+    """
+    found: list[str] = []
+    for part in _BETWEEN.split(_QUOTED.sub("", request.form.get("to", ""))):
+        found += [part] if "<" in part else part.split()
     return addresses.parse(found, label=request.form.get("label", ""))
+
+
+def _in_words(faults: dict[str, str]) -> dict[str, str]:
+    """Return what is wrong with fields, with the names that the page has for them."""
+    return {
+        field: f"{_FIELDS.get(field, field)}: {fault}"
+        for field, fault in faults.items()
+    }
