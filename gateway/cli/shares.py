@@ -46,7 +46,7 @@ _POLICY: Final = (
         type=click.File(encoding="utf-8"),
         help="A file with the message; - is stdin.",
     ),
-    click.option("--lang", help="Language of page and mail: en, de."),
+    click.option("--lang", help="Language of the mail: en, de."),
     click.option(
         "--expires", type=DurationOrMoment(), help="When it ends: 14d, 2030-01-31."
     ),
@@ -217,7 +217,8 @@ def list_shares(*, user: str | None, limit: int, as_json: bool) -> None:
 def show(*, share_id: str, as_json: bool, as_csv: bool) -> None:
     """Show the share ID: its links, and how far each recipient has come.
 
-    --csv is a table of what was sent of each file by each download.
+    Of each link: id, state, downloads taken, bytes sent, the link and, behind a tab,
+    address and mail.  --csv is a table of what was sent of each file by each download.
     """
     if as_json and as_csv:
         raise click.UsageError("give --json or --csv, not both")
@@ -232,15 +233,22 @@ def show(*, share_id: str, as_json: bool, as_csv: bool) -> None:
     if as_json:
         click.echo(json.dumps(facts))
         return
-    click.echo(f"{facts['title'] or facts['id']}: {facts['state']}")
+    limits = [f"until {_day(share.expires)}"]
+    if share.max_downloads:
+        limits.append(f"{share.max_downloads} downloads of each link")
+    if share.password_hash:
+        limits.append("with a password")
+    click.echo(
+        f"{facts['title'] or facts['id']}: {facts['state']}, {', '.join(limits)}"
+    )
     for item in facts["items"]:
         click.echo(f"  {item['path'] or item['name']}")
     for each in facts["recipients"]:
         sent = f" {each['percent']} %" if each["state"] == "partly" else ""
         mail = f"  mail {each['mail']}  {each['mail_words']}" if each["address"] else ""
         click.echo(
-            f"{each['id']}  {each['state']}{sent}  {each['url']}\t{each['address']}"
-            f"{mail.rstrip()}"
+            f"{each['id']}  {each['state']}{sent}  taken {each['taken']}  "
+            f"sent {each['sent']}  {each['url']}\t{each['address']}{mail.rstrip()}"
         )
 
 

@@ -34,7 +34,7 @@ class SharePolicy:
     """A share's words and limits; None is no limit, or no password.
 
     ``max_downloads`` counts for each link; ``not_before`` and ``expires`` are Unix
-    seconds; ``lang`` is a language tag (RFC 5646), or empty: the visitor's.
+    seconds; ``lang`` is a language tag (RFC 5646), or empty: English.
     """
 
     title: str = ""
