@@ -7,6 +7,7 @@ table is a 404.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
 
@@ -367,6 +368,10 @@ def statuses() -> list[int]:
 def explain(error: errors.RefusedError) -> Explanation:
     """Return what a client is told of *error*."""
     explanation = BY_ERROR.get(type(error), NOT_FOUND)
+    if isinstance(error, errors.EarlyLinkError):
+        begins = datetime.fromtimestamp(error.valid_from, UTC)
+        text = f"It opens on {begins:%Y-%m-%d at %H:%M} UTC. Try again then."
+        return replace(explanation, text=text)
     if isinstance(error, errors.TooManyTriesError):
         return replace(
             explanation,

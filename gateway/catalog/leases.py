@@ -291,6 +291,21 @@ def _note_begun(connection: Connection, recipient_id: str, *, now: int) -> None:
     )
 
 
+def running(connection: Connection, share_id: str) -> set[str]:
+    """Return the recipients of a share whose download runs and is not spent yet."""
+    query = (
+        select(leases.c.recipient_id)
+        .join(recipients, recipients.c.id == leases.c.recipient_id)
+        .where(
+            recipients.c.share_id == share_id,
+            leases.c.ended.is_(None),
+            leases.c.spent.is_(None),
+            _has_begun(),
+        )
+    )
+    return set(connection.execute(query).scalars())
+
+
 def recipient_of(connection: Connection, lease_id: str, *, now: int) -> str | None:
     """Return the id of the recipient who took that lease, or None if it is over."""
     query = select(leases.c.recipient_id).where(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from gateway.catalog import bookings, outbox, recipients, shares
+from gateway.catalog import bookings, outbox, recipients, shares, users
 from gateway.catalog.outbox import MailState
 from gateway.catalog.shares import State
 
@@ -45,9 +45,13 @@ class RecipientState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class DescribedShare:
-    """A share with all that belongs to it; ``mails`` are the last, by recipient."""
+    """A share with all that belongs to it; ``mails`` are the last, by recipient.
+
+    ``owner`` is the name of the user who made it, empty for the operator.
+    """
 
     share: Share
+    owner: str
     items: list[Item]
     recipients: list[Recipient]
     mails: dict[str, Mail]
@@ -117,6 +121,7 @@ class Descriptions:
         base = self.base_url()
         return {
             "id": share.id,
+            "owner": found.owner,
             "title": share.title,
             "message": share.message,
             "lang": share.lang,
@@ -171,9 +176,11 @@ def _gather(connection: Connection, found: Sequence[Share]) -> list[DescribedSha
     links = _by_share(recipients.of_shares(connection, ids))
     progress = bookings.progress(connection, ids)
     mails = outbox.latest(connection, ids)
+    names = users.names(connection, {s.owner_id for s in found if s.owner_id})
     return [
         DescribedShare(
             share=share,
+            owner=names[share.owner_id] if share.owner_id else "",
             items=items[share.id],
             recipients=links[share.id],
             mails=mails,

@@ -48,11 +48,16 @@ class OpenShare:
         return self.share.max_downloads is not None
 
     @property
-    def is_spent(self) -> bool:
-        """Tell whether all downloads of the link are spent."""
+    def left(self) -> int | None:
+        """How many downloads of the link are not spent; None is any number."""
         most = self.share.max_downloads
         spent = self.recipient.taken - self.recipient.given_back
-        return most is not None and spent >= most
+        return None if most is None else max(0, most - spent)
+
+    @property
+    def is_spent(self) -> bool:
+        """Tell whether all downloads of the link are spent."""
+        return self.left == 0
 
     @property
     def has_password(self) -> bool:

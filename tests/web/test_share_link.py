@@ -198,6 +198,10 @@ def test_a_link_that_is_used_up_says_so(ann: Sharer) -> None:
     assert (page.status_code, pressed.status_code) == (410, 410)
     assert all("has been used up" in answer.text for answer in (page, pressed))
     assert "<button" not in page.text
+    assert "can be used" not in page.text
+    elsewhere = {**BROWSER, "Sec-Fetch-Site": "cross-site"}
+    foreign = ann.stranger.post(link, headers=elsewhere)
+    assert (foreign.status_code, "has been used up" in foreign.text) == (410, True)
     headers = {**PROGRAM, "Accept": "application/json"}
     problem: Any = ann.stranger.post(link, headers=headers).json
     assert problem["type"] == "/problems/share-spent"
@@ -263,6 +267,17 @@ def test_who_has_the_last_lease_goes_on_when_the_link_is_used_up(ann: Sharer) ->
     ann.spend(f"/l/{lease}/")
     shown = ann.stranger.get(page, headers=BROWSER)
     assert (shown.status_code, f"/l/{lease}/1/report.pdf" in shown.text) == (200, True)
+
+
+def test_a_page_tells_how_many_downloads_are_left(ann: Sharer) -> None:
+    link = ann.link(max=2)
+    before = ann.stranger.get(link, headers=BROWSER).text
+    ann.spend(ann.press(link).headers["Location"])
+    after = ann.stranger.get(link, headers=BROWSER).text
+    assert ("can be used 2 times" in before, "1 of 2 downloads are left" in after) == (
+        True,
+        True,
+    )
 
 
 def test_each_link_has_a_count_of_its_own(ann: Sharer) -> None:
@@ -366,10 +381,10 @@ def test_a_share_that_is_not_open_says_why(site: Site, ann: Sharer) -> None:
     early = ann.link(not_before=int(site.now) + 60)
     late, revoked = ann.link(expires_in=60), ann.share()
     ann.site.client.delete(f"/api/v1/shares/{revoked['id']}", headers=ann.headers)
-    before = ann.stranger.get(early, headers=BROWSER).status_code
+    before = ann.stranger.get(early, headers=BROWSER)
     site.now += 60
     links = [early, late, revoked["recipients"][0]["url"]]
-    assert before == 403
+    assert (before.status_code, "2027" in before.text) == (403, True)
     for ask in (ann.stranger.get, ann.stranger.post):
         statuses = [ask(link, headers=BROWSER).status_code for link in links]
         assert statuses[1:] == [410, 410]

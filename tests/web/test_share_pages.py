@@ -206,6 +206,45 @@ def test_a_download_is_given_back_by_a_button(ann: Sharer) -> None:
     assert ann.press(link).status_code == 303
 
 
+def test_each_download_that_runs_can_be_given_back(ann: Sharer) -> None:
+    """Also a second one: nobody else could take its place for as long."""
+    path = made(ann, max="1", upload=ann.uploads[:1])
+    (link,) = links(ann.site.client.get(path).text)
+    found = []
+    for _ in range(2):
+        ann.stranger.get(ann.press(link).headers["Location"])
+        button = re.findall(
+            r'action="([^"]+/give-back)"', ann.site.client.get(path).text
+        )
+        found.append(len(button))
+        send(ann, *button)
+    assert (found, ann.press(link).status_code) == ([1, 1], 303)
+
+
+def test_an_ended_share_tells_since_when_and_what_was_sent(ann: Sharer) -> None:
+    path = made(ann, upload=ann.uploads[:1])
+    (link,) = links(ann.site.client.get(path).text)
+    ann.sent(ann.stranger.get(ann.press(link).headers["Location"]), 400)
+    send(ann, f"{path}/revoke")
+    page = ann.site.client.get(path).text
+    assert "40 % sent" in page
+    assert re.search(r'ended</span>\s+on <time datetime="', page)
+
+
+def test_an_admin_sees_everybody_s_shares_and_whose_each_is(
+    site: Site, ann: Sharer
+) -> None:
+    made(ann, title="Ann's")
+    a_sharer(site, "root", Role.ADMIN)
+    site.client = site.browser()
+    site.log_in("root")
+    everybody = site.client.get("/shares?owner=*").text
+    hers = site.client.get("/shares?owner=ann").text
+    assert "/shares?owner=*" in site.client.get("/shares").text
+    assert '<a href="/shares?owner=ann">ann</a>' in everybody
+    assert ("Shares of ann" in hers, "Ann&#39;s" in hers) == (True, True)
+
+
 def test_a_page_tells_what_was_sent_and_gives_a_table(ann: Sharer) -> None:
     path = made(ann, max="1", upload=ann.uploads[:1], to="=bob@example.com")
     (link,) = links(ann.site.client.get(path).text)

@@ -49,6 +49,7 @@ def test_a_share_is_made_listed_and_shown(ann: Sharer) -> None:
     assert listed(ann) == [{**share, "recipients": links}]
     assert share == {
         "id": share["id"],
+        "owner": "ann",
         "title": "Q3 reports",
         "message": "For you.\nAnn",
         "lang": "",

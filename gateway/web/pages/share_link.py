@@ -28,6 +28,7 @@ from gateway.errors import (
 from gateway.explanations import explain
 from gateway.shares import scanners
 from gateway.shares.codes import LINK_PREFIX, lease_path
+from gateway.shares.items import LISTED
 from gateway.shares.ledger import SharedFile
 from gateway.web import browsers
 from gateway.web.pages import page, see_other
@@ -81,8 +82,7 @@ class ShareLink:
         if _is_person():
             if _is_looked_at():
                 self.openings.note_opened(opened, now=now)
-            fault = ShareSpentError() if opened.is_spent and not lease else None
-            return self._page(opened, code, lease=lease, fault=fault)
+            return self._page(opened, code, lease=lease)
         if lease:
             return self._list(opened, code, lease=lease)
         if opened.is_counted:
@@ -212,6 +212,9 @@ class ShareLink:
         lease: str,
         fault: RefusedError | None = None,
     ) -> Response:
+        if opened.is_spent and not lease:
+            # Whatever else is wrong: nothing helps.
+            fault = ShareSpentError()
         explanation = explain(fault) if fault else None
         response = page(
             "share_link.html",
@@ -221,6 +224,7 @@ class ShareLink:
             path=f"{LINK_PREFIX}{code}",
             lease=lease,
             fault=_in_words(fault) if fault else "",
+            most=LISTED,
         )
         if explanation:
             response.headers.update(explanation.headers)

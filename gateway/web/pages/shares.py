@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, flash, request, url_for
 
-from gateway.catalog import audit, ids, shares
+from gateway.catalog import audit, ids, leases, shares
 from gateway.catalog.audit import Action
 from gateway.catalog.outbox import MailState
 from gateway.catalog.shares import State
@@ -18,12 +18,13 @@ from gateway.delivery.disposition import content_disposition
 from gateway.errors import BadFieldsError, NotAuthenticatedError, NothingTakenError
 from gateway.shares import addresses, export
 from gateway.shares.description import RecipientState, gather
+from gateway.shares.items import LISTED
 from gateway.shares.policy import LIFE, SharePolicy, hash_password
 from gateway.web.pages import page, see_other
-from gateway.web.pagination import chosen_owner, cursor, following
+from gateway.web.pagination import chosen_owner, cursor, following, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from gateway.catalog.outbox import Mail
     from gateway.catalog.recipients import NewRecipient
@@ -135,16 +136,14 @@ class SharePages:
             return see_other(f"/login?next={PATH}")
         after = cursor(ids.is_id)
         with self.shares.database.read() as connection:
-            found = shares.newest(
-                connection,
-                chosen_owner(connection, person),
-                limit=_PAGE + 1,
-                after=after,
-            )
+            owner = chosen_owner(connection, person)
+            found = shares.newest(connection, owner, limit=_PAGE + 1, after=after)
             shown = gather(connection, found[:_PAGE])
         return page(
             "shares.html",
             user=person.user,
+            owner=owner,
+            listed=listed,
             shares=[self._facts(each) for each in shown],
             older=following(shown[-1].share) if len(found) > _PAGE else None,
             is_first=after is None,
@@ -275,7 +274,7 @@ class SharePages:
         except NothingTakenError:
             flash("There is no download to give back.")
         else:
-            flash("One download was given back. The link can be used once more.")
+            flash("One download was given back.")
         return see_other(url_for("shares.show", share_id=share.id))
 
     def _person(self) -> Identity | None:
@@ -333,11 +332,13 @@ class SharePages:
         with self.shares.database.read() as connection:
             (found,) = gather(connection, [share])
             history = audit.of_share(connection, share.id, limit=_HISTORY)
+            running = leases.running(connection, share.id)
         return page(
             "share.html",
             status=400 if faults else 200,
             user=person.user,
-            share=self._facts(found),
+            share=self._facts(found, running),
+            most=LISTED,
             files=self.shares.items.listed(found.items),
             history=[
                 {"at": each.at, "actor": each.actor, "action": _DONE[each.action]}
@@ -351,12 +352,16 @@ class SharePages:
             may_mail=self.shares.changes.may_mail(person.user),
         )
 
-    def _facts(self, found: DescribedShare) -> dict[str, Any]:
+    def _facts(
+        self, found: DescribedShare, running: Collection[str] = ()
+    ) -> dict[str, Any]:
+        """Return what a page says; *running* are recipients who are downloading."""
         now = int(self.clock())
         share = found.share
         state = share.state(now=now)
         return {
             "id": share.id,
+            "owner": found.owner,
             "title": share.title,
             "name": found.name,
             "message": share.message,
@@ -364,6 +369,7 @@ class SharePages:
             "says": _STATES[state],
             "not_before": share.not_before,
             "expires": share.expires,
+            "revoked": share.revoked,
             "has_password": share.password_hash is not None,
             "max": share.max_downloads,
             "recipients": [
@@ -378,7 +384,7 @@ class SharePages:
                     "opened": each.opened,
                     "taken": each.taken - each.given_back,
                     "can_give_back": share.max_downloads is not None
-                    and each.given_back < max(each.taken, each.begun is not None),
+                    and (each.given_back < each.taken or each.id in running),
                     "sent": each.sent,
                     "percent": found.percent(each),
                     "scanned": each.scanned,
