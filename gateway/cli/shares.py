@@ -27,6 +27,7 @@ from gateway.shares.codes import ShareCodes
 from gateway.shares.description import Descriptions, gather
 from gateway.shares.items import of_tree
 from gateway.shares.policy import LIFE, MAXIMUM_DOWNLOADS, SharePolicy, hash_password
+from gateway.storage.names import visible
 from gateway.storage.tree import FilesTree
 
 if TYPE_CHECKING:
@@ -242,7 +243,7 @@ def show(*, share_id: str, as_json: bool, as_csv: bool) -> None:
         f"{facts['title'] or facts['id']}: {facts['state']}, {', '.join(limits)}"
     )
     for item in facts["items"]:
-        click.echo(f"  {item['path'] or item['name']}")
+        click.echo(f"  {visible(item['path'] or item['name'])}")
     for each in facts["recipients"]:
         sent = f" {each['percent']} %" if each["state"] == "partly" else ""
         mail = f"  mail {each['mail']}  {each['mail_words']}" if each["address"] else ""

@@ -512,6 +512,34 @@ def test_a_lease_of_another_link_shows_nothing(ann: Sharer) -> None:
 # Folders of the tree
 
 
+def test_a_name_in_the_tree_turns_no_text_around(site: Site) -> None:
+    admin = a_sharer(site, "root", Role.ADMIN)
+    folder = site.files / "reports"
+    folder.mkdir()
+    name = "annex\u202efdp.exe"
+    (folder / name).write_text("x")
+    for path in ("reports", f"reports/{name}"):
+        link = admin.link(items=[{"path": path}])
+        page = admin.stranger.get(link, headers=BROWSER).text
+        lease = press(admin, link).headers["Location"]
+        assert '<span class="name">annexfdp.exe</span>' in page
+        assert admin.stranger.get(lease).status_code == 200
+
+
+def test_a_folder_of_no_file_or_of_very_many_says_so(site: Site) -> None:
+    admin = a_sharer(site, "root", Role.ADMIN)
+    for folder, count in (("none", 0), ("many", 1001)):
+        (site.files / folder).mkdir()
+        for number in range(count):
+            (site.files / folder / f"{number}.txt").touch()
+    none, many = (
+        admin.stranger.get(admin.link(items=[{"path": path}]), headers=BROWSER).text
+        for path in ("none", "many")
+    )
+    assert ("nothing left to download" in none, "0 files" in none) == (True, False)
+    assert ("the first 1000 files" in many, "<h1>Files for you" in many) == (True, True)
+
+
 def test_a_folder_opens_what_is_in_it_and_nothing_else(site: Site) -> None:
     admin = a_sharer(site, "root", Role.ADMIN)
     folder = site.files / "reports"

@@ -233,7 +233,7 @@ class ShareLink:
     def _row(self, file: ListedFile, lease: str) -> dict[str, object]:
         return {
             "key": file.key,
-            "name": file.inner,
+            "name": file.name,
             "size": file.size,
             "type": file.media_type,
             "opens": self.inline.allows(file.media_type),
