@@ -193,7 +193,7 @@ shares: Final = Table(
     Column("owner_id", ForeignKey("users.id")),
     Column("title", Text, nullable=False),
     Column("message", Text, nullable=False),
-    # The language of its page and mails, as in "de"; empty is the visitor's.
+    # The language of its mails, as in "de"; empty is English.
     Column("lang", String(8), nullable=False),
     # Downloads of each link, at most.
     Column("max_downloads", Integer),

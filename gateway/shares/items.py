@@ -79,11 +79,11 @@ class Items:
         except NotServableError as error:
             raise GoneItemError from error
 
-    def listed(self, items: list[Item]) -> list[ListedFile]:
-        """Return the files of items, at most LISTED."""
+    def listed(self, items: list[Item], *, most: int = LISTED) -> list[ListedFile]:
+        """Return the files of items, at most *most*."""
         files: list[ListedFile] = []
         for item in items:
-            files.extend(self._listed(item, most=LISTED - len(files)))
+            files.extend(self._listed(item, most=most - len(files)))
         return files
 
     def _file(self, path: FilePath) -> FoundItem:

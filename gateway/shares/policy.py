@@ -34,7 +34,7 @@ class SharePolicy:
     """A share's words and limits; None is no limit, or no password.
 
     ``max_downloads`` counts for each link; ``not_before`` and ``expires`` are Unix
-    seconds; ``lang`` is a language tag (RFC 5646), or empty: English.
+    seconds; ``lang`` is the language of mails (a tag of RFC 5646), empty for English.
     """
 
     title: str = ""
@@ -95,9 +95,10 @@ def hash_password(password: str) -> PasswordHash:
 
     (!) Not in a transaction: it takes a fifth of a second.
     """
-    least, most = MINIMUM_PASSWORD, password_hashes.MAXIMUM_LENGTH
-    if not least <= len(password) <= most:
-        raise BadFieldsError({"password": f"must have {least} to {most} characters"})
+    if not MINIMUM_PASSWORD <= len(password) <= password_hashes.MAXIMUM_LENGTH:
+        raise BadFieldsError(
+            {"password": f"must have at least {MINIMUM_PASSWORD} characters"}
+        )
     return password_hashes.compute(password)
 
 
@@ -109,8 +110,7 @@ def one_line(text: str) -> str:
 
 
 def _lines(text: str) -> str:
-    # A tab is none of what visible() keeps: words would run together.
-    lines = (visible(line.expandtabs(4)).rstrip() for line in text.splitlines())
+    lines = (visible(line).rstrip() for line in text.splitlines())
     return unicodedata.normalize("NFC", "\n".join(lines).strip())
 
 

@@ -174,6 +174,8 @@ def _files(browser: Browser) -> Iterator[str]:
     browser.find(".selected button").click()
     browser.wait_for("h1", "Share")
     yield "share-new"
+    browser.open_all()
+    yield "share-new-choices"
     browser.find("#to").send_keys("ruth")
     browser.find(".fields button").click()
     browser.wait_for(".fault", "ddress")

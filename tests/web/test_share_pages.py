@@ -38,6 +38,13 @@ def made(ann: Sharer, **fields: Any) -> str:
     return answer.headers["Location"]
 
 
+def told(ann: Sharer, path: str) -> Any:
+    """Return what the API tells of the share of that page."""
+    answer = ann.site.client.get(f"/api/v1{path}", headers=ann.headers)
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
 def links(page: str) -> list[str]:
     return list(dict.fromkeys(re.findall(r"/d/[0-9a-z]{40}", page)))
 
@@ -273,3 +280,51 @@ def test_the_table_is_its_owner_s(site: Site, ann: Sharer) -> None:
     form = {"csrf_token": csrf_token(stranger.get("/login")), "name": "bob"}
     stranger.post("/login", data={**form, "password": PASSWORD}, headers=BROWSER)
     assert (asked, stranger.get(table).status_code) == (303, 404)
+
+
+@pytest.mark.parametrize(
+    ("zone", "opens"), [("", 1_893_499_200), ("-90", 1_893_493_800)], ids=str
+)
+def test_a_share_opens_at_a_moment_of_the_maker_s_own_time(
+    ann: Sharer, zone: str, opens: int
+) -> None:
+    path = made(ann, not_before="2030-01-01T12:00", zone=zone, life="")
+    assert told(ann, path)["not_before"] == opens
+    assert 'value="2030-01-01T1' in ann.site.client.get(path).text
+
+
+def test_saving_a_form_keeps_the_seconds_of_the_beginning(ann: Sharer) -> None:
+    path = made(ann, not_before="2030-01-01T12:00:07", life="")
+    send(ann, path, not_before="2030-01-01T12:00", lang="de", title="T")
+    share = told(ann, path)
+    assert (share["not_before"], share["lang"]) == (1_893_499_207, "de")
+
+
+def test_what_is_no_moment_is_said(ann: Sharer) -> None:
+    answer = send(
+        ann, "/shares", upload=ann.uploads, life="7", not_before="soon", max="x"
+    )
+    assert answer.status_code == 400
+    assert ("a date and a time" in answer.text, "whole number" in answer.text) == (
+        True,
+        True,
+    )
+
+
+def test_files_are_replaced_under_the_same_link(ann: Sharer) -> None:
+    path = made(ann, upload=ann.uploads[0])
+    page = ann.site.client.get(path).text
+    assert f'value="{ann.uploads[1]}">' in page
+    (link,) = links(page)
+    answer = send(ann, f"{path}/files", upload=ann.uploads[1])
+    opened = ann.stranger.get(link, headers=BROWSER).text
+    assert answer.status_code == 303
+    assert ("report.pdf" in opened, "notes.txt" in opened) == (False, True)
+
+
+def test_a_share_keeps_its_files_if_none_are_chosen(ann: Sharer) -> None:
+    path = made(ann, upload=ann.uploads[0])
+    answer = send(ann, f"{path}/files")
+    (link,) = links(answer.text)
+    assert answer.status_code == 400
+    assert "report.pdf" in ann.stranger.get(link, headers=BROWSER).text

@@ -216,15 +216,16 @@ class ShareLink:
             # Whatever else is wrong: nothing helps.
             fault = ShareSpentError()
         explanation = explain(fault) if fault else None
+        files = self.items.listed(opened.items, most=LISTED + 1)
         response = page(
             "share_link.html",
             status=int(explanation.status) if explanation else 200,
             opened=opened,
-            files=[self._row(file, lease) for file in self.items.listed(opened.items)],
+            files=[self._row(file, lease) for file in files[:LISTED]],
+            is_cut=len(files) > LISTED,
             path=f"{LINK_PREFIX}{code}",
             lease=lease,
             fault=_in_words(fault) if fault else "",
-            most=LISTED,
         )
         if explanation:
             response.headers.update(explanation.headers)
