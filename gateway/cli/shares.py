@@ -219,7 +219,8 @@ def show(*, share_id: str, as_json: bool, as_csv: bool) -> None:
     """Show the share ID: its links, and how far each recipient has come.
 
     Of each link: id, state, downloads taken, bytes sent, the link and, behind a tab,
-    address and mail.  --csv is a table of what was sent of each file by each download.
+    address or label, and mail.  --csv is a table of what was sent of each file by each
+    download.
     """
     if as_json and as_csv:
         raise click.UsageError("give --json or --csv, not both")
@@ -236,7 +237,8 @@ def show(*, share_id: str, as_json: bool, as_csv: bool) -> None:
         return
     limits = [f"until {_day(share.expires)}"]
     if share.max_downloads:
-        limits.append(f"{share.max_downloads} downloads of each link")
+        plural = "s" if share.max_downloads > 1 else ""
+        limits.append(f"{share.max_downloads} download{plural} of each link")
     if share.password_hash:
         limits.append("with a password")
     click.echo(
@@ -247,9 +249,10 @@ def show(*, share_id: str, as_json: bool, as_csv: bool) -> None:
     for each in facts["recipients"]:
         sent = f" {each['percent']} %" if each["state"] == "partly" else ""
         mail = f"  mail {each['mail']}  {each['mail_words']}" if each["address"] else ""
+        who = each["address"] or each["label"]
         click.echo(
             f"{each['id']}  {each['state']}{sent}  taken {each['taken']}  "
-            f"sent {each['sent']}  {each['url']}\t{each['address']}{mail.rstrip()}"
+            f"sent {each['sent']}  {each['url']}\t{who}{mail.rstrip()}"
         )
 
 

@@ -96,6 +96,15 @@ class DescribedShare:
         return min(_WHOLE - 1, _WHOLE * done // max(1, size))
 
     @property
+    def has_folder(self) -> bool:
+        """Tell whether it opens a folder, of which nobody counts the files here."""
+        return any(item.is_folder for item in self.items)
+
+    def whole_files(self, recipient: Recipient) -> int:
+        """Return how many files were sent whole to a recipient."""
+        return sum(file.is_whole for file in self.progress.get(recipient.id, []))
+
+    @property
     def name(self) -> str:
         """Its title, or else the names of what it opens."""
         names = [item.name for item in self.items]

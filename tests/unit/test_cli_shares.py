@@ -29,7 +29,9 @@ def ready(run: Run, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def test_one_line_is_the_link_alone(ready: Run) -> None:
-    ran = ready("shares", "new", "a/b.txt", "--expires", "14d", "--max", "1")
+    ran = ready(
+        "shares", "new", "a/b.txt", "--expires", "14d", "--max", "1", "--label", "Ann"
+    )
     base, _, code = ran.out.strip().rpartition("/d/")
     assert (ran.status, ran.err, base, ran.out.count("\n")) == (0, "", SITE, 1)
     assert codes.verify(SECRET, Use.SHARE, code) == code[:16]
@@ -99,16 +101,25 @@ def test_one_link_or_all_are_revoked(ready: Run) -> None:
 
 
 def test_lists_are_for_people_and_programs(ready: Run) -> None:
-    said = ("--title", "Reports", "--expires", "2100-01-01", "--max", "2")
+    said = (
+        "--title",
+        "Reports",
+        "--expires",
+        "2100-01-01",
+        "--max",
+        "1",
+        "--label",
+        "Ann",
+    )
     made = ready("shares", "new", "a", *said, "--json").facts
     (link,) = made["recipients"]
     listed = ready("shares", "list")
     assert ready("shares", "list", "--json").facts == [made]
     assert listed.out.split()[:3] == [made["id"], "open", "1"]
     assert ready("shares", "show", made["id"]).out.splitlines() == [
-        "Reports: open, until 2100-01-01, 2 downloads of each link",
+        "Reports: open, until 2100-01-01, 1 download of each link",
         "  a/",
-        f"{link['id']}  unopened  taken 0  sent 0  {link['url']}\t",
+        f"{link['id']}  unopened  taken 0  sent 0  {link['url']}\tAnn",
     ]
     assert "operator  created" in ready("audit").out
 

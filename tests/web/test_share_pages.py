@@ -71,7 +71,9 @@ def test_a_share_is_made_and_its_link_works(ann: Sharer) -> None:
 
 
 def test_each_address_has_a_link_of_its_own(ann: Sharer) -> None:
-    page = ann.site.client.get(made(ann, to="bob@example.com\neve@example.com")).text
+    to = "bob@example.com\neve@example.com"
+    page = ann.site.client.get(made(ann, to=to, label="the board")).text
+    assert page.count("the board") == 2
     assert ("bob@example.com" in page, "eve@example.com" in page) == (True, True)
     assert len(links(page)) == 2
 
@@ -226,6 +228,19 @@ def test_each_download_that_runs_can_be_given_back(ann: Sharer) -> None:
         found.append(len(button))
         send(ann, *button)
     assert (found, ann.press(link).status_code) == ([1, 1], 303)
+
+
+def test_of_a_folder_the_page_tells_how_many_files_were_sent(site: Site) -> None:
+    ann = a_sharer(site, "root", Role.ADMIN)
+    site.log_in("root")
+    (site.files / "reports").mkdir()
+    for name in ("a.txt", "b.txt"):
+        (site.files / "reports" / name).write_bytes(bytes(1000))
+    path = made(ann, upload=[], paths="reports")
+    (link,) = links(site.client.get(path).text)
+    lease = ann.press(link).headers["Location"].rpartition("=")[2]
+    ann.sent(ann.stranger.get(f"/l/{lease}/1/a.txt"))
+    assert "1 of 2 files sent whole" in site.client.get(path).text
 
 
 def test_an_ended_share_tells_since_when_and_what_was_sent(ann: Sharer) -> None:

@@ -57,6 +57,7 @@ def facts(
     return {
         "id": share.id,
         "owner": found.owner,
+        "has_folder": found.has_folder,
         "title": share.title,
         "name": found.name,
         "message": share.message,
@@ -78,6 +79,7 @@ def facts(
                 "state": (reached := found.state(each, now=now)),
                 "reached": reached,
                 "says": _REACHED[reached],
+                "whole_files": found.whole_files(each),
                 "opened": each.opened,
                 "taken": each.taken - each.given_back,
                 "can_give_back": share.max_downloads is not None
