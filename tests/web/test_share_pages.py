@@ -7,10 +7,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from flask import url_for
 
 from gateway.catalog.users import Role
 from gateway.shares.policy import LIFE
-from tests.web.conftest import PASSWORD, csrf_token
 from tests.web.sharing import BROWSER, Sharer, a_sharer
 
 if TYPE_CHECKING:
@@ -152,10 +152,51 @@ def test_a_share_is_ended(ann: Sharer) -> None:
     assert "revoked" in ann.site.client.get("/shares").text
 
 
-@pytest.mark.parametrize("end", ["", "/revoke", "/recipients"])
-def test_a_form_of_nobody_s_page_changes_nothing(ann: Sharer, end: str) -> None:
-    path = made(ann)
-    assert ann.site.client.post(f"{path}{end}", data={"title": "x"}).status_code == 403
+def routes(ann: Sharer, method: str) -> list[str]:
+    """Return the paths that take *method* for a share of ann's and its recipient."""
+    share = ann.share(to=["bob@example.com"])
+    here = {"share_id": share["id"], "recipient_id": share["recipients"][0]["id"]}
+    app = ann.site.client.application
+    with app.test_request_context():
+        return [
+            url_for(rule.endpoint, **{name: here[name] for name in rule.arguments})
+            for rule in app.url_map.iter_rules()
+            if rule.endpoint.startswith(("shares.", "api_shares."))
+            and method in (rule.methods or ())
+            and "share_id" in rule.arguments
+        ]
+
+
+def test_a_form_of_nobody_s_page_changes_nothing(ann: Sharer) -> None:
+    paths = ["/shares", *routes(ann, "POST")]
+    statuses = {path: ann.site.client.post(path).status_code for path in paths}
+    assert len(statuses) > 9
+    assert set(statuses.values()) == {403}, statuses
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
+def test_a_share_of_somebody_else_s_is_not_there_by_any_route(
+    site: Site, ann: Sharer, method: str
+) -> None:
+    paths = routes(ann, method)
+    bob = a_sharer(site, "bob")
+    statuses = {
+        path: site.browser()
+        .open(path, method=method, headers=bob.headers, json={})
+        .status_code
+        for path in paths
+    }
+    site.client = site.browser()
+    site.log_in("bob")
+    pages = {
+        path: site.client.open(
+            path, method=method, headers={"X-CSRF-Token": site.token("/shares/new")}
+        ).status_code
+        for path in paths
+    }
+    assert paths
+    assert {*statuses.values(), *pages.values()} <= {303, 404}, (statuses, pages)
+    assert set(pages.values()) == {404}, pages
 
 
 def test_somebody_else_s_page_is_not_there(site: Site, ann: Sharer) -> None:
@@ -285,16 +326,6 @@ def test_a_page_tells_what_was_sent_and_gives_a_table(ann: Sharer) -> None:
     assert row["address"] == "'=bob@example.com"
     assert (row["name"], row["sent"], row["whole"]) == ("report.pdf", "400", "no")
     assert (row["probably_a_scanner"], row["network"]) == ("yes", "192.0.2.0/24")
-
-
-def test_the_table_is_its_owner_s(site: Site, ann: Sharer) -> None:
-    table = f"{made(ann)}/sent.csv"
-    a_sharer(site, "bob")
-    stranger = site.browser()
-    asked = stranger.get(table).status_code
-    form = {"csrf_token": csrf_token(stranger.get("/login")), "name": "bob"}
-    stranger.post("/login", data={**form, "password": PASSWORD}, headers=BROWSER)
-    assert (asked, stranger.get(table).status_code) == (303, 404)
 
 
 @pytest.mark.parametrize(

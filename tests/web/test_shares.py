@@ -384,15 +384,6 @@ def test_a_download_is_given_back_once(ann: Sharer) -> None:
     assert ann.press(link["url"]).status_code == 303
 
 
-def test_nobody_else_gives_a_download_back(site: Site, ann: Sharer) -> None:
-    share, bob = ann.share(max=1), a_sharer(site, "bob")
-    (link,) = share["recipients"]
-    ann.spend(ann.press(link["url"]).headers["Location"])
-    url = f"/api/v1/shares/{share['id']}/recipients/{link['id']}/give-back"
-    assert site.client.post(url, headers=bob.headers).status_code == 404
-    assert ann.press(link["url"]).status_code == 410
-
-
 # What was sent
 
 
