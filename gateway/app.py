@@ -179,6 +179,7 @@ def create_app(
                 items,
                 judge.inline,
                 clock,
+                base_url,
             ),
             begins=Begins(
                 replace(lease_judge, leased=LeasedItems(Borrower(database))),

@@ -313,7 +313,9 @@ def test_a_program_is_told_what_to_send(
     assert (answer.status_code, problem["type"]) == (403, f"/problems/{kind}")
 
 
-def test_a_program_gets_a_list_of_several(ann: Sharer) -> None:
+def test_a_program_gets_a_list_of_several(make_site: MakeSite) -> None:
+    base = "https://files.example.com"
+    ann = a_sharer(make_site(GATEWAY_PUBLIC_URL=base))
     link = ann.link(items=[{"upload": upload} for upload in ann.uploads])
     body: Any = ann.stranger.get(link, headers=PROGRAM).json
     files = body["items"]
@@ -322,6 +324,7 @@ def test_a_program_gets_a_list_of_several(ann: Sharer) -> None:
         ("report.pdf", 1000, "application/pdf"),
         ("notes.txt", 1000, "text/plain"),
     ]
+    assert all(file["url"].startswith(f"{base}/d/") for file in files)
     assert ["X-Accel-Redirect" in answer.headers for answer in sent] == [True, True]
 
 

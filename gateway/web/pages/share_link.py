@@ -55,12 +55,16 @@ _PURPOSES: Final = ("Sec-Purpose", "Purpose", "X-Moz")
 
 @dataclass(frozen=True)
 class ShareLink:
-    """The page of a share link, and what programs get of it."""
+    """The page of a share link, and what programs get of it.
+
+    ``base_url`` tells the address that people use.
+    """
 
     openings: Openings
     items: Items
     inline: InlinePolicy
     clock: Callable[[], float]
+    base_url: Callable[[], str]
 
     def blueprint(self) -> Blueprint:
         """Return the routes."""
@@ -185,6 +189,7 @@ class ShareLink:
 
     def _list(self, opened: OpenShare, code: str, *, lease: str) -> Response:
         """Return the files as JSON, each with the URL by which a program gets it."""
+        base = self.base_url()
         return jsonify(
             {
                 "title": opened.share.title,
@@ -195,9 +200,12 @@ class ShareLink:
                         "name": file.inner,
                         "size": file.size,
                         "type": file.media_type,
-                        "url": lease_path(lease, file.number, file.inner)
-                        if lease
-                        else f"{LINK_PREFIX}{code}?item={quote(file.key, safe='')}",
+                        "url": base
+                        + (
+                            lease_path(lease, file.number, file.inner)
+                            if lease
+                            else f"{LINK_PREFIX}{code}?item={quote(file.key, safe='')}"
+                        ),
                     }
                     for file in self.items.listed(opened.items)
                 ],
