@@ -24,7 +24,7 @@ from gateway.errors import MissingShareError, MissingUploadError, SettingsError
 from gateway.shares import addresses, export
 from gateway.shares.changes import ShareChanges
 from gateway.shares.codes import ShareCodes
-from gateway.shares.description import Descriptions, gather
+from gateway.shares.description import Descriptions, gather, summarize
 from gateway.shares.items import of_tree
 from gateway.shares.policy import LIFE, MAXIMUM_DOWNLOADS, SharePolicy, hash_password
 from gateway.storage.names import visible
@@ -198,15 +198,15 @@ def list_shares(*, user: str | None, limit: int, as_json: bool) -> None:
     now = moments.now()
     with desk.database.read() as connection:
         owner = None if user is None else users.by_name(connection, user)
-        found = gather(connection, catalog.newest(connection, owner, limit=limit))
+        found = catalog.newest(connection, owner, limit=limit)
+        summaries = [] if as_json else summarize(connection, found)
     if as_json:
-        rows = [desk.descriptions.facts(each, now=now) for each in found]
-        click.echo(json.dumps(rows))
+        click.echo(json.dumps(desk.facts(found)))
         return
-    for each in found:
+    for each in summaries:
         share = each.share
         click.echo(
-            f"{share.id}  {share.state(now=now)}  {len(each.recipients)}  "
+            f"{share.id}  {share.state(now=now)}  {each.links}  "
             f"until {_day(share.expires)}  {each.name}"
         )
 

@@ -12,7 +12,7 @@ from gateway.catalog.outbox import MailState
 from gateway.catalog.shares import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from sqlalchemy import Connection
 
@@ -107,9 +107,18 @@ class DescribedShare:
     @property
     def name(self) -> str:
         """Its title, or else the names of what it opens."""
-        names = [item.name for item in self.items]
-        more = ", …" if len(names) > _NAMED else ""
-        return self.share.title or ", ".join(names[:_NAMED]) + more
+        return _name(self.share, self.items)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShareSummary:
+    """A share as a list has it; ``links`` are all of its links, ``opened`` some."""
+
+    share: Share
+    owner: str
+    name: str
+    links: int
+    opened: int
 
 
 @dataclass(frozen=True)
@@ -172,11 +181,46 @@ def mail_facts(mail: Mail | None) -> dict[str, object]:
 
 def gather(connection: Connection, found: Sequence[Share]) -> list[DescribedShare]:
     """Read what belongs to shares."""
-    return [
-        described
-        for start in range(0, len(found), _BATCH)
-        for described in _gather(connection, found[start : start + _BATCH])
-    ]
+    return [each for some in _batches(found) for each in _gather(connection, some)]
+
+
+def summarize(connection: Connection, found: Sequence[Share]) -> list[ShareSummary]:
+    """Read what a list tells of shares, however many recipients they have."""
+    return [each for some in _batches(found) for each in _summarize(connection, some)]
+
+
+def _batches(found: Sequence[Share]) -> Iterator[Sequence[Share]]:
+    return (found[start : start + _BATCH] for start in range(0, len(found), _BATCH))
+
+
+def _summarize(
+    connection: Connection, found: Sequence[Share]
+) -> Iterator[ShareSummary]:
+    ids = [share.id for share in found]
+    items = _by_share(shares.items_of(connection, ids))
+    links = recipients.counts(connection, ids)
+    owners = _owners(connection, found)
+    for share in found:
+        all_, opened = links[share.id]
+        yield ShareSummary(
+            share=share,
+            owner=owners[share.owner_id],
+            name=_name(share, items[share.id]),
+            links=all_,
+            opened=opened,
+        )
+
+
+def _name(share: Share, items: Sequence[Item]) -> str:
+    names = [item.name for item in items]
+    more = ", …" if len(names) > _NAMED else ""
+    return share.title or ", ".join(names[:_NAMED]) + more
+
+
+def _owners(connection: Connection, found: Sequence[Share]) -> dict[int | None, str]:
+    ids = {share.owner_id for share in found if share.owner_id is not None}
+    names = users.names(connection, ids)
+    return {None: "", **dict(names.items())}
 
 
 def _gather(connection: Connection, found: Sequence[Share]) -> list[DescribedShare]:
@@ -185,11 +229,11 @@ def _gather(connection: Connection, found: Sequence[Share]) -> list[DescribedSha
     links = _by_share(recipients.of_shares(connection, ids))
     progress = bookings.progress(connection, ids)
     mails = outbox.latest(connection, ids)
-    names = users.names(connection, {s.owner_id for s in found if s.owner_id})
+    owners = _owners(connection, found)
     return [
         DescribedShare(
             share=share,
-            owner=names[share.owner_id] if share.owner_id else "",
+            owner=owners[share.owner_id],
             items=items[share.id],
             recipients=links[share.id],
             mails=mails,

@@ -78,6 +78,14 @@ def test_each_address_has_a_link_of_its_own(ann: Sharer) -> None:
     assert len(links(page)) == 2
 
 
+def test_the_list_counts_links_and_those_that_were_opened(ann: Sharer) -> None:
+    page = ann.site.client.get(made(ann, to="bob@example.com eve@example.com")).text
+    made(ann)
+    ann.stranger.get(links(page)[0], headers=BROWSER)
+    shown = ann.site.client.get("/shares").text
+    assert ("2 links, 1 opened" in shown, "1 link, 0 opened" in shown) == (True, True)
+
+
 def test_what_is_wrong_is_said_and_what_was_typed_stays(ann: Sharer) -> None:
     answer = send(ann, "/shares", upload=ann.uploads[0], life="7", title="T", to="bob")
     nothing = send(ann, "/shares", life="7")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from gateway.catalog.outbox import Mail
-    from gateway.shares.description import DescribedShare, Descriptions
+    from gateway.shares.description import DescribedShare, Descriptions, ShareSummary
 
 _STATES: Final = {
     State.OPEN: "open",
@@ -46,7 +46,7 @@ def facts(
     descriptions: Descriptions,
     *,
     now: int,
-    running: Collection[str] = (),
+    running: Collection[str],
 ) -> dict[str, Any]:
     """Return what templates show of a share and each of its links.
 
@@ -91,6 +91,22 @@ def facts(
             }
             for each in found.recipients
         ],
+    }
+
+
+def summary(found: ShareSummary, *, now: int) -> dict[str, Any]:
+    """Return what the list of shares shows of one."""
+    share = found.share
+    state = share.state(now=now)
+    return {
+        "id": share.id,
+        "owner": found.owner,
+        "name": found.name,
+        "state": state,
+        "says": _STATES[state],
+        "expires": share.expires,
+        "links": found.links,
+        "opened": found.opened,
     }
 
 

@@ -14,14 +14,14 @@ from gateway.catalog.tokens import Scope
 from gateway.delivery.disposition import content_disposition
 from gateway.errors import BadFieldsError, NotAuthenticatedError, NothingTakenError
 from gateway.shares import export
-from gateway.shares.description import gather
+from gateway.shares.description import gather, summarize
 from gateway.shares.items import LISTED
 from gateway.shares.policy import LIFE, SharePolicy
 from gateway.web.pages import page, see_other, share_facts, share_form
 from gateway.web.pagination import chosen_owner, cursor, following, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Iterator
 
     from gateway.catalog.shares import NewItem, Share
     from gateway.shares.description import DescribedShare
@@ -90,13 +90,14 @@ class SharePages:
         with self.shares.database.read() as connection:
             owner = chosen_owner(connection, person)
             found = shares.newest(connection, owner, limit=_PAGE + 1, after=after)
-            shown = gather(connection, found[:_PAGE])
+            shown = summarize(connection, found[:_PAGE])
+        now = int(self.clock())
         return page(
             "shares.html",
             user=person.user,
             owner=owner,
             listed=listed,
-            shares=[self._facts(each) for each in shown],
+            shares=[share_facts.summary(each, now=now) for each in shown],
             older=following(shown[-1].share) if len(found) > _PAGE else None,
             is_first=after is None,
         )
@@ -311,7 +312,9 @@ class SharePages:
             "share.html",
             status=400 if faults else 200,
             user=person.user,
-            share=self._facts(found, running),
+            share=share_facts.facts(
+                found, self.shares.descriptions, now=int(self.clock()), running=running
+            ),
             files=files[:LISTED],
             is_cut=len(files) > LISTED,
             history=[
@@ -348,13 +351,6 @@ class SharePages:
             for each in newest
             if each.id not in ids
         ]
-
-    def _facts(
-        self, found: DescribedShare, running: Collection[str] = ()
-    ) -> dict[str, Any]:
-        return share_facts.facts(
-            found, self.shares.descriptions, now=int(self.clock()), running=running
-        )
 
 
 def _added(count: int) -> str:
