@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy import and_, case, func, insert, or_, select, update
 
 from gateway.catalog.schema import outbox, recipients
 
@@ -34,6 +34,8 @@ _FIRST_PAUSE: Final = 60
 _LONGEST_PAUSE: Final = 3600
 _MAXIMUM_DOUBLINGS: Final = 6
 _DAY: Final = 86_400
+#: (!) A mail that has brought a code is no mail with a link afterwards.
+_FORGOTTEN: Final = case((outbox.c.code.is_not(None), ""))
 
 
 class MailState(StrEnum):
@@ -58,7 +60,8 @@ class Mail:
     """One mail; times are Unix seconds.
 
     ``words`` are the relay's, or why it was given up.  With a ``code`` it brings that
-    and no link.  It is tried from ``due`` on, until ``expires``.
+    and no link; the code is empty once nothing more is done by itself.  It is tried
+    from ``due`` on, until ``expires``.
     """
 
     id: int
@@ -116,6 +119,27 @@ def count_of_day(connection: Connection, sender: User, *, now: int) -> int:
     ).scalar_one()
 
 
+def codes(
+    connection: Connection, recipient: Recipient, *, after: int, now: int
+) -> list[tuple[int, MailState]]:
+    """Return the mails with codes that a recipient was to get after a second.
+
+    Each is the second in which it was written down and its state, the newest first.
+    """
+    found = connection.execute(
+        select(outbox.c.created, outbox.c.state)
+        .where(
+            outbox.c.recipient_id == recipient.id,
+            outbox.c.code.is_not(None),
+            outbox.c.created > after,
+            # What a clock that was ahead wrote down keeps nobody waiting.
+            outbox.c.created <= now,
+        )
+        .order_by(outbox.c.created.desc())
+    )
+    return [(row.created, MailState(row.state)) for row in found]
+
+
 def latest(connection: Connection, share_ids: Collection[str]) -> dict[str, Mail]:
     """Return the last mail with a link to each recipient of shares, by recipient."""
     last = (
@@ -163,7 +187,7 @@ def finish(
         state=state,
         words=words,
         changed=now,
-        code=None,
+        code=_FORGOTTEN,
     )
 
 
@@ -205,14 +229,14 @@ def settle(connection: Connection, *, now: int) -> None:
     life = outbox.c.expires - outbox.c.created
     # A clock that was ahead has written it down: else it would wait until then.
     _change(connection, *early, created=now, due=now, expires=now + life)
-    _change(connection, *late, state=MailState.GIVEN_UP, changed=now, code=None)
+    _change(connection, *late, state=MailState.GIVEN_UP, changed=now, code=_FORGOTTEN)
     _change(
         connection,
         *interrupted,
         state=MailState.UNKNOWN,
         words="the gateway stopped while it sent this mail",
         changed=now,
-        code=None,
+        code=_FORGOTTEN,
     )
 
 
@@ -223,7 +247,7 @@ def leave_unknown(connection: Connection) -> None:
         outbox.c.state.in_([MailState.WAITING.value, MailState.SENDING.value]),
         state=MailState.UNKNOWN,
         words="the gateway was restored from a backup before this mail was sent",
-        code=None,
+        code=_FORGOTTEN,
     )
 
 

@@ -198,6 +198,8 @@ shares: Final = Table(
     # Downloads of each link, at most.
     Column("max_downloads", Integer),
     Column("password_hash", Text),
+    # Whether each download needs a one-time code.
+    Column("has_otp", Boolean, nullable=False, server_default=false()),
     Column("created", BigInteger, nullable=False),
     Column("not_before", BigInteger),
     Column("expires", BigInteger, index=True),
@@ -367,7 +369,7 @@ outbox: Final = Table(
     Column("state", String(10), nullable=False),
     # The relay's, or why it is not sent.
     Column("words", Text, nullable=False),
-    # The one-time code that it brings in place of a link, until it was sent.
+    # The one-time code that it brings in place of a link; empty once it was sent.
     Column("code", String(16)),
     Column("tries", Integer, nullable=False),
     Column("created", BigInteger, nullable=False),
@@ -378,6 +380,19 @@ outbox: Final = Table(
     Column("expires", BigInteger, nullable=False),
     Index("ix_outbox_state_due", "state", "due"),
     Index("ix_outbox_sender_id_created", "sender_id", "created"),
+)
+
+# The one-time code of a recipient; a newer one takes its place.
+one_time_codes: Final = Table(
+    "one_time_codes",
+    metadata,
+    Column("recipient_id", ForeignKey("recipients.id"), primary_key=True),
+    # By the server secret. A digest without a secret would be found out by trying.
+    Column("mac", String(24), nullable=False),
+    # Guesses so far.
+    Column("tries", Integer, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False, index=True),
 )
 
 # What was done with shares, by a user's name or, empty, by the operator.

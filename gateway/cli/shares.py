@@ -63,6 +63,11 @@ _POLICY: Final = (
         "--password",
         help="A password that opens it; - asks for one, an empty one is none.",
     ),
+    click.option(
+        "--otp/--no-otp",
+        default=None,
+        help="Each download needs a code that is mailed to the recipient.",
+    ),
 )
 _TO: Final = click.option(
     "--to",
@@ -375,6 +380,7 @@ def _said(
     not_before: timedelta | datetime | None,
     max_downloads: int | None,
     password: str | None,
+    otp: bool | None,
 ) -> SharePolicy:
     """Return *policy* with what the options say."""
     if expires is not None and no_expiry:
@@ -383,8 +389,8 @@ def _said(
         raise click.UsageError("give --message or --message-file, not both")
     if message_file is not None:
         message = _text(message_file)
-    texts = {"title": title, "message": message, "lang": lang}
-    values: dict[str, Any] = {k: v for k, v in texts.items() if v is not None}
+    as_said = {"title": title, "message": message, "lang": lang, "has_otp": otp}
+    values: dict[str, Any] = {k: v for k, v in as_said.items() if v is not None}
     if expires is not None:
         values["expires"] = _second(expires, now)
     if no_expiry:

@@ -38,6 +38,7 @@ class Use(StrEnum):
     DROP = "accel-gateway.drop.2"
     SHARE = "accel-gateway.share.1"
     LEASE = "accel-gateway.lease.1"
+    ONE_TIME_CODE = "accel-gateway.one-time-code.1"
 
 
 @dataclass(frozen=True)

@@ -162,6 +162,7 @@ class Outbox:
                 not_before=share.not_before,
                 expires=share.expires,
                 has_password=share.password_hash is not None,
+                has_otp=share.has_otp,
                 lang=share.lang,
             )
         else:

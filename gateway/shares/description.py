@@ -150,6 +150,7 @@ class Descriptions:
             "revoked": share.revoked,
             "max": share.max_downloads,
             "has_password": share.password_hash is not None,
+            "otp": share.has_otp,
             "items": [_item(item) for item in found.items],
             "recipients": [
                 {

@@ -33,8 +33,9 @@ _LANG: Final = re.compile(r"|[a-z]{2,3}(-[A-Za-z0-9]{2,4})?", re.ASCII)
 class SharePolicy:
     """A share's words and limits; None is no limit, or no password.
 
-    ``max_downloads`` counts for each link; ``not_before`` and ``expires`` are Unix
-    seconds; ``lang`` is the language of mails (a tag of RFC 5646), empty for English.
+    ``max_downloads`` counts for each link; with ``has_otp`` each lease needs a one-time
+    code; ``not_before`` and ``expires`` are Unix seconds; ``lang`` is the language of
+    mails (a tag of RFC 5646), empty for English.
     """
 
     title: str = ""
@@ -42,6 +43,7 @@ class SharePolicy:
     lang: str = ""
     max_downloads: int | None = None
     password_hash: PasswordHash | None = None
+    has_otp: bool = False
     not_before: int | None = None
     expires: int | None = None
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.live.stack import NativeStack, wait_until
-from tests.mail.relays import HOST, FakeRelay, content, silence
+from tests.mail.relays import FakeRelay, content, silence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BROWSER = {"Accept": "text/html,*/*;q=0.8"}
+PROGRAM = {"Accept": "application/json"}
 
 
 @pytest.fixture
@@ -26,18 +27,15 @@ def relay() -> Iterator[FakeRelay]:
 @pytest.fixture
 def mailing(relay: FakeRelay) -> Iterator[NativeStack]:
     """Return a stack with that relay."""
-    with NativeStack(
-        GATEWAY_MAIL_URL=f"smtp://{HOST}:{relay.port}?tls=none",
-        GATEWAY_MAIL_FROM="Files of Example <files@example.com>",
-    ).running() as stack:
+    with NativeStack(**relay.settings).running() as stack:
         stack.put("a.txt", b"0123456789")
         yield stack
 
 
-def share(stack: NativeStack, address: str) -> str:
+def share(stack: NativeStack, address: str, *options: str) -> str:
     """Share a file by mail and return the share's id."""
     made = json.loads(
-        stack.gateway("shares", "new", "a.txt", "--to", address, "--json")
+        stack.gateway("shares", "new", "a.txt", "--to", address, *options, "--json")
     )
     stack.tokens.add(made["recipients"][0]["url"].rpartition("/")[2])
     return str(made["id"])
@@ -57,6 +55,26 @@ def test_the_mailed_link_opens_the_share(
     [link] = re.findall(rb"\r\n(https?://\S+/d/[0-9a-z]{40})\r\n", content(mail))[:1]
     page = mailing.ask(link.decode(), headers=BROWSER)
     assert (page.status_code, "a.txt" in page.text) == (200, True)
+
+
+def test_a_mailed_code_opens_the_share_once(
+    mailing: NativeStack, relay: FakeRelay
+) -> None:
+    shared = share(mailing, "third@example.com", "--otp")
+    facts = json.loads(mailing.gateway("shares", "show", shared, "--json"))
+    link = facts["recipients"][0]["url"]
+    asked = mailing.ask(link, "POST", data={"otp": ""}, headers=PROGRAM)
+    wait_until(lambda: len(relay.mails) == 2, what="the mail with the code")
+    [code] = re.findall(rb"\r\n([0-9]{6})\r\n", content(relay.mails[1]))[:1]
+    taken = mailing.ask(link, "POST", data={"otp": code.decode()})
+    lease = taken.headers["Location"]
+    mailing.tokens.add(lease.split("/")[2])
+    file = mailing.ask(f"{mailing.url}{lease}")
+    again = mailing.ask(link, "POST", data={"otp": code.decode()}, headers=PROGRAM)
+    assert relay.mails[1].rcpt_tos == ["third@example.com"]
+    assert (asked.status_code, asked.json()["type"]) == (403, "/problems/code-required")
+    assert (taken.status_code, file.content) == (303, b"0123456789")
+    assert (again.status_code, again.json()["type"]) == (403, "/problems/wrong-code")
 
 
 def test_a_relay_that_says_nothing_keeps_no_request_and_no_stop_waiting(

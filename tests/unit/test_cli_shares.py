@@ -73,6 +73,19 @@ def test_each_option_is_the_share_s(
     assert (made[field], shown) == (value, made)
 
 
+def test_codes_are_mailed_where_mail_is_set_up(
+    ready: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to = ("--to", "bob@example.com", "--json")
+    refused = ready("shares", "new", "a/b.txt", "--otp", *to)
+    monkeypatch.setenv("GATEWAY_MAIL_URL", "smtp://relay.example")
+    monkeypatch.setenv("GATEWAY_MAIL_FROM", "files@example.com")
+    made = ready("shares", "new", "a/b.txt", "--otp", *to).facts
+    off = ready("shares", "edit", made["id"], "--no-otp", "--json").facts
+    assert (refused.status, "otp: mail is not set up" in refused.err) == (1, True)
+    assert (made["otp"], off["otp"]) == (True, False)
+
+
 def test_a_share_is_edited_under_the_same_links(ready: Run) -> None:
     Path("files/c.txt").touch()
     made = ready("shares", "new", "a/b.txt", "--password", "secret", "--json").facts

@@ -60,6 +60,7 @@ def test_a_share_is_made_listed_and_shown(ann: Sharer) -> None:
         "revoked": None,
         "max": None,
         "has_password": False,
+        "otp": False,
         "items": [
             {
                 "number": 1,

@@ -43,7 +43,8 @@ class ShareFields(bodies.Body):
     """What of a share can be said: all of it when it is made, some when changed.
 
     ``expires`` may be ``never``, and null says nothing; ``max`` counts the downloads of
-    each link, 0 or null is no limit; an empty ``password`` is none.
+    each link, 0 or null is no limit; an empty ``password`` is none; with ``otp`` each
+    lease needs a one-time code, which is mailed to the recipient.
     """
 
     title: str = ""
@@ -51,6 +52,7 @@ class ShareFields(bodies.Body):
     lang: str = ""
     max: int | None = None
     password: str = Field(default="", repr=False)
+    otp: bool = False
     not_before: bodies.Moment | None = None
     expires: bodies.End | None = None
     expires_in: Annotated[int, Field(ge=1)] | None = None
@@ -243,6 +245,8 @@ def _changed(policy: SharePolicy, asked: ShareFields, *, now: int) -> SharePolic
         values["password_hash"] = (
             hash_password(asked.password) if asked.password else None
         )
+    if "otp" in said:
+        values["has_otp"] = asked.otp
     return replace(policy, **values)
 
 

@@ -69,6 +69,7 @@ def facts(
         "expires": share.expires,
         "revoked": share.revoked,
         "has_password": share.password_hash is not None,
+        "has_otp": share.has_otp,
         "max": share.max_downloads,
         "recipients": [
             {

@@ -44,6 +44,7 @@ _FIELDS: Final = {
     "expires": "Ends",
     "max": "Downloads of each link",
     "password": "Password",
+    "otp": "Code by mail",
     "lang": "Language of the mail",
 }
 
@@ -79,6 +80,8 @@ def policy(before: SharePolicy, *, now: int) -> SharePolicy:
             values[name] = read(text)
         except BadFieldsError as error:
             faults |= error.faults
+    if fields.get("otp") or fields.get("no_otp"):
+        values["has_otp"] = bool(fields.get("otp"))
     try:
         if fields.get("password"):
             values["password_hash"] = hash_password(fields["password"])
