@@ -10,9 +10,9 @@ from gateway.catalog import audit, dump, outbox, users
 from gateway.catalog.outbox import MailState
 from gateway.catalog.users import Role
 from tests.web.conftest import EITHER_CATALOG
-from tests.web.sharing import BROWSER, PROGRAM, Sharer, a_sharer
+from tests.web.sharing import BROWSER, PROGRAM, RELAY, Sharer, a_sharer
 from tests.web.test_share_link import lease_count
-from tests.web.test_share_mail import READER, RELAY, add, end_mails
+from tests.web.test_share_mail import READER, add, end_mails
 from tests.web.test_share_pages import made, send
 
 if TYPE_CHECKING:
@@ -335,7 +335,7 @@ def test_the_form_says_what_codes_need(ann: Sharer) -> None:
     ann.site.log_in()
     answer = send(ann, "/shares", upload=ann.uploads, life="7", otp="1")
     assert (answer.status_code, "checked> A code" in answer.text) == (400, True)
-    assert "Must be given: one-time codes are mailed" in answer.text
+    assert "Mail addresses: must be given: one-time codes are mailed" in answer.text
 
 
 def test_without_a_relay_no_form_offers_codes(make_site: MakeSite) -> None:
