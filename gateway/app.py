@@ -184,6 +184,7 @@ def create_app(
                 items,
                 judge.inline,
                 clock,
+                base_url,
             ),
             begins=Begins(
                 replace(lease_judge, leased=LeasedItems(Borrower(database))),

@@ -7,6 +7,7 @@ table is a 404.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
 
@@ -403,6 +404,9 @@ def explain(error: errors.RefusedError) -> Explanation:
 def _text(error: errors.RefusedError) -> str:
     """Return the words that the facts of *error* make, if they make any."""
     match error:
+        case errors.EarlyLinkError():
+            begins = datetime.fromtimestamp(error.valid_from, UTC)
+            return f"It opens on {begins:%Y-%m-%d at %H:%M} UTC. Try again then."
         case errors.TooManyTriesError():
             return f"Wait {_span(error.retry_after)}, then try again."
         case errors.TooManyCodesError():

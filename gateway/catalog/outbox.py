@@ -7,7 +7,7 @@ A mail is written down in the transaction that makes what it is about.  It is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -61,7 +61,7 @@ class Mail:
 
     ``words`` are the relay's, or why it was given up.  With a ``code`` it brings that
     and no link; the code is empty once nothing more is done by itself.  It is tried
-    from ``due`` on, until ``expires``.
+    from ``due`` on, and given up when the next try would come after ``expires``.
     """
 
     id: int
@@ -163,18 +163,23 @@ def due(connection: Connection, *, now: int, limit: int) -> list[Mail]:
     )
 
 
-def begin(connection: Connection, mail: Mail, *, now: int) -> bool:
-    """Note that a mail is being sent; tell whether nobody else does or has."""
-    return bool(
-        _change(
-            connection,
-            outbox.c.id == mail.id,
-            outbox.c.state == MailState.WAITING.value,
-            state=MailState.SENDING,
-            changed=now,
-            tries=outbox.c.tries + 1,
-        )
+def begin(connection: Connection, mail: Mail, *, now: int) -> Mail | None:
+    """Note that a waiting mail is being sent, and return it so.
+
+    None is returned if somebody else sends it or has sent it.
+    """
+    is_begun = _change(
+        connection,
+        *_is_as(mail),
+        state=MailState.SENDING,
+        changed=now,
+        tries=outbox.c.tries + 1,
     )
+    return replace(mail, state=MailState.SENDING) if is_begun else None
+
+
+# (!) What becomes of a mail is noted of the state that *mail* has: another gateway may
+#     have sent it since it was read as waiting, and else it would be sent once more.
 
 
 def finish(
@@ -183,7 +188,7 @@ def finish(
     """Note what became of a mail; nobody needs its code any more."""
     _change(
         connection,
-        outbox.c.id == mail.id,
+        *_is_as(mail),
         state=state,
         words=words,
         changed=now,
@@ -196,7 +201,7 @@ def postpone(connection: Connection, mail: Mail, words: str, *, now: int) -> Non
     pause = _FIRST_PAUSE << min(mail.tries, _MAXIMUM_DOUBLINGS)
     _change(
         connection,
-        outbox.c.id == mail.id,
+        *_is_as(mail),
         state=MailState.WAITING,
         words=words,
         changed=now,
@@ -227,7 +232,8 @@ def settle(connection: Connection, *, now: int) -> None:
     """Give up what was tried for too long, and leave unknown what was interrupted."""
     early, late, interrupted = _unsettled(now)
     life = outbox.c.expires - outbox.c.created
-    # A clock that was ahead has written it down: else it would wait until then.
+    # A clock that was ahead has written it down, or when it is due: else it would wait
+    # until then.
     _change(connection, *early, created=now, due=now, expires=now + life)
     _change(connection, *late, state=MailState.GIVEN_UP, changed=now, code=_FORGOTTEN)
     _change(
@@ -251,13 +257,31 @@ def leave_unknown(connection: Connection) -> None:
     )
 
 
+def _is_as(mail: Mail) -> tuple[Condition, Condition]:
+    states = [mail.state.value]
+    if mail.state is MailState.SENDING:
+        # The relay took its time, and is known to have answered now.
+        states.append(MailState.UNKNOWN.value)
+    return outbox.c.id == mail.id, outbox.c.state.in_(states)
+
+
 def _unsettled(now: int) -> tuple[list[Condition], list[Condition], list[Condition]]:
     is_waiting = outbox.c.state == MailState.WAITING.value
     is_sending = outbox.c.state == MailState.SENDING.value
     changed = outbox.c.changed
     return (
-        [is_waiting, outbox.c.created > now],
-        [is_waiting, outbox.c.expires <= now],
+        [
+            is_waiting,
+            or_(outbox.c.created > now, outbox.c.due > now + _LONGEST_PAUSE),
+        ],
+        [
+            is_waiting,
+            # A link was tried once more by then; a code is worth nothing afterwards.
+            or_(
+                outbox.c.due >= outbox.c.expires,
+                and_(outbox.c.code.is_not(None), outbox.c.expires <= now),
+            ),
+        ],
         [is_sending, or_(changed <= now - SENDING, changed > now)],
     )
 

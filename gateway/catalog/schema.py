@@ -277,8 +277,9 @@ leases: Final = Table(
     Column("begun", BigInteger),
     # When a request that sent bytes was over.
     Column("spent", BigInteger),
-    # The browser and the network that took it, in short.
+    # The browser that took it, in short.
     Column("agent", Text, nullable=False),
+    # Empty: what is kept of addresses is the ledger's (bookings), by its setting.
     Column("network", Text, nullable=False),
     Column("is_scanner", Boolean, nullable=False, server_default=false()),
 )

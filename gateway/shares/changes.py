@@ -55,11 +55,12 @@ class ShareChanges:
     ) -> tuple[Share, bool]:
         """Make a share and return it, and whether it is new.
 
-        The share that *actor* made with the same *key* before is returned as it is.
-        Raise IdempotencyKeyError if that was another request, and BadFieldsError for
-        what can't be shared.
+        What *items* name twice it opens once.  The share that *actor* made with the
+        same *key* before is returned as it is.  Raise IdempotencyKeyError if that was
+        another request, and BadFieldsError for what can't be shared.
         """
         policy = policy.checked(now=now)
+        items = list(dict.fromkeys(items))
         _check_counts(items=len(items), to=len(to))
         if policy.has_otp:
             self._check_mail(actor)
@@ -79,6 +80,15 @@ class ShareChanges:
             )
             self._mail(connection, actor, made, added, now=now)
         return made, True
+
+    def made_before(self, actor: User, key: Key) -> Share | None:
+        """Return the share that *actor* made with that key, if there is one.
+
+        Raise IdempotencyKeyError if that was another request.
+        """
+        with self.database.read() as connection:
+            earlier = shares.by_key(connection, actor, key)
+        return None if earlier is None else _repeated(*earlier)
 
     def edit(
         self,
@@ -100,6 +110,7 @@ class ShareChanges:
             if value != getattr(share, name)
         }
         if items is not None:
+            items = list(dict.fromkeys(items))
             _check_counts(items=len(items))
         with self.database.write() as connection:
             if changed.get("has_otp"):
@@ -113,26 +124,38 @@ class ShareChanges:
     def add_recipients(
         self, actor: User | None, share: Share, to: Sequence[NewRecipient], *, now: int
     ) -> list[Recipient]:
-        """Give a share more links; raise BadFieldsError for more than there may be.
+        """Give a share more links, and return them.
 
-        And for one without an address, if codes are mailed.
+        An address that has one, which is not revoked, gets no other.  Raise
+        BadFieldsError for more than there may be, for a share that is over, and for one
+        without an address, if codes are mailed.
         """
+        if share.state(now=now) in {State.EXPIRED, State.REVOKED}:
+            raise BadFieldsError({"to": "the share is over: its links open nothing"})
         with self.database.write() as connection:
             current = shares.by_id(connection, share.id)
             if current is not None and current.has_otp:
                 _check_addresses(to)
-            there = len(recipients.of_shares(connection, [share.id]))
-            _check_counts(to=there + len(to))
+            there = recipients.of_shares(connection, [share.id])
+            known = {
+                each.address.casefold()
+                for each in there
+                if each.address and each.revoked is None
+            }
+            to = [each for each in to if each.address.casefold() not in known]
+            if not to:
+                return []
+            _check_counts(to=len(there) + len(to))
             added = recipients.add(connection, share, to, now=now)
-            for one in added:
-                audit.note(
-                    connection,
-                    actor,
-                    Action.RECIPIENT_ADDED,
-                    share.id,
-                    now=now,
-                    detail=one.id,
-                )
+            ids = " ".join(each.id for each in added)
+            audit.note(
+                connection,
+                actor,
+                Action.RECIPIENT_ADDED,
+                share.id,
+                now=now,
+                detail=ids,
+            )
             self._mail(connection, actor, share, added, now=now)
         return added
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from gateway.catalog.shares import NewItem
 from gateway.delivery.verdict import Source
 from gateway.errors import BadFieldsError, GoneItemError, NotServableError
+from gateway.storage.names import visible
 from gateway.storage.paths import FilePath
 
 if TYPE_CHECKING:
@@ -36,13 +37,18 @@ class FoundItem:
 class ListedFile:
     """A file as a page lists it: ``inner`` is its path in a folder, or its name.
 
-    ``size`` is None if it is there no more.
+    ``name`` is the same for people to read, ``size`` is None if it is there no more.
     """
 
     number: int
     inner: str
     size: int | None
     media_type: str
+
+    @property
+    def name(self) -> str:
+        """What people read: nothing in it turns other text around."""
+        return visible(self.inner)
 
     @property
     def key(self) -> str:
@@ -128,7 +134,7 @@ def of_tree(tree: FilesTree, text: str) -> NewItem:
         raise BadFieldsError(
             {"items": f"no file or folder {text!r} is served ({error.fact})"}
         ) from None
-    return NewItem(path.name, path=path.text + "/" * is_folder)
+    return NewItem(visible(path.name), path=path.text + "/" * is_folder)
 
 
 def _upload(item: Item) -> FoundItem:

@@ -70,11 +70,16 @@ class OpenShare:
         return self.share.max_downloads is not None
 
     @property
-    def is_spent(self) -> bool:
-        """Tell whether all downloads of the link are spent."""
+    def left(self) -> int | None:
+        """How many downloads of the link are not spent; None is any number."""
         most = self.share.max_downloads
         spent = self.recipient.taken - self.recipient.given_back
-        return most is not None and spent >= most
+        return None if most is None else max(0, most - spent)
+
+    @property
+    def is_spent(self) -> bool:
+        """Tell whether all downloads of the link are spent."""
+        return self.left == 0
 
     @property
     def has_password(self) -> bool:
@@ -198,7 +203,6 @@ class Openings:
         *,
         otp: str,
         agent: str,
-        network: str,
         is_scanner: bool,
         now: int,
     ) -> str:
@@ -217,9 +221,7 @@ class Openings:
         expires = now + self.lease_life
         if opened.share.expires is not None:
             expires = min(expires, opened.share.expires)
-        new = NewLease(
-            expires=expires, agent=agent, network=network, is_scanner=is_scanner
-        )
+        new = NewLease(expires=expires, agent=agent, is_scanner=is_scanner)
         recipient = opened.recipient
         mac = self.codes.one_time_mac(recipient, otp)
         with self.database.write() as connection:

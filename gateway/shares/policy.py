@@ -97,10 +97,9 @@ def hash_password(password: str) -> PasswordHash:
 
     (!) Not in a transaction: it takes a fifth of a second.
     """
-    if not MINIMUM_PASSWORD <= len(password) <= password_hashes.MAXIMUM_LENGTH:
-        raise BadFieldsError(
-            {"password": f"must have at least {MINIMUM_PASSWORD} characters"}
-        )
+    least, most = MINIMUM_PASSWORD, password_hashes.MAXIMUM_LENGTH
+    if not least <= len(password) <= most:
+        raise BadFieldsError({"password": f"must have {least} to {most} characters"})
     return password_hashes.compute(password)
 
 
@@ -112,7 +111,8 @@ def one_line(text: str) -> str:
 
 
 def _lines(text: str) -> str:
-    lines = (visible(line).rstrip() for line in text.splitlines())
+    # A tab is none of what visible() keeps: words would run together.
+    lines = (visible(line.expandtabs(4)).rstrip() for line in text.splitlines())
     return unicodedata.normalize("NFC", "\n".join(lines).strip())
 
 

@@ -192,7 +192,7 @@ def test_leases_that_are_over_are_forgotten(kept: Kept) -> None:
         share = shares.new(connection, kept.ann, [], now=1, **vars(SharePolicy()))
         (link,) = recipients.add(connection, share, [NewRecipient()], now=1)
         for expires in (NOW - 1, NOW, NOW + 1):
-            new = NewLease(expires=expires, agent="", network="")
+            new = NewLease(expires=expires, agent="")
             leases.take(connection, link, new, now=1)
     assert kept.keeper().round(now=NOW).faults == []
     with kept.database.read() as connection:

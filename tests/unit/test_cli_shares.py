@@ -29,7 +29,9 @@ def ready(run: Run, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def test_one_line_is_the_link_alone(ready: Run) -> None:
-    ran = ready("shares", "new", "a/b.txt", "--expires", "14d", "--max", "1")
+    ran = ready(
+        "shares", "new", "a/b.txt", "--expires", "14d", "--max", "1", "--label", "Ann"
+    )
     base, _, code = ran.out.strip().rpartition("/d/")
     assert (ran.status, ran.err, base, ran.out.count("\n")) == (0, "", SITE, 1)
     assert codes.verify(SECRET, Use.SHARE, code) == code[:16]
@@ -112,13 +114,25 @@ def test_one_link_or_all_are_revoked(ready: Run) -> None:
 
 
 def test_lists_are_for_people_and_programs(ready: Run) -> None:
-    made = ready("shares", "new", "a", "--title", "Reports", "--json").facts
+    said = (
+        "--title",
+        "Reports",
+        "--expires",
+        "2100-01-01",
+        "--max",
+        "1",
+        "--label",
+        "Ann",
+    )
+    made = ready("shares", "new", "a", *said, "--json").facts
+    (link,) = made["recipients"]
     listed = ready("shares", "list")
     assert ready("shares", "list", "--json").facts == [made]
     assert listed.out.split()[:3] == [made["id"], "open", "1"]
-    assert ready("shares", "show", made["id"]).out.splitlines()[:2] == [
-        "Reports: open",
+    assert ready("shares", "show", made["id"]).out.splitlines() == [
+        "Reports: open, until 2100-01-01, 1 download of each link",
         "  a/",
+        f"{link['id']}  unopened  taken 0  sent 0  {link['url']}\tAnn",
     ]
     assert "operator  created" in ready("audit").out
 
@@ -143,7 +157,7 @@ def test_lists_are_for_people_and_programs(ready: Run) -> None:
         pytest.param(
             ["new", "a/b.txt", "--password", "abc"],
             1,
-            "at least 4",
+            "4 to 1024",
             id="short password",
         ),
         pytest.param(["show", "x"], 1, "there is no share x", id="no such share"),

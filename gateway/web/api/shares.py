@@ -13,7 +13,7 @@ from pydantic import Field
 from gateway.catalog import ids, shares
 from gateway.catalog.shares import Key
 from gateway.catalog.tokens import Scope
-from gateway.errors import BadFieldsError, BadUploadError
+from gateway.errors import BadFieldsError
 from gateway.shares import addresses
 from gateway.shares.description import gather
 from gateway.shares.policy import LIFE, SharePolicy, hash_password
@@ -129,6 +129,10 @@ class SharesAPI:
         identity = self._sharer()
         key = _key()
         asked = bodies.read(CreateShareRequest)
+        # What it opens may be deleted since, and its end may have passed.
+        earlier = key and self.shares.changes.made_before(identity.user, key)
+        if earlier:
+            return self._described(earlier), 200
         now = int(self.clock())
         share, is_new = self.shares.changes.make(
             identity.user,
@@ -252,5 +256,7 @@ def _key() -> Key | None:
     if text is None:
         return None
     if not _KEY.fullmatch(text):
-        raise BadUploadError("idempotency-key")
+        raise BadFieldsError(
+            {"Idempotency-Key": "must be 1 to 255 visible characters of ASCII"}
+        )
     return Key(text, hashlib.sha256(request.get_data()).digest())

@@ -9,8 +9,10 @@ from gateway.catalog.shares import State
 from gateway.shares.description import RecipientState
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from gateway.catalog.outbox import Mail
-    from gateway.shares.description import DescribedShare, Descriptions
+    from gateway.shares.description import DescribedShare, Descriptions, ShareSummary
 
 _STATES: Final = {
     State.OPEN: "open",
@@ -40,13 +42,22 @@ _EXPLAINED: Final = frozenset(_MAILS) - {MailState.SENDING, MailState.ACCEPTED}
 
 
 def facts(
-    found: DescribedShare, descriptions: Descriptions, *, now: int
+    found: DescribedShare,
+    descriptions: Descriptions,
+    *,
+    now: int,
+    running: Collection[str],
 ) -> dict[str, Any]:
-    """Return what templates show of a share and each of its links."""
+    """Return what templates show of a share and each of its links.
+
+    *running* are the ids of recipients who are downloading.
+    """
     share = found.share
     state = share.state(now=now)
     return {
         "id": share.id,
+        "owner": found.owner,
+        "has_folder": found.has_folder,
         "title": share.title,
         "name": found.name,
         "message": share.message,
@@ -56,6 +67,7 @@ def facts(
         "lang": share.lang,
         "paths": [item.path for item in found.items if item.path is not None],
         "expires": share.expires,
+        "revoked": share.revoked,
         "has_password": share.password_hash is not None,
         "has_otp": share.has_otp,
         "max": share.max_downloads,
@@ -68,10 +80,11 @@ def facts(
                 "state": (reached := found.state(each, now=now)),
                 "reached": reached,
                 "says": _REACHED[reached],
+                "whole_files": found.whole_files(each),
                 "opened": each.opened,
                 "taken": each.taken - each.given_back,
                 "can_give_back": share.max_downloads is not None
-                and each.given_back < max(each.taken, each.begun is not None),
+                and (each.given_back < each.taken or each.id in running),
                 "sent": each.sent,
                 "percent": found.percent(each),
                 "scanned": each.scanned,
@@ -79,6 +92,22 @@ def facts(
             }
             for each in found.recipients
         ],
+    }
+
+
+def summary(found: ShareSummary, *, now: int) -> dict[str, Any]:
+    """Return what the list of shares shows of one."""
+    share = found.share
+    state = share.state(now=now)
+    return {
+        "id": share.id,
+        "owner": found.owner,
+        "name": found.name,
+        "state": state,
+        "says": _STATES[state],
+        "expires": share.expires,
+        "links": found.links,
+        "opened": found.opened,
     }
 
 

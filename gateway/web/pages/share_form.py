@@ -30,7 +30,23 @@ _MINUTE: Final = 60
 _NUMBER: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 #: Minutes that UTC is ahead of the browser, as its ``Date.getTimezoneOffset`` says.
 _ZONE: Final = re.compile(r"-?[0-9]{1,3}", re.ASCII)
-_BETWEEN: Final = re.compile(r"[,;\s]+")
+_BETWEEN: Final = re.compile(r"[,;\n\r]+")
+#: A name before an address, as mail programs give it.
+_QUOTED: Final = re.compile(r'"[^"]*"')
+#: What the page calls the fields of the API.
+_FIELDS: Final = {
+    "items": "Files",
+    "title": "Title",
+    "message": "Message",
+    "to": "Mail addresses",
+    "label": "Name for the link",
+    "not_before": "Opens",
+    "expires": "Ends",
+    "max": "Downloads of each link",
+    "password": "Password",
+    "otp": "Code by mail",
+    "lang": "Language of the mail",
+}
 
 
 def languages() -> dict[str, str]:
@@ -79,9 +95,23 @@ def policy(before: SharePolicy, *, now: int) -> SharePolicy:
 
 
 def recipients() -> list[NewRecipient]:
-    """Return whom the form names; raise BadFieldsError for what is no address."""
-    found = filter(None, _BETWEEN.split(request.form.get("to", "")))
+    """Return whom the form names; raise BadFieldsError for what is no address.
+
+    They stand there as in ``a@example.com b@example.com``, or as mail programs give
+    them: ``Bob <bob@example.com>, "C, D" <c@example.com>``.
+    """
+    found: list[str] = []
+    for part in _BETWEEN.split(_QUOTED.sub("", request.form.get("to", ""))):
+        found += [part] if "<" in part else part.split()
     return addresses.parse(found, label=request.form.get("label", ""))
+
+
+def in_words(faults: dict[str, str]) -> dict[str, str]:
+    """Return what is wrong with fields, with the names that the form has for them."""
+    return {
+        field: f"{_FIELDS.get(field, field)}: {fault}"
+        for field, fault in faults.items()
+    }
 
 
 def _end(text: str, *, now: int) -> int | None:

@@ -72,12 +72,16 @@ _BEFORE_THE_FORM: Final[dict[type[RefusedError], str]] = {
 
 @dataclass(frozen=True)
 class ShareLink:
-    """The page of a share link, and what programs get of it."""
+    """The page of a share link, and what programs get of it.
+
+    ``base_url`` tells the address that people use.
+    """
 
     openings: Openings
     items: Items
     inline: InlinePolicy
     clock: Callable[[], float]
+    base_url: Callable[[], str]
 
     def blueprint(self) -> Blueprint:
         """Return the routes."""
@@ -99,8 +103,7 @@ class ShareLink:
         if _is_person():
             if _is_looked_at():
                 self.openings.note_opened(opened, now=now)
-            fault = ShareSpentError() if opened.is_spent and not lease else None
-            return self._page(opened, code, lease=lease, fault=fault)
+            return self._page(opened, code, lease=lease)
         if lease:
             return self._list(opened, code, lease=lease)
         if opened.has_password:
@@ -137,7 +140,6 @@ class ShareLink:
                 opened,
                 otp="".join(request.form.get("otp", "").split()),
                 agent=browsers.name(),
-                network=network(),
                 is_scanner=_is_scanner(now=now),
                 now=now,
             )
@@ -212,6 +214,7 @@ class ShareLink:
 
     def _list(self, opened: OpenShare, code: str, *, lease: str) -> Response:
         """Return the files as JSON, each with the URL by which a program gets it."""
+        base = self.base_url()
         return jsonify(
             {
                 "title": opened.share.title,
@@ -222,9 +225,12 @@ class ShareLink:
                         "name": file.inner,
                         "size": file.size,
                         "type": file.media_type,
-                        "url": lease_path(lease, file.number, file.inner)
-                        if lease
-                        else f"{LINK_PREFIX}{code}?item={quote(file.key, safe='')}",
+                        "url": base
+                        + (
+                            lease_path(lease, file.number, file.inner)
+                            if lease
+                            else f"{LINK_PREFIX}{code}?item={quote(file.key, safe='')}"
+                        ),
                     }
                     for file in self.items.listed(opened.items)
                 ],
@@ -239,6 +245,9 @@ class ShareLink:
         lease: str,
         fault: RefusedError | None = None,
     ) -> Response:
+        if opened.is_spent and not lease:
+            # Whatever else is wrong: nothing helps.
+            fault = ShareSpentError()
         explanation = explain(fault) if fault else None
         files = self.items.listed(opened.items, most=LISTED + 1)
         response = page(
@@ -261,7 +270,7 @@ class ShareLink:
     def _row(self, file: ListedFile, lease: str) -> dict[str, object]:
         return {
             "key": file.key,
-            "name": file.inner,
+            "name": file.name,
             "size": file.size,
             "type": file.media_type,
             "opens": self.inline.allows(file.media_type),

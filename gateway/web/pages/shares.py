@@ -8,17 +8,17 @@ from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, flash, request, url_for
 
-from gateway.catalog import audit, ids, shares, uploads, users
+from gateway.catalog import audit, ids, leases, shares, uploads, users
 from gateway.catalog.audit import Action
 from gateway.catalog.tokens import Scope
 from gateway.delivery.disposition import content_disposition
 from gateway.errors import BadFieldsError, NotAuthenticatedError, NothingTakenError
 from gateway.shares import export
-from gateway.shares.description import gather
+from gateway.shares.description import gather, summarize
 from gateway.shares.items import LISTED
 from gateway.shares.policy import LIFE, SharePolicy
 from gateway.web.pages import page, see_other, share_facts, share_form
-from gateway.web.pagination import chosen_owner, cursor, following
+from gateway.web.pagination import chosen_owner, cursor, following, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ _OFFERED: Final = 20
 _DONE: Final[dict[str, str]] = {
     Action.CREATED: "made",
     Action.CHANGED: "changed",
-    Action.RECIPIENT_ADDED: "a link added",
+    Action.RECIPIENT_ADDED: "links added",
     Action.RECIPIENT_REVOKED: "a link ended",
     Action.MAILED: "mailed",
     Action.REVOKED: "ended",
@@ -88,17 +88,16 @@ class SharePages:
             return see_other(f"/login?next={PATH}")
         after = cursor(ids.is_id)
         with self.shares.database.read() as connection:
-            found = shares.newest(
-                connection,
-                chosen_owner(connection, person),
-                limit=_PAGE + 1,
-                after=after,
-            )
-            shown = gather(connection, found[:_PAGE])
+            owner = chosen_owner(connection, person)
+            found = shares.newest(connection, owner, limit=_PAGE + 1, after=after)
+            shown = summarize(connection, found[:_PAGE])
+        now = int(self.clock())
         return page(
             "shares.html",
             user=person.user,
-            shares=[self._facts(each) for each in shown],
+            owner=owner,
+            listed=listed,
+            shares=[share_facts.summary(each, now=now) for each in shown],
             older=following(shown[-1].share) if len(found) > _PAGE else None,
             is_first=after is None,
         )
@@ -209,9 +208,7 @@ class SharePages:
             )
         except BadFieldsError as error:
             return self._share(person, share, faults=error.faults)
-        flash(
-            "A link is added." if len(added) == 1 else f"{len(added)} links are added."
-        )
+        flash(_added(len(added)))
         return see_other(url_for("shares.show", share_id=share.id))
 
     def revoke_recipient(self, share_id: str, recipient_id: str) -> Response:
@@ -250,7 +247,7 @@ class SharePages:
         except NothingTakenError:
             flash("There is no download to give back.")
         else:
-            flash("One download was given back. The link can be used once more.")
+            flash("One download was given back.")
         return see_other(url_for("shares.show", share_id=share.id))
 
     def _person(self) -> Identity | None:
@@ -294,7 +291,7 @@ class SharePages:
             status=400 if faults else 200,
             user=person.user,
             items=items,
-            faults=faults or {},
+            faults=share_form.in_words(faults or {}),
             said=request.form,
             lives=share_form.LIVES,
             life=request.form.get("life", share_form.DEFAULT_LIFE),
@@ -309,12 +306,15 @@ class SharePages:
         with self.shares.database.read() as connection:
             (found,) = gather(connection, [share])
             history = audit.of_share(connection, share.id, limit=_HISTORY)
+            running = leases.running(connection, share.id)
         files = self.shares.items.listed(found.items, most=LISTED + 1)
         return page(
             "share.html",
             status=400 if faults else 200,
             user=person.user,
-            share=self._facts(found),
+            share=share_facts.facts(
+                found, self.shares.descriptions, now=int(self.clock()), running=running
+            ),
             files=files[:LISTED],
             is_cut=len(files) > LISTED,
             history=[
@@ -322,7 +322,8 @@ class SharePages:
                 for each in history
             ],
             qr=request.args.get("qr", ""),
-            faults=faults or {},
+            faults=share_form.in_words(faults or {}),
+            said=request.form if faults else {},
             lives=share_form.LIVES,
             same=share_form.SAME,
             languages=share_form.languages(),
@@ -351,5 +352,9 @@ class SharePages:
             if each.id not in ids
         ]
 
-    def _facts(self, found: DescribedShare) -> dict[str, Any]:
-        return share_facts.facts(found, self.shares.descriptions, now=int(self.clock()))
+
+def _added(count: int) -> str:
+    """Return what is said when so many links were added."""
+    if count == 0:
+        return "No link is added: each of these addresses has one."
+    return "A link is added." if count == 1 else f"{count} links are added."
