@@ -320,9 +320,9 @@ def test_who_names_html_gets_a_page(failing: Failing, accept: str) -> None:
     assert (answer.status_code, answer.mimetype) == (404, "text/html")
 
 
-def test_who_says_nothing_gets_a_page(failing: Failing) -> None:
-    """A request without Accept is a person's until it says otherwise."""
-    assert failing.client.get("/fail").mimetype == "text/html"
+def test_who_says_nothing_gets_a_problem(failing: Failing) -> None:
+    """A request without Accept is a program's: browsers send one."""
+    assert failing.client.get("/fail").mimetype == "application/problem+json"
 
 
 def test_below_api_everybody_is_a_program(failing: Failing) -> None:
