@@ -125,6 +125,8 @@ class Stack(ABC):
             "GATEWAY_CLIENT_CONNECTIONS": str(CONNECTIONS),
             "GATEWAY_CORS_ORIGINS": ORIGIN,
             "GATEWAY_GRACE": "10",
+            # Told to those whose proxy says that they came by TLS.
+            "GATEWAY_HSTS": "365d",
             "GATEWAY_INLINE_TYPES": "text/vtt",
             "GATEWAY_KEYS": str(self.keys),
             "GATEWAY_PUBLIC_URL": self.url,

@@ -25,10 +25,11 @@ def relay() -> Iterator[FakeRelay]:
 
 @pytest.fixture
 def mailing(relay: FakeRelay) -> Iterator[NativeStack]:
-    """Return a stack with that relay."""
+    """Return a stack with that relay, and little patience when it is stopped."""
     with NativeStack(
         GATEWAY_MAIL_URL=f"smtp://{HOST}:{relay.port}?tls=none",
         GATEWAY_MAIL_FROM="Files of Example <files@example.com>",
+        GATEWAY_GRACE="2",
     ).running() as stack:
         stack.put("a.txt", b"0123456789")
         yield stack
@@ -48,7 +49,7 @@ def mail_of(stack: NativeStack, share_id: str) -> str:
     return str(shown["recipients"][0]["mail"])
 
 
-def test_the_mailed_link_opens_the_share(
+def test_a_mailed_link_opens_its_share_and_a_silent_relay_keeps_nobody_waiting(
     mailing: NativeStack, relay: FakeRelay
 ) -> None:
     made = share(mailing, "first@example.com")
@@ -58,11 +59,9 @@ def test_the_mailed_link_opens_the_share(
     page = mailing.ask(link.decode(), headers=BROWSER)
     assert (page.status_code, "a.txt" in page.text) == (200, True)
 
-
-def test_a_relay_that_says_nothing_keeps_no_request_and_no_stop_waiting(
-    mailing: NativeStack, relay: FakeRelay
-) -> None:
+    # Neither requests nor, at last, the stop.
     relay.answers = {"RCPT": silence}
+    relay.commands.clear()
     made = share(mailing, "second@example.com")
     wait_until(lambda: "RCPT" in relay.commands, what="the mail is offered")
     assert mail_of(mailing, made) == "waiting"
