@@ -30,7 +30,7 @@ def fresh(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
 def taken() -> Iterator[str]:
     """Return an address that somebody listens on."""
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", free_port()))
+        listener.bind(("127.0.0.1", 0))
         listener.listen()
         host, port = listener.getsockname()
         yield f"{host}:{port}"
