@@ -7,6 +7,7 @@ table is a 404.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
 
@@ -136,6 +137,33 @@ BY_ERROR: Final[dict[type[errors.RefusedError], Explanation]] = {
         "Wrong password",
         "That is not the password of this link. Check it and try again.",
         name="wrong-password",
+    ),
+    errors.CodeRequiredError: Explanation(
+        HTTPStatus.FORBIDDEN,
+        "A code is needed",
+        "Open it in a browser, or have a code mailed to the recipient: "
+        "curl -d otp= LINK",
+        name="code-required",
+    ),
+    errors.WrongCodeError: Explanation(
+        HTTPStatus.FORBIDDEN,
+        "Wrong code",
+        "Only the code of the last mail works, once and for ten minutes. Ask for "
+        "another one.",
+        name="wrong-code",
+    ),
+    errors.TooManyCodesError: Explanation(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "No further code just now",
+        "Wait a while, or use the code of the last mail.",
+        name="too-many-codes",
+    ),
+    errors.CodeUnavailableError: Explanation(
+        HTTPStatus.FORBIDDEN,
+        "No code can be mailed",
+        "This link needs a code, and the sender's account sends no mail any more. Tell "
+        "the sender.",
+        name="code-unavailable",
     ),
     errors.ShareBusyError: Explanation(
         HTTPStatus.CONFLICT,
@@ -367,16 +395,41 @@ def statuses() -> list[int]:
 def explain(error: errors.RefusedError) -> Explanation:
     """Return what a client is told of *error*."""
     explanation = BY_ERROR.get(type(error), NOT_FOUND)
-    if isinstance(error, errors.TooManyTriesError):
-        return replace(
-            explanation,
-            text=f"Wait {_span(error.retry_after)}, then try again.",
-            headers={"Retry-After": str(error.retry_after)},
-        )
-    return explanation
+    headers = explanation.headers
+    if isinstance(error, errors.TooManyTriesError | errors.TooManyCodesError):
+        headers = {"Retry-After": str(error.retry_after)}
+    return replace(explanation, text=_text(error) or explanation.text, headers=headers)
+
+
+def _text(error: errors.RefusedError) -> str:
+    """Return the words that the facts of *error* make, if they make any."""
+    match error:
+        case errors.EarlyLinkError():
+            begins = datetime.fromtimestamp(error.valid_from, UTC)
+            return f"It opens on {begins:%Y-%m-%d at %H:%M} UTC. Try again then."
+        case errors.TooManyTriesError():
+            return f"Wait {_span(error.retry_after)}, then try again."
+        case errors.TooManyCodesError():
+            return (
+                "Codes are mailed once a minute and five times a day at most, and none "
+                f"while one is on its way. Wait {_span(error.retry_after)}, or use the "
+                "code of the last mail."
+            )
+        case errors.CodeRequiredError() if error.mailed_to:
+            return (
+                f"A code was mailed to {error.mailed_to}. Send it within ten minutes: "
+                "curl -LOJ -d otp=... LINK"
+            )
+        case errors.WrongCodeError() if error.left:
+            left = "one more try" if error.left == 1 else f"{error.left} more tries"
+            return f"That is not the code of the last mail. You have {left}."
+        case _:
+            return ""
 
 
 def _span(seconds: int) -> str:
+    if seconds > 5400:  # noqa: PLR2004
+        return f"{-(-seconds // 3600)} hours"
     if seconds > 90:  # noqa: PLR2004
         return f"{-(-seconds // 60)} minutes"
     return "a second" if seconds == 1 else f"{seconds} seconds"

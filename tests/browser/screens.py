@@ -22,6 +22,7 @@ from tests.browser.browser import Browser, start
 from tests.browser.conftest import PROGRAMS
 from tests.browser.tour import tour
 from tests.live.stack import ROOT, NativeStack
+from tests.mail.relays import FakeRelay
 
 FOLDER: Final = ROOT / "docs" / "screens"
 WIDTHS: Final = (390, 1280)
@@ -48,7 +49,10 @@ def main(names: list[str]) -> None:
     programs = tuple(map(str, map(shutil.which, PROGRAMS)))
     FOLDER.mkdir(exist_ok=True)
     with (
-        NativeStack(GATEWAY_NAME="Northern Survey").running() as stack,
+        FakeRelay().running() as relay,
+        NativeStack(
+            GATEWAY_NAME="Northern Survey", **relay.settings
+        ).running() as stack,
         tempfile.TemporaryDirectory() as folder,
     ):
         fonts = Path(folder, "fonts.conf")
