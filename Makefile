@@ -8,6 +8,9 @@ BIND ?= 127.0.0.1:8080
 WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
+# Whatever the shell says: else each of the processes that tests start compiles the
+# package, and each of pytest's the tests.
+export PYTHONDONTWRITEBYTECODE :=
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 
 help:  ## say what there is

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -131,6 +132,7 @@ def server_names(settings: Settings) -> list[str]:
     return ["~." if name == "*" else name for name in names if name not in LOOPBACK]
 
 
+@cache
 def _environment() -> Environment:
     # The page of a refusal is Flask's own.
     folders = [asset("nginx"), asset("gateway/web/templates")]

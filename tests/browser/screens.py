@@ -18,7 +18,7 @@ from typing import Final
 
 from PIL import Image
 
-from tests.browser.browser import Browser
+from tests.browser.browser import Browser, start
 from tests.browser.conftest import PROGRAMS
 from tests.browser.tour import tour
 from tests.live.stack import ROOT, NativeStack
@@ -58,14 +58,14 @@ def main(names: list[str]) -> None:
         fonts = Path(folder, "fonts.conf")
         fonts.write_text(FONTS)
         os.environ["FONTCONFIG_FILE"] = str(fonts)
-        profile = Path(folder, "profile")
-        browser = Browser(stack, programs, profile, is_scripted=True, name="anna")
+        driver = start(programs, Path(folder, "profile"), is_scripted=True)
         try:
+            browser = Browser(stack, driver, name="anna")
             for name in tour(browser, stack, Path(folder)):
                 if not names or name in names:
                     take(browser, name)
         finally:
-            browser.close()
+            driver.quit()
 
 
 def take(browser: Browser, name: str) -> None:
