@@ -112,7 +112,7 @@ def served() -> Iterator[Served]:
 def started() -> Iterator[Served]:
     """Give one that serves already, for tests that change nothing."""
     with a_folder() as here:
-        here.start("--link", "a/b.txt")
+        here.start("--guide")
         yield here
 
 
@@ -330,7 +330,7 @@ def test_a_link_is_printed_when_asked_for(started: Served) -> None:
     assert requests.get(tried(started), timeout=10).text == "hello\n"
 
 
-_TRIED = re.compile(r"^Try: curl (\S+)\n", re.MULTILINE)
+_TRIED = re.compile(r"^  Try +curl (\S+)\n", re.MULTILINE)
 
 
 def tried(served: Served) -> str:
@@ -342,7 +342,7 @@ def tried(served: Served) -> str:
 
 def test_the_link_of_every_ipv6_address_leads_to_it(served: Served) -> None:
     """The host [::] is none that is answered, and none that all clients take."""
-    served.start("--bind", f"[::]:{served.port}", "--link", "a/b.txt")
+    served.start("--bind", f"[::]:{served.port}", "--guide")
     assert tried(served).startswith(f"http://[::1]:{served.port}/s/")
     assert requests.get(tried(served), timeout=10).text == "hello\n"
 
@@ -393,7 +393,7 @@ def test_an_empty_key_file_is_none_to_gunicorn_too(served: Served) -> None:
     """What ``serve`` takes for unset, and makes a key for, its child does as well."""
     (served.home / "empty").touch()
     served.environment["GATEWAY_KEYS_FILE"] = "empty"
-    served.start("--link", "a/b.txt")
+    served.start("--guide")
     assert "Made a signing key" in served.log()
     assert requests.get(tried(served), timeout=10).text == "hello\n"
 
