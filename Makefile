@@ -16,9 +16,8 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/.run .nginx .scripts  ## serve the sample files on $(BIND) and print a link
-	@if [ -n "$$GATEWAY_FILES" ]; then exec $(BIN)/gateway serve --bind $(BIND); fi; \
-	GATEWAY_FILES=deploy/sample exec $(BIN)/gateway serve --bind $(BIND) --link hello.txt
+run: $(VENV)/.run .nginx .scripts  ## serve the sample files on $(BIND) and say what to try
+	@GATEWAY_FILES=$${GATEWAY_FILES:-deploy/sample} exec $(BIN)/gateway serve --bind $(BIND) --guide
 
 test: .ready  ## run the tests; those of containers where Docker runs
 	$(BIN)/pytest -n $(WORKERS) $(PYTEST_ARGS)

@@ -7,6 +7,7 @@ request id.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -18,9 +19,11 @@ from werkzeug.exceptions import HTTPException
 from gateway import policies
 from gateway.errors import BadFieldsError, CatalogBusyError, RefusedError
 from gateway.explanations import (
+    BAD_REQUEST,
     BUSY,
     BY_STATUS,
     CARRIED,
+    PROBLEMS,
     WITH_BOX,
     Explanation,
     explain,
@@ -116,8 +119,8 @@ def _busy(error: CatalogBusyError) -> Response:
 
 def _http_error(error: HTTPException) -> Response:
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-    explanation = BY_STATUS.get(
-        status, Explanation(status, status.phrase, status.description)
+    explanation = BY_STATUS.get(status) or replace(
+        BAD_REQUEST, status=status, title=status.phrase, text=status.description
     )
     response = _answer(
         explanation, _reason(status), is_for_program=clients.is_program()
@@ -212,10 +215,9 @@ def _in_one_line(markup: str) -> str:
 
 
 def _problem_json(explanation: Explanation, **more: object) -> str:
-    name = explanation.name
     return json.dumps(
         {
-            "type": f"/problems/{name}" if name else "about:blank",
+            "type": f"{PROBLEMS}{explanation.name}",
             "title": explanation.title,
             "status": int(explanation.status),
             "detail": explanation.text,

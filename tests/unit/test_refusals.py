@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jinja2 import Environment, FileSystemLoader
 from werkzeug import exceptions
 
-from gateway import settings
+from gateway import explanations, settings
 from gateway.app import create_app
 from gateway.brand import Brand
 from gateway.errors import (
@@ -56,9 +56,7 @@ ERRORS = [
         "This link does not open from here",
         id="foreign-client",
     ),
-    pytest.param(
-        exceptions.BadRequest(), 400, "This request makes no sense", id="bad-request"
-    ),
+    pytest.param(exceptions.BadRequest(), 400, "Invalid request", id="bad-request"),
     pytest.param(exceptions.NotFound(), 404, NOTHING_HERE, id="no-route"),
     pytest.param(
         exceptions.MethodNotAllowed(["GET"]),
@@ -153,18 +151,18 @@ def test_a_person_gets_a_page(
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "title"),
+    ("error", "status", "name"),
     [
-        pytest.param(ForgedLinkError(), 404, NOTHING_HERE, id="refused"),
-        pytest.param(ExpiredLinkError(1), 410, "This link has expired", id="expired"),
+        pytest.param(ForgedLinkError(), 404, "not-found", id="refused"),
+        pytest.param(ExpiredLinkError(1), 410, "expired", id="expired"),
         pytest.param(
-            exceptions.TooManyRequests(), 429, "Too many requests at once", id="of-HTTP"
+            exceptions.TooManyRequests(), 429, "too-many-requests", id="of-HTTP"
         ),
-        pytest.param(ZeroDivisionError(), 500, "Something went wrong here", id="bug"),
+        pytest.param(ZeroDivisionError(), 500, "internal-error", id="bug"),
     ],
 )
 def test_a_program_gets_a_problem(
-    failing: Failing, error: Exception, status: int, title: str
+    failing: Failing, error: Exception, status: int, name: str
 ) -> None:
     """An error's problem has the members of RFC 9457 and the request id."""
     failing.error = error
@@ -176,8 +174,8 @@ def test_a_program_gets_a_problem(
     assert isinstance(detail, str)
     assert detail
     assert problem == {
-        "type": "about:blank",
-        "title": title,
+        "type": f"/problems/{name}",
+        "title": explanations.BY_NAME[name].title,
         "status": status,
         "request_id": REQUEST_ID,
     }
