@@ -154,31 +154,31 @@ BY_ERROR: Final[dict[type[errors.RefusedError], Explanation]] = {
         "That is not the password of this link. Check it and try again.",
     ),
     errors.CodeRequiredError: Explanation(
+        "code-required",
         HTTPStatus.FORBIDDEN,
         "A code is needed",
         "Open it in a browser, or have a code mailed to the recipient: "
         "curl -d otp= LINK",
-        name="code-required",
     ),
     errors.WrongCodeError: Explanation(
+        "wrong-code",
         HTTPStatus.FORBIDDEN,
         "Wrong code",
         "Only the code of the last mail works, once and for ten minutes. Ask for "
         "another one.",
-        name="wrong-code",
     ),
     errors.TooManyCodesError: Explanation(
+        "too-many-codes",
         HTTPStatus.TOO_MANY_REQUESTS,
         "No further code just now",
         "Wait a while, or use the code of the last mail.",
-        name="too-many-codes",
     ),
     errors.CodeUnavailableError: Explanation(
+        "code-unavailable",
         HTTPStatus.FORBIDDEN,
         "No code can be mailed",
         "This link needs a code, and the sender's account sends no mail any more. Tell "
         "the sender.",
-        name="code-unavailable",
     ),
     errors.ShareBusyError: Explanation(
         "share-busy",
