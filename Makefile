@@ -28,8 +28,9 @@ test-all: .ready  ## run every test on every stack, before a release
 mutants: .ready  ## break the code on purpose; NAMES="links nginx" for some areas
 	$(BIN)/python -m tests.mutants $(NAMES)
 
-torture: .ready  ## kill the gateway under uploads, 200 times
-	TORTURE_ROUNDS=200 $(BIN)/pytest -s --everything --timeout=3600 tests/crash/test_kills.py
+torture: .ready  ## kill the gateway under uploads and downloads, 200 times each
+	TORTURE_ROUNDS=200 $(BIN)/pytest -s --everything --timeout=7200 \
+		tests/crash/test_kills.py tests/crash/test_ledger_kills.py
 
 bench: .dev .nginx  ## the gateway beside its peers; QUICK=1 for a look
 	@deploy/install-packages.sh wrk

@@ -140,7 +140,7 @@ class ShareLink:
                 opened,
                 otp="".join(request.form.get("otp", "").split()),
                 agent=browsers.name(),
-                is_scanner=_is_scanner(now=now),
+                is_scanner=_is_scanner(self.openings.mailed(opened), now=now),
                 now=now,
             )
         except tuple(_BEFORE_THE_FORM) as error:
@@ -290,12 +290,15 @@ def _in_words(fault: RefusedError) -> str:
     return f"{told.title}. {told.text}"
 
 
-def _is_scanner(*, now: int) -> bool:
-    """Tell whether it is probably a scanner that presses the button."""
+def _is_scanner(mailed: int | None, *, now: int) -> bool:
+    """Tell whether it is probably a scanner that presses the button.
+
+    *mailed* is when the relay took the mail with the link.
+    """
     return scanners.is_probable(
         request.headers.get("User-Agent", ""),
         has_language="Accept-Language" in request.headers,
-        mailed=None,
+        mailed=mailed,
         now=now,
     )
 
