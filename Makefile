@@ -8,14 +8,16 @@ BIND ?= 127.0.0.1:8080
 WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
+# Whatever the shell says: else each of the processes that tests start compiles the
+# package, and each of pytest's the tests.
+export PYTHONDONTWRITEBYTECODE :=
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/.run .nginx .scripts  ## serve the sample files on $(BIND) and print a link
-	@if [ -n "$$GATEWAY_FILES" ]; then exec $(BIN)/gateway serve --bind $(BIND); fi; \
-	GATEWAY_FILES=deploy/sample exec $(BIN)/gateway serve --bind $(BIND) --link hello.txt
+run: $(VENV)/.run .nginx .scripts  ## serve the sample files on $(BIND) and say what to try
+	@GATEWAY_FILES=$${GATEWAY_FILES:-deploy/sample} exec $(BIN)/gateway serve --bind $(BIND) --guide
 
 test: .ready  ## run the tests; those of containers where Docker runs
 	$(BIN)/pytest -n $(WORKERS) $(PYTEST_ARGS)

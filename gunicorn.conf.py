@@ -3,6 +3,7 @@
 ``gateway serve`` starts both; by hand each is a gunicorn of its own (docs/nginx.md).
 """
 
+import gc
 import os
 
 # Imported by the master: workers share its memory and answer as soon as they are
@@ -12,6 +13,11 @@ from gateway.ops.boot import end_what_ran, read_settings
 from gateway.ops.gunicorn_logger import RedactingLogger
 from gateway.own_id import own_id
 from gateway.pools import Pool
+
+# What is imported by now is never garbage.  A worker that examined it would copy the
+# memory that it shares with the master: at its end that took 0.3 s of processor time.
+gc.collect()
+gc.freeze()
 
 _reading = read_settings()
 _settings = _reading.settings

@@ -13,7 +13,7 @@ COPY deploy/take-scripts.sh deploy/
 RUN NODE_PYTHON=/opt/node/bin/python deploy/take-scripts.sh --required
 
 
-# Flask under gunicorn, and housekeeping: sockets in a folder, no network needed.
+# Flask under gunicorn, and housekeeping: sockets in a folder, a network for mail alone.
 FROM debian:trixie-slim AS build
 
 RUN apt-get update \
@@ -37,7 +37,8 @@ RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /tmp/whe
 FROM debian:trixie-slim
 
 RUN apt-get update \
-    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3 \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+        ca-certificates python3 \
     && rm -rf /var/lib/apt/lists/* \
     && install -d -o 10001 -g 10001 -m 0700 \
         /var/lib/gateway /var/lib/gateway/run /var/lib/gateway-store

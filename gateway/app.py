@@ -175,10 +175,16 @@ def create_app(
                 Descriptions(share_codes, base_url),
             ),
             share_link=ShareLink(
-                Openings(database, share_codes, settings.lease_life),
+                Openings(
+                    database,
+                    share_codes,
+                    settings.lease_life,
+                    can_mail=settings.mail_limit is not None,
+                ),
                 items,
                 judge.inline,
                 clock,
+                base_url,
             ),
             begins=Begins(
                 replace(lease_judge, leased=LeasedItems(Borrower(database))),

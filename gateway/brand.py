@@ -7,7 +7,7 @@ and Flask names them by their content.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -49,18 +49,22 @@ class Brand:
     def statics(self) -> dict[str, bytes]:
         """Return the content of every file below ``/static/``, by its path there."""
         folder = asset("gateway/web/static")
-        templates = Environment(  # noqa: S701 -- style, not HTML
-            loader=FileSystemLoader(asset("gateway/web/templates")),
-            undefined=StrictUndefined,
-        )
         return {
             path.relative_to(folder).as_posix(): path.read_bytes()
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         } | {
-            name: templates.get_template(name).render(brand=self).encode()
+            name: _templates().get_template(name).render(brand=self).encode()
             for name in _RENDERED
         }
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(  # noqa: S701 -- style, not HTML
+        loader=FileSystemLoader(asset("gateway/web/templates")),
+        undefined=StrictUndefined,
+    )
 
 
 def contrast(one: str, other: str) -> float:

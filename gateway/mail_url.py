@@ -10,7 +10,10 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 _FORM: Final = "must be like smtp://user:password@host:587"
-_HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", re.ASCII)
+#: (!) A longer or an empty label is no fault of the network, but a UnicodeError.
+_HOST: Final = re.compile(
+    r"(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.(?!$)|$))+", re.ASCII
+)
 #: No user name, password or host has these unencoded; urlsplit() drops some of them.
 _NOT_IN_A_URL: Final = re.compile(r"[\x00-\x20\x7f]")
 
@@ -63,7 +66,7 @@ class MailURL:
         host = parts.hostname or ""
         is_host = _HOST.fullmatch(host) or _ip(host)
         if not is_host or port == 0:
-            raise ValueError(f"{_FORM}: its host or its port is none")
+            raise ValueError(f"{_FORM}: its host or its port is not valid")
         security = Security.TLS if parts.scheme == "smtps" else Security.STARTTLS
         if parts.query:
             security = _without_tls(parts.query, security, host)
@@ -78,7 +81,10 @@ class MailURL:
 
 
 def _decoded(text: str | None) -> str:
-    return unquote(text or "", errors="strict")
+    decoded = unquote(text or "", errors="strict")
+    if "\0" in decoded:
+        raise ValueError("it ends a user name (RFC 4616)")
+    return decoded
 
 
 def _without_tls(query: str, security: Security, host: str) -> Security:

@@ -52,6 +52,9 @@ _DATA: Final = "var"
 _VERDICTS: Final = "verdicts"
 #: Fields whose file in the data folder has their name, and the command that makes it.
 _EMBEDDED: Final = {"keys": "gateway keys new --add", "secret": "gateway serve"}
+#: Without these a relay is of no use: a mail has a sender, and a link that leads to the
+#: gateway from everywhere.
+_FOR_MAIL: Final = ("mail_from", "public_url")
 #: The descriptor of the snapshot that a child of ``gateway serve`` reads.
 _SNAPSHOT: Final = "GATEWAY_SNAPSHOT"
 
@@ -255,9 +258,8 @@ def read(
     try:
         settings = Settings.model_validate(values)
         if settings.mail_url is not None:
-            # Neither is of any use without the other.
-            sender = [field for field in only if field == "mail_from"]
-            faults.extend(variables.missing(sender, values, faults, hints))
+            needed = [field for field in _FOR_MAIL if field in only]
+            faults.extend(variables.missing(needed, values, faults, hints))
     except ValidationError as error:
         faults.extend(variables.in_words(error))
     if look and not is_child:

@@ -1,8 +1,8 @@
 """The catalog as text, one JSON object a line: the same for every database.
 
 What lives only as long as an upload, a download or a login is left out, and so are
-tries of passwords, the total, which is counted anew, and what the schema says of
-itself.
+tries of passwords, one-time codes, the total, which is counted anew, and what the
+schema says of itself.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _LEFT_OUT: Final = frozenset(
     {
         "compatibility",
         "lease_requests",
+        "one_time_codes",
         "partials",
         "reservations",
         "sessions",

@@ -50,7 +50,8 @@ _ITEM_FIELDS: Final = tuple(column.name for column in ITEM)
 class LeasedItem:
     """What a verdict needs to know of a lease and one item that it opens.
 
-    ``expires`` is when lease or share end, whichever is first, in Unix seconds;
+    ``not_before`` is when the share begins, ``expires`` when lease or share end,
+    whichever is first, in Unix seconds;
     ``is_revoked`` tells that share or link were taken back, ``is_ended`` that another
     lease took this one's place, ``holds_place`` that it need not begin: it is spent,
     or downloads are not counted.
@@ -58,6 +59,7 @@ class LeasedItem:
 
     item: Item
     recipient_id: str
+    not_before: int | None
     expires: int
     is_revoked: bool
     is_ended: bool
@@ -76,11 +78,10 @@ class BegunRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class NewLease:
-    """Who takes a lease: browser and network in short, and until when it is given."""
+    """Who takes a lease: the browser in short, and until when it is given."""
 
     expires: int
     agent: str
-    network: str
     is_scanner: bool = False
 
 
@@ -93,24 +94,19 @@ def take(
     lease that has begun may still give its place back.  *connection* is in a write
     transaction, alone.
     """
-    link = connection.execute(
-        select(
-            shares.c.max_downloads,
-            (recipients.c.taken - recipients.c.given_back).label("spent"),
-        )
-        .join(shares, shares.c.id == recipients.c.share_id)
-        .where(recipients.c.id == recipient.id)
-    ).one_or_none()
-    if link is None:
-        raise NotServableError("no-share-link")
-    if link.max_downloads is None:
+    places = _places(connection, recipient.id)
+    if places is None:
         _note_begun(connection, recipient.id, now=now)
     else:
-        _make_room(connection, recipient, link.max_downloads - link.spent, now=now)
+        _make_room(connection, recipient.id, places, now=now)
     lease_id = new_code_id()
     connection.execute(
         insert(leases).values(
-            id=lease_id, recipient_id=recipient.id, created=now, **vars(new)
+            id=lease_id,
+            recipient_id=recipient.id,
+            created=now,
+            network="",
+            **vars(new),
         )
     )
     return lease_id
@@ -122,23 +118,32 @@ def begin(
     """Note that nginx begins a GET of a lease, which keeps its place meanwhile.
 
     Raise EndedLeaseError if another lease has its place, or if nginx has ended the
-    request already.  *connection* is in a write transaction, alone.
+    request already; ShareSpentError or ShareBusyError if no place is left for it, since
+    the limit was lowered.  *connection* is in a write transaction, alone.
     """
     is_over = select(lease_requests.c.id).where(lease_requests.c.id == request.id)
     if connection.execute(is_over).one_or_none() is not None:
         raise EndedLeaseError
-    begun = connection.execute(
-        update(leases)
-        .where(leases.c.id == lease_id, leases.c.ended.is_(None))
-        .values(begun=func.coalesce(leases.c.begun, now))
-        .returning(leases.c.recipient_id)
+    lease = connection.execute(
+        select(
+            leases.c.recipient_id, leases.c.spent, _has_begun().label("has_begun")
+        ).where(leases.c.id == lease_id, leases.c.ended.is_(None))
     ).one_or_none()
-    if begun is None:
+    if lease is None:
         raise EndedLeaseError
+    if lease.spent is None and not lease.has_begun:
+        places = _places(connection, lease.recipient_id)
+        if places is not None:
+            _free(connection, lease.recipient_id, places)
+    connection.execute(
+        update(leases)
+        .where(leases.c.id == lease_id)
+        .values(begun=func.coalesce(leases.c.begun, now))
+    )
     connection.execute(
         insert(lease_requests).values(lease_id=lease_id, since=now, **vars(request))
     )
-    _note_begun(connection, begun.recipient_id, now=now)
+    _note_begun(connection, lease.recipient_id, now=now)
 
 
 def give_back(connection: Connection, recipient: Recipient, *, now: int) -> None:
@@ -159,7 +164,7 @@ def give_back(connection: Connection, recipient: Recipient, *, now: int) -> None
         return
     begun = connection.execute(
         select(leases.c.id)
-        .where(_is_unspent(recipient), _has_begun())
+        .where(_is_unspent(recipient.id), _has_begun())
         .order_by(leases.c.begun, leases.c.id)
         .limit(1)
     ).scalar()
@@ -215,32 +220,60 @@ def spend(
     )
 
 
-def _make_room(
-    connection: Connection, recipient: Recipient, places: int, *, now: int
-) -> None:
-    """End leases that are only reserved, the oldest first, until a place is free."""
+def _places(connection: Connection, recipient_id: str) -> int | None:
+    """Return how many downloads of a link are not spent; None is any number."""
+    link = connection.execute(
+        select(
+            shares.c.max_downloads,
+            (recipients.c.taken - recipients.c.given_back).label("spent"),
+        )
+        .join(shares, shares.c.id == recipients.c.share_id)
+        .where(recipients.c.id == recipient_id)
+    ).one_or_none()
+    if link is None:
+        raise NotServableError("no-share-link")
+    most: int | None = link.max_downloads
+    return None if most is None else most - int(link.spent)
+
+
+def _free(connection: Connection, recipient_id: str, places: int) -> int:
+    """Return how many of these places no running download holds, at least one.
+
+    Raise ShareSpentError if there are no places, ShareBusyError if all are held.
+    """
     if places <= 0:
         raise ShareSpentError
-    has_begun = _has_begun()
-    found = connection.execute(
-        select(leases.c.id, has_begun.label("has_begun"))
-        .where(_is_unspent(recipient), (leases.c.expires > now) | has_begun)
-        .order_by(leases.c.created, leases.c.id)
-    ).all()
-    reserved = [row.id for row in found if not row.has_begun]
-    places -= len(found) - len(reserved)
-    if places <= 0:
+    running = select(func.count()).where(_is_unspent(recipient_id), _has_begun())
+    free = places - connection.execute(running).scalar_one()
+    if free <= 0:
         raise ShareBusyError
-    over = reserved[: max(0, len(reserved) + 1 - places)]
+    return free
+
+
+def _make_room(
+    connection: Connection, recipient_id: str, places: int, *, now: int
+) -> None:
+    """End leases that are only reserved, the oldest first, until a place is free."""
+    free = _free(connection, recipient_id, places)
+    reserved = (
+        connection.execute(
+            select(leases.c.id)
+            .where(_is_unspent(recipient_id), leases.c.expires > now, ~_has_begun())
+            .order_by(leases.c.created, leases.c.id)
+        )
+        .scalars()
+        .all()
+    )
+    over = reserved[: max(0, len(reserved) + 1 - free)]
     if over:
         connection.execute(
             update(leases).where(leases.c.id.in_(over)).values(ended=now)
         )
 
 
-def _is_unspent(recipient: Recipient) -> ColumnElement[bool]:
+def _is_unspent(recipient_id: str) -> ColumnElement[bool]:
     return (
-        (leases.c.recipient_id == recipient.id)
+        (leases.c.recipient_id == recipient_id)
         & leases.c.ended.is_(None)
         & leases.c.spent.is_(None)
     )
@@ -256,6 +289,21 @@ def _note_begun(connection: Connection, recipient_id: str, *, now: int) -> None:
         .where(recipients.c.id == recipient_id, recipients.c.begun.is_(None))
         .values(begun=now)
     )
+
+
+def running(connection: Connection, share_id: str) -> set[str]:
+    """Return the recipients of a share whose download runs and is not spent yet."""
+    query = (
+        select(leases.c.recipient_id)
+        .join(recipients, recipients.c.id == leases.c.recipient_id)
+        .where(
+            recipients.c.share_id == share_id,
+            leases.c.ended.is_(None),
+            leases.c.spent.is_(None),
+            _has_begun(),
+        )
+    )
+    return set(connection.execute(query).scalars())
 
 
 def recipient_of(connection: Connection, lease_id: str, *, now: int) -> str | None:
@@ -274,6 +322,7 @@ class LeasedItems:
             reader,
             select(
                 recipients.c.id,
+                shares.c.not_before,
                 leases.c.expires,
                 shares.c.expires,
                 leases.c.ended,
@@ -302,14 +351,15 @@ class LeasedItems:
         row = self._find.first(lease_id, number)
         if row is None:
             return None
-        recipient_id, expires, share_expires, ended, spent, most = row[:6]
+        recipient_id, not_before, expires, share_expires, ended, spent, most = row[:7]
         return LeasedItem(
-            item=Item(**dict(zip(_ITEM_FIELDS, row[9:], strict=True))),
+            item=Item(**dict(zip(_ITEM_FIELDS, row[10:], strict=True))),
             recipient_id=recipient_id,
+            not_before=not_before,
             expires=min(expires, share_expires or expires),
-            is_revoked=any(moment is not None for moment in row[6:8]),
+            is_revoked=any(moment is not None for moment in row[7:9]),
             is_ended=ended is not None,
-            is_owner_disabled=bool(row[8]),
+            is_owner_disabled=bool(row[9]),
             holds_place=spent is not None or most is None,
         )
 

@@ -7,11 +7,11 @@ A mail is written down in the transaction that makes what it is about.  It is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy import and_, case, func, insert, or_, select, update
 
 from gateway.catalog.schema import outbox, recipients
 
@@ -34,6 +34,8 @@ _FIRST_PAUSE: Final = 60
 _LONGEST_PAUSE: Final = 3600
 _MAXIMUM_DOUBLINGS: Final = 6
 _DAY: Final = 86_400
+#: (!) A mail that has brought a code is no mail with a link afterwards.
+_FORGOTTEN: Final = case((outbox.c.code.is_not(None), ""))
 
 
 class MailState(StrEnum):
@@ -58,7 +60,8 @@ class Mail:
     """One mail; times are Unix seconds.
 
     ``words`` are the relay's, or why it was given up.  With a ``code`` it brings that
-    and no link.  It is tried from ``due`` on, until ``expires``.
+    and no link; the code is empty once nothing more is done by itself.  It is tried
+    from ``due`` on, and given up when the next try would come after ``expires``.
     """
 
     id: int
@@ -116,6 +119,27 @@ def count_of_day(connection: Connection, sender: User, *, now: int) -> int:
     ).scalar_one()
 
 
+def codes(
+    connection: Connection, recipient: Recipient, *, after: int, now: int
+) -> list[tuple[int, MailState]]:
+    """Return the mails with codes that a recipient was to get after a second.
+
+    Each is the second in which it was written down and its state, the newest first.
+    """
+    found = connection.execute(
+        select(outbox.c.created, outbox.c.state)
+        .where(
+            outbox.c.recipient_id == recipient.id,
+            outbox.c.code.is_not(None),
+            outbox.c.created > after,
+            # What a clock that was ahead wrote down keeps nobody waiting.
+            outbox.c.created <= now,
+        )
+        .order_by(outbox.c.created.desc())
+    )
+    return [(row.created, MailState(row.state)) for row in found]
+
+
 def latest(connection: Connection, share_ids: Collection[str]) -> dict[str, Mail]:
     """Return the last mail with a link to each recipient of shares, by recipient."""
     last = (
@@ -155,18 +179,23 @@ def due(connection: Connection, *, now: int, limit: int) -> list[Mail]:
     )
 
 
-def begin(connection: Connection, mail: Mail, *, now: int) -> bool:
-    """Note that a mail is being sent; tell whether nobody else does or has."""
-    return bool(
-        _change(
-            connection,
-            outbox.c.id == mail.id,
-            outbox.c.state == MailState.WAITING.value,
-            state=MailState.SENDING,
-            changed=now,
-            tries=outbox.c.tries + 1,
-        )
+def begin(connection: Connection, mail: Mail, *, now: int) -> Mail | None:
+    """Note that a waiting mail is being sent, and return it so.
+
+    None is returned if somebody else sends it or has sent it.
+    """
+    is_begun = _change(
+        connection,
+        *_is_as(mail),
+        state=MailState.SENDING,
+        changed=now,
+        tries=outbox.c.tries + 1,
     )
+    return replace(mail, state=MailState.SENDING) if is_begun else None
+
+
+# (!) What becomes of a mail is noted of the state that *mail* has: another gateway may
+#     have sent it since it was read as waiting, and else it would be sent once more.
 
 
 def finish(
@@ -175,11 +204,11 @@ def finish(
     """Note what became of a mail; nobody needs its code any more."""
     _change(
         connection,
-        outbox.c.id == mail.id,
+        *_is_as(mail),
         state=state,
         words=words,
         changed=now,
-        code=None,
+        code=_FORGOTTEN,
     )
 
 
@@ -188,7 +217,7 @@ def postpone(connection: Connection, mail: Mail, words: str, *, now: int) -> Non
     pause = _FIRST_PAUSE << min(mail.tries, _MAXIMUM_DOUBLINGS)
     _change(
         connection,
-        outbox.c.id == mail.id,
+        *_is_as(mail),
         state=MailState.WAITING,
         words=words,
         changed=now,
@@ -219,16 +248,17 @@ def settle(connection: Connection, *, now: int) -> None:
     """Give up what was tried for too long, and leave unknown what was interrupted."""
     early, late, interrupted = _unsettled(now)
     life = outbox.c.expires - outbox.c.created
-    # A clock that was ahead has written it down: else it would wait until then.
+    # A clock that was ahead has written it down, or when it is due: else it would wait
+    # until then.
     _change(connection, *early, created=now, due=now, expires=now + life)
-    _change(connection, *late, state=MailState.GIVEN_UP, changed=now, code=None)
+    _change(connection, *late, state=MailState.GIVEN_UP, changed=now, code=_FORGOTTEN)
     _change(
         connection,
         *interrupted,
         state=MailState.UNKNOWN,
         words="the gateway stopped while it sent this mail",
         changed=now,
-        code=None,
+        code=_FORGOTTEN,
     )
 
 
@@ -239,8 +269,16 @@ def leave_unknown(connection: Connection) -> None:
         outbox.c.state.in_([MailState.WAITING.value, MailState.SENDING.value]),
         state=MailState.UNKNOWN,
         words="the gateway was restored from a backup before this mail was sent",
-        code=None,
+        code=_FORGOTTEN,
     )
+
+
+def _is_as(mail: Mail) -> tuple[Condition, Condition]:
+    states = [mail.state.value]
+    if mail.state is MailState.SENDING:
+        # The relay took its time, and is known to have answered now.
+        states.append(MailState.UNKNOWN.value)
+    return outbox.c.id == mail.id, outbox.c.state.in_(states)
 
 
 def _unsettled(now: int) -> tuple[list[Condition], list[Condition], list[Condition]]:
@@ -248,8 +286,18 @@ def _unsettled(now: int) -> tuple[list[Condition], list[Condition], list[Conditi
     is_sending = outbox.c.state == MailState.SENDING.value
     changed = outbox.c.changed
     return (
-        [is_waiting, outbox.c.created > now],
-        [is_waiting, outbox.c.expires <= now],
+        [
+            is_waiting,
+            or_(outbox.c.created > now, outbox.c.due > now + _LONGEST_PAUSE),
+        ],
+        [
+            is_waiting,
+            # A link was tried once more by then; a code is worth nothing afterwards.
+            or_(
+                outbox.c.due >= outbox.c.expires,
+                and_(outbox.c.code.is_not(None), outbox.c.expires <= now),
+            ),
+        ],
         [is_sending, or_(changed <= now - SENDING, changed > now)],
     )
 

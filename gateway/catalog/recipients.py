@@ -96,6 +96,18 @@ def of_shares(connection: Connection, share_ids: Collection[str]) -> list[Recipi
     return [_recipient(row) for row in connection.execute(query)]
 
 
+def counts(
+    connection: Connection, share_ids: Collection[str]
+) -> dict[str, tuple[int, int]]:
+    """Return how many links each of these shares has, and how many were opened."""
+    query = (
+        select(recipients.c.share_id, func.count(), func.count(recipients.c.opened))
+        .where(recipients.c.share_id.in_(share_ids))
+        .group_by(recipients.c.share_id)
+    )
+    return {share: (all_, opened) for share, all_, opened in connection.execute(query)}
+
+
 def revoke(connection: Connection, recipient: Recipient, *, now: int) -> bool:
     """End a link and its downloads; tell whether nobody has done so before."""
     changed = connection.execute(

@@ -193,11 +193,13 @@ shares: Final = Table(
     Column("owner_id", ForeignKey("users.id")),
     Column("title", Text, nullable=False),
     Column("message", Text, nullable=False),
-    # The language of its page and mails, as in "de"; empty is the visitor's.
+    # The language of its mails, as in "de"; empty is English.
     Column("lang", String(8), nullable=False),
     # Downloads of each link, at most.
     Column("max_downloads", Integer),
     Column("password_hash", Text),
+    # Whether each download needs a one-time code.
+    Column("has_otp", Boolean, nullable=False, server_default=false()),
     Column("created", BigInteger, nullable=False),
     Column("not_before", BigInteger),
     Column("expires", BigInteger, index=True),
@@ -275,8 +277,9 @@ leases: Final = Table(
     Column("begun", BigInteger),
     # When a request that sent bytes was over.
     Column("spent", BigInteger),
-    # The browser and the network that took it, in short.
+    # The browser that took it, in short.
     Column("agent", Text, nullable=False),
+    # Empty: what is kept of addresses is the ledger's (bookings), by its setting.
     Column("network", Text, nullable=False),
     Column("is_scanner", Boolean, nullable=False, server_default=false()),
 )
@@ -366,7 +369,7 @@ outbox: Final = Table(
     Column("state", String(10), nullable=False),
     # The relay's, or why it is not sent.
     Column("words", Text, nullable=False),
-    # The one-time code that it brings in place of a link, until it was sent.
+    # The one-time code that it brings in place of a link; empty once it was sent.
     Column("code", String(16)),
     Column("tries", Integer, nullable=False),
     Column("created", BigInteger, nullable=False),
@@ -377,6 +380,19 @@ outbox: Final = Table(
     Column("expires", BigInteger, nullable=False),
     Index("ix_outbox_state_due", "state", "due"),
     Index("ix_outbox_sender_id_created", "sender_id", "created"),
+)
+
+# The one-time code of a recipient; a newer one takes its place.
+one_time_codes: Final = Table(
+    "one_time_codes",
+    metadata,
+    Column("recipient_id", ForeignKey("recipients.id"), primary_key=True),
+    # By the server secret. A digest without a secret would be found out by trying.
+    Column("mac", String(24), nullable=False),
+    # Guesses so far.
+    Column("tries", Integer, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False, index=True),
 )
 
 # What was done with shares, by a user's name or, empty, by the operator.

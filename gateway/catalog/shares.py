@@ -14,6 +14,8 @@ from gateway.catalog.schema import (
     bookings,
     lease_requests,
     leases,
+    one_time_codes,
+    outbox,
     recipients,
     share_items,
     shares,
@@ -42,7 +44,8 @@ class Share:
     """One share; times are Unix seconds.
 
     ``owner_id`` None is the operator's.  ``max_downloads`` of each link, ``expires``
-    and ``not_before`` None are no limit.
+    and ``not_before`` None are no limit.  ``has_otp`` tells that each lease needs a
+    one-time code.
     """
 
     id: str
@@ -52,6 +55,7 @@ class Share:
     lang: str
     max_downloads: int | None
     password_hash: str | None
+    has_otp: bool
     created: int
     not_before: int | None
     expires: int | None
@@ -272,6 +276,8 @@ def remove_over(connection: Connection, *, before: int, limit: int) -> int:
         (bookings.c.id, bookings.c.recipient_id.in_(links)),
         (lease_requests.c.id, lease_requests.c.lease_id.in_(taken)),
         (leases.c.id, leases.c.recipient_id.in_(links)),
+        (one_time_codes.c.recipient_id, one_time_codes.c.recipient_id.in_(links)),
+        (outbox.c.id, outbox.c.recipient_id.in_(links)),
         (recipients.c.id, recipients.c.share_id.in_(found)),
         (audit.c.id, audit.c.share_id.in_(found)),
     ):

@@ -24,9 +24,10 @@ from gateway.errors import MissingShareError, MissingUploadError, SettingsError
 from gateway.shares import addresses, export
 from gateway.shares.changes import ShareChanges
 from gateway.shares.codes import ShareCodes
-from gateway.shares.description import Descriptions, gather
+from gateway.shares.description import Descriptions, gather, summarize
 from gateway.shares.items import of_tree
 from gateway.shares.policy import LIFE, MAXIMUM_DOWNLOADS, SharePolicy, hash_password
+from gateway.storage.names import visible
 from gateway.storage.tree import FilesTree
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ _POLICY: Final = (
         type=click.File(encoding="utf-8"),
         help="A file with the message; - is stdin.",
     ),
-    click.option("--lang", help="Language of page and mail: en, de."),
+    click.option("--lang", help="Language of the mail: en, de."),
     click.option(
         "--expires", type=DurationOrMoment(), help="When it ends: 14d, 2030-01-31."
     ),
@@ -61,6 +62,11 @@ _POLICY: Final = (
     click.option(
         "--password",
         help="A password that opens it; - asks for one, an empty one is none.",
+    ),
+    click.option(
+        "--otp/--no-otp",
+        default=None,
+        help="Each download needs a code that is mailed to the recipient.",
     ),
 )
 _TO: Final = click.option(
@@ -197,15 +203,15 @@ def list_shares(*, user: str | None, limit: int, as_json: bool) -> None:
     now = moments.now()
     with desk.database.read() as connection:
         owner = None if user is None else users.by_name(connection, user)
-        found = gather(connection, catalog.newest(connection, owner, limit=limit))
+        found = catalog.newest(connection, owner, limit=limit)
+        summaries = [] if as_json else summarize(connection, found)
     if as_json:
-        rows = [desk.descriptions.facts(each, now=now) for each in found]
-        click.echo(json.dumps(rows))
+        click.echo(json.dumps(desk.facts(found)))
         return
-    for each in found:
+    for each in summaries:
         share = each.share
         click.echo(
-            f"{share.id}  {share.state(now=now)}  {len(each.recipients)}  "
+            f"{share.id}  {share.state(now=now)}  {each.links}  "
             f"until {_day(share.expires)}  {each.name}"
         )
 
@@ -217,7 +223,9 @@ def list_shares(*, user: str | None, limit: int, as_json: bool) -> None:
 def show(*, share_id: str, as_json: bool, as_csv: bool) -> None:
     """Show the share ID: its links, and how far each recipient has come.
 
-    --csv is a table of what was sent of each file by each download.
+    Of each link: id, state, downloads taken, bytes sent, the link and, behind a tab,
+    address or label, and mail.  --csv is a table of what was sent of each file by each
+    download.
     """
     if as_json and as_csv:
         raise click.UsageError("give --json or --csv, not both")
@@ -232,15 +240,24 @@ def show(*, share_id: str, as_json: bool, as_csv: bool) -> None:
     if as_json:
         click.echo(json.dumps(facts))
         return
-    click.echo(f"{facts['title'] or facts['id']}: {facts['state']}")
+    limits = [f"until {_day(share.expires)}"]
+    if share.max_downloads:
+        plural = "s" if share.max_downloads > 1 else ""
+        limits.append(f"{share.max_downloads} download{plural} of each link")
+    if share.password_hash:
+        limits.append("with a password")
+    click.echo(
+        f"{facts['title'] or facts['id']}: {facts['state']}, {', '.join(limits)}"
+    )
     for item in facts["items"]:
-        click.echo(f"  {item['path'] or item['name']}")
+        click.echo(f"  {visible(item['path'] or item['name'])}")
     for each in facts["recipients"]:
         sent = f" {each['percent']} %" if each["state"] == "partly" else ""
         mail = f"  mail {each['mail']}  {each['mail_words']}" if each["address"] else ""
+        who = each["address"] or each["label"]
         click.echo(
-            f"{each['id']}  {each['state']}{sent}  {each['url']}\t{each['address']}"
-            f"{mail.rstrip()}"
+            f"{each['id']}  {each['state']}{sent}  taken {each['taken']}  "
+            f"sent {each['sent']}  {each['url']}\t{who}{mail.rstrip()}"
         )
 
 
@@ -363,6 +380,7 @@ def _said(
     not_before: timedelta | datetime | None,
     max_downloads: int | None,
     password: str | None,
+    otp: bool | None,
 ) -> SharePolicy:
     """Return *policy* with what the options say."""
     if expires is not None and no_expiry:
@@ -371,8 +389,8 @@ def _said(
         raise click.UsageError("give --message or --message-file, not both")
     if message_file is not None:
         message = _text(message_file)
-    texts = {"title": title, "message": message, "lang": lang}
-    values: dict[str, Any] = {k: v for k, v in texts.items() if v is not None}
+    as_said = {"title": title, "message": message, "lang": lang, "has_otp": otp}
+    values: dict[str, Any] = {k: v for k, v in as_said.items() if v is not None}
     if expires is not None:
         values["expires"] = _second(expires, now)
     if no_expiry:

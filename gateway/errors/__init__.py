@@ -43,6 +43,8 @@ from gateway.errors.links import (
 )
 from gateway.errors.mail import RelayError
 from gateway.errors.shares import (
+    CodeRequiredError,
+    CodeUnavailableError,
     EndedLeaseError,
     GoneItemError,
     IdempotencyKeyError,
@@ -53,6 +55,8 @@ from gateway.errors.shares import (
     ShareBusyError,
     ShareLinkError,
     ShareSpentError,
+    TooManyCodesError,
+    WrongCodeError,
     WrongSharePasswordError,
 )
 from gateway.errors.uploads import (
@@ -97,6 +101,8 @@ __all__ = [
     "CatalogBusyError",
     "ChecksumError",
     "ClaimsError",
+    "CodeRequiredError",
+    "CodeUnavailableError",
     "ContentEncodingError",
     "ContentTypeError",
     "DigestMismatchError",
@@ -146,6 +152,7 @@ __all__ = [
     "SuperviseError",
     "TermsError",
     "TooLargeError",
+    "TooManyCodesError",
     "TooManyEndsError",
     "TooManyFilesError",
     "TooManyTriesError",
@@ -155,6 +162,7 @@ __all__ = [
     "UnfinishedPartError",
     "UnknownKeyError",
     "UploadError",
+    "WrongCodeError",
     "WrongOffsetError",
     "WrongPasswordError",
     "WrongSharePasswordError",

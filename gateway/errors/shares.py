@@ -35,6 +35,45 @@ class PasswordRequiredError(ShareLinkError):
     reason = "password-required"
 
 
+class CodeRequiredError(ShareLinkError):
+    """A request without the one-time code that the share needs.
+
+    If one was mailed for this request, ``mailed_to`` is the address, shortened.
+    """
+
+    reason = "code-required"
+
+    def __init__(self, mailed_to: str = "") -> None:
+        self.mailed_to = mailed_to
+        super().__init__()
+
+
+class WrongCodeError(ShareLinkError):
+    """What is not the recipient's one-time code; ``left`` is how many tries it has."""
+
+    reason = "wrong-code"
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+        super().__init__(f"{left} tries left")
+
+
+class TooManyCodesError(ShareLinkError):
+    """As many codes as may be were mailed; again in ``retry_after`` seconds."""
+
+    reason = "too-many-codes"
+
+    def __init__(self, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__(f"again in {retry_after} s")
+
+
+class CodeUnavailableError(ShareLinkError):
+    """A share needs one-time codes, and none can be mailed for it any more."""
+
+    reason = "code-unavailable"
+
+
 class ShareBusyError(ShareLinkError):
     """A POST while all downloads are taken, some by leases that may give theirs back.
 

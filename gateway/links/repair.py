@@ -109,10 +109,7 @@ class Repair:
     def _verifies(self, path: str) -> bool:
         prefix = path[:3]
         token, _, inner = path[3:].partition("/")
-        needs_path = prefix in _WITH_PATH
-        # No request can ask for such a path.
-        is_plain = {"", ".", ".."}.isdisjoint(inner.split("/"))
-        if "\ufffd" in path or (needs_path and not is_plain):
+        if "\ufffd" in path or (prefix in _WITH_PATH and not _is_plain(inner)):
             return False
         try:
             if prefix == signed_url.PREFIX:
@@ -149,10 +146,18 @@ def _meant(prefix: str, text: str) -> Iterator[str]:
     for code in _codes(token):
         if prefix == _LEASE:
             yield f"{code}{slash}{inner}"
-        elif prefix == _SHARE and code == token and inner:
+        elif prefix == _SHARE and code == token and _is_plain(inner):
             yield text  # with the name that its sender gave it
         else:
             yield code
+
+
+def _is_plain(path: str) -> bool:
+    """Tell whether a request can ask for what stands behind a token.
+
+    (!) A browser follows dot segments, and would be led to another page.
+    """
+    return {"", ".", ".."}.isdisjoint(path.split("/"))
 
 
 def _cleaned(rest: str) -> list[str]:

@@ -6,13 +6,17 @@ nothing else, so that a host which mints links can do nothing else with its key.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import re
 import secrets as random
 from base64 import b32encode
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
+
+from itsdangerous.signer import HMACAlgorithm, Signer
 
 from gateway.errors import KeyRingError
 from gateway.links.keyring import secret_faults
@@ -23,6 +27,7 @@ _MAC_BYTES: Final = 15
 ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _RFC4648: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _TO_CROCKFORD: Final = str.maketrans(_RFC4648, ALPHABET)
+_HMAC: Final = HMACAlgorithm(hashlib.sha256)
 
 
 class Use(StrEnum):
@@ -33,6 +38,7 @@ class Use(StrEnum):
     DROP = "accel-gateway.drop.2"
     SHARE = "accel-gateway.share.1"
     LEASE = "accel-gateway.lease.1"
+    ONE_TIME_CODE = "accel-gateway.one-time-code.1"
 
 
 @dataclass(frozen=True)
@@ -96,10 +102,14 @@ class ServerSecret:
         )
 
 
+@lru_cache(maxsize=64)
 def _key(secret: str, use: Use) -> bytes:
-    return hmac.digest(secret.encode(), use.value.encode("ascii"), "sha256")
+    signer = Signer(
+        secret, salt=use.value, key_derivation="hmac", digest_method=hashlib.sha256
+    )
+    return signer.derive_key()
 
 
 def _mac(key: bytes, message: str) -> str:
-    digest = hmac.digest(key, message.encode(), "sha256")[:_MAC_BYTES]
+    digest = _HMAC.get_signature(key, message.encode())[:_MAC_BYTES]
     return b32encode(digest).decode("ascii").translate(_TO_CROCKFORD)

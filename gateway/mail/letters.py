@@ -66,6 +66,7 @@ class ShareMail:
     not_before: int | None = None
     expires: int | None = None
     has_password: bool = False
+    has_otp: bool = False
     lang: str = ENGLISH
 
     def letter(self) -> Letter:
@@ -127,6 +128,10 @@ class ShareMail:
         if self.has_password:
             text = _("You need a password, which {sender} tells you in another way.")
             yield text.format(sender=self._sender)
+        if self.has_otp:
+            yield _(
+                "You need a code, which is mailed to you when you ask for it there."
+            )
         yield _("The link is meant for you alone. Please do not pass it on.")
 
     def _footer(self, spoken: Language) -> Iterator[str]:

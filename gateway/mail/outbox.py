@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gateway.catalog import outbox, recipients, shares, users
@@ -12,12 +13,14 @@ from gateway.errors import GatewayError, RelayError
 from gateway.mail.letters import CodeMail, ShareMail
 from gateway.mail.message import compose, raw
 from gateway.mail.relay import Relay
-from gateway.mail.replies import State
+from gateway.mail.replies import Outcome, State
 from gateway.mail.session import Patience
 from gateway.mailbox import Mailbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sqlalchemy import Connection
 
     from gateway.catalog.database import Database
     from gateway.catalog.outbox import Mail
@@ -98,41 +101,42 @@ class Outbox:
         try:
             to, content = self._written(mail)
         except _OverError as over:
-            self._finish(mail, MailState.GIVEN_UP, str(over))
+            with self.database.write() as connection:
+                outbox.finish(
+                    connection, mail, MailState.GIVEN_UP, str(over), now=self._now()
+                )
             return False
         except GatewayError:
             raise
         except Exception as error:  # noqa: BLE001 -- the mails behind it go out
             self.say(f"mail {mail.id} failed: {type(error).__name__}: {error}")
-            self._postpone(mail, "the gateway could not write this mail")
-            return False
-        outcome = relay.offer(to.wire)
-        if outcome is None:
-            # (!) Committed first: after a crash nobody knows whether the relay has it.
-            with self.database.write() as connection:
-                is_begun = outbox.begin(connection, mail, now=self._now())
-            if not is_begun:
-                return False
-            outcome = relay.deliver(content)
-        if outcome.state is State.LATER:
-            self._postpone(mail, outcome.words)
+            words = "the gateway could not write this mail"
+            not_taken: Outcome | None = Outcome(State.LATER, words)
         else:
-            self._finish(mail, _STATES[outcome.state], outcome.words)
+            not_taken = relay.offer(to.wire)
+        if not_taken is not None:
+            # (!) A catalog that can't be told ends it: the mail is still due, and the
+            #     relay would be offered it again and again.
+            with self.database.write() as connection:
+                self._note(connection, mail, not_taken)
+            return False
+        # (!) Committed first: after a crash nobody knows whether the relay has it.
+        with self.database.write() as connection:
+            begun = outbox.begin(connection, mail, now=self._now())
+        if begun is None:
+            return False
+        outcome = relay.deliver(content)
+        # What became of it is told as soon as the catalog can be.
+        self.database.make_sure(partial(self._note, mail=begun, outcome=outcome))
         return outcome.state is State.ACCEPTED
 
-    # A catalog that is busy or full just now is told as soon as it can be.
-
-    def _finish(self, mail: Mail, state: MailState, words: str) -> None:
-        now = self._now()
-        self.database.make_sure(
-            lambda connection: outbox.finish(connection, mail, state, words, now=now)
-        )
-
-    def _postpone(self, mail: Mail, words: str) -> None:
-        now = self._now()
-        self.database.make_sure(
-            lambda connection: outbox.postpone(connection, mail, words, now=now)
-        )
+    def _note(self, connection: Connection, mail: Mail, outcome: Outcome) -> None:
+        now, words = self._now(), outcome.words
+        if outcome.state is State.LATER:
+            outbox.postpone(connection, mail, words, now=now)
+        else:
+            state = _STATES[outcome.state]
+            outbox.finish(connection, mail, state, words, now=now)
 
     def _written(self, mail: Mail) -> tuple[Mailbox, bytes]:
         """Write a mail, and to whom; raise _OverError if it is not to be sent."""
@@ -162,6 +166,7 @@ class Outbox:
                 not_before=share.not_before,
                 expires=share.expires,
                 has_password=share.password_hash is not None,
+                has_otp=share.has_otp,
                 lang=share.lang,
             )
         else:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from gateway.errors import RelayError
+from gateway.storage.names import visible
 
 if TYPE_CHECKING:
     import socket
@@ -104,8 +105,8 @@ def not_taken(code: int, words: bytes) -> Outcome:
 
 
 def said(code: int, words: bytes) -> str:
-    """Return a reply as one line for people."""
-    text = _UNPRINTABLE.sub(" ", words.decode(errors="replace"))
+    """Return a reply as one line for people, in which nothing is turned around."""
+    text = visible(_UNPRINTABLE.sub(" ", words.decode(errors="replace")))
     return f"{code} {text}".strip()[:_MAXIMUM_WORDS]
 
 
@@ -113,9 +114,12 @@ def reason(error: Exception) -> str:
     """Return what went wrong, without what smtplib and ssl say around it."""
     if isinstance(error, smtplib.SMTPResponseException):
         words = error.smtp_error
-        return said(error.smtp_code, words if isinstance(words, bytes) else b"")
+        # smtplib's own are no reply: a line was too long.
+        return said(error.smtp_code, words) if isinstance(words, bytes) else words
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not good: {error.verify_message}"
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return f"TLS fails: {error.reason.replace('_', ' ').lower()}"
     cause = error.__context__
     if isinstance(error, smtplib.SMTPServerDisconnected):
         return reason(cause) if isinstance(cause, OSError) else "it has hung up"

@@ -11,7 +11,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from gateway.catalog import bookings, leases, partials, shares, tries, upkeep
+from gateway.catalog import (
+    bookings,
+    leases,
+    one_time_codes,
+    partials,
+    shares,
+    tries,
+    upkeep,
+)
 from gateway.errors import HousekeepingError, LockedError
 from gateway.ops import digests, orphans
 from gateway.polling import attempts
@@ -183,6 +191,7 @@ class Housekeeper:
         before = now - self.ledger_days * _DAY
         for forget, until in (
             (leases.remove_over, now),
+            (one_time_codes.remove_over, now),
             (bookings.remove_early, now - _EARLY),
             (bookings.remove_lost, now - _LOST),
             (bookings.remove_old_uses, before),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -31,17 +32,14 @@ class LedgerFile:
             raise SuperviseError(f"the ledger can't be begun: {ran.stderr.strip()}")
 
     def rotate(self, nginx: int) -> str:
-        """Have nginx, a process id, begin another file if this one is long.
+        """Have nginx, a process id, begin another file if this one is long or gone.
 
-        Return what went wrong, or nothing.
+        Return what an operator should know, or nothing.
         """
-        try:
+        with suppress(FileNotFoundError):
             if (self.folder / "current.log").stat().st_size < LONG:
                 return ""
-        except OSError:
-            return ""
-        ran = self._run("rotate", str(nginx), str(LONG))
-        return ran.stderr.strip() if ran.returncode else ""
+        return self._run("rotate", str(nginx), str(LONG)).stderr.strip()
 
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

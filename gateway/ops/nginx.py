@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -93,6 +94,7 @@ class NginxConf:
             "server_names": server_names(self.settings),
             "pages": explanations.BY_NGINX,
             "otherwise": explanations.BAD_REQUEST,
+            "problems": explanations.PROBLEMS,
             "statuses": explanations.statuses(),
             "carried": explanations.CARRIED,
             "policies": policies,
@@ -131,6 +133,7 @@ def server_names(settings: Settings) -> list[str]:
     return ["~." if name == "*" else name for name in names if name not in LOOPBACK]
 
 
+@cache
 def _environment() -> Environment:
     # The page of a refusal is Flask's own.
     folders = [asset("nginx"), asset("gateway/web/templates")]

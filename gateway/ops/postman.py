@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks at the outbox.
 _EVERY: Final = 2.0
+#: How many times as long it waits after a fault: a catalog without room is found out
+#: when the relay has been asked already.
+_AFTER_FAULT: Final = 30
 #: Seconds that the mail which is being sent gets when the gateway stops.
 _FAREWELL: Final = 20.0
 
@@ -42,15 +46,23 @@ class Postman:
         self._thread.join(_FAREWELL)
 
     def _run(self) -> None:
-        while not self._is_stopped.wait(self._every):
-            if self.outbox is None:
+        pause = self._every
+        while not self._is_stopped.wait(pause):
+            pause = self._every
+            outbox = self.outbox
+            if outbox is None:
                 continue
             try:
-                self.outbox.send(is_stopped=self._is_stopped.is_set)
+                outbox.send(is_stopped=partial(self._is_over, outbox))
             except Exception as error:  # noqa: BLE001 -- the next look may go well
                 self._complain(f"{type(error).__name__}: {error}")
+                pause *= _AFTER_FAULT
             else:
                 self._said = ""
+
+    def _is_over(self, outbox: Outbox) -> bool:
+        """Tell whether *outbox* is to send no further mail: it may be replaced."""
+        return self._is_stopped.is_set() or self.outbox is not outbox
 
     def _complain(self, fault: str) -> None:
         if fault != self._said:

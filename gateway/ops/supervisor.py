@@ -61,6 +61,7 @@ class Supervisor:
     on_reload: Callable[[str], object] = str
     children: list[Child] = field(default_factory=list)
     _pending: list[signal.Signals] = field(default_factory=list)
+    _said_of_ledger: str = ""
 
     def run(self, *, on_ready: Callable[[], None]) -> int:
         """Serve until told to stop; return the exit status.
@@ -177,12 +178,13 @@ class Supervisor:
                     return 1
 
     def _rotate(self) -> None:
-        """Have nginx begin another file of the ledger if this one is long."""
+        """Have nginx begin another file of the ledger if this one is long or gone."""
         for child in self.children:
             if self.ledger is not None and child.name == _NGINX:
-                fault = self.ledger.rotate(child.process.pid)
-                if fault:
-                    _say(f"the ledger's file grows on: {fault}")
+                said = self.ledger.rotate(child.process.pid)
+                if said not in {"", self._said_of_ledger}:
+                    _say(f"ledger: {said}")
+                self._said_of_ledger = said
 
     def _reload(self) -> None:
         """Reload all; a faulty configuration is reported and changes nothing."""

@@ -17,6 +17,12 @@ MAXIMUM_LABEL: Final = 100
 _FAULTS: Final = 5
 
 
+def shortened(address: str) -> str:
+    """Return an address so that its owner knows it, and nobody learns it."""
+    name, at, domain = address.rpartition("@")
+    return f"{name[:1]}•••{at}{domain}"
+
+
 def parse(addresses: Iterable[str], *, label: str = "") -> list[NewRecipient]:
     """Return a recipient for each address, each address once.
 

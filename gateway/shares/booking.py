@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -19,6 +20,7 @@ from gateway.catalog.bookings import Booking, Effects, File
 from gateway.shares import scanners
 from gateway.shares.ledger import Line
 from gateway.shares.ranges import Ranges
+from gateway.storage import room
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +33,11 @@ CURRENT: Final = "current.log"
 #: Which start of nginx writes it: what nginx tells as X-Gateway-Run.
 RUN: Final = "run.map"
 _RUN: Final = re.compile(r'"~\."  ([A-Za-z0-9-]{1,64});\n?', re.ASCII)
+#: Bytes that nginx can still write when the disk is full: some thousand lines.
+_ROOM: Final = 1 << 20
 #: Bytes that one transaction books, at most: other writers wait for it.
 _PIECE: Final = 1 << 20
+_BEGIN: Final = b'{"at":'
 _DAY: Final = 86_400
 #: Seconds that a file is kept after nginx has written to it last.
 _KEPT: Final = 3600
@@ -58,9 +63,18 @@ class Batch:
                 line = Line.parse(raw)
             except ValueError:
                 batch.unreadable += 1
+                batch._add_behind(raw)
             else:
                 batch.add(line)
         return batch
+
+    def _add_behind(self, torn: bytes) -> None:
+        """Add the line behind one that a full disk has cut, without its end."""
+        # No text in a line has this: its quotes are escaped.
+        place = torn.rfind(_BEGIN)
+        if place > 0:
+            with suppress(ValueError):
+                self.add(Line.parse(torn[place:]))
 
     def add(self, line: Line) -> None:
         """Add what one line says."""
@@ -149,6 +163,7 @@ class Booker:
         Raise CatalogBusyError or NoSpaceError if the catalog takes nothing now: it is
         booked later.
         """
+        room.keep(self.folder / CURRENT, _ROOM)
         with self.database.read() as connection:
             runs = bookings.runs(connection, self.gateway)
         # (!) Asked afterwards: a start of nginx that the catalog knew before is the

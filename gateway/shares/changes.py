@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.catalog import audit, leases, outbox, recipients, shares
+from gateway.catalog import audit, leases, outbox, recipients, shares, users
 from gateway.catalog.audit import Action
 from gateway.catalog.shares import State
 from gateway.errors import BadFieldsError, IdempotencyKeyError, NotPermittedError
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Recipients of one share, at most.
 MAXIMUM_RECIPIENTS: Final = 500
+#: Links that a fault names.
+_NAMED: Final = 5
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,16 @@ class ShareChanges:
     ) -> tuple[Share, bool]:
         """Make a share and return it, and whether it is new.
 
-        The share that *actor* made with the same *key* before is returned as it is.
-        Raise IdempotencyKeyError if that was another request, and BadFieldsError for
-        what can't be shared.
+        What *items* name twice it opens once.  The share that *actor* made with the
+        same *key* before is returned as it is.  Raise IdempotencyKeyError if that was
+        another request, and BadFieldsError for what can't be shared.
         """
         policy = policy.checked(now=now)
+        items = list(dict.fromkeys(items))
         _check_counts(items=len(items), to=len(to))
+        if policy.has_otp:
+            self._check_mail(actor)
+            _check_addresses(to)
         with self.database.write() as connection:
             if key is not None and actor is not None:
                 earlier = shares.by_key(connection, actor, key)
@@ -68,9 +74,21 @@ class ShareChanges:
                 connection, actor, items, now=now, key=key, **vars(policy)
             )
             added = recipients.add(connection, made, to, now=now)
-            audit.note(connection, actor, Action.CREATED, made.id, now=now)
+            detail = json.dumps({"has_otp": True}) if policy.has_otp else ""
+            audit.note(
+                connection, actor, Action.CREATED, made.id, now=now, detail=detail
+            )
             self._mail(connection, actor, made, added, now=now)
         return made, True
+
+    def made_before(self, actor: User, key: Key) -> Share | None:
+        """Return the share that *actor* made with that key, if there is one.
+
+        Raise IdempotencyKeyError if that was another request.
+        """
+        with self.database.read() as connection:
+            earlier = shares.by_key(connection, actor, key)
+        return None if earlier is None else _repeated(*earlier)
 
     def edit(
         self,
@@ -92,8 +110,11 @@ class ShareChanges:
             if value != getattr(share, name)
         }
         if items is not None:
+            items = list(dict.fromkeys(items))
             _check_counts(items=len(items))
         with self.database.write() as connection:
+            if changed.get("has_otp"):
+                self._check_codes(connection, share)
             result = shares.change(connection, share, **changed)
             if items is not None:
                 shares.replace_items(connection, share, items, now=now)
@@ -103,20 +124,38 @@ class ShareChanges:
     def add_recipients(
         self, actor: User | None, share: Share, to: Sequence[NewRecipient], *, now: int
     ) -> list[Recipient]:
-        """Give a share more links; raise BadFieldsError for more than there may be."""
+        """Give a share more links, and return them.
+
+        An address that has one, which is not revoked, gets no other.  Raise
+        BadFieldsError for more than there may be, for a share that is over, and for one
+        without an address, if codes are mailed.
+        """
+        if share.state(now=now) in {State.EXPIRED, State.REVOKED}:
+            raise BadFieldsError({"to": "the share is over: its links open nothing"})
         with self.database.write() as connection:
-            there = len(recipients.of_shares(connection, [share.id]))
-            _check_counts(to=there + len(to))
+            current = shares.by_id(connection, share.id)
+            if current is not None and current.has_otp:
+                _check_addresses(to)
+            there = recipients.of_shares(connection, [share.id])
+            known = {
+                each.address.casefold()
+                for each in there
+                if each.address and each.revoked is None
+            }
+            to = [each for each in to if each.address.casefold() not in known]
+            if not to:
+                return []
+            _check_counts(to=len(there) + len(to))
             added = recipients.add(connection, share, to, now=now)
-            for one in added:
-                audit.note(
-                    connection,
-                    actor,
-                    Action.RECIPIENT_ADDED,
-                    share.id,
-                    now=now,
-                    detail=one.id,
-                )
+            ids = " ".join(each.id for each in added)
+            audit.note(
+                connection,
+                actor,
+                Action.RECIPIENT_ADDED,
+                share.id,
+                now=now,
+                detail=ids,
+            )
             self._mail(connection, actor, share, added, now=now)
         return added
 
@@ -146,6 +185,33 @@ class ShareChanges:
     def may_mail(self, actor: User | None) -> bool:
         """Tell whether mails go out for *actor*."""
         return self.mail_limit is not None and (actor is None or actor.may_send_mail)
+
+    def _check_mail(self, owner: User | None) -> None:
+        """Raise BadFieldsError if no one-time codes can be mailed for *owner*."""
+        fault = ""
+        if self.mail_limit is None:
+            fault = "mail is not set up, and one-time codes are mailed"
+        elif owner is not None and not owner.may_send_mail:
+            fault = f"{owner.name} may not send mail, and one-time codes are mailed"
+        if fault:
+            raise BadFieldsError({"otp": fault})
+
+    def _check_codes(self, connection: Connection, share: Share) -> None:
+        """Raise BadFieldsError unless each link of a share can get one-time codes."""
+        owner = None
+        if share.owner_id is not None:
+            owner = users.by_id(connection, share.owner_id)
+        self._check_mail(owner)
+        lacking = [
+            each.label or each.id
+            for each in recipients.of_shares(connection, [share.id])
+            if not each.address and each.revoked is None
+        ]
+        if lacking:
+            more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
+            names = ", ".join(lacking[:_NAMED]) + more
+            fault = f"these links have no mail address for one-time codes: {names}"
+            raise BadFieldsError({"otp": fault})
 
     def _mail(
         self,
@@ -223,7 +289,7 @@ class ShareChanges:
         words = {
             name: value
             for name, value in changed.items()
-            if name in {"max_downloads", "not_before", "expires", "lang"}
+            if name in {"max_downloads", "has_otp", "not_before", "expires", "lang"}
         }
         words |= {name: "changed" for name in changed if name not in words}
         if items is not None:
@@ -247,6 +313,12 @@ def _check_counts(*, items: int = 1, to: int = 1) -> None:
         faults["to"] = f"must be 1 to {MAXIMUM_RECIPIENTS}"
     if faults:
         raise BadFieldsError(faults)
+
+
+def _check_addresses(to: Sequence[NewRecipient]) -> None:
+    """Raise BadFieldsError if one-time codes could not be mailed to all of them."""
+    if not all(each.address for each in to):
+        raise BadFieldsError({"to": "must be given: one-time codes are mailed"})
 
 
 def _repeated(share: Share, is_same_request: bool) -> Share:  # noqa: FBT001

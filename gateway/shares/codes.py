@@ -1,4 +1,7 @@
-"""From a recipient to the URL of their link, from a lease to its own, and back."""
+"""From a recipient to the URL of their link, from a lease to its own, and back.
+
+And what is kept of a one-time code.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +44,14 @@ class ShareCodes:
         Raise MalformedLinkError or ForgedLinkError for any other text.
         """
         return codes.verify(self.secret, Use.SHARE, code)
+
+    def one_time_mac(self, recipient: Recipient, digits: str) -> str:
+        """Return what the catalog keeps of a recipient's one-time code.
+
+        It ends with their address, and when the secret is rotated.
+        """
+        message = f"{recipient.id} {recipient.address} {digits}"
+        return self.secret.mac(Use.ONE_TIME_CODE, message)
 
     def lease_code(self, lease_id: str) -> str:
         """Return the code of a lease."""

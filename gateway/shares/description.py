@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from gateway.catalog import bookings, outbox, recipients, shares
+from gateway.catalog import bookings, outbox, recipients, shares, users
 from gateway.catalog.outbox import MailState
 from gateway.catalog.shares import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from sqlalchemy import Connection
 
@@ -45,9 +45,13 @@ class RecipientState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class DescribedShare:
-    """A share with all that belongs to it; ``mails`` are the last, by recipient."""
+    """A share with all that belongs to it; ``mails`` are the last, by recipient.
+
+    ``owner`` is the name of the user who made it, empty for the operator.
+    """
 
     share: Share
+    owner: str
     items: list[Item]
     recipients: list[Recipient]
     mails: dict[str, Mail]
@@ -92,11 +96,29 @@ class DescribedShare:
         return min(_WHOLE - 1, _WHOLE * done // max(1, size))
 
     @property
+    def has_folder(self) -> bool:
+        """Tell whether it opens a folder, of which nobody counts the files here."""
+        return any(item.is_folder for item in self.items)
+
+    def whole_files(self, recipient: Recipient) -> int:
+        """Return how many files were sent whole to a recipient."""
+        return sum(file.is_whole for file in self.progress.get(recipient.id, []))
+
+    @property
     def name(self) -> str:
         """Its title, or else the names of what it opens."""
-        names = [item.name for item in self.items]
-        more = ", …" if len(names) > _NAMED else ""
-        return self.share.title or ", ".join(names[:_NAMED]) + more
+        return _name(self.share, self.items)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShareSummary:
+    """A share as a list has it; ``links`` are all of its links, ``opened`` some."""
+
+    share: Share
+    owner: str
+    name: str
+    links: int
+    opened: int
 
 
 @dataclass(frozen=True)
@@ -117,6 +139,7 @@ class Descriptions:
         base = self.base_url()
         return {
             "id": share.id,
+            "owner": found.owner,
             "title": share.title,
             "message": share.message,
             "lang": share.lang,
@@ -127,6 +150,7 @@ class Descriptions:
             "revoked": share.revoked,
             "max": share.max_downloads,
             "has_password": share.password_hash is not None,
+            "otp": share.has_otp,
             "items": [_item(item) for item in found.items],
             "recipients": [
                 {
@@ -158,11 +182,46 @@ def mail_facts(mail: Mail | None) -> dict[str, object]:
 
 def gather(connection: Connection, found: Sequence[Share]) -> list[DescribedShare]:
     """Read what belongs to shares."""
-    return [
-        described
-        for start in range(0, len(found), _BATCH)
-        for described in _gather(connection, found[start : start + _BATCH])
-    ]
+    return [each for some in _batches(found) for each in _gather(connection, some)]
+
+
+def summarize(connection: Connection, found: Sequence[Share]) -> list[ShareSummary]:
+    """Read what a list tells of shares, however many recipients they have."""
+    return [each for some in _batches(found) for each in _summarize(connection, some)]
+
+
+def _batches(found: Sequence[Share]) -> Iterator[Sequence[Share]]:
+    return (found[start : start + _BATCH] for start in range(0, len(found), _BATCH))
+
+
+def _summarize(
+    connection: Connection, found: Sequence[Share]
+) -> Iterator[ShareSummary]:
+    ids = [share.id for share in found]
+    items = _by_share(shares.items_of(connection, ids))
+    links = recipients.counts(connection, ids)
+    owners = _owners(connection, found)
+    for share in found:
+        all_, opened = links[share.id]
+        yield ShareSummary(
+            share=share,
+            owner=owners[share.owner_id],
+            name=_name(share, items[share.id]),
+            links=all_,
+            opened=opened,
+        )
+
+
+def _name(share: Share, items: Sequence[Item]) -> str:
+    names = [item.name for item in items]
+    more = ", …" if len(names) > _NAMED else ""
+    return share.title or ", ".join(names[:_NAMED]) + more
+
+
+def _owners(connection: Connection, found: Sequence[Share]) -> dict[int | None, str]:
+    ids = {share.owner_id for share in found if share.owner_id is not None}
+    names = users.names(connection, ids)
+    return {None: "", **dict(names.items())}
 
 
 def _gather(connection: Connection, found: Sequence[Share]) -> list[DescribedShare]:
@@ -171,9 +230,11 @@ def _gather(connection: Connection, found: Sequence[Share]) -> list[DescribedSha
     links = _by_share(recipients.of_shares(connection, ids))
     progress = bookings.progress(connection, ids)
     mails = outbox.latest(connection, ids)
+    owners = _owners(connection, found)
     return [
         DescribedShare(
             share=share,
+            owner=owners[share.owner_id],
             items=items[share.id],
             recipients=links[share.id],
             mails=mails,

@@ -21,7 +21,7 @@ _COLUMNS: Final = (
     *("requests", "sent", "covered", "whole", "first", "last", "agent", "network"),
 )
 #: What a spreadsheet would take for a formula.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA: Final = (*"=+-@\uff1d\uff0b\uff0d\uff20\t\r\n",)
 
 
 def table(connection: Connection, share_id: str) -> Iterator[str]:

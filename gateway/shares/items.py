@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from gateway.catalog.shares import NewItem
 from gateway.delivery.verdict import Source
 from gateway.errors import BadFieldsError, GoneItemError, NotServableError
+from gateway.storage.names import visible
 from gateway.storage.paths import FilePath
 
 if TYPE_CHECKING:
@@ -36,13 +37,18 @@ class FoundItem:
 class ListedFile:
     """A file as a page lists it: ``inner`` is its path in a folder, or its name.
 
-    ``size`` is None if it is there no more.
+    ``name`` is the same for people to read, ``size`` is None if it is there no more.
     """
 
     number: int
     inner: str
     size: int | None
     media_type: str
+
+    @property
+    def name(self) -> str:
+        """What people read: nothing in it turns other text around."""
+        return visible(self.inner)
 
     @property
     def key(self) -> str:
@@ -73,11 +79,11 @@ class Items:
         except NotServableError as error:
             raise GoneItemError from error
 
-    def listed(self, items: list[Item]) -> list[ListedFile]:
-        """Return the files of items, at most LISTED."""
+    def listed(self, items: list[Item], *, most: int = LISTED) -> list[ListedFile]:
+        """Return the files of items, at most *most*."""
         files: list[ListedFile] = []
         for item in items:
-            files.extend(self._listed(item, most=LISTED - len(files)))
+            files.extend(self._listed(item, most=most - len(files)))
         return files
 
     def _file(self, path: FilePath) -> FoundItem:
@@ -128,7 +134,7 @@ def of_tree(tree: FilesTree, text: str) -> NewItem:
         raise BadFieldsError(
             {"items": f"no file or folder {text!r} is served ({error.fact})"}
         ) from None
-    return NewItem(path.name, path=path.text + "/" * is_folder)
+    return NewItem(visible(path.name), path=path.text + "/" * is_folder)
 
 
 def _upload(item: Item) -> FoundItem:

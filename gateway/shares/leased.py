@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from gateway.delivery.verdict import Begin, Delivery, Refusal
 from gateway.errors import (
     DisabledOwnerError,
+    EarlyLinkError,
     EndedLeaseError,
     ExpiredLinkError,
     NotServableError,
@@ -105,5 +106,7 @@ def _check_stands(leased: LeasedItem, *, now: float) -> None:
         raise EndedLeaseError
     if now >= leased.expires:
         raise ExpiredLinkError(leased.expires)
+    if leased.not_before is not None and now < leased.not_before:
+        raise EarlyLinkError(leased.not_before)
     if leased.is_owner_disabled:
         raise DisabledOwnerError

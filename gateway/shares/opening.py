@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.catalog import (
     leases,
+    one_time_codes,
     outbox,
     password_hashes,
     recipients,
@@ -17,6 +19,8 @@ from gateway.catalog import (
 from gateway.catalog.leases import NewLease
 from gateway.catalog.shares import State
 from gateway.errors import (
+    CodeRequiredError,
+    CodeUnavailableError,
     DisabledOwnerError,
     EarlyLinkError,
     ExpiredLinkError,
@@ -24,6 +28,8 @@ from gateway.errors import (
     NotServableError,
     PasswordRequiredError,
     RevokedLinkError,
+    ShareSpentError,
+    WrongCodeError,
     WrongSharePasswordError,
 )
 
@@ -31,20 +37,29 @@ if TYPE_CHECKING:
     from gateway.catalog.database import Database
     from gateway.catalog.recipients import Recipient
     from gateway.catalog.shares import Item, Share
+    from gateway.catalog.users import User
     from gateway.shares.codes import ShareCodes
+
+#: Digits of a one-time code.
+DIGITS: Final = 6
 
 
 @dataclass(frozen=True, kw_only=True)
 class OpenShare:
     """A share that stands open to the recipient of one link.
 
-    ``sender`` is the name of the user who made it, empty for the operator.
+    ``owner`` is the user who made it, None the operator.
     """
 
     share: Share
     recipient: Recipient
     items: list[Item]
-    sender: str
+    owner: User | None
+
+    @property
+    def sender(self) -> str:
+        """The name of the user who made it, empty for the operator."""
+        return self.owner.name if self.owner else ""
 
     def item(self, number: int) -> Item | None:
         """Return the item of that number, or None."""
@@ -56,25 +71,39 @@ class OpenShare:
         return self.share.max_downloads is not None
 
     @property
-    def is_spent(self) -> bool:
-        """Tell whether all downloads of the link are spent."""
+    def left(self) -> int | None:
+        """How many downloads of the link are not spent; None is any number."""
         most = self.share.max_downloads
         spent = self.recipient.taken - self.recipient.given_back
-        return most is not None and spent >= most
+        return None if most is None else max(0, most - spent)
+
+    @property
+    def is_spent(self) -> bool:
+        """Tell whether all downloads of the link are spent."""
+        return self.left == 0
 
     @property
     def has_password(self) -> bool:
         """Tell whether it opens by a password."""
         return self.share.password_hash is not None
 
+    @property
+    def has_otp(self) -> bool:
+        """Tell whether each lease needs a one-time code."""
+        return self.share.has_otp
+
 
 @dataclass(frozen=True)
 class Openings:
-    """Opens share links and gives leases, which last *lease_life* seconds."""
+    """Opens share links and gives leases, which last *lease_life* seconds.
+
+    ``can_mail`` tells whether there is a relay for one-time codes.
+    """
 
     database: Database
     codes: ShareCodes
     lease_life: int
+    can_mail: bool
 
     def open(self, code: str, *, now: int) -> OpenShare:
         """Return what the link of a code opens.
@@ -89,7 +118,9 @@ class Openings:
                 raise NotServableError("no-share-link")
             share = shares.by_id(connection, recipient.share_id)
             assert share is not None  # noqa: S101 -- a foreign key says so
-            owner = share.owner_id and users.by_id(connection, share.owner_id)
+            owner = None
+            if share.owner_id is not None:
+                owner = users.by_id(connection, share.owner_id)
             items = shares.items_of(connection, [share.id])
         if recipient.revoked is not None:
             raise RevokedLinkError
@@ -100,7 +131,7 @@ class Openings:
             share=share,
             recipient=recipient,
             items=items,
-            sender=owner.name if owner else "",
+            owner=owner,
         )
 
     def note_opened(self, opened: OpenShare, *, now: int) -> None:
@@ -131,6 +162,32 @@ class Openings:
         with self.database.write() as connection:
             tries.clear(connection, link)
 
+    def mail_code(self, opened: OpenShare, *, now: int) -> None:
+        """Have a new one-time code mailed to the recipient; an earlier one ends.
+
+        Raise ShareSpentError if it would open nothing, TooManyCodesError if it comes
+        too soon, CodeUnavailableError if none can be mailed.
+        """
+        if opened.is_spent:
+            raise ShareSpentError
+        recipient, owner = opened.recipient, opened.owner
+        may_mail = self.can_mail and (owner is None or owner.may_send_mail)
+        if not may_mail or not recipient.address:
+            raise CodeUnavailableError
+        digits = f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
+        mac = self.codes.one_time_mac(recipient, digits)
+        with self.database.write() as connection:
+            one_time_codes.mail(
+                connection, recipient, owner, code=digits, mac=mac, now=now
+            )
+
+    def awaits_code(self, opened: OpenShare, *, now: int) -> bool:
+        """Tell whether the recipient has a one-time code that still works."""
+        if not opened.has_otp:
+            return False
+        with self.database.read() as connection:
+            return one_time_codes.tries_left(connection, opened.recipient, now=now) > 0
+
     def mailed(self, opened: OpenShare) -> int | None:
         """Return when the relay took the mail with the link, None if there was none."""
         if not opened.recipient.address:
@@ -152,26 +209,38 @@ class Openings:
         self,
         opened: OpenShare,
         *,
+        otp: str,
         agent: str,
-        network: str,
         is_scanner: bool,
         now: int,
     ) -> str:
         """Give a lease and return its code; it ends with the share at the latest.
 
-        *agent* is the browser's name, *is_scanner* says that it is probably none.
+        *otp* is the one-time code, without blanks, which the lease uses up if the share
+        needs any.  *agent* is the browser's name, *is_scanner* says that it is probably
+        none.
 
-        Raise ShareBusyError or ShareSpentError if all downloads of the link are taken.
+        Raise CodeRequiredError or WrongCodeError for no one-time code or another one,
+        ShareBusyError or ShareSpentError if all downloads of the link are taken; then
+        the code stays good.
         """
+        if opened.has_otp and not otp:
+            raise CodeRequiredError
         expires = now + self.lease_life
         if opened.share.expires is not None:
             expires = min(expires, opened.share.expires)
-        new = NewLease(
-            expires=expires, agent=agent, network=network, is_scanner=is_scanner
-        )
+        new = NewLease(expires=expires, agent=agent, is_scanner=is_scanner)
+        recipient = opened.recipient
+        mac = self.codes.one_time_mac(recipient, otp)
         with self.database.write() as connection:
-            lease_id = leases.take(connection, opened.recipient, new, now=now)
-        return self.codes.lease_code(lease_id)
+            if not opened.has_otp or one_time_codes.spend(
+                connection, recipient, mac, now=now
+            ):
+                lease_id = leases.take(connection, recipient, new, now=now)
+                return self.codes.lease_code(lease_id)
+            left = one_time_codes.tries_left(connection, recipient, now=now)
+        # Not in the transaction: a wrong code counts.
+        raise WrongCodeError(left)
 
 
 def _check_open(share: Share, *, now: int) -> None:

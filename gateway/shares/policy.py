@@ -33,8 +33,9 @@ _LANG: Final = re.compile(r"|[a-z]{2,3}(-[A-Za-z0-9]{2,4})?", re.ASCII)
 class SharePolicy:
     """A share's words and limits; None is no limit, or no password.
 
-    ``max_downloads`` counts for each link; ``not_before`` and ``expires`` are Unix
-    seconds; ``lang`` is a language tag (RFC 5646), or empty: the visitor's.
+    ``max_downloads`` counts for each link; with ``has_otp`` each lease needs a one-time
+    code; ``not_before`` and ``expires`` are Unix seconds; ``lang`` is the language of
+    mails (a tag of RFC 5646), empty for English.
     """
 
     title: str = ""
@@ -42,6 +43,7 @@ class SharePolicy:
     lang: str = ""
     max_downloads: int | None = None
     password_hash: PasswordHash | None = None
+    has_otp: bool = False
     not_before: int | None = None
     expires: int | None = None
 
@@ -95,10 +97,9 @@ def hash_password(password: str) -> PasswordHash:
 
     (!) Not in a transaction: it takes a fifth of a second.
     """
-    if not MINIMUM_PASSWORD <= len(password) <= password_hashes.MAXIMUM_LENGTH:
-        raise BadFieldsError(
-            {"password": f"must have at least {MINIMUM_PASSWORD} characters"}
-        )
+    least, most = MINIMUM_PASSWORD, password_hashes.MAXIMUM_LENGTH
+    if not least <= len(password) <= most:
+        raise BadFieldsError({"password": f"must have {least} to {most} characters"})
     return password_hashes.compute(password)
 
 
@@ -110,7 +111,8 @@ def one_line(text: str) -> str:
 
 
 def _lines(text: str) -> str:
-    lines = (visible(line).rstrip() for line in text.splitlines())
+    # A tab is none of what visible() keeps: words would run together.
+    lines = (visible(line.expandtabs(4)).rstrip() for line in text.splitlines())
     return unicodedata.normalize("NFC", "\n".join(lines).strip())
 
 

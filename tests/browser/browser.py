@@ -40,35 +40,48 @@ FLAGS: Final = (
 )
 
 
-class Browser:
-    """Chromium, and a person with an account of their own."""
+def start(
+    programs: tuple[str, ...], profile: Path, *, is_scripted: bool
+) -> webdriver.Chrome:
+    """Start Chromium with an empty *profile*."""
+    chromium, driver = programs
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*FLAGS, f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    blocked = {"profile.managed_default_content_settings.javascript": 2}
+    options.add_experimental_option("prefs", {} if is_scripted else blocked)
+    return webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
 
-    def __init__(
-        self,
-        stack: Stack,
-        programs: tuple[str, ...],
-        profile: Path,
-        *,
-        is_scripted: bool,
-        name: str = "",
-    ) -> None:
+
+class Browser:
+    """Chromium, which others may use later, and a person with an account of their own.
+
+    It is as it was started: ``leave`` makes it so again.
+    """
+
+    def __init__(self, stack: Stack, driver: webdriver.Chrome, name: str = "") -> None:
         self.url = stack.url
+        self.driver = driver
         self.name = name or f"u{os.urandom(4).hex()}"
         stack.gateway("users", "add", self.name, "--password", PASSWORD)
-        chromium, driver = programs
-        options = webdriver.ChromeOptions()
-        options.binary_location = chromium
-        for flag in (*FLAGS, f"--user-data-dir={profile}"):
-            options.add_argument(flag)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        blocked = {"profile.managed_default_content_settings.javascript": 2}
-        options.add_experimental_option("prefs", {} if is_scripted else blocked)
-        self.driver = webdriver.Chrome(
-            options=options, service=webdriver.ChromeService(driver)
-        )
 
-    def close(self) -> None:
-        self.driver.quit()
+    def leave(self) -> None:
+        """Forget all that this person has done, and end what still runs."""
+        first, *others = self.driver.window_handles
+        for other in others:
+            self.driver.switch_to.window(other)
+            self.driver.close()
+        self.driver.switch_to.window(first)
+        self.driver.get("about:blank")
+        self._command("Storage.clearDataForOrigin", origin=self.url, storageTypes="all")
+        self._command("Network.clearBrowserCookies")
+        self._command("Network.clearBrowserCache")
+        self._command("Emulation.setEmulatedMedia", features=[])
+        self._command("Emulation.clearDeviceMetricsOverride")
+        self.speed_up()
+        self.policy_violations()  # what is told of them is told once
 
     def log_in(self) -> None:
         self.driver.get(self.url)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.browser import Browser
+from tests.browser.browser import Browser, start
 from tests.lacking import lacking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from selenium.webdriver import Chrome
 
     from tests.live.stack import Stack
 
@@ -29,29 +33,44 @@ def programs() -> tuple[str, ...]:
     return paths
 
 
-def _open(
-    stack: Stack, programs: tuple[str, ...], profile: Path, *, is_scripted: bool
-) -> Iterator[Browser]:
-    opened = Browser(stack, programs, profile, is_scripted=is_scripted)
+@contextmanager
+def _chromium(programs: tuple[str, ...], *, is_scripted: bool) -> Iterator[Chrome]:
+    with tempfile.TemporaryDirectory(prefix="gw-") as profile:
+        driver = start(programs, Path(profile), is_scripted=is_scripted)
+        yield driver
+        driver.quit()
+
+
+@pytest.fixture(scope="session")
+def chromium(programs: tuple[str, ...]) -> Iterator[Chrome]:
+    with _chromium(programs, is_scripted=True) as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
+def plain_chromium(programs: tuple[str, ...]) -> Iterator[Chrome]:
+    """Start one that runs no script."""
+    with _chromium(programs, is_scripted=False) as driver:
+        yield driver
+
+
+def _open(stack: Stack, driver: Chrome) -> Iterator[Browser]:
+    opened = Browser(stack, driver)
     try:
         opened.log_in()
         yield opened
         assert opened.policy_violations() == []
     finally:
-        opened.close()
+        opened.leave()
 
 
 @pytest.fixture
-def browser(
-    stack: Stack, programs: tuple[str, ...], tmp_path: Path
-) -> Iterator[Browser]:
+def browser(stack: Stack, chromium: Chrome) -> Iterator[Browser]:
     """Give a browser with somebody new logged in."""
-    yield from _open(stack, programs, tmp_path / "profile", is_scripted=True)
+    yield from _open(stack, chromium)
 
 
 @pytest.fixture
-def plain_browser(
-    stack: Stack, programs: tuple[str, ...], tmp_path: Path
-) -> Iterator[Browser]:
+def plain_browser(stack: Stack, plain_chromium: Chrome) -> Iterator[Browser]:
     """Give one that runs no script."""
-    yield from _open(stack, programs, tmp_path / "profile", is_scripted=False)
+    yield from _open(stack, plain_chromium)

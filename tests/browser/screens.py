@@ -18,10 +18,11 @@ from typing import Final
 
 from PIL import Image
 
-from tests.browser.browser import Browser
+from tests.browser.browser import Browser, start
 from tests.browser.conftest import PROGRAMS
 from tests.browser.tour import tour
 from tests.live.stack import ROOT, NativeStack
+from tests.mail.relays import FakeRelay
 
 FOLDER: Final = ROOT / "docs" / "screens"
 WIDTHS: Final = (390, 1280)
@@ -48,20 +49,23 @@ def main(names: list[str]) -> None:
     programs = tuple(map(str, map(shutil.which, PROGRAMS)))
     FOLDER.mkdir(exist_ok=True)
     with (
-        NativeStack(GATEWAY_NAME="Northern Survey").running() as stack,
+        FakeRelay().running() as relay,
+        NativeStack(
+            GATEWAY_NAME="Northern Survey", **relay.settings
+        ).running() as stack,
         tempfile.TemporaryDirectory() as folder,
     ):
         fonts = Path(folder, "fonts.conf")
         fonts.write_text(FONTS)
         os.environ["FONTCONFIG_FILE"] = str(fonts)
-        profile = Path(folder, "profile")
-        browser = Browser(stack, programs, profile, is_scripted=True, name="anna")
+        driver = start(programs, Path(folder, "profile"), is_scripted=True)
         try:
+            browser = Browser(stack, driver, name="anna")
             for name in tour(browser, stack, Path(folder)):
                 if not names or name in names:
                     take(browser, name)
         finally:
-            browser.close()
+            driver.quit()
 
 
 def take(browser: Browser, name: str) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.browser.tour import tour
-from tests.live.stack import ROOT
+from tests.live.stack import ROOT, NativeStack
+from tests.mail.relays import FakeRelay
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.browser.browser import Browser
@@ -21,6 +25,16 @@ axe.run(document, {preload: false}).then((found) => done(
   found.violations.flatMap((rule) => rule.nodes.map(
     (node) => `${rule.id}: ${node.target} ${node.failureSummary}`))));
 """
+
+
+@pytest.fixture
+def stack() -> Iterator[Stack]:
+    """Return a stack with a relay: some pages are there only where mail goes out."""
+    with (
+        FakeRelay().running() as relay,
+        NativeStack(**relay.settings).running() as stack,
+    ):
+        yield stack
 
 
 def test_axe_finds_nothing_on_any_page(

@@ -69,6 +69,11 @@ class World:
         url: str = self.share(*names, **fields)["recipients"][0]["url"]
         return url
 
+    def mails(self, share_id: str) -> set[str]:
+        """Return what became of the mails of a share."""
+        shown = self.ask("GET", f"/api/v1/shares/{share_id}")
+        return {recipient["mail"] for recipient in shown["recipients"]}
+
     def drop(self, **fields: Any) -> Any:
         """Make a drop link."""
         made = self.ask("POST", "/api/v1/drops", json={"expires_in": 604_800, **fields})
@@ -79,7 +84,8 @@ class World:
 def tour(browser: Browser, stack: Stack, folder: Path) -> Iterator[str]:
     """Lead *browser* to each page, and yield the name of what it stands before.
 
-    Its person has no files yet; *folder* is for those that are chosen.
+    Its person has no files yet; *folder* is for those that are chosen.  The stack
+    has a relay.
     """
     browser.driver.delete_all_cookies()
     yield from _login(browser)
@@ -120,6 +126,15 @@ def _recipients(browser: Browser, world: World) -> Iterator[str]:
     browser.find("main .large").click()
     browser.wait_for(".fault", "Wrong password")
     yield "share-wrong-password"
+    coded = world.link(REPORT, title="The report", otp=True, to=["ruth@example.com"])
+    yield from _at(browser, coded, "share-with-code")
+    browser.find("main .large").click()
+    browser.wait_for("#otp-hint", "Six digits")
+    yield "share-code-asked"
+    browser.find("#otp").send_keys("000000")
+    browser.find("main .large").click()
+    browser.wait_for(".fault", "Wrong code")
+    yield "share-wrong-code"
     gone = world.share("Interview.mp3")
     world.ask("DELETE", f"/api/v1/files/{world.uploads.pop('Interview.mp3')}")
     yield from _at(browser, gone["recipients"][0]["url"], "share-of-a-deleted-file")
@@ -174,6 +189,8 @@ def _files(browser: Browser) -> Iterator[str]:
     browser.find(".selected button").click()
     browser.wait_for("h1", "Share")
     yield "share-new"
+    browser.open_all()
+    yield "share-new-choices"
     browser.find("#to").send_keys("ruth")
     browser.find(".fields button").click()
     browser.wait_for(".fault", "ddress")
@@ -186,8 +203,13 @@ def _shares(browser: Browser, world: World) -> Iterator[str]:
     yield from _at(browser, page, "share-made")
     to = ["ruth@example.com", "editor@example.org", "office@example.net"]
     many = world.share(
-        *list(world.uploads)[:3], title="For the meeting", to=to, password="word"
+        *list(world.uploads)[:3],
+        title="For the meeting",
+        to=to,
+        password="word",
+        otp=True,
     )
+    wait_until(lambda: world.mails(many["id"]) == {"accepted"}, what="the mails")
     requests.get(
         many["recipients"][0]["url"], headers={"Accept": "text/html"}, timeout=30
     )

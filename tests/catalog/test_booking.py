@@ -440,6 +440,14 @@ def test_a_broken_line_costs_no_other_one(ledger: Ledger, broken: bytes) -> None
     assert any("can't be read" in said for said in ledger.said)
 
 
+def test_a_line_that_was_cut_costs_not_the_next_one(ledger: Ledger) -> None:
+    """On a full disk nginx writes a part of what it has, without a line's end."""
+    cut = ledger.line()[:-40]
+    ledger.book(ledger.line(), cut + ledger.line(), ledger.line())
+    assert ledger.row().requests == 3
+    assert ledger.said == ["1 lines of current.log can't be read"]
+
+
 def test_a_file_that_lost_its_end_goes_on(ledger: Ledger) -> None:
     """As a power cut may leave it; what was booked was on the disk before."""
     ledger.book(ledger.line(), ledger.line(), ledger.line())

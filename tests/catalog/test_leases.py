@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 NOW: Final = 1000
 LATER: Final = 2000
-NEW: Final = NewLease(expires=LATER, agent="Firefox on Linux", network="192.0.2.0/24")
+NEW: Final = NewLease(expires=LATER, agent="Firefox on Linux")
 
 
 @dataclass
@@ -186,6 +186,23 @@ def test_places_follow_the_limit(database: Database, ann: User) -> None:
     link.limit(2)
     with pytest.raises(ShareSpentError):
         link.take()
+
+
+def test_a_lease_begins_only_where_the_limit_leaves_it_a_place(
+    database: Database, ann: User
+) -> None:
+    """The limit may have been set, or lowered, since it was taken."""
+    link = a_link(database, ann, None)
+    first, second, third = (link.take() for _ in range(3))
+    link.limit(1)
+    link.begin(first, "r1")
+    link.begin(first, "r2")
+    with pytest.raises(ShareBusyError):
+        link.begin(second, "r3")
+    link.spend(first)
+    link.begin(first, "r4")
+    with pytest.raises(ShareSpentError):
+        link.begin(third, "r5")
 
 
 def test_what_is_not_counted_ends_nothing(database: Database, ann: User) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -88,9 +89,34 @@ def test_a_mail_is_begun_once(database: Database) -> None:
     made = share(database, None, "a@example.com")
     [mail] = due(database)
     begun = [change(database, outbox.begin, mail, now=NOW) for _ in range(2)]
-    assert begun == [True, False]
+    assert begun == [replace(mail, state=MailState.SENDING), None]
     assert states(database, made) == ["sending"]
     assert due(database) == []
+
+
+@pytest.mark.parametrize("is_accepted", [False, True], ids=["sending", "accepted"])
+def test_who_comes_late_changes_nothing(database: Database, is_accepted: bool) -> None:  # noqa: FBT001
+    """The relay said no to another gateway, which had read the mail as due, too."""
+    made = share(database, None, "a@example.com")
+    [mail] = due(database)
+    begun = change(database, outbox.begin, mail, now=NOW)
+    if is_accepted:
+        change(database, outbox.finish, begun, MailState.ACCEPTED, "250", now=NOW)
+    before = states(database, made)
+    change(database, outbox.postpone, mail, "451 later", now=NOW)
+    change(database, outbox.finish, mail, MailState.REFUSED, "550", now=NOW)
+    assert states(database, made) == before
+    assert due(database, now=NOW + HOUR) == []
+
+
+def test_a_relay_that_answers_after_all_has_the_last_word(database: Database) -> None:
+    """Meanwhile the clock has jumped, and nobody seemed to send it any more."""
+    made = share(database, None, "a@example.com")
+    [mail] = due(database)
+    begun = change(database, outbox.begin, mail, now=NOW)
+    settle(database, now=NOW - 1)
+    change(database, outbox.finish, begun, MailState.ACCEPTED, "250", now=NOW)
+    assert states(database, made) == ["accepted"]
 
 
 @pytest.mark.parametrize(
@@ -101,8 +127,8 @@ def test_what_became_of_a_mail_is_shown_with_the_words(
 ) -> None:
     made = share(database, None, "a@example.com")
     [mail] = due(database)
-    change(database, outbox.begin, mail, now=NOW)
-    change(database, outbox.finish, mail, state, "250 taken", now=NOW + 1)
+    begun = change(database, outbox.begin, mail, now=NOW)
+    change(database, outbox.finish, begun, state, "250 taken", now=NOW + 1)
     with database.read() as connection:
         [found] = outbox.latest(connection, [made.id]).values()
     assert (found.state, found.words, found.changed) == (state, "250 taken", NOW + 1)
@@ -112,14 +138,14 @@ def test_what_became_of_a_mail_is_shown_with_the_words(
 
 def test_each_pause_is_longer_up_to_an_hour(database: Database) -> None:
     share(database, None, "a@example.com")
-    pauses, now = [], NOW
-    for _ in range(9):
+    now = NOW
+    for pause in (60, 120, 240, 480, 960, 1920, HOUR, HOUR, HOUR):
         [mail] = due(database, now=now)
-        change(database, outbox.begin, mail, now=now)
-        change(database, outbox.postpone, mail, "451 later", now=now)
-        pauses.append(next(s for s in range(1, HOUR + 1) if due(database, now=now + s)))
-        now += pauses[-1]
-    assert pauses == [60, 120, 240, 480, 960, 1920, HOUR, HOUR, HOUR]
+        begun = change(database, outbox.begin, mail, now=now)
+        change(database, outbox.postpone, begun, "451 later", now=now)
+        assert due(database, now=now + pause - 1) == []
+        now += pause
+    assert len(due(database, now=now)) == 1
 
 
 def test_while_the_relay_is_away_all_wait_a_minute(database: Database) -> None:
@@ -139,10 +165,11 @@ def test_after_two_days_a_mail_is_given_up_with_the_last_words(
 ) -> None:
     made = share(database, None, "a@example.com")
     [mail] = due(database)
-    change(database, outbox.postpone, mail, "451 later", now=NOW)
+    change(database, outbox.postpone, mail, "451 later", now=NOW + LIFE - 61)
     with database.read() as connection:
         assert outbox.is_settled(connection, now=NOW + LIFE - 1)
-    settle(database, now=NOW + LIFE)
+    change(database, outbox.postpone, mail, "451 later", now=NOW + LIFE - 1)
+    settle(database, now=NOW + LIFE - 1)
     assert states(database, made) == ["given-up"]
     with database.read() as connection:
         [found] = outbox.latest(connection, [made.id]).values()
@@ -182,6 +209,16 @@ def test_what_a_clock_that_was_ahead_wrote_down_is_sent_at_once(
     assert states(database, made) == ["waiting"]
 
 
+def test_what_a_clock_that_was_ahead_put_off_is_sent_at_once(
+    database: Database,
+) -> None:
+    made = share(database, None, "a@example.com")
+    change(database, outbox.postpone_all, "Connection refused", now=NOW + HOUR)
+    settle(database, now=NOW)
+    assert [mail.words for mail in due(database)] == ["Connection refused"]
+    assert states(database, made) == ["waiting"]
+
+
 def test_mails_are_counted_by_sender_and_day(database: Database, ann: User) -> None:
     """The operator's are not counted, nor are codes, which recipients ask for."""
     made = share(database, ann, "a@example.com", "b@example.com")
@@ -204,6 +241,16 @@ def test_the_last_mail_with_a_link_is_the_one_that_counts(
     change(database, outbox.add, links(database, made), ann, now=NOW)
     change(database, outbox.add, links(database, made), ann, now=NOW, code="123456")
     assert states(database, made) == ["waiting"]
+
+
+def test_a_share_goes_with_its_mails(database: Database, ann: User) -> None:
+    """Each one names its recipient, who could not go without it."""
+    made = share(database, ann, "a@example.com", "b@example.com")
+    change(database, shares.revoke, made, now=NOW)
+    while change(database, shares.remove_over, before=NOW + 1, limit=1):
+        pass
+    assert links(database, made) == []
+    assert due(database) == []
 
 
 def test_a_code_is_forgotten_when_its_mail_is_over(database: Database) -> None:

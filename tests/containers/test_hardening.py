@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.live.engine import require_containers, run
 from tests.live.stack import SERVICES, ContainerStack, Stack
 
 if TYPE_CHECKING:
@@ -55,6 +57,30 @@ def test_its_root_is_read_only(containers: ContainerStack, service: str) -> None
 def test_the_gateway_has_no_network(containers: ContainerStack) -> None:
     names = containers.run_in("gateway", "ls", "/sys/class/net").split()
     assert names == ["lo"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "mode"),
+    [
+        pytest.param({}, "none", id="without mail"),
+        pytest.param({"GATEWAY_MAIL_URL": ""}, "none", id="an empty setting"),
+        pytest.param({"GATEWAY_MAIL_URL": "smtp://a"}, "bridge", id="a relay"),
+        pytest.param({"GATEWAY_MAIL_URL_FILE": "/a"}, "bridge", id="a relay by file"),
+    ],
+)
+def test_the_gateway_gets_a_network_with_a_relay(
+    setting: dict[str, str], mode: str
+) -> None:
+    require_containers()
+    config = ["docker", "compose", "--env-file", "/dev/null", "config"]
+    services = json.loads(run([*config, "--format", "json"], {**os.environ, **setting}))
+    assert services["services"]["gateway"]["network_mode"] == mode
+    assert sorted(services["services"]) == sorted(SERVICES)
+
+
+def test_the_gateway_knows_authorities_of_relays(containers: ContainerStack) -> None:
+    known = "import ssl; print(ssl.create_default_context().cert_store_stats())"
+    assert "'x509_ca': 0" not in containers.run_in("gateway", "python", "-c", known)
 
 
 @EACH_SERVICE

@@ -28,7 +28,7 @@ from tests.live.tus import Tus
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROUNDS: Final = int(os.environ.get("TORTURE_ROUNDS", "2"))
+ROUNDS: Final = int(os.environ.get("TORTURE_ROUNDS", "1"))
 SEED: Final = int(os.environ.get("TORTURE_SEED", str(random.randrange(1 << 32))))  # noqa: S311
 PAGE: Final = 100
 PIECE_BYTES: Final = 200_000

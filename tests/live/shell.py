@@ -7,6 +7,7 @@ nothing of the tests.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -53,6 +54,7 @@ def serve() -> None:
 
     for place in COMMANDS.values():  # so that no child has to
         import_module(f"gateway.cli.{place.partition(':')[0]}")
+    gc.freeze()  # a child that looked for garbage there would copy all of it
     for line in sys.stdin:
         with os.fdopen(os.memfd_create("said"), "w+b") as said:
             work = (json.loads(line), said.fileno())

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-import pytest
-
-from tests.live.stack import NativeStack
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     import requests
 
-    Upload = Callable[[NativeStack, str], requests.Response]
-
-
-@pytest.fixture(scope="module")
-def busy_stack() -> Iterator[NativeStack]:
-    with NativeStack().running() as stack:
-        yield stack
+    from tests.live.stack import NativeStack
 
 
 @contextmanager
@@ -55,29 +46,36 @@ def begin(stack: NativeStack, token: str) -> requests.Response:
     )
 
 
-@pytest.mark.parametrize(
-    "upload", [pytest.param(put, id="PUT"), pytest.param(begin, id="tus")]
-)
-def test_an_upload_is_told_to_come_again_and_then_works(
-    busy_stack: NativeStack, upload: Upload
+def test_uploads_are_told_to_come_again_and_then_work(
+    native_stack: NativeStack,
 ) -> None:
-    token = busy_stack.new_token("upload")
+    token = native_stack.new_token("upload")
+
+    def upload() -> list[requests.Response]:
+        with ThreadPoolExecutor(2) as pool:
+            return list(pool.map(lambda way: way(native_stack, token), (put, begin)))
+
     # A token's first use would be written down, and waited for too.
-    assert upload(busy_stack, token).status_code == 201
-    before = busy_stack.stored()
-    with kept_catalog(busy_stack):
-        busy = upload(busy_stack, token)
-        left = busy_stack.stored()
-    assert (busy.status_code, busy.headers.get("Retry-After")) == (503, "5")
-    assert busy.headers["Content-Type"] == "application/problem+json"
-    assert left == before
-    assert upload(busy_stack, token).status_code == 201
+    before = upload()
+    stored = native_stack.stored()
+    with kept_catalog(native_stack):
+        busy = upload()
+        left = native_stack.stored()
+    after = upload()
+    assert [answer.status_code for answer in before + after] == [201] * 4
+    assert left == stored
+    assert [
+        (answer.status_code, answer.headers.get("Retry-After")) for answer in busy
+    ] == [(503, "5")] * 2
+    assert {answer.headers["Content-Type"] for answer in busy} == {
+        "application/problem+json"
+    }
 
 
-def test_signed_urls_go_on_meanwhile(busy_stack: NativeStack) -> None:
-    busy_stack.put("busy.txt", b"content")
-    url = busy_stack.sign("busy.txt")
-    with kept_catalog(busy_stack):
-        answer = busy_stack.ask(url)
+def test_signed_urls_go_on_meanwhile(native_stack: NativeStack) -> None:
+    native_stack.put("busy.txt", b"content")
+    url = native_stack.sign("busy.txt")
+    with kept_catalog(native_stack):
+        answer = native_stack.ask(url)
     assert (answer.status_code, answer.content) == (200, b"content")
     assert answer.elapsed.total_seconds() < 4  # a busy catalog is waited for 5 s

@@ -134,13 +134,19 @@ class Connection(HTTPSConnection):
         self.endheaders()
 
 
-@pytest.fixture
-def machine() -> Iterator[Machine]:
+@contextmanager
+def a_machine() -> Iterator[Machine]:
     require_root()
     # pytest's own folder nobody else may search.
     with tempfile.TemporaryDirectory(prefix="gw-") as folder:
         Path(folder).chmod(0o755)
         yield Machine(Path(folder))
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    with a_machine() as machine:
+        yield machine
 
 
 def test_the_page_of_nginx_can_be_typed_from_top_to_bottom(machine: Machine) -> None:
@@ -160,21 +166,27 @@ def test_the_page_of_nginx_can_be_typed_from_top_to_bottom(machine: Machine) -> 
 CONTENT = os.urandom(5 * 2**20)
 
 
-@pytest.fixture
-def proxied(machine: Machine) -> Iterator[NativeStack]:
+@pytest.fixture(scope="module")
+def proxy() -> Iterator[Machine]:
+    with a_machine() as machine:
+        yield machine
+
+
+@pytest.fixture(scope="module")
+def proxied(proxy: Machine) -> Iterator[NativeStack]:
     """Return a gateway behind the page's nginx that does TLS."""
-    _site, proxy = blocks("docs/nginx.md", "nginx")
+    _site, page = blocks("docs/nginx.md", "nginx")
     stack = NativeStack(
         GATEWAY_PUBLIC_URL=PLACE,
         GATEWAY_TRUSTED_PROXIES="127.0.0.1/32",
         GATEWAY_HSTS="365d",
     )
-    place = f"listen 127.0.0.1:{machine.port} ssl"
-    shown = proxy.replace(f"proxy_pass {PLACE}", f"proxy_pass {stack.url}")
-    machine.write(
+    place = f"listen 127.0.0.1:{proxy.port} ssl"
+    shown = page.replace(f"proxy_pass {PLACE}", f"proxy_pass {stack.url}")
+    proxy.write(
         "/etc/nginx/conf.d/gateway.conf", shown.replace("listen 443 ssl", place)
     )
-    with stack.running(), machine.running():
+    with stack.running(), proxy.running():
         yield stack
 
 
@@ -183,10 +195,10 @@ def bearer(stack: NativeStack) -> dict[str, str]:
 
 
 def test_the_page_s_proxy_takes_a_large_upload(
-    machine: Machine, proxied: NativeStack
+    proxy: Machine, proxied: NativeStack
 ) -> None:
     known = bearer(proxied)
-    with machine.connect() as connection:
+    with proxy.connect() as connection:
         connection.request("PUT", "/api/v1/files/a.bin", CONTENT, known)
         answer = connection.getresponse()
         assert answer.status == 201, answer.read()
@@ -197,13 +209,13 @@ def test_the_page_s_proxy_takes_a_large_upload(
 
 
 def test_what_came_before_a_cut_reaches_the_gateway_behind_the_page_s_proxy(
-    machine: Machine, proxied: NativeStack
+    proxy: Machine, proxied: NativeStack
 ) -> None:
     known = {**bearer(proxied), "Tus_Resumable": "1.0.0"}
     size = len(CONTENT)
 
     def ask(method: str, path: str, body: bytes = b"", **headers: str) -> HTTPMessage:
-        with machine.connect() as connection:
+        with proxy.connect() as connection:
             length = {"Content_Length": str(len(body))}
             connection.begin(method, path, **known, **length, **headers)
             connection.send(body)
@@ -211,7 +223,7 @@ def test_what_came_before_a_cut_reaches_the_gateway_behind_the_page_s_proxy(
 
     path = ask("POST", "/tus/", Upload_Length=str(size))["Location"]
     piece = {"Content_Type": PIECE, "Content_Length": str(size)}
-    with machine.connect() as connection:
+    with proxy.connect() as connection:
         connection.begin("PATCH", path, **known, **piece, Upload_Offset="0")
         connection.send(CONTENT[: size // 2])
         wait_until(proxied.spooled, what="the gateway reads the body")
@@ -228,9 +240,9 @@ def test_what_came_before_a_cut_reaches_the_gateway_behind_the_page_s_proxy(
 
 @pytest.mark.usefixtures("proxied")
 def test_a_browser_behind_the_page_s_proxy_is_told_to_stay_with_tls(
-    machine: Machine,
+    proxy: Machine,
 ) -> None:
-    with machine.connect() as connection:
+    with proxy.connect() as connection:
         connection.request("GET", "/login")
         answer = connection.getresponse()
         assert answer.status == 200
@@ -238,9 +250,10 @@ def test_a_browser_behind_the_page_s_proxy_is_told_to_stay_with_tls(
 
 
 def test_a_refusal_behind_the_page_s_proxy_comes_before_the_body(
-    machine: Machine, proxied: NativeStack
+    proxy: Machine, proxied: NativeStack
 ) -> None:
-    with machine.connect() as connection:
+    before = proxied.stored()
+    with proxy.connect() as connection:
         connection.begin(
             "PUT",
             "/api/v1/files/a.bin",
@@ -251,4 +264,4 @@ def test_a_refusal_behind_the_page_s_proxy_comes_before_the_body(
         answer = connection.getresponse()
         assert answer.status == 401
         assert answer.headers["Content-Type"] == "application/problem+json"
-    assert proxied.stored() == []
+    assert proxied.stored() == before

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +12,6 @@ from tests.live.stack import NativeStack, python_path, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 #: Each Python of the stack runs this first.
 FAULT = """
@@ -23,26 +24,30 @@ SignedURLJudge.judge = judge
 """
 
 
-@pytest.fixture(
-    params=[pytest.param("1", id="kept"), pytest.param("0", id="asked each time")]
+@pytest.fixture(scope="module")
+def faulty() -> Iterator[NativeStack]:
+    with tempfile.TemporaryDirectory(prefix="gw-") as folder:
+        Path(folder, "sitecustomize.py").write_text(FAULT)
+        stack = NativeStack(PYTHONPATH=python_path(Path(folder)))
+        stack.start()
+        try:
+            yield stack
+        finally:
+            stack.stop()
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        pytest.param({}, id="kept"),
+        pytest.param({"networks": ["2001:db8::/32"]}, id="asked each time"),
+    ],
 )
-def faulty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NativeStack]:
-    (tmp_path / "sitecustomize.py").write_text(FAULT)
-    stack = NativeStack(
-        GATEWAY_VERDICT_TTL=request.param, PYTHONPATH=python_path(tmp_path)
-    )
-    stack.start()
-    try:
-        yield stack
-    finally:
-        stack.stop()
-
-
 def test_a_fault_is_a_500_that_nobody_is_told_to_try_again(
-    faulty: NativeStack,
+    faulty: NativeStack, claims: dict[str, list[str]]
 ) -> None:
     faulty.put("a.txt")
-    answer = faulty.ask(faulty.sign("a.txt"))
+    answer = faulty.ask(faulty.sign("a.txt", **claims))
     request_id = answer.headers["X-Request-ID"]
     wait_until(lambda: faulty.log_has(request_id), what="the request is logged")
     [row] = [row for row in faulty.logged() if row["request_id"] == request_id]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from dataclasses import dataclass, replace
@@ -183,6 +184,29 @@ def test_a_full_catalog_still_gives_deletes_and_revokes(site: Site) -> None:
     assert answer.status_code == 401
     site.catalog.empty()
     assert site.put().status_code == 201
+
+
+def test_on_a_full_store_downloads_are_booked(site: Site) -> None:
+    """Else they would stay begun, and their links busy."""
+    site.stack.put("a.txt", CONTENT)
+    made = json.loads(site.command("shares", "new", "a.txt", "--max", "99", "--json"))
+    url = made["recipients"][0]["url"]
+    site.stack.tokens.add(url.rpartition("/")[2])
+
+    def download() -> None:
+        lease = site.stack.send(url, "POST").headers["Location"]
+        assert site.stack.send(site.stack.url + lease).content == CONTENT
+
+    def taken() -> int:
+        shown = json.loads(site.command("shares", "show", made["id"], "--json"))
+        return int(shown["recipients"][0]["taken"])
+
+    download()
+    wait_until(lambda: taken() == 1, what="the ledger is booked")
+    site.store.fill()
+    for _ in range(30):
+        download()
+    wait_until(lambda: taken() == 31, what="all are booked")
 
 
 def test_a_catalog_without_its_reserve_still_gives(site: Site) -> None:

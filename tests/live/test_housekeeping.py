@@ -14,7 +14,6 @@ import pytest
 from tests.live.stack import NativeStack, Stack, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -67,26 +66,6 @@ def test_nothing_is_wrong_with_what_was_uploaded(stack: Stack) -> None:
     assert report["looked_at"]["unknown"] == 0
 
 
-@pytest.fixture
-def forgetful() -> Iterator[NativeStack]:
-    with NativeStack(GATEWAY_RETENTION="1").running() as stack:
-        yield stack
-
-
-def test_uploads_are_kept_as_long_as_the_operator_says(forgetful: NativeStack) -> None:
-    token = forgetful.new_token("upload", "read")
-    made = put(forgetful, token, b"short-lived")
-
-    def is_gone() -> bool:
-        forgetful.gateway("housekeep")
-        return forgetful.stored() == []
-
-    wait_until(is_gone, what="the upload is deleted")
-    url = f"{forgetful.url}{made['url']}"
-    gone = forgetful.ask(url, headers={"Authorization": f"Bearer {token}"})
-    assert gone.status_code == 404
-
-
 def copy_catalog(stack: NativeStack, copy: Path) -> None:
     catalog = stack.home / "data" / "catalog.sqlite3"
     with (
@@ -105,6 +84,7 @@ def swap_catalog(stack: NativeStack, copy: Path) -> None:
     stack.start()
 
 
+@pytest.mark.extra
 def test_the_catalog_of_yesterday_costs_no_file(tmp_path: Path) -> None:
     with NativeStack().running() as stack:
         token = stack.new_token("upload", "read")

@@ -8,46 +8,40 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.links import LinkSigner
-from tests.live.stack import NativeStack
+from tests.live.test_nginx import Nginx
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.live.stack import Stack
 
 HSTS = "Strict-Transport-Security"
 BY_TLS = {"X-Forwarded-Proto": "https"}
 
 
-@pytest.fixture(scope="module", params=["1", "0"], ids=["kept", "asked"])
-def told(request: pytest.FixtureRequest) -> Iterator[NativeStack]:
-    """Return a stack that believes what the test's proxy says of TLS."""
-    with NativeStack(
-        GATEWAY_HSTS="365d", GATEWAY_VERDICT_TTL=request.param
-    ).running() as stack:
-        stack.put("a.txt", b"0123456789")
-        yield stack
-
-
-@pytest.fixture(scope="module")
-def urls(told: NativeStack) -> dict[str, str]:
+@pytest.fixture
+def urls(stack: Stack) -> dict[str, str]:
     """Return what is asked for: links, and what is not in the tree."""
+    stack.put("hsts.txt", b"0123456789")
     later = datetime.now(UTC) + timedelta(days=1)
     return {
-        "good": told.sign("a.txt"),
-        "missing": told.sign("missing.txt"),
-        "early": told.sign("a.txt", not_before=later, expires=later + timedelta(1)),
-        "over": LinkSigner(told.keys, told.url, clock=lambda: 1_700_000_000).sign(
-            "a.txt", expires=timedelta(hours=1)
+        "good": stack.sign("hsts.txt"),
+        "missing": stack.sign("missing.txt"),
+        "early": stack.sign("hsts.txt", not_before=later, expires=later + timedelta(1)),
+        "over": LinkSigner(stack.keys, stack.url, clock=lambda: 1_700_000_000).sign(
+            "hsts.txt", expires=timedelta(hours=1)
         ),
-        "page": f"{told.url}/login",
-        "home": f"{told.url}/",
-        "nothing": f"{told.url}/nothing",
-        "api": f"{told.url}/api/v1/files",
-        "upload": f"{told.url}/api/v1/files/a.txt",
-        "ready": f"{told.url}/readyz",
-        "static": f"{told.url}/static/nothing.css",
+        "page": f"{stack.url}/login",
+        "home": f"{stack.url}/",
+        "nothing": f"{stack.url}/nothing",
+        "api": f"{stack.url}/api/v1/files",
+        "upload": f"{stack.url}/api/v1/files/a.txt",
+        "ready": f"{stack.url}/readyz",
+        "static": f"{stack.url}/static/nothing.css",
     }
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(
     ("method", "url", "headers", "status"),
     [
@@ -76,7 +70,7 @@ def urls(told: NativeStack) -> dict[str, str]:
     ],
 )
 def test_every_answer_to_who_came_by_tls_says_it_once(
-    told: NativeStack,
+    stack: Stack,
     urls: dict[str, str],
     *,
     method: str,
@@ -84,7 +78,7 @@ def test_every_answer_to_who_came_by_tls_says_it_once(
     headers: dict[str, str],
     status: int,
 ) -> None:
-    answer = told.send(urls[url], method, headers={**BY_TLS, **headers})
+    answer = stack.send(urls[url], method, headers={**BY_TLS, **headers})
     assert (answer.status_code, answer.headers.get(HSTS)) == (
         status,
         "max-age=31536000",
@@ -100,20 +94,25 @@ def test_every_answer_to_who_came_by_tls_says_it_once(
     ],
 )
 def test_over_plain_http_it_is_not_said(
-    told: NativeStack, urls: dict[str, str], proto: dict[str, str]
+    stack: Stack, urls: dict[str, str], proto: dict[str, str]
 ) -> None:
-    answer = told.send(urls["good"], headers=proto)
+    answer = stack.send(urls["good"], headers=proto)
     assert (answer.status_code, answer.headers.get(HSTS)) == (200, None)
 
 
-def test_who_is_no_trusted_proxy_can_not_claim_tls() -> None:
-    with NativeStack(
-        GATEWAY_HSTS="365d", GATEWAY_TRUSTED_PROXIES="192.0.2.0/24"
-    ).running() as stack:
-        answer = stack.send(f"{stack.url}/login", headers=BY_TLS)
-        assert (answer.status_code, answer.headers.get(HSTS)) == (200, None)
+def hsts(folder: Path, **chosen: str) -> str | None:
+    """Return what nginx says to a client that claims to come by TLS."""
+    with Nginx(folder, **chosen) as nginx:
+        nginx.fake_gunicorn()
+        answer = nginx.get("/login", headers=BY_TLS)
+    assert answer.status_code == 404
+    return answer.headers.get(HSTS)
 
 
-def test_without_the_setting_it_is_not_said(native_stack: NativeStack) -> None:
-    answer = native_stack.send(f"{native_stack.url}/login", headers=BY_TLS)
-    assert (answer.status_code, answer.headers.get(HSTS)) == (200, None)
+def test_only_a_trusted_proxy_can_claim_tls(tmp_path: Path) -> None:
+    proxies = {"GATEWAY_TRUSTED_PROXIES": "192.0.2.0/24"}
+    assert hsts(tmp_path, GATEWAY_HSTS="365d", **proxies) is None
+
+
+def test_without_the_setting_it_is_not_said(tmp_path: Path) -> None:
+    assert hsts(tmp_path, GATEWAY_TRUSTED_PROXIES="127.0.0.0/8") is None

@@ -29,12 +29,6 @@ CONTENT = b"content of a file\n"
 CLIENTS = 90
 
 
-@pytest.fixture(scope="module")
-def own_stack() -> Iterator[NativeStack]:
-    with NativeStack().running() as stack:
-        yield stack
-
-
 @contextmanager
 def stopped(stack: NativeStack, pool: Pool) -> Iterator[None]:
     """Stop a pool's processes: all of its threads are busy."""
@@ -87,22 +81,22 @@ def forged(stack: NativeStack, _number: int) -> requests.Response:
     ],
 )
 def test_deliveries_go_on_while_a_piece_stalls_and_90_clients_wait(
-    own_stack: NativeStack,
+    native_stack: NativeStack,
     ask: Callable[[NativeStack, int], requests.Response],
     status: int,
 ) -> None:
     for name in ("i/cold.txt", "i/hot.txt"):
-        own_stack.put(name, CONTENT)
-    code = Box(own_stack).code
-    path = Tus(own_stack, code).create(len(CONTENT))
+        native_stack.put(name, CONTENT)
+    code = Box(native_stack).code
+    path = Tus(native_stack, code).create(len(CONTENT))
     with ExitStack() as open_peers:
-        stalled = Tus(own_stack, code).cut(path, CONTENT, 5, Upload_Offset="0")
+        stalled = Tus(native_stack, code).cut(path, CONTENT, 5, Upload_Offset="0")
         open_peers.enter_context(stalled)
-        with stopped(own_stack, Pool.APP):
-            peers = [head(own_stack, path, code) for _ in range(CLIENTS)]
+        with stopped(native_stack, Pool.APP):
+            peers = [head(native_stack, path, code) for _ in range(CLIENTS)]
             for peer in peers:
                 open_peers.enter_context(peer)
-            answers = [ask(own_stack, number) for number in range(20)]
+            answers = [ask(native_stack, number) for number in range(20)]
             answered, _, _ = select.select([stalled, *peers], [], [], 0)
         told = [peer.recv(4096).split(b"\r\n")[0] for peer in peers]
     assert {answer.status_code for answer in answers} == {status}
@@ -110,11 +104,13 @@ def test_deliveries_go_on_while_a_piece_stalls_and_90_clients_wait(
     assert set(told) == {b"HTTP/1.1 200 OK"}
 
 
-def test_an_upload_is_delivered_while_no_upload_can_end(own_stack: NativeStack) -> None:
-    tus = Tus(own_stack, own_stack.new_token("upload", "read"))
+def test_an_upload_is_delivered_while_no_upload_can_end(
+    native_stack: NativeStack,
+) -> None:
+    tus = Tus(native_stack, native_stack.new_token("upload", "read"))
     last = tus.patch(tus.create(len(CONTENT)), 0, CONTENT)
-    with stopped(own_stack, Pool.APP):
-        peer = head(own_stack, "/tus/" + "a" * 26, tus.token)
+    with stopped(native_stack, Pool.APP):
+        peer = head(native_stack, "/tus/" + "a" * 26, tus.token)
         content = tus.get(last)
         answered, _, _ = select.select([peer], [], [], 0)
     told = peer.recv(4096)

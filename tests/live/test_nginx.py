@@ -466,6 +466,19 @@ def test_each_link_has_a_verdict_of_its_own(keeping: Nginx) -> None:
     assert len(fake.asked) == 4
 
 
+def test_without_gunicorn_a_kept_verdict_delivers_and_others_say_try_again(
+    keeping: Nginx,
+) -> None:
+    fake, keeping.gunicorn = keeping.fake_gunicorn(), None
+    fake.script = verdict_on
+    before = {keeping.get(cacheable("a.txt")).text for _ in range(3)}
+    fake.close()
+    delivered, refused = (keeping.get(cacheable(f"{name}.txt")) for name in "ab")
+    assert before == {"a.txt"}
+    assert (delivered.status_code, delivered.text) == (200, "a.txt")
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+
+
 @pytest.mark.parametrize(
     "header",
     [

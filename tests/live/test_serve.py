@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -40,8 +39,6 @@ class Served:
         (self.home / "files" / "a" / "b.txt").write_text("hello\n")
         self.port = free_port()
         self.processes: list[subprocess.Popen[str]] = []
-        self.held: list[socket.socket] = []
-        self.options: list[str] = []
         self.environment = {
             name: value
             for name, value in os.environ.items()
@@ -66,6 +63,13 @@ class Served:
         )
         return process
 
+    def reload(self) -> None:
+        before = self.log().count("gateway: reloaded")
+        self.processes[-1].send_signal(signal.SIGHUP)
+        wait_until(
+            lambda: self.log().count("gateway: reloaded") > before, what="it reloads"
+        )
+
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*_GATEWAY, *arguments],
@@ -81,14 +85,14 @@ class Served:
         return (self.home / "log").read_text()
 
     def close(self) -> None:
-        for taken in self.held:
-            taken.close()
         for process in self.processes:
             process.kill()
             process.wait()
         shutil.rmtree(self.home)
 
 
+#: Of both pools of a stack.
+WORKERS = 3 + 2
 _GATEWAY = (sys.executable, "-m", "gateway")
 
 
@@ -112,7 +116,19 @@ def served() -> Iterator[Served]:
 def started() -> Iterator[Served]:
     """Give one that serves already, for tests that change nothing."""
     with a_folder() as here:
-        here.start("--link", "a/b.txt")
+        here.start("--guide")
+        yield here
+
+
+@pytest.fixture(scope="module")
+def changed() -> Iterator[Served]:
+    """Give one that serves already, by IPv6, for tests that change it."""
+    with a_folder() as here:
+        for name in ("empty", "origins"):
+            (here.home / name).touch()
+        here.environment["GATEWAY_KEYS_FILE"] = "empty"
+        here.environment["GATEWAY_CORS_ORIGINS_FILE"] = "origins"
+        here.start("--bind", f"[::]:{here.port}", "--guide")
         yield here
 
 
@@ -147,103 +163,28 @@ def test_the_first_password_is_in_a_file_and_in_no_log(started: Served) -> None:
     assert path.read_text().strip() not in started.log()
 
 
-def closed_port(served: Served) -> str:
-    taken = socket.socket()
-    taken.bind(("127.0.0.1", served.port))
-    taken.listen()
-    served.held.append(taken)
-    return "can't listen on"
-
-
-def closed_folder(served: Served) -> str:
-    (served.home / "file").touch()
-    served.environment["GATEWAY_DATA"] = "file/var"
-    return f"GATEWAY_DATA: {served.home}/file/var can't be written"
-
-
-def closed_store(served: Served) -> str:
-    (served.home / "file").touch()
-    served.environment["GATEWAY_STORE"] = "file/store"
-    return "can't be written"
-
-
-def closed_catalog(served: Served) -> str:
-    (served.home / "file").touch()
-    served.environment["GATEWAY_DATABASE"] = "sqlite:///file/catalog.sqlite3"
-    return "GATEWAY_DATABASE: file can't be written"
-
-
-def another_database(served: Served) -> str:
-    served.environment["GATEWAY_DATABASE"] = "postgres://gateway@db/gateway"
-    return "GATEWAY_DATABASE: must be like postgresql+psycopg://"
-
-
-def closed_nginx_folder(served: Served) -> str:
-    (served.home / "file").touch()
-    served.options = ["--nginx-run", "file/nginx"]
-    return f"--nginx-run: {served.home}/file/nginx can't be written"
-
-
-def open_run_folder(served: Served) -> str:
-    (served.home / "run").mkdir()
-    (served.home / "run").chmod(0o777)
-    served.environment["GATEWAY_RUN"] = "run"
-    return "is not this user's alone"
-
-
-def no_files(served: Served) -> str:
-    del served.environment["GATEWAY_FILES"]
-    return "GATEWAY_FILES: is not set"
-
-
-@pytest.mark.parametrize(
-    "close",
-    [
-        pytest.param(closed_port, id="a port that is taken"),
-        pytest.param(closed_folder, id="a data folder that can't be made"),
-        pytest.param(closed_store, id="a store that can't be made"),
-        pytest.param(closed_catalog, id="a catalog that can't be made"),
-        pytest.param(another_database, id="a database of another kind"),
-        pytest.param(closed_nginx_folder, id="an nginx folder that can't be made"),
-        pytest.param(open_run_folder, id="a run folder that others may write to"),
-        pytest.param(no_files, id="no files"),
-    ],
-)
-def test_nothing_is_made_or_printed_by_a_start_that_can_not_succeed(
-    served: Served, close: Callable[[Served], str]
-) -> None:
-    fault = close(served)
-    bind = f"127.0.0.1:{served.port}"
-    failed = served.run("serve", "--bind", bind, *served.options)
-    assert (failed.returncode, failed.stdout) == (1, "")
-    assert fault in failed.stderr
-    assert "Traceback" not in failed.stderr
-    assert not (served.home / "var").exists()
-
-
-def test_a_rotated_secret_counts_from_the_reload_on(served: Served) -> None:
+def test_a_rotated_secret_counts_from_the_reload_on(changed: Served) -> None:
     """Sessions end, and a drop link goes on until the older secret is forgotten."""
-    process = served.start()
-    served.run("users", "add", "ann", "--password", "a long password")
-    drop = served.run("drops", "new", "ann", "--no-expiry").stdout.strip()
+    changed.run("users", "add", "ann", "--password", "a long password")
+    drop = changed.run("drops", "new", "ann", "--no-expiry").stdout.strip()
     with requests.Session() as browser:
-        page = browser.get(f"http://127.0.0.1:{served.port}/login", timeout=30).text
+        url = f"http://[::1]:{changed.port}"
+        page = browser.get(f"{url}/login", timeout=30).text
         token = re.search(r'name="csrf_token" value="([^"]+)"', page)
         assert token is not None
         fields = {"csrf_token": token[1], "name": "ann", "password": "a long password"}
-        url = f"http://127.0.0.1:{served.port}"
         browser.post(f"{url}/login", data=fields, timeout=30)
 
         def home() -> int:
             return browser.get(f"{url}/", timeout=30, allow_redirects=False).status_code
 
         assert home() == 200
-        assert served.run("secrets", "rotate").returncode == 0
-        process.send_signal(signal.SIGHUP)
+        assert changed.run("secrets", "rotate").returncode == 0
+        changed.reload()
         wait_until(lambda: home() == 303, what="the session is over")
     assert requests.get(drop, timeout=30).status_code == 200
-    assert served.run("secrets", "rotate", "--forget").returncode == 0
-    process.send_signal(signal.SIGHUP)
+    assert changed.run("secrets", "rotate", "--forget").returncode == 0
+    changed.reload()
     wait_until(
         lambda: requests.get(drop, timeout=30).status_code == 404,
         what="the drop link has ended",
@@ -251,25 +192,23 @@ def test_a_rotated_secret_counts_from_the_reload_on(served: Served) -> None:
 
 
 def test_a_link_beyond_its_key_is_404_with_a_reason_of_its_own(
-    served: Served,
+    changed: Served,
 ) -> None:
     """The host's own ring does not say the restriction: the gateway's does."""
-    process = served.start()
-    served.run("keys", "new", "--add", "--prefix", "b/")
-    process.send_signal(signal.SIGHUP)
-    wait_until(lambda: "gateway: reloaded" in served.log(), what="the key is known")
-    ring = KeyRing.parse((served.home / "var" / "keys").read_text())
+    changed.run("keys", "new", "--add", "--prefix", "b/")
+    changed.reload()
+    ring = KeyRing.parse((changed.home / "var" / "keys").read_text())
     key = ring.keys[0]
-    host = LinkSigner(f"{key.id}:{key.secret}", f"http://127.0.0.1:{served.port}")
+    host = LinkSigner(f"{key.id}:{key.secret}", f"http://[::1]:{changed.port}")
     link = host.sign("a/b.txt", expires=timedelta(hours=1))
     # A worker from before the reload may answer once more.
     wait_until(
-        lambda: '"reason":"beyond-key"' in (ask(link), served.log())[1],
+        lambda: '"reason":"beyond-key"' in (ask(link), changed.log())[1],
         what="it is refused for its key",
     )
     assert ask(link) == 404
-    own = served.run("sign", "a/b.txt", "--expires", "1h").stdout.strip()
-    inspected = served.run("inspect", link)
+    own = changed.run("sign", "a/b.txt", "--expires", "1h").stdout.strip()
+    inspected = changed.run("inspect", link)
     assert requests.get(own, timeout=10).status_code == 200
     assert (inspected.returncode, f"its key {key.id} may not" in inspected.stdout) == (
         1,
@@ -303,34 +242,23 @@ def test_another_user_can_not_know_where_verdicts_are_kept(started: Served) -> N
     wait_until(lambda: any(place.rglob("*/*")), what="a verdict is kept there")
 
 
-def test_a_reload_by_command_says_what_came_of_it(served: Served) -> None:
-    served.environment["GATEWAY_CORS_ORIGINS_FILE"] = "origins"
-    (served.home / "origins").touch()
-    served.start()
-    done = served.run("reload")
-    (served.home / "origins").write_text("nowhere")
-    refused = served.run("reload")
+def test_a_reload_by_command_says_what_came_of_it(changed: Served) -> None:
+    before = changed.log().count("gateway: reloaded")
+    done = changed.run("reload")
+    (changed.home / "origins").write_text("nowhere")
+    refused = changed.run("reload")
+    (changed.home / "origins").write_text("")
     assert (done.returncode, done.stderr) == (0, "")
     assert refused.returncode == 1
     assert refused.stderr.startswith("gateway: not reloaded: GATEWAY_CORS_ORIGINS")
-    assert served.log().count("gateway: reloaded") == 1
-
-
-def test_a_second_start_keeps_the_key(served: Served) -> None:
-    first = served.start()
-    link = served.run("sign", "a/b.txt", "--expires", "1h").stdout.strip()
-    first.terminate()
-    assert first.wait(20) == 0
-    (served.home / "log").unlink()
-    served.start()
-    assert requests.get(link, timeout=10).status_code == 200
+    assert changed.log().count("gateway: reloaded") == before + 1
 
 
 def test_a_link_is_printed_when_asked_for(started: Served) -> None:
     assert requests.get(tried(started), timeout=10).text == "hello\n"
 
 
-_TRIED = re.compile(r"^Try: curl (\S+)\n", re.MULTILINE)
+_TRIED = re.compile(r"^  Try +curl (\S+)\n", re.MULTILINE)
 
 
 def tried(served: Served) -> str:
@@ -340,24 +268,10 @@ def tried(served: Served) -> str:
     return str(url)
 
 
-def test_the_link_of_every_ipv6_address_leads_to_it(served: Served) -> None:
+def test_the_link_of_every_ipv6_address_leads_to_it(changed: Served) -> None:
     """The host [::] is none that is answered, and none that all clients take."""
-    served.start("--bind", f"[::]:{served.port}", "--link", "a/b.txt")
-    assert tried(served).startswith(f"http://[::1]:{served.port}/s/")
-    assert requests.get(tried(served), timeout=10).text == "hello\n"
-
-
-def test_a_taken_port_is_named_in_one_line(served: Served) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", served.port))
-        taken.listen()
-        failed = served.run("serve", "--bind", f"127.0.0.1:{served.port}")
-    assert failed.returncode == 1
-    assert (
-        f"can't listen on 127.0.0.1:{served.port}: Address already in use"
-        in failed.stderr
-    )
-    assert "Traceback" not in failed.stderr
+    assert tried(changed).startswith(f"http://[::1]:{changed.port}/s/")
+    assert requests.get(tried(changed), timeout=10).text == "hello\n"
 
 
 def test_the_stack_runs_the_checkout_of_its_tests(native_stack: NativeStack) -> None:
@@ -379,45 +293,44 @@ def test_a_second_gateway_from_the_same_data_is_refused(started: Served) -> None
     assert "another gateway is already serving from" in failed.stderr
 
 
-def test_the_served_folder_holds_no_keys(served: Served) -> None:
-    """``GATEWAY_FILES=.`` beside the default data folder would deliver them."""
-    served.environment["GATEWAY_FILES"] = "."
-    failed = served.run("serve", "--bind", f"127.0.0.1:{served.port}")
-    assert failed.returncode == 1
-    assert failed.stderr.startswith("gateway: GATEWAY_DATA: ")
-    assert "lies in the folder that is served" in failed.stderr
-    assert not (served.home / "var").exists()
-
-
-def test_an_empty_key_file_is_none_to_gunicorn_too(served: Served) -> None:
+def test_an_empty_key_file_is_none_to_gunicorn_too(changed: Served) -> None:
     """What ``serve`` takes for unset, and makes a key for, its child does as well."""
-    (served.home / "empty").touch()
-    served.environment["GATEWAY_KEYS_FILE"] = "empty"
-    served.start("--link", "a/b.txt")
-    assert "Made a signing key" in served.log()
-    assert requests.get(tried(served), timeout=10).text == "hello\n"
+    assert (changed.home / changed.environment["GATEWAY_KEYS_FILE"]).stat().st_size == 0
+    assert "Made a signing key" in changed.log()
+    assert requests.get(tried(changed), timeout=10).text == "hello\n"
 
 
-def test_workers_start_although_the_files_are_away() -> None:
-    """A volume that is gone for a moment shows in /readyz, and in no storm of forks."""
+@pytest.fixture(scope="module")
+def own() -> Iterator[NativeStack]:
+    """Give a stack that no other module reloads or stops."""
+    with by_file().running() as stack:
+        wait_until(lambda: boots(stack) == WORKERS, what="every worker has booted")
+        yield stack
+
+
+def by_file() -> NativeStack:
+    """Return a stack whose keys lie in the file ``keys`` of its home."""
     stack = NativeStack()
-    stack.start()
-    try:
-        wait_until(lambda: boots(stack) == 3 + 2, what="every worker has booted")
-        old = workers(stack)
-        stack.files.rename(stack.home / "away")
-        for pid in old:
-            os.kill(pid, signal.SIGKILL)
-        app = stack.socket(Pool.APP)
-        wait_until(
-            lambda: boots(stack) == 2 * len(old) and " 503 " in str(probe(app)),
-            what="new workers say that they are not ready",
-        )
-        (stack.home / "away").rename(stack.files)
-        wait_until(lambda: probe(app) is None, what="they are ready again")
-        assert boots(stack) == 2 * len(old)
-    finally:
-        stack.stop()
+    (stack.home / "keys").write_text(str(stack.keys))
+    del stack.settings["GATEWAY_KEYS"]
+    stack.settings["GATEWAY_KEYS_FILE"] = str(stack.home / "keys")
+    return stack
+
+
+def test_workers_start_although_the_files_are_away(own: NativeStack) -> None:
+    """A volume that is gone for a moment shows in /readyz, and in no storm of forks."""
+    booted, old = boots(own), workers(own)
+    own.files.rename(own.home / "away")
+    for pid in old:
+        os.kill(pid, signal.SIGKILL)
+    app = own.socket(Pool.APP)
+    wait_until(
+        lambda: boots(own) == booted + WORKERS and " 503 " in str(probe(app)),
+        what="new workers say that they are not ready",
+    )
+    (own.home / "away").rename(own.files)
+    wait_until(lambda: probe(app) is None, what="they are ready again")
+    assert boots(own) == booted + WORKERS
 
 
 def boots(stack: NativeStack) -> int:
@@ -428,24 +341,6 @@ def boots(stack: NativeStack) -> int:
 def workers(stack: NativeStack) -> set[int]:
     """Return the ids of both pools' workers."""
     return {pid for pool in Pool for pid in stack.pool(pool)[1:]}
-
-
-def test_every_faulty_setting_is_named_at_once(served: Served) -> None:
-    served.environment |= {
-        "GATEWAY_FILES": "nowhere",
-        "GATEWAY_KEYS": "a:short",
-        "GATEWAY_PUBLIC_URL": "files.example.com",
-        "GATEWAY_GRACE": "soon",
-    }
-    failed = served.run("serve")
-    named = {line.split(":")[1].strip() for line in failed.stderr.splitlines()}
-    assert failed.returncode == 1
-    assert named == {
-        "GATEWAY_FILES",
-        "GATEWAY_KEYS",
-        "GATEWAY_PUBLIC_URL",
-        "GATEWAY_GRACE",
-    }
 
 
 def test_gunicorn_does_not_start_on_a_bad_key(served: Served) -> None:
@@ -511,18 +406,20 @@ def test_when_the_supervisor_is_killed_nothing_is_left_behind() -> None:
     shutil.rmtree(stack.home)
 
 
-def test_a_reload_reaches_both_pools() -> None:
-    with NativeStack().running() as stack:
-        before = {pool: set(stack.pool(pool)[1:]) for pool in Pool}
-        stack.reload()
-        for pool in Pool:
-            wait_until(
-                lambda pool=pool: (  # type: ignore[misc]
-                    set(stack.pool(pool)[1:]).isdisjoint(before[pool])
-                ),
-                what="its old workers have ended",
-            )
-        assert all(map(len, before.values()))
+def reload(stack: NativeStack) -> None:
+    """Reload it, until every new worker has booted."""
+    booted = boots(stack)
+    stack.reload()
+    wait_until(lambda: boots(stack) == booted + WORKERS, what="new workers have booted")
+
+
+def test_a_reload_reaches_both_pools(own: NativeStack) -> None:
+    before = workers(own)
+    reload(own)
+    wait_until(
+        lambda: workers(own).isdisjoint(before), what="its old workers have ended"
+    )
+    assert len(before) == WORKERS
 
 
 def test_no_request_is_answered_503_at_a_start_a_reload_or_a_restart(
@@ -550,8 +447,7 @@ def test_no_request_is_answered_503_at_a_start_a_reload_or_a_restart(
         askers = [pool.submit(ask_on, url) for url in (link, f"{site}/login")]
         try:
             first = served.start()
-            first.send_signal(signal.SIGHUP)
-            wait_until(lambda: "gateway: reloaded" in served.log(), what="it reloads")
+            served.reload()
             first.terminate()
             assert first.wait(20) == 0
             (served.home / "log").rename(served.home / "first")
@@ -565,18 +461,17 @@ def test_no_request_is_answered_503_at_a_start_a_reload_or_a_restart(
 
 
 @pytest.fixture
-def stalled() -> Iterator[NativeStack]:
+def stalled(own: NativeStack) -> Iterator[NativeStack]:
     """Return a stack whose app pool answers nobody, as on a disk that hangs."""
-    with NativeStack().running() as stack:
-        stack.put("a.txt", b"delivered\n")
-        app = stack.pool(Pool.APP)
+    own.put("a.txt", b"delivered\n")
+    app = own.pool(Pool.APP)
+    for pid in app:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield own
+    finally:
         for pid in app:
-            os.kill(pid, signal.SIGSTOP)
-        try:
-            yield stack
-        finally:
-            for pid in app:
-                os.kill(pid, signal.SIGCONT)
+            os.kill(pid, signal.SIGCONT)
 
 
 def test_deliveries_do_not_wait_for_the_app_pool(stalled: NativeStack) -> None:
@@ -605,75 +500,45 @@ def test_sigterm_lets_a_download_finish() -> None:
         assert len(begun) + rest.result(10) == 300_000
 
 
-@pytest.fixture
-def starter() -> tuple[str, ...]:
-    """Return the command that starts ``gateway serve``: none."""
-    return ()
+def test_a_faulty_setting_at_a_reload_is_said_once_and_changes_nothing() -> None:
+    """Started as nohup and a shell's ``&`` start it, with these signals ignored."""
+    stack = by_file()
+    stack.starter = ("sh", "-c", 'trap "" HUP INT QUIT; exec "$@"', "sh")
+    with stack.running():
+        stack.put("a.txt")
+        url = stack.sign("a.txt")
+        (stack.home / "keys").write_text("a:short")
+        stack.reload()
+        wait_until(lambda: stack.log_has("not reloaded"), what="it says so")
+        assert stack.ask(url).status_code == 200
+        old = set(stack.processes("nginx"))
+        (stack.home / "keys").write_text(str(KeyRing((Key.generate(),))))
+        stack.reload()
+        wait_until(
+            lambda: stack.send(url).status_code == 404, what="the old key is retired"
+        )
+        wait_until(
+            lambda: set(stack.processes("nginx")) - old, what="nginx has new workers"
+        )
+        assert stack.log().count("GATEWAY_KEYS") == 1
+        stack.process.send_signal(signal.SIGINT)
+        assert stack.process.wait(20) == 0
 
 
-@pytest.fixture
-def by_file(starter: tuple[str, ...]) -> Iterator[NativeStack]:
-    """Return a running stack whose keys lie in the file ``keys`` of its home."""
-    stack = NativeStack()
-    stack.starter = starter
-    (stack.home / "keys").write_text(str(stack.keys))
-    del stack.settings["GATEWAY_KEYS"]
-    stack.settings["GATEWAY_KEYS_FILE"] = str(stack.home / "keys")
-    stack.start()
-    try:
-        yield stack
-    finally:
-        stack.stop()
-
-
-@pytest.mark.parametrize(
-    "starter",
-    [
-        pytest.param((), id="from a terminal"),
-        # As nohup, and a shell that starts it in the background, do.
-        pytest.param(
-            ("sh", "-c", 'trap "" HUP INT QUIT; exec "$@"', "sh"),
-            id="where signals are ignored",
-        ),
-    ],
-)
-def test_a_faulty_setting_at_a_reload_is_said_once_and_changes_nothing(
-    by_file: NativeStack,
-) -> None:
-    by_file.put("a.txt")
-    url = by_file.sign("a.txt")
-    (by_file.home / "keys").write_text("a:short")
-    by_file.reload()
-    wait_until(lambda: by_file.log_has("not reloaded"), what="it says so")
-    assert by_file.ask(url).status_code == 200
-    old = set(by_file.processes("nginx"))
-    (by_file.home / "keys").write_text(str(KeyRing((Key.generate(),))))
-    by_file.reload()
-    wait_until(
-        lambda: by_file.send(url).status_code == 404, what="the old key is retired"
-    )
-    wait_until(
-        lambda: set(by_file.processes("nginx")) - old, what="nginx has new workers"
-    )
-    assert by_file.log().count("GATEWAY_KEYS") == 1
-    by_file.process.send_signal(signal.SIGINT)
-    assert by_file.process.wait(20) == 0
-
-
-def test_children_read_no_file_anew_before_the_next_reload(
-    by_file: NativeStack,
-) -> None:
+def test_children_read_no_file_anew_before_the_next_reload(own: NativeStack) -> None:
     """A key file that was replaced counts for all of them at once, or for none."""
-    by_file.put("a.txt")
-    url = by_file.sign("a.txt")
-    (by_file.home / "keys").write_text(str(KeyRing((Key.generate(),))))
-    booted = boots(by_file)
+    own.put("a.txt")
+    url = own.sign("a.txt")
+    (own.home / "keys").write_text(str(KeyRing((Key.generate(),))))
+    booted = boots(own)
     for find in (VICTIMS[name] for name in VICTIMS if name != "nginx"):
-        os.kill(find(by_file)[0], signal.SIGHUP)
-    wait_until(lambda: boots(by_file) >= booted + 5, what="new workers have booted")
-    by_file.let_verdicts_end()
-    assert by_file.ask(url).status_code == 200
-    by_file.reload()
-    wait_until(
-        lambda: by_file.send(url).status_code == 404, what="the old key is retired"
-    )
+        os.kill(find(own)[0], signal.SIGHUP)
+    wait_until(lambda: boots(own) == booted + WORKERS, what="new workers have booted")
+    own.let_verdicts_end()
+    kept = own.ask(url).status_code
+    reload(own)
+    wait_until(lambda: own.send(url).status_code == 404, what="the old key is retired")
+    (own.home / "keys").write_text(str(own.keys))
+    reload(own)
+    wait_until(lambda: own.send(url).status_code == 200, what="it is back")
+    assert kept == 200

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,7 @@ from tests.live.stack import ALWAYS, ORIGIN, wait_until
 if TYPE_CHECKING:
     import requests
 
-    from tests.live.stack import Stack
+    from tests.live.stack import NativeStack, Stack
 
 pytestmark = pytest.mark.database
 
@@ -291,6 +293,44 @@ def test_who_leaves_before_a_byte_is_sent_takes_nothing(
     assert (refused.status_code, busy) == (416, 409)
     stack.let_verdicts_end()
     assert stack.send(lease).status_code == 410
+
+
+def test_a_long_ledger_goes_on_in_another_file(native_stack: NativeStack) -> None:
+    stack = native_stack
+    stack.put("shared/long.bin", CONTENT)
+    made = share(stack, "shared/long.bin")
+    [script] = (stack.home / "data" / "run" / "conf" / "live").glob("ledger.sh")
+    master, *_ = stack.processes("nginx")
+
+    def download(count: int) -> None:
+        """Have as many bytes booked as *count* downloads have, this one included."""
+        stack.send(made["recipients"][0]["url"])
+        wait_until(
+            lambda: sent(stack, made["id"])["sent"] == count * len(CONTENT),
+            what="it is booked",
+        )
+
+    download(1)
+    subprocess.run(["sh", script, "rotate", str(master), "1"], check=True)
+    wait_until(
+        lambda: "current.log" in {Path(path).name for path in stack.store()},
+        what="nginx begins another file",
+    )
+    download(2)
+
+
+@pytest.mark.docker
+def test_a_ledger_whose_file_is_deleted_loses_nothing(stack: Stack, name: str) -> None:
+    made = share(stack, name, "--max", "2")
+    url = made["recipients"][0]["url"]
+    conf = stack.gateway("nginx-conf")
+    file = re.search(r'access_log +"?([^" ]+/current\.log)', conf)
+    assert file
+    stack.send(leased(stack, url))
+    stack.shell.run("rm", file[1])
+    await_taken(stack, made["id"], 1)
+    stack.send(leased(stack, url))
+    await_taken(stack, made["id"], 2)
 
 
 def test_a_program_s_download_by_the_link_is_booked(stack: Stack, name: str) -> None:

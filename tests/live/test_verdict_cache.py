@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from gateway.pools import Pool
 from tests.live.stack import NativeStack, Stack, fresh_client, wait_until
 
 if TYPE_CHECKING:
@@ -250,22 +249,3 @@ def test_no_client_can_ask_for_the_verdict_itself(kept: NativeStack, url: str) -
     assert {answer.content for answer in answers} == {b"kept\n"}
     assert not [answer for answer in answers if "X-Accel-Target" in answer.headers]
     assert kept.send(f"{kept.url}/_verdict").status_code == 404
-
-
-def test_without_gunicorn_a_kept_verdict_delivers_and_others_say_try_again() -> None:
-    stack = NativeStack(GATEWAY_VERDICT_TTL=str(TTL))
-    stack.start()
-    try:
-        stack.put("a.txt", b"kept\n")
-        hot, cold = stack.sign("a.txt"), stack.sign("a.txt", name="b.txt")
-        before = {stack.send(hot).status_code for _ in range(3)}
-        socket = stack.socket(Pool.VERDICTS)
-        away = socket.rename(f"{socket}.away")
-        delivered, refused = stack.send(hot), stack.send(cold)
-        away.rename(socket)
-    finally:
-        stack.stop()
-    assert before == {200}
-    assert (delivered.status_code, delivered.content) == (200, b"kept\n")
-    assert refused.status_code == 503
-    assert refused.headers["Retry-After"] == "5"

@@ -84,6 +84,14 @@ class FakeRelay:
     port: int = field(default_factory=free_port)
 
     @property
+    def settings(self) -> dict[str, str]:
+        """The settings of a gateway that mails by it."""
+        return {
+            "GATEWAY_MAIL_URL": f"smtp://{HOST}:{self.port}?tls=none",
+            "GATEWAY_MAIL_FROM": "Files of Example <files@example.com>",
+        }
+
+    @property
     def connections(self) -> int:
         """How often somebody connected."""
         return self.commands.count("CONNECT")

@@ -79,7 +79,9 @@ def html_of(letter: Letter) -> str:
 
 
 def test_a_share_s_mail_says_all_that_its_reader_needs() -> None:
-    letter = replace(SHARE, has_password=True, not_before=1_899_000_000).letter()
+    letter = replace(
+        SHARE, has_password=True, has_otp=True, not_before=1_899_000_000
+    ).letter()
     assert (
         text_of(letter)
         == f"""\
@@ -99,6 +101,7 @@ To get the files, open this link:
 The link works from 6 March 2030, 04:00 UTC on.
 The link works until 17 March 2030, 17:46 UTC.
 You need a password, which Anna tells you in another way.
+You need a code, which is mailed to you when you ask for it there.
 The link is meant for you alone. Please do not pass it on.
 
 --{" "}

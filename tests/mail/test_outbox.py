@@ -12,8 +12,9 @@ from gateway.catalog import outbox as catalog
 from gateway.catalog import recipients, shares, users
 from gateway.catalog.outbox import LIFE, SENDING, MailState
 from gateway.catalog.recipients import NewRecipient
+from gateway.catalog.reserve import Reserve
 from gateway.catalog.shares import NewItem
-from gateway.errors import CatalogBusyError
+from gateway.errors import CatalogBusyError, NoSpaceError
 from gateway.mail.outbox import Outbox
 from gateway.mail.relay import Relay
 from gateway.mail.session import Patience
@@ -222,9 +223,9 @@ def test_a_relay_that_is_away_for_two_days_is_given_up(office: Office) -> None:
     for _ in range(3):
         office.outbox(url=away).send()
         office.now += DAY
+    assert office.outbox().send() == 0
     [(state, words)] = office.states(made)
     assert (state, "Connection refused" in words) == ("given-up", True)
-    assert office.outbox().send() == 0
 
 
 @pytest.mark.parametrize("answer", [hang_up, silence])
@@ -353,10 +354,44 @@ def test_what_became_of_a_mail_is_noted_as_soon_as_the_catalog_can(
     assert office.states(made) == [("accepted", "250 queued as 1")]
 
 
+def test_a_catalog_that_is_full_is_no_reason_to_press_the_relay(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it says can't be written down, and the mail stays due."""
+    made = office.share(None, "a@example.com", "b@example.com")
+    office.relay.answers = {"RCPT": "451 greylisted"}
+    with monkeypatch.context() as patch:
+        patch.setattr(Reserve, "is_short", lambda _: True)
+        with pytest.raises(NoSpaceError):
+            office.outbox().send()
+    assert office.relay.commands.count("RCPT") == 1
+    assert [state for state, _ in office.states(made)] == ["waiting", "waiting"]
+
+
 def test_when_it_is_told_to_stop_the_other_mails_wait(office: Office) -> None:
     made = office.share(None, "a@example.com", "b@example.com")
     office.outbox().send(is_stopped=lambda: bool(office.relay.mails))
     assert [state for state, _ in office.states(made)] == ["accepted", "waiting"]
+
+
+def test_a_mail_is_tried_once_more_before_it_is_given_up(office: Office) -> None:
+    """The gateway was off, or its clock has jumped: nobody has tried it for long."""
+    made = office.share(None, "a@example.com")
+    office.now += 2 * LIFE
+    assert office.outbox().send() == 1
+    assert office.states(made) == [("accepted", "250 queued as 1")]
+
+
+def test_a_code_that_has_expired_is_not_sent(office: Office) -> None:
+    made = office.share(None)
+    with office.database.write() as connection:
+        [one] = recipients.add(
+            connection, made, [NewRecipient("r@example.com")], now=START
+        )
+        catalog.add(connection, [one], None, now=START, code="012345", life=600)
+    office.now += 600
+    assert office.outbox().send() == 0
+    assert office.relay.mails == []
 
 
 def test_a_clock_that_jumps_sends_nothing_twice(office: Office) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.errors import RelayError
 from gateway.mail.relay import Relay
-from gateway.mail.replies import Outcome, State
+from gateway.mail.replies import Outcome, State, said
 from gateway.mail.session import Patience
 from gateway.mail_url import MailURL, Security
 from tests.live.ports import free_port
@@ -116,6 +116,12 @@ NO_SMTP = "what it says is no SMTP"
             pour,
             Outcome(State.LATER, "its reply has no end"),
             id="rcpt-without-end",
+        ),
+        pytest.param(
+            "RCPT",
+            f"250 {'x' * 10_000}",
+            Outcome(State.LATER, "Line too long."),
+            id="rcpt-long-line",
         ),
         pytest.param("DATA", silence, Outcome(State.LATER, LATE), id="data-silence"),
         pytest.param("DATA", hang_up, Outcome(State.LATER, GONE), id="data-hung-up"),
@@ -250,6 +256,15 @@ def test_a_certificate_that_nobody_trusts_ends_it(
     assert relay.logins == []
 
 
+def test_a_relay_that_speaks_no_tls_is_an_error_in_words() -> None:
+    with (
+        FakeRelay().running() as relay,
+        client(relay, Security.TLS, patience=HASTY) as sender,
+        pytest.raises(RelayError, match=f"port {relay.port}: TLS fails: [a-z ]+$"),
+    ):
+        sender.offer(READER)
+
+
 def test_a_certificate_of_another_host_ends_it(tls: ssl.SSLContext) -> None:
     with FakeRelay().running(tls=tls) as relay:
         url = MailURL("127.0.0.1", relay.port, Security.TLS)
@@ -342,6 +357,11 @@ def test_what_a_relay_says_is_one_line_and_not_too_long() -> None:
     assert outcome is not None
     assert outcome.words.startswith("550 no [2Jcolours xxx")
     assert len(outcome.words) == 500
+
+
+def test_what_a_relay_says_turns_nothing_around() -> None:
+    words = "no such user: \u202emoc.elpmaxe@x\u2028".encode()
+    assert said(550, words) == "550 no such user: moc.elpmaxe@x"
 
 
 def test_no_mail_is_delivered_that_was_not_offered() -> None:

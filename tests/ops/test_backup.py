@@ -120,7 +120,7 @@ def test_everything_comes_back(
             kept.ann,
             [NewItem("a.bin", upload_id=upload.id)],
             now=NOW,
-            **vars(SharePolicy(title="t", expires=NOW + 1)),
+            **vars(SharePolicy(title="t", has_otp=True, expires=NOW + 1)),
         )
         links = recipients.add(connection, share, [NewRecipient("a@b.c", "l")], now=1)
         audit.note(connection, kept.ann, Action.CREATED, share.id, now=NOW)

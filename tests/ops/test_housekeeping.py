@@ -8,12 +8,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, insert, select, text
 
-from gateway.catalog import leases, partials, recipients, sessions, shares, users
+from gateway.catalog import (
+    leases,
+    one_time_codes,
+    outbox,
+    partials,
+    recipients,
+    sessions,
+    shares,
+    users,
+)
 from gateway.catalog import uploads as catalog
 from gateway.catalog.leases import NewLease
+from gateway.catalog.one_time_codes import LIFE
 from gateway.catalog.partials import Partial
 from gateway.catalog.recipients import NewRecipient
 from gateway.catalog.schema import leases as leases_table
+from gateway.catalog.schema import one_time_codes as codes_table
 from gateway.catalog.schema import reservations, revocations, tries
 from gateway.catalog.schema import sessions as sessions_table
 from gateway.catalog.tries import MEMORY
@@ -181,12 +192,37 @@ def test_leases_that_are_over_are_forgotten(kept: Kept) -> None:
         share = shares.new(connection, kept.ann, [], now=1, **vars(SharePolicy()))
         (link,) = recipients.add(connection, share, [NewRecipient()], now=1)
         for expires in (NOW - 1, NOW, NOW + 1):
-            new = NewLease(expires=expires, agent="", network="")
+            new = NewLease(expires=expires, agent="")
             leases.take(connection, link, new, now=1)
     assert kept.keeper().round(now=NOW).faults == []
     with kept.database.read() as connection:
         left = connection.execute(select(leases_table.c.expires)).scalars()
         assert list(left) == [NOW, NOW + 1]
+
+
+def test_codes_that_are_over_are_forgotten(kept: Kept) -> None:
+    with kept.database.write() as connection:
+        share = shares.new(connection, kept.ann, [], now=1, **vars(SharePolicy()))
+        new = [NewRecipient("a@b.c"), NewRecipient("d@e.f")]
+        links = recipients.add(connection, share, new, now=1)
+        for link, at in zip(links, (NOW - LIFE - 1, NOW - LIFE), strict=True):
+            one_time_codes.mail(connection, link, None, code="1", mac="m", now=at)
+    assert kept.keeper().round(now=NOW).faults == []
+    with kept.database.read() as connection:
+        left = connection.execute(select(codes_table.c.recipient_id)).scalars()
+        assert list(left) == [links[1].id]
+
+
+def test_a_share_that_was_mailed_is_forgotten_long_after_its_end(kept: Kept) -> None:
+    policy = SharePolicy(expires=NOW - 90 * 24 * HOUR - 1)
+    with kept.database.write() as connection:
+        share = shares.new(connection, kept.ann, [], now=1, **vars(policy))
+        links = recipients.add(connection, share, [NewRecipient("a@b.c")], now=1)
+        outbox.add(connection, links, kept.ann, now=1)
+        one_time_codes.mail(connection, links[0], None, code="1", mac="m", now=NOW)
+    assert kept.keeper().round(now=NOW).faults == []
+    with kept.database.read() as connection:
+        assert shares.by_id(connection, share.id) is None
 
 
 def test_old_tries_are_forgotten(kept: Kept) -> None:

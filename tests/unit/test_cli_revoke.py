@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,10 @@ FORGED = LinkSigner(KeyRing((Key(RING.newest.id, "0123456789" * 4),)), SITE).sig
 
 
 @pytest.fixture
-def upload(run: Run, tmp_path: Path) -> Upload:
+def upload(run: Run, tmp_path: Path, migrated: Path) -> Upload:
     """Make a catalog with one user and one upload, whose name is a hidden one."""
+    (tmp_path / "var").mkdir()
+    shutil.copyfile(migrated, tmp_path / "var" / "catalog.sqlite3")
     assert run("db", "upgrade").status == 0
     database = Database.open(f"sqlite:///{tmp_path}/var/catalog.sqlite3")
     store = BlobStore(tmp_path / "var" / "store")

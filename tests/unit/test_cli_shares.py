@@ -29,7 +29,9 @@ def ready(run: Run, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def test_one_line_is_the_link_alone(ready: Run) -> None:
-    ran = ready("shares", "new", "a/b.txt", "--expires", "14d", "--max", "1")
+    ran = ready(
+        "shares", "new", "a/b.txt", "--expires", "14d", "--max", "1", "--label", "Ann"
+    )
     base, _, code = ran.out.strip().rpartition("/d/")
     assert (ran.status, ran.err, base, ran.out.count("\n")) == (0, "", SITE, 1)
     assert codes.verify(SECRET, Use.SHARE, code) == code[:16]
@@ -71,6 +73,19 @@ def test_each_option_is_the_share_s(
     assert (made[field], shown) == (value, made)
 
 
+def test_codes_are_mailed_where_mail_is_set_up(
+    ready: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to = ("--to", "bob@example.com", "--json")
+    refused = ready("shares", "new", "a/b.txt", "--otp", *to)
+    monkeypatch.setenv("GATEWAY_MAIL_URL", "smtp://relay.example")
+    monkeypatch.setenv("GATEWAY_MAIL_FROM", "files@example.com")
+    made = ready("shares", "new", "a/b.txt", "--otp", *to).facts
+    off = ready("shares", "edit", made["id"], "--no-otp", "--json").facts
+    assert (refused.status, "otp: mail is not set up" in refused.err) == (1, True)
+    assert (made["otp"], off["otp"]) == (True, False)
+
+
 def test_a_share_is_edited_under_the_same_links(ready: Run) -> None:
     Path("files/c.txt").touch()
     made = ready("shares", "new", "a/b.txt", "--password", "secret", "--json").facts
@@ -99,13 +114,25 @@ def test_one_link_or_all_are_revoked(ready: Run) -> None:
 
 
 def test_lists_are_for_people_and_programs(ready: Run) -> None:
-    made = ready("shares", "new", "a", "--title", "Reports", "--json").facts
+    said = (
+        "--title",
+        "Reports",
+        "--expires",
+        "2100-01-01",
+        "--max",
+        "1",
+        "--label",
+        "Ann",
+    )
+    made = ready("shares", "new", "a", *said, "--json").facts
+    (link,) = made["recipients"]
     listed = ready("shares", "list")
     assert ready("shares", "list", "--json").facts == [made]
     assert listed.out.split()[:3] == [made["id"], "open", "1"]
-    assert ready("shares", "show", made["id"]).out.splitlines()[:2] == [
-        "Reports: open",
+    assert ready("shares", "show", made["id"]).out.splitlines() == [
+        "Reports: open, until 2100-01-01, 1 download of each link",
         "  a/",
+        f"{link['id']}  unopened  taken 0  sent 0  {link['url']}\tAnn",
     ]
     assert "operator  created" in ready("audit").out
 
@@ -130,7 +157,7 @@ def test_lists_are_for_people_and_programs(ready: Run) -> None:
         pytest.param(
             ["new", "a/b.txt", "--password", "abc"],
             1,
-            "at least 4",
+            "4 to 1024",
             id="short password",
         ),
         pytest.param(["show", "x"], 1, "there is no share x", id="no such share"),

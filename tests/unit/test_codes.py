@@ -31,6 +31,20 @@ def test_a_code_leads_back_to_its_id() -> None:
     assert re.fullmatch("[0-9abcdefghjkmnpqrstvwxyz]{40}", code)
 
 
+@pytest.mark.parametrize(
+    ("use", "mac"),
+    [
+        (Use.DROP, "mv9m76hvj8ya17db2jgpt816"),
+        (Use.SHARE, "vanqy8evqand173dc06h5r4y"),
+        (Use.LEASE, "rheqdq1n54gv7y6qenbnf5n0"),
+    ],
+)
+def test_codes_that_were_given_out_stay_good(use: Use, mac: str) -> None:
+    """A vector for each use: HMAC-SHA-256, cut to 120 bits, by a key of the use."""
+    secret = ServerSecret.parse("0123456789abcdefghijklmnopqrstuv")
+    assert codes.mint(secret, use, ID) == f"{ID}{mac}"
+
+
 def test_the_catalog_s_ids_are_codes_ids() -> None:
     """They are made where nothing is known of codes, and differ."""
     made = {new_code_id() for _ in range(100)}

@@ -47,7 +47,15 @@ def test_no_path_of_the_host_counts_in_the_container() -> None:
 def test_the_containers_take_all_settings_from_one_file() -> None:
     compose = (ROOT / "docker-compose.yml").read_text()
     assert compose.count("env_file: [{path: .env, required: false}]") == 1
-    assert set(re.findall(r"\$\{(\w+)", compose)) == {"FILES_DIR", "GATEWAY_BIND"}
+    assert set(re.findall(r"\$\{(\w+):-", compose)) == {
+        "FILES_DIR",
+        "GATEWAY_BIND",
+    }
+    # Whether there is a relay; what it is compose does not write anywhere.
+    assert set(re.findall(r"\$\{(\w+):\+", compose)) == {
+        "GATEWAY_MAIL_URL",
+        "GATEWAY_MAIL_URL_FILE",
+    }
 
 
 #: Another value of each setting that is no number.
@@ -79,7 +87,9 @@ OTHER = {
 
 def test_every_setting_that_is_written_into_an_nginx_of_one_s_own_is_named() -> None:
     def included(**chosen: str) -> list[str]:
-        files = rendered(**chosen).items()
+        # A relay needs the address.
+        address = {"GATEWAY_PUBLIC_URL": "https://files.example.com"}
+        files = rendered(**{**address, **chosen}).items()
         return [
             text
             for name, text in files
@@ -171,6 +181,12 @@ def test_every_link_between_pages_leads_somewhere() -> None:
     ]
     assert len({page for page, _ in targets}) > 5
     assert [(p.name, t) for p, t in targets if not (p.parent / t).exists()] == []
+
+
+def test_the_index_names_every_page() -> None:
+    pages = sorted(f"({page.name})" for page in DOCS.glob("*.md"))
+    index = (DOCS / "README.md").read_text()
+    assert [page for page in pages if page not in index] == ["(README.md)"]
 
 
 def _below(cls: type[RefusedError]) -> list[type[RefusedError]]:

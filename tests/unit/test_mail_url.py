@@ -60,7 +60,7 @@ def test_a_url_says_where_the_relay_is_and_how_to_log_in(
     assert MailURL.parse(text) == url
 
 
-HOST = f"{FORM}: its host or its port is none"
+HOST = f"{FORM}: its host or its port is not valid"
 CLEAR = "tls=none is for a relay on this machine: localhost, 127.0.0.1 or [::1]"
 QUERY = "its query may only be tls=none, of smtp://"
 BAD = [
@@ -69,7 +69,15 @@ BAD = [
     ),
     pytest.param("smtp://", HOST, id="no-host"),
     pytest.param("smtp://a_b", HOST, id="no-host-name"),
+    pytest.param("smtp://relay..example", HOST, id="empty-label"),
+    pytest.param(f"smtp://{'a' * 64}.example", HOST, id="long-label"),
+    pytest.param(f"smtp://{'a.' * 127}example", HOST, id="long-host"),
     pytest.param("smtp://relay.example:0", HOST, id="port-0"),
+    pytest.param(
+        "smtp://me:a%00b@relay.example",
+        f"{FORM}; percent-encode user and password",
+        id="nul-in-the-password",
+    ),
     pytest.param(
         "smtp://relay.example:65536",
         f"{FORM}; percent-encode user and password",

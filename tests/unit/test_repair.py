@@ -80,6 +80,8 @@ def test_each_spelling_of_a_code_leads_to_its_one(link: str) -> None:
         pytest.param("/q3.pdf.", "/q3.pdf", id="at the end of a name"),
         pytest.param("./q3.pdf", "", id="before a name"),
         pytest.param("/", "", id="a slash"),
+        pytest.param("/a/../../x", "", id="what leads elsewhere"),
+        pytest.param("/.\u200b./x", "", id="what would lead elsewhere"),
     ],
 )
 def test_the_name_behind_a_share_link_is_its_own(

@@ -817,13 +817,17 @@ def test_a_setting_that_is_no_more_is_a_fault_that_names_its_successor(
     assert settings.read({name: ""}).settings.run
 
 
-def test_a_relay_needs_a_sender() -> None:
-    """Each of the two is of no use without the other."""
+def test_a_relay_needs_a_sender_and_the_address_of_the_links() -> None:
+    """Else mails would bring links to 127.0.0.1, where ``serve`` listens."""
     assert faults({"GATEWAY_MAIL_URL": "smtp://relay.example"}) == [
         (
             "GATEWAY_MAIL_FROM: is not set; name the sender of mail, as in "
             "Files <files@example.com>"
-        )
+        ),
+        (
+            "GATEWAY_PUBLIC_URL: is not set; name the gateway's address, as in "
+            "https://files.example.com"
+        ),
     ]
 
 

@@ -131,6 +131,9 @@ def make_site(tmp_path: Path, catalog: dict[str, str]) -> MakeSite:
     secret = ServerSecret.generate()
 
     def make(**chosen: str) -> Site:
+        if "GATEWAY_MAIL_URL" in chosen:
+            # Where the links in mails lead.
+            chosen.setdefault("GATEWAY_PUBLIC_URL", "http://localhost")
         reading = settings.read(
             {
                 "GATEWAY_FILES": str(files),

@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
 BROWSER = {"Accept": "text/html,*/*;q=0.8", "X-Real-IP": "192.0.2.7"}
 PROGRAM = {"Accept": "*/*", "X-Real-IP": "192.0.2.7"}
+#: Settings by which mails go out.
+RELAY = {
+    "GATEWAY_MAIL_URL": "smtp://relay.example",
+    "GATEWAY_MAIL_FROM": "files@example.com",
+    "GATEWAY_MAILS_PER_USER": "3",
+}
 
 
 @dataclass

@@ -222,6 +222,10 @@ def test_a_link_that_is_used_up_says_so(ann: Sharer) -> None:
     assert (page.status_code, pressed.status_code) == (410, 410)
     assert all("has been used up" in answer.text for answer in (page, pressed))
     assert "<button" not in page.text
+    assert "can be used" not in page.text
+    elsewhere = {**BROWSER, "Sec-Fetch-Site": "cross-site"}
+    foreign = ann.stranger.post(link, headers=elsewhere)
+    assert (foreign.status_code, "has been used up" in foreign.text) == (410, True)
     headers = {**PROGRAM, "Accept": "application/json"}
     problem: Any = ann.stranger.post(link, headers=headers).json
     assert problem["type"] == "/problems/share-spent"
@@ -289,6 +293,17 @@ def test_who_has_the_last_lease_goes_on_when_the_link_is_used_up(ann: Sharer) ->
     assert (shown.status_code, f"/l/{lease}/1/report.pdf" in shown.text) == (200, True)
 
 
+def test_a_page_tells_how_many_downloads_are_left(ann: Sharer) -> None:
+    link = ann.link(max=2)
+    before = ann.stranger.get(link, headers=BROWSER).text
+    ann.spend(ann.press(link).headers["Location"])
+    after = ann.stranger.get(link, headers=BROWSER).text
+    assert ("can be used 2 times" in before, "1 of 2 downloads are left" in after) == (
+        True,
+        True,
+    )
+
+
 def test_each_link_has_a_count_of_its_own(ann: Sharer) -> None:
     share = ann.share(max=1, to=["a@example.com", "b@example.com"])
     one, other = (recipient["url"] for recipient in share["recipients"])
@@ -322,7 +337,9 @@ def test_a_program_is_told_what_to_send(
     assert (answer.status_code, problem["type"]) == (403, f"/problems/{kind}")
 
 
-def test_a_program_gets_a_list_of_several(ann: Sharer) -> None:
+def test_a_program_gets_a_list_of_several(make_site: MakeSite) -> None:
+    base = "https://files.example.com"
+    ann = a_sharer(make_site(GATEWAY_PUBLIC_URL=base))
     link = ann.link(items=[{"upload": upload} for upload in ann.uploads])
     body: Any = ann.stranger.get(link, headers=PROGRAM).json
     files = body["items"]
@@ -331,6 +348,7 @@ def test_a_program_gets_a_list_of_several(ann: Sharer) -> None:
         ("report.pdf", 1000, "application/pdf"),
         ("notes.txt", 1000, "text/plain"),
     ]
+    assert all(file["url"].startswith(f"{base}/d/") for file in files)
     assert ["X-Accel-Redirect" in answer.headers for answer in sent] == [True, True]
 
 
@@ -390,10 +408,10 @@ def test_a_share_that_is_not_open_says_why(site: Site, ann: Sharer) -> None:
     early = ann.link(not_before=int(site.now) + 60)
     late, revoked = ann.link(expires_in=60), ann.share()
     ann.site.client.delete(f"/api/v1/shares/{revoked['id']}", headers=ann.headers)
-    before = ann.stranger.get(early, headers=BROWSER).status_code
+    before = ann.stranger.get(early, headers=BROWSER)
     site.now += 60
     links = [early, late, revoked["recipients"][0]["url"]]
-    assert before == 403
+    assert (before.status_code, "2027" in before.text) == (403, True)
     for ask in (ann.stranger.get, ann.stranger.post):
         statuses = [ask(link, headers=BROWSER).status_code for link in links]
         assert statuses[1:] == [410, 410]
@@ -428,6 +446,15 @@ def test_a_lease_outlives_no_share_that_is_shortened(site: Site, ann: Sharer) ->
     before = ann.stranger.get(path).status_code
     site.now += 10
     assert (before, ann.stranger.get(path).status_code) == (200, 410)
+
+
+def test_a_lease_waits_for_a_share_that_is_put_off(site: Site, ann: Sharer) -> None:
+    share = ann.share()
+    path = press(ann, share["recipients"][0]["url"]).headers["Location"]
+    ann.edit(share["id"], not_before=int(site.now) + 10)
+    before = ann.stranger.get(path).status_code
+    site.now += 10
+    assert (before, ann.stranger.get(path).status_code) == (403, 200)
 
 
 def test_a_lease_opens_no_item_that_was_removed(ann: Sharer) -> None:
@@ -512,6 +539,28 @@ def test_a_lease_of_another_link_shows_nothing(ann: Sharer) -> None:
 # Folders of the tree
 
 
+def test_a_name_in_the_tree_turns_no_text_around(site: Site) -> None:
+    admin = a_sharer(site, "root", Role.ADMIN)
+    folder = site.files / "reports"
+    folder.mkdir()
+    name = "annex\u202efdp.exe"
+    (folder / name).write_text("x")
+    for path in ("reports", f"reports/{name}"):
+        link = admin.link(items=[{"path": path}])
+        page = admin.stranger.get(link, headers=BROWSER).text
+        lease = press(admin, link).headers["Location"]
+        assert '<span class="name">annexfdp.exe</span>' in page
+        assert admin.stranger.get(lease).status_code == 200
+
+
+def test_a_folder_without_files_says_so(site: Site) -> None:
+    admin = a_sharer(site, "root", Role.ADMIN)
+    (site.files / "none").mkdir()
+    link = admin.link(items=[{"path": "none"}])
+    page = admin.stranger.get(link, headers=BROWSER).text
+    assert ("nothing left to download" in page, "0 files" in page) == (True, False)
+
+
 def test_a_folder_opens_what_is_in_it_and_nothing_else(site: Site) -> None:
     admin = a_sharer(site, "root", Role.ADMIN)
     folder = site.files / "reports"
@@ -535,3 +584,15 @@ def test_a_folder_opens_what_is_in_it_and_nothing_else(site: Site) -> None:
     )
     assert statuses[0] == 200
     assert set(statuses[1:]) == {404}
+
+
+@pytest.mark.parametrize(("count", "times"), [(1000, 0), (1001, 1)])
+def test_a_page_says_that_it_lists_the_first_files_alone(
+    site: Site, count: int, times: int
+) -> None:
+    admin = a_sharer(site, "root", Role.ADMIN)
+    (site.files / "many").mkdir()
+    for number in range(count):
+        (site.files / "many" / f"{number}.txt").touch()
+    page = admin.stranger.get(admin.link(items=[{"path": "many"}]), headers=BROWSER)
+    assert page.text.count("the first 1000 files") == times

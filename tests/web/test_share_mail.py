@@ -8,18 +8,13 @@ import pytest
 
 from gateway.catalog import outbox, users
 from gateway.catalog.outbox import MailState
-from tests.web.sharing import BROWSER, Sharer, a_sharer
+from tests.web.sharing import BROWSER, RELAY, Sharer, a_sharer
 
 if TYPE_CHECKING:
     from werkzeug.test import TestResponse
 
     from tests.web.conftest import MakeSite, Site
 
-RELAY = {
-    "GATEWAY_MAIL_URL": "smtp://relay.example",
-    "GATEWAY_MAIL_FROM": "files@example.com",
-    "GATEWAY_MAILS_PER_USER": "3",
-}
 READER = "reader@example.com"
 
 

@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.catalog import audit, dump
+from gateway.catalog import audit, dump, uploads
+from gateway.catalog.recipients import NewRecipient
+from gateway.catalog.shares import Key, NewItem
 from gateway.catalog.users import Role
 from gateway.ops.housekeeping import Housekeeper
-from gateway.shares.policy import LIFE
+from gateway.shares.changes import ShareChanges
+from gateway.shares.policy import LIFE, SharePolicy
 from gateway.storage.blobs import BlobStore, new_id
 from tests.web.conftest import EITHER_CATALOG, NOON
-from tests.web.sharing import BROWSER, PROGRAM, Sharer, a_sharer
+from tests.web.sharing import BROWSER, PROGRAM, RELAY, Sharer, a_sharer
 
 if TYPE_CHECKING:
-    from tests.web.conftest import Site
+    from tests.web.conftest import MakeSite, Site
 
 
 @pytest.fixture
@@ -46,6 +49,7 @@ def test_a_share_is_made_listed_and_shown(ann: Sharer) -> None:
     assert listed(ann) == [{**share, "recipients": links}]
     assert share == {
         "id": share["id"],
+        "owner": "ann",
         "title": "Q3 reports",
         "message": "For you.\nAnn",
         "lang": "",
@@ -56,6 +60,7 @@ def test_a_share_is_made_listed_and_shown(ann: Sharer) -> None:
         "revoked": None,
         "max": None,
         "has_password": False,
+        "otp": False,
         "items": [
             {
                 "number": 1,
@@ -122,6 +127,13 @@ def test_what_is_wrong_is_named_and_nothing_is_made(
     assert listed(ann) == []
 
 
+def test_what_is_named_twice_is_shared_once(ann: Sharer) -> None:
+    twice = [{"upload": ann.uploads[0]}] * 2
+    share = ann.share(items=twice)
+    edited: Any = ann.edit(share["id"], items=twice).json
+    assert [len(share["items"]), len(edited["items"])] == [1, 1]
+
+
 def test_all_recipients_fit_and_no_more(ann: Sharer) -> None:
     to = [f"u{number}@example.com" for number in range(501)]
     share = ann.share(to=to[:500])
@@ -140,6 +152,47 @@ def test_the_same_key_makes_one_share(site: Site) -> None:
     assert first.json == second.json
     assert other.status_code == 409
     assert len(listed(ann)) == 1
+
+
+@EITHER_CATALOG
+def test_the_same_key_at_the_same_time_makes_one_share(site: Site) -> None:
+    """Both were asked for before one of them was made."""
+    ann = a_sharer(site)
+    made = [
+        ShareChanges(site.database).make(
+            ann.user,
+            SharePolicy(),
+            [NewItem("report.pdf", upload_id=ann.uploads[0])],
+            [NewRecipient()],
+            now=int(NOON),
+            key=Key("a-key", b"digest"),
+        )
+        for _ in range(2)
+    ]
+    assert [is_new for _, is_new in made] == [True, False]
+    assert made[0][0] == made[1][0]
+
+
+def test_a_key_finds_its_share_whatever_became_of_that(site: Site, ann: Sharer) -> None:
+    ann.headers["Idempotency-Key"] = "a-key"
+    first = ann.make(expires=int(NOON) + 60)
+    with site.database.write() as connection:
+        upload = uploads.by_id(connection, ann.uploads[0])
+        assert upload is not None
+        uploads.remove(connection, upload)
+    site.now += 61
+    again = ann.make(expires=int(NOON) + 60)
+    body: Any = first.json
+    repeated: Any = again.json
+    assert (again.status_code, repeated["id"]) == (200, body["id"])
+
+
+@pytest.mark.parametrize("key", ["", "a key", "k" * 256])
+def test_a_key_that_is_none_is_named(ann: Sharer, key: str) -> None:
+    ann.headers["Idempotency-Key"] = key
+    answer = ann.make()
+    body: Any = answer.json
+    assert (answer.status_code, body["errors"][0]["field"]) == (400, "Idempotency-Key")
 
 
 def test_a_key_is_one_user_s_own(site: Site, ann: Sharer) -> None:
@@ -265,6 +318,35 @@ def test_recipients_are_added(ann: Sharer) -> None:
     assert ann.stranger.get(more["recipients"][1]["url"]).status_code == 200
 
 
+def test_an_address_gets_another_link_when_its_own_is_revoked(ann: Sharer) -> None:
+    share = ann.share(to=["bob@example.com"])
+    url = f"/api/v1/shares/{share['id']}/recipients"
+    counts = []
+    for _ in range(2):
+        to = {"to": ["Bob@Example.com"]}
+        more: Any = ann.site.client.post(url, json=to, headers=ann.headers).json
+        counts.append(len(more["recipients"]))
+        link = f"{url}/{share['recipients'][0]['id']}"
+        ann.site.client.delete(link, headers=ann.headers)
+    assert counts == [1, 2]
+
+
+@pytest.mark.parametrize("end", ["time", "revocation"])
+def test_a_share_that_is_over_gets_no_more_links(
+    site: Site, ann: Sharer, end: str
+) -> None:
+    share = ann.share(expires_in=60)
+    url = f"/api/v1/shares/{share['id']}"
+    if end == "time":
+        site.now += 60
+    else:
+        site.client.delete(url, headers=ann.headers)
+    more = site.client.post(f"{url}/recipients", json={}, headers=ann.headers)
+    body: Any = more.json
+    assert (more.status_code, body["errors"][0]["field"]) == (400, "to")
+    assert len(listed(ann)[0]["recipients"]) == 1
+
+
 def test_who_did_what_is_written_down(site: Site, ann: Sharer) -> None:
     share = ann.share(password="secret")
     ann.edit(share["id"], title="New", password="another", expires="never")
@@ -303,16 +385,16 @@ def test_a_download_is_given_back_once(ann: Sharer) -> None:
     assert ann.press(link["url"]).status_code == 303
 
 
-def test_nobody_else_gives_a_download_back(site: Site, ann: Sharer) -> None:
-    share, bob = ann.share(max=1), a_sharer(site, "bob")
-    (link,) = share["recipients"]
-    ann.spend(ann.press(link["url"]).headers["Location"])
-    url = f"/api/v1/shares/{share['id']}/recipients/{link['id']}/give-back"
-    assert site.client.post(url, headers=bob.headers).status_code == 404
-    assert ann.press(link["url"]).status_code == 410
-
-
 # What was sent
+
+
+def test_of_who_takes_a_lease_no_address_is_kept(site: Site, ann: Sharer) -> None:
+    """What the ledger keeps of it is the operator's choice."""
+    ann.press(ann.link())
+    with site.database.read() as connection:
+        rows = [str(line) for line in dump.read(connection) if line.table == "leases"]
+    assert len(rows) == 1
+    assert BROWSER["X-Real-IP"].rpartition(".")[0] not in rows[0]
 
 
 def reached(ann: Sharer) -> tuple[str, int, int, int]:
@@ -390,7 +472,9 @@ def test_a_scanner_s_download_is_labelled(
     assert listed(ann)[0]["recipients"][0]["scanned"] == scanned
 
 
-def test_a_share_that_ended_goes_after_some_time(site: Site, ann: Sharer) -> None:
+def test_a_share_that_ended_goes_after_some_time(make_site: MakeSite) -> None:
+    site = make_site(**RELAY)
+    ann = a_sharer(site)
     share = ann.share(expires_in=60, message="Private", to=["bob@example.com"])
     lease = ann.press(share["recipients"][0]["url"]).headers["Location"]
     ann.sent(ann.stranger.get(lease))

@@ -148,7 +148,9 @@ class Uploads:
 
 
 @pytest.fixture
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Uploads:
+def site(
+    request: pytest.FixtureRequest, tmp_path: Path, catalog: dict[str, str]
+) -> Uploads:
     (tmp_path / "files").mkdir()
     reading = settings.read(
         {
@@ -160,6 +162,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Uploads:
             "GATEWAY_USER_QUOTA": "1000",
             "GATEWAY_FREE_SPACE": "0",
             "GATEWAY_DENIED_TYPES": "image/*",
+            **catalog,
             **getattr(request, "param", {}),
         }
     )

@@ -100,6 +100,15 @@ def ann(site: Site) -> Sender:
     return a_sender(site)
 
 
+def test_an_upload_is_kept_as_long_as_the_operator_says(make_site: MakeSite) -> None:
+    site = make_site(GATEWAY_RETENTION="60")
+    ann = a_sender(site)
+    ann.put()
+    with site.database.read() as connection:
+        (upload,) = uploads.newest(connection, ann.owner, limit=2)
+    assert upload.delete_after == int(site.now) + 60
+
+
 @EITHER_CATALOG
 def test_threads_of_one_process_upload_beside_each_other(make_site: MakeSite) -> None:
     ann = a_sender(make_site(GATEWAY_UPLOADS_PER_USER="0"))

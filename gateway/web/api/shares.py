@@ -13,7 +13,7 @@ from pydantic import Field
 from gateway.catalog import ids, shares
 from gateway.catalog.shares import Key
 from gateway.catalog.tokens import Scope
-from gateway.errors import BadFieldsError, BadUploadError
+from gateway.errors import BadFieldsError
 from gateway.shares import addresses
 from gateway.shares.description import gather
 from gateway.shares.policy import LIFE, SharePolicy, hash_password
@@ -43,7 +43,8 @@ class ShareFields(bodies.Body):
     """What of a share can be said: all of it when it is made, some when changed.
 
     ``expires`` may be ``never``, and null says nothing; ``max`` counts the downloads of
-    each link, 0 or null is no limit; an empty ``password`` is none.
+    each link, 0 or null is no limit; an empty ``password`` is none; with ``otp`` each
+    lease needs a one-time code, which is mailed to the recipient.
     """
 
     title: str = ""
@@ -51,6 +52,7 @@ class ShareFields(bodies.Body):
     lang: str = ""
     max: int | None = None
     password: str = Field(default="", repr=False)
+    otp: bool = False
     not_before: bodies.Moment | None = None
     expires: bodies.End | None = None
     expires_in: Annotated[int, Field(ge=1)] | None = None
@@ -127,6 +129,10 @@ class SharesAPI:
         identity = self._sharer()
         key = _key()
         asked = bodies.read(CreateShareRequest)
+        # What it opens may be deleted since, and its end may have passed.
+        earlier = key and self.shares.changes.made_before(identity.user, key)
+        if earlier:
+            return self._described(earlier), 200
         now = int(self.clock())
         share, is_new = self.shares.changes.make(
             identity.user,
@@ -239,6 +245,8 @@ def _changed(policy: SharePolicy, asked: ShareFields, *, now: int) -> SharePolic
         values["password_hash"] = (
             hash_password(asked.password) if asked.password else None
         )
+    if "otp" in said:
+        values["has_otp"] = asked.otp
     return replace(policy, **values)
 
 
@@ -248,5 +256,7 @@ def _key() -> Key | None:
     if text is None:
         return None
     if not _KEY.fullmatch(text):
-        raise BadUploadError("idempotency-key")
+        raise BadFieldsError(
+            {"Idempotency-Key": "must be 1 to 255 visible characters of ASCII"}
+        )
     return Key(text, hashlib.sha256(request.get_data()).digest())

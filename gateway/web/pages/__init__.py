@@ -45,7 +45,13 @@ def register(app: Flask, brand: Brand) -> None:
         "brand": brand,
         "static": Statics.of(brand.statics()).url,
     }
-    app.jinja_env.filters |= {"iso": _iso, "kind": _kind, "qr": _qr, "utc": _utc}
+    app.jinja_env.filters |= {
+        "iso": _iso,
+        "kind": _kind,
+        "qr": _qr,
+        "utc": _utc,
+        "utc_field": _utc_field,
+    }
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
 
@@ -68,6 +74,11 @@ def _qr(url: str) -> Markup:
 
 def _utc(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _utc_field(seconds: int) -> str:
+    """Return a moment as a field of the type ``datetime-local`` takes it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M")
 
 
 def page(template: str, *, status: int = 200, **facts: Any) -> Response:  # noqa: ANN401

@@ -16,20 +16,26 @@ from flask import Blueprint, Response, jsonify, request
 from gateway.delivery.accel import accel_headers
 from gateway.delivery.verdict import Delivery
 from gateway.errors import (
+    CodeRequiredError,
+    CodeUnavailableError,
     NotServableError,
     PasswordRequiredError,
     PostRequiredError,
     RefusedError,
     ShareBusyError,
     ShareSpentError,
+    TooManyCodesError,
     TooManyTriesError,
+    WrongCodeError,
     WrongSharePasswordError,
 )
 from gateway.explanations import explain
 from gateway.shares import scanners
+from gateway.shares.addresses import shortened
 from gateway.shares.codes import LINK_PREFIX, lease_path
+from gateway.shares.items import LISTED
 from gateway.shares.ledger import SharedFile
-from gateway.web import browsers
+from gateway.web import browsers, clients
 from gateway.web.pages import page, see_other
 from gateway.web.passwords import network
 from gateway.web.untyped import Untyped
@@ -50,16 +56,32 @@ _PREVIEWS: Final = re.compile(
 )
 #: Where browsers say that they fetch a page before anybody asks for it.
 _PURPOSES: Final = ("Sec-Purpose", "Purpose", "X-Moz")
+#: What a person is told before the form, and the field that is at fault, if one is.
+_BEFORE_THE_FORM: Final[dict[type[RefusedError], str]] = {
+    CodeRequiredError: "",
+    CodeUnavailableError: "",
+    PasswordRequiredError: "password",
+    ShareBusyError: "",
+    ShareSpentError: "",
+    TooManyCodesError: "",
+    TooManyTriesError: "password",
+    WrongCodeError: "otp",
+    WrongSharePasswordError: "password",
+}
 
 
 @dataclass(frozen=True)
 class ShareLink:
-    """The page of a share link, and what programs get of it."""
+    """The page of a share link, and what programs get of it.
+
+    ``base_url`` tells the address that people use.
+    """
 
     openings: Openings
     items: Items
     inline: InlinePolicy
     clock: Callable[[], float]
+    base_url: Callable[[], str]
 
     def blueprint(self) -> Blueprint:
         """Return the routes."""
@@ -81,20 +103,23 @@ class ShareLink:
         if _is_person():
             if _is_looked_at():
                 self.openings.note_opened(opened, now=now)
-            fault = ShareSpentError() if opened.is_spent and not lease else None
-            return self._page(opened, code, lease=lease, fault=fault)
+            return self._page(opened, code, lease=lease)
         if lease:
             return self._list(opened, code, lease=lease)
-        if opened.is_counted:
-            raise PostRequiredError
         if opened.has_password:
             raise PasswordRequiredError
+        if opened.has_otp:
+            raise CodeRequiredError
+        if opened.is_counted:
+            raise PostRequiredError
         listed = self.items.listed(opened.items)
         key = request.args.get("item") or (listed[0].key if len(listed) == 1 else "")
         return self._send(opened, key) if key else self._list(opened, code, lease="")
 
     def take(self, code: str, name: str = "") -> Response:
         """Give a lease, and lead on to the one file, or to a page of them all.
+
+        An empty ``otp`` asks for a one-time code.
 
         (!) No page's token is asked for: the request uses no authority but the code,
             which is in its URL.  A form of another site's gets the page.
@@ -109,20 +134,16 @@ class ShareLink:
             self.openings.check_password(
                 opened, request.form.get("password", ""), network=network(), now=now
             )
+            if opened.has_otp and "" in request.form.getlist("otp"):
+                return self._mail_code(opened, code, now=now)
             lease = self.openings.lease(
                 opened,
+                otp="".join(request.form.get("otp", "").split()),
                 agent=browsers.name(),
-                network=network(),
                 is_scanner=_is_scanner(self.openings.mailed(opened), now=now),
                 now=now,
             )
-        except (
-            PasswordRequiredError,
-            ShareBusyError,
-            ShareSpentError,
-            WrongSharePasswordError,
-            TooManyTriesError,
-        ) as error:
+        except tuple(_BEFORE_THE_FORM) as error:
             if not _is_person():
                 raise
             return self._page(opened, code, lease="", fault=error)
@@ -131,6 +152,13 @@ class ShareLink:
         number, inner = key
         is_inline = request.form.get("open") == "1"
         return see_other(lease_path(lease, number, inner, is_inline=is_inline))
+
+    def _mail_code(self, opened: OpenShare, code: str, *, now: int) -> Response:
+        """Have a one-time code mailed, and show its field; a program is told so."""
+        self.openings.mail_code(opened, now=now)
+        if not _is_person():
+            raise CodeRequiredError(mailed_to=shortened(opened.recipient.address))
+        return see_other(f"{LINK_PREFIX}{code}")
 
     def _wanted(self, opened: OpenShare) -> tuple[int, str] | None:
         """Return number and path of the file that is asked for, None for all of them.
@@ -186,6 +214,7 @@ class ShareLink:
 
     def _list(self, opened: OpenShare, code: str, *, lease: str) -> Response:
         """Return the files as JSON, each with the URL by which a program gets it."""
+        base = self.base_url()
         return jsonify(
             {
                 "title": opened.share.title,
@@ -196,9 +225,12 @@ class ShareLink:
                         "name": file.inner,
                         "size": file.size,
                         "type": file.media_type,
-                        "url": lease_path(lease, file.number, file.inner)
-                        if lease
-                        else f"{LINK_PREFIX}{code}?item={quote(file.key, safe='')}",
+                        "url": base
+                        + (
+                            lease_path(lease, file.number, file.inner)
+                            if lease
+                            else f"{LINK_PREFIX}{code}?item={quote(file.key, safe='')}"
+                        ),
                     }
                     for file in self.items.listed(opened.items)
                 ],
@@ -213,15 +245,23 @@ class ShareLink:
         lease: str,
         fault: RefusedError | None = None,
     ) -> Response:
+        if opened.is_spent and not lease:
+            # Whatever else is wrong: nothing helps.
+            fault = ShareSpentError()
         explanation = explain(fault) if fault else None
+        files = self.items.listed(opened.items, most=LISTED + 1)
         response = page(
             "share_link.html",
             status=int(explanation.status) if explanation else 200,
             opened=opened,
-            files=[self._row(file, lease) for file in self.items.listed(opened.items)],
+            files=[self._row(file, lease) for file in files[:LISTED]],
+            is_cut=len(files) > LISTED,
             path=f"{LINK_PREFIX}{code}",
             lease=lease,
             fault=_in_words(fault) if fault else "",
+            wrong=_BEFORE_THE_FORM[type(fault)] if fault else "",
+            mailed_to=shortened(opened.recipient.address),
+            awaits_code=self.openings.awaits_code(opened, now=int(self.clock())),
         )
         if explanation:
             response.headers.update(explanation.headers)
@@ -230,7 +270,7 @@ class ShareLink:
     def _row(self, file: ListedFile, lease: str) -> dict[str, object]:
         return {
             "key": file.key,
-            "name": file.inner,
+            "name": file.name,
             "size": file.size,
             "type": file.media_type,
             "opens": self.inline.allows(file.media_type),
@@ -244,6 +284,8 @@ def _in_words(fault: RefusedError) -> str:
     """Return what a person is told who stands before the form."""
     if isinstance(fault, PasswordRequiredError):
         return "Enter the password. The sender has it."
+    if isinstance(fault, CodeRequiredError):
+        return "Enter the code of the last mail, or have one mailed."
     told = explain(fault)
     return f"{told.title}. {told.text}"
 
@@ -263,7 +305,7 @@ def _is_scanner(mailed: int | None, *, now: int) -> bool:
 
 def _is_person() -> bool:
     """Tell whether the client names HTML, as browsers do, or shows previews."""
-    return "text/html" in request.headers.get("Accept", "") or _is_preview()
+    return clients.names_html() or _is_preview()
 
 
 def _is_preview() -> bool:

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, flash, request, url_for
 
-from gateway.catalog import audit, ids, shares
+from gateway.catalog import audit, ids, leases, shares, uploads, users
 from gateway.catalog.audit import Action
-from gateway.catalog.outbox import MailState
-from gateway.catalog.shares import State
+from gateway.catalog.shares import NewItem
 from gateway.catalog.tokens import Scope
 from gateway.delivery.disposition import content_disposition
 from gateway.errors import BadFieldsError, NotAuthenticatedError, NothingTakenError
-from gateway.shares import addresses, export
-from gateway.shares.description import RecipientState, gather
-from gateway.shares.policy import LIFE, SharePolicy, hash_password
-from gateway.web.pages import page, see_other
-from gateway.web.pagination import chosen_owner, cursor, following
+from gateway.shares import export
+from gateway.shares.description import gather, summarize
+from gateway.shares.items import LISTED
+from gateway.shares.policy import LIFE, SharePolicy
+from gateway.web.pages import page, see_other, share_facts, share_form
+from gateway.web.pagination import chosen_owner, cursor, following, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from gateway.catalog.outbox import Mail
-    from gateway.catalog.shares import NewItem, Share
+    from gateway.catalog.shares import Share
     from gateway.shares.description import DescribedShare
     from gateway.web.identity import Identity
     from gateway.web.shares import Shares
@@ -35,47 +33,18 @@ PATH: Final = "/shares"
 _PAGE: Final = 50
 _HISTORY: Final = 100
 _DAY: Final = 86_400
-#: What the form offers, in days; nothing is until it is ended.
-LIVES: Final = {"1": 1, "7": 7, "14": 14, "30": 30, "365": 365, "": None}
-_DEFAULT_LIFE: Final = "14"
-#: The choice that leaves the end as it is.
-_SAME: Final = "same"
-_NUMBER: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
-_STATES: Final = {
-    State.OPEN: "open",
-    State.EARLY: "not open yet",
-    State.EXPIRED: "expired",
-    State.REVOKED: "ended",
-}
-#: How far a recipient has come, and what was done with a share, in words of the page.
-_REACHED: Final[dict[str, str]] = {
-    RecipientState.UNOPENED: "not opened yet",
-    RecipientState.OPENED: "opened",
-    RecipientState.BEGUN: "download begun",
-    RecipientState.PARTLY: "sent in part",
-    RecipientState.WHOLE: "sent whole",
-    RecipientState.OVER: "ended",
-}
+#: Uploads that are offered when a share's files are replaced.
+_OFFERED: Final = 20
+#: What was done with a share, in words of the page.
 _DONE: Final[dict[str, str]] = {
     Action.CREATED: "made",
     Action.CHANGED: "changed",
-    Action.RECIPIENT_ADDED: "a link added",
+    Action.RECIPIENT_ADDED: "links added",
     Action.RECIPIENT_REVOKED: "a link ended",
     Action.MAILED: "mailed",
     Action.REVOKED: "ended",
     Action.GIVEN_BACK: "a download given back",
 }
-#: What became of a mail, and where the relay's words say more.
-_MAILS: Final = {
-    MailState.WAITING: "mail not sent yet",
-    MailState.SENDING: "mail is being sent",
-    MailState.ACCEPTED: "mail sent",
-    MailState.REFUSED: "mail refused",
-    MailState.UNKNOWN: "mail perhaps sent",
-    MailState.GIVEN_UP: "mail given up",
-}
-_EXPLAINED: Final = frozenset(_MAILS) - {MailState.SENDING, MailState.ACCEPTED}
-_BETWEEN: Final = re.compile(r"[,;\s]+")
 
 
 @dataclass(frozen=True)
@@ -95,6 +64,7 @@ class SharePages:
             ("/<share_id>", self.show, "GET"),
             ("/<share_id>", self.edit, "POST"),
             ("/<share_id>/sent.csv", self.table, "GET"),
+            ("/<share_id>/files", self.replace_files, "POST"),
             ("/<share_id>/revoke", self.revoke, "POST"),
             ("/<share_id>/recipients", self.add_recipients, "POST"),
             (
@@ -119,17 +89,16 @@ class SharePages:
             return see_other(f"/login?next={PATH}")
         after = cursor(ids.is_id)
         with self.shares.database.read() as connection:
-            found = shares.newest(
-                connection,
-                chosen_owner(connection, person),
-                limit=_PAGE + 1,
-                after=after,
-            )
-            shown = gather(connection, found[:_PAGE])
+            owner = chosen_owner(connection, person)
+            found = shares.newest(connection, owner, limit=_PAGE + 1, after=after)
+            shown = summarize(connection, found[:_PAGE])
+        now = int(self.clock())
         return page(
             "shares.html",
             user=person.user,
-            shares=[self._facts(each) for each in shown],
+            owner=owner,
+            listed=listed,
+            shares=[share_facts.summary(each, now=now) for each in shown],
             older=following(shown[-1].share) if len(found) > _PAGE else None,
             is_first=after is None,
         )
@@ -149,11 +118,11 @@ class SharePages:
         now = int(self.clock())
         faults: dict[str, str] = {}
         try:
-            policy = _policy(SharePolicy(expires=now + LIFE), now=now)
+            policy = share_form.policy(SharePolicy(expires=now + LIFE), now=now)
         except BadFieldsError as error:
             policy, faults = SharePolicy(), dict(error.faults)
         try:
-            to = _recipients()
+            to = share_form.recipients()
             items = self._items(person)
             if not faults:
                 made, _ = self.shares.changes.make(
@@ -195,11 +164,31 @@ class SharePages:
         now = int(self.clock())
         try:
             self.shares.changes.edit(
-                person.user, share, _policy(SharePolicy.of(share), now=now), now=now
+                person.user,
+                share,
+                share_form.policy(SharePolicy.of(share), now=now),
+                now=now,
             )
         except BadFieldsError as error:
             return self._share(person, share, faults=error.faults)
         flash("The changes are saved. The links stay the same.")
+        return see_other(url_for("shares.show", share_id=share.id))
+
+    def replace_files(self, share_id: str) -> Response:
+        """Let a share open other files under the same links."""
+        person = self._sharer()
+        share = self.shares.owned(person, share_id)
+        try:
+            self.shares.changes.edit(
+                person.user,
+                share,
+                SharePolicy.of(share),
+                items=[*self._kept(person, share), *self._items(person)],
+                now=int(self.clock()),
+            )
+        except BadFieldsError as error:
+            return self._share(person, share, faults=error.faults)
+        flash("The files are replaced. The links stay the same.")
         return see_other(url_for("shares.show", share_id=share.id))
 
     def revoke(self, share_id: str) -> Response:
@@ -216,13 +205,11 @@ class SharePages:
         share = self.shares.owned(person, share_id)
         try:
             added = self.shares.changes.add_recipients(
-                person.user, share, _recipients(), now=int(self.clock())
+                person.user, share, share_form.recipients(), now=int(self.clock())
             )
         except BadFieldsError as error:
             return self._share(person, share, faults=error.faults)
-        flash(
-            "A link is added." if len(added) == 1 else f"{len(added)} links are added."
-        )
+        flash(_added(len(added)))
         return see_other(url_for("shares.show", share_id=share.id))
 
     def revoke_recipient(self, share_id: str, recipient_id: str) -> Response:
@@ -261,7 +248,7 @@ class SharePages:
         except NothingTakenError:
             flash("There is no download to give back.")
         else:
-            flash("One download was given back. The link can be used once more.")
+            flash("One download was given back.")
         return see_other(url_for("shares.show", share_id=share.id))
 
     def _person(self) -> Identity | None:
@@ -274,6 +261,14 @@ class SharePages:
         person = self.shares.identities.current()
         person.require(Scope.SHARE)
         return person
+
+    def _kept(self, person: Identity, share: Share) -> list[NewItem]:
+        """Return what stays in a share since its form does not show it to *person*."""
+        if person.is_admin:
+            return []
+        with self.shares.database.read() as connection:
+            items = shares.items_of(connection, [share.id])
+        return [NewItem(item.name, path=item.path) for item in items if item.path]
 
     def _items(self, person: Identity) -> list[NewItem]:
         paths = request.form.get("paths", "").splitlines()
@@ -305,10 +300,11 @@ class SharePages:
             status=400 if faults else 200,
             user=person.user,
             items=items,
-            faults=faults or {},
+            faults=share_form.in_words(faults or {}),
             said=request.form,
-            lives=LIVES,
-            life=request.form.get("life", _DEFAULT_LIFE),
+            lives=share_form.LIVES,
+            life=request.form.get("life", share_form.DEFAULT_LIFE),
+            languages=share_form.languages(),
             may_mail=self.shares.changes.may_mail(person.user),
             is_admin=person.is_admin,
         )
@@ -319,105 +315,55 @@ class SharePages:
         with self.shares.database.read() as connection:
             (found,) = gather(connection, [share])
             history = audit.of_share(connection, share.id, limit=_HISTORY)
+            running = leases.running(connection, share.id)
+        files = self.shares.items.listed(found.items, most=LISTED + 1)
         return page(
             "share.html",
             status=400 if faults else 200,
             user=person.user,
-            share=self._facts(found),
-            files=self.shares.items.listed(found.items),
+            share=share_facts.facts(
+                found, self.shares.descriptions, now=int(self.clock()), running=running
+            ),
+            files=files[:LISTED],
+            is_cut=len(files) > LISTED,
             history=[
                 {"at": each.at, "actor": each.actor, "action": _DONE[each.action]}
                 for each in history
             ],
             qr=request.args.get("qr", ""),
-            faults=faults or {},
-            lives=LIVES,
-            same=_SAME,
+            faults=share_form.in_words(faults or {}),
+            said=request.form if faults else {},
+            lives=share_form.LIVES,
+            same=share_form.SAME,
+            languages=share_form.languages(),
+            offered=self._offered(person, found),
+            is_admin=person.is_admin,
             may_mail=self.shares.changes.may_mail(person.user),
         )
 
-    def _facts(self, found: DescribedShare) -> dict[str, Any]:
-        now = int(self.clock())
-        share = found.share
-        state = share.state(now=now)
-        return {
-            "id": share.id,
-            "title": share.title,
-            "name": found.name,
-            "message": share.message,
-            "state": state,
-            "says": _STATES[state],
-            "not_before": share.not_before,
-            "expires": share.expires,
-            "has_password": share.password_hash is not None,
-            "max": share.max_downloads,
-            "recipients": [
-                {
-                    "id": each.id,
-                    "address": each.address,
-                    "label": each.label,
-                    "url": self.shares.descriptions.url(each),
-                    "state": (reached := found.state(each, now=now)),
-                    "reached": reached,
-                    "says": _REACHED[reached],
-                    "opened": each.opened,
-                    "taken": each.taken - each.given_back,
-                    "can_give_back": share.max_downloads is not None
-                    and each.given_back < max(each.taken, each.begun is not None),
-                    "sent": each.sent,
-                    "percent": found.percent(each),
-                    "scanned": each.scanned,
-                    **_mail(found.mails.get(each.id)),
-                }
-                for each in found.recipients
-            ],
-        }
+    def _offered(self, person: Identity, found: DescribedShare) -> list[dict[str, Any]]:
+        """Return the uploads to choose from when a share's files are replaced.
+
+        Those that it opens come first, then the newest of the share's owner.
+        """
+        owner_id = found.share.owner_id
+        with self.shares.database.read() as connection:
+            owner = users.by_id(connection, owner_id) if owner_id else person.user
+            newest = uploads.newest(connection, owner, limit=_OFFERED) if owner else []
+        opened = [item for item in found.items if item.blob is not None]
+        ids = {item.upload_id for item in opened}
+        return [
+            {"id": item.upload_id, "name": item.name, "size": item.size, "shared": True}
+            for item in opened
+        ] + [
+            {"id": each.id, "name": each.name, "size": each.size, "at": each.created}
+            for each in newest
+            if each.id not in ids
+        ]
 
 
-def _mail(mail: Mail | None) -> dict[str, object]:
-    """Return what became of a mail, in words, and whether another may be sent."""
-    if mail is None:
-        return {"mail": "not mailed", "is_mailed": False, "is_mail_over": True}
-    words = f": {mail.words}" if mail.words and mail.state in _EXPLAINED else ""
-    return {
-        "mail": _MAILS[mail.state] + words,
-        "is_mailed": True,
-        "is_mail_over": mail.state.is_over,
-    }
-
-
-def _policy(policy: SharePolicy, *, now: int) -> SharePolicy:
-    """Return *policy* with what the form says; raise BadFieldsError."""
-    fields = request.form
-    values: dict[str, Any] = {
-        name: fields[name] for name in ("title", "message") if name in fields
-    }
-    life = fields.get("life", _SAME)
-    if life != _SAME:
-        if life not in LIVES:
-            raise BadFieldsError(
-                {"expires": "choose one of the times that are offered"}
-            )
-        days = LIVES[life]
-        values["expires"] = None if days is None else now + days * _DAY
-    if "max" in fields:
-        values["max_downloads"] = _limit(fields["max"].strip())
-    if fields.get("password"):
-        values["password_hash"] = hash_password(fields["password"])
-    elif fields.get("no_password"):
-        values["password_hash"] = None
-    return replace(policy, **values)
-
-
-def _limit(text: str) -> int | None:
-    """Return the downloads that the form permits, None for any number."""
-    if not text:
-        return None
-    if not _NUMBER.fullmatch(text):
-        raise BadFieldsError({"max": "must be a whole number, or nothing"})
-    return int(text) or None
-
-
-def _recipients() -> list[Any]:
-    found = filter(None, _BETWEEN.split(request.form.get("to", "")))
-    return addresses.parse(found, label=request.form.get("label", ""))
+def _added(count: int) -> str:
+    """Return what is said when so many links were added."""
+    if count == 0:
+        return "No link is added: each of these addresses has one."
+    return "A link is added." if count == 1 else f"{count} links are added."

@@ -28,6 +28,18 @@ async function copy(button) {
 
 localTimes(document);
 
+// A field for a moment is in the reader's own time, and says how far that is from UTC.
+for (const zone of document.querySelectorAll("input[name=zone]")) {
+  const field = zone.form.elements.not_before;
+  const offset = (text) => String(new Date(text).getTimezoneOffset());
+  if (field.value && !zone.value) {
+    const moment = new Date(`${field.value}Z`);
+    field.value = new Date(moment - moment.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+  }
+  zone.form.addEventListener("submit", () => { zone.value = field.value ? offset(field.value) : ""; });
+  for (const hint of zone.form.querySelectorAll(".plainly")) hint.hidden = true;
+}
+
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.hidden = false;
   button.addEventListener("click", () => copy(button));
