@@ -131,9 +131,13 @@ UNLOCKING = [
 
 @pytest.mark.parametrize("arguments", UNLOCKING)
 def test_the_tries_of_an_account_are_forgotten(
-    ready: Run, database: Database, arguments: list[str]
+    ready: Run,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
 ) -> None:
     """Of that one, and of no other."""
+    monkeypatch.setattr(moments, "now", lambda: 1_900_000_000)
     subjects = {name: subjects_of(database, name) for name in ("ann", "bob")}
     for subject in (*subjects["ann"], *subjects["bob"]):
         spend(database, subject, 30)
