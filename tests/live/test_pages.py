@@ -29,6 +29,7 @@ class Person:
         self.name = name
         self.session = requests.Session()
         self.session.headers["X-Forwarded-For"] = fresh_client()
+        self.session.headers["Accept"] = "text/html,*/*;q=0.8"
 
     def get(self, path: str) -> requests.Response:
         return self.ask("GET", path)
@@ -242,7 +243,7 @@ def ask_with_length(stack: Stack, cookie: str, length: int) -> str:
     """Announce a form of *length* bytes, send none, and return the answer."""
     head = (
         f"POST /upload HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookie}\r\n"
-        "Content-Type: multipart/form-data; boundary=xx\r\n"
+        "Content-Type: multipart/form-data; boundary=xx\r\nAccept: text/html\r\n"
         f"Content-Length: {length}\r\n\r\n"
     )
     with socket.create_connection(("127.0.0.1", stack.port), 20) as peer:

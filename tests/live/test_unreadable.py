@@ -41,7 +41,7 @@ HEADERS: Final = {
     "a delete character": b"X: a\x7fb\r\n",
     "two types": b"Content-Type: text/plain\r\nContent-Type: text/html\r\n",
     # As many as nginx takes; it adds its own.
-    "too many headers": b"X: y\r\n" * 996,
+    "too many headers": b"X: y\r\n" * 995,
 }
 
 
@@ -49,7 +49,9 @@ def ask(stack: Stack, method: str, target: bytes, headers: bytes = b"") -> bytes
     return stack.raw(
         method.encode() + b" " + target + b" HTTP/1.1\r\nHost: localhost\r\n"
         b"X-Forwarded-For: " + fresh_client().encode() + b"\r\n"
-        b"Connection: close\r\n" + headers + BODIES.get(method, b"\r\n")
+        b"Accept: text/html\r\nConnection: close\r\n"
+        + headers
+        + BODIES.get(method, b"\r\n")
     )
 
 
