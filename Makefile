@@ -16,9 +16,8 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/.run .nginx .scripts  ## serve the sample files on $(BIND) and print a link
-	@if [ -n "$$GATEWAY_FILES" ]; then exec $(BIN)/gateway serve --bind $(BIND); fi; \
-	GATEWAY_FILES=deploy/sample exec $(BIN)/gateway serve --bind $(BIND) --link hello.txt
+run: $(VENV)/.run .nginx .scripts  ## serve the sample files on $(BIND) and say what to try
+	@GATEWAY_FILES=$${GATEWAY_FILES:-deploy/sample} exec $(BIN)/gateway serve --bind $(BIND) --guide
 
 test: .ready  ## run the tests; those of containers where Docker runs
 	$(BIN)/pytest -n $(WORKERS) $(PYTEST_ARGS)
@@ -29,8 +28,9 @@ test-all: .ready  ## run every test on every stack, before a release
 mutants: .ready  ## break the code on purpose; NAMES="links nginx" for some areas
 	$(BIN)/python -m tests.mutants $(NAMES)
 
-torture: .ready  ## kill the gateway under uploads, 200 times
-	TORTURE_ROUNDS=200 $(BIN)/pytest -s --everything --timeout=3600 tests/crash/test_kills.py
+torture: .ready  ## kill the gateway under uploads and downloads, 200 times each
+	TORTURE_ROUNDS=200 $(BIN)/pytest -s --everything --timeout=7200 \
+		tests/crash/test_kills.py tests/crash/test_ledger_kills.py
 
 bench: .dev .nginx  ## the gateway beside its peers; QUICK=1 for a look
 	@deploy/install-packages.sh wrk

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from bench import (
     beside,
+    booking,
     contestants,
     flood,
     growth,
@@ -46,6 +47,7 @@ class Plan:
     slow_rounds: int
     slow_seconds: float
     counts: tuple[int, ...]
+    lines: int
 
     def __str__(self) -> str:
         return (
@@ -63,6 +65,7 @@ FULL = Plan(
     slow_rounds=2,
     slow_seconds=8,
     counts=growth.COUNTS,
+    lines=30_000,
 )
 QUICK = Plan(
     connections=(16,),
@@ -72,6 +75,7 @@ QUICK = Plan(
     slow_rounds=1,
     slow_seconds=2,
     counts=(1_000, 30_000),
+    lines=3_000,
 )
 SIZES = (4 * KIB, 256 * KIB, 256 * MIB)
 
@@ -80,6 +84,7 @@ def measure(plan: Plan, folder: Path) -> Report:
     """Run everything and return what came of it; files go to *folder*."""
     began = time.monotonic()
     grown = growth.measure(folder / "growth", plan.rounds, plan.counts)
+    booked = booking.measure(folder / "booking", plan.rounds, plan.lines)
     files = folder / "files"
     files.mkdir()
     throughput.make_files(files, (*SIZES, MIB, large.SIZE))
@@ -109,6 +114,7 @@ def measure(plan: Plan, folder: Path) -> Report:
             folder, files, rounds=plan.rounds, seconds=2 * plan.seconds
         ),
         verdicts=verdicts.measure(folder, plan.rounds),
+        booking=booked,
         growth=grown,
         plan=str(plan),
         minutes=(time.monotonic() - began) / 60,

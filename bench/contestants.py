@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ COLD_LINKS = 20_000
 #: What the others are compared with.
 BASE = "nginx, static"
 HOT, COLD, UNKEPT = "gateway, hot", "gateway, cold", "gateway, TTL 0"
+LEASED = "gateway, hot lease"
 SECURE_LINK = "nginx, secure_link"
 BARE = "Flask, an empty view"
 SEND_FILE, GENERATOR = "Flask, send_file", "Flask, generator"
@@ -71,6 +73,7 @@ def start_all(
         Contestant(BASE, one(nginx.static)),
         Contestant(SECURE_LINK, one(nginx.secure_link)),
         Contestant(HOT, one(hot.link)),
+        Contestant(LEASED, one(cache(hot.lease))),
         Contestant(COLD, lambda name: hot.links(name, cold)),
         Contestant(UNKEPT, one(unkept.link)),
         Contestant(BARE, one(lambda _: f"{nginx.url}/flask/bare")),

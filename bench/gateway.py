@@ -117,6 +117,12 @@ class Gateway:
             for number in range(count)
         ]
 
+    def lease(self, name: str) -> str:
+        """Return the URL of a leased download of a file, by a share of its own."""
+        link = self.run("shares", "new", name).strip()
+        taken = requests.post(link, allow_redirects=False, timeout=READY_SECONDS)
+        return f"{self.url}{taken.headers['Location']}"
+
     def processes(self, name: str) -> list[int]:
         """Return the ids of nginx's or gunicorn's processes."""
         return [pid for pid in descendants(self.pid) if name in command_line(pid)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bench import plenty
 from bench.rounds import Ratio, interleaved, ratio, say
 from bench.verdicts import Site, upload_id
 
@@ -35,12 +36,13 @@ def measure(home: Path, rounds: int, counts: Sequence[int] = COUNTS) -> list[Gro
     kinds = {
         "revocations": (counts, _revocations),
         "uploads": (counts, _uploads),
+        f"shares, each with {plenty.BOOKINGS} bookings": (counts, _shares),
         "files in a folder": (counts, _files),
         "keys on the ring": (KEYS, _keys),
     }
     return [
-        _measure(home / what.replace(" ", "-"), what, each, make, rounds)
-        for what, (each, make) in kinds.items()
+        _measure(home / str(number), what, each, make, rounds)
+        for number, (what, (each, make)) in enumerate(kinds.items())
     ]
 
 
@@ -67,6 +69,11 @@ def _uploads(home: Path, count: int) -> Callable[[], float]:
     site = Site(home).upload(count)
     middle = upload_id(count // 2)
     return site.ask(site.link(path="q3.pdf", upload=middle))
+
+
+def _shares(home: Path, count: int) -> Callable[[], float]:
+    site = Site(home).fill(plenty.booked, count)
+    return site.ask(site.lease(plenty.lease_id(count // 2)))
 
 
 def _files(home: Path, count: int) -> Callable[[], float]:

@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import load
-from bench.contestants import BARE, BASE, COLD, HOT, SEND_FILE, SENDFILE2, UNKEPT
+from bench.contestants import (
+    BARE,
+    BASE,
+    COLD,
+    HOT,
+    LEASED,
+    SEND_FILE,
+    SENDFILE2,
+    UNKEPT,
+)
 from bench.processes import command_line, descendants
 from bench.rounds import interleaved
 from bench.throughput import KIB, Cell
@@ -18,7 +27,7 @@ if TYPE_CHECKING:
 
     from bench.contestants import Contestant
 
-WHO = (BASE, HOT, COLD, UNKEPT, BARE, SEND_FILE, SENDFILE2)
+WHO = (BASE, HOT, LEASED, COLD, UNKEPT, BARE, SEND_FILE, SENDFILE2)
 CELL = Cell(4 * KIB, 16)
 _TICKS = os.sysconf("SC_CLK_TCK")
 

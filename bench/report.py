@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bench.beside import Beside
+    from bench.booking import Booked
     from bench.flood import Flood
     from bench.growth import Growth
     from bench.large import Large
@@ -43,6 +44,7 @@ class Report:
     beside: dict[Kind, Beside]
     flood: list[Flood]
     verdicts: dict[str, list[float]]
+    booking: dict[str, Booked]
     growth: list[Growth]
     plan: str
     minutes: float
@@ -74,6 +76,7 @@ class Report:
             "slow": _slow(self.slow),
             "beside": _beside(self.beside),
             "flood": _flood(self.flood),
+            "booking": _booking(self.booking),
             "growth": _growth(self.growth),
         }
 
@@ -239,6 +242,20 @@ def _verdicts(figures: dict[str, list[float]]) -> str:
         for name, one in figures.items()
     ]
     return table(["step", "us", "of a bare view"], rows)
+
+
+def _booking(results: Mapping[str, Booked]) -> str:
+    rows = [
+        [
+            name,
+            digits(statistics.median(one.clock) * 1e6),
+            digits(statistics.median(one.processor) * 1e6),
+            str(one.thousands),
+        ]
+        for name, one in results.items()
+    ]
+    head = ["a line of", "us", "of processor time", "thousands a second"]
+    return table(head, rows)
 
 
 def _growth(results: Sequence[Growth]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bench import booking, verdicts
 from bench import contestants as who
-from bench import verdicts
 from bench.rounds import ratio, table
 from bench.senders import Kind
 from bench.throughput import KIB, MIB
@@ -33,6 +33,11 @@ def targets(report: Report) -> str:
             "hot, 4 KiB, of Flask send_file",
             20,
             small.ratio(who.HOT, who.SEND_FILE),
+        ),
+        at_least(
+            "hot lease, 4 KiB, of a hot signed URL",
+            0.95,
+            small.ratio(who.LEASED, who.HOT),
         ),
         at_least(
             "cold, 4 KiB, of an empty Flask view",
@@ -66,6 +71,11 @@ def targets(report: Report) -> str:
         ),
         at_most("flood: asked of gunicorn, of a client's share", 1, flood.excess),
         at_most(f"flood {flood.name}: p99 of a hot link", 2, flood.ratio),
+        at_least(
+            "thousands of lines booked a second, of downloads in ranges",
+            20,
+            report.booking[booking.RANGES].thousands,
+        ),
         *(
             at_most(
                 f"a verdict with {max(one.figures):,} {one.what}",

@@ -26,6 +26,7 @@ from gateway.delivery import accel
 from gateway.links import Key, KeyRing, LinkSigner, policy, signed_url
 from gateway.links.server_secret import ServerSecret
 from gateway.ops.prepare import prepare
+from gateway.shares.codes import ShareCodes, lease_path
 from gateway.storage.media_types import MediaTypes
 from gateway.storage.paths import FilePath
 
@@ -56,6 +57,7 @@ class Site:
         files.mkdir(parents=True)
         (files / "reports").mkdir()
         (files / "reports" / "q3.pdf").write_bytes(b"%PDF-")
+        self.secret = ServerSecret.generate()
         self.ring = KeyRing(tuple(Key.generate() for _ in range(self.keys)))
         self.signer = LinkSigner(self.ring, "http://localhost")
         self.settings = settings.read(
@@ -63,7 +65,7 @@ class Site:
                 "GATEWAY_FILES": str(files),
                 "GATEWAY_DATA": str(self.home / "data"),
                 "GATEWAY_KEYS": str(self.ring),
-                "GATEWAY_SECRET": str(ServerSecret.generate()),
+                "GATEWAY_SECRET": str(self.secret),
                 "GATEWAY_FREE_SPACE": "0",
             }
         ).settings
@@ -105,6 +107,12 @@ class Site:
                 path.write_bytes(b"%PDF-")
         return self
 
+    def fill(self, make: Callable[[Path, int], None], count: int) -> Site:
+        """Have *make* put so many of something into the catalog's file."""
+        self.database.engine.dispose()
+        make(self.home / "data" / "catalog.sqlite3", count)
+        return self
+
     def _fill(self, table: Any, rows: Iterator[dict[str, object]]) -> None:  # noqa: ANN401
         while batch := list(itertools.islice(rows, BATCH)):
             with self.database.write() as connection:
@@ -114,6 +122,10 @@ class Site:
         """Return the path of a signed URL."""
         url = self.signer.sign(path, expires=timedelta(days=1), upload=upload)
         return url.removeprefix("http://localhost")
+
+    def lease(self, lease_id: str) -> str:
+        """Return the path of a leased download of q3.pdf."""
+        return lease_path(ShareCodes(self.secret).lease_code(lease_id), 1, "q3.pdf")
 
     def ask(self, link: str, *, is_kept: bool = True) -> Callable[[], float]:
         """Return what measures the seconds of a verdict on *link*."""

@@ -13,4 +13,4 @@ pin() {
 pin run.txt --extra postgresql pyproject.toml
 pin build.txt --group build
 pin node.txt --group node
-pin dev.txt pyproject.toml --group build --group dev
+pin dev.txt --extra server pyproject.toml --group build --group dev

@@ -14,7 +14,7 @@ def main() -> None:
             raise
         sys.exit(
             f"gateway: the command needs the package {error.name}, which is not "
-            "installed; gateway.links signs without it"
+            "installed: install accel-gateway[server]; gateway.links signs without it"
         )
 
 

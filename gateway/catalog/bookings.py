@@ -224,6 +224,19 @@ def remove_early(connection: Connection, *, before: int, limit: int) -> int:
     ).rowcount
 
 
+def remove_lost(connection: Connection, *, before: int, limit: int) -> int:
+    """Forget requests since before that second: nobody will tell their end any more.
+
+    A worker of nginx had them that was killed alone.
+    """
+    some = (
+        select(lease_requests.c.id).where(lease_requests.c.since < before).limit(limit)
+    )
+    return connection.execute(
+        delete(lease_requests).where(lease_requests.c.id.in_(some))
+    ).rowcount
+
+
 class Progress(NamedTuple):
     """How far a recipient has come with one file: by the lease that has most of it."""
 

@@ -152,6 +152,22 @@ def latest(connection: Connection, share_ids: Collection[str]) -> dict[str, Mail
     return {mail.recipient_id: mail for mail in found}
 
 
+def mailed(connection: Connection, recipient: Recipient) -> int | None:
+    """Return when the relay last took a mail with a link, None if it never did.
+
+    Of one that it is just being given that is when this began: a scanner on its way may
+    be faster than the relay's answer.
+    """
+    given = [MailState.SENDING.value, MailState.ACCEPTED.value]
+    return connection.execute(
+        select(func.max(outbox.c.changed)).where(
+            outbox.c.recipient_id == recipient.id,
+            outbox.c.state.in_(given),
+            outbox.c.code.is_(None),
+        )
+    ).scalar()
+
+
 def due(connection: Connection, *, now: int, limit: int) -> list[Mail]:
     """Return mails that are to be tried, the longest due first."""
     return _all(

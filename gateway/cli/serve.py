@@ -6,7 +6,6 @@ import math
 import os
 import re
 import sys
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,11 +25,12 @@ from gateway.address import (
 from gateway.cli import moments
 from gateway.cli.catalog import open_store
 from gateway.cli.db import tell_first_password
+from gateway.cli.guide import guide as guide_text
 from gateway.cli.keys import add_key
 from gateway.cli.nginx_conf import plain_folder
 from gateway.cli.secrets import ensure_secret
 from gateway.errors import SettingsError
-from gateway.links import Key, LinkSigner
+from gateway.links import Key
 from gateway.ops import running
 from gateway.ops.ledger_file import SCRIPT, LedgerFile
 from gateway.ops.live_conf import LiveConf, check_conf, find_nginx
@@ -80,7 +80,9 @@ class Bind(click.ParamType[Address]):
     "every IPv4 address.",
 )
 @click.option(
-    "--link", metavar="PATH", help="When ready, print a signed link of PATH as well."
+    "--guide",
+    is_flag=True,
+    help="When ready, print where to log in, a signed link to try, and how to sign.",
 )
 @click.option(
     "--without-nginx",
@@ -98,7 +100,7 @@ class Bind(click.ParamType[Address]):
 def serve(
     *,
     bind: Address,
-    link: str | None,
+    guide: bool,
     without_nginx: bool,
     nginx_run: Path | None,
 ) -> None:
@@ -130,15 +132,23 @@ def serve(
         if make_first_admin(database, first, now=moments.now()):
             tell_first_password(first)
         database.engine.dispose()
-        sys.exit(_run(reading, bind, link, nginx_run, with_nginx=not without_nginx))
+        sys.exit(
+            _run(
+                reading,
+                bind,
+                nginx_run,
+                with_guide=guide,
+                with_nginx=not without_nginx,
+            )
+        )
 
 
 def _run(
     reading: Reading,
     bind: Address,
-    link: str | None,
     nginx_run: Path | None,
     *,
+    with_guide: bool,
     with_nginx: bool,
 ) -> int:
     current = reading.settings
@@ -181,9 +191,8 @@ def _run(
         if current.files is not None:
             record_files(current.data, current.files)
         click.echo(f"Serving {current.files} on {url}")
-        if link is not None and current.keys is not None:
-            signer = LinkSigner(current.keys, url)
-            click.echo(f"Try: curl {signer.sign(link, expires=timedelta(days=1))}")
+        if with_guide:
+            click.echo(f"\n{guide_text(current, url)}\n")
         sys.stdout.flush()
 
     if current.verdict_cache is None:

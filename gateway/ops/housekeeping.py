@@ -44,6 +44,8 @@ _LOCK_STEP: Final = 0.1
 _DAY: Final = 86_400
 #: Seconds after which no request begins any more that nginx has ended.
 _EARLY: Final = 3600
+#: Seconds that no download takes.
+_LOST: Final = 7 * _DAY
 
 
 @contextmanager
@@ -191,6 +193,7 @@ class Housekeeper:
             (leases.remove_over, now),
             (one_time_codes.remove_over, now),
             (bookings.remove_early, now - _EARLY),
+            (bookings.remove_lost, now - _LOST),
             (bookings.remove_old_uses, before),
             (shares.remove_over, before),
         ):

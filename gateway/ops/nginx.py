@@ -94,6 +94,7 @@ class NginxConf:
             "server_names": server_names(self.settings),
             "pages": explanations.BY_NGINX,
             "otherwise": explanations.BAD_REQUEST,
+            "problems": explanations.PROBLEMS,
             "statuses": explanations.statuses(),
             "carried": explanations.CARRIED,
             "policies": policies,

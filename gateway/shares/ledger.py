@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -26,6 +26,14 @@ _FILE: Final = re.compile(
 _WHAT: Final = re.compile(r"key ([A-Za-z0-9_-]{1,16})", re.ASCII)
 _REQUEST: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})", re.ASCII)
+#: What else is raised for a line of other JSON.
+_BROKEN: Final = (
+    AttributeError,
+    KeyError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+)
 #: Answers that are a file, or a part of one.
 _WHOLE: Final = "200"
 _PART: Final = "206"
@@ -67,8 +75,13 @@ class SharedFile(NamedTuple):
         return cls(share, recipient, lease, int(item), int(size), unquote(path))
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+@lru_cache(maxsize=4096)
+def _file(text: str) -> SharedFile:
+    """Read a file's text; the requests of a download have the same."""
+    return SharedFile.parse(text)
+
+
+class Line(NamedTuple):
     """What one line says.
 
     ``request`` is nginx's id of a request that began a counted download, or empty;
@@ -93,17 +106,16 @@ class Line:
         """Read a line; raise ValueError for one that nginx has not written whole."""
         if rb"\u0000" in text:
             raise ValueError("no text has a NUL")
-        said = json.loads(text)
         try:
-            return cls._read(said)
-        except (AttributeError, KeyError, OverflowError, TypeError) as error:
+            return cls._read(json.loads(text.decode()))
+        except _BROKEN as error:
             raise ValueError(str(error)) from error
 
     @classmethod
     def _read(cls, said: dict[str, str]) -> Line:
         what, is_get = said["what"], said["method"] == "GET"
         key = _WHAT.fullmatch(what)
-        file = SharedFile.parse(what) if what and key is None else None
+        file = _file(what) if what and key is None else None
         size = sent = 0
         covered = None
         if file is not None and is_get:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from gateway.catalog import (
     leases,
     one_time_codes,
+    outbox,
     password_hashes,
     recipients,
     shares,
@@ -186,6 +187,13 @@ class Openings:
             return False
         with self.database.read() as connection:
             return one_time_codes.tries_left(connection, opened.recipient, now=now) > 0
+
+    def mailed(self, opened: OpenShare) -> int | None:
+        """Return when the relay took the mail with the link, None if there was none."""
+        if not opened.recipient.address:
+            return None
+        with self.database.read() as connection:
+            return outbox.mailed(connection, opened.recipient)
 
     def is_of(self, lease: str, opened: OpenShare, *, now: int) -> bool:
         """Tell whether that is the code of a lease of this link, which stands."""

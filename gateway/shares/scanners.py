@@ -7,6 +7,7 @@ finds those that do not, and some that are too quick.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 #: What crawlers, link previews, checkers and remote-controlled browsers have in their
@@ -27,7 +28,13 @@ _TOO_QUICK: Final = 10
 
 def is_known(agent: str) -> bool:
     """Tell whether a User-Agent is one of a scanner's or preview's."""
-    return _KNOWN.search(agent[:_MOST]) is not None
+    return _is_known(agent[:_MOST])
+
+
+# Most are the same few browsers, and the ledger has one in each line.
+@lru_cache(maxsize=1024)
+def _is_known(agent: str) -> bool:
+    return _KNOWN.search(agent) is not None
 
 
 def is_probable(

@@ -7,13 +7,11 @@ import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from gateway.errors import NotServableError
 from gateway.storage.paths import FilePath
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # O_PATH opens the name alone: no read permission is needed, and neither a
 # FIFO nor a device can block or notice.
@@ -113,7 +111,7 @@ class FilesTree:
             for name in sorted(names):
                 if len(found) == most:
                     return found
-                text = f"{parent.removeprefix(start)}/{name}"
+                text = str(Path(parent, name)).removeprefix(start)
                 with suppress(NotServableError):
                     path = FilePath.parse(text)
                     found.append(FoundFile(path, self.locate(path).size))

@@ -18,7 +18,7 @@ from gateway.errors import (
     WrongPasswordError,
 )
 from gateway.explanations import explain
-from gateway.web import browsers, csrf, refusals, sessions
+from gateway.web import browsers, clients, csrf, refusals, sessions
 from gateway.web.destinations import local
 from gateway.web.pages import page, see_other
 from gateway.web.passwords import network
@@ -163,7 +163,7 @@ class AccountPages:
 
 def _lead_to_password(error: NewPasswordError) -> Response:
     """Lead people to where they choose a password; tell programs."""
-    if refusals.is_program():
+    if clients.is_program():
         return refusals.refusal(error, is_for_program=True)
     return see_other(_PASSWORD)
 

@@ -19,8 +19,9 @@ from flask import Blueprint, request
 from gateway.errors import MalformedLinkError, SealedLinkError
 from gateway.explanations import explain
 from gateway.links import unwrap
+from gateway.web import clients
 from gateway.web.pages import page, see_other
-from gateway.web.refusals import REASON_HEADER, is_program
+from gateway.web.refusals import REASON_HEADER
 
 if TYPE_CHECKING:
     from flask import Response
@@ -58,7 +59,7 @@ class OpenPage:
         try:
             return see_other(self._found(request.form.get(FIELD, "")))
         except (MalformedLinkError, SealedLinkError) as error:
-            if is_program():
+            if clients.is_program():
                 raise
             told = explain(error)
             is_sealed = isinstance(error, SealedLinkError)

@@ -7,26 +7,28 @@ request id.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from flask import Response, current_app, render_template, request
 from markupsafe import Markup
-from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException
 
 from gateway import policies
 from gateway.errors import BadFieldsError, CatalogBusyError, RefusedError
 from gateway.explanations import (
+    BAD_REQUEST,
     BUSY,
     BY_STATUS,
     CARRIED,
+    PROBLEMS,
     WITH_BOX,
     Explanation,
     explain,
 )
-from gateway.web import family
+from gateway.web import clients
 from gateway.web.causes import CAUSES
 from gateway.web.pages import page
 from gateway.web.verdicts import QUESTION
@@ -47,11 +49,9 @@ BODY_HEADER: Final = "X-Refusal-Body"
 #: The refusal's own headers, joined by ``|``: ``explanations.CARRIED``.
 HEADERS_HEADER: Final = "X-Refusal-Headers"
 
-_PAGE: Final = "text/html"
 _READING: Final = frozenset({"GET", "HEAD"})
 #: Where an application has its ``Repair``.
 _REPAIR: Final = "gateway.repair"
-_PROBLEMS: Final = ("application/problem+json", "application/json")
 
 
 def register(app: Flask, repair: Repair) -> None:
@@ -103,26 +103,28 @@ def carried(response: Response) -> Response:
 
 
 def _refused(error: RefusedError) -> Response:
-    return _told(refusal(error, is_for_program=is_program()))
+    return _told(refusal(error, is_for_program=clients.is_program()))
 
 
 def _bad_fields(error: BadFieldsError) -> Response:
     errors = [{"field": k, "detail": v} for k, v in error.faults.items()]
     return _answer(
-        explain(error), error.reason, is_for_program=is_program(), errors=errors
+        explain(error), error.reason, is_for_program=clients.is_program(), errors=errors
     )
 
 
 def _busy(error: CatalogBusyError) -> Response:
-    return _told(busy(error, is_for_program=is_program()))
+    return _told(busy(error, is_for_program=clients.is_program()))
 
 
 def _http_error(error: HTTPException) -> Response:
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-    explanation = BY_STATUS.get(
-        status, Explanation(status, status.phrase, status.description)
+    explanation = BY_STATUS.get(status) or replace(
+        BAD_REQUEST, status=status, title=status.phrase, text=status.description
     )
-    response = _answer(explanation, _reason(status), is_for_program=is_program())
+    response = _answer(
+        explanation, _reason(status), is_for_program=clients.is_program()
+    )
     for name, value in error.get_headers():
         if name.lower() != "content-type":
             response.headers[name] = value
@@ -213,10 +215,9 @@ def _in_one_line(markup: str) -> str:
 
 
 def _problem_json(explanation: Explanation, **more: object) -> str:
-    name = explanation.name
     return json.dumps(
         {
-            "type": f"/problems/{name}" if name else "about:blank",
+            "type": f"{PROBLEMS}{explanation.name}",
             "title": explanation.title,
             "status": int(explanation.status),
             "detail": explanation.text,
@@ -229,18 +230,3 @@ def _problem_json(explanation: Explanation, **more: object) -> str:
 def _request_id() -> str:
     asked: str = request.environ.get(QUESTION, "")
     return asked or request.headers.get(REQUEST_ID_HEADER, "")
-
-
-def is_program() -> bool:
-    """Tell whether the client is one that wants problem JSON."""
-    # Parameters like ``charset`` choose nothing here, but would match nothing.
-    accept = MIMEAccept(
-        [
-            (item.partition(";")[0], quality)
-            for item, quality in request.accept_mimetypes
-        ]
-    )
-    # At equal quality a type that is named wins over one that ``*/*`` lets in.
-    wish = accept.best_match((_PAGE, *_PROBLEMS), _PAGE)
-    named = family.named()
-    return (named is not None and named.is_for_programs) or wish != _PAGE

@@ -30,6 +30,7 @@
 | GET POST         | ``/api/v1/drops``       | app      | ``drops``         |
 | DELETE           | ``/api/v1/drops/<id>``  | app      | ``drops``         |
 | GET POST         | ``/open``               | app      | ``open_page``     |
+| GET              | ``/problems/<name>``    | app      | ``pages.problems``|
 | GET POST         | ``/d/<code>[/<name>]``  | app      | ``share_link``    |
 | GET POST         | ``/shares``             | app      | ``pages.shares``  |
 | GET POST         | ``/shares/<id>``        | app      | ``pages.shares``  |
@@ -58,6 +59,7 @@ from gateway.web.drops import DropsAPI
 from gateway.web.file_forms import FileForms
 from gateway.web.links import UploadLinks
 from gateway.web.open_page import OpenPage
+from gateway.web.pages import problems
 from gateway.web.pages.shares import SharePages
 from gateway.web.revocations import RevocationsAPI
 from gateway.web.session_pages import SessionPages
@@ -170,6 +172,7 @@ def _app(parts: Parts) -> Iterator[Blueprint]:
     yield parts.drop_page.blueprint()
     yield DropForms(parts.drops).blueprint()
     yield OpenPage(parts.repair).blueprint()
+    yield problems.blueprint()
     yield Admissions(
         {
             families.UPLOADS: parts.uploads,

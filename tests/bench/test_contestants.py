@@ -18,6 +18,7 @@ from bench.contestants import (
     COLD,
     GENERATOR,
     HOT,
+    LEASED,
     RCLONE,
     SECURE_LINK,
     SEND_FILE,
@@ -38,6 +39,7 @@ pytestmark = pytest.mark.extra
 SECRET_PARTS: Final = {
     SECURE_LINK: r"md5=(?P<mac>[\w-]+)",
     HOT: r"\.(?P<mac>[\w-]{22})/",
+    LEASED: r"/l/\w{16}(?P<mac>\w{24})/",
     COLD: r"\.(?P<mac>[\w-]{22})/",
     UNKEPT: r"\.(?P<mac>[\w-]{22})/",
     SEND_FILE: r"\.(?P<mac>[\w-]+)$",

@@ -155,6 +155,12 @@ class Browser:
     def speed_up(self) -> None:
         self._conditions(-1)
 
+    def download_to(self, folder: Path) -> None:
+        """Put files that are downloaded there, and ask nobody."""
+        self._command(
+            "Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder)
+        )
+
     def drop(self, name: str, content: str) -> None:
         """Drop a file on the page, as a file manager does."""
         self.driver.execute_script(

@@ -292,6 +292,17 @@ def test_what_the_new_nginx_works_on_goes_on(ledger: Ledger, begun: str) -> None
         ledger.link.take()
 
 
+@pytest.mark.usefixtures("begun")
+def test_a_download_whose_end_is_not_told_in_a_week_is_over(ledger: Ledger) -> None:
+    """A worker of nginx was killed alone: no start of nginx ends what it had."""
+    week = 7 * 86_400
+    keep_house(ledger, now=NOW + week)
+    with pytest.raises(ShareBusyError):
+        ledger.link.take(now=NOW + week)
+    keep_house(ledger, now=NOW + week + 1)
+    assert ledger.link.take(now=NOW + week + 1)
+
+
 def test_another_gateway_s_nginx_goes_on(ledger: Ledger) -> None:
     ledger.start("two")
     other = BegunRequest(id="d" * 32, gateway="other", run="one")

@@ -63,7 +63,7 @@ class Copy:
             )
         try:
             wait_until(
-                lambda: "Try: " in log.read_text() or make.poll() is not None,
+                lambda: "  Stop " in log.read_text() or make.poll() is not None,
                 seconds=240,
                 what="it prints a link or ends",
             )
@@ -74,7 +74,7 @@ class Copy:
             make.wait(30)
 
     def _curl(self, said: str) -> str:
-        command = re.search(r"^Try: (curl \S+)$", said, re.MULTILINE)
+        command = re.search(r"^  Try +(curl \S+)$", said, re.MULTILINE)
         assert command, said
         done = subprocess.run(
             [*command[1].split(), "--include"],

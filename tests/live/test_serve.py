@@ -116,7 +116,7 @@ def served() -> Iterator[Served]:
 def started() -> Iterator[Served]:
     """Give one that serves already, for tests that change nothing."""
     with a_folder() as here:
-        here.start("--link", "a/b.txt")
+        here.start("--guide")
         yield here
 
 
@@ -128,7 +128,7 @@ def changed() -> Iterator[Served]:
             (here.home / name).touch()
         here.environment["GATEWAY_KEYS_FILE"] = "empty"
         here.environment["GATEWAY_CORS_ORIGINS_FILE"] = "origins"
-        here.start("--bind", f"[::]:{here.port}", "--link", "a/b.txt")
+        here.start("--bind", f"[::]:{here.port}", "--guide")
         yield here
 
 
@@ -258,7 +258,7 @@ def test_a_link_is_printed_when_asked_for(started: Served) -> None:
     assert requests.get(tried(started), timeout=10).text == "hello\n"
 
 
-_TRIED = re.compile(r"^Try: curl (\S+)\n", re.MULTILINE)
+_TRIED = re.compile(r"^  Try +curl (\S+)\n", re.MULTILINE)
 
 
 def tried(served: Served) -> str:

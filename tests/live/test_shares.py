@@ -22,6 +22,16 @@ pytestmark = pytest.mark.database
 
 CONTENT = os.urandom(100_000)
 BROWSER = {"Accept": "text/html,*/*;q=0.8", "Origin": ORIGIN}
+#: Who visits a link in a mail before its reader, and leaves.
+ROBOTS = [
+    ("HEAD", {}),
+    ("GET", {}),
+    ("GET", {"Sec-Purpose": "prefetch;prerender"}),
+    ("GET", {"Purpose": "prefetch"}),
+    ("GET", {"X-Moz": "prefetch"}),
+    ("POST", {"User-Agent": "SkypeUriPreview Preview/0.5"}),
+    ("POST", {"User-Agent": "Barracuda Sentinel (EE)"}),
+]
 
 
 @pytest.fixture
@@ -157,6 +167,18 @@ def test_only_a_get_begins_a_counted_download(stack: Stack, name: str) -> None:
     assert "was not begun in time" in stack.ask(lease, headers=BROWSER).text
     assert (sent.status_code, sent.content == CONTENT) == (200, True)
     assert (pressed.status_code, pressed.headers["Retry-After"]) == (409, "30")
+
+
+@pytest.mark.docker
+def test_a_person_gets_the_file_after_all_robots(stack: Stack, name: str) -> None:
+    url = link(stack, name, "--max", "1")
+    statuses = [
+        stack.ask(url, method, headers=BROWSER | headers).status_code
+        for method, headers in ROBOTS
+    ]
+    file = stack.send(leased(stack, url))
+    assert statuses == [200] * 5 + [303] * 2
+    assert (file.status_code, file.content == CONTENT) == (200, True)
 
 
 def test_no_client_begins_a_download_by_itself(stack: Stack, name: str) -> None:

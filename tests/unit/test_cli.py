@@ -213,8 +213,8 @@ def test_without_its_dependencies_the_command_names_one(tmp_path: Path) -> None:
     )
     assert (failed.returncode, failed.stdout) == (1, "")
     assert failed.stderr == (
-        "gateway: the command needs the package click, which is not installed; "
-        "gateway.links signs without it\n"
+        "gateway: the command needs the package click, which is not installed: "
+        "install accel-gateway[server]; gateway.links signs without it\n"
     )
 
 

@@ -183,5 +183,11 @@ def test_every_link_between_pages_leads_somewhere() -> None:
     assert [(p.name, t) for p, t in targets if not (p.parent / t).exists()] == []
 
 
+def test_the_index_names_every_page() -> None:
+    pages = sorted(f"({page.name})" for page in DOCS.glob("*.md"))
+    index = (DOCS / "README.md").read_text()
+    assert [page for page in pages if page not in index] == ["(README.md)"]
+
+
 def _below(cls: type[RefusedError]) -> list[type[RefusedError]]:
     return [sub for child in cls.__subclasses__() for sub in [child, *_below(child)]]

@@ -80,7 +80,8 @@ def test_a_login_leads_to_this_site_alone(
 
 
 def test_a_refused_page_offers_the_login_and_the_way_back(site: Site) -> None:
-    answer = site.client.get("/files/" + "a" * 26 + "/a b.txt")
+    path = "/files/" + "a" * 26 + "/a b.txt"
+    answer = site.client.get(path, headers={"Accept": "text/html"})
     assert answer.status_code == 401
     assert f'href="/login?next=/files/{"a" * 26}/a%20b.txt"' in answer.text
 

@@ -355,7 +355,9 @@ def test_a_form_without_its_token_does_nothing(site: Site, path: str) -> None:
     ],
 )
 def test_a_form_of_nobody_does_nothing(site: Site, path: str) -> None:
-    answer = site.client.post(path, data={"csrf_token": site.token()})
+    answer = site.client.post(
+        path, data={"csrf_token": site.token()}, headers={"Accept": "text/html"}
+    )
     assert answer.status_code == 401
     assert "Log in" in answer.text
 

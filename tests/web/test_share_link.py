@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import crawleruseragents
 import pytest
 from sqlalchemy import select
 
@@ -189,6 +191,28 @@ def test_of_two_who_press_the_button_the_later_one_gets_the_download(
     refused = ann.stranger.get(first, headers=BROWSER)
     assert (refused.status_code, "share link again" in refused.text) == (410, True)
     assert ann.stranger.get(second).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(50, id="some"),
+        pytest.param(1, marks=pytest.mark.extra, id="each"),
+    ],
+)
+def test_no_crawler_uses_a_counted_link_up(ann: Sharer, step: int) -> None:
+    """Each looks at the page, presses the button, and leaves."""
+    link = ann.link(max=1)
+    crawlers = crawleruseragents.CRAWLER_USER_AGENTS_DATA[::step]
+    agents = [agent for crawler in crawlers for agent in crawler["instances"][:1]]
+    statuses = Counter(
+        ask(link, headers={**BROWSER, "User-Agent": agent}).status_code
+        for agent in agents
+        for ask in (ann.stranger.get, ann.stranger.post)
+    )
+    lease = ann.press(link).headers["Location"]
+    assert statuses == {200: len(agents), 303: len(agents)}
+    assert "X-Accel-Redirect" in ann.stranger.get(lease).headers
 
 
 def test_a_link_that_is_used_up_says_so(ann: Sharer) -> None:

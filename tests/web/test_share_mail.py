@@ -8,7 +8,7 @@ import pytest
 
 from gateway.catalog import outbox, users
 from gateway.catalog.outbox import MailState
-from tests.web.sharing import RELAY, Sharer, a_sharer
+from tests.web.sharing import BROWSER, RELAY, Sharer, a_sharer
 
 if TYPE_CHECKING:
     from werkzeug.test import TestResponse
@@ -187,3 +187,28 @@ def test_a_mail_over_the_limit_is_refused_on_the_page(ann: Sharer) -> None:
     ann.site.client.post(path, data={"csrf_token": token})
     assert "Not sent: at most 3 mails a day, 0 are left." in page(ann, made)
     assert waiting(ann.site) == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "seconds", "scanned"),
+    [
+        pytest.param(MailState.ACCEPTED, 9, 1, id="quicker than anybody reads"),
+        pytest.param(MailState.ACCEPTED, 10, 0, id="as quick as somebody may be"),
+        pytest.param(MailState.SENDING, 9, 1, id="before the relay has answered"),
+        pytest.param(MailState.REFUSED, 9, 0, id="a mail that was refused"),
+    ],
+)
+def test_who_presses_as_soon_as_the_mail_is_out_is_labelled(
+    ann: Sharer, state: MailState, seconds: int, scanned: int
+) -> None:
+    made = ann.share(to=[READER], max=1)
+    ann.site.now += 1000
+    end_mails(ann.site, state)
+    ann.site.now += seconds
+    headers = {**BROWSER, "Accept-Language": "en"}
+    pressed = ann.stranger.post(made["recipients"][0]["url"], headers=headers)
+    ann.spend(pressed.headers["Location"])
+    shown: Any = ann.site.client.get(
+        f"/api/v1/shares/{made['id']}", headers=ann.headers
+    ).json
+    assert shown["recipients"][0]["scanned"] == scanned

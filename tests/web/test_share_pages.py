@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from flask import url_for
 
+from gateway.catalog import shares
+from gateway.catalog.shares import NewItem
 from gateway.catalog.users import Role
 from gateway.shares.policy import LIFE
 from tests.web.sharing import BROWSER, Sharer, a_sharer
@@ -382,3 +384,19 @@ def test_a_share_keeps_its_files_if_none_are_chosen(ann: Sharer) -> None:
     (link,) = links(answer.text)
     assert answer.status_code == 400
     assert "report.pdf" in ann.stranger.get(link, headers=BROWSER).text
+
+
+def test_a_member_s_form_drops_no_file_that_it_does_not_show(
+    site: Site, ann: Sharer
+) -> None:
+    """Somebody who was an admin has files of the tree in a share."""
+    (site.files / "plan.txt").write_text("plan")
+    path = made(ann, upload=ann.uploads[0])
+    with site.database.write() as connection:
+        share = shares.by_id(connection, path.rpartition("/")[2])
+        assert share is not None
+        shares.add_items(connection, share, [NewItem("plan.txt", path="plan.txt")])
+    send(ann, f"{path}/files", upload=ann.uploads[1])
+    page = ann.stranger.get(links(ann.site.client.get(path).text)[0], headers=BROWSER)
+    there = [name in page.text for name in ("plan.txt", "notes.txt", "report.pdf")]
+    assert there == [True, True, False]

@@ -35,7 +35,7 @@ from gateway.shares.addresses import shortened
 from gateway.shares.codes import LINK_PREFIX, lease_path
 from gateway.shares.items import LISTED
 from gateway.shares.ledger import SharedFile
-from gateway.web import browsers
+from gateway.web import browsers, clients
 from gateway.web.pages import page, see_other
 from gateway.web.passwords import network
 from gateway.web.untyped import Untyped
@@ -140,7 +140,7 @@ class ShareLink:
                 opened,
                 otp="".join(request.form.get("otp", "").split()),
                 agent=browsers.name(),
-                is_scanner=_is_scanner(now=now),
+                is_scanner=_is_scanner(self.openings.mailed(opened), now=now),
                 now=now,
             )
         except tuple(_BEFORE_THE_FORM) as error:
@@ -290,19 +290,22 @@ def _in_words(fault: RefusedError) -> str:
     return f"{told.title}. {told.text}"
 
 
-def _is_scanner(*, now: int) -> bool:
-    """Tell whether it is probably a scanner that presses the button."""
+def _is_scanner(mailed: int | None, *, now: int) -> bool:
+    """Tell whether it is probably a scanner that presses the button.
+
+    *mailed* is when the relay took the mail with the link.
+    """
     return scanners.is_probable(
         request.headers.get("User-Agent", ""),
         has_language="Accept-Language" in request.headers,
-        mailed=None,
+        mailed=mailed,
         now=now,
     )
 
 
 def _is_person() -> bool:
     """Tell whether the client names HTML, as browsers do, or shows previews."""
-    return "text/html" in request.headers.get("Accept", "") or _is_preview()
+    return clients.names_html() or _is_preview()
 
 
 def _is_preview() -> bool:

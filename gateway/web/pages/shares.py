@@ -10,6 +10,7 @@ from flask import Blueprint, Response, flash, request, url_for
 
 from gateway.catalog import audit, ids, leases, shares, uploads, users
 from gateway.catalog.audit import Action
+from gateway.catalog.shares import NewItem
 from gateway.catalog.tokens import Scope
 from gateway.delivery.disposition import content_disposition
 from gateway.errors import BadFieldsError, NotAuthenticatedError, NothingTakenError
@@ -23,7 +24,7 @@ from gateway.web.pagination import chosen_owner, cursor, following, listed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from gateway.catalog.shares import NewItem, Share
+    from gateway.catalog.shares import Share
     from gateway.shares.description import DescribedShare
     from gateway.web.identity import Identity
     from gateway.web.shares import Shares
@@ -182,7 +183,7 @@ class SharePages:
                 person.user,
                 share,
                 SharePolicy.of(share),
-                items=self._items(person),
+                items=[*self._kept(person, share), *self._items(person)],
                 now=int(self.clock()),
             )
         except BadFieldsError as error:
@@ -260,6 +261,14 @@ class SharePages:
         person = self.shares.identities.current()
         person.require(Scope.SHARE)
         return person
+
+    def _kept(self, person: Identity, share: Share) -> list[NewItem]:
+        """Return what stays in a share since its form does not show it to *person*."""
+        if person.is_admin:
+            return []
+        with self.shares.database.read() as connection:
+            items = shares.items_of(connection, [share.id])
+        return [NewItem(item.name, path=item.path) for item in items if item.path]
 
     def _items(self, person: Identity) -> list[NewItem]:
         paths = request.form.get("paths", "").splitlines()
