@@ -8,9 +8,6 @@ BIND ?= 127.0.0.1:8080
 WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
-# Whatever the shell says: else each of the processes that tests start compiles the
-# package, and each of pytest's the tests.
-export PYTHONDONTWRITEBYTECODE :=
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 
 help:  ## say what there is
@@ -18,6 +15,10 @@ help:  ## say what there is
 
 run: $(VENV)/.run .nginx .scripts  ## serve the sample files on $(BIND) and say what to try
 	@GATEWAY_FILES=$${GATEWAY_FILES:-deploy/sample} exec $(BIN)/gateway serve --bind $(BIND) --guide
+
+# Whatever the shell says: else each process that a test starts compiles the package,
+# and each of pytest's the tests.
+test test-all mutants: export PYTHONDONTWRITEBYTECODE :=
 
 test: .ready  ## run the tests; those of containers where Docker runs
 	$(BIN)/pytest -n $(WORKERS) $(PYTEST_ARGS)
