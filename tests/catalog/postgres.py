@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 REQUIRED: Final = "REQUIRE_POSTGRESQL"
 
 _numbers = itertools.count(1)
-#: Ends whoever else is connected.
+#: Ends every other connection to the database.
 _ALONE: Final = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()

@@ -79,7 +79,7 @@ Booked = tuple[str, str, int, str]
 
 
 class Taker(threading.Thread):
-    """Takes leases and uses them, whoever took them, until it is told to stop."""
+    """Takes leases, and downloads by its own and others' leases, until stopped."""
 
     def __init__(self, stack: NativeStack, links: list[Link], seed: int) -> None:
         super().__init__(daemon=True)
@@ -404,7 +404,7 @@ def come_back(stack: NativeStack, kill: Kill, family: list[int]) -> None:
 
 
 def go_on(stack: NativeStack, link: Link) -> set[str]:
-    """Go on with the last download, unless its place is another one's."""
+    """Continue the last download, unless another lease has taken its place."""
     answers = [
         stack.send(f"{stack.url}{lease}", headers={"Range": "bytes=9-99"})
         for lease in link.given[-1:]

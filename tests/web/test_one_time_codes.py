@@ -289,7 +289,7 @@ def test_codes_need_a_relay(make_site: MakeSite) -> None:
 
 
 def test_codes_need_an_owner_who_may_send_mail(site: Site, ann: Sharer) -> None:
-    """Whoever makes the change."""
+    """Neither the owner nor an admin can require codes that could not be mailed."""
     share = ann.share(to=[READER])
     admin = a_sharer(site, "root", Role.ADMIN)
     with site.database.write() as connection:
