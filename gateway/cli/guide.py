@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from gateway.errors import ClaimsError
 from gateway.links import LinkSigner
 from gateway.ops.prepare import FIRST_ADMIN
 from gateway.storage.paths import FilePath
@@ -30,11 +32,13 @@ def guide(current: Settings, url: str) -> str:
     lines = [("Log in", f"{url}/login{_as_whom(current)}")]
     found = _file(current)
     if found is not None and current.keys is not None:
-        signer = LinkSigner(current.keys, url)
         path = found.path.text
+        # A restricted key may not sign this file.
+        with suppress(ClaimsError):
+            link = LinkSigner(current.keys, url).sign(path, expires=timedelta(days=1))
+            lines.append(("Try", f"curl {link}"))
         program = shlex.quote(_short(Path(sys.argv[0])))
         lines += [
-            ("Try", f"curl {signer.sign(path, expires=timedelta(days=1))}"),
             ("Sign", f"{program} sign {shlex.quote(path)} --expires 1h"),
             ("", f"for any file in {_short(current.files or Path())}"),
         ]
