@@ -9,10 +9,10 @@ import os
 # Imported by the master: workers share its memory and answer as soon as they are
 # forked, at a reload too.  New code takes a restart.
 import gateway.app  # noqa: F401
-from gateway.ops.boot import end_what_ran, read_settings
-from gateway.ops.gunicorn_logger import RedactingLogger
-from gateway.own_id import own_id
-from gateway.pools import Pool
+from gateway.config.gateway_id import own_id
+from gateway.http.pools import Pool
+from gateway.runtime.boot import end_what_ran, read_settings
+from gateway.runtime.gunicorn_logger import RedactingLogger
 
 # What is imported by now is never garbage.  A worker that examined it would copy the
 # memory that it shares with the master: at its end that took 0.3 s of processor time.
@@ -54,11 +54,11 @@ umask = 0o177
 _cores = len(os.sched_getaffinity(0))
 if _pool is Pool.VERDICTS:
     bind += [f"unix:{_settings.health_socket}"]
-    worker_class = "gateway.ops.verdict_worker.VerdictWorker"
+    worker_class = "gateway.runtime.verdict_worker.VerdictWorker"
     workers = _settings.workers or 2 * _cores + 1
     timeout = 30
 else:
-    worker_class = "gateway.ops.app_worker.AppWorker"
+    worker_class = "gateway.runtime.app_worker.AppWorker"
     workers = _settings.app_workers or max(2, _cores)
     threads = _settings.app_threads
     # (!) More, and connections wait for one worker's threads while another's are free.

@@ -1,7 +1,7 @@
 """nginx for the peers: by itself, with its own links, and before Python.
 
 It has what makes the gateway's fast, too: as many workers, sendfile, kept open files,
-an access log that is written in pieces.
+an access log that is written in chunks.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.processes import HOST, free_port, serving
-from gateway.ops.live_conf import find_nginx
+from gateway.runtime.generations import find_nginx
 
 if TYPE_CHECKING:
     from contextlib import ExitStack

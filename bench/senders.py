@@ -99,13 +99,13 @@ class Sender:
             time.sleep(PAUSE)
 
     def _put(self, pause: float) -> None:
-        piece = bytes(PIECE)
+        chunk = bytes(PIECE)
         while True:
             peer = self._peer()
             self._head(peer, "PUT", "/api/v1/files/file.bin", FILE)
             due = time.monotonic()
             for _ in range(FILE // PIECE):
-                peer.send(piece)
+                peer.send(chunk)
                 due += pause
                 time.sleep(max(0, due - time.monotonic()))
             self._expect(peer, http.client.CREATED)

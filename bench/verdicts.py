@@ -18,14 +18,15 @@ from sqlalchemy import insert
 from werkzeug.test import create_environ, run_wsgi_app
 
 from bench.rounds import interleaved
-from gateway import families, settings
 from gateway.app import create_app, signed_url_judge
-from gateway.assets import asset
 from gateway.catalog import schema, users
+from gateway.config import settings
+from gateway.config.assets import asset
 from gateway.delivery import accel
+from gateway.http import families
 from gateway.links import Key, KeyRing, LinkSigner, policy, signed_url
 from gateway.links.server_secret import ServerSecret
-from gateway.ops.prepare import prepare
+from gateway.runtime.prepare import prepare
 from gateway.shares.codes import ShareCodes, lease_path
 from gateway.storage.media_types import MediaTypes
 from gateway.storage.paths import FilePath

@@ -26,14 +26,14 @@ from bench.processes import HOST, free_port, serving
 from bench.rounds import digits, interleaved, ratio, table
 from gateway.links import Key, KeyRing, LinkSigner
 from gateway.links.server_secret import ServerSecret
-from gateway.ops.live_conf import find_nginx
+from gateway.runtime.generations import find_nginx
 
 SECONDS = 2.0
 #: Seconds in which what is made once is made.
 WARMING = 0.3
 CONNECTIONS = 32
 WORKERS = 2
-CLOSING = "gateway.ops.verdict_worker.VerdictWorker"
+CLOSING = "gateway.runtime.verdict_worker.VerdictWorker"
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ ENV PATH=/opt/gateway/bin:$PATH \
 WORKDIR /var/lib/gateway
 VOLUME /var/lib/gateway /var/lib/gateway-store
 HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-m", "gateway.ops.probe", "/var/lib/gateway/run/app.sock"]
+    CMD ["python", "-m", "gateway.runtime.probe", "/var/lib/gateway/run/app.sock"]
 ENTRYPOINT ["gateway"]
 # nginx's container has port 8080 and writes below /run/nginx.
 CMD ["serve", "--without-nginx", "--bind", ":8080", "--nginx-run", "/run/nginx"]

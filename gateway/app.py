@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from gateway.address import recorded_url
-from gateway.assets import asset
-from gateway.brand import Brand
 from gateway.catalog.database import Database
 from gateway.catalog.leases import LeasedItems
-from gateway.catalog.lookups import Borrower, Reader
-from gateway.delivery.standing import Standing
+from gateway.catalog.verdict_queries import Borrower, Reader
+from gateway.config.address import recorded_url
+from gateway.config.assets import asset
+from gateway.config.brand import Brand
+from gateway.config.gateway_id import own_id
+from gateway.delivery.revocation_check import RevocationCheck
 from gateway.delivery.verdict import InlinePolicy, SignedURLJudge
 from gateway.errors import SettingsError
+from gateway.http.pools import Pool
 from gateway.links.repair import Repair
 from gateway.links.signed_url import PREFIX as SIGNED_PREFIX
-from gateway.ops.probe import probe
-from gateway.own_id import own_id
-from gateway.pools import Pool
+from gateway.runtime.probe import probe
 from gateway.shares.changes import ShareChanges
 from gateway.shares.codes import LEASE_PREFIX, ShareCodes
 from gateway.shares.description import Descriptions
@@ -30,38 +30,39 @@ from gateway.shares.leased import LeaseJudge
 from gateway.shares.opening import Openings
 from gateway.storage.blobs import BlobStore
 from gateway.storage.media_types import MediaTypes
-from gateway.storage.partials import PartialFiles
+from gateway.storage.session_files import SessionFiles
 from gateway.storage.tree import FilesTree
 from gateway.uploads.admission import Admission, UploadLimits
-from gateway.uploads.concatenation import Concatenation
 from gateway.uploads.drop_codes import DropCodes
-from gateway.uploads.ends import Ends
 from gateway.uploads.finalise import Finaliser
-from gateway.uploads.pieces import Pieces
-from gateway.uploads.resumable import Resumables
-from gateway.web import csrf, pages, routes, sessions
-from gateway.web.accounts import AccountPages
+from gateway.uploads.finalise_slots import Ends
+from gateway.uploads.resumable.chunks import Chunks
+from gateway.uploads.resumable.concatenation import Concatenation
+from gateway.uploads.resumable.sessions import UploadSessions
+from gateway.web import pages, routes
+from gateway.web.api.drops import Drops
+from gateway.web.api.raw_uploads import RawUploads
+from gateway.web.api.tus import TusUploads
+from gateway.web.auth import csrf, sessions
+from gateway.web.auth.browsers import KnownBrowsers
+from gateway.web.auth.identity import Identities
+from gateway.web.auth.passwords import Passwords
 from gateway.web.background import Background, at_once
-from gateway.web.begin import Begins
-from gateway.web.browsers import KnownBrowsers
-from gateway.web.drop_page import DropPage
-from gateway.web.drops import Drops
-from gateway.web.forms import UploadForm
-from gateway.web.home import HomePages
-from gateway.web.identity import Identities
-from gateway.web.intake import Intake
+from gateway.web.multipart_uploads import Intake
+from gateway.web.nginx.begin import Begins
+from gateway.web.nginx.verdicts import Verdicts
+from gateway.web.owned_shares import Shares
+from gateway.web.pages.drop_link import DropPage
+from gateway.web.pages.home import HomePages
+from gateway.web.pages.login import AccountPages
 from gateway.web.pages.share_link import ShareLink
-from gateway.web.passwords import Passwords
-from gateway.web.shares import Shares
-from gateway.web.tus import TusUploads
-from gateway.web.uploads import RawUploads
-from gateway.web.verdicts import Verdicts
+from gateway.web.pages.upload_form import UploadForm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gateway.settings import Settings
-    from gateway.web.verdicts import Judges
+    from gateway.config.settings import Settings
+    from gateway.web.nginx.verdicts import Judges
 
 
 def create_app(
@@ -107,8 +108,8 @@ def create_app(
         settings.retention,
     )
     intake = Intake(database, admission, finaliser, store, clock)
-    resumables = Resumables(
-        database, PartialFiles(store), finaliser, types, settings.tus_expiry
+    upload_sessions = UploadSessions(
+        database, SessionFiles(store), finaliser, types, settings.tus_expiry
     )
 
     def base_url() -> str:
@@ -157,9 +158,9 @@ def create_app(
             ),
             tus=TusUploads(
                 identities=identities,
-                resumables=resumables,
-                pieces=Pieces(resumables),
-                concatenation=Concatenation(resumables),
+                sessions=upload_sessions,
+                chunks=Chunks(upload_sessions),
+                concatenation=Concatenation(upload_sessions),
                 clock=clock,
             ),
             home=HomePages(database, identities, store, settings.upload_size),
@@ -232,7 +233,7 @@ def signed_url_judge(
         ring=settings.keys,
         tree=FilesTree(settings.files, settings.data),
         types=types,
-        standing=Standing(database),
+        standing=RevocationCheck(database),
         cache_cap=settings.cache_max_age,
         ttl=settings.verdict_ttl,
         inline=InlinePolicy(frozenset(settings.inline_types)),

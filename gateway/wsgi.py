@@ -9,8 +9,8 @@ that ended because a folder is away would be forked again at once, for ever.
 
 import sys
 
-from gateway import settings
 from gateway.app import create_app
+from gateway.config import settings
 from gateway.errors import SettingsError
 
 try:

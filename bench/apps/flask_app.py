@@ -34,15 +34,15 @@ def sent(token: str) -> Response:
 
 @app.get("/flask/stream/<token>")
 def streamed(token: str) -> Response:
-    """Send a file in pieces, "so that it needs no memory"."""
+    """Send a file in chunks, "so that it needs no memory"."""
     path = _path(token)
 
-    def pieces() -> Iterator[bytes]:
+    def chunks() -> Iterator[bytes]:
         with path.open("rb") as file:
-            while piece := file.read(CHUNK):
-                yield piece
+            while chunk := file.read(CHUNK):
+                yield chunk
 
-    return Response(pieces(), mimetype="application/octet-stream")
+    return Response(chunks(), mimetype="application/octet-stream")
 
 
 def _path(token: str) -> Path:

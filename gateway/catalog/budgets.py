@@ -15,7 +15,7 @@ from gateway.catalog.reservations import (
     reserved_bytes,
     sum_where,
 )
-from gateway.catalog.schema import drops, partials, reservations
+from gateway.catalog.schema import drops, reservations, upload_sessions
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -48,7 +48,9 @@ def taken(connection: Connection, drop: Drop, *, now: int) -> Taken:
     coming = connection.execute(
         select(
             count_where(and_(is_its, takes_room)).label("files"),
-            count_where(and_(is_its, partials.c.id.is_not(None))).label("sessions"),
+            count_where(and_(is_its, upload_sessions.c.id.is_not(None))).label(
+                "sessions"
+            ),
             count_where(and_(is_its, runs)).label("running"),
             count_where(runs).label("running_by_all"),
             sum_where(is_its, reserved_bytes(now)).label("bytes"),

@@ -23,8 +23,8 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 
 from gateway.catalog import sqlite
-from gateway.catalog.later import Later
-from gateway.catalog.reserve import Reserve
+from gateway.catalog.deferred import Later
+from gateway.catalog.disk_reserve import Reserve
 from gateway.errors import CatalogBusyError, NoSpaceError
 
 if TYPE_CHECKING:

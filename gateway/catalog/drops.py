@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import delete, insert, select, update
 
 from gateway.catalog.ids import new_code_id, new_id
-from gateway.catalog.schema import drops, partials, reservations
+from gateway.catalog.schema import drops, reservations, upload_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -180,8 +180,8 @@ def revoke(connection: Connection, drop: Drop, *, now: int) -> None:
     connection.execute(delete(reservations).where(reservations.c.drop_id == drop.id))
     # Housekeeping removes them with their files.
     connection.execute(
-        update(partials)
-        .where(partials.c.drop_id == drop.id, partials.c.expires > now)
+        update(upload_sessions)
+        .where(upload_sessions.c.drop_id == drop.id, upload_sessions.c.expires > now)
         .values(expires=now)
     )
 

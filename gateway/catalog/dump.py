@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import LargeBinary, insert, select, text
 
-from gateway.catalog import outbox, upkeep
+from gateway.catalog import expiry, outbox
 from gateway.catalog.schema import metadata, uploads
 
 if TYPE_CHECKING:
@@ -27,11 +27,11 @@ _LEFT_OUT: Final = frozenset(
         "compatibility",
         "lease_requests",
         "one_time_codes",
-        "partials",
+        "upload_sessions",
         "reservations",
-        "sessions",
+        "login_sessions",
         "totals",
-        "tries",
+        "login_attempts",
     }
 )
 #: Referred-to tables come before those that refer.
@@ -107,7 +107,7 @@ def load(
     for name, group in groupby(kept, key=lambda line: line.table):
         while batch := [line.row for line in islice(group, _BATCH)]:
             connection.execute(insert(_TABLES[name]), batch)
-    upkeep.recount(connection)
+    expiry.recount(connection)
     outbox.leave_unknown(connection)
     if connection.dialect.name == "postgresql":
         # Rows that bring their ids leave the sequence where it was.

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
 from gateway.catalog.ids import new_code_id
-from gateway.catalog.lookups import Lookup
 from gateway.catalog.schema import (
     lease_requests,
     leases,
@@ -27,6 +26,7 @@ from gateway.catalog.schema import (
     users,
 )
 from gateway.catalog.shares import ITEM, Item
+from gateway.catalog.verdict_queries import Lookup
 from gateway.errors import (
     EndedLeaseError,
     NothingTakenError,
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
-    from gateway.catalog.lookups import Reader
     from gateway.catalog.recipients import Recipient
+    from gateway.catalog.verdict_queries import Reader
 
 _ITEM_FIELDS: Final = tuple(column.name for column in ITEM)
 

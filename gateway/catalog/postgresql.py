@@ -112,13 +112,13 @@ def _bounded(gen: PQGen[RV], seconds: float) -> PQGen[RV]:
     last = time.monotonic()
     answer: Generator[Any, Any, RV] = gen
     try:
-        wish = next(answer)
+        requested = next(answer)
         while True:
-            if ready := (yield wish):
+            if ready := (yield requested):
                 last = time.monotonic()
             elif time.monotonic() - last >= seconds:
                 raise SilentServerError(f"the server said nothing for {seconds:g} s")
-            wish = answer.send(ready)
+            requested = answer.send(ready)
     except StopIteration as done:
         result: RV = done.value
         return result

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import and_, case, func, or_
 
-from gateway.catalog.schema import partials, reservations
+from gateway.catalog.schema import reservations, upload_sessions
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -14,16 +14,21 @@ if TYPE_CHECKING:
 #: When a reservation lapses that no quota counts: what comes is stored already.
 NOTHING: Final = 0
 #: A resumable upload holds its place for days; it runs while bytes of it come.
-RESERVED: Final = reservations.outerjoin(partials, partials.c.id == reservations.c.id)
+RESERVED: Final = reservations.outerjoin(
+    upload_sessions, upload_sessions.c.id == reservations.c.id
+)
 #: Bytes of it that have not come.
-COMING: Final = reservations.c.size - func.coalesce(partials.c.synced, 0)
+COMING: Final = reservations.c.size - func.coalesce(upload_sessions.c.synced, 0)
 
 
 def is_running(now: int) -> ColumnElement[bool]:
     """Return whether bytes come of what a row of RESERVED stands for."""
     return or_(
-        partials.c.id.is_(None),
-        and_(partials.c.turn != "", partials.c.turn_expires > now),
+        upload_sessions.c.id.is_(None),
+        and_(
+            upload_sessions.c.active_request != "",
+            upload_sessions.c.active_request_expires > now,
+        ),
     )
 
 
@@ -34,7 +39,7 @@ def reserved_bytes(now: int) -> ColumnElement[int]:
     """
     return case(
         (reservations.c.lapses > now, reservations.c.size),
-        else_=func.coalesce(partials.c.synced, 0),
+        else_=func.coalesce(upload_sessions.c.synced, 0),
     )
 
 

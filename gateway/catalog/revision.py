@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gateway.catalog.database import Database
 
 #: The last of ``migrations/versions``.
-NEWEST: Final = "0012"
+NEWEST: Final = "0013"
 #: Those whose backups are the newest one's too: what came since is not in backups.
 RESTORABLE: Final = frozenset(f"{number:04}" for number in range(1, int(NEWEST) + 1))
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import bindparam, case, delete, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from gateway.catalog.lookups import Lookup
 from gateway.catalog.schema import revocations
+from gateway.catalog.verdict_queries import Lookup
 from gateway.errors import RevocationError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from gateway.catalog.lookups import Reader
+    from gateway.catalog.verdict_queries import Reader
 
 #: What PostgreSQL's index takes, with room to spare.
 MAXIMUM_SUBJECT_BYTES: Final = 2048
@@ -123,7 +123,7 @@ def listing(
     return [Revocation(**row._asdict()) for row in connection.execute(query)]
 
 
-class RevocationCheck:
+class RevocationQuery:
     """Tells in one indexed look-up whether any of several subjects is revoked.
 
     Nothing is kept in the process: every worker sees a revocation at once.

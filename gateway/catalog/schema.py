@@ -50,8 +50,8 @@ users: Final = Table(
 )
 
 # Logins.
-sessions: Final = Table(
-    "sessions",
+login_sessions: Final = Table(
+    "login_sessions",
     metadata,
     Column("id", String(12), primary_key=True),
     Column("user_id", ForeignKey("users.id"), nullable=False, index=True),
@@ -144,7 +144,7 @@ Index(
     sqlite_where=uploads.c.sha256.is_(None),
 )
 
-# Places and bytes that are promised to uploads; id is a request's or a partial's.
+# Places and bytes that are promised to uploads; id is a request's or a session's.
 reservations: Final = Table(
     "reservations",
     metadata,
@@ -160,8 +160,8 @@ reservations: Final = Table(
 )
 
 # Resumable uploads that are not whole yet.
-partials: Final = Table(
-    "partials",
+upload_sessions: Final = Table(
+    "upload_sessions",
     metadata,
     Column("id", String(26), primary_key=True),
     Column("owner_id", ForeignKey("users.id"), nullable=False, index=True),
@@ -175,13 +175,13 @@ partials: Final = Table(
     Column("created", BigInteger, nullable=False),
     Column("expires", BigInteger, nullable=False, index=True),
     # The request whose bytes are on their way, or nothing; the newest has the turn.
-    Column("turn", String(64), nullable=False),
+    Column("active_request", String(64), nullable=False),
     # Set when it is whole: a client that missed the last answer asks again.
     Column("upload_id", String(26)),
     # Bytes of its file that survive a power cut: what a client is told has come.
     Column("synced", BigInteger, nullable=False, server_default="0"),
     # A killed nginx does not say that its request is over: until then it counts.
-    Column("turn_expires", BigInteger, nullable=False, server_default="0"),
+    Column("active_request_expires", BigInteger, nullable=False, server_default="0"),
 )
 
 # Permissions to fetch uploads, files and folders, each by links of its own.
@@ -420,8 +420,8 @@ revocations: Final = Table(
 )
 
 # Tries of passwords: how many, and when the last one was.
-tries: Final = Table(
-    "tries",
+login_attempts: Final = Table(
+    "login_attempts",
     metadata,
     Column("subject", Text, primary_key=True),
     Column("count", Integer, nullable=False),

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import create_engine, event
 from sqlalchemy.pool import QueuePool
 
-from gateway.catalog.reserve import CHECKPOINT_PAGES
+from gateway.catalog.disk_reserve import CHECKPOINT_PAGES
 from gateway.polling import attempts
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
-    from gateway.catalog.reserve import Reserve
+    from gateway.catalog.disk_reserve import Reserve
 
 #: Seconds between two tries to set a new file's mode.
 _MODE_STEP: Final = 0.02

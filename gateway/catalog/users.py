@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from gateway.catalog import password_hashes, tries
+from gateway.catalog import login_attempts, password_hashes
 from gateway.catalog.password_hashes import MAXIMUM_LENGTH, PasswordHash
-from gateway.catalog.schema import sessions, users
+from gateway.catalog.schema import login_sessions, users
 from gateway.errors import AccountError
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def set_password(
         must_change_password=False,
         session_epoch=users.c.session_epoch + 1,
     )
-    tries.clear_user(connection, user.id)
+    login_attempts.clear_user(connection, user.id)
     return by_name(connection, user.name)
 
 
@@ -194,7 +194,9 @@ def set_mail(connection: Connection, user: User, *, may_send_mail: bool) -> None
 def _change(connection: Connection, user: User, **values: Any) -> None:  # noqa: ANN401
     connection.execute(update(users).where(users.c.id == user.id).values(**values))
     # Their epoch has passed; the rows are of no use any more.
-    connection.execute(delete(sessions).where(sessions.c.user_id == user.id))
+    connection.execute(
+        delete(login_sessions).where(login_sessions.c.user_id == user.id)
+    )
 
 
 def _user(row: Row[Any]) -> User:

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import click
 
-from gateway import __version__, settings
+from gateway import __version__
 from gateway.cli import moments
 from gateway.cli.catalog import open_catalog, open_store
-from gateway.ops.backup import Backup
-from gateway.ops.manifest import Folder
-from gateway.ops.prepare import prepare
-from gateway.ops.restore import Restore
+from gateway.config import settings
+from gateway.maintenance.backup import Backup
+from gateway.maintenance.manifest import Folder
+from gateway.maintenance.restore import Restore
+from gateway.runtime.prepare import prepare
 
 _without_keys = click.option(
     "--without-keys",

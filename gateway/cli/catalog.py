@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from gateway import settings
 from gateway.catalog.database import Database
 from gateway.catalog.revision import is_usable
+from gateway.config import settings
 from gateway.errors import CatalogBusyError, SettingsError
 from gateway.storage.blobs import BlobStore
 
 if TYPE_CHECKING:
-    from gateway.settings import Settings
+    from gateway.config.settings import Settings
 
 _NOT_THERE: Final = (
     "GATEWAY_DATABASE: there is no catalog {file}; is GATEWAY_DATA right? A new "

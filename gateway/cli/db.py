@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from gateway import settings
 from gateway.catalog.revision import NEWEST
 from gateway.cli import moments
-from gateway.ops.prepare import FIRST_ADMIN, make_first_admin, prepare_in_time
+from gateway.config import settings
+from gateway.runtime.prepare import FIRST_ADMIN, make_first_admin, prepare_in_time
 
 if TYPE_CHECKING:
     from pathlib import Path

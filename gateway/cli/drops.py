@@ -8,35 +8,34 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gateway import settings
-from gateway.catalog import drops as catalog
-from gateway.catalog import users
+from gateway.catalog import drops, users
 from gateway.cli import moments
 from gateway.cli.catalog import open_catalog
 from gateway.cli.links import base_url_and_keys
 from gateway.cli.lists import LIMIT
 from gateway.cli.moments import DurationOrMoment
 from gateway.cli.sizes import Size
+from gateway.config import settings
 from gateway.errors import MissingDropError, SettingsError
 from gateway.uploads.drop_codes import DropCodes
-from gateway.uploads.terms import MAXIMUM_UPLOADS, Terms
+from gateway.uploads.drop_policy import MAXIMUM_UPLOADS, DropPolicy
 
 if TYPE_CHECKING:
     from gateway.catalog.drops import Drop
 
 
-@click.group()
-def drops() -> None:
+@click.group("drops")
+def group() -> None:
     """Make and revoke drop links: others upload to a user, without an account."""
 
 
-@drops.command("new")
+@group.command("new")
 @click.argument("user")
 @click.option("--title", default="", help="What is to be sent; senders read it.")
 @click.option(
     "--max-uploads",
     type=click.IntRange(min=1, max=MAXIMUM_UPLOADS),
-    help=f"How many files in all; without, {catalog.UPLOADS}.",
+    help=f"How many files in all; without, {drops.UPLOADS}.",
 )
 @click.option("--max-size", type=Size(), help="Bytes of a file at most: 500M, 1G.")
 @click.option(
@@ -72,7 +71,7 @@ def new(
     now = moments.now()
     if isinstance(expires, timedelta):
         expires = datetime.fromtimestamp(now, UTC) + expires
-    terms = Terms.of(
+    terms = DropPolicy.of(
         title=title,
         max_uploads=max_uploads,
         max_size=max_size,
@@ -87,14 +86,14 @@ def new(
         raise SettingsError([settings.without("secret", current.data)])
     with database.write() as connection:
         owner = users.by_name(connection, user)
-        made = catalog.new(connection, owner, now=now, **vars(terms))
+        made = drops.new(connection, owner, now=now, **vars(terms))
     url = DropCodes(current.secret, ring).url(made, base=base_url)
     click.echo(
         json.dumps({"url": url, **_facts(made, user, now=now)}) if as_json else url
     )
 
 
-@drops.command("list")
+@group.command("list")
 @click.option("--user", help="Only those of this user.")
 @LIMIT
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -105,7 +104,7 @@ def list_drops(*, user: str | None, limit: int, as_json: bool) -> None:
     with database.read() as connection:
         owner = None if user is None else users.by_name(connection, user)
         names = {one.id: one.name for one in users.everyone(connection)}
-        found = catalog.newest(connection, owner, limit=limit)
+        found = drops.newest(connection, owner, limit=limit)
     if as_json:
         rows = [_facts(drop, names[drop.owner_id], now=now) for drop in found]
         click.echo(json.dumps(rows))
@@ -118,16 +117,16 @@ def list_drops(*, user: str | None, limit: int, as_json: bool) -> None:
         )
 
 
-@drops.command("revoke")
+@group.command("revoke")
 @click.argument("drop_id", metavar="ID")
 def revoke(*, drop_id: str) -> None:
     """End the drop link ID; what has come by it stays."""
     database, _ = open_catalog()
     with database.write(may_use_reserve=True) as connection:
-        drop = catalog.by_id(connection, drop_id)
+        drop = drops.by_id(connection, drop_id)
         if drop is None:
             raise MissingDropError(drop_id)
-        catalog.revoke(connection, drop, now=moments.now())
+        drops.revoke(connection, drop, now=moments.now())
 
 
 def _facts(drop: Drop, owner: str, *, now: int) -> dict[str, object]:

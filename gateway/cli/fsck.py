@@ -12,9 +12,9 @@ import click
 
 from gateway.cli import moments
 from gateway.cli.catalog import open_catalog, open_store
-from gateway.ops.fsck import Check
-from gateway.ops.housekeeping import only_one
-from gateway.ops.orphans import GRACE
+from gateway.maintenance.fsck import Check
+from gateway.maintenance.housekeeping import only_one
+from gateway.maintenance.orphans import GRACE
 
 _PATIENCE: Final = 60.0
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.errors import ClaimsError
 from gateway.links import LinkSigner
-from gateway.ops.prepare import FIRST_ADMIN
+from gateway.runtime.prepare import FIRST_ADMIN
 from gateway.storage.paths import FilePath
 from gateway.storage.tree import FilesTree
 
 if TYPE_CHECKING:
-    from gateway.settings import Settings
+    from gateway.config.settings import Settings
     from gateway.storage.tree import FoundFile
 
 #: Files of the tree that are looked at for one to try.

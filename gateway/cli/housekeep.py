@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from gateway import settings
 from gateway.catalog.database import Database
 from gateway.cli import moments
 from gateway.cli.catalog import open_catalog, open_store
 from gateway.cli.links import public_address
+from gateway.config import settings
+from gateway.config.gateway_id import own_id
 from gateway.errors import GatewayError, SettingsError
 from gateway.mail.outbox import Outbox
-from gateway.ops.housekeeping import Housekeeper, only_one
-from gateway.ops.orphans import GRACE
-from gateway.ops.postman import Postman
-from gateway.own_id import own_id
+from gateway.maintenance.housekeeping import Housekeeper, only_one
+from gateway.maintenance.mail_sender import Postman
+from gateway.maintenance.orphans import GRACE
 from gateway.shares.booking import Booker
 from gateway.shares.codes import ShareCodes
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.catalog.recipients import Recipient
-    from gateway.ops.housekeeping import Report
-    from gateway.settings import Settings
+    from gateway.config.settings import Settings
+    from gateway.maintenance.housekeeping import Report
 
 #: Seconds between two looks at every blob.
 _SWEEP_SECONDS: Final = 3600

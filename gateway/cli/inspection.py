@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from gateway.delivery.standing import Standing
+from gateway.delivery.revocation_check import RevocationCheck
 from gateway.errors import MalformedLinkError, RefusedError
 from gateway.links import policy, signed_url
 from gateway.links.claims import Claims, Presentation
@@ -97,7 +97,7 @@ def _judge(
         policy.check_key(link, now=now)
         policy.check_time(claims, now=now)
         if catalog is not None:
-            _check_standing(Standing(catalog), link, path)
+            _check_standing(RevocationCheck(catalog), link, path)
     except RefusedError as error:
         kind = error.reason if error.reason in WORDS else error.reason.split(":")[0]
         words = WORDS[kind].format(
@@ -112,7 +112,7 @@ def _judge(
     return None, "verifies now"
 
 
-def _check_standing(standing: Standing, link: SignedURL, path: str) -> None:
+def _check_standing(standing: RevocationCheck, link: SignedURL, path: str) -> None:
     standing.check(link, path)
     if link.claims.upload is not None:
         standing.upload(link.claims.upload)

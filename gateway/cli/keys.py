@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from gateway import ownership, settings
+from gateway import ownership
 from gateway.cli.moments import Duration
+from gateway.config import settings
 from gateway.errors import KeyRingError, SettingsError
 from gateway.links.keyring import Key, KeyRing
 from gateway.links.restriction import Kind, Restriction

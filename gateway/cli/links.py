@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from gateway import settings
-from gateway.address import recorded_url
 from gateway.catalog import uploads
 from gateway.cli import moments
 from gateway.cli.catalog import catalog_if_there, open_catalog
 from gateway.cli.inspection import Inspection, shown
 from gateway.cli.moments import Duration, DurationOrMoment, Moment
 from gateway.cli.tree_paths import Tree
+from gateway.config import settings
+from gateway.config.address import recorded_url
 from gateway.errors import MissingUploadError, SettingsError
 from gateway.links import LinkSigner
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
+    from gateway.config.settings import Settings
     from gateway.links import KeyRing
-    from gateway.settings import Settings
 
 
 @click.command()

@@ -8,15 +8,15 @@ from typing import Final
 
 import click
 
-from gateway import settings
 from gateway.cli import moments
+from gateway.config import settings
 from gateway.errors import RelayError, SettingsError
 from gateway.mail import languages
 from gateway.mail.letters import TestMail
 from gateway.mail.message import compose, raw
 from gateway.mail.relay import Relay
 from gateway.mail.replies import Outcome, State
-from gateway.mailbox import Mailbox
+from gateway.mail_address import Mailbox
 
 _ID_BYTES: Final = 16
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from gateway import quantities
+from gateway.config import quantities
 
 
 def now() -> int:

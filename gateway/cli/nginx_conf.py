@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from gateway import settings
 from gateway.cli.catalog import open_store
-from gateway.fields import plain_path
-from gateway.ops.nginx import NginxConf
-from gateway.own_id import own_id
+from gateway.config import settings
+from gateway.config.fields import plain_path
+from gateway.config.gateway_id import own_id
+from gateway.runtime.rendering import NginxConf
 
 
 def plain_folder(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from gateway import settings
-from gateway.ops import running
+from gateway.config import settings
+from gateway.runtime import instance
 
 
 @click.command()
@@ -15,4 +15,4 @@ def reload() -> None:
     It reads what is given by file, and goes on as it was, with status 1 here, if that
     is faulty.  The same as SIGHUP, but for the answer.
     """
-    running.reload(settings.read(only=("data",)).settings.data)
+    instance.reload(settings.read(only=("data",)).settings.data)

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gateway import settings
 from gateway.catalog import revocations, uploads
 from gateway.catalog.revocations import Revocation
 from gateway.cli import moments
 from gateway.cli.catalog import open_catalog
 from gateway.cli.moments import Moment
-from gateway.delivery import subjects
+from gateway.config import settings
+from gateway.delivery import revocation_targets
 from gateway.errors import MissingUploadError, SettingsError
 
 if TYPE_CHECKING:
     from gateway.catalog.database import Database
+    from gateway.config.settings import Settings
     from gateway.links import KeyRing
-    from gateway.settings import Settings
 
 
 @click.command()
@@ -85,7 +85,7 @@ def revoke(
 
 
 def _of_url(ring: KeyRing, url: str, now: int) -> Revocation:
-    link = subjects.verified(ring, url)
+    link = revocation_targets.verified(ring, url)
     return Revocation(
         subject=revocations.of_url(link.mac),
         issued_until=link.claims.issued,
@@ -103,9 +103,9 @@ def _subject(
     upload: str | None,
 ) -> str:
     if path is not None:
-        return subjects.of_path(path)
+        return revocation_targets.of_path(path)
     if key is not None:
-        return subjects.of_key(_ring(current), key)
+        return revocation_targets.of_key(_ring(current), key)
     with database.read() as connection:
         if upload is None or uploads.by_id(connection, upload) is None:
             raise MissingUploadError(upload or "")

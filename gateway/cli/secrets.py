@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from gateway import ownership, settings
+from gateway import ownership
 from gateway.cli.keys import locked
+from gateway.config import settings
 from gateway.errors import KeyRingError, SettingsError
 from gateway.links.server_secret import ServerSecret
 from gateway.ownership import Owner

@@ -121,11 +121,11 @@ class Gateway:
         def body(connection: HTTPConnection) -> None:
             position = file.seek(offset)
             while position < size:
-                piece = file.read(min(_STEP, size - position))
-                if not piece:
+                chunk = file.read(min(_STEP, size - position))
+                if not chunk:
                     raise SendingError(0, "the file was changed while it was sent")
-                connection.send(piece)
-                position += len(piece)
+                connection.send(chunk)
+                position += len(chunk)
                 told(position)
 
         return self._ask("PATCH", path, headers, body)

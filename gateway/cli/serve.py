@@ -12,8 +12,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gateway import ownership, settings
-from gateway.address import (
+from gateway import ownership
+from gateway.cli import moments
+from gateway.cli.catalog import open_store
+from gateway.cli.db import tell_first_password
+from gateway.cli.guide import guide as guide_text
+from gateway.cli.keys import add_key
+from gateway.cli.nginx_conf import plain_folder
+from gateway.cli.secrets import ensure_secret
+from gateway.config import settings
+from gateway.config.address import (
     Address,
     authority,
     bracketed,
@@ -22,32 +30,25 @@ from gateway.address import (
     record_files,
     record_url,
 )
-from gateway.cli import moments
-from gateway.cli.catalog import open_store
-from gateway.cli.db import tell_first_password
-from gateway.cli.guide import guide as guide_text
-from gateway.cli.keys import add_key
-from gateway.cli.nginx_conf import plain_folder
-from gateway.cli.secrets import ensure_secret
+from gateway.config.gateway_id import own_id
+from gateway.config.snapshot import Snapshot
 from gateway.errors import SettingsError
+from gateway.http.pools import Pool
 from gateway.links import Key
-from gateway.ops import running
-from gateway.ops.ledger_file import SCRIPT, LedgerFile
-from gateway.ops.live_conf import LiveConf, check_conf, find_nginx
-from gateway.ops.nginx import NginxConf
-from gateway.ops.prepare import (
+from gateway.runtime import instance
+from gateway.runtime.generations import LiveConf, check_conf, find_nginx
+from gateway.runtime.ledger_file import SCRIPT, LedgerFile
+from gateway.runtime.prepare import (
     make_first_admin,
     prepare_in_time,
     require_writable,
 )
-from gateway.ops.supervisor import Supervisor
-from gateway.ops.verdict_cache import verdict_cache
-from gateway.own_id import own_id
-from gateway.pools import Pool
-from gateway.snapshot import Snapshot
+from gateway.runtime.rendering import NginxConf
+from gateway.runtime.supervisor import Supervisor
+from gateway.runtime.verdict_cache import verdict_cache
 
 if TYPE_CHECKING:
-    from gateway.settings import Reading, Settings
+    from gateway.config.settings import Reading, Settings
 
 
 class Bind(click.ParamType[Address]):
@@ -116,7 +117,7 @@ def serve(
         find_nginx()
         check_free(bind)
     require_writable(before, with_nginx=not without_nginx, nginx_run=nginx_run)
-    with running.hold(before.data):
+    with instance.hold(before.data):
         _ensure_secrets(before)
         reading = _read()
         for warning in reading.warnings:
@@ -206,7 +207,7 @@ def _run(
         address=bind if with_nginx else None,
         grace=current.grace,
         ledger=LedgerFile(ledger, conf.path.with_name(SCRIPT)),
-        on_reload=partial(running.tell, current.data),
+        on_reload=partial(instance.tell, current.data),
     )
     if not with_nginx:
         return supervisor.run(on_ready=announce)

@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gateway import settings
-from gateway.catalog import audit as trail
-from gateway.catalog import recipients, uploads, users
-from gateway.catalog import shares as catalog
+from gateway.catalog import audit, recipients, shares, uploads, users
 from gateway.catalog.shares import NewItem
 from gateway.cli import moments
 from gateway.cli.catalog import open_catalog
@@ -20,6 +17,7 @@ from gateway.cli.links import public_address
 from gateway.cli.lists import LIMIT
 from gateway.cli.moments import DurationOrMoment
 from gateway.cli.tree_paths import Tree
+from gateway.config import settings
 from gateway.errors import MissingShareError, MissingUploadError, SettingsError
 from gateway.shares import addresses, export
 from gateway.shares.changes import ShareChanges
@@ -112,7 +110,7 @@ class _Desk:
     def share(self, share_id: str) -> Share:
         """Return the share of that id; raise MissingShareError if there is none."""
         with self.database.read() as connection:
-            found = catalog.by_id(connection, share_id)
+            found = shares.by_id(connection, share_id)
         if found is None:
             raise MissingShareError(f"share {share_id}")
         return found
@@ -156,12 +154,12 @@ class _Desk:
             ]
 
 
-@click.group()
-def shares() -> None:
+@click.group("shares")
+def group() -> None:
     """Make, change and end shares: links that give files to others."""
 
 
-@shares.command("new")
+@group.command("new")
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
 @click.option("--upload", "upload_ids", multiple=True, metavar="ID", help="An upload.")
 @_policy_options
@@ -193,7 +191,7 @@ def new(
     _print(desk, made, as_json=as_json)
 
 
-@shares.command("list")
+@group.command("list")
 @click.option("--user", help="Only those of this user.")
 @LIMIT
 @_JSON
@@ -203,7 +201,7 @@ def list_shares(*, user: str | None, limit: int, as_json: bool) -> None:
     now = moments.now()
     with desk.database.read() as connection:
         owner = None if user is None else users.by_name(connection, user)
-        found = catalog.newest(connection, owner, limit=limit)
+        found = shares.newest(connection, owner, limit=limit)
         summaries = [] if as_json else summarize(connection, found)
     if as_json:
         click.echo(json.dumps(desk.facts(found)))
@@ -216,7 +214,7 @@ def list_shares(*, user: str | None, limit: int, as_json: bool) -> None:
         )
 
 
-@shares.command("show")
+@group.command("show")
 @click.argument("share_id", metavar="ID")
 @_JSON
 @click.option("--csv", "as_csv", is_flag=True, help="Print what was sent, as CSV.")
@@ -261,7 +259,7 @@ def show(*, share_id: str, as_json: bool, as_csv: bool) -> None:
         )
 
 
-@shares.command("edit")
+@group.command("edit")
 @click.argument("share_id", metavar="ID")
 @click.option("--path", "paths", multiple=True, help="Open this instead; repeat.")
 @click.option("--upload", "upload_ids", multiple=True, metavar="ID", help="An upload.")
@@ -304,7 +302,7 @@ def edit(
     _print(desk, changed, as_json=as_json)
 
 
-@shares.command("revoke")
+@group.command("revoke")
 @click.argument("share_id", metavar="ID")
 @click.option("--recipient", "recipient_id", metavar="ID", help="This link alone.")
 def revoke(*, share_id: str, recipient_id: str | None) -> None:
@@ -318,7 +316,7 @@ def revoke(*, share_id: str, recipient_id: str | None) -> None:
     desk.changes.revoke_recipient(None, recipient, now=moments.now())
 
 
-@shares.command("resend")
+@group.command("resend")
 @click.argument("share_id", metavar="ID")
 @click.option("--recipient", "recipient_id", metavar="ID", help="To this one alone.")
 @_JSON
@@ -342,18 +340,18 @@ def resend(*, share_id: str, recipient_id: str | None, as_json: bool) -> None:
         click.echo(each.address)
 
 
-@click.command()
+@click.command("audit")
 @click.argument("share_id", metavar="[SHARE]", required=False)
 @LIMIT
 @_JSON
-def audit(*, share_id: str | None, limit: int, as_json: bool) -> None:
+def audit_command(*, share_id: str | None, limit: int, as_json: bool) -> None:
     """List what was done with shares, newest first: time, user, what, share, detail."""
     database, _ = open_catalog()
     with database.read() as connection:
         if share_id is None:
-            found = trail.newest(connection, limit=limit)
+            found = audit.newest(connection, limit=limit)
         else:
-            found = trail.of_share(connection, share_id, limit=limit)
+            found = audit.of_share(connection, share_id, limit=limit)
     if share_id is not None and not found:
         raise MissingShareError(f"share {share_id}")
     if as_json:

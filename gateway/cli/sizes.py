@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gateway import quantities
+from gateway.config import quantities
 
 
 class Size(click.ParamType[int]):

@@ -7,20 +7,19 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from gateway.catalog import tokens as catalog
-from gateway.catalog import users
+from gateway.catalog import tokens, users
 from gateway.catalog.tokens import Scope
 from gateway.cli import moments
 from gateway.cli.catalog import open_catalog
 from gateway.cli.moments import DurationOrMoment
 
 
-@click.group()
-def tokens() -> None:
+@click.group("tokens")
+def group() -> None:
     """Make and revoke bearer tokens."""
 
 
-@tokens.command("new")
+@group.command("new")
 @click.argument("user")
 @click.option(
     "--scope",
@@ -50,7 +49,7 @@ def new(
     end = None if expires is None else int(expires.timestamp())
     database, _ = open_catalog()
     with database.write() as connection:
-        text = catalog.new(
+        text = tokens.new(
             connection,
             users.by_name(connection, user),
             scopes={Scope(scope) for scope in scopes},
@@ -71,14 +70,14 @@ def new(
         click.echo(text)
 
 
-@tokens.command("list")
+@group.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_tokens(*, as_json: bool) -> None:
     """List all tokens; never a secret."""
     database, _ = open_catalog()
     with database.read() as connection:
         names = {user.id: user.name for user in users.everyone(connection)}
-        everything = catalog.everyone(connection)
+        everything = tokens.everyone(connection)
     if as_json:
         rows = [
             {
@@ -102,13 +101,13 @@ def list_tokens(*, as_json: bool) -> None:
         )
 
 
-@tokens.command("revoke")
+@group.command("revoke")
 @click.argument("token_id")
 def revoke(*, token_id: str) -> None:
     """End the token TOKEN_ID."""
     database, _ = open_catalog()
     with database.write(may_use_reserve=True) as connection:
-        catalog.revoke(connection, token_id, now=moments.now())
+        tokens.revoke(connection, token_id, now=moments.now())
 
 
 def _day(moment: int | None) -> str:

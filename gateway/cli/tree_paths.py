@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final, Self
 
 import click
 
-from gateway.address import recorded_files
+from gateway.config.address import recorded_files
 from gateway.errors import NotServableError
 from gateway.ownership import Owner
 from gateway.storage.paths import FilePath
 from gateway.storage.tree import FilesTree
 
 if TYPE_CHECKING:
-    from gateway.settings import Settings
+    from gateway.config.settings import Settings
 
 _NOT_YET: Final = "nothing is served there yet ({fact})"
 _DOUBTS: Final = {

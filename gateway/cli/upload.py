@@ -10,10 +10,10 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from gateway import settings
-from gateway.address import recorded_url
 from gateway.cli.resumption import Begun
 from gateway.cli.sending import Gateway
+from gateway.config import settings
+from gateway.config.address import recorded_url
 from gateway.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from click._termui_impl import ProgressBar
 
-    from gateway.settings import Settings
+    from gateway.config.settings import Settings
 
 
 @click.command()

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 
 import click
 
-from gateway.catalog import sessions, tokens, tries
-from gateway.catalog import users as catalog
+from gateway.catalog import login_attempts, login_sessions, tokens, users
 from gateway.catalog.users import Role
 from gateway.cli import moments
 from gateway.cli.catalog import open_catalog
@@ -23,12 +22,12 @@ _password = click.option(
 )
 
 
-@click.group()
-def users() -> None:
+@click.group("users")
+def group() -> None:
     """Make and manage accounts."""
 
 
-@users.command("add")
+@group.command("add")
 @click.argument("name")
 @click.option(
     "--role",
@@ -42,9 +41,9 @@ def users() -> None:
 def add(*, name: str, role: str, password: str, as_json: bool) -> None:
     """Make the user NAME."""
     database, _ = open_catalog()
-    password_hash = catalog.hash_password(password)
+    password_hash = users.hash_password(password)
     with database.write() as connection:
-        catalog.add(
+        users.add(
             connection,
             name=name,
             password_hash=password_hash,
@@ -55,13 +54,13 @@ def add(*, name: str, role: str, password: str, as_json: bool) -> None:
         click.echo(json.dumps({"name": name, "role": role}))
 
 
-@users.command("list")
+@group.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_users(*, as_json: bool) -> None:
     """List all users and the bytes that their uploads take."""
     database, _ = open_catalog()
     with database.read() as connection:
-        everyone = catalog.everyone(connection)
+        everyone = users.everyone(connection)
     if as_json:
         click.echo(
             json.dumps(
@@ -83,18 +82,18 @@ def list_users(*, as_json: bool) -> None:
         click.echo(f"{user.name}  {user.role}  {user.stored_bytes} bytes{state}")
 
 
-@users.command("disable")
+@group.command("disable")
 @click.argument("name")
 @click.option("--undo", is_flag=True, help="Give the access back.")
 def disable(*, name: str, undo: bool) -> None:
     """Take NAME's access away: sessions, tokens, drop links and signed uploads."""
     database, _ = open_catalog()
     with database.write(may_use_reserve=not undo) as connection:
-        user = catalog.by_name(connection, name)
-        catalog.set_disabled(connection, user, is_disabled=not undo)
+        user = users.by_name(connection, name)
+        users.set_disabled(connection, user, is_disabled=not undo)
 
 
-@users.command("mail")
+@group.command("mail")
 @click.argument("name")
 @click.option("--off", is_flag=True, help="Send no mail for NAME's shares.")
 def mail(*, name: str, off: bool) -> None:
@@ -104,11 +103,11 @@ def mail(*, name: str, off: bool) -> None:
     """
     database, _ = open_catalog()
     with database.write(may_use_reserve=off) as connection:
-        user = catalog.by_name(connection, name)
-        catalog.set_mail(connection, user, may_send_mail=not off)
+        user = users.by_name(connection, name)
+        users.set_mail(connection, user, may_send_mail=not off)
 
 
-@users.command("passwd")
+@group.command("passwd")
 @click.argument("name")
 @_password
 @click.option(
@@ -117,26 +116,26 @@ def mail(*, name: str, off: bool) -> None:
 def passwd(*, name: str, password: str, revoke_tokens: bool) -> None:
     """Give NAME a new password; all sessions end, and all tries are forgotten."""
     database, current = open_catalog()
-    password_hash = catalog.hash_password(password)
+    password_hash = users.hash_password(password)
     with database.write(may_use_reserve=True) as connection:
-        user = catalog.by_name(connection, name)
-        catalog.set_password(connection, user, password_hash)
+        user = users.by_name(connection, name)
+        users.set_password(connection, user, password_hash)
         if revoke_tokens:
             tokens.revoke_all(connection, user, now=moments.now())
     if user.must_change_password:
         current.first_password.unlink(missing_ok=True)
 
 
-@users.command("unlock")
+@group.command("unlock")
 @click.argument("name")
 def unlock(*, name: str) -> None:
     """Forget the wrong passwords that were tried for NAME."""
     database, _ = open_catalog()
     with database.write() as connection:
-        tries.clear_user(connection, catalog.by_name(connection, name).id)
+        login_attempts.clear_user(connection, users.by_name(connection, name).id)
 
 
-@users.command("sessions")
+@group.command("sessions")
 @click.argument("name")
 @click.option("--end", "ended", metavar="ID", help="End this session.")
 @click.option("--all", "end_all", is_flag=True, help="End all sessions.")
@@ -151,14 +150,14 @@ def list_sessions(
     database, _ = open_catalog()
     if ended is not None or end_all:
         with database.write(may_use_reserve=True) as connection:
-            user = catalog.by_name(connection, name)
+            user = users.by_name(connection, name)
             if end_all:
-                sessions.end_all(connection, user)
-            elif not sessions.end(connection, user, ended or ""):
+                login_sessions.end_all(connection, user)
+            elif not login_sessions.end(connection, user, ended or ""):
                 raise AccountError(f"{name} has no session {ended}")
     with database.read() as connection:
-        user = catalog.by_name(connection, name)
-        found = sessions.of_user(connection, user, now=moments.now())
+        user = users.by_name(connection, name)
+        found = login_sessions.of_user(connection, user, now=moments.now())
     if as_json:
         rows = [
             {

@@ -14,7 +14,7 @@ from gateway.storage.media_types import MediaTypes, is_inert
 from gateway.storage.paths import FilePath
 
 if TYPE_CHECKING:
-    from gateway.delivery.standing import Standing
+    from gateway.delivery.revocation_check import RevocationCheck
     from gateway.links import KeyRing
     from gateway.links.claims import Claims
     from gateway.storage.tree import FilesTree
@@ -102,7 +102,7 @@ class SignedURLJudge:
     ring: KeyRing
     tree: FilesTree
     types: MediaTypes
-    standing: Standing
+    standing: RevocationCheck
     cache_cap: int
     ttl: int
     inline: InlinePolicy

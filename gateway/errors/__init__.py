@@ -1,7 +1,7 @@
 """Every refusal and fault of the gateway, as one shallow tree.
 
 Errors carry facts as attributes; what a client is told about them stands in
-one table, ``gateway.explanations``.  Nothing else is imported here.
+one table, ``gateway.http.explanations``.  Nothing else is imported here.
 """
 
 from gateway.errors.accounts import (
@@ -12,7 +12,7 @@ from gateway.errors.accounts import (
     NewPasswordError,
     NotAuthenticatedError,
     NotPermittedError,
-    TooManyTriesError,
+    TooManyAttemptsError,
     WrongPasswordError,
 )
 from gateway.errors.base import (
@@ -68,6 +68,7 @@ from gateway.errors.uploads import (
     ContentTypeError,
     DigestMismatchError,
     DropOverError,
+    DropPolicyError,
     LengthRequiredError,
     LockedError,
     MissingDropError,
@@ -76,9 +77,7 @@ from gateway.errors.uploads import (
     NoPlaceError,
     NoSpaceError,
     OverQuotaError,
-    PartialOverError,
     RepeatedUploadError,
-    TermsError,
     TooLargeError,
     TooManyEndsError,
     TooManyFilesError,
@@ -87,6 +86,7 @@ from gateway.errors.uploads import (
     TypeRefusedError,
     UnfinishedPartError,
     UploadError,
+    UploadSessionOverError,
     WrongOffsetError,
 )
 
@@ -108,6 +108,7 @@ __all__ = [
     "DigestMismatchError",
     "DisabledOwnerError",
     "DropOverError",
+    "DropPolicyError",
     "EarlyLinkError",
     "EndedLeaseError",
     "ExpiredLinkError",
@@ -136,7 +137,6 @@ __all__ = [
     "NothingTakenError",
     "OverQuotaError",
     "OwnershipError",
-    "PartialOverError",
     "PasswordRequiredError",
     "PostRequiredError",
     "RefusedError",
@@ -150,18 +150,18 @@ __all__ = [
     "ShareLinkError",
     "ShareSpentError",
     "SuperviseError",
-    "TermsError",
     "TooLargeError",
+    "TooManyAttemptsError",
     "TooManyCodesError",
     "TooManyEndsError",
     "TooManyFilesError",
-    "TooManyTriesError",
     "TooManyUploadsError",
     "TusVersionError",
     "TypeRefusedError",
     "UnfinishedPartError",
     "UnknownKeyError",
     "UploadError",
+    "UploadSessionOverError",
     "WrongCodeError",
     "WrongOffsetError",
     "WrongPasswordError",

@@ -29,7 +29,7 @@ class WrongPasswordError(RefusedError):
     reason = "wrong-password"
 
 
-class TooManyTriesError(RefusedError):
+class TooManyAttemptsError(RefusedError):
     """Too many wrong passwords; ``retry_after`` in seconds."""
 
     reason = "too-many-tries"

@@ -11,7 +11,7 @@ class MissingUploadError(GatewayError):
         super().__init__(f"there is no upload {upload_id}")
 
 
-class TermsError(GatewayError):
+class DropPolicyError(GatewayError):
     """A drop link can't be made as asked; ``faults`` says why, by field."""
 
     def __init__(self, faults: dict[str, str]) -> None:
@@ -177,7 +177,7 @@ class TusVersionError(UploadError):
 
 
 class ContentTypeError(UploadError):
-    """A body that is not said to be a piece of an upload; ``said`` is what it is."""
+    """A body that is not said to be a chunk of an upload; ``said`` is what it is."""
 
     reason = "content-type"
 
@@ -197,7 +197,7 @@ class ContentEncodingError(UploadError):
 
 
 class WrongOffsetError(UploadError):
-    """A piece that does not begin where the upload ends, at ``offset`` bytes."""
+    """A chunk that does not begin where the upload ends, at ``offset`` bytes."""
 
     reason = "wrong-offset"
 
@@ -213,12 +213,12 @@ class LockedError(UploadError):
 
 
 class ChecksumError(UploadError):
-    """A piece that does not have the checksum that its sender gave."""
+    """A chunk that does not have the checksum that its sender gave."""
 
     reason = "checksum-mismatch"
 
 
-class PartialOverError(UploadError):
+class UploadSessionOverError(UploadError):
     """A resumable upload whose time was over at ``expired_at`` (Unix seconds)."""
 
     reason = "upload-expired"

@@ -127,12 +127,12 @@ def _seconds(moment: object) -> int:
     return int(moment.timestamp())
 
 
-def _presentation(wish: str | None) -> Presentation | None:
+def _presentation(requested: str | None) -> Presentation | None:
     try:
-        return None if wish is None else Presentation(wish)
+        return None if requested is None else Presentation(requested)
     except ValueError:
         raise ClaimsError(
-            f"a presentation is 'inline' or 'attachment', not {wish!r}"
+            f"a presentation is 'inline' or 'attachment', not {requested!r}"
         ) from None
 
 

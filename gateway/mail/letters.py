@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gateway.mail.languages import Language
-    from gateway.mailbox import Mailbox
+    from gateway.mail_address import Mailbox
 
 #: Characters of a title or a name that are shown.
 _SHOWN: Final = 200
@@ -220,15 +220,15 @@ def one_line(text: str) -> str:
 def _paragraphs(text: str) -> Iterator[tuple[str, ...]]:
     """Yield a message's paragraphs, each in lines; a long word, as a link, is whole."""
     for line in text.strip().splitlines():
-        words = [piece for word in _words(line) for piece in _pieces(word)]
+        words = [chunk for word in _words(line) for chunk in _chunks(word)]
         lines = textwrap.wrap(
             " ".join(words), _COLUMNS, break_long_words=False, break_on_hyphens=False
         )
         yield tuple(lines or [""])
 
 
-def _pieces(word: str) -> Iterator[str]:
-    """Yield *word* in pieces of at most _WORD bytes."""
+def _chunks(word: str) -> Iterator[str]:
+    """Yield *word* in chunks of at most _WORD bytes."""
     while len(word.encode()) > _WORD:
         fits = len(word.encode()[:_WORD].decode(errors="ignore"))
         yield word[:fits]

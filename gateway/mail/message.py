@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from email.message import EmailMessage
 
     from gateway.mail.letters import Letter
-    from gateway.mailbox import Mailbox
+    from gateway.mail_address import Mailbox
 
 #: A longer line would be encoded, and a link in it cut (RFC 5321, 4.5.3.1.6).
 _WHOLE_LINES: Final = SMTP.clone(max_line_length=998)

@@ -15,7 +15,7 @@ from gateway.mail.message import compose, raw
 from gateway.mail.relay import Relay
 from gateway.mail.replies import Outcome, State
 from gateway.mail.session import Patience
-from gateway.mailbox import Mailbox
+from gateway.mail_address import Mailbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gateway.catalog.recipients import Recipient
     from gateway.catalog.shares import Item, Share
     from gateway.catalog.users import User
-    from gateway.mail_url import MailURL
+    from gateway.config.mail_url import MailURL
 
 _BATCH: Final = 20
 _MINUTE: Final = 60

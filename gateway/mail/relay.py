@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Self
 from gateway.mail.session import Patience, begin
 
 if TYPE_CHECKING:
+    from gateway.config.mail_url import MailURL
     from gateway.mail.replies import Outcome
     from gateway.mail.session import Hear, Session
-    from gateway.mail_url import MailURL
 
 
 @dataclass

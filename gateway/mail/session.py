@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway.config.mail_url import Security
 from gateway.errors import RelayError
 from gateway.mail.replies import (
     AGAIN,
@@ -33,14 +34,13 @@ from gateway.mail.replies import (
     reason,
     said,
 )
-from gateway.mail_url import Security
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from _typeshed import ReadableBuffer
 
-    from gateway.mail_url import MailURL
+    from gateway.config.mail_url import MailURL
 
     Hear = Callable[[str], object]
 

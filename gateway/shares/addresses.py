@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.catalog.recipients import NewRecipient
 from gateway.errors import BadFieldsError
-from gateway.mailbox import Mailbox
+from gateway.mail_address import Mailbox
 from gateway.shares.policy import is_unicode, one_line
 from gateway.storage.names import visible
 

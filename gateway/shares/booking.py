@@ -20,7 +20,7 @@ from gateway.catalog.bookings import Booking, Effects, File
 from gateway.shares import scanners
 from gateway.shares.ledger import Line
 from gateway.shares.ranges import Ranges
-from gateway.storage import room
+from gateway.storage import preallocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,7 +163,7 @@ class Booker:
         Raise CatalogBusyError or NoSpaceError if the catalog takes nothing now: it is
         booked later.
         """
-        room.keep(self.folder / CURRENT, _ROOM)
+        preallocation.keep(self.folder / CURRENT, _ROOM)
         with self.database.read() as connection:
             runs = bookings.runs(connection, self.gateway)
         # (!) Asked afterwards: a start of nginx that the catalog knew before is the
@@ -243,12 +243,12 @@ class Booker:
         count = 0
         while start < size:
             file.seek(start)
-            piece = file.read(min(_PIECE, size - start))
-            # A line that is longer than a piece is none.
-            end = piece.rfind(b"\n") + 1 or (len(piece) if len(piece) == _PIECE else 0)
+            chunk = file.read(min(_PIECE, size - start))
+            # A line that is longer than a chunk is none.
+            end = chunk.rfind(b"\n") + 1 or (len(chunk) if len(chunk) == _PIECE else 0)
             if not end:
                 break
-            batch = Batch.of(piece[:end])
+            batch = Batch.of(chunk[:end])
             if not self._write(batch, file_id, start, start + end, now=now):
                 return count, False
             if batch.unreadable:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.catalog import (
     leases,
+    login_attempts,
     one_time_codes,
     outbox,
     password_hashes,
     recipients,
     shares,
-    tries,
     users,
 )
 from gateway.catalog.leases import NewLease
@@ -148,19 +148,19 @@ class Openings:
         """Raise unless *password* is the share's, if it has one.
 
         That is PasswordRequiredError for none, WrongSharePasswordError for another one,
-        TooManyTriesError for too many of a link and *network*.
+        TooManyAttemptsError for too many of a link and *network*.
         """
         if opened.share.password_hash is None:
             return
         if not password:
             raise PasswordRequiredError
-        link = tries.by_link(opened.recipient.id, network)
+        link = login_attempts.by_link(opened.recipient.id, network)
         with self.database.write() as connection:
-            tries.spend(connection, [link], now=now)
+            login_attempts.spend(connection, [link], now=now)
         if not password_hashes.verifies(opened.share.password_hash, password):
             raise WrongSharePasswordError
         with self.database.write() as connection:
-            tries.clear(connection, link)
+            login_attempts.clear(connection, link)
 
     def mail_code(self, opened: OpenShare, *, now: int) -> None:
         """Have a new one-time code mailed to the recipient; an earlier one ends.

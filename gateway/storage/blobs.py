@@ -45,9 +45,10 @@ def is_blob(text: str) -> bool:
 
 @dataclass(frozen=True)
 class BlobStore:
-    """The store at ``root``: ``blobs/ab/<id>.<suffix>``, ``spool/``, ``partials/``.
+    """The store at ``root``.
 
-    ``trash/`` is described in ``trash.py``.
+    Its folders are ``blobs/ab/<id>.<suffix>``, ``spool/``, ``upload-sessions/`` and
+    ``trash/``, which ``trash.py`` describes.
 
     ``fsync`` is a parameter so that a test can show what is lost without it.
     """
@@ -66,9 +67,9 @@ class BlobStore:
         return self.root / "spool"
 
     @property
-    def partials(self) -> Path:
-        """The folder of resumable uploads that are not whole yet, by their ids."""
-        return self.root / "partials"
+    def sessions(self) -> Path:
+        """The folder of the files of upload sessions, by the sessions' ids."""
+        return self.root / "upload-sessions"
 
     @property
     def trash(self) -> Path:
@@ -82,7 +83,11 @@ class BlobStore:
     def prepare(self) -> None:
         """Make the folders, durably."""
         ownership.make_folder(self.root, None)
-        for folder in (self.blobs, self.spool, self.partials, self.trash):
+        # Its name in earlier versions; their sessions go on.
+        earlier = self.root / "partials"
+        if earlier.is_dir() and not self.sessions.exists():
+            earlier.rename(self.sessions)
+        for folder in (self.blobs, self.spool, self.sessions, self.trash):
             self._make(folder)
         self.sync_folder(self.root)
 
@@ -97,7 +102,7 @@ class BlobStore:
         """Tell whether uploads can be stored."""
         return all(
             os.access(folder, os.W_OK | os.X_OK)
-            for folder in (self.blobs, self.spool, self.partials)
+            for folder in (self.blobs, self.spool, self.sessions)
         )
 
     def free_bytes(self) -> int:

@@ -34,9 +34,9 @@ def blobs(store: BlobStore) -> Iterator[tuple[str, os.stat_result]]:
                 yield name, state
 
 
-def partials(store: BlobStore) -> Iterator[tuple[str, os.stat_result]]:
+def sessions(store: BlobStore) -> Iterator[tuple[str, os.stat_result]]:
     """Give the name and state of every file of an unfinished upload."""
-    for file in _entries(store.partials):
+    for file in _entries(store.sessions):
         state = _state(file)
         if state is not None:
             yield file.name, state
@@ -67,10 +67,10 @@ def sha256(path: Path, *, is_stopped: Callable[[], bool]) -> bytes | None:
     """Return a file's digest, or None if *is_stopped* became true on the way."""
     digest = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
-        while piece := file.read(_PIECE):
+        while chunk := file.read(_PIECE):
             if is_stopped():
                 return None
-            digest.update(piece)
+            digest.update(chunk)
     return digest.digest()
 
 

@@ -6,8 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gateway.catalog import budgets, drops
-from gateway.catalog import uploads as catalog
+from gateway.catalog import budgets, drops, uploads
 from gateway.catalog.drops import State
 from gateway.catalog.reservations import NOTHING
 from gateway.errors import (
@@ -19,8 +18,8 @@ from gateway.errors import (
     TooManyUploadsError,
     TypeRefusedError,
 )
-from gateway.uploads.announcement import reserved_until
-from gateway.uploads.budgets import check_places, check_room
+from gateway.uploads.drop_budgets import check_places, check_room
+from gateway.uploads.upload_request import reserved_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from gateway.catalog.drops import Drop
     from gateway.catalog.users import User
     from gateway.storage.blobs import BlobStore
-    from gateway.uploads.announcement import Announcement
+    from gateway.uploads.upload_request import UploadRequest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +57,7 @@ class Admission:
     gateway: str = ""
 
     def admit(
-        self, connection: Connection, user: User, coming: Announcement, *, now: int
+        self, connection: Connection, user: User, coming: UploadRequest, *, now: int
     ) -> None:
         """Reserve room for what is coming, or raise why not.
 
@@ -74,11 +73,11 @@ class Admission:
         lapses = reserved_until(size, now=now)
         self._reserve(connection, user, coming, size=size, lapses=lapses, now=now)
 
-    def admit_piece(
+    def admit_chunk(
         self,
         connection: Connection,
         user: User,
-        coming: Announcement,
+        coming: UploadRequest,
         *,
         size: int,
         now: int,
@@ -89,7 +88,7 @@ class Admission:
         write transaction.
         """
         # Its own reservation doesn't count against it.
-        lapses = catalog.release(connection, coming.reservation)
+        lapses = uploads.release(connection, coming.reservation)
         if lapses <= now:
             self.admit(connection, user, coming, now=now)
             return
@@ -99,7 +98,7 @@ class Admission:
         )
 
     def admit_repeated(
-        self, connection: Connection, user: User, coming: Announcement, *, now: int
+        self, connection: Connection, user: User, coming: UploadRequest, *, now: int
     ) -> None:
         """Let what is stored already come once more, or raise why not.
 
@@ -135,18 +134,18 @@ class Admission:
         self,
         connection: Connection,
         user: User,
-        coming: Announcement,
+        coming: UploadRequest,
         *,
         size: int,
         now: int,
     ) -> None:
         """Raise why *size* bytes may not come that no quota counts once more."""
-        taken = catalog.usage(connection, user, now=now)
+        taken = uploads.usage(connection, user, now=now)
         self._check_places(connection, coming, taken.running, now=now)
         self._check_disk(size + self._unwritten(taken))
 
     def _check_places(
-        self, connection: Connection, coming: Announcement, running: int, *, now: int
+        self, connection: Connection, coming: UploadRequest, running: int, *, now: int
     ) -> None:
         """Raise TooManyUploadsError if there is no place for one more at a time."""
         most = self.limits.running
@@ -185,7 +184,7 @@ class Admission:
         for limit in (limits.size, drop.max_size if drop else None):
             if limit and size > limit:
                 raise TooLargeError(limit)
-        taken = catalog.usage(connection, user, now=now)
+        taken = uploads.usage(connection, user, now=now)
         if drop is not None:
             self._check_drop(connection, drop, size=size, now=now)
         if limits.user_quota and taken.by_user + size > limits.user_quota:
@@ -213,12 +212,12 @@ class Admission:
         if self.store.free_bytes() - coming < self.limits.free_space:
             raise NoSpaceError
 
-    def _unwritten(self, taken: catalog.Usage) -> int:
+    def _unwritten(self, taken: uploads.Usage) -> int:
         """Return the bytes that others will still write.
 
         (!) A resumable upload that nobody goes on with is none of them: who has a
             drop link could keep the disk from everybody, without sending a byte.
-            Each of its pieces has to find room anew.
+            Each of its chunks has to find room anew.
         """
         # What has come of them is missing from the free bytes already.
         return max(0, taken.coming - self.store.spooled_bytes())
@@ -227,7 +226,7 @@ class Admission:
         self,
         connection: Connection,
         user: User,
-        coming: Announcement,
+        coming: UploadRequest,
         *,
         size: int,
         lapses: int,
@@ -237,7 +236,7 @@ class Admission:
             expires = reserved_until(size, now=now)
         else:
             expires = coming.expires
-        catalog.reserve(
+        uploads.reserve(
             connection,
             user,
             reservation=coming.reservation,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.catalog import uploads as catalog
+from gateway.catalog import uploads
 
 if TYPE_CHECKING:
     from gateway.catalog.database import Database
@@ -18,9 +18,9 @@ def delete(database: Database, store: BlobStore, upload_id: str) -> Upload | Non
     Return what it was, or None if there is none of that id.
     """
     with database.write(may_use_reserve=True) as connection:
-        upload = catalog.by_id(connection, upload_id)
+        upload = uploads.by_id(connection, upload_id)
         if upload is not None:
-            catalog.remove(connection, upload)
+            uploads.remove(connection, upload)
     if upload is not None:
         store.discard(upload.blob)
     return upload

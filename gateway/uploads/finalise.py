@@ -12,8 +12,7 @@ import hmac
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gateway.catalog import drops, partials
-from gateway.catalog import uploads as catalog
+from gateway.catalog import drops, upload_sessions, uploads
 from gateway.errors import (
     DigestMismatchError,
     RefusedError,
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from gateway.storage.media_types import MediaTypes
     from gateway.storage.names import DisplayName
     from gateway.uploads.admission import Admission
-    from gateway.uploads.ends import Ends
+    from gateway.uploads.finalise_slots import Ends
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +40,7 @@ class Arrival:
     """A body that has come whole: where it lies and what was said of it.
 
     ``drop`` is the drop link that it came by; ``sha256`` what its sender says
-    it has; ``partial_id`` is the resumable upload that it was, which keeps its
+    it has; ``session_id`` is the resumable upload that it was, which keeps its
     room when it can't be stored.
     """
 
@@ -52,7 +51,7 @@ class Arrival:
     sha256: bytes | None = None
     idempotency_key: str | None = None
     is_new_name_required: bool = False
-    partial_id: str | None = None
+    session_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class Finaliser:
             self.give_back(arrival.reservation)
             return self._first(user, arrival)
         except RefusedError:
-            if arrival.partial_id is None:
+            if arrival.session_id is None:
                 self.give_back(arrival.reservation)
             raise
 
@@ -92,7 +91,7 @@ class Finaliser:
         media_type, suffix = decide(arrival.name, arrival.source, self.types)
         self.admission.check_type(media_type, arrival.drop)
         upload_id = new_id()
-        upload = catalog.Upload(
+        upload = uploads.Upload(
             id=upload_id,
             owner_id=user.id,
             name=arrival.name.text,
@@ -106,19 +105,17 @@ class Finaliser:
             idempotency_key=arrival.idempotency_key,
         )
         try:
-            self._write_down(user, arrival, upload, now)
+            self._insert(user, arrival, upload, now)
         except RefusedError:
             self.store.discard(upload.blob)
             raise
         return upload
 
-    def _write_down(
-        self, user: User, arrival: Arrival, upload: Upload, now: int
-    ) -> None:
+    def _insert(self, user: User, arrival: Arrival, upload: Upload, now: int) -> None:
         with self.database.write() as connection:
-            catalog.release(connection, arrival.reservation)
+            uploads.release(connection, arrival.reservation)
             # Before all else: what is stored need not find room or a name again.
-            if catalog.is_key_used(connection, user, arrival.idempotency_key):
+            if uploads.is_key_used(connection, user, arrival.idempotency_key):
                 raise RepeatedUploadError(arrival.idempotency_key or "")
             self.admission.check_room(
                 connection,
@@ -129,17 +126,17 @@ class Finaliser:
                 is_here=True,
             )
             if arrival.is_new_name_required:
-                catalog.require_new_name(connection, user, upload.name)
-            catalog.add(connection, upload)
-            if arrival.partial_id is not None:
-                partials.finish(connection, arrival.partial_id, upload.id)
+                uploads.require_new_name(connection, user, upload.name)
+            uploads.add(connection, upload)
+            if arrival.session_id is not None:
+                upload_sessions.finish(connection, arrival.session_id, upload.id)
             if arrival.drop is not None:
                 drops.take(connection, arrival.drop)
 
     def _first(self, user: User, arrival: Arrival) -> Upload:
         key = arrival.idempotency_key or ""
         with self.database.read() as connection:
-            first = catalog.by_idempotency_key(connection, user, key)
+            first = uploads.by_idempotency_key(connection, user, key)
         if first is None:
             raise RepeatedUploadError(key)
         first.check_repeated(
@@ -152,7 +149,7 @@ class Finaliser:
     def give_back(self, reservation: str) -> None:
         """Count a reservation no longer, now or as soon as the catalog answers."""
         self.database.make_sure(
-            lambda connection: catalog.release(connection, reservation)
+            lambda connection: uploads.release(connection, reservation)
         )
 
 

@@ -110,8 +110,8 @@ class FormReader:
         if not isinstance(first, MultipartSegment) or first.name != self.token_field:
             raise ForgedFormError
         text = b""
-        for piece in _content(events):
-            text += piece
+        for chunk in _content(events):
+            text += chunk
             if len(text) > _FIELD_BYTES:
                 raise BadFormError("field-too-long")
         check(text.decode())
@@ -128,7 +128,7 @@ def _boundary(content_type: str) -> bytes:
 def _events(body: Path, boundary: bytes) -> Iterator[object]:
     """Take *body* apart; raise MultipartError for what is no form, or ends too early.
 
-    A part, then its content in pieces, then None.  What follows the last part is
+    A part, then its content in chunks, then None.  What follows the last part is
     nothing (RFC 2046, 5.1.1).
     """
     parser = PushMultipartParser(boundary, max_header_size=_HEADER_BYTES)

@@ -12,7 +12,7 @@ from typing import Final
 
 from flask import request
 
-from gateway.web import family
+from gateway.web.nginx import family
 
 #: A member of Accept (RFC 9110, 12.5.1), whatever its parameters.
 _HTML: Final = re.compile(r"(?i)(?:^|,)[ \t]*text/html[ \t]*(?:[,;]|$)", re.ASCII)

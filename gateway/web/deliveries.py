@@ -8,15 +8,15 @@ from flask import Blueprint, request
 
 from gateway.delivery.accel import BEGIN, accel_headers
 from gateway.delivery.verdict import Begin, Refusal
-from gateway.web.untyped import Untyped
-from gateway.web.verdicts import OUTCOME, judged
+from gateway.web.nginx.empty_response import EmptyResponse
+from gateway.web.nginx.verdicts import OUTCOME, judged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flask import Response
 
-    from gateway.web.verdicts import Judges
+    from gateway.web.nginx.verdicts import Judges
 
 
 def blueprint(judges: Judges, clock: Callable[[], float]) -> Blueprint:
@@ -30,8 +30,8 @@ def blueprint(judges: Judges, clock: Callable[[], float]) -> Blueprint:
         if isinstance(verdict, Refusal):
             raise verdict.error
         if isinstance(verdict, Begin):
-            return Untyped(headers=BEGIN)
-        return Untyped(headers=accel_headers(verdict))
+            return EmptyResponse(headers=BEGIN)
+        return EmptyResponse(headers=accel_headers(verdict))
 
     for prefix in judges:
         routes.add_url_rule(f"{prefix}<token>/<path:path>", view_func=deliver)

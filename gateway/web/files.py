@@ -13,13 +13,13 @@ from gateway.delivery.verdict import Delivery, Source
 from gateway.errors import NotServableError
 from gateway.links.claims import Presentation
 from gateway.storage.blobs import is_id
-from gateway.web.untyped import Untyped
+from gateway.web.nginx.empty_response import EmptyResponse
 
 if TYPE_CHECKING:
     from gateway.catalog.database import Database
     from gateway.catalog.uploads import Upload
     from gateway.delivery.verdict import InlinePolicy
-    from gateway.web.identity import Identities, Identity
+    from gateway.web.auth.identity import Identities, Identity
 
 
 def blueprint(
@@ -34,8 +34,8 @@ def blueprint(
         identity = identities.current()
         identity.require(Scope.READ)
         upload = owned(database, identity, upload_id)
-        wish = request.args.get("as")
-        return Untyped(
+        requested = request.args.get("as")
+        return EmptyResponse(
             headers=accel_headers(
                 Delivery(
                     source=Source.BLOBS,
@@ -43,7 +43,7 @@ def blueprint(
                     size=upload.size,
                     name=upload.name,
                     is_inline=inline.allows(upload.media_type)
-                    and wish != Presentation.ATTACHMENT,
+                    and requested != Presentation.ATTACHMENT,
                     max_age=0,
                     rate=None,
                 )

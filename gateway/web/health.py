@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify
 
 from gateway.catalog.revision import is_usable
 from gateway.errors import CatalogBusyError
-from gateway.web.causes import CAUSES
+from gateway.web.catalog_outages import CAUSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The whole URL surface, on one page; nginx's part is ``gateway/families.py``.
+"""The whole URL surface, on one page; nginx's part is ``gateway/http/families.py``.
 
 | method           | URL                     | pool     | who answers       |
 | ---------------- | ----------------------- | -------- | ----------------- |
@@ -48,21 +48,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gateway import families
-from gateway.pools import Pool
-from gateway.web import deliveries, family, files, health, refusals
-from gateway.web.admission import Admissions
+from gateway.http import families
+from gateway.http.pools import Pool
+from gateway.web import deliveries, files, health, problems
+from gateway.web.api.drops import DropsAPI
 from gateway.web.api.files import FilesAPI
+from gateway.web.api.form_uploads import FileForms
+from gateway.web.api.links import UploadLinks
+from gateway.web.api.revocations import RevocationsAPI
 from gateway.web.api.shares import SharesAPI
-from gateway.web.drop_forms import DropForms
-from gateway.web.drops import DropsAPI
-from gateway.web.file_forms import FileForms
-from gateway.web.links import UploadLinks
-from gateway.web.open_page import OpenPage
-from gateway.web.pages import problems
+from gateway.web.nginx import family
+from gateway.web.nginx.admission import Admissions
+from gateway.web.pages import problem_types
+from gateway.web.pages.drops import DropForms
+from gateway.web.pages.open import OpenPage
+from gateway.web.pages.sessions import SessionPages
 from gateway.web.pages.shares import SharePages
-from gateway.web.revocations import RevocationsAPI
-from gateway.web.session_pages import SessionPages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,18 +74,18 @@ if TYPE_CHECKING:
     from gateway.delivery.verdict import SignedURLJudge
     from gateway.links.repair import Repair
     from gateway.storage.blobs import BlobStore
-    from gateway.web.accounts import AccountPages
-    from gateway.web.begin import Begins
-    from gateway.web.drop_page import DropPage
-    from gateway.web.drops import Drops
-    from gateway.web.forms import UploadForm
-    from gateway.web.home import HomePages
-    from gateway.web.identity import Identities
+    from gateway.web.api.drops import Drops
+    from gateway.web.api.raw_uploads import RawUploads
+    from gateway.web.api.tus import TusUploads
+    from gateway.web.auth.identity import Identities
+    from gateway.web.nginx.begin import Begins
+    from gateway.web.nginx.verdicts import Judges
+    from gateway.web.owned_shares import Shares
+    from gateway.web.pages.drop_link import DropPage
+    from gateway.web.pages.home import HomePages
+    from gateway.web.pages.login import AccountPages
     from gateway.web.pages.share_link import ShareLink
-    from gateway.web.shares import Shares
-    from gateway.web.tus import TusUploads
-    from gateway.web.uploads import RawUploads
-    from gateway.web.verdicts import Judges
+    from gateway.web.pages.upload_form import UploadForm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +125,7 @@ def register(app: Flask, parts: Parts, pool: Pool | None = None) -> None:
     # A redirect from // to / would show a signed URL to all that reads
     # Location headers; a path with an empty segment is simply not there.
     app.url_map.merge_slashes = False
-    refusals.register(app, parts.repair)
+    problems.register(app, parts.repair)
     family.register(app)
     app.after_request(_kept_by_nobody)
     blueprints = {Pool.VERDICTS: _verdicts, Pool.APP: _app}
@@ -172,7 +173,7 @@ def _app(parts: Parts) -> Iterator[Blueprint]:
     yield parts.drop_page.blueprint()
     yield DropForms(parts.drops).blueprint()
     yield OpenPage(parts.repair).blueprint()
-    yield problems.blueprint()
+    yield problem_types.blueprint()
     yield Admissions(
         {
             families.UPLOADS: parts.uploads,

@@ -24,7 +24,7 @@ from gateway.errors import (
     ShareBusyError,
     ShareSpentError,
 )
-from gateway.ops.housekeeping import Housekeeper
+from gateway.maintenance.housekeeping import Housekeeper
 from gateway.shares.booking import Booker
 from gateway.shares.ledger import SharedFile
 from gateway.storage.blobs import BlobStore

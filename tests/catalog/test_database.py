@@ -16,7 +16,7 @@ from sqlalchemy import QueuePool, event, text
 
 from gateway.catalog import users
 from gateway.catalog.database import Database
-from gateway.catalog.lookups import Reader
+from gateway.catalog.verdict_queries import Reader
 from gateway.errors import CatalogBusyError
 from tests.live.stack import wait_until
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.catalog import budgets, drops, partials
+from gateway.catalog import budgets, drops, upload_sessions
 from gateway.catalog.drops import State
-from gateway.catalog.partials import Partial
+from gateway.catalog.upload_sessions import UploadSession
 from gateway.errors import DropOverError, TooLargeError, TypeRefusedError
 from gateway.storage.blobs import BlobStore, new_id
 from gateway.uploads.admission import Admission, UploadLimits
-from gateway.uploads.announcement import Announcement
+from gateway.uploads.upload_request import UploadRequest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,7 @@ def admit(  # noqa: PLR0917
     media_type: str = "image/png",
     now: int = 150,
 ) -> None:
-    coming = Announcement(
+    coming = UploadRequest(
         reservation=f"r{size}{media_type}{now}",
         size=size,
         media_type=media_type,
@@ -119,7 +119,7 @@ def test_what_is_unfinished_by_it_ends_when_it_is_revoked(
 ) -> None:
     drop, other = a_drop(database, ann), a_drop(database, ann)
     theirs, others = (
-        Partial(
+        UploadSession(
             id=new_id(),
             owner_id=ann.id,
             drop_id=made.id,
@@ -133,11 +133,11 @@ def test_what_is_unfinished_by_it_ends_when_it_is_revoked(
         for made in (drop, other)
     )
     with database.write() as connection:
-        partials.add(connection, theirs)
-        partials.add(connection, others)
+        upload_sessions.add(connection, theirs)
+        upload_sessions.add(connection, others)
         drops.revoke(connection, drop, now=150)
-        over = partials.expired(connection, now=150, limit=9)
-    assert [partial.id for partial in over] == [theirs.id]
+        over = upload_sessions.expired(connection, now=150, limit=9)
+    assert [session.id for session in over] == [theirs.id]
 
 
 def test_revoking_once_more_changes_nothing(database: Database, ann: User) -> None:

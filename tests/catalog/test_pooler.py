@@ -10,10 +10,10 @@ from sqlalchemy import make_url, text
 
 from gateway.catalog import revocations, users
 from gateway.catalog.database import Database
-from gateway.catalog.lookups import Reader
 from gateway.catalog.revision import is_usable
 from gateway.catalog.upgrade import upgrade
 from gateway.catalog.users import Role
+from gateway.catalog.verdict_queries import Reader
 from tests.catalog.pgbouncer import pooled
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def test_the_catalog_is_made_and_changed_through_it(postgresql: Server) -> None:
                     role=Role.MEMBER,
                     now=1,
                 )
-        check = revocations.RevocationCheck(Reader(database))
+        check = revocations.RevocationQuery(Reader(database))
         assert not any(check.covers(["path:"], issued=1) for _ in range(OFTEN))
         assert is_usable(database)
         database.engine.dispose()

@@ -11,9 +11,9 @@ from sqlalchemy import text
 
 from gateway.catalog import revocations, uploads, users
 from gateway.catalog.database import Database
-from gateway.catalog.linked import LinkedUpload, LinkedUploads
-from gateway.catalog.lookups import Reader
-from gateway.catalog.revocations import Revocation, RevocationCheck
+from gateway.catalog.linked_uploads import LinkedUpload, LinkedUploads
+from gateway.catalog.revocations import Revocation, RevocationQuery
+from gateway.catalog.verdict_queries import Reader
 from gateway.errors import CatalogBusyError, RevocationError
 from gateway.storage.blobs import new_id
 from tests.catalog.test_uploads import an_upload
@@ -42,8 +42,8 @@ def reader(database: Database) -> Iterator[Reader]:
 
 
 @pytest.fixture
-def check(reader: Reader) -> RevocationCheck:
-    return RevocationCheck(reader)
+def check(reader: Reader) -> RevocationQuery:
+    return RevocationQuery(reader)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def check(reader: Reader) -> RevocationCheck:
     ],
 )
 def test_what_was_issued_until_then_is_covered(
-    database: Database, check: RevocationCheck, *, issued: int, is_covered: bool
+    database: Database, check: RevocationQuery, *, issued: int, is_covered: bool
 ) -> None:
     revoke(database)
     assert check.covers(["url:x", SUBJECT], issued=issued) is is_covered
@@ -70,7 +70,7 @@ def test_what_was_issued_until_then_is_covered(
     ],
 )
 def test_one_of_any_number_of_subjects_is_enough(
-    database: Database, check: RevocationCheck, count: int, place: int
+    database: Database, check: RevocationQuery, count: int, place: int
 ) -> None:
     subjects = [f"path:{n}" for n in range(count)]
     assert not check.covers(subjects, issued=1)
@@ -79,7 +79,7 @@ def test_one_of_any_number_of_subjects_is_enough(
 
 
 def test_a_path_of_two_thousand_segments_can_be_looked_up(
-    database: Database, check: RevocationCheck
+    database: Database, check: RevocationQuery
 ) -> None:
     subjects = [f"path:{'a/' * n}a" for n in range(2047)]
     revoke(database, subject=subjects[500])
@@ -87,7 +87,7 @@ def test_a_path_of_two_thousand_segments_can_be_looked_up(
 
 
 def test_subjects_are_compared_letter_by_letter(
-    database: Database, check: RevocationCheck
+    database: Database, check: RevocationQuery
 ) -> None:
     revoke(database)
     others = ["path:Reports", "path:report_", "path:%", "path:reports ", "path:report"]
@@ -95,7 +95,7 @@ def test_subjects_are_compared_letter_by_letter(
 
 
 def test_a_revocation_is_seen_on_a_connection_that_was_there_before(
-    database: Database, check: RevocationCheck
+    database: Database, check: RevocationQuery
 ) -> None:
     before = check.covers([SUBJECT], issued=1)
     revoke(database)
@@ -210,7 +210,7 @@ def test_an_upload_is_found_with_its_owner_s_state(
 
 def test_a_catalog_that_is_not_there_is_busy_and_nothing_else(tmp_path: Path) -> None:
     database = Database.open(f"sqlite:///{tmp_path}/missing/catalog.sqlite3")
-    check = RevocationCheck(Reader(database))
+    check = RevocationQuery(Reader(database))
     with pytest.raises(CatalogBusyError):
         check.covers([SUBJECT], issued=1)
 
@@ -221,7 +221,7 @@ def test_a_server_that_was_started_again_is_connected_to_anew(
     with restartable.new_database(is_migrated=True) as url:
         database = Database.open(url)
         reader = Reader(database)
-        check = RevocationCheck(reader)
+        check = RevocationQuery(reader)
         revoke(database)
         before = check.covers([SUBJECT], issued=1)
         with restartable.away(), pytest.raises(CatalogBusyError):

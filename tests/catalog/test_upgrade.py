@@ -13,13 +13,17 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import insert, select, text, update
 
-from gateway.catalog import drops, upkeep
+from gateway.catalog import drops, expiry, upload_sessions
 from gateway.catalog import users as catalog_users
 from gateway.catalog.database import Database, wait_for_writers
 from gateway.catalog.revision import NEWEST, is_usable, version
 from gateway.catalog.schema import compatibility, metadata, reservations, users
 from gateway.catalog.upgrade import upgrade
+from gateway.config import settings
 from gateway.errors import CatalogBusyError, SettingsError
+from gateway.runtime.prepare import prepare
+from gateway.storage.blobs import BlobStore, new_id
+from gateway.storage.session_files import SessionFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -163,7 +167,7 @@ def test_an_upgrade_adds_up_what_there_is(
         connection.execute(insert(users), [a_user("ann", 5), a_user("bob", 1 << 40)])
     upgrade(database)
     with database.read() as connection:
-        total = upkeep.total(connection)
+        total = expiry.total(connection)
     database.engine.dispose()
     assert total == (1 << 40) + 5
 
@@ -189,7 +193,9 @@ def test_a_drop_link_from_before_the_secret_has_no_id_for_a_code(
     with database.read() as connection:
         drop = drops.by_id(connection, "aaaaaaaaaaaa")
         ann = catalog_users.by_name(connection, "ann")
-        tried = connection.exec_driver_sql("SELECT count(*) FROM tries").scalar()
+        tried = connection.exec_driver_sql(
+            "SELECT count(*) FROM login_attempts"
+        ).scalar()
     database.engine.dispose()
     assert drop is not None
     assert (drop.code_id, ann.must_change_password, tried) == (None, False, 0)
@@ -250,3 +256,44 @@ def test_the_newest_schema_is_the_last_migration() -> None:
     config = Config()
     config.set_main_option("script_location", "gateway:catalog/migrations")
     assert ScriptDirectory.from_config(config).get_current_head() == NEWEST
+
+
+def test_an_upload_session_that_is_under_way_goes_on_after_the_upgrade(
+    empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its table, its columns and its folder had other names."""
+    made = settings.read(
+        {"GATEWAY_DATABASE": empty_url, "GATEWAY_DATA": str(tmp_path / "data")}
+    ).settings
+    database = Database.open(empty_url)
+    to = command.upgrade
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "upgrade", lambda config, _: to(config, "0012"))
+        upgrade(database)
+    session_id = new_id()
+    with database.write() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO users (id, name, password_hash, role, is_disabled, "
+            "session_epoch, stored_bytes, created) "
+            "VALUES (1, 'ann', '', 'member', FALSE, 0, 0, 1)"
+        )
+        connection.execute(
+            text(
+                "INSERT INTO partials (id, owner_id, name, size, metadata, concat, "
+                "created, expires, turn, synced, turn_expires) "
+                "VALUES (:id, 1, 'a.txt', 10, '', '', 1, 9, 'r', 4, 5)"
+            ),
+            {"id": session_id},
+        )
+    store = BlobStore(tmp_path / "data" / "store")
+    (store.root / "partials").mkdir(parents=True)
+    (store.root / "partials" / session_id).write_bytes(b"half")
+    prepare(made).engine.dispose()
+    with database.read() as connection:
+        session = upload_sessions.by_id(connection, session_id)
+    database.engine.dispose()
+    assert session is not None
+    assert (session.synced, session.active_request) == (4, "r")
+    assert session.active_request_expires == 5
+    with SessionFiles(store).lock(session_id) as file:
+        assert file.size == session.synced

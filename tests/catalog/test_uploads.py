@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.catalog import partials, upkeep, uploads, users
-from gateway.catalog.partials import Partial
+from gateway.catalog import expiry, upload_sessions, uploads, users
+from gateway.catalog.upload_sessions import UploadSession
 from gateway.catalog.uploads import Upload
 from gateway.catalog.users import Role
 from gateway.errors import (
@@ -24,7 +24,7 @@ from gateway.errors import (
 )
 from gateway.storage.blobs import BlobStore, new_id
 from gateway.uploads.admission import Admission, UploadLimits
-from gateway.uploads.announcement import Announcement, reserved_until
+from gateway.uploads.upload_request import UploadRequest, reserved_until
 from tests.catalog.test_drops import a_drop
 
 if TYPE_CHECKING:
@@ -80,11 +80,11 @@ def test_what_is_stored_is_counted_and_given_back(
     with database.write() as connection:
         uploads.add(connection, upload)
         stored = users.by_name(connection, "ann").stored_bytes
-        in_all = upkeep.total(connection)
+        in_all = expiry.total(connection)
         uploads.remove(connection, upload)
         uploads.remove(connection, upload)
         left = users.by_name(connection, "ann").stored_bytes
-        left_in_all = upkeep.total(connection)
+        left_in_all = expiry.total(connection)
     assert (stored, left) == (in_all, left_in_all) == (1 << 40, 0)
 
 
@@ -158,7 +158,7 @@ def test_parallel_uploads_can_not_pass_the_quota_together(
     admission = Admission(store, limits)
 
     def admit(number: int) -> bool:
-        coming = Announcement(
+        coming = UploadRequest(
             reservation=f"r{number}", size=10, media_type="text/plain", expires=200
         )
         try:
@@ -241,7 +241,7 @@ def test_a_body_without_a_length_takes_the_room_of_the_largest_upload(
     database: Database, ann: User, disk: Disk
 ) -> None:
     admission = Admission(disk, replace(SMALL, user_quota=80))
-    coming = Announcement(reservation="r", size=None, media_type=None)
+    coming = UploadRequest(reservation="r", size=None, media_type=None)
     with database.write() as connection:
         admission.admit(connection, ann, coming, now=100)
         admission.admit(connection, ann, replace(coming, reservation="s"), now=100)
@@ -271,7 +271,7 @@ def test_a_body_says_its_length_where_the_largest_upload_finds_no_room(
     """Of the disk 100 bytes are free."""
     admission = Admission(disk, limits)
     drop = a_drop(database, ann, **terms) if terms else None
-    told = Announcement(reservation="r", size=1, media_type=None, drop=drop)
+    told = UploadRequest(reservation="r", size=1, media_type=None, drop=drop)
     with database.write() as connection:
         with pytest.raises(LengthRequiredError):
             admission.admit(connection, ann, replace(told, size=None), now=100)
@@ -289,14 +289,14 @@ def test_what_is_sent_again_says_its_length_where_the_largest_finds_no_room(
     database: Database, ann: User, disk: Disk, limits: UploadLimits
 ) -> None:
     admission = Admission(disk, limits)
-    coming = Announcement(reservation="r", size=None, media_type=None)
+    coming = UploadRequest(reservation="r", size=None, media_type=None)
     with database.write() as connection, pytest.raises(LengthRequiredError):
         admission.admit_repeated(connection, ann, coming, now=100)
 
 
 def test_a_reservation_lapses_to_what_has_come(database: Database, ann: User) -> None:
     with database.write() as connection:
-        idle = an_unfinished(connection, ann, size=90, turn="", synced=30)
+        idle = an_unfinished(connection, ann, size=90, active_request="", synced=30)
         uploads.reserve(
             connection, ann, reservation=idle, size=90, expires=300, lapses=200
         )
@@ -320,17 +320,17 @@ def test_a_piece_after_its_reservation_has_lapsed_is_admitted_anew(
 ) -> None:
     admission = Admission(disk, replace(NO_LIMITS, user_quota=100))
     with database.write() as connection:
-        late = an_unfinished(connection, ann, size=60, turn="", synced=10)
-        piece = Announcement(reservation=late, size=60, media_type=None, expires=9000)
+        late = an_unfinished(connection, ann, size=60, active_request="", synced=10)
+        chunk = UploadRequest(reservation=late, size=60, media_type=None, expires=9000)
         uploads.reserve(
             connection, ann, reservation=late, size=60, expires=9000, lapses=200
         )
-        admission.admit_piece(connection, ann, piece, size=1, now=199)
+        admission.admit_chunk(connection, ann, chunk, size=1, now=199)
         uploads.reserve(connection, ann, reservation="r", size=41, expires=9000)
         with pytest.raises(OverQuotaError):
-            admission.admit_piece(connection, ann, piece, size=1, now=200)
+            admission.admit_chunk(connection, ann, chunk, size=1, now=200)
         uploads.release(connection, "r")
-        admission.admit_piece(connection, ann, piece, size=1, now=200)
+        admission.admit_chunk(connection, ann, chunk, size=1, now=200)
         kept = uploads.usage(connection, ann, now=799)
         lapsed = uploads.usage(connection, ann, now=800)
     assert (kept.by_user, lapsed.by_user) == (60, 10)
@@ -341,19 +341,19 @@ def test_as_many_uploads_run_at_once_as_the_limit_says(
 ) -> None:
     admission = Admission(disk, replace(NO_LIMITS, running=2))
     first, second, third = (
-        Announcement(reservation=name, size=1, media_type=None, expires=200)
+        UploadRequest(reservation=name, size=1, media_type=None, expires=200)
         for name in ("1", "2", "3")
     )
     with database.write() as connection:
-        idle = an_unfinished(connection, ann, size=1, turn="", synced=0)
-        piece = replace(first, reservation=idle)
+        idle = an_unfinished(connection, ann, size=1, active_request="", synced=0)
+        chunk = replace(first, reservation=idle)
         admission.admit(connection, ann, first, now=100)
-        admission.admit_piece(connection, ann, piece, size=1, now=100)
+        admission.admit_chunk(connection, ann, chunk, size=1, now=100)
         admission.admit(connection, ann, second, now=100)
         with pytest.raises(TooManyUploadsError):
             admission.admit(connection, ann, third, now=100)
         with pytest.raises(TooManyUploadsError):
-            admission.admit_piece(connection, ann, piece, size=1, now=100)
+            admission.admit_chunk(connection, ann, chunk, size=1, now=100)
 
 
 def test_what_is_promised_to_others_is_no_room(
@@ -375,7 +375,7 @@ def test_what_has_come_of_others_is_not_counted_twice(
     monkeypatch.setattr(Disk, "free", 50)
     admission = Admission(disk, ROOMY)
     with database.write() as connection:
-        an_unfinished(connection, ann, size=60, turn="request", synced=10)
+        an_unfinished(connection, ann, size=60, active_request="request", synced=10)
         admission.check_room(connection, ann, size=30, drop=None, now=100)
         with pytest.raises(NoSpaceError):
             admission.check_room(connection, ann, size=31, drop=None, now=100)
@@ -386,7 +386,7 @@ def test_an_upload_that_nobody_goes_on_with_keeps_the_disk_from_nobody(
 ) -> None:
     admission = Admission(disk, ROOMY)
     with database.write() as connection:
-        an_unfinished(connection, ann, size=1 << 40, turn="", synced=10)
+        an_unfinished(connection, ann, size=1 << 40, active_request="", synced=10)
         admission.check_room(connection, ann, size=90, drop=None, now=100)
         with pytest.raises(NoSpaceError):
             admission.check_room(connection, ann, size=91, drop=None, now=100)
@@ -398,25 +398,27 @@ def test_each_of_its_pieces_has_to_find_room(
 ) -> None:
     admission = Admission(disk, ROOMY)
     with database.write() as connection:
-        idle = an_unfinished(connection, ann, size=1 << 40, turn="", synced=10)
+        idle = an_unfinished(
+            connection, ann, size=1 << 40, active_request="", synced=10
+        )
         uploads.reserve(connection, ann, reservation="r", size=60, expires=200)
-        coming = Announcement(
+        coming = UploadRequest(
             reservation=idle, size=1 << 40, media_type=None, expires=200
         )
-        admission.admit_piece(connection, ann, coming, size=30, now=100)
+        admission.admit_chunk(connection, ann, coming, size=30, now=100)
         with pytest.raises(NoSpaceError):
-            admission.admit_piece(connection, ann, coming, size=31, now=100)
+            admission.admit_chunk(connection, ann, coming, size=31, now=100)
 
 
 def an_unfinished(
-    connection: Connection, owner: User, *, size: int, turn: str, synced: int
+    connection: Connection, owner: User, *, size: int, active_request: str, synced: int
 ) -> str:
     """Write down a resumable upload with its room; return its id."""
-    partial_id = new_id()
-    partials.add(
+    session_id = new_id()
+    upload_sessions.add(
         connection,
-        Partial(
-            id=partial_id,
+        UploadSession(
+            id=session_id,
             owner_id=owner.id,
             drop_id=None,
             name="a.bin",
@@ -425,13 +427,13 @@ def an_unfinished(
             concat="",
             created=1,
             expires=200,
-            turn=turn,
-            turn_expires=200,
+            active_request=active_request,
+            active_request_expires=200,
             synced=synced,
         ),
     )
-    uploads.reserve(connection, owner, reservation=partial_id, size=size, expires=200)
-    return partial_id
+    uploads.reserve(connection, owner, reservation=session_id, size=size, expires=200)
+    return session_id
 
 
 def test_what_is_on_the_disk_already_needs_no_room(

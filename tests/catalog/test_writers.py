@@ -10,31 +10,39 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from sqlalchemy import make_url, text, update
 
-from gateway.assets import asset
-from gateway.catalog import drops, revocations, tokens, tries, upkeep, uploads, users
+from gateway.catalog import (
+    drops,
+    expiry,
+    login_attempts,
+    revocations,
+    tokens,
+    uploads,
+    users,
+)
 from gateway.catalog.database import Database
+from gateway.catalog.login_attempts import Pace, Subject
 from gateway.catalog.revocations import Revocation
 from gateway.catalog.schema import uploads as uploads_table
 from gateway.catalog.tokens import Scope
-from gateway.catalog.tries import Pace, Subject
 from gateway.catalog.users import Role
-from gateway.errors import CatalogBusyError, DropOverError, PartialOverError
-from gateway.ops.housekeeping import Housekeeper
+from gateway.config.assets import asset
+from gateway.errors import CatalogBusyError, DropOverError, UploadSessionOverError
+from gateway.maintenance.housekeeping import Housekeeper
 from gateway.storage.blobs import BlobStore, new_id
 from gateway.storage.media_types import MediaTypes
 from gateway.storage.names import DisplayName
-from gateway.storage.partials import PartialFiles
-from gateway.uploads import budgets
+from gateway.storage.session_files import SessionFiles
+from gateway.uploads import drop_budgets
 from gateway.uploads.admission import Admission, UploadLimits
-from gateway.uploads.announcement import Announcement
-from gateway.uploads.concatenation import Concatenation
 from gateway.uploads.deletion import delete
-from gateway.uploads.ends import Ends
 from gateway.uploads.finalise import Arrival, Finaliser
-from gateway.uploads.pieces import Pieces
-from gateway.uploads.resumable import Resumables
-from gateway.uploads.sender import Sender
-from gateway.uploads.tus import Creation, Piece
+from gateway.uploads.finalise_slots import Ends
+from gateway.uploads.resumable.chunks import Chunks
+from gateway.uploads.resumable.concatenation import Concatenation
+from gateway.uploads.resumable.protocol import Chunk, Creation
+from gateway.uploads.resumable.sender import Sender
+from gateway.uploads.resumable.sessions import UploadSessions
+from gateway.uploads.upload_request import UploadRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,8 +53,8 @@ if TYPE_CHECKING:
     from gateway.catalog.drops import Drop
     from gateway.catalog.users import User
 
-    Way = Callable[[Resumables, Sender], None]
-    Actor = Callable[[Resumables, User], None]
+    Way = Callable[[UploadSessions, Sender], None]
+    Actor = Callable[[UploadSessions, User], None]
 
 NOW: Final = 100
 BODY: Final = b"content"
@@ -74,9 +82,11 @@ def finaliser(database: Database, tmp_path: Path) -> Finaliser:
 
 
 @pytest.fixture
-def resumables(finaliser: Finaliser) -> Resumables:
-    files = PartialFiles(finaliser.store)
-    return Resumables(finaliser.database, files, finaliser, finaliser.types, life=100)
+def sessions(finaliser: Finaliser) -> UploadSessions:
+    files = SessionFiles(finaliser.store)
+    return UploadSessions(
+        finaliser.database, files, finaliser, finaliser.types, life=100
+    )
 
 
 @pytest.fixture
@@ -98,11 +108,11 @@ def a_drop(connection: Connection, owner: User) -> Drop:
     )
 
 
-def put(resumables: Resumables, sender: Sender) -> None:
+def put(sessions: UploadSessions, sender: Sender) -> None:
     """Upload by one PUT, as the views do."""
-    finaliser = resumables.finaliser
+    finaliser = sessions.finaliser
     request = new_id()
-    coming = Announcement(
+    coming = UploadRequest(
         reservation=request,
         size=len(BODY),
         media_type=None,
@@ -122,18 +132,20 @@ def put(resumables: Resumables, sender: Sender) -> None:
         finaliser.finalise(sender.user, arrival, now=NOW)
 
 
-def tus(resumables: Resumables, sender: Sender) -> None:
+def tus(sessions: UploadSessions, sender: Sender) -> None:
     """Upload by a POST and one PATCH, as the views do."""
-    pieces = Pieces(resumables)
+    chunks = Chunks(sessions)
     creation = Creation.parse({"Upload-Length": str(len(BODY))}.get)
-    piece = Piece(offset=0, size=None, checksum=None)
-    turn = new_id()
-    with resumables.finaliser.store.empty() as source:
-        begun = pieces.begin(sender, creation, source, None, turn="", now=NOW)
-        partial_id = begun.partial.id
-        pieces.admit(sender, partial_id, piece, length=len(BODY), turn=turn, now=NOW)
+    chunk = Chunk(offset=0, size=None, checksum=None)
+    request_id = new_id()
+    with sessions.finaliser.store.empty() as source:
+        begun = chunks.begin(sender, creation, source, None, request_id="", now=NOW)
+        session_id = begun.session.id
+        chunks.admit(
+            sender, session_id, chunk, length=len(BODY), request_id=request_id, now=NOW
+        )
         source.write_bytes(BODY)
-        pieces.append(sender, partial_id, piece, source, turn=turn, now=NOW)
+        chunks.append(sender, session_id, chunk, source, request_id=request_id, now=NOW)
 
 
 WAYS: Final = (put, tus)
@@ -150,23 +162,23 @@ WAYS: Final = (put, tus)
     ],
 )
 def test_a_drop_link_is_revoked_while_senders_use_it(
-    resumables: Resumables,
+    sessions: UploadSessions,
     ann: User,
     drop: Drop,
     monkeypatch: pytest.MonkeyPatch,
     senders: int,
 ) -> None:
     """Each sender gets to its end, the revocation goes through, the rest is refused."""
-    monkeypatch.setattr(budgets, "PLACES", senders)
-    database = resumables.database
+    monkeypatch.setattr(drop_budgets, "PLACES", senders)
+    database = sessions.database
     sender = Sender(ann, drop)
     stored, is_over = threading.Semaphore(0), threading.Event()
 
     def send(way: Way) -> str:
         while not is_over.is_set():
             try:
-                way(resumables, sender)
-            except (DropOverError, PartialOverError):
+                way(sessions, sender)
+            except (DropOverError, UploadSessionOverError):
                 return "refused"
             stored.release()
         return "let in until the end"
@@ -188,7 +200,7 @@ def test_a_drop_link_is_revoked_while_senders_use_it(
     with database.read() as connection:
         found = drops.by_id(connection, drop.id)
         sent = uploads.newest(connection, ann, limit=10_000)
-        counts = upkeep.counts(connection)
+        counts = expiry.counts(connection)
     assert found is not None
     assert (found.revoked, found.taken) == (NOW, len(sent))
     assert [count.kept == count.true for count in counts] == [True]
@@ -278,53 +290,53 @@ def a_revocation(subject: str) -> Revocation:
     return Revocation(subject=subject, issued_until=NOW, created=NOW, keep_until=NOW)
 
 
-def concatenate(resumables: Resumables, user: User) -> None:
-    pieces, sender = Pieces(resumables), Sender(user)
+def concatenate(sessions: UploadSessions, user: User) -> None:
+    chunks, sender = Chunks(sessions), Sender(user)
     told = {"Upload-Concat": "partial", "Upload-Length": str(len(BODY))}
     ids = []
     for _ in range(2):
-        with resumables.finaliser.store.empty() as source:
+        with sessions.finaliser.store.empty() as source:
             source.write_bytes(BODY)
             creation = Creation.parse(told.get)
-            begun = pieces.begin(sender, creation, source, None, turn="", now=NOW)
-        ids.append(begun.partial.id)
+            begun = chunks.begin(sender, creation, source, None, request_id="", now=NOW)
+        ids.append(begun.session.id)
     told = {"Upload-Concat": "final;" + " ".join(f"/tus/{part}" for part in ids)}
-    Concatenation(resumables).make(sender, Creation.parse(told.get), now=NOW)
+    Concatenation(sessions).make(sender, Creation.parse(told.get), now=NOW)
 
 
-def terminate(resumables: Resumables, user: User) -> None:
+def terminate(sessions: UploadSessions, user: User) -> None:
     sender = Sender(user)
     creation = Creation.parse({"Upload-Length": "1000"}.get)
-    with resumables.finaliser.store.empty() as source:
-        begun = Pieces(resumables).begin(
-            sender, creation, source, None, turn="", now=NOW
+    with sessions.finaliser.store.empty() as source:
+        begun = Chunks(sessions).begin(
+            sender, creation, source, None, request_id="", now=NOW
         )
-    resumables.terminate(sender, begun.partial.id, now=NOW)
+    sessions.terminate(sender, begun.session.id, now=NOW)
 
 
-def delete_one(resumables: Resumables, user: User) -> None:
-    put(resumables, Sender(user))
-    with resumables.database.read() as connection:
+def delete_one(sessions: UploadSessions, user: User) -> None:
+    put(sessions, Sender(user))
+    with sessions.database.read() as connection:
         found = uploads.newest(connection, user, limit=1)
     # Housekeeping may have been first.
     for last in found:
-        delete(resumables.database, resumables.finaliser.store, last.id)
+        delete(sessions.database, sessions.finaliser.store, last.id)
 
 
-def revoke_a_drop(resumables: Resumables, user: User) -> None:
-    with resumables.database.write() as connection:
+def revoke_a_drop(sessions: UploadSessions, user: User) -> None:
+    with sessions.database.write() as connection:
         drop = a_drop(connection, user)
     for way in WAYS:
-        way(resumables, Sender(user, drop))
-    with resumables.database.write() as connection:
+        way(sessions, Sender(user, drop))
+    with sessions.database.write() as connection:
         drops.revoke(connection, drop, now=NOW)
 
 
-def keep_house(resumables: Resumables, user: User) -> None:
+def keep_house(sessions: UploadSessions, user: User) -> None:
     """Have something of each kind whose time is over, and a round that removes it."""
-    database = resumables.database
+    database = sessions.database
     for _ in range(5):
-        put(resumables, Sender(user))
+        put(sessions, Sender(user))
     with database.write() as connection:
         connection.execute(
             update(uploads_table)
@@ -332,36 +344,36 @@ def keep_house(resumables: Resumables, user: User) -> None:
             .values(delete_after=NOW)
         )
         uploads.reserve(connection, user, reservation=new_id(), size=1, expires=NOW)
-        tries.spend(connection, [tries.by_address(new_id())], now=1)
+        login_attempts.spend(connection, [login_attempts.by_address(new_id())], now=1)
         revocations.revoke(connection, a_revocation(f"key:{new_id()}"))
     keeper = Housekeeper(
-        database=database, store=resumables.finaliser.store, say=lambda _: None
+        database=database, store=sessions.finaliser.store, say=lambda _: None
     )
-    report = keeper.round(now=NOW + tries.MEMORY, with_sweep=False)
+    report = keeper.round(now=NOW + login_attempts.MEMORY, with_sweep=False)
     assert report.faults == []
 
 
-def recount(resumables: Resumables, user: User) -> None:
+def recount(sessions: UploadSessions, user: User) -> None:
     del user
-    with resumables.database.write() as connection:
-        upkeep.recount(connection)
+    with sessions.database.write() as connection:
+        expiry.recount(connection)
 
 
-def log_in(resumables: Resumables, user: User) -> None:
-    account = Subject(tries.account(user.id, user.name), FAST)
+def log_in(sessions: UploadSessions, user: User) -> None:
+    account = Subject(login_attempts.account(user.id, user.name), FAST)
     address = Subject("address:x", FAST)
-    with resumables.database.write() as connection:
-        tries.spend(connection, (account, address), now=NOW)
-    with resumables.database.write() as connection:
+    with sessions.database.write() as connection:
+        login_attempts.spend(connection, (account, address), now=NOW)
+    with sessions.database.write() as connection:
         assert users.is_unchanged(connection, user)
-        tries.clear(connection, account)
-        tries.give_back(connection, address)
+        login_attempts.clear(connection, account)
+        login_attempts.give_back(connection, address)
 
 
 FAST: Final = Pace(free=99, first=1, most=1)
 ACTORS: Final = (
-    lambda resumables, user: put(resumables, Sender(user)),
-    lambda resumables, user: tus(resumables, Sender(user)),
+    lambda sessions, user: put(sessions, Sender(user)),
+    lambda sessions, user: tus(sessions, Sender(user)),
     concatenate,
     terminate,
     delete_one,
@@ -374,7 +386,7 @@ ACTORS: Final = (
 
 @ON_POSTGRESQL
 def test_all_who_write_get_to_their_end_at_once(
-    resumables: Resumables, database: Database, ann: User
+    sessions: UploadSessions, database: Database, ann: User
 ) -> None:
     """Every kind of transaction that there is, each from a thread of its own."""
     with database.write() as connection:
@@ -388,16 +400,16 @@ def test_all_who_write_get_to_their_end_at_once(
 
     def act(actor: Actor) -> None:
         for user in (ann, bob) * 2:
-            actor(resumables, user)
+            actor(sessions, user)
 
     with ThreadPoolExecutor(len(ACTORS)) as pool:
         running = [pool.submit(act, actor) for actor in ACTORS]
         faults = [future.exception() for future in running]
 
     assert faults == [None] * len(running)
-    put(resumables, Sender(ann))
+    put(sessions, Sender(ann))
     with database.read() as connection:
-        counts = upkeep.counts(connection)
-        total = upkeep.total(connection)
+        counts = expiry.counts(connection)
+        total = expiry.total(connection)
     assert [count.kept for count in counts] == [count.true for count in counts]
     assert total == sum(count.true for count in counts) > 0

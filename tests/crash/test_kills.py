@@ -21,7 +21,7 @@ import requests
 from sqlalchemy import select
 
 from gateway.catalog.database import Database
-from gateway.catalog.schema import partials
+from gateway.catalog.schema import upload_sessions
 from tests.live.stack import NativeStack, wait_until
 from tests.live.tus import Tus
 
@@ -60,7 +60,7 @@ class Uploader(threading.Thread):
 
 
 class TusUploader(Uploader):
-    """By tus, in one piece."""
+    """By tus, in one chunk."""
 
     def send(self, name: str, content: bytes) -> bool:
         made = self.tus.ask(
@@ -75,7 +75,7 @@ class TusUploader(Uploader):
 
 
 class PiecewiseUploader(TusUploader):
-    """By tus, in pieces, which goes on after the kill where it is told to."""
+    """By tus, in chunks, which goes on after the kill where it is told to."""
 
     def __init__(self, stack: NativeStack, token: str, seed: int) -> None:
         super().__init__(stack, token, seed)
@@ -86,10 +86,10 @@ class PiecewiseUploader(TusUploader):
         while offset < len(content):
             # Noted before it is sent: the answer may be lost.
             self.unfinished = [(path, content, offset)]
-            piece = content[offset : offset + PIECE_BYTES]
-            if not self.tus.patch(path, offset, piece).ok:
+            chunk = content[offset : offset + PIECE_BYTES]
+            if not self.tus.patch(path, offset, chunk).ok:
                 return False
-            offset += len(piece)
+            offset += len(chunk)
         self.unfinished = []
         return True
 
@@ -126,7 +126,7 @@ def unfinished(stack: NativeStack) -> set[str]:
     database = Database.open(f"sqlite:///{stack.home}/data/catalog.sqlite3")
     with database.read() as connection:
         found = connection.execute(
-            select(partials.c.id).where(partials.c.upload_id.is_(None))
+            select(upload_sessions.c.id).where(upload_sessions.c.upload_id.is_(None))
         ).scalars()
         names = set(found)
     database.engine.dispose()
@@ -142,7 +142,7 @@ def test_kills_lose_and_leave_nothing() -> None:
         token = stack.new_token("upload", "read")
         acknowledged: defaultdict[str, list[str]] = defaultdict(list)
         number = 0
-        # Some kill is to leave an upload in pieces to go on with.
+        # Some kill is to leave an upload in chunks to go on with.
         while number < ROUNDS or not acknowledged["after the kill"]:
             came = one_round(stack, token, rng)
             assert any(came.values()), f"round {number}"
@@ -199,7 +199,7 @@ def one_round(
 ) -> dict[str, list[str]]:
     """Kill gunicorn, nginx or both under uploads.
 
-    Return what was acknowledged: by PUT, by tus, in pieces, and after the kill.
+    Return what was acknowledged: by PUT, by tus, in chunks, and after the kill.
     """
     piecewise = PiecewiseUploader(stack, token, rng.randrange(1 << 32))
     put = Uploader(stack, token, rng.randrange(1 << 32))
@@ -213,7 +213,7 @@ def one_round(
         seconds=60,
         what="an upload of each is acknowledged",
     )
-    wait_until(lambda: piecewise.unfinished, seconds=60, what="a piece is on its way")
+    wait_until(lambda: piecewise.unfinished, seconds=60, what="a chunk is on its way")
     pause = threading.Event()
     pause.wait(rng.uniform(0, 0.6))
     for name in rng.choice([["gunicorn"], ["nginx"], ["gunicorn", "nginx"]]):
@@ -230,6 +230,6 @@ def one_round(
     return {
         "by PUT": put.acknowledged + other.acknowledged,
         "by tus": tus.acknowledged,
-        "in pieces": piecewise.acknowledged,
+        "in chunks": piecewise.acknowledged,
         "after the kill": piecewise.go_on(),
     }

@@ -24,7 +24,7 @@ from sqlalchemy import select
 
 from gateway.catalog.database import Database
 from gateway.catalog.schema import bookings, lease_requests, leases, recipients
-from gateway.pools import Pool
+from gateway.http.pools import Pool
 from gateway.shares.ledger import Line
 from tests.crash.test_kills import ROUNDS, SEED
 from tests.live.stack import NativeStack, is_alive, wait_until
@@ -141,8 +141,8 @@ class Taker(threading.Thread):
         patience = self.random.choice([0, 1, 20, LARGE])
         with self.ask(lease, headers=headers, stream=True) as answer:
             is_file = answer.status_code in {200, 206}
-            for number, piece in enumerate(answer.iter_content(PIECE)):
-                if is_file and piece:
+            for number, chunk in enumerate(answer.iter_content(PIECE)):
+                if is_file and chunk:
                     link.delivered.add(lease_of(lease))
                     self.sent.add(answer.headers["X-Request-ID"])
                 if number >= patience or self.is_over.wait(0.005):

@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from gateway.assets import asset
 from gateway.catalog import uploads, users
 from gateway.catalog.database import Database
 from gateway.catalog.upgrade import upgrade
 from gateway.catalog.users import Role
+from gateway.config.assets import asset
 from gateway.storage.blobs import BlobStore, new_id
 from gateway.storage.media_types import MediaTypes
 from gateway.storage.names import DisplayName
-from gateway.storage.partials import PartialFiles
+from gateway.storage.session_files import SessionFiles
 from gateway.storage.trash import Trash
 from gateway.uploads.admission import Admission, UploadLimits
-from gateway.uploads.ends import Ends
 from gateway.uploads.finalise import Arrival, Finaliser
-from gateway.uploads.pieces import Pieces
-from gateway.uploads.resumable import Resumables
-from gateway.uploads.sender import Sender
-from gateway.uploads.tus import Creation, Piece
+from gateway.uploads.finalise_slots import Ends
+from gateway.uploads.resumable.chunks import Chunks
+from gateway.uploads.resumable.protocol import Chunk, Creation
+from gateway.uploads.resumable.sender import Sender
+from gateway.uploads.resumable.sessions import UploadSessions
 from tests.crash.ext4 import ext4
 from tests.live.stack import NativeStack
 from tests.live.tus import Tus
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.catalog.users import User
-    from gateway.uploads.resumable import Progress
+    from gateway.uploads.resumable.sessions import Progress
     from tests.crash.ext4 import Ext4
 
 UPLOADS = 12
@@ -98,7 +98,7 @@ def lost_uploads(
 def lost_pieces(
     home: Path, fsync: Callable[[int], None], *, is_catalog_elsewhere: bool = False
 ) -> int:
-    """Acknowledge pieces, cut the power, go on, and count what is not whole."""
+    """Acknowledge chunks, cut the power, go on, and count what is not whole."""
     with ext4(home) as disk:
         catalog = home if is_catalog_elsewhere else disk.root
         finaliser = a_finaliser(catalog, disk, fsync)
@@ -108,10 +108,10 @@ def lost_pieces(
         contents = {}
         for _ in range(UPLOADS):
             content = os.urandom(150_001)
-            partial_id = begun(finaliser, sender, len(content))
-            send(finaliser, sender, partial_id, 0, content[:50_000])
-            send(finaliser, sender, partial_id, 50_000, content[50_000:100_000])
-            contents[partial_id] = content
+            session_id = begun(finaliser, sender, len(content))
+            send(finaliser, sender, session_id, 0, content[:50_000])
+            send(finaliser, sender, session_id, 50_000, content[50_000:100_000])
+            contents[session_id] = content
 
         disk.cut_power()
         finaliser.database.engine.dispose()
@@ -120,8 +120,8 @@ def lost_pieces(
 
         finaliser = a_finaliser(catalog, disk, os.fsync)
         resumed = [
-            resume(finaliser, sender, partial_id, content)
-            for partial_id, content in contents.items()
+            resume(finaliser, sender, session_id, content)
+            for session_id, content in contents.items()
         ]
         finaliser.database.engine.dispose()
     return len(resumed) - sum(resumed)
@@ -171,44 +171,46 @@ def an_owner(database: Database) -> User:
         )
 
 
-def the_resumables(finaliser: Finaliser) -> Resumables:
-    files = PartialFiles(finaliser.store)
-    return Resumables(finaliser.database, files, finaliser, finaliser.types, life=100)
+def the_resumables(finaliser: Finaliser) -> UploadSessions:
+    files = SessionFiles(finaliser.store)
+    return UploadSessions(
+        finaliser.database, files, finaliser, finaliser.types, life=100
+    )
 
 
 def begun(finaliser: Finaliser, sender: Sender, size: int) -> str:
     creation = Creation.parse({"Upload-Length": str(size)}.get)
-    pieces = Pieces(the_resumables(finaliser))
+    chunks = Chunks(the_resumables(finaliser))
     with finaliser.store.empty() as empty:
-        made = pieces.begin(sender, creation, empty, None, turn="", now=1)
-    return made.partial.id
+        made = chunks.begin(sender, creation, empty, None, request_id="", now=1)
+    return made.session.id
 
 
 def send(
-    finaliser: Finaliser, sender: Sender, partial_id: str, offset: int, data: bytes
+    finaliser: Finaliser, sender: Sender, session_id: str, offset: int, data: bytes
 ) -> Progress:
-    """Send a piece as nginx does, which deletes what it has spooled."""
-    pieces = Pieces(the_resumables(finaliser))
-    piece = Piece(offset=offset, size=None, checksum=None)
+    """Send a chunk as nginx does, which deletes what it has spooled."""
+    chunks = Chunks(the_resumables(finaliser))
+    chunk = Chunk(offset=offset, size=None, checksum=None)
     source = finaliser.store.spool / "1"
     source.write_bytes(data)
-    pieces.admit(sender, partial_id, piece, length=len(data), turn="1", now=1)
-    progress = pieces.append(sender, partial_id, piece, source, turn="1", now=1)
+    chunks.admit(sender, session_id, chunk, length=len(data), request_id="1", now=1)
+    progress = chunks.append(sender, session_id, chunk, source, request_id="1", now=1)
     source.unlink()
     return progress
 
 
 def resume(
-    finaliser: Finaliser, sender: Sender, partial_id: str, content: bytes
+    finaliser: Finaliser, sender: Sender, session_id: str, content: bytes
 ) -> bool:
     """Go on from the offset that is told; tell whether the content is what was sent.
 
     What was acknowledged need not be sent again.
     """
-    offset = the_resumables(finaliser).look(sender, partial_id, now=1).offset
-    last = send(finaliser, sender, partial_id, offset, content[offset:])
+    offset = the_resumables(finaliser).look(sender, session_id, now=1).offset
+    last = send(finaliser, sender, session_id, offset, content[offset:])
     with finaliser.database.read() as connection:
-        made = uploads.by_id(connection, last.partial.upload_id or "")
+        made = uploads.by_id(connection, last.session.upload_id or "")
     assert made is not None
     stored = (finaliser.store.blobs / made.blob).read_bytes()
     return offset == 100_000 and stored == content
@@ -223,7 +225,7 @@ WHAT = pytest.mark.parametrize(
     "lost",
     [
         pytest.param(lost_uploads, id="uploads"),
-        pytest.param(lost_pieces, id="pieces"),
+        pytest.param(lost_pieces, id="chunks"),
     ],
 )
 WHERE = pytest.mark.parametrize(

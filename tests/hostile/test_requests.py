@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.families import has_dot_segment
+from gateway.http.families import has_dot_segment
 from tests.live.stack import fresh_client
 
 if TYPE_CHECKING:

@@ -18,13 +18,14 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 from werkzeug.test import run_wsgi_app
 
-from gateway import families, settings
 from gateway.app import create_app
+from gateway.config import settings
+from gateway.http import families
 from gateway.links import Key, KeyRing
 from gateway.links.server_secret import ServerSecret
-from gateway.web.family import ADMIT, CUT
-from gateway.web.spooled import original_path
-from gateway.web.verdicts import QUESTION
+from gateway.web.nginx.family import ADMIT, CUT
+from gateway.web.nginx.headers import original_path
+from gateway.web.nginx.verdicts import QUESTION
 from tests.live.test_nginx import NOT_FOUND, Nginx
 
 if TYPE_CHECKING:

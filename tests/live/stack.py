@@ -30,7 +30,7 @@ from tests.live.shell import Shell
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from gateway.pools import Pool
+    from gateway.http.pools import Pool
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 ORIGIN: Final = "https://www.example.com"
@@ -208,8 +208,8 @@ class Stack(ABC):
             peer.sendall(data)
             answer = b""
             try:
-                while not _is_last(answer) and (piece := peer.recv(1 << 16)):
-                    answer += piece
+                while not _is_last(answer) and (chunk := peer.recv(1 << 16)):
+                    answer += chunk
             except ConnectionResetError:
                 pass
             return answer

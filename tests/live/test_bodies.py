@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 import requests
 
-from gateway import families
+from gateway.http import families
 from tests.live.stack import wait_until
 from tests.live.test_nginx import NOT_FOUND, Nginx, cacheable
 
@@ -92,8 +92,8 @@ def answers_to_halves(nginx: Nginx, method: str, body: str) -> dict[str, bytes]:
 def head_of(peer: socket.socket) -> bytes:
     """Return the head of the answer that comes."""
     answer = b""
-    while b"\r\n\r\n" not in answer and (piece := peer.recv(65_536)):
-        answer += piece
+    while b"\r\n\r\n" not in answer and (chunk := peer.recv(65_536)):
+        answer += chunk
     return answer.partition(b"\r\n\r\n")[0]
 
 

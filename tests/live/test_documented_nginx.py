@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.address import accepts
-from gateway.ops.live_conf import find_nginx
+from gateway.config.address import accepts
+from gateway.runtime.generations import find_nginx
 from tests.live.disks import require_root
 from tests.live.ports import free_port
 from tests.live.shown import PLACE, blocks
@@ -222,9 +222,9 @@ def test_what_came_before_a_cut_reaches_the_gateway_behind_the_page_s_proxy(
             return connection.getresponse().headers
 
     path = ask("POST", "/tus/", Upload_Length=str(size))["Location"]
-    piece = {"Content_Type": PIECE, "Content_Length": str(size)}
+    chunk = {"Content_Type": PIECE, "Content_Length": str(size)}
     with proxy.connect() as connection:
-        connection.begin("PATCH", path, **known, **piece, Upload_Offset="0")
+        connection.begin("PATCH", path, **known, **chunk, Upload_Offset="0")
         connection.send(CONTENT[: size // 2])
         wait_until(proxied.spooled, what="the gateway reads the body")
 

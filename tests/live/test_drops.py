@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.uploads.budgets import PLACES
+from gateway.uploads.drop_budgets import PLACES
 from tests.live.stack import wait_until
 from tests.live.tus import PIECE, Tus
 
@@ -204,7 +204,7 @@ def test_what_it_does_not_take_costs_nothing(
     [
         pytest.param("PUT /api/v1/files/a.bin", "", id="PUT"),
         pytest.param("POST /tus/", "Upload-Length: 9\r\n", id="tus"),
-        pytest.param("PATCH {session}", "Upload-Offset: 0\r\n", id="piece"),
+        pytest.param("PATCH {session}", "Upload-Offset: 0\r\n", id="chunk"),
         pytest.param("POST /u/{code}", "", id="form"),
     ],
 )

@@ -8,8 +8,8 @@ from urllib.parse import unquote
 import pytest
 import requests
 
-from gateway import families
-from gateway.pools import Pool
+from gateway.http import families
+from gateway.http.pools import Pool
 from tests.live.test_nginx import NOT_FOUND, Nginx, cacheable
 
 if TYPE_CHECKING:

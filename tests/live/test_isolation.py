@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.pools import Pool
+from gateway.http.pools import Pool
 from tests.live.stack import NativeStack, fresh_client
 from tests.live.test_drops import Box
 from tests.live.tus import Tus

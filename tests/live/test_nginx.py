@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Self
 import pytest
 import requests
 
-from gateway import settings
+from gateway.config import settings
 from gateway.delivery import accel
 from gateway.errors import SuperviseError
-from gateway.ops.live_conf import check_conf, find_nginx
-from gateway.ops.nginx import NginxConf
-from gateway.pools import Pool
+from gateway.http.pools import Pool
+from gateway.runtime.generations import check_conf, find_nginx
+from gateway.runtime.rendering import NginxConf
 from tests.live.ports import free_port
 from tests.live.stack import ROOT, wait_until
 
@@ -66,8 +66,8 @@ class FakeGunicorn:
                 return
             with peer:
                 head = b""
-                while b"\r\n\r\n" not in head and (piece := peer.recv(65_536)):
-                    head += piece
+                while b"\r\n\r\n" not in head and (chunk := peer.recv(65_536)):
+                    head += chunk
                 heads.append(head)
                 self.asked.append(head)
                 with suppress(BrokenPipeError):  # its client may have left

@@ -94,7 +94,7 @@ def nginx(tmp_path: Path) -> Iterator[Nginx]:
             for name, method, target in (
                 ("raw upload", "PUT", "/api/v1/files/a"),
                 ("tus", "POST", "/tus/"),
-                ("piece", "PATCH", "/tus/x"),
+                ("chunk", "PATCH", "/tus/x"),
                 ("upload form", "POST", "/upload"),
                 ("drop link's form", "POST", "/u/x"),
             )
@@ -207,7 +207,7 @@ def is_refused(nginx: Nginx, method: str, target: str, *clients: str) -> bool:
         pytest.param("GET", "/u/x", id="drop link"),
         pytest.param("GET", "/tus/x", id="no upload"),
         pytest.param("PUT", "/api/v1/files/a", id="raw upload"),
-        pytest.param("PATCH", "/tus/x", id="piece"),
+        pytest.param("PATCH", "/tus/x", id="chunk"),
         pytest.param("POST", "/upload", id="upload form"),
         pytest.param("POST", "/u/x", id="drop link's form"),
     ],
@@ -318,8 +318,8 @@ LONG = 65_537
 def test_a_form_that_is_too_long_is_not_passed_on(nginx: Nginx, target: str) -> None:
     fake = nginx.fake_gunicorn()
     told = requests.post(nginx.url + target, data=bytes(LONG), timeout=20)
-    pieces = iter([bytes(LONG)])
-    untold = requests.post(nginx.url + target, data=pieces, timeout=20)
+    chunks = iter([bytes(LONG)])
+    untold = requests.post(nginx.url + target, data=chunks, timeout=20)
     assert (told.status_code, untold.status_code) == (413, 413)
     assert fake.asked == []
 
@@ -436,7 +436,7 @@ def test_an_honest_program_s_name_is_logged(nginx: Nginx, agent: str) -> None:
     assert (row["agent"], row["range"]) == (agent, "bytes=0-9")
 
 
-#: What one write to a pipe takes in one piece: Linux's PIPE_BUF.
+#: What one write to a pipe takes in one chunk: Linux's PIPE_BUF.
 PIECE = 4096
 
 
@@ -481,7 +481,7 @@ def test_a_version_is_logged_as_its_first_characters(
         pytest.param("GET", "/s/t/x.txt", "", id="signed URL"),
         pytest.param("GET", CACHEABLE, "", id="kept verdict"),
         pytest.param("PUT", "/api/v1/files/a", "Content-Length: 9\r\n", id="upload"),
-        pytest.param("PATCH", "/tus/x", "Content-Length: 9\r\n", id="piece"),
+        pytest.param("PATCH", "/tus/x", "Content-Length: 9\r\n", id="chunk"),
     ],
 )
 def test_a_client_that_left_has_a_status_of_its_own(

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from gateway.http.pools import Pool
 from gateway.links import Key, KeyRing, LinkSigner
 from gateway.links.server_secret import ServerSecret
-from gateway.ops.probe import probe
-from gateway.pools import Pool
+from gateway.runtime.probe import probe
 from tests.live.ports import free_port
 from tests.live.stack import ROOT, NativeStack, is_alive, wait_until
 
@@ -493,9 +493,9 @@ def test_sigterm_lets_a_download_finish() -> None:
     stack.put("long.bin", bytes(300_000))
     url = stack.sign("long.bin", rate=100_000)
     with ThreadPoolExecutor(1) as pool, stack.send(url, stream=True) as download:
-        pieces = download.iter_content(1000)
-        begun = next(pieces)
-        rest = pool.submit(lambda: sum(map(len, pieces)))
+        chunks = download.iter_content(1000)
+        begun = next(chunks)
+        rest = pool.submit(lambda: sum(map(len, chunks)))
         stack.stop()
         assert len(begun) + rest.result(10) == 300_000
 

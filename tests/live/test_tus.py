@@ -228,10 +228,10 @@ def test_a_piece_with_a_wrong_checksum_leaves_the_offset(tus: Tus) -> None:
 @pytest.mark.database
 def test_parts_are_put_together(tus: Tus, stack: Stack) -> None:
     before = stack.stored()
-    pieces = [CONTENT[:1], CONTENT[1:400_000], CONTENT[400_000:]]
-    parts = [tus.create(len(piece), Upload_Concat="partial") for piece in pieces]
-    for path, piece in zip(parts, pieces, strict=True):
-        assert tus.patch(path, 0, piece).status_code == 204
+    chunks = [CONTENT[:1], CONTENT[1:400_000], CONTENT[400_000:]]
+    parts = [tus.create(len(chunk), Upload_Concat="partial") for chunk in chunks]
+    for path, chunk in zip(parts, chunks, strict=True):
+        assert tus.patch(path, 0, chunk).status_code == 204
     concat = f"final;{parts[0]} {stack.url}{parts[1]} {parts[2]}"
     final = tus.ask("POST", Upload_Concat=concat)
     again = tus.ask("POST", Upload_Concat=concat)
@@ -345,7 +345,7 @@ def test_of_many_that_finish_at_once_one_file_comes(tus: Tus, stack: Stack) -> N
     statuses = [answer.status_code for answer in answers]
     assert statuses.count(204) == 1
     assert set(statuses) <= {204, 409, 423}
-    # The partial's file became the one blob.
+    # The session's file became the one blob.
     assert len(stack.stored()) == len(before)
     assert tus.get(tus.ask("HEAD", path)) == CONTENT
 
@@ -367,7 +367,7 @@ class Unmeasured:
         pytest.param("0", CONTENT + b"x", {}, 413, id="more than the size"),
         pytest.param("0", Unmeasured(), {}, 411, id="more, without a length"),
         pytest.param(
-            "0", b"x", {"Content_Type": "text/plain"}, 415, id="not said to be a piece"
+            "0", b"x", {"Content_Type": "text/plain"}, 415, id="not said to be a chunk"
         ),
         pytest.param("0", b"x", {"Upload_Length": "5"}, 400, id="another size"),
         pytest.param("0", b"x", {"Tus_Resumable": "0.2.2"}, 412, id="another version"),

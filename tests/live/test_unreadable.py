@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from gateway import families
+from gateway.http import families
 from tests.live.stack import fresh_client, wait_until
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from gateway import policies
+from gateway.http import content_security
 from tests.live.stack import wait_until
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def test_a_refused_upload_has_the_headers_of_a_refusal(stack: Stack) -> None:
     assert version.status_code == 412
     assert version.headers["Tus-Version"] == version.headers["Tus-Resumable"] == "1.0.0"
     for answer in (unknown, version):
-        assert answer.headers["Content-Security-Policy"] == policies.REFUSAL
+        assert answer.headers["Content-Security-Policy"] == content_security.REFUSAL
         assert answer.headers["Cache-Control"] == "no-store"
         assert "Accept" in answer.headers["Vary"]
 

@@ -139,14 +139,14 @@ class BadLine:
         self, client: socket.socket, server: socket.socket, room: int | None
     ) -> None:
         with suppress(OSError):
-            while piece := client.recv(_STEP if room is None else min(room, _STEP)):
-                server.sendall(piece)
-                self.carried += len(piece)
+            while chunk := client.recv(_STEP if room is None else min(room, _STEP)):
+                server.sendall(chunk)
+                self.carried += len(chunk)
                 if self._dead_after is not None and self.carried >= self._dead_after:
                     self.is_dead.set()
                     self._revived.wait()
                 if room is not None:
-                    room -= len(piece)
+                    room -= len(chunk)
                     if room == 0:
                         self.cuts += 1
                         break
@@ -159,8 +159,8 @@ _STEP = 16_384
 
 def _return(server: socket.socket, client: socket.socket) -> None:
     with suppress(OSError):
-        while piece := server.recv(_STEP):
-            client.sendall(piece)
+        while chunk := server.recv(_STEP):
+            client.sendall(chunk)
     _close(server)
     _close(client)
 

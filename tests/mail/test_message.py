@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from gateway.mail.languages import codes
 from gateway.mail.letters import CodeMail, ShareMail, TestMail, one_line
 from gateway.mail.message import compose, raw
-from gateway.mailbox import Mailbox
+from gateway.mail_address import Mailbox
 from tests.mail.relays import FakeRelay
 from tests.mail.test_relay import client
 

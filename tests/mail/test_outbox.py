@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.catalog import outbox as catalog
-from gateway.catalog import recipients, shares, users
+from gateway.catalog import outbox, recipients, shares, users
+from gateway.catalog.disk_reserve import Reserve
 from gateway.catalog.outbox import LIFE, SENDING, MailState
 from gateway.catalog.recipients import NewRecipient
-from gateway.catalog.reserve import Reserve
 from gateway.catalog.shares import NewItem
+from gateway.config.mail_url import MailURL, Security
 from gateway.errors import CatalogBusyError, NoSpaceError
 from gateway.mail.outbox import Outbox
 from gateway.mail.relay import Relay
 from gateway.mail.session import Patience
-from gateway.mail_url import MailURL, Security
-from gateway.mailbox import Mailbox
+from gateway.mail_address import Mailbox
 from tests.catalog.conftest import ON_SQLITE, ann, database, unsynced, url
 from tests.live.ports import free_port
 from tests.live.stack import wait_until
@@ -77,14 +76,14 @@ class Office:
             made = shares.new(connection, owner, items, now=START, **policy)
             new = [NewRecipient(one) for one in to]
             added = recipients.add(connection, made, new, now=START)
-            catalog.add(connection, added, owner, now=START)
+            outbox.add(connection, added, owner, now=START)
         return made
 
     def states(self, made: Share) -> list[tuple[str, str]]:
         """Return state and words of the mail to each recipient."""
         with self.database.read() as connection:
             found = recipients.of_shares(connection, [made.id])
-            mails = catalog.latest(connection, [made.id])
+            mails = outbox.latest(connection, [made.id])
         return [(mails[one.id].state, mails[one.id].words) for one in found]
 
     def received(self) -> list[str]:
@@ -159,7 +158,7 @@ def test_each_mail_has_an_id_of_its_own(office: Office) -> None:
     made = office.share(None, "a@example.com", "b@example.com")
     with office.database.write() as connection:
         again = recipients.of_shares(connection, [made.id])
-        catalog.add(connection, again, None, now=START)
+        outbox.add(connection, again, None, now=START)
     office.outbox().send()
     lines = [
         line
@@ -176,7 +175,7 @@ def test_a_code_goes_out_in_place_of_a_link(office: Office) -> None:
         [one] = recipients.add(
             connection, made, [NewRecipient("r@example.com")], now=START
         )
-        catalog.add(connection, [one], None, now=START, code="012345", life=600)
+        outbox.add(connection, [one], None, now=START, code="012345", life=600)
     office.now += 30
     assert office.outbox().send() == 1
     text = content(office.relay.mails[0]).decode()
@@ -337,7 +336,7 @@ def test_what_became_of_a_mail_is_noted_as_soon_as_the_catalog_can(
 ) -> None:
     """A mail that was accepted is not sent twice for a catalog that was busy."""
     made = office.share(None, "a@example.com")
-    finish, tries = catalog.finish, []
+    finish, tries = outbox.finish, []
 
     def busy_once(connection: Connection, *arguments: Any, **more: Any) -> None:
         tries.append(office.states(made))
@@ -345,7 +344,7 @@ def test_what_became_of_a_mail_is_noted_as_soon_as_the_catalog_can(
             raise CatalogBusyError("busy")
         finish(connection, *arguments, **more)
 
-    monkeypatch.setattr(catalog, "finish", busy_once)
+    monkeypatch.setattr(outbox, "finish", busy_once)
     office.outbox().send()
     wait_until(
         lambda: office.states(made)[0][0] == "accepted", what="the catalog to know"
@@ -388,7 +387,7 @@ def test_a_code_that_has_expired_is_not_sent(office: Office) -> None:
         [one] = recipients.add(
             connection, made, [NewRecipient("r@example.com")], now=START
         )
-        catalog.add(connection, [one], None, now=START, code="012345", life=600)
+        outbox.add(connection, [one], None, now=START, code="012345", life=600)
     office.now += 600
     assert office.outbox().send() == 0
     assert office.relay.mails == []

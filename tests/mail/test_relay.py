@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gateway.config.mail_url import MailURL, Security
 from gateway.errors import RelayError
 from gateway.mail.relay import Relay
 from gateway.mail.replies import Outcome, State, said
 from gateway.mail.session import Patience
-from gateway.mail_url import MailURL, Security
 from tests.live.ports import free_port
 from tests.mail.relays import (
     HOST,

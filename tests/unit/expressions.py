@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import gateway
-from gateway.ops import logs
+from gateway.runtime import logs
 from gateway.storage import formats
 from tests.unit.pcre import Expression
 from tests.unit.rendered import rendered

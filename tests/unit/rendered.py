@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway import settings
-from gateway.ops.nginx import NginxConf
+from gateway.config import settings
+from gateway.runtime.rendering import NginxConf
 
 
 def rendered(**chosen: str) -> dict[str, str]:

@@ -12,9 +12,9 @@ from pathlib import Path
 from unittest.mock import patch
 
 from gateway.errors import GatewayError, SuperviseError
-from gateway.ops.live_conf import LiveConf, check_conf
-from gateway.ops.supervisor import Supervisor
-from gateway.pools import Pool
+from gateway.http.pools import Pool
+from gateway.runtime.generations import LiveConf, check_conf
+from gateway.runtime.supervisor import Supervisor
 
 
 def main(home: Path) -> int:
@@ -42,8 +42,8 @@ def main(home: Path) -> int:
     )
     try:
         with (
-            patch("gateway.ops.supervisor._START_SECONDS", orders["start_seconds"]),
-            patch("gateway.ops.child._END_SECONDS", orders["end_seconds"]),
+            patch("gateway.runtime.supervisor._START_SECONDS", orders["start_seconds"]),
+            patch("gateway.runtime.child._END_SECONDS", orders["end_seconds"]),
         ):
             return supervisor.run(on_ready=lambda: print("ready", flush=True))  # noqa: T201 -- the test waits for it
     except GatewayError as error:

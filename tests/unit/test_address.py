@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.address import (
+from gateway.config.address import (
     check_free,
     local_url,
     record_files,

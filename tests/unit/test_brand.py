@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from gateway.brand import READABLE, Brand, contrast
+from gateway.config.brand import READABLE, Brand, contrast
 
 #: What text may stand on, and the colours that text has.
 GROUNDS = ("ground", "surface", "raised")

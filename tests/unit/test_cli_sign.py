@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from gateway.address import record_files, record_url
+from gateway.config.address import record_files, record_url
 from gateway.links.claims import Presentation
 from gateway.ownership import Owner
 from tests.live.disks import require_root

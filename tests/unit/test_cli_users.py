@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.catalog import sessions, tokens, tries, users
+from gateway.catalog import login_attempts, login_sessions, tokens, users
 from gateway.catalog.database import Database
 from gateway.catalog.revision import NEWEST
 from gateway.catalog.tokens import Scope
 from gateway.cli import moments
-from gateway.errors import NotAuthenticatedError, TooManyTriesError
+from gateway.errors import NotAuthenticatedError, TooManyAttemptsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ def database(ready: Run) -> Iterator[Database]:
 
 def log_in(database: Database, name: str = "ann") -> str:
     with database.write() as connection:
-        return sessions.begin(
+        return login_sessions.begin(
             connection,
             users.by_name(connection, name),
             agent="Firefox on Linux",
@@ -146,24 +146,24 @@ def test_the_tries_of_an_account_are_forgotten(
     assert all(spend(database, subject, 1) for subject in subjects["bob"])
 
 
-def subjects_of(database: Database, name: str) -> list[tries.Subject]:
+def subjects_of(database: Database, name: str) -> list[login_attempts.Subject]:
     with database.read() as connection:
-        account = tries.account(users.by_name(connection, name).id, name)
+        account = login_attempts.account(users.by_name(connection, name).id, name)
     return [
-        tries.by_account(account),
-        tries.by_network(account, "192.0.2.0/24"),
-        tries.by_browser(account, "x"),
+        login_attempts.by_account(account),
+        login_attempts.by_network(account, "192.0.2.0/24"),
+        login_attempts.by_browser(account, "x"),
     ]
 
 
-def spend(database: Database, subject: tries.Subject, times: int) -> int:
+def spend(database: Database, subject: login_attempts.Subject, times: int) -> int:
     """Spend so many tries at once; return after how long to come again."""
     wait = 0
     for _ in range(times):
         try:
             with database.write() as connection:
-                tries.spend(connection, [subject], now=moments.now())
-        except TooManyTriesError as error:
+                login_attempts.spend(connection, [subject], now=moments.now())
+        except TooManyAttemptsError as error:
             wait = error.retry_after
     return wait
 

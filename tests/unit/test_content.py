@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.assets import asset
+from gateway.config.assets import asset
 from gateway.storage.formats import _FORMATS
 from gateway.storage.media_types import DEFAULT, MediaTypes, is_inert
 from gateway.storage.names import DisplayName

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway import families, settings
 from gateway.cli import COMMANDS
+from gateway.config import settings
+from gateway.config.variables import FILE_SUFFIX
 from gateway.errors import RefusedError
+from gateway.http import families
 from gateway.links import Key
 from gateway.links.server_secret import ServerSecret
-from gateway.variables import FILE_SUFFIX
 from tests.unit.rendered import rendered
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.storage import copies
 from gateway.storage.blobs import BlobStore, new_id
-from gateway.storage.partials import PartialFiles
+from gateway.storage.session_files import SessionFiles
 from gateway.storage.trash import Trash
 from tests.unit.disk import Disk
 
@@ -40,7 +40,7 @@ def adopt_beside(store: BlobStore) -> None:
 
 def take_a_piece(store: BlobStore) -> None:
     source = spooled(store, b"one")
-    with PartialFiles(store).lock(NAME) as file:
+    with SessionFiles(store).lock(NAME) as file:
         file.append(source, is_whole=False)
         file.sync()
     source.unlink()

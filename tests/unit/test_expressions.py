@@ -93,7 +93,7 @@ def test_a_group_that_is_repeated_is_too_much_for_the_stack() -> None:
 
 def test_every_expression_is_looked_at() -> None:
     """One that is made of several texts stands in the list of those."""
-    assert expressions.made_elsewhere() == {"ops/logs.py", "storage/formats.py"}
+    assert expressions.made_elsewhere() == {"runtime/logs.py", "storage/formats.py"}
     assert {e.where for e in of_nginx()} >= {
         "conf.d/cors.conf",
         "conf.d/ledger.conf",

@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
-from gateway import families
-from gateway.families import FAMILIES, Body
-from gateway.pools import Pool
+from gateway.http import families
+from gateway.http.families import FAMILIES, Body
+from gateway.http.pools import Pool
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 

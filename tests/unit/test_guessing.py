@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.catalog.tries import ACCOUNT, ADDRESS, BROWSER, NETWORK, Pace
+from gateway.catalog.login_attempts import ACCOUNT, ADDRESS, BROWSER, NETWORK, Pace
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "security.md").read_text()
 DAY = 86_400

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway import settings
 from gateway.cli.guide import guide
+from gateway.config import settings
 from gateway.links import Key
 
 if TYPE_CHECKING:

@@ -56,7 +56,7 @@ UNFIT = "/_unfit"
 
 
 def test_the_prefixes_in_python_are_the_internal_locations_of_nginx() -> None:
-    """A prefix on one side alone is a 404, or a door that nobody watches."""
+    """A prefix on one side alone is a 404, or a endpoint that nobody watches."""
     assert prefixes() == delivering()
     assert prefixes() == internal() - {PAGES}
     assert prefixes() == set(accel.LOCATIONS.values())

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.links import Key, KeyRing, LinkSigner
-from gateway.ops.gunicorn_logger import RedactingLogger
-from gateway.ops.logs import BLANK, RedactingFormatter, passed_on, redact
+from gateway.runtime.gunicorn_logger import RedactingLogger
+from gateway.runtime.logs import BLANK, RedactingFormatter, passed_on, redact
 from tests.unit.rendered import rendered
 
 if TYPE_CHECKING:

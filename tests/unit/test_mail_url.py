@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from gateway.mail_url import MailURL, Security
+from gateway.config.mail_url import MailURL, Security
 
 FORM = "must be like smtp://user:password@host:587"
 GOOD = [

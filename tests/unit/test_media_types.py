@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.assets import asset
+from gateway.config.assets import asset
 from gateway.storage.media_types import DEFAULT, MediaTypes, is_inert
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway import cors, explanations, families, policies
-from gateway.ops.nginx import in_sed, in_ssi, quoted
+from gateway.http import content_security, cors, explanations, families
+from gateway.runtime.rendering import in_sed, in_ssi, quoted
 from tests.unit.rendered import rendered
 
 ORIGINS = ("https://a.example", "https://b-c.example:8443")
@@ -68,7 +68,7 @@ def test_every_header_of_a_refusal_travels_with_it() -> None:
 def test_no_header_of_a_refusal_has_what_joins_them() -> None:
     """Nginx would take the rest of its text for the next header."""
     told = [t for e in explanations.BY_ERROR.values() for t in e.headers.values()]
-    assert "|" not in "".join([*told, policies.REFUSAL, policies.PAGE])
+    assert "|" not in "".join([*told, content_security.REFUSAL, content_security.PAGE])
 
 
 @pytest.mark.parametrize("ttl", ["0", "1"], ids=["asked", "kept"])
@@ -98,9 +98,13 @@ def test_nginx_s_own_pages_say_what_flask_says(page: str) -> None:
 @pytest.mark.parametrize(
     ("name", "policy"),
     [
-        pytest.param("snippets/pages.conf", policies.REFUSAL, id="pages"),
-        pytest.param("conf.d/delivery.conf", policies.DELIVERY, id="deliveries"),
-        pytest.param("conf.d/delivery.conf", policies.PLAYED_DELIVERY, id="films"),
+        pytest.param("snippets/pages.conf", content_security.REFUSAL, id="pages"),
+        pytest.param(
+            "conf.d/delivery.conf", content_security.DELIVERY, id="deliveries"
+        ),
+        pytest.param(
+            "conf.d/delivery.conf", content_security.PLAYED_DELIVERY, id="films"
+        ),
     ],
 )
 def test_a_policy_is_one_word_to_nginx(name: str, policy: str) -> None:

@@ -15,12 +15,12 @@ from gateway.cli.keys import add_key
 from gateway.cli.secrets import ensure_secret
 from gateway.errors import OwnershipError, SuperviseError
 from gateway.links import Key
-from gateway.ops import running
 from gateway.ownership import Owner
+from gateway.runtime import instance
 from gateway.storage import copies
 from gateway.storage.blobs import BlobStore
 from tests.live.disks import require_root
-from tests.ops.conftest import Kept
+from tests.maintenance.conftest import Kept
 from tests.unit.command import RING
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def test_root_does_not_serve_from_another_user_s_folder(data: Path) -> None:
     """All that it stored would be lost to the service."""
     with (
         pytest.raises(SuperviseError, match=f"belongs to the user {SERVICE.uid}"),
-        running.hold(data),
+        instance.hold(data),
     ):
         pass
     assert list(data.iterdir()) == []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.ops.probe import answers, probe
+from gateway.runtime.probe import answers, probe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,7 +114,7 @@ def test_a_socket_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 def test_a_socket_that_nobody_answers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that hangs is a failure in a bounded time, not a wait."""
-    monkeypatch.setattr("gateway.ops.probe._SECONDS", 0.2)
+    monkeypatch.setattr("gateway.runtime.probe._SECONDS", 0.2)
     with (
         tempfile.TemporaryDirectory(prefix="gw-") as home,
         socket.socket(socket.AF_UNIX) as silent,
@@ -142,7 +142,7 @@ def test_the_command_is_status_1_with_the_reason_when_not(tmp_path: Path) -> Non
 
 def command(path: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "gateway.ops.probe", path],
+        [sys.executable, "-m", "gateway.runtime.probe", path],
         capture_output=True,
         text=True,
         timeout=30,

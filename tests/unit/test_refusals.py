@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from jinja2 import Environment, FileSystemLoader
 from werkzeug import exceptions
 
-from gateway import explanations, settings
 from gateway.app import create_app
-from gateway.brand import Brand
+from gateway.config import settings
+from gateway.config.brand import Brand
 from gateway.errors import (
     EarlyLinkError,
     ExpiredLinkError,
@@ -27,6 +27,7 @@ from gateway.errors import (
     RefusedError,
     UnknownKeyError,
 )
+from gateway.http import explanations
 from gateway.links import Key
 from gateway.links.server_secret import ServerSecret
 from tests.unit.rendered import rendered

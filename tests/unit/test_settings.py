@@ -12,16 +12,16 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from gateway import settings
+from gateway.config import settings
+from gateway.config.fields import LedgerAddresses
+from gateway.config.mail_url import MailURL, Security
+from gateway.config.snapshot import Snapshot
+from gateway.config.variables import variable
 from gateway.errors import SettingsError
-from gateway.fields import LedgerAddresses
+from gateway.http.pools import Pool
 from gateway.links import Key, KeyRing
 from gateway.links.server_secret import ServerSecret
-from gateway.mail_url import MailURL, Security
-from gateway.mailbox import Mailbox
-from gateway.pools import Pool
-from gateway.snapshot import Snapshot
-from gateway.variables import variable
+from gateway.mail_address import Mailbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

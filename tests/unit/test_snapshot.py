@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway import snapshot
-from gateway.snapshot import Snapshot
+from gateway.config import snapshot
+from gateway.config.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 READ = """
 import sys
-from gateway import snapshot
+from gateway.config import snapshot
 for _ in range(int(sys.argv[2])):
     values = snapshot.read(int(sys.argv[1]))
     assert len(set(values.values())) == 1, values

@@ -18,15 +18,15 @@ from gateway.errors import (
     RefusedError,
     TusVersionError,
 )
-from gateway.uploads import tus
-from gateway.uploads.tus import Checksum, Creation, Piece
+from gateway.uploads.resumable import protocol
+from gateway.uploads.resumable.protocol import Checksum, Chunk, Creation
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 ID = "abcdefghijklmnopqrstuvwxyz"
 OTHER = "b" * 26
-PIECE = {"Content-Type": tus.CONTENT_TYPE, "Upload-Offset": "0"}
+PIECE = {"Content-Type": protocol.CONTENT_TYPE, "Upload-Offset": "0"}
 
 
 def creation(**headers: str) -> Creation:
@@ -153,7 +153,7 @@ def test_length_rubbish_is_refused(length: str) -> None:
 @LENGTHS
 def test_offset_rubbish_is_refused(length: str) -> None:
     with pytest.raises(BadUploadError):
-        Piece.parse({**PIECE, "Upload-Offset": length}.get)
+        Chunk.parse({**PIECE, "Upload-Offset": length}.get)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_a_length_is_told_once_or_deferred(headers: dict[str, str]) -> None:
     ],
 )
 def test_a_checksum_is_read(text: str, digest: Checksum) -> None:
-    assert Piece.parse({**PIECE, "Upload-Checksum": text}.get).checksum == digest
+    assert Chunk.parse({**PIECE, "Upload-Checksum": text}.get).checksum == digest
 
 
 @pytest.mark.parametrize(
@@ -189,12 +189,12 @@ def test_a_checksum_is_read(text: str, digest: Checksum) -> None:
 )
 def test_checksum_rubbish_never_passes(text: str) -> None:
     with pytest.raises(BadUploadError):
-        tus.checksum({"Upload-Checksum": text}.get)
+        protocol.checksum({"Upload-Checksum": text}.get)
 
 
-@pytest.mark.parametrize("algorithm", tus.ALGORITHMS)
+@pytest.mark.parametrize("algorithm", protocol.ALGORITHMS)
 def test_a_checksum_has_to_fit_in_every_byte(tmp_path: Path, algorithm: str) -> None:
-    path = tmp_path / "piece"
+    path = tmp_path / "chunk"
     path.write_bytes(b"content")
     right = hashlib.new(algorithm, b"content").digest()
     Checksum(algorithm, right).check(path)
@@ -208,13 +208,13 @@ def test_a_checksum_has_to_fit_in_every_byte(tmp_path: Path, algorithm: str) -> 
 @pytest.mark.parametrize("said", ["", "1.0", "1.0.0 ", "0.2.2", "1.0.0,1.0.0"])
 def test_another_version_is_refused(said: str) -> None:
     with pytest.raises(TusVersionError):
-        tus.check_version({"Tus-Resumable": said}.get)
+        protocol.check_version({"Tus-Resumable": said}.get)
 
 
 @pytest.mark.parametrize("said", ["", "text/plain", "application/octet-stream"])
 def test_another_type_is_refused(said: str) -> None:
     with pytest.raises(ContentTypeError):
-        Piece.parse({**PIECE, "Content-Type": said}.get)
+        Chunk.parse({**PIECE, "Content-Type": said}.get)
 
 
 @given(
@@ -234,7 +234,7 @@ def test_another_type_is_refused(said: str) -> None:
     )
 )
 def test_whatever_comes_is_a_value_or_a_refusal(headers: dict[str, str]) -> None:
-    for parse in (Creation.parse, Piece.parse):
+    for parse in (Creation.parse, Chunk.parse):
         with suppress(RefusedError):
             parse(headers.get)
 
@@ -242,11 +242,11 @@ def test_whatever_comes_is_a_value_or_a_refusal(headers: dict[str, str]) -> None
 @pytest.mark.parametrize("named", ["DELETE", "patch", "PATCH, PATCH", ""], ids=str)
 def test_a_request_names_no_other_method_than_its_own(named: str) -> None:
     with pytest.raises(BadUploadError):
-        tus.check_named_method({"X-HTTP-Method-Override": named}.get, "PATCH")
+        protocol.check_named_method({"X-HTTP-Method-Override": named}.get, "PATCH")
 
 
 @pytest.mark.parametrize(
     "headers", [{}, {"X-HTTP-Method-Override": "PATCH"}], ids=["none", "its own"]
 )
 def test_a_request_may_name_its_own_method(headers: dict[str, str]) -> None:
-    tus.check_named_method(headers.get, "PATCH")
+    protocol.check_named_method(headers.get, "PATCH")

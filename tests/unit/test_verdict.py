@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gateway.catalog.database import Database
-from gateway.delivery.standing import Standing
+from gateway.delivery.revocation_check import RevocationCheck
 from gateway.delivery.verdict import (
     Delivery,
     InlinePolicy,
@@ -76,15 +76,15 @@ def tree(tmp_path: Path) -> FilesTree:
 
 
 @pytest.fixture
-def standing(migrated: Path) -> Iterator[Standing]:
+def standing(migrated: Path) -> Iterator[RevocationCheck]:
     """Return the standing of links in a catalog in which nothing was taken back."""
     database = Database.open(f"sqlite:///{migrated}")
-    yield Standing(database)
+    yield RevocationCheck(database)
     database.engine.dispose()
 
 
 @pytest.fixture
-def judge(tree: FilesTree, standing: Standing) -> SignedURLJudge:
+def judge(tree: FilesTree, standing: RevocationCheck) -> SignedURLJudge:
     """Return a judge of that tree, with a cap and no type opted in."""
     return SignedURLJudge(
         ring=RING,
@@ -239,7 +239,7 @@ def test_a_copy_sent_at_a_verdicts_end_is_not_kept_beyond_the_link(
 
 
 @pytest.mark.parametrize(
-    ("path", "wish", "is_inline"),
+    ("path", "requested", "is_inline"),
     [
         pytest.param("a.txt", None, True, id="inert"),
         pytest.param("a.txt", Presentation.ATTACHMENT, False, id="inert-to-be-saved"),
@@ -254,11 +254,11 @@ def test_a_copy_sent_at_a_verdicts_end_is_not_kept_beyond_the_link(
 def test_only_inert_files_are_shown(
     judge: SignedURLJudge,
     path: str,
-    wish: Presentation | None,
+    requested: Presentation | None,
     is_inline: bool,  # noqa: FBT001 -- the table's third column
 ) -> None:
     """The real file's type decides; a link can only take a showing back."""
-    verdict = delivered(ask(judge, path, presentation=wish))
+    verdict = delivered(ask(judge, path, presentation=requested))
     assert verdict.is_inline is is_inline
 
 
@@ -268,21 +268,21 @@ def test_the_claimed_name_does_not_decide_what_is_shown(judge: SignedURLJudge) -
 
 
 @pytest.mark.parametrize(
-    ("wish", "is_inline"),
+    ("requested", "is_inline"),
     [
-        pytest.param(None, True, id="no-wish"),
+        pytest.param(None, True, id="no-requested"),
         pytest.param(Presentation.ATTACHMENT, False, id="attachment"),
     ],
 )
 def test_a_type_that_the_operator_opted_in_is_shown(
     judge: SignedURLJudge,
-    wish: Presentation | None,
+    requested: Presentation | None,
     is_inline: bool,  # noqa: FBT001 -- the table's second column
 ) -> None:
     """The operator may know that all SVGs here are his own."""
     judge = replace(judge, inline=InlinePolicy(frozenset({"image/svg+xml"})))
-    assert delivered(ask(judge, "i.svg", presentation=wish)).is_inline is is_inline
-    assert not delivered(ask(judge, "page.html", presentation=wish)).is_inline
+    assert delivered(ask(judge, "i.svg", presentation=requested)).is_inline is is_inline
+    assert not delivered(ask(judge, "page.html", presentation=requested)).is_inline
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from gunicorn.config import Config
 
-from gateway.ops.gunicorn_logger import RedactingLogger
-from gateway.ops.verdict_worker import VerdictWorker
+from gateway.runtime.gunicorn_logger import RedactingLogger
+from gateway.runtime.verdict_worker import VerdictWorker
 from tests.live.stack import wait_until
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ class Connection:
     def read(self) -> bytes:
         """Return all that nginx is told until the worker has closed."""
         answer = b""
-        while piece := self.nginx.recv(1 << 16):
-            answer += piece
+        while chunk := self.nginx.recv(1 << 16):
+            answer += chunk
         return answer
 
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from gateway import settings
 from gateway.app import create_app
 from gateway.catalog import users
 from gateway.catalog.users import Role
+from gateway.config import settings
 from gateway.links import Key, KeyRing, LinkSigner
 from gateway.links.server_secret import ServerSecret
-from gateway.ops.prepare import prepare
+from gateway.runtime.prepare import prepare
 from tests.catalog.conftest import unsynced
 from tests.web.nginx import behind_nginx
 

@@ -7,8 +7,8 @@ from urllib.parse import quote, unquote
 
 from werkzeug.test import run_wsgi_app
 
-from gateway import families
 from gateway.delivery.accel import BEGIN
+from gateway.http import families
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

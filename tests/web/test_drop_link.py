@@ -15,7 +15,7 @@ from gateway.links import Key, KeyRing, codes
 from gateway.links.keyring import Purpose
 from gateway.links.restriction import Kind, Restriction
 from gateway.links.server_secret import ServerSecret, Use
-from gateway.uploads.budgets import SESSIONS
+from gateway.uploads.drop_budgets import SESSIONS
 from gateway.uploads.drop_codes import DropCodes
 from tests.web.conftest import NOON
 from tests.web.letterbox import (
@@ -264,7 +264,7 @@ def test_room_is_given_back_when_the_link_ends_under_an_upload(
     [
         pytest.param("/api/v1/files/a.txt", "PUT", id="PUT"),
         pytest.param("/tus/", "POST", id="tus"),
-        pytest.param("/tus/{session}", "PATCH", id="a piece"),
+        pytest.param("/tus/{session}", "PATCH", id="a chunk"),
         pytest.param("/u/{code}", "POST", id="form"),
     ],
 )
@@ -383,8 +383,10 @@ def test_the_turn_is_given_back_when_the_link_ends_under_a_piece(
     box.disable_maker()
     answer = box.ask("PATCH", path, **about)
     with box.site.database.read() as connection:
-        turn = connection.exec_driver_sql("SELECT turn FROM partials").scalar_one()
-    assert (admitted.status_code, answer.status_code, turn) == (204, 410, "")
+        active_request = connection.exec_driver_sql(
+            "SELECT active_request FROM upload_sessions"
+        ).scalar_one()
+    assert (admitted.status_code, answer.status_code, active_request) == (204, 410, "")
 
 
 # The page

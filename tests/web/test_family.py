@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway import families
-from gateway.web.family import ADMIT, CUT
+from gateway.http import families
+from gateway.web.nginx.family import ADMIT, CUT
 
 if TYPE_CHECKING:
     from werkzeug.test import TestResponse

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.catalog import tokens, users
 from gateway.catalog.tokens import Scope
-from gateway.ops.prepare import make_first_admin
+from gateway.runtime.prepare import make_first_admin
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -165,7 +165,7 @@ def test_hostile_text_in_a_header_of_a_piece_is_no_error(
 def ways_in(
     site: Site, said: dict[str, str], *, method: str, path: str, headers: list[str]
 ) -> dict[tuple[str, str, str], int]:
-    """Say each hostile text at both doors; return the answers' statuses."""
+    """Say each hostile text at both endpoints; return the answers' statuses."""
     asked = {"X-Original-URI": path, "X-Original-Method": method}
     return {
         (header, text, url): site.client.open(

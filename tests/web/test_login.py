@@ -62,7 +62,7 @@ def test_rubbish_is_nobody_s_name_or_password(site: Site, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "led_to"),
+    ("requested", "led_to"),
     [
         pytest.param("/password", "/password", id="a page"),
         pytest.param("/files/x/a%20b?as=attachment", None, id="a file"),
@@ -70,13 +70,13 @@ def test_rubbish_is_nobody_s_name_or_password(site: Site, text: str) -> None:
     ],
 )
 def test_a_login_leads_to_this_site_alone(
-    site: Site, wish: str, led_to: str | None
+    site: Site, requested: str, led_to: str | None
 ) -> None:
     site.add_user("ann")
-    answer = site.log_in(next=wish)
-    again = site.client.get("/login", query_string={"next": wish})
-    assert answer.headers["Location"] == (led_to or wish)
-    assert again.headers["Location"] == (led_to or wish)
+    answer = site.log_in(next=requested)
+    again = site.client.get("/login", query_string={"next": requested})
+    assert answer.headers["Location"] == (led_to or requested)
+    assert again.headers["Location"] == (led_to or requested)
 
 
 def test_a_refused_page_offers_the_login_and_the_way_back(site: Site) -> None:

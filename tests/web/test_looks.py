@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.brand import Brand
 from gateway.catalog import drops
+from gateway.config.brand import Brand
 from gateway.uploads.drop_codes import DropCodes
 from tests.web.conftest import NOON
 from tests.web.sharing import BROWSER, Sharer, a_sharer

@@ -9,14 +9,14 @@ from sqlalchemy import select
 
 from gateway.catalog import uploads, users
 from gateway.catalog.database import Database
-from gateway.catalog.lookups import Reader
 from gateway.catalog.schema import reservations
 from gateway.catalog.tokens import Scope
+from gateway.catalog.verdict_queries import Reader
+from gateway.config.gateway_id import own_id
 from gateway.errors import CatalogBusyError
-from gateway.own_id import own_id
 from gateway.uploads.admission import Admission
 from gateway.uploads.finalise import Finaliser
-from gateway.web.causes import CAUSES, Causes
+from gateway.web.catalog_outages import CAUSES, Causes
 from tests.live.stack import wait_until
 from tests.web.conftest import EITHER_CATALOG
 from tests.web.letterbox import a_token
@@ -163,7 +163,7 @@ def test_the_room_of_ends_that_fail_comes_back_with_the_catalog(
     site: Site, bearer: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A user with as many running as are allowed would be locked out for an hour."""
-    monkeypatch.setattr("gateway.catalog.later._EVERY", 0.01)
+    monkeypatch.setattr("gateway.catalog.deferred._EVERY", 0.01)
     for number in range(16):
         assert admit(site, bearer, f"request{number}").status_code == 204
     assert admit(site, bearer, "one more").headers["X-Refusal-Status"] == "429"

@@ -12,9 +12,9 @@ from click.testing import CliRunner
 from sqlalchemy import Pool, event, select
 
 from gateway.catalog import users
-from gateway.catalog.schema import tries as table
+from gateway.catalog.schema import login_attempts as table
 from gateway.cli import gateway
-from gateway.ops.prepare import make_first_admin
+from gateway.runtime.prepare import make_first_admin
 from tests.web.conftest import EITHER_CATALOG, NOON, PASSWORD
 
 if TYPE_CHECKING:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway import families, settings
 from gateway.app import create_app
 from gateway.catalog import tokens
 from gateway.catalog.tokens import Scope
-from gateway.pools import Pool
+from gateway.config import settings
+from gateway.http import families
+from gateway.http.pools import Pool
 from gateway.web.background import Background
-from gateway.web.family import ADMIT, CUT
+from gateway.web.nginx.family import ADMIT, CUT
 from tests.web.conftest import NOON
 from tests.web.nginx import behind_nginx
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import escape
 
-from gateway.explanations import BY_ERROR, BY_NAME, BY_STATUS
+from gateway.http.explanations import BY_ERROR, BY_NAME, BY_STATUS
 
 if TYPE_CHECKING:
     from tests.web.conftest import Site

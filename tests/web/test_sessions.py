@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 
-from gateway.catalog import sessions, tokens, users
+from gateway.catalog import login_sessions, tokens, users
 from gateway.catalog.tokens import Scope
 from gateway.catalog.users import Role
 from gateway.links import Key, KeyRing
@@ -18,7 +18,7 @@ from tests.web.conftest import NOON, PASSWORD, csrf_token
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
 
-    from gateway.catalog.sessions import Session
+    from gateway.catalog.login_sessions import Session
     from gateway.catalog.users import User
     from tests.web.conftest import MakeSite, Site
 
@@ -133,7 +133,7 @@ def test_a_link_key_signs_no_session(site: Site, purpose: str) -> None:
     """With its key, a host that mints links made itself administrator once."""
     user = site.add_user("ann", Role.ADMIN)
     with site.database.write() as connection:
-        text = sessions.begin(
+        text = login_sessions.begin(
             connection, user, agent="", network="", now=int(NOON), life=LIFE
         )
     secret = site.ring.newest.secret.encode()
@@ -148,7 +148,7 @@ def test_a_link_key_signs_no_session(site: Site, purpose: str) -> None:
 
 def sessions_of(site: Site, user: User) -> list[Session]:
     with site.database.read() as connection:
-        return sessions.of_user(connection, user, now=int(site.now))
+        return login_sessions.of_user(connection, user, now=int(site.now))
 
 
 def test_logging_out_ends_the_session_on_the_server(site: Site, ann: User) -> None:

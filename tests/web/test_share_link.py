@@ -11,10 +11,10 @@ import crawleruseragents
 import pytest
 from sqlalchemy import select
 
-from gateway import families
 from gateway.catalog import uploads, users
 from gateway.catalog.schema import leases
 from gateway.catalog.users import Role
+from gateway.http import families
 from gateway.links import codes
 from gateway.links.server_secret import ServerSecret, Use
 from tests.web.conftest import EITHER_CATALOG

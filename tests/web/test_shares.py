@@ -10,7 +10,7 @@ from gateway.catalog import audit, dump, uploads
 from gateway.catalog.recipients import NewRecipient
 from gateway.catalog.shares import Key, NewItem
 from gateway.catalog.users import Role
-from gateway.ops.housekeeping import Housekeeper
+from gateway.maintenance.housekeeping import Housekeeper
 from gateway.shares.changes import ShareChanges
 from gateway.shares.policy import LIFE, SharePolicy
 from gateway.storage.blobs import BlobStore, new_id

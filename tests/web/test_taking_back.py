@@ -41,9 +41,9 @@ class House:
     def revoke(self, who: str, **body: object) -> TestResponse:
         return self.post(who, "/api/v1/revocations", body)
 
-    def link(self, **wish: object) -> TestResponse:
+    def link(self, **requested: object) -> TestResponse:
         url = f"/api/v1/files/{self.upload.id}/links"
-        return self.post("ann", url, {"expires_in": 60, **wish})
+        return self.post("ann", url, {"expires_in": 60, **requested})
 
     def ask(self, who: str, method: str, url: str) -> TestResponse:
         return self.site.client.open(
@@ -146,7 +146,7 @@ def test_a_link_to_an_upload_leads_to_its_blob(house: House) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "claim", "value"),
+    ("requested", "claim", "value"),
     [
         pytest.param({}, "expires", int(NOON) + 60, id="life"),
         pytest.param(
@@ -169,9 +169,9 @@ def test_a_link_to_an_upload_leads_to_its_blob(house: House) -> None:
     ],
 )
 def test_each_field_becomes_its_claim(
-    house: House, wish: dict[str, object], claim: str, value: object
+    house: House, requested: dict[str, object], claim: str, value: object
 ) -> None:
-    answer = house.link(**wish)
+    answer = house.link(**requested)
     token, _ = signed_url.split(answer.json["url"])  # type: ignore[index]
     assert getattr(Claims.parse(token.rpartition(".")[0]), claim) == value
 
@@ -185,7 +185,7 @@ def test_a_link_can_have_another_name_and_networks(house: House) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "named"),
+    ("requested", "named"),
     [
         pytest.param({"expires_in": 0}, "expires_in", id="no life"),
         pytest.param({"expires_in": "60"}, "expires_in", id="text for a number"),
@@ -201,15 +201,15 @@ def test_a_link_can_have_another_name_and_networks(house: House) -> None:
     ],
 )
 def test_a_wish_that_can_not_be_understood_names_the_field(
-    house: House, wish: dict[str, object], named: str
+    house: House, requested: dict[str, object], named: str
 ) -> None:
-    answer = house.link(**wish)
+    answer = house.link(**requested)
     assert answer.status_code == 400
     assert named in fields(answer)
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "requested",
     [
         pytest.param({"expires_in": None}, id="no end"),
         pytest.param({"expires": 2_000_000_000}, id="two ends"),
@@ -219,9 +219,9 @@ def test_a_wish_that_can_not_be_understood_names_the_field(
     ],
 )
 def test_fields_that_make_no_sense_together_are_refused(
-    house: House, wish: dict[str, object]
+    house: House, requested: dict[str, object]
 ) -> None:
-    answer = house.link(**wish)
+    answer = house.link(**requested)
     assert (answer.status_code, fields(answer)) == (400, [""])
 
 

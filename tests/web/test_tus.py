@@ -11,24 +11,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
-from gateway import settings
 from gateway.app import create_app
 from gateway.catalog import tokens, uploads, users
 from gateway.catalog.database import Database
-from gateway.catalog.partials import change
+from gateway.catalog.expiry import end_what_ran
 from gateway.catalog.schema import reservations
 from gateway.catalog.tokens import Scope
-from gateway.catalog.upkeep import end_what_ran
+from gateway.catalog.upload_sessions import change
+from gateway.config import settings
 from gateway.errors import CatalogBusyError, NoSpaceError
 from gateway.links import Key
 from gateway.links.server_secret import ServerSecret
-from gateway.ops.prepare import make_first_admin, prepare
+from gateway.runtime.prepare import make_first_admin, prepare
 from gateway.storage.blobs import BlobStore
-from gateway.storage.partials import PartialFile, PartialFiles
-from gateway.uploads import resumable
-from gateway.uploads.announcement import RESERVED_SECONDS
+from gateway.storage.session_files import SessionFile, SessionFiles
 from gateway.uploads.finalise import Finaliser
-from gateway.uploads.resumable import Resumables
+from gateway.uploads.resumable import sessions
+from gateway.uploads.resumable.sessions import UploadSessions
+from gateway.uploads.upload_request import RESERVED_SECONDS
 from tests.live.stack import wait_until
 from tests.web.conftest import NOON
 from tests.web.nginx import behind_nginx
@@ -84,7 +84,7 @@ class Uploads:
         return int(answer.headers.get("X-Refusal-Status", answer.status_code))
 
     def patch(self, path: str, offset: int, data: bytes) -> TestResponse:
-        """Send a piece the way that nginx does; one turn for each."""
+        """Send a chunk the way that nginx does; one turn for each."""
         told = {
             "Upload_Offset": str(offset),
             "X_Original_Length": str(len(data)),
@@ -119,10 +119,10 @@ class Uploads:
 
     def leave(self, path: str, data: bytes, *, synced: int) -> None:
         """Leave an upload as a crash would."""
-        partial_id = path.removeprefix("/tus/")
-        (self.store.partials / partial_id).write_bytes(data)
+        session_id = path.removeprefix("/tus/")
+        (self.store.sessions / session_id).write_bytes(data)
         with self.database.write() as connection:
-            change(connection, partial_id, synced=synced)
+            change(connection, session_id, synced=synced)
 
     def usage(self) -> Usage:
         with self.database.read() as connection:
@@ -270,7 +270,7 @@ def test_bytes_that_are_there_need_no_room_again(
     ("path", "method"),
     [
         pytest.param("/tus/", "POST", id="creation"),
-        pytest.param("{}", "PATCH", id="piece"),
+        pytest.param("{}", "PATCH", id="chunk"),
     ],
 )
 def test_a_body_says_its_length(site: Uploads, path: str, method: str) -> None:
@@ -338,7 +338,7 @@ def test_an_unfinished_upload_can_be_ended_on_a_full_disk(
 
     path = site.create(10)
     site.leave(path, b"012345", synced=0)
-    monkeypatch.setattr(PartialFile, "_take", fail)
+    monkeypatch.setattr(SessionFile, "_take", fail)
     told = {"Upload_Offset": "0", "X_Original_Length": "10", "X_Request_ID": "r"}
     assert site.ask("HEAD", path).headers["Upload-Offset"] == "0"
     assert site.admit(path, **told) == 507
@@ -412,7 +412,7 @@ def test_a_part_is_put_into_an_upload_once(site: Uploads) -> None:
     site.patch(part, 0, b"abc")
     refused = site.ask("POST", Upload_Concat=f"final;{part} {part}")
     assert refused.status_code == 400
-    assert (site.files(), site.usage().by_user) == (["partials"], 3)
+    assert (site.files(), site.usage().by_user) == (["upload-sessions"], 3)
     assert site.ask("POST", Upload_Concat=f"final;{part}").status_code == 201
 
 
@@ -446,7 +446,7 @@ def locked(site: Uploads) -> Iterator[str]:
     """Return an upload of which 5 bytes of 10 are there, and which is being changed."""
     path = site.create(10)
     site.patch(path, 0, b"01234")
-    with PartialFiles(site.store).lock(path.removeprefix("/tus/")):
+    with SessionFiles(site.store).lock(path.removeprefix("/tus/")):
         yield path
 
 
@@ -471,7 +471,7 @@ def test_what_changes_an_upload_is_refused_while_another_request_does(
 def test_what_is_just_being_finished_is_locked(site: Uploads) -> None:
     path = site.create(10)
     site.leave(path, b"0123456789", synced=10)
-    with PartialFiles(site.store).lock(path.removeprefix("/tus/")):
+    with SessionFiles(site.store).lock(path.removeprefix("/tus/")):
         assert site.ask("HEAD", path).status_code == 423
     assert "Content-Location" in site.ask("HEAD", path).headers
 
@@ -500,7 +500,7 @@ def test_what_died_before_its_answer_is_finished_by_asking(site: Uploads) -> Non
 def test_a_turn_that_a_crash_has_left_blocks_nobody(site: Uploads) -> None:
     path = site.create(10)
     with site.database.write() as connection:
-        change(connection, path.removeprefix("/tus/"), turn="crashed")
+        change(connection, path.removeprefix("/tus/"), active_request="crashed")
     assert site.ask("HEAD", path).headers["Upload-Offset"] == "0"
     assert site.patch(path, 0, b"0123456789").status_code == 204
 
@@ -508,7 +508,7 @@ def test_a_turn_that_a_crash_has_left_blocks_nobody(site: Uploads) -> None:
 def test_bytes_that_a_crash_has_lost_are_asked_for_again(site: Uploads) -> None:
     path = site.create(10)
     site.patch(path, 0, b"01234")
-    (site.store.partials / path.removeprefix("/tus/")).unlink()
+    (site.store.sessions / path.removeprefix("/tus/")).unlink()
     assert site.ask("HEAD", path).headers["Upload-Offset"] == "0"
     assert site.patch(path, 0, b"0123456789").status_code == 204
 
@@ -531,8 +531,8 @@ def test_what_a_disk_has_lost_is_not_taken_for_synced_later(site: Uploads) -> No
     site.leave(path, b"01", synced=6)
     told = {"Upload_Offset": "2", "X_Original_Length": "8", "X_Request_ID": "r"}
     assert site.admit(path, **told) == 204
-    # As a power cut leaves it in the middle of that piece.
-    (site.store.partials / path.removeprefix("/tus/")).write_bytes(b"01" + bytes(8))
+    # As a power cut leaves it in the middle of that chunk.
+    (site.store.sessions / path.removeprefix("/tus/")).write_bytes(b"01" + bytes(8))
     assert site.ask("HEAD", path).headers["Upload-Offset"] == "2"
 
 
@@ -551,11 +551,11 @@ def test_bytes_that_a_disk_has_lost_are_not_promised_by_a_second_try(
     spooled = site.spool(b"abc")
     said = {**told, "X_Spool_File": str(spooled), "Content_Type": PIECE}
     with monkeypatch.context() as disk:
-        disk.setattr(PartialFile, "sync", lose)
+        disk.setattr(SessionFile, "sync", lose)
         assert site.ask("PATCH", path, **said).status_code == 500
     # The kernel takes them for clean now, in the spool too if it is the same file.
-    partial = site.store.partials / path.removeprefix("/tus/")
-    assert partial.read_bytes() == before
+    session = site.store.sessions / path.removeprefix("/tus/")
+    assert session.read_bytes() == before
     assert site.usage().running == 0
     assert site.ask("HEAD", path).headers["Upload-Offset"] == offset
 
@@ -565,10 +565,10 @@ def test_a_piece_that_was_taken_by_a_killed_worker_is_kept(site: Uploads) -> Non
     told = {"Upload_Offset": "0", "X_Original_Length": "10", "X_Request_ID": "r"}
     assert site.admit(path, **told) == 204
     spooled = site.spool(b"012345")
-    # The spooled file has become the partial's, and nginx still has it.
-    partial = site.store.partials / path.removeprefix("/tus/")
-    partial.unlink()
-    partial.hardlink_to(spooled)
+    # The spooled file has become the session's, and nginx still has it.
+    session = site.store.sessions / path.removeprefix("/tus/")
+    session.unlink()
+    session.hardlink_to(spooled)
     site.cut(path, spooled, **told)
     assert site.ask("HEAD", path).headers["Upload-Offset"] == "6"
 
@@ -681,7 +681,7 @@ def test_a_final_upload_that_a_fault_breaks_off_gives_its_parts_back(
     concat = {"Upload_Concat": f"final;{part}"}
     refused = site.ask("POST", **concat)
     assert (refused.status_code, site.usage().reserved) == (fault.status, 3)
-    assert site.files() == ["partials"]
+    assert site.files() == ["upload-sessions"]
     fault.mend()
     assert site.ask("POST", **concat).status_code == 201
     assert site.files() == ["blobs"]
@@ -705,7 +705,7 @@ def test_parts_are_counted_for_as_long_as_they_are_kept(
 def test_parts_are_counted_again_when_the_catalog_answers(
     site: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.catalog.later._EVERY", 0.01)
+    monkeypatch.setattr("gateway.catalog.deferred._EVERY", 0.01)
     part = site.create(3, Upload_Concat="partial")
     site.patch(part, 0, b"abc")
 
@@ -812,7 +812,7 @@ def test_a_piece_that_a_fault_keeps_from_being_added_is_not_running(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(PartialFile, "append", fail)
+    monkeypatch.setattr(SessionFile, "append", fail)
     assert site.patch(path, 0, b"12345").status_code == 500
     assert site.usage().running == 0
 
@@ -823,10 +823,10 @@ def test_an_upload_is_stored_though_what_is_left_of_it_can_t_be_deleted(
     part = site.create(3, Upload_Concat="partial")
     site.patch(part, 0, b"abc")
 
-    def fail(_: PartialFile) -> None:
+    def fail(_: SessionFile) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(PartialFile, "remove", fail)
+    monkeypatch.setattr(SessionFile, "remove", fail)
     last = site.patch(site.create(3), 0, b"abc")
     final = site.ask("POST", Upload_Concat=f"final;{part}")
     assert [answer.status_code for answer in (last, final)] == [204, 201]
@@ -841,7 +841,7 @@ def no_file(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     def fail(*_: object, **__: object) -> None:
         raise NoSpaceError
 
-    monkeypatch.setattr(PartialFiles, "lock", fail)
+    monkeypatch.setattr(SessionFiles, "lock", fail)
     return monkeypatch
 
 
@@ -856,9 +856,9 @@ def test_a_creation_that_gets_no_file_leaves_nothing(site: Uploads) -> None:
 def test_an_upload_that_nobody_was_told_of_ends_soon(
     site: Uploads, no_file: pytest.MonkeyPatch
 ) -> None:
-    no_file.setattr(resumable, "RESERVED_SECONDS", 10)
+    no_file.setattr(sessions, "RESERVED_SECONDS", 10)
     # As a kill leaves it.
-    no_file.setattr(Resumables, "give_up", lambda *_: None)
+    no_file.setattr(UploadSessions, "give_up", lambda *_: None)
     spooled = site.spool(b"12345")
     told = {"X_Original_Length": "5", "X_Request_ID": "r", "Upload_Length": "5"}
     site.ask("POST", X_Spool_File=str(spooled), Content_Type=PIECE, **told)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gateway.storage.blobs import BlobStore
-from gateway.uploads import ends
-from gateway.web.intake import Intake
+from gateway.uploads import finalise_slots
+from gateway.web.multipart_uploads import Intake
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -264,7 +264,7 @@ def test_files_beyond_the_quota_are_named_and_leave_nothing(
 def test_a_form_without_a_place_is_told_to_come_again(
     site: Site, first: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ends, "LARGE", 1)
+    monkeypatch.setattr(finalise_slots, "LARGE", 1)
     body = first + part("file", b"x", "a.txt") + END
     with monkeypatch.context() as full:
         full.setattr("threading.Semaphore.acquire", lambda *_, **__: False)

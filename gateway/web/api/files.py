@@ -11,14 +11,14 @@ from gateway.catalog import uploads, users
 from gateway.catalog.tokens import Scope
 from gateway.storage.blobs import is_id
 from gateway.uploads.deletion import delete
+from gateway.web.api.pagination import chosen_drop, chosen_owner, cursor, following
+from gateway.web.api.raw_uploads import described
 from gateway.web.files import owned
-from gateway.web.pagination import chosen_drop, chosen_owner, cursor, following
-from gateway.web.uploads import described
 
 if TYPE_CHECKING:
     from gateway.catalog.database import Database
     from gateway.storage.blobs import BlobStore
-    from gateway.web.identity import Identities
+    from gateway.web.auth.identity import Identities
 
 _PAGE: Final = 100
 

@@ -17,29 +17,29 @@ from gateway.errors import BadFieldsError
 from gateway.shares import addresses
 from gateway.shares.description import gather
 from gateway.shares.policy import LIFE, SharePolicy, hash_password
-from gateway.web import bodies
-from gateway.web.pagination import chosen_owner, cursor, following
+from gateway.web.api import json_bodies
+from gateway.web.api.pagination import chosen_owner, cursor, following
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.catalog.shares import NewItem, Share
-    from gateway.web.identity import Identity
-    from gateway.web.shares import Shares
+    from gateway.web.auth.identity import Identity
+    from gateway.web.owned_shares import Shares
 
 _PAGE: Final = 100
 #: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 _KEY: Final = re.compile(r"[!-~]{1,255}", re.ASCII)
 
 
-class SharedItem(bodies.Body):
+class SharedItem(json_bodies.Body):
     """An upload by its id, or a file or folder of the tree by its path."""
 
     upload: str | None = None
     path: str | None = None
 
 
-class ShareFields(bodies.Body):
+class ShareFields(json_bodies.Body):
     """What of a share can be said: all of it when it is made, some when changed.
 
     ``expires`` may be ``never``, and null says nothing; ``max`` counts the downloads of
@@ -53,8 +53,8 @@ class ShareFields(bodies.Body):
     max: int | None = None
     password: str = Field(default="", repr=False)
     otp: bool = False
-    not_before: bodies.Moment | None = None
-    expires: bodies.End | None = None
+    not_before: json_bodies.Moment | None = None
+    expires: json_bodies.End | None = None
     expires_in: Annotated[int, Field(ge=1)] | None = None
     items: list[SharedItem] = Field(default=[])
 
@@ -66,7 +66,7 @@ class CreateShareRequest(ShareFields):
     label: str = ""
 
 
-class AddRecipientsRequest(bodies.Body):
+class AddRecipientsRequest(json_bodies.Body):
     """More recipients of a share."""
 
     to: list[str] = Field(default=[])
@@ -128,7 +128,7 @@ class SharesAPI:
         """Make a share; the same Idempotency-Key makes none twice."""
         identity = self._sharer()
         key = _key()
-        asked = bodies.read(CreateShareRequest)
+        asked = json_bodies.read(CreateShareRequest)
         # What it opens may be deleted since, and its end may have passed.
         earlier = key and self.shares.changes.made_before(identity.user, key)
         if earlier:
@@ -148,7 +148,7 @@ class SharesAPI:
         """Change what the request names; links and recipients stay."""
         identity = self._sharer()
         share = self.shares.owned(identity, share_id)
-        asked = bodies.read(ShareFields)
+        asked = json_bodies.read(ShareFields)
         now = int(self.clock())
         items = (
             self._items(identity, asked) if "items" in asked.model_fields_set else None
@@ -173,7 +173,7 @@ class SharesAPI:
         """Give a share more links."""
         identity = self._sharer()
         share = self.shares.owned(identity, share_id)
-        asked = bodies.read(AddRecipientsRequest)
+        asked = json_bodies.read(AddRecipientsRequest)
         to = addresses.parse(asked.to, label=asked.label)
         self.shares.changes.add_recipients(
             identity.user, share, to, now=int(self.clock())

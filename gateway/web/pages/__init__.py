@@ -10,13 +10,13 @@ from flask import Response, render_template
 from markupsafe import Markup
 from werkzeug.urls import iri_to_uri
 
-from gateway import policies
-from gateway.web.statics import Statics
+from gateway.http import content_security
+from gateway.web.pages.static_files import Statics
 
 if TYPE_CHECKING:
     from flask import Flask
 
-    from gateway.brand import Brand
+    from gateway.config.brand import Brand
 
 #: What a media type begins with, and the icon of such files; the first one counts.
 _KINDS: Final = {
@@ -88,7 +88,7 @@ def page(template: str, *, status: int = 200, **facts: Any) -> Response:  # noqa
         status=status,
         content_type="text/html; charset=utf-8",
     )
-    response.headers["Content-Security-Policy"] = policies.PAGE
+    response.headers["Content-Security-Policy"] = content_security.PAGE
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     return response
 

@@ -24,21 +24,22 @@ from gateway.errors import (
     RefusedError,
     ShareBusyError,
     ShareSpentError,
+    TooManyAttemptsError,
     TooManyCodesError,
-    TooManyTriesError,
     WrongCodeError,
     WrongSharePasswordError,
 )
-from gateway.explanations import explain
+from gateway.http.explanations import explain
 from gateway.shares import scanners
 from gateway.shares.addresses import shortened
 from gateway.shares.codes import LINK_PREFIX, lease_path
 from gateway.shares.items import LISTED
 from gateway.shares.ledger import SharedFile
-from gateway.web import browsers, clients
+from gateway.web import clients
+from gateway.web.auth import browsers
+from gateway.web.auth.passwords import network
+from gateway.web.nginx.empty_response import EmptyResponse
 from gateway.web.pages import page, see_other
-from gateway.web.passwords import network
-from gateway.web.untyped import Untyped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +65,7 @@ _BEFORE_THE_FORM: Final[dict[type[RefusedError], str]] = {
     ShareBusyError: "",
     ShareSpentError: "",
     TooManyCodesError: "",
-    TooManyTriesError: "password",
+    TooManyAttemptsError: "password",
     WrongCodeError: "otp",
     WrongSharePasswordError: "password",
 }
@@ -185,7 +186,7 @@ class ShareLink:
         if not match or item is None:
             raise NotServableError("no-item")
         found = self.items.find(item, match[2])
-        return Untyped(
+        return EmptyResponse(
             headers=accel_headers(
                 Delivery(
                     source=found.source,

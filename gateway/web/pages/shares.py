@@ -18,16 +18,16 @@ from gateway.shares import export
 from gateway.shares.description import gather, summarize
 from gateway.shares.items import LISTED
 from gateway.shares.policy import LIFE, SharePolicy
+from gateway.web.api.pagination import chosen_owner, cursor, following, listed
 from gateway.web.pages import page, see_other, share_facts, share_form
-from gateway.web.pagination import chosen_owner, cursor, following, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gateway.catalog.shares import Share
     from gateway.shares.description import DescribedShare
-    from gateway.web.identity import Identity
-    from gateway.web.shares import Shares
+    from gateway.web.auth.identity import Identity
+    from gateway.web.owned_shares import Shares
 
 PATH: Final = "/shares"
 _PAGE: Final = 50

@@ -1,0 +1,54 @@
+"""What a verdict needs to know of an upload that a link leads to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, select
+
+from gateway.catalog.schema import uploads, users
+from gateway.catalog.verdict_queries import Lookup
+
+if TYPE_CHECKING:
+    from gateway.catalog.verdict_queries import Reader
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkedUpload:
+    """Where its content lies below the blobs' folder, its bytes, type and owner."""
+
+    blob: str
+    size: int
+    media_type: str
+    is_owner_disabled: bool
+
+
+class LinkedUploads:
+    """Finds uploads by id, in one look-up."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._by_id = Lookup(
+            reader,
+            select(
+                uploads.c.blob,
+                uploads.c.size,
+                uploads.c.media_type,
+                users.c.is_disabled,
+            )
+            .join(users, users.c.id == uploads.c.owner_id)
+            .where(uploads.c.id == bindparam("upload_id")),
+        )
+
+    def by_id(self, upload_id: str) -> LinkedUpload | None:
+        """Return the upload of that id, or None."""
+        row = self._by_id.first(upload_id)
+        if row is None:
+            return None
+        blob, size, media_type, is_disabled = row
+        return LinkedUpload(
+            blob=blob,
+            size=size,
+            media_type=media_type,
+            is_owner_disabled=bool(is_disabled),
+        )

@@ -1,0 +1,239 @@
+"""The types of the settings: a variable's text becomes a checked value."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import timedelta
+from enum import StrEnum
+from ipaddress import ip_network
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator
+
+from gateway.config import quantities
+from gateway.config.mail_url import MailURL
+from gateway.errors import KeyRingError
+from gateway.http.pools import Pool
+from gateway.links.keyring import KeyRing
+from gateway.links.server_secret import ServerSecret
+from gateway.mail_address import Mailbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: What the URL of a catalog in a file begins with; its path follows.
+SQLITE: Final = "sqlite:///"
+
+
+class LedgerAddresses(StrEnum):
+    """What of clients' addresses the ledger holds."""
+
+    CUT = "cut"
+    """The network: /24, or /48 of IPv6."""
+    FULL = "full"
+    NONE = "none"
+
+
+_MAXIMUM_SOCKET_PATH: Final = 107  # unix(7): sun_path without its NUL
+_MAXIMUM_YEARS: Final = 100  # HTTP dates end with the year 9999
+_HOST = re.compile(r"\*|(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
+_PUBLIC_URL = re.compile(
+    r"https?://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
+    r"(:[0-9]{1,5})?/*"
+)
+_NETWORK = re.compile(r"[0-9a-fA-F:.]+(/[0-9]{1,3})?")
+_MEDIA_RANGE = re.compile(r"[a-z]+/([a-z0-9.+-]+|\*)")
+_MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]+")
+_COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
+# A picture of this site's own: pages load nothing from elsewhere.
+_URL_PATH = re.compile(r"|/(?!/)[A-Za-z0-9/._~!&'()*+,=:@%?-]*")
+_MAXIMUM_NAME = 60
+# What would end an nginx directive or start a variable in a rendered path.
+_NGINX_SYNTAX = re.compile(r"[\s\x00\"'\\;{}$#]")
+
+
+def _ring(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    try:
+        return KeyRing.parse(text)
+    except KeyRingError as error:
+        raise ValueError("; ".join(error.faults)) from None
+
+
+def _secret(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    try:
+        return ServerSecret.parse(text)
+    except KeyRingError as error:
+        raise ValueError("; ".join(error.faults)) from None
+
+
+def _mail_url(text: object) -> object:
+    return MailURL.parse(text) if isinstance(text, str) else text
+
+
+def _mailbox(text: object) -> object:
+    return Mailbox.parse(text) if isinstance(text, str) else text
+
+
+def _words(text: object) -> object:
+    return re.findall(r"[^,\s]+", text) if isinstance(text, str) else text
+
+
+def _is_whole(text: str) -> bool:
+    # int() also takes 1_000, 5.0 and blanks, which nginx, told the same, does not.
+    return re.fullmatch(r"-?[0-9]+", text) is not None
+
+
+def _number(text: object) -> object:
+    if isinstance(text, str) and not _is_whole(text):
+        raise ValueError("must be a whole number")
+    return text
+
+
+def _size(text: object) -> object:
+    if not isinstance(text, str) or _is_whole(text):
+        return text
+    if not quantities.is_size(text):
+        raise ValueError("must be bytes, or a size like 500M or 10G")
+    return quantities.size(text)
+
+
+def _seconds(text: object) -> object:
+    if not isinstance(text, str) or _is_whole(text):
+        return text
+    if not quantities.is_duration(text):
+        raise ValueError("must be seconds, or a duration like 90m or 7d")
+    return quantities.duration(text) // timedelta(seconds=1)
+
+
+def _fits_a_disk(count: int) -> int:
+    if count > quantities.MAXIMUM_SIZE:
+        raise ValueError("is more than any disk holds")
+    return count
+
+
+def _fits_a_date(seconds: int) -> int:
+    if seconds > _MAXIMUM_YEARS * 366 * 86_400:
+        raise ValueError(f"is more than {_MAXIMUM_YEARS} years")
+    return seconds
+
+
+def _form(pattern: re.Pattern[str], example: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError(f"{text!r} is not of the form {example}")
+        return text
+
+    return check
+
+
+def _one(pattern: re.Pattern[str], example: str) -> AfterValidator:
+    return AfterValidator(_form(pattern, example))
+
+
+def _each(pattern: re.Pattern[str], example: str) -> AfterValidator:
+    check = _form(pattern, example)
+    return AfterValidator(lambda words: tuple(map(check, words)))
+
+
+def _networks(words: tuple[str, ...]) -> tuple[str, ...]:
+    for word in words:
+        ip_network(word)
+        # Python also reads masks and zones, which nginx does not.
+        if not _NETWORK.fullmatch(word):
+            raise ValueError(f"{word!r} is not of the form 10.0.0.0/8")
+    return words
+
+
+def _public_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be like https://files.example.com")
+    if parts.path.rstrip("/") or parts.query or parts.fragment or parts.username:
+        raise ValueError("must name a host alone: the gateway owns all of its paths")
+    _ = parts.port  # raises ValueError when it is no port
+    # urlsplit forgives blanks and an empty query: links begin with this text.
+    if not _PUBLIC_URL.fullmatch(url):
+        raise ValueError("has characters that no host name has")
+    return url.rstrip("/")
+
+
+def _site_name(text: str) -> str:
+    if not text.isprintable() or len(text) > _MAXIMUM_NAME:
+        raise ValueError(f"must be one line of at most {_MAXIMUM_NAME} characters")
+    return text
+
+
+def plain_path(path: Path) -> Path:
+    """Return *path* made absolute; raise ValueError if nginx can't be told of it."""
+    absolute = Path(os.path.abspath(path))  # noqa: PTH100 -- keep symlinks unresolved
+    if _NGINX_SYNTAX.search(str(absolute)):
+        raise ValueError("nginx can't be told of a path with blanks, quotes or ;{}$#")
+    return absolute
+
+
+def run_folder(path: Path) -> Path:
+    """Return *path* made absolute; raise ValueError if no socket can be there."""
+    path = plain_path(path)
+    for socket in (path / pool.socket for pool in Pool):
+        if len(os.fsencode(socket)) > _MAXIMUM_SOCKET_PATH:
+            raise ValueError(
+                f"{socket} is longer than the {_MAXIMUM_SOCKET_PATH} bytes that a "
+                "unix socket's path may have"
+            )
+    return path
+
+
+def _database(url: str) -> str:
+    if url.startswith(SQLITE) and url != SQLITE:
+        return url
+    # Most commands need no database: this import takes long.
+    from sqlalchemy import make_url  # noqa: PLC0415
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
+    try:
+        place = make_url(url)
+    except (ArgumentError, ValueError):
+        place = None
+    # (!) Nothing of the text may be repeated: it can hold a password.
+    if place is None or place.drivername != "postgresql+psycopg":
+        raise ValueError(
+            "must be like postgresql+psycopg://gateway@db/gateway or "
+            "sqlite:////srv/catalog.sqlite3"
+        )
+    if not re.fullmatch("[0-9]{1,9}", str(place.query.get("prepare_threshold", 0))):
+        raise ValueError("prepare_threshold must be a whole number")
+    return url
+
+
+_Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+
+Ring = Annotated[KeyRing, BeforeValidator(_ring)]
+Secret = Annotated[ServerSecret, BeforeValidator(_secret)]
+Relay = Annotated[MailURL, BeforeValidator(_mail_url)]
+Sender = Annotated[Mailbox, BeforeValidator(_mailbox)]
+Number = Annotated[int, BeforeValidator(_number)]
+Size = Annotated[int, BeforeValidator(_size), AfterValidator(_fits_a_disk)]
+"""Bytes: ``1000``, ``10G``."""
+Seconds = Annotated[int, BeforeValidator(_seconds), AfterValidator(_fits_a_date)]
+"""Seconds: ``3600``, ``7d``."""
+PlainPath = Annotated[Path, AfterValidator(plain_path)]
+RunFolder = Annotated[Path, AfterValidator(run_folder)]
+DatabaseURL = Annotated[str, AfterValidator(_database)]
+"""SQLAlchemy's URL of a file, or of a PostgreSQL by psycopg."""
+PublicURL = Annotated[str, AfterValidator(_public_url)]
+SiteName = Annotated[str, AfterValidator(_site_name)]
+Colour = Annotated[str, _one(_COLOUR, "#2457c5")]
+URLPath = Annotated[str, _one(_URL_PATH, "/logo.svg")]
+Hosts = Annotated[_Words, _each(_HOST, "files.example.com")]
+Networks = Annotated[_Words, AfterValidator(_networks)]
+Origins = Annotated[_Words, _each(_ORIGIN, "https://www.example.com")]
+MediaRanges = Annotated[_Words, _each(_MEDIA_RANGE, "image/*")]
+MediaTypeNames = Annotated[_Words, _each(_MEDIA_TYPE, "image/svg+xml")]

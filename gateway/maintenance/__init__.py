@@ -1,0 +1,1 @@
+"""What keeps a store and a catalog in order: housekeeping, fsck, backup, restore."""

@@ -1,0 +1,68 @@
+"""Digests of uploads whose sender gave none, computed when there is time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gateway.catalog import expiry, uploads
+from gateway.errors import HousekeepingError
+from gateway.storage import leftovers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gateway.catalog.database import Database
+    from gateway.catalog.uploads import Upload
+    from gateway.storage.blobs import BlobStore
+
+#: Bytes that are read in one round; a larger file is read alone.
+_BYTES: Final = 2**30
+_PAGE: Final = 1000
+
+
+def record(
+    database: Database, store: BlobStore, *, is_stopped: Callable[[], bool]
+) -> Iterator[int]:
+    """Write digests down, those of the oldest uploads first, and give 1 for each.
+
+    What can't be read is passed over: it must not keep the others waiting.
+    Raise HousekeepingError about it in the end.
+    """
+    read, failed = 0, []
+    for upload in _unknown(database):
+        if is_stopped() or (read and read + upload.size > _BYTES):
+            break
+        try:
+            path = store.path(upload.blob)
+            digest = leftovers.sha256(path, is_stopped=is_stopped)
+        except OSError as error:
+            # It may have been deleted meanwhile.
+            if _is_still_there(database, upload):
+                failed.append(f"{upload.id}: {error}")
+            continue
+        if digest is None:
+            break
+        read += upload.size
+        with database.write() as connection:
+            expiry.note_digest(connection, upload, digest)
+        yield 1
+    if failed:
+        raise HousekeepingError(
+            f"{len(failed)} can't be read, {failed[0]}; gateway fsck names all"
+        )
+
+
+def _unknown(database: Database) -> Iterator[Upload]:
+    after = None
+    while True:
+        with database.read() as connection:
+            page = expiry.without_digest(connection, after=after, limit=_PAGE)
+        yield from page
+        if len(page) < _PAGE:
+            return
+        after = page[-1].created, page[-1].id
+
+
+def _is_still_there(database: Database, upload: Upload) -> bool:
+    with database.read() as connection:
+        return uploads.by_id(connection, upload.id) is not None

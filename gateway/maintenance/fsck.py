@@ -1,0 +1,208 @@
+"""Comparing catalog and disk, both ways, while the gateway serves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Final
+
+from gateway.catalog import expiry, uploads
+from gateway.maintenance import orphans
+from gateway.storage import leftovers
+from gateway.storage.trash import Trash
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gateway.catalog.database import Database
+    from gateway.catalog.uploads import Upload
+    from gateway.storage.blobs import BlobStore
+    from gateway.storage.trash import Trashed
+
+_PAGE: Final = 500
+#: The subject of a wrong total; no user can have this name.
+_EVERYBODY: Final = "all users"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that is wrong: what kind, with what, and in plain words."""
+
+    kind: str
+    subject: str
+    detail: str
+    is_repaired: bool = False
+
+
+@dataclass
+class Tally:
+    """What was looked at; ``unknown`` counts uploads that have no digest yet."""
+
+    uploads: int = 0
+    bytes: int = 0
+    digests: int = 0
+    unknown: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """Looks at one store and its catalog.
+
+    With ``with_digests`` every byte is read.  With ``is_repairing`` counters are set
+    right, blobs that uploads name are put back from the trash, blobs that no upload
+    names are moved there, and other files that nothing names are deleted.  Nothing is
+    done to an upload whose content is lost or damaged: that is for its owner to know.
+    """
+
+    database: Database
+    store: BlobStore
+    with_digests: bool = False
+    is_repairing: bool = False
+    grace: int = orphans.GRACE
+    tally: Tally = field(default_factory=Tally)
+
+    def run(self, *, now: int) -> Iterator[Finding]:
+        """Give every finding, as it is made."""
+        yield from self._uploads()
+        yield from self._orphans(now)
+        yield from self._partial_files(now)
+        yield from self._spool(now)
+        yield from self._counters()
+
+    def _uploads(self) -> Iterator[Finding]:
+        after = ""
+        while True:
+            with self.database.read() as connection:
+                page = expiry.page(connection, after=after, limit=_PAGE)
+            if not page:
+                return
+            after = page[-1].id
+            for upload in page:
+                finding = self._upload(upload)
+                if finding is not None and self._is_still_there(upload):
+                    yield finding
+
+    def _upload(self, upload: Upload) -> Finding | None:
+        self.tally.uploads += 1
+        path = self.store.path(upload.blob)
+        try:
+            size = path.stat().st_size
+            self.tally.bytes += size
+            if size != upload.size:
+                return Finding(
+                    kind="blob-size",
+                    subject=upload.id,
+                    detail=f"{path} has {size} bytes instead of {upload.size}",
+                )
+            return self._content(upload)
+        except FileNotFoundError:
+            return self._missing(upload)
+        except OSError as error:
+            return Finding(kind="blob-unreadable", subject=upload.id, detail=str(error))
+
+    def _missing(self, upload: Upload) -> Finding:
+        path, trashed = self.store.path(upload.blob), self._trashed.get(upload.blob)
+        if trashed is None or trashed.size != upload.size:
+            return Finding(
+                kind="blob-missing", subject=upload.id, detail=f"{path} is not there"
+            )
+        return self._finding(
+            "blob-in-trash",
+            upload.id,
+            f"{path} is not there, but {trashed.path}",
+            partial(Trash(self.store).put_back, trashed),
+        )
+
+    @cached_property
+    def _trashed(self) -> dict[str, Trashed]:
+        return Trash(self.store).by_blob()
+
+    def _content(self, upload: Upload) -> Finding | None:
+        if upload.sha256 is None:
+            self.tally.unknown += 1
+            return None
+        if not self.with_digests:
+            return None
+        path = self.store.path(upload.blob)
+        self.tally.digests += 1
+        if leftovers.sha256(path, is_stopped=bool) == upload.sha256:
+            return None
+        return Finding(
+            kind="blob-digest", subject=upload.id, detail=f"{path} has other content"
+        )
+
+    def _is_still_there(self, upload: Upload) -> bool:
+        with self.database.read() as connection:
+            return uploads.by_id(connection, upload.id) is not None
+
+    def _orphans(self, now: int) -> Iterator[Finding]:
+        found = orphans.find_blobs(self.database, self.store, now=now, grace=self.grace)
+        detail = "no upload names it"
+        if not found.are_credible:
+            detail += (
+                f", as {len(found.blobs)} others; {found.known} have one: is this the "
+                "catalog of this store?"
+            )
+        trash = Trash(self.store)
+        for blob in found.blobs:
+            move = partial(trash.move, blob, now=now)
+            yield self._finding(
+                "blob-orphan", blob, detail, move if found.are_credible else None
+            )
+
+    def _partial_files(self, now: int) -> Iterator[Finding]:
+        for name in orphans.find_partials(
+            self.database, self.store, now=now, grace=self.grace
+        ):
+            yield self._finding(
+                "partial-orphan",
+                name,
+                "no unfinished upload has this file",
+                (self.store.sessions / name).unlink,
+            )
+
+    def _spool(self, now: int) -> Iterator[Finding]:
+        for path in leftovers.spool_files(self.store, now=now, grace=self.grace):
+            yield self._finding(
+                "spool-leftover", path.name, "nobody writes to it any more", path.unlink
+            )
+
+    def _counters(self) -> Iterator[Finding]:
+        with self.database.snapshot() as connection:
+            counts = expiry.counts(connection)
+            total = expiry.total(connection)
+            by_drops = expiry.drop_counts(connection)
+            recipients = expiry.recipient_counts(connection)
+        pairs = [(count.name, count.kept, count.true) for count in counts]
+        pairs.append((_EVERYBODY, total, sum(count.true for count in counts)))
+        pairs += [(f"drop link {drop_id}", *found) for drop_id, found in by_drops]
+        wrong = [pair for pair in pairs if pair[1] != pair[2]]
+        if (wrong or recipients) and self.is_repairing:
+            with self.database.write() as connection:
+                expiry.recount(connection)
+        for name, kept, true in wrong:
+            yield Finding(
+                kind="stored-bytes",
+                subject=name,
+                detail=f"{kept} bytes are counted, {true} are there",
+                is_repaired=self.is_repairing,
+            )
+
+        for recipient_id, taken, sent in recipients:
+            yield Finding(
+                kind="recipient-counts",
+                subject=recipient_id,
+                detail=f"{taken[0]} downloads and {sent[0]} bytes are counted, "
+                f"{taken[1]} and {sent[1]} are booked",
+                is_repaired=self.is_repairing,
+            )
+
+    def _finding(
+        self, kind: str, subject: str, detail: str, repair: Callable[[], None] | None
+    ) -> Finding:
+        is_repaired = self.is_repairing and repair is not None
+        if is_repaired and repair is not None:
+            repair()
+        return Finding(
+            kind=kind, subject=subject, detail=detail, is_repaired=is_repaired
+        )

@@ -1,0 +1,132 @@
+"""``gateway restore``: a backup becomes an empty gateway's store and catalog.
+
+Blobs first, from the store's trash or else from the backup, then all rows in one
+transaction: a restore that breaks off leaves an empty catalog, and the next one goes on
+from the blobs that are there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from gateway import ownership
+from gateway.catalog import dump
+from gateway.catalog.revision import NEWEST, RESTORABLE
+from gateway.errors import BackupError
+from gateway.maintenance.manifest import Folder, Manifest, lines
+from gateway.ownership import Owner
+from gateway.storage import copies, leftovers
+from gateway.storage.trash import Trash
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gateway.catalog.database import Database
+    from gateway.catalog.dump import Line
+    from gateway.storage.blobs import BlobStore
+    from gateway.storage.trash import Trashed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restore:
+    """Puts the backup in ``folder`` into a prepared store and catalog.
+
+    ``keys`` is where the key ring goes and ``secret`` where the server secret does, or
+    None to leave it out.
+    """
+
+    database: Database
+    store: BlobStore
+    folder: Folder
+    keys: Path | None
+    secret: Path | None = None
+    may_link: bool = True
+
+    def make(self) -> Manifest:
+        """Restore; raise BackupError, with nothing overwritten, if it can't be done."""
+        manifest = self.folder.read()
+        if manifest.schema not in RESTORABLE:
+            raise BackupError(
+                f"the backup has schema {manifest.schema} and this gateway "
+                f"{NEWEST}: restore it with accel-gateway {manifest.version}, then "
+                "update"
+            )
+        catalog = self.folder.catalog(manifest)
+        gone = frozenset(manifest.gone)
+        with self.database.read() as connection:
+            if not dump.is_empty(connection):
+                raise BackupError("the catalog is not empty")
+        self._check_store(catalog)
+        files = self._files(manifest)
+        for target, source in files.items():
+            _check_same(target, source)
+        with lines(catalog) as rows:
+            for line in rows:
+                if line.is_upload and line.row["id"] not in gone:
+                    self._blob(line)
+        for folder in (*self.store.blobs.iterdir(), self.store.blobs):
+            copies.sync(folder)
+        with lines(catalog) as rows, self.database.write() as connection:
+            if not dump.is_empty(connection):
+                raise BackupError("the catalog is not empty any more")
+            dump.load(connection, rows, without=gone)
+        for target, source in files.items():
+            owner = Owner.in_folder(target.parent)
+            copies.write(target, source.read_bytes(), owner=owner)
+        return manifest
+
+    def _check_store(self, catalog: Path) -> None:
+        with lines(catalog) as rows:
+            ours = {line.row["blob"] for line in rows if line.is_upload}
+        for blob, _ in leftovers.blobs(self.store):
+            if blob not in ours:
+                raise BackupError(
+                    f"the store is not empty: {self.store.path(blob)} is not of this "
+                    "backup"
+                )
+
+    def _files(self, manifest: Manifest) -> dict[Path, Path]:
+        """Return the backup's copies of keys and secret by where they go."""
+        files = {}
+        if manifest.has_keys and self.keys is not None:
+            files[self.keys] = self.folder.keys
+        if manifest.has_secret and self.secret is not None:
+            files[self.secret] = self.folder.secret
+        return files
+
+    def _blob(self, line: Line) -> None:
+        try:
+            target = self.store.path(line.row["blob"])
+        except ValueError:
+            raise BackupError(f"{line.row['blob']!r} is no blob's name") from None
+        source = self.folder.blobs / line.row["blob"]
+        size = line.row["size"]
+        if target.exists() and target.stat().st_size == size:
+            return
+        trashed = self._trashed.get(line.row["blob"])
+        if trashed is not None and not target.exists() and trashed.size == size:
+            Trash(self.store).put_back(trashed)
+            return
+        try:
+            found = source.stat().st_size
+        except FileNotFoundError:
+            raise BackupError(f"{source} is missing in the backup") from None
+        if found != size:
+            raise BackupError(f"{source} has {found} bytes instead of {size}")
+        owner = Owner.in_folder(self.store.blobs)
+        ownership.make_folder(target.parent, owner)
+        copies.copy(source, target, may_link=self.may_link, owner=owner)
+
+    @cached_property
+    def _trashed(self) -> dict[str, Trashed]:
+        return Trash(self.store).by_blob()
+
+
+def _check_same(target: Path, source: Path) -> None:
+    if target.exists() and target.read_bytes() != source.read_bytes():
+        raise BackupError(
+            f"{target} holds other {source.name} than the backup; move it away, or "
+            "restore --without-keys"
+        )

@@ -1,1 +1,0 @@
-"""Running it: supervisor, nginx rendering, logs."""

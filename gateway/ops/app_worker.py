@@ -1,9 +1,0 @@
-"""gunicorn's worker of the app pool: its threaded one, less its error pages."""
-
-from gunicorn.workers.gthread import ThreadWorker
-
-from gateway.ops.unreadable import RefusingUnreadable
-
-
-class AppWorker(RefusingUnreadable, ThreadWorker):  # type: ignore[misc]
-    """Answers as many requests at a time as it has threads."""

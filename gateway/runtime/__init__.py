@@ -1,0 +1,1 @@
+"""Running the gateway: the supervisor, gunicorn's workers, nginx's files, logs."""

@@ -1,0 +1,136 @@
+"""What must be there before the first request: store, schema, an administrator."""
+
+from __future__ import annotations
+
+import math
+import os
+import secrets
+from typing import TYPE_CHECKING, Final
+
+from gateway import ownership
+from gateway.catalog import users
+from gateway.catalog.database import Database
+from gateway.catalog.upgrade import upgrade
+from gateway.catalog.users import Role
+from gateway.config.gateway_id import own_id
+from gateway.errors import CatalogBusyError, SettingsError
+from gateway.ownership import Owner
+from gateway.polling import attempts
+from gateway.runtime import verdict_cache
+from gateway.storage import copies
+from gateway.storage.blobs import BlobStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from gateway.config.settings import Settings
+
+FIRST_ADMIN: Final = "admin"
+#: Seconds between two tries of a catalog that is away or locked.
+_PAUSE: Final = 1.0
+
+
+def require_writable(
+    settings: Settings, *, with_nginx: bool, nginx_run: Path | None = None
+) -> None:
+    """Raise SettingsError if a folder of the gateway's own can't be made or written.
+
+    *nginx_run* is the one that an option names.  Raise SuperviseError if others could
+    write where verdicts are kept.  Without nginx somebody else has these two.
+    """
+    file = settings.catalog_file
+    folders = {
+        "GATEWAY_DATA": settings.data,
+        "GATEWAY_STORE": settings.store,
+        "GATEWAY_DATABASE": None if file is None else file.parent,
+        "GATEWAY_RUN": settings.run,
+        "GATEWAY_VERDICT_CACHE": settings.verdict_cache if with_nginx else None,
+        "--nginx-run": nginx_run if with_nginx else None,
+    }
+    faults = [
+        f"{name}: {path} can't be written"
+        for name, path in folders.items()
+        if path is not None and not _is_writable(path)
+    ]
+    if faults:
+        raise SettingsError(faults)
+    if with_nginx and settings.verdict_cache is not None and settings.run is not None:
+        verdict_cache.check(settings.verdict_cache, settings.run)
+
+
+def _is_writable(path: Path) -> bool:
+    there = next(place for place in (path, *path.parents) if place.exists())
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+
+
+def prepare(settings: Settings) -> Database:
+    """Make the store's folders and bring the catalog to the newest schema."""
+    if settings.store is None:
+        raise SettingsError(["GATEWAY_STORE: is not set"])
+    for folder in (settings.data, settings.store):
+        ownership.check(folder)
+    ownership.make_folder(settings.data, None)
+    ownership.make_folder(settings.store, Owner.in_folder(settings.data))
+    store = BlobStore(settings.store)
+    store.prepare()
+    store.prepare_ledger(own_id(settings.data))
+    # A migration may take long.
+    database = Database.open(settings.database, silence=math.inf)
+    upgrade(database)
+    if database.reserve is not None:
+        database.reserve.lay()
+    return database
+
+
+def prepare_in_time(
+    settings: Settings, *, seconds: float, say: Callable[[str], None]
+) -> Database:
+    """Do as ``prepare`` does, once PostgreSQL is there and nobody has it locked.
+
+    *say* is told what is waited for, for *seconds* at most; then CatalogBusyError is
+    raised.  SQLite's file is nothing to wait for.
+    """
+    is_server = settings.catalog_file is None
+    said = ""
+    for _ in attempts(seconds if is_server else 0, every=_PAUSE):
+        try:
+            return prepare(settings)
+        except CatalogBusyError as error:
+            refusal = error
+        cause = " ".join(str(refusal).split())
+        if is_server and cause != said:
+            say(f"waiting for the catalog (GATEWAY_DATABASE): {cause}")
+        said = cause
+    raise refusal
+
+
+def make_first_admin(database: Database, path: Path, *, now: int) -> bool:
+    """Make an administrator if there is no user at all; tell whether it was made.
+
+    The password is written into the file *path*, which only its owner can read. The
+    administrator must choose a new password at the first login.
+    """
+    # Asked before writing: a full disk must not keep the gateway from starting.
+    with database.read() as connection:
+        if users.everyone(connection):
+            return False
+    password = secrets.token_urlsafe(12)
+    password_hash = users.hash_password(password)
+    ownership.make_folder(path.parent, None)
+    with database.write() as connection:
+        if users.everyone(connection):
+            # Another process, or a gateway that shares the catalog, was faster.
+            return False
+        # First: a password that nobody can read would be that of an account for good.
+        content = f"{password}\n".encode()
+        copies.write(path, content, owner=Owner.in_folder(path.parent))
+        users.add(
+            connection,
+            name=FIRST_ADMIN,
+            password_hash=password_hash,
+            role=Role.ADMIN,
+            now=now,
+            must_change_password=True,
+        )
+    return True

@@ -1,0 +1,190 @@
+"""Rendering nginx's files from their templates, for every way of running nginx.
+
+The templates are Jinja2's, in ``nginx/``: what Python and nginx must both know, such
+as statuses, policies and settings, is written down in Python and handed to them.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from gateway.config.assets import asset
+from gateway.config.brand import Brand
+from gateway.http import content_security, cors, explanations, families
+from gateway.http.pools import Pool
+from gateway.runtime import ledger_file, logs
+from gateway.uploads.multipart import ENVELOPE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gateway.config.settings import Settings
+
+#: Names that ``nginx/server.conf`` answers whatever the settings say.
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_TEMPLATES: Final = (
+    *("*.conf", "conf.d/*.conf", "snippets/*.conf"),
+    *("pages/*", "*.sed", ledger_file.SCRIPT),
+)
+#: Texts that nginx reads as one word as they are.
+_WORD: Final = re.compile(r"[A-Za-z0-9_./:@%+=~,-]+")
+#: nginx's own bound, ``ssi_value_length``.
+_SSI_BYTES: Final = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class NginxConf:
+    """One rendering: where it listens, logs, runs, and from where it includes.
+
+    ``ledger`` is the folder of the ledger's file.
+    """
+
+    settings: Settings
+    listen: str
+    run: Path
+    conf: Path
+    ledger: Path
+    access_log: str = "/dev/stdout"
+
+    def files(self) -> dict[str, str]:
+        """Return the rendered text of every file, by its path in the set."""
+        root = asset("nginx")
+        environment = _environment()
+        facts = self._facts()
+        names = (
+            str(path.relative_to(root))
+            for pattern in _TEMPLATES
+            for path in sorted(root.glob(pattern))
+        )
+        return {name: environment.get_template(name).render(facts) for name in names}
+
+    def write(self) -> Path:
+        """Write the set and the statics to ``conf``; return nginx.conf's path."""
+        contents = {name: text.encode() for name, text in self.files().items()}
+        for name, content in self._brand.statics().items():
+            contents[f"static/{name}"] = content
+        for name, content in contents.items():
+            path = self.conf / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        return self.conf / "nginx.conf"
+
+    @property
+    def _brand(self) -> Brand:
+        return Brand(self.settings.name, self.settings.color, self.settings.logo)
+
+    def _facts(self) -> dict[str, Any]:
+        """Return what the templates name."""
+        return {
+            "settings": self.settings,
+            "brand": self._brand,
+            "listen": self.listen,
+            "run": self.run,
+            "conf": self.conf,
+            "access_log": self.access_log,
+            "ledger": str(self.ledger),
+            "form_size": form_size(self.settings),
+            "server_names": server_names(self.settings),
+            "pages": explanations.BY_NGINX,
+            "otherwise": explanations.BAD_REQUEST,
+            "problems": explanations.PROBLEMS,
+            "statuses": explanations.statuses(),
+            "carried": explanations.CARRIED,
+            "policies": content_security,
+            "cors": cors,
+            "families": families.BY_NAME,
+            "judged": families.JUDGED,
+            "family_header": families.HEADER,
+            "places": list(families.places().values()),
+            "program_paths": sorted(
+                {
+                    path
+                    for family in families.FAMILIES
+                    if family.is_for_programs
+                    for path in family.places
+                }
+            ),
+            "sockets": {
+                **{pool.value: self.settings.socket(pool) for pool in Pool},
+                families.HEALTH.name: self.settings.health_socket,
+            },
+            "log_rules": logs.RULES,
+        }
+
+
+def form_size(settings: Settings) -> int:
+    """Return how large an upload form may be: its files, and what is around them."""
+    return settings.upload_size + ENVELOPE if settings.upload_size else 0
+
+
+def server_names(settings: Settings) -> list[str]:
+    """Return the host names that are answered, as ``server_name`` takes them."""
+    names = list(settings.hosts)
+    if settings.public_url:
+        host = urlsplit(settings.public_url).hostname or ""
+        names.insert(0, f"[{host}]" if ":" in host else host)
+    return ["~." if name == "*" else name for name in names if name not in LOOPBACK]
+
+
+@cache
+def _environment() -> Environment:
+    # The page of a refusal is Flask's own.
+    folders = [asset("nginx"), asset("gateway/web/templates")]
+    environment = Environment(  # noqa: S701 -- nginx's syntax, not HTML
+        loader=FileSystemLoader(folders),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "quoted": quoted,
+        "regex": re.escape,
+        "sed": in_sed,
+        "shell": shlex.quote,
+        "ssi": in_ssi,
+        "variable": variable,
+    }
+    return environment
+
+
+def quoted(text: str) -> str:
+    """Return *text* as one word of nginx's syntax.
+
+    Raise ValueError for what can't be one: nginx has no way to write a ``$`` that
+    begins no variable.
+    """
+    if _WORD.fullmatch(text):
+        return text
+    if re.search(r"[$\x00-\x1f\x7f]", text):
+        raise ValueError(f"nginx can't be told of {text!r}")
+    escaped = re.sub(r'(["\\\\])', r"\\\1", text)
+    return f'"{escaped}"'
+
+
+def variable(header: str) -> str:
+    """Return how nginx writes the name of *header* in a variable's."""
+    return header.lower().replace("-", "_")
+
+
+def in_sed(text: str) -> str:
+    """Return *text* as it is; raise ValueError if it would end a part of ``s~~~``."""
+    if re.search(r"[~\n]", text):
+        raise ValueError(f"sed can't be told of {text!r}")
+    return text
+
+
+def in_ssi(text: str) -> str:
+    """Return *text* as it is; raise ValueError if nginx's SSI would read it otherwise.
+
+    https://nginx.org/en/docs/http/ngx_http_ssi_module.html
+    """
+    if re.search(r'["$\\]', text) or len(text.encode()) > _SSI_BYTES:
+        raise ValueError(f"no text for an SSI command: {text!r}")
+    return text

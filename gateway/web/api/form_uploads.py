@@ -1,0 +1,68 @@
+"""``POST /api/v1/files``: a form with one file and a bearer token, of a program.
+
+Screenshot tools such as ShareX send it.  nginx asks for admission before it reads the
+body, and spools it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from flask import Blueprint, Response, jsonify, request
+
+from gateway.catalog.tokens import Scope
+from gateway.errors import BadFormError
+from gateway.web.api.raw_uploads import acknowledged, described, location
+
+if TYPE_CHECKING:
+    from gateway.web.auth.identity import Identities, Identity
+    from gateway.web.multipart_uploads import Intake
+
+PATH: Final = "/api/v1/files"
+
+
+@dataclass(frozen=True)
+class FileForms:
+    """The view of a program's form."""
+
+    identities: Identities
+    intake: Intake
+
+    def blueprint(self) -> Blueprint:
+        """Return the route."""
+        routes = Blueprint("file_forms", __name__)
+        routes.add_url_rule(PATH, view_func=self.upload, methods=["POST"])
+        return routes
+
+    def admit(self, method: str, path: bytes) -> None:
+        """Let a form come, or raise why not."""
+        del method, path
+        identity = self._uploader()
+        if request.mimetype != "multipart/form-data":
+            raise BadFormError("not-multipart")
+        self.intake.admit(identity)
+
+    def cut(self, method: str, path: bytes) -> None:
+        """Give back the room of a form that will never be whole."""
+        del method, path
+        self.intake.give_back()
+
+    def upload(self) -> tuple[Response, int, dict[str, str]]:
+        """Store the form's file."""
+        try:
+            # The token may have been revoked while the body was uploading.
+            identity = self._uploader()
+            upload = self.intake.take_one(identity)
+        except Exception:
+            self.intake.give_back()
+            raise
+        if identity.drop is not None:
+            return jsonify(acknowledged(upload)), 201, {}
+        body = described(upload, identity.user.name)
+        return jsonify(body), 201, {"Location": location(upload)}
+
+    def _uploader(self) -> Identity:
+        identity = self.identities.sender()
+        identity.require(Scope.UPLOAD)
+        return identity

@@ -1,0 +1,251 @@
+"""``PUT /api/v1/files/<name>``: raw uploads.
+
+nginx asks for admission before it reads a body, spools the body, and passes only
+its file's name on; no byte of it comes here.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from flask import Blueprint, Response, jsonify, request
+
+from gateway.catalog import uploads
+from gateway.catalog.tokens import Scope
+from gateway.errors import (
+    BadNameError,
+    BadUploadError,
+    DigestMismatchError,
+    NotPermittedError,
+)
+from gateway.storage.names import DisplayName
+from gateway.uploads.finalise import Arrival
+from gateway.uploads.upload_request import UploadRequest
+from gateway.web.nginx.headers import announced_length, spooled_body
+from gateway.web.problems import REQUEST_ID_HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+    from gateway.catalog.database import Database
+    from gateway.catalog.uploads import Upload
+    from gateway.storage.blobs import BlobStore
+    from gateway.storage.media_types import MediaTypes
+    from gateway.uploads.admission import Admission
+    from gateway.uploads.finalise import Finaliser
+    from gateway.web.auth.identity import Identities, Identity
+
+PREFIX: Final = "/api/v1/files/"
+# RFC 9530: members of a dictionary (RFC 9651, 3.2) whose values are byte sequences.
+_DIGEST = re.compile(r"([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/]*={0,2}):(?:;[^,]*)?")
+_SHA256: Final = "sha-256"
+# What begins so is the gateway's own.
+_IDEMPOTENCY_KEY = re.compile(r"(?!tus:|drop:)[\x21-\x7e]{1,255}")
+
+
+@dataclass(frozen=True)
+class RawUploads:
+    """The views of raw uploads."""
+
+    database: Database
+    identities: Identities
+    admission: Admission
+    finaliser: Finaliser
+    store: BlobStore
+    types: MediaTypes
+    clock: Callable[[], float]
+
+    def blueprint(self) -> Blueprint:
+        """Return the route."""
+        routes = Blueprint("uploads", __name__)
+        routes.add_url_rule(f"{PREFIX}<path:name>", view_func=self.put, methods=["PUT"])
+        return routes
+
+    def admit(self, method: str, path: bytes) -> None:
+        """Let a body come, or raise why not."""
+        del method  # PUT
+        if "Content-Range" in request.headers:
+            # RFC 9110, 14.5: a part must not be taken for the whole.
+            raise BadUploadError("content-range")
+        identity = self._uploader()
+        name = _name(path)
+        now = int(self.clock())
+        coming = UploadRequest(
+            reservation=_reservation(),
+            size=announced_length(),
+            media_type=self.types.of(name.text),
+            drop=identity.drop,
+        )
+        sha256 = _digest()
+        is_new_name_required = _is_new_name_required(identity)
+        key = _idempotency_key(identity, name, coming.size)
+        with self.database.write() as connection:
+            first = _first(connection, identity, key)
+            if first is not None:
+                first.check_repeated(name=name.text, size=coming.size, sha256=sha256)
+                self.admission.admit_repeated(
+                    connection, identity.user, coming, now=now
+                )
+                return
+            if is_new_name_required:
+                uploads.require_new_name(connection, identity.user, name.text)
+            self.admission.admit(connection, identity.user, coming, now=now)
+
+    def cut(self, method: str, path: bytes) -> None:
+        """Give back the room of an upload that will never be whole."""
+        del method, path
+        self.finaliser.give_back(_reservation())
+
+    def put(self, name: str) -> tuple[Response, int, dict[str, str]]:
+        """Finish an upload whose body nginx has spooled."""
+        del name  # Werkzeug has patched it to valid UTF-8
+        try:
+            identity, upload = self._put()
+        except Exception:
+            # The token may have been revoked while the body was uploading.
+            self.finaliser.give_back(_reservation())
+            raise
+        if identity.drop is not None:
+            return jsonify(acknowledged(upload)), 201, {}
+        return (
+            jsonify(described(upload, identity.user.name)),
+            201,
+            {"Location": location(upload)},
+        )
+
+    def _put(self) -> tuple[Identity, Upload]:
+        identity = self._uploader()
+        name = _name(request.environ["PATH_INFO"].encode("latin-1"))
+        with spooled_body(self.store) as source:
+            size = source.stat().st_size
+            arrival = Arrival(
+                source=source,
+                name=name,
+                reservation=_reservation(),
+                drop=identity.drop,
+                sha256=_digest(),
+                idempotency_key=_idempotency_key(identity, name, size),
+                is_new_name_required=_is_new_name_required(identity),
+            )
+            with self.finaliser.ends.one(size):
+                upload = self.finaliser.finalise(
+                    identity.user, arrival, now=int(self.clock())
+                )
+        return identity, upload
+
+    def _uploader(self) -> Identity:
+        identity = self.identities.sender()
+        identity.require(Scope.UPLOAD)
+        return identity
+
+
+def described(upload: Upload, owner: str) -> dict[str, object]:
+    """Return an upload as the API tells it; ``drop`` is the link that it came by."""
+    return {
+        **acknowledged(upload),
+        "id": upload.id,
+        "owner": owner,
+        "created": upload.created,
+        "drop": upload.drop_id,
+        "url": location(upload),
+    }
+
+
+def acknowledged(upload: Upload) -> dict[str, object]:
+    """Return what of an upload its sender knows, who came by a drop link."""
+    return {"name": upload.name, "size": upload.size, "type": upload.media_type}
+
+
+def location(upload: Upload) -> str:
+    """Return the URL path of an upload, for its owner."""
+    return f"/files/{upload.id}/{quote(upload.name, safe='')}"
+
+
+def _name(path: bytes) -> DisplayName:
+    if not path.startswith(PREFIX.encode()):
+        raise BadNameError("no name")
+    name = path.removeprefix(PREFIX.encode())
+    if name.startswith(b"/") or b"\n" in name:
+        # (!) No route matches it: the body would be read, and its room kept.
+        raise BadNameError("a name has one line and begins with no slash")
+    try:
+        return DisplayName.parse(name.decode())
+    except UnicodeDecodeError:
+        raise BadNameError("a name must be UTF-8") from None
+
+
+def _reservation() -> str:
+    return request.headers.get(REQUEST_ID_HEADER, "")
+
+
+def _digest() -> bytes | None:
+    """Return the SHA-256 that the sender gave (RFC 9530), if any.
+
+    Content and representation are the same here: two digests that differ can't
+    both fit, which raises DigestMismatchError.
+    """
+    given = {
+        sha256
+        for header in ("Content-Digest", "Repr-Digest")
+        if (text := request.headers.get(header)) is not None
+        and (sha256 := _sha256(text)) is not None
+    }
+    if len(given) > 1:
+        raise DigestMismatchError
+    return given.pop() if given else None
+
+
+def _sha256(text: str) -> bytes | None:
+    """Return the SHA-256 among the digests, or None if all are of other algorithms."""
+    members = [_DIGEST.fullmatch(member.strip(" \t")) for member in text.split(",")]
+    if not all(members):
+        raise BadUploadError("digest-is-malformed")
+    digests = {member[1]: member[2] for member in members if member is not None}
+    if _SHA256 not in digests:
+        return None
+    try:
+        sha256 = base64.b64decode(digests[_SHA256], validate=True)
+    except binascii.Error:
+        sha256 = b""
+    if len(sha256) != hashlib.sha256().digest_size:
+        raise BadUploadError("digest-is-not-sha-256")
+    return sha256
+
+
+def _idempotency_key(
+    identity: Identity, name: DisplayName, size: int | None
+) -> str | None:
+    """Return the key that the catalog has for an upload of *size* bytes, if any."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise BadUploadError("idempotency-key")
+    if key is None or identity.drop is None:
+        return key
+    # (!) A key gives back the upload that was made with it: those of the drop
+    #     link's maker are not for who comes by it, nor strangers' for each other.
+    whole = f"{key} {size} {name.text}".encode()
+    return f"drop:{identity.drop.id}:{hashlib.sha256(whole).hexdigest()}"
+
+
+def _first(
+    connection: Connection, identity: Identity, key: str | None
+) -> Upload | None:
+    if key is None:
+        return None
+    return uploads.by_idempotency_key(connection, identity.user, key)
+
+
+def _is_new_name_required(identity: Identity) -> bool:
+    is_required = request.headers.get("If-None-Match") == "*"
+    if is_required and identity.drop is not None:
+        # The answer would tell which names the maker has.
+        raise NotPermittedError("names")
+    return is_required

@@ -1,0 +1,1 @@
+"""Who sends a request: tokens, login sessions, passwords, CSRF."""

@@ -1,0 +1,108 @@
+"""Passwords of people who log in or change theirs; wrong ones slow the next try."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import TYPE_CHECKING
+
+from flask import request
+
+from gateway.catalog import login_attempts, tokens, users
+from gateway.errors import WrongPasswordError
+from gateway.links.policy import without_translation
+from gateway.web.nginx.verdicts import CLIENT_ADDRESS
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from gateway.catalog.database import Database
+    from gateway.catalog.login_attempts import Subject
+    from gateway.catalog.users import User
+    from gateway.web.auth.browsers import KnownBrowsers
+
+
+@dataclass(frozen=True)
+class Passwords:
+    """Checks and changes passwords, with no transaction open while argon2 runs."""
+
+    database: Database
+    browsers: KnownBrowsers
+
+    def check(self, name: str, password: str, *, now: int) -> User:
+        """Return the user whose password it is.
+
+        Raise WrongPasswordError or TooManyAttemptsError; for an account that does
+        not exist both look the same and take as long.
+        """
+        with self.database.read() as connection:
+            found = users.credentials(connection, name)
+        own, shared = self._subjects(name, found.user)
+        with self.database.write() as connection:
+            login_attempts.spend(connection, (own, *shared), now=now)
+        user = found.check(password)
+        if user is None:
+            raise WrongPasswordError
+        with self.database.write() as connection:
+            _require_unchanged(connection, user)
+            login_attempts.clear(connection, own)
+            for subject in shared:
+                login_attempts.give_back(connection, subject)
+        return user
+
+    def change(
+        self, user: User, password: str, *, now: int, with_tokens: bool = False
+    ) -> User:
+        """Give *user*, as ``check`` returned them, a new password.
+
+        Every session of theirs ends, and *with_tokens* every token.  Return the user
+        with it.  Raise AccountError for a bad password, and
+        WrongPasswordError if the one that was checked is not the current one any
+        more, or the account was disabled meanwhile.
+        """
+        password_hash = users.hash_password(password)
+        with self.database.write(may_use_reserve=True) as connection:
+            _require_unchanged(connection, user)
+            if with_tokens:
+                tokens.revoke_all(connection, user, now=now)
+            return users.set_password(connection, user, password_hash)
+
+    def _subjects(
+        self, name: str, user: User | None
+    ) -> tuple[Subject, tuple[Subject, ...]]:
+        """Return what a try counts for: what is the browser's own, and what is not."""
+        account = login_attempts.account(None if user is None else user.id, name)
+        browser = self.browsers.of_request(user)
+        if browser is not None:
+            return login_attempts.by_browser(account, browser), ()
+        return login_attempts.by_network(account, network()), (
+            login_attempts.by_account(account),
+            login_attempts.by_address(_address()),
+        )
+
+
+def network() -> str:
+    """Return the client's network: of IPv4 the /24, of IPv6 the /64."""
+    address = _parsed()
+    if address is None:
+        return ""
+    length = 24 if isinstance(address, IPv4Address) else 64
+    return str(ip_network((address, length), strict=False))
+
+
+def _address() -> str:
+    """Return the client's address; of IPv6 its /64, which is one subscriber's."""
+    address = _parsed()
+    return network() if isinstance(address, IPv6Address) else str(address)
+
+
+def _parsed() -> IPv4Address | IPv6Address | None:
+    try:
+        return without_translation(ip_address(request.environ.get(CLIENT_ADDRESS, "")))
+    except ValueError:  # a unix socket has no address
+        return None
+
+
+def _require_unchanged(connection: Connection, user: User) -> None:
+    if not users.is_unchanged(connection, user):
+        raise WrongPasswordError

@@ -1,0 +1,80 @@
+"""Who is logged in: a session of the catalog's, whose secret is in a signed cookie."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from flask import session
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+
+from gateway.links.server_secret import Use
+from gateway.web.auth import csrf
+
+if TYPE_CHECKING:
+    from flask import Flask, Request, Response
+    from flask.sessions import SessionMixin
+
+    from gateway.links.server_secret import ServerSecret
+
+_COOKIE: Final = "gateway"
+_KEY: Final = "session"
+
+
+class _Sessions(SecureCookieSessionInterface):
+    """Does per process what Flask does per request, and nothing for verdicts."""
+
+    get_signing_serializer = lru_cache(1)(
+        SecureCookieSessionInterface.get_signing_serializer
+    )
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        if "HTTP_COOKIE" not in request.environ:
+            return self.session_class()
+        return super().open_session(app, request)
+
+    def save_session(
+        self, app: Flask, session: SessionMixin, response: Response
+    ) -> None:
+        if session.accessed or session.modified:
+            super().save_session(app, session, response)
+
+
+def register(
+    app: Flask, *, secret: ServerSecret, public_url: str | None, life: int
+) -> None:
+    """Let *app* keep cookies of *life* seconds, signed with the newest secret."""
+    app.session_interface = _Sessions()
+    is_secure = (public_url or "").startswith("https:")
+    app.config.update(
+        SECRET_KEY=secret.key(Use.SESSION),
+        SESSION_COOKIE_NAME=cookie_name(_COOKIE, is_secure=is_secure),
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=is_secure,
+        SESSION_REFRESH_EACH_REQUEST=False,
+        PERMANENT_SESSION_LIFETIME=life,
+    )
+
+
+def cookie_name(name: str, *, is_secure: bool) -> str:
+    """Return the cookie's name: a neighbouring host can't set one with the prefix."""
+    return f"__Host-{name}" if is_secure else name
+
+
+def begin(text: str) -> None:
+    """Log in with the text of a new session; nothing of the cookie before is left."""
+    session.clear()
+    csrf.renew()
+    session.permanent = True
+    session[_KEY] = text
+
+
+def end() -> None:
+    """Log out."""
+    session.clear()
+
+
+def current() -> str:
+    """Return the text of the request's session, empty if it has none."""
+    return str(session.get(_KEY, ""))

@@ -1,0 +1,1 @@
+"""What nginx asks and tells Flask beside a request."""

@@ -1,0 +1,106 @@
+"""``/``: a person's uploads, for an admin everybody's, and the form for more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from flask import Blueprint, flash, request
+
+from gateway.catalog import drops, uploads, users
+from gateway.catalog.tokens import Scope
+from gateway.errors import NotAuthenticatedError
+from gateway.storage.blobs import is_id
+from gateway.uploads.deletion import delete
+from gateway.web.api.pagination import (
+    chosen_drop,
+    chosen_owner,
+    cursor,
+    following,
+    listed,
+)
+from gateway.web.api.raw_uploads import location
+from gateway.web.auth import redirects
+from gateway.web.files import owned
+from gateway.web.pages import page, see_other
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from gateway.catalog.database import Database
+    from gateway.catalog.uploads import Upload
+    from gateway.storage.blobs import BlobStore
+    from gateway.web.auth.identity import Identities
+
+_PAGE: Final = 100
+
+
+@dataclass(frozen=True)
+class HomePages:
+    """The page of a person's uploads; *upload_size* in bytes, 0 is no limit."""
+
+    database: Database
+    identities: Identities
+    store: BlobStore
+    upload_size: int
+
+    def blueprint(self) -> Blueprint:
+        """Return the routes."""
+        routes = Blueprint("home", __name__)
+        routes.add_url_rule("/", view_func=self.home)
+        routes.add_url_rule("/delete", view_func=self.delete, methods=["POST"])
+        return routes
+
+    def home(self) -> Response:
+        """Show uploads, newest first; ``pagination`` says which can be chosen."""
+        try:
+            person = self.identities.person()
+        except NotAuthenticatedError:
+            return see_other("/login")
+        after, drop_id = cursor(is_id), chosen_drop()
+        with self.database.read() as connection:
+            owner = chosen_owner(connection, person)
+            found = uploads.newest(
+                connection, owner, limit=_PAGE + 1, after=after, drop_id=drop_id
+            )
+            shown = found[:_PAGE]
+            titles = drops.titles(
+                connection, {upload.drop_id for upload in shown if upload.drop_id}
+            )
+            names = users.names(connection, {upload.owner_id for upload in shown})
+        return page(
+            "home.html",
+            user=person.user,
+            owner=owner,
+            uploads=[_row(upload, titles, names) for upload in shown],
+            listed=listed,
+            older=following(shown[-1]) if len(found) > _PAGE else None,
+            is_first=after is None,
+            is_all=drop_id is None,
+            upload_size=self.upload_size,
+        )
+
+    def delete(self) -> Response:
+        """Delete an upload."""
+        identity = self.identities.current()
+        identity.require(Scope.UPLOAD)
+        upload = owned(self.database, identity, request.form.get("id", ""))
+        delete(self.database, self.store, upload.id)
+        flash(f"{upload.name} is deleted.")
+        return see_other(redirects.local(request.form.get("next")))
+
+
+def _row(
+    upload: Upload, titles: dict[str, str], names: dict[int, str]
+) -> dict[str, object]:
+    return {
+        "id": upload.id,
+        "name": upload.name,
+        "size": upload.size,
+        "type": upload.media_type,
+        "url": location(upload),
+        "created": upload.created,
+        "owner": names[upload.owner_id],
+        "drop": upload.drop_id,
+        "drop_title": titles.get(upload.drop_id or "", ""),
+    }

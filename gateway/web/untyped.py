@@ -1,9 +1,0 @@
-"""Answers without a Content-Type: they are empty, or nginx tells it."""
-
-from flask import Response
-
-
-class Untyped(Response):
-    """A response whose type is not told."""
-
-    default_mimetype = None

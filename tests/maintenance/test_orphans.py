@@ -1,0 +1,288 @@
+"""Blobs of no upload: moved to the trash, put back when there is one, deleted late."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gateway.catalog import uploads
+from gateway.catalog.database import Database
+from gateway.catalog.upgrade import upgrade
+from gateway.maintenance.backup import Backup
+from gateway.maintenance.fsck import Check
+from gateway.maintenance.manifest import Folder
+from gateway.maintenance.orphans import GRACE, Orphans, Sweep
+from gateway.maintenance.restore import Restore
+from gateway.storage.trash import Trash
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from gateway.catalog.uploads import Upload
+    from gateway.maintenance.fsck import Finding
+    from gateway.maintenance.housekeeping import Report
+    from tests.maintenance.conftest import Kept
+
+HOUR = 3600
+WEEK = 7 * 24 * HOUR
+PUT_BACK = "blobs put back from the trash"
+MOVED = "blobs of no upload moved to the trash"
+DELETED = "blobs deleted from the trash"
+
+
+def later(seconds: int = 0) -> int:
+    """Return a time when every blob is past its grace, and *seconds* more."""
+    return int(time.time()) + 2 * HOUR + seconds
+
+
+def sweep(kept: Kept, seconds: int = 0) -> Report:
+    return kept.keeper().round(now=later(seconds))
+
+
+def forget(kept: Kept, upload: Upload) -> None:
+    """Take an upload's row away, as an older catalog in this one's place would."""
+    with kept.database.write() as connection:
+        uploads.remove(connection, upload)
+
+
+def remember(kept: Kept, upload: Upload) -> None:
+    with kept.database.write() as connection:
+        uploads.add(connection, upload)
+
+
+def fsck(kept: Kept, **options: Any) -> list[Finding]:
+    checked = Check(database=kept.database, store=kept.store, **options)
+    return list(checked.run(now=later()))
+
+
+def content_of(kept: Kept, upload: Upload) -> bytes:
+    return kept.store.path(upload.blob).read_bytes()
+
+
+def test_a_blob_without_a_row_is_moved_after_the_grace(kept: Kept) -> None:
+    upload, blob = kept.put(), kept.orphan(b"orphan")
+    changed = kept.store.path(blob).stat().st_mtime_ns
+    kept.keeper().round(now=int(time.time()))
+    assert kept.files() == {f"blobs/{upload.blob}", f"blobs/{blob}"}
+    moment = later()
+    report = kept.keeper().round(now=moment)
+    assert (report.done[MOVED], report.faults) == (1, [])
+    assert kept.files() == {f"blobs/{upload.blob}"}
+    (entry,) = Trash(kept.store).entries()
+    assert (entry.blob, entry.moved) == (blob, moment)
+    assert entry.path.name == f"{moment}-{blob[3:]}"
+    assert entry.path.read_bytes() == b"orphan"
+    assert entry.path.stat().st_mtime_ns == changed
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_left"),
+    [pytest.param(WEEK - 1, True, id="young"), pytest.param(WEEK, False, id="old")],
+)
+def test_it_is_deleted_after_a_week(
+    kept: Kept,
+    seconds: int,
+    is_left: bool,  # noqa: FBT001 -- the table's column
+) -> None:
+    blob, moment = kept.orphan(), later()
+    kept.keeper().round(now=moment)
+    report = kept.keeper().round(now=moment + seconds)
+    assert kept.trashed() == [blob] * is_left
+    assert report.done.get(DELETED, 0) == (not is_left)
+
+
+def test_what_an_upload_names_again_is_put_back(kept: Kept) -> None:
+    upload = kept.put(b"yesterday the catalog did not know it")
+    forget(kept, upload)
+    sweep(kept)
+    assert kept.files() == set()
+    remember(kept, upload)
+    assert sweep(kept).done[PUT_BACK] == 1
+    assert content_of(kept, upload) == b"yesterday the catalog did not know it"
+    assert kept.trashed() == []
+
+
+def test_what_an_upload_names_again_is_never_deleted(kept: Kept) -> None:
+    upload = kept.put(b"long forgotten")
+    forget(kept, upload)
+    sweep(kept)
+    remember(kept, upload)
+    report = sweep(kept, 2 * WEEK)
+    assert DELETED not in report.done
+    assert content_of(kept, upload) == b"long forgotten"
+
+
+def test_what_an_upload_names_since_the_sweep_began_is_not_deleted(kept: Kept) -> None:
+    upload = kept.put()
+    forget(kept, upload)
+    sweep(kept)
+    late = Sweep(kept.database, kept.store, later(2 * WEEK), GRACE, bool)
+    assert list(late.put_back()) == list(late.move()) == []
+    remember(kept, upload)
+    assert list(late.empty()) == []
+    assert kept.trashed() == [upload.blob]
+
+
+@pytest.mark.parametrize(
+    ("orphans", "known", "are_few", "are_credible"),
+    [
+        pytest.param(16, 0, True, True, id="sixteen of none"),
+        pytest.param(17, 0, False, False, id="seventeen of none"),
+        pytest.param(17, 17, False, True, id="half"),
+        pytest.param(17, 1682, False, True, id="just over a hundredth"),
+        pytest.param(17, 1683, True, True, id="a hundredth"),
+        pytest.param(0, 0, True, True, id="none"),
+    ],
+)
+def test_how_many_a_crash_explains(
+    orphans: int,
+    known: int,
+    are_few: bool,  # noqa: FBT001 -- the table's column
+    are_credible: bool,  # noqa: FBT001 -- the table's column
+) -> None:
+    found = Orphans(("x",) * orphans, known)
+    assert (found.are_few, found.are_credible) == (are_few, are_credible)
+
+
+def test_of_more_than_crashes_leave_none_is_moved_and_none_deleted(kept: Kept) -> None:
+    in_trash = kept.orphan()
+    sweep(kept)
+    blobs = {f"blobs/{kept.orphan()}" for _ in range(17)}
+    report = sweep(kept, 2 * WEEK)
+    (fault,) = report.faults
+    assert fault == (
+        f"{MOVED}: HousekeepingError: 17 blobs have no upload and 0 have one; is this "
+        "the catalog of this store, and the newest? Nothing was moved"
+    )
+    assert kept.files() == blobs
+    assert kept.trashed() == [in_trash]
+
+
+def test_by_hand_more_of_them_are_moved_as_long_as_most_blobs_have_an_upload(
+    kept: Kept,
+) -> None:
+    for _ in range(17):
+        kept.put()
+    blobs = {kept.orphan() for _ in range(17)}
+    assert sweep(kept).faults
+    assert {finding.is_repaired for finding in fsck(kept, is_repairing=True)} == {True}
+    assert set(kept.trashed()) == blobs
+
+
+def test_fsck_finds_what_an_upload_names_and_puts_it_back_when_asked_to(
+    kept: Kept,
+) -> None:
+    upload = kept.put(b"found again")
+    Trash(kept.store).move(upload.blob, now=later())
+    (seen,) = fsck(kept)
+    assert (seen.kind, seen.subject, seen.is_repaired) == (
+        "blob-in-trash", upload.id, False,
+    )  # fmt: skip
+    assert kept.trashed() == [upload.blob]
+    (repaired,) = fsck(kept, is_repairing=True)
+    assert (repaired.kind, repaired.is_repaired) == ("blob-in-trash", True)
+    assert content_of(kept, upload) == b"found again"
+    assert fsck(kept) == []
+
+
+def test_another_size_in_the_trash_is_no_find(kept: Kept) -> None:
+    upload = kept.put(b"content")
+    Trash(kept.store).move(upload.blob, now=later())
+    (entry,) = Trash(kept.store).entries()
+    entry.path.write_bytes(b"cut")
+    (finding,) = fsck(kept, is_repairing=True)
+    assert (finding.kind, finding.is_repaired) == ("blob-missing", False)
+
+
+def test_what_is_in_both_places_is_kept_once(kept: Kept) -> None:
+    """A power cut may leave both, on a file system without a journal."""
+    upload = kept.put(b"both")
+    trash = Trash(kept.store)
+    trash.move(upload.blob, now=later())
+    (entry,) = trash.entries()
+    kept.store.path(upload.blob).hardlink_to(entry.path)
+    assert sweep(kept).faults == []
+    assert (content_of(kept, upload), kept.trashed()) == (b"both", [])
+
+
+def test_a_store_of_an_earlier_release_gets_its_trash(kept: Kept) -> None:
+    kept.store.trash.rmdir()
+    blob = kept.orphan()
+    assert sweep(kept).faults == []
+    assert kept.trashed() == [blob]
+
+
+def test_what_is_no_blob_of_ours_stays_in_the_trash(kept: Kept) -> None:
+    (kept.store.trash / "notes.txt").write_text("somebody's own")
+    assert sweep(kept, 2 * WEEK).faults == []
+    assert (kept.store.trash / "notes.txt").exists()
+
+
+def in_the_trash(kept: Kept, upload: Upload) -> None:
+    Trash(kept.store).move(upload.blob, now=later())
+
+
+@pytest.mark.parametrize(
+    ("begin", "step"),
+    [
+        pytest.param(forget, 0, id="moved, 1"),
+        pytest.param(forget, 1, id="moved, 2"),
+        pytest.param(in_the_trash, 0, id="put back, 1"),
+        pytest.param(in_the_trash, 1, id="put back, 2"),
+        pytest.param(in_the_trash, 2, id="put back, 3"),
+    ],
+)
+def test_a_crash_at_any_step_leaves_it_in_one_place(
+    kept: Kept, begin: Callable[[Kept, Upload], None], step: int
+) -> None:
+    upload = kept.put(b"whole")
+    begin(kept, upload)
+    syncs = iter(range(100))
+
+    def crash(descriptor: int) -> None:
+        if next(syncs) == step:
+            raise OSError("killed here")
+        os.fsync(descriptor)
+
+    broken = replace(kept.store, fsync=crash)
+    assert "killed here" in kept.keeper(store=broken).round(now=later()).faults[0]
+    places = [kept.store.path(upload.blob), *kept.store.trash.iterdir()]
+    assert [path.read_bytes() for path in places if path.exists()] == [b"whole"]
+    assert sweep(kept).faults == []
+    assert len(kept.files()) + len(kept.trashed()) == 1
+
+
+def test_a_backup_has_what_is_in_the_trash_and_named(
+    kept: Kept, tmp_path: Path
+) -> None:
+    upload = kept.put(b"named")
+    in_the_trash(kept, upload)
+    folder = Folder(tmp_path / "backup")
+    made = Backup(
+        database=kept.database, store=kept.store, folder=folder, keys=None, version="1"
+    ).make(now=later())
+    assert (made.uploads, made.lost) == (1, [])
+    assert (folder.blobs / upload.blob).read_bytes() == b"named"
+
+
+def test_a_restore_takes_what_the_backup_lacks_from_the_trash(
+    kept: Kept, tmp_path: Path
+) -> None:
+    upload = kept.put(b"named")
+    folder = Folder(tmp_path / "backup")
+    Backup(
+        database=kept.database, store=kept.store, folder=folder, keys=None, version="1"
+    ).make(now=later())
+    (folder.blobs / upload.blob).unlink()
+    in_the_trash(kept, upload)
+    database = Database.open(f"sqlite:///{tmp_path}/new.sqlite3")
+    upgrade(database)
+    Restore(database=database, store=kept.store, folder=folder, keys=None).make()
+    database.engine.dispose()
+    assert content_of(kept, upload) == b"named"
+    assert kept.trashed() == []

@@ -1,0 +1,116 @@
+"""What a start makes, of one gateway or of several at once."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gateway.catalog import users
+from gateway.catalog.database import Database
+from gateway.catalog.revision import is_usable
+from gateway.config import settings
+from gateway.errors import CatalogBusyError
+from gateway.runtime.prepare import make_first_admin, prepare_in_time
+from tests.live.stack import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gateway.catalog.password_hashes import PasswordHash
+    from gateway.config.settings import Settings
+    from tests.catalog.postgres import Server
+
+
+def of(url: str, data: Path) -> Settings:
+    return settings.read({"GATEWAY_DATABASE": url, "GATEWAY_DATA": str(data)}).settings
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        pytest.param("{number}/first-password", id="each in a folder of its own"),
+        pytest.param("first-password", id="all in one folder"),
+    ],
+)
+def test_of_gateways_that_start_at_once_one_makes_the_administrator(
+    postgresql: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    """Each has seen that there is nobody yet; what its file says is the password."""
+    everybody, hashed = threading.Barrier(6, timeout=30), users.hash_password
+
+    def hash_together(password: str) -> PasswordHash:
+        everybody.wait()
+        return hashed(password)
+
+    monkeypatch.setattr(users, "hash_password", hash_together)
+
+    def start(number: int) -> object:
+        database = prepare_in_time(
+            of(url, tmp_path / str(number)), seconds=30, say=lambda _: None
+        )
+        try:
+            path = tmp_path / file.format(number=number)
+            return make_first_admin(database, path, now=1)
+        finally:
+            database.engine.dispose()
+
+    with postgresql.new_database() as url, ThreadPoolExecutor(6) as pool:
+        made = list(filter(None, pool.map(start, range(6))))
+        database = Database.open(url)
+        with database.read() as connection:
+            everyone = users.everyone(connection)
+            admin = users.credentials(connection, "admin")
+        database.engine.dispose()
+    (written,) = tmp_path.rglob("first-password")
+    assert (len(made), [user.name for user in everyone]) == (1, ["admin"])
+    assert admin.check(written.read_text().strip())
+
+
+def test_a_server_that_is_away_is_waited_for_and_that_is_said(
+    restartable: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.runtime.prepare._PAUSE", 0.05)
+    said: list[str] = []
+    with restartable.new_database() as url, ThreadPoolExecutor(1) as pool:
+        current = of(url, tmp_path)
+        with restartable.away():
+            waiting = pool.submit(prepare_in_time, current, seconds=60, say=said.append)
+            wait_until(lambda: said, what="it says that it waits")
+        database = waiting.result(timeout=30)
+        usable = is_usable(database)
+        database.engine.dispose()
+    assert usable
+    assert said[0].startswith("waiting for the catalog (GATEWAY_DATABASE): ")
+    assert len(set(said)) == len(said)  # each cause once
+
+
+def test_a_migration_is_tried_again_until_it_has_its_locks(
+    postgresql: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.runtime.prepare._PAUSE", 0.05)
+    monkeypatch.setattr("gateway.catalog.upgrade._LOCK_TIMEOUT", 50)
+    said: list[str] = []
+    with postgresql.new_database() as url, ThreadPoolExecutor(1) as pool:
+        other = Database.open(url)
+        with other.write():
+            current = of(url, tmp_path)
+            waiting = pool.submit(prepare_in_time, current, seconds=60, say=said.append)
+            wait_until(lambda: said, what="it says that it waits")
+        database = waiting.result(timeout=30)
+        usable = is_usable(database)
+        for opened in (database, other):
+            opened.engine.dispose()
+    assert usable
+    assert "lock timeout" in said[0]
+
+
+def test_a_server_that_does_not_come_in_time_is_a_busy_catalog(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.runtime.prepare._PAUSE", 0.01)
+    current = of("postgresql+psycopg://gw@/gw?host=/nowhere/at/all", tmp_path)
+    with pytest.raises(CatalogBusyError):
+        prepare_in_time(current, seconds=0.05, say=lambda _: None)
