@@ -4,8 +4,8 @@
 
 PYTHON ?= python3
 BIND ?= 127.0.0.1:8080
-# Tests at a time; 0 is one, with its output as it comes.
-WORKERS ?= 2
+# Tests at a time: more than there are cores, since many wait. 0 is one, with its output.
+WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes

@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import pytest
 import requests
 from sqlalchemy import select
 
@@ -296,6 +297,7 @@ KILLS: Final = {
 }
 
 
+@pytest.mark.extra
 def test_kills_book_each_line_once_and_lose_no_place() -> None:
     print(f"TORTURE_ROUNDS={ROUNDS} TORTURE_SEED={SEED}")  # noqa: T201
     rng = random.Random(SEED)  # noqa: S311

@@ -271,7 +271,9 @@ def asked_about(
 
 
 @pytest.mark.parametrize("form", SEGMENTS.values(), ids=SEGMENTS)
-@pytest.mark.parametrize("version", ["1.1", "1.0"], ids=str)
+@pytest.mark.parametrize(
+    "version", ["1.1", pytest.param("1.0", marks=pytest.mark.extra)], ids=str
+)
 def test_a_dot_segment_is_refused_before_anything_is_asked(
     nginx: Nginx, app: Flask, form: str, version: str
 ) -> None:

@@ -242,8 +242,7 @@ class Stack(ABC):
 
     def assert_clean(self) -> None:
         """No error, no traceback and no token in any log; all requests as JSON."""
-        log = self.whole_log()
-        log = EXPECTED.sub("", log)
+        log = EXPECTED.sub("", self.log())
         for fault in ("[error]", "[alert]", "[crit]", "[emerg]", "Traceback"):
             assert fault not in log, _around(log, fault)
         leaked = [token for token in self.tokens if token in log]
@@ -252,19 +251,37 @@ class Stack(ABC):
 
     @contextmanager
     def running(self) -> Iterator[Self]:
-        """Start it, have its logs clean at the end, and stop it whatever happens."""
+        """Start it, stop it, and check its logs, which are then complete."""
         try:
             self.start()
             yield self
+        except BaseException:
+            with suppress(Exception):  # the first fault is the one to report
+                self.stop()
+            raise
+        try:
+            self.end()
             self.assert_clean()
         finally:
-            self.stop()
+            self.remove()
 
     @abstractmethod
     def start(self) -> None: ...
 
     @abstractmethod
-    def stop(self) -> None: ...
+    def end(self) -> None:
+        """End it; its files and its logs stay."""
+
+    def remove(self) -> None:
+        """Delete its files and its logs."""
+        shutil.rmtree(self.home)
+
+    def stop(self) -> None:
+        """End it, and delete its files and its logs."""
+        try:
+            self.end()
+        finally:
+            self.remove()
 
     @abstractmethod
     def reload(self) -> None:
@@ -378,16 +395,14 @@ class NativeStack(Stack):
             self.process.wait()
             raise
 
-    def stop(self) -> None:
+    def end(self) -> None:
         self.close_shell()
         self.process.send_signal(signal.SIGTERM)
         try:
             status = self.process.wait(20)
         finally:
             self.process.kill()
-        log = self.log()
-        shutil.rmtree(self.home)
-        assert status == 0, log
+        assert status == 0, self.log()
 
     def kill(self) -> None:
         """End all of it at once, as a crash would."""
@@ -465,7 +480,7 @@ class ContainerStack(Stack):
         self._compose("up", "--no-build", "--wait", "--quiet-pull")
         self._follow_logs()
 
-    def stop(self) -> None:
+    def end(self) -> None:
         """Stop and remove the containers; each must end by itself, with status 0."""
         self.close_shell()
         try:
@@ -474,7 +489,6 @@ class ContainerStack(Stack):
         finally:
             self._compose("down", "--volumes", "--remove-orphans", "--timeout", "15")
             self._end_followers()
-            shutil.rmtree(self.home)
         assert [state["ExitCode"] for state in states] == [0] * len(SERVICES)
 
     def reload(self) -> None:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from tests.live.stack import Stack
 
-pytestmark = pytest.mark.database
-
 CONTENT = os.urandom(300_000)
 PASSWORD = "a long password"
 
@@ -104,6 +102,7 @@ def make_box(stack: Stack) -> Callable[..., Box]:
     return make
 
 
+@pytest.mark.database
 @pytest.mark.docker
 def test_what_is_sent_in_three_ways_reaches_the_maker_whole(
     make_box: Callable[..., Box],
@@ -256,6 +255,7 @@ def test_senders_that_stall_leave_the_maker_half_of_the_places(
     assert "Retry-After" in refused.headers
 
 
+@pytest.mark.database
 def test_parallel_senders_fill_it_and_no_more(make_box: Callable[..., Box]) -> None:
     box = make_box("--max-uploads", "5")
     ways = [
@@ -273,6 +273,7 @@ def test_parallel_senders_fill_it_and_no_more(make_box: Callable[..., Box]) -> N
     assert box.stack.ask(box.url).status_code == 410
 
 
+@pytest.mark.database
 def test_an_upload_that_runs_when_the_link_is_revoked_leaves_nothing(
     make_box: Callable[..., Box],
 ) -> None:
@@ -295,6 +296,7 @@ def test_an_upload_that_runs_when_the_link_is_revoked_leaves_nothing(
     assert box.stack.stored() == before
 
 
+@pytest.mark.database
 def test_a_resumable_upload_goes_with_its_link(make_box: Callable[..., Box]) -> None:
     box = make_box()
     tus = Tus(box.stack, box.code)
@@ -309,6 +311,7 @@ def test_a_resumable_upload_goes_with_its_link(make_box: Callable[..., Box]) -> 
     assert box.came() == {}
 
 
+@pytest.mark.database
 def test_a_disabled_maker_gets_nothing_more(make_box: Callable[..., Box]) -> None:
     box = make_box()
     box.stack.gateway("users", "disable", box.maker)
@@ -317,6 +320,7 @@ def test_a_disabled_maker_gets_nothing_more(make_box: Callable[..., Box]) -> Non
     assert box.stack.ask(box.url).status_code == 410
 
 
+@pytest.mark.database
 def test_what_came_is_not_the_sender_s(make_box: Callable[..., Box]) -> None:
     box = make_box()
     box.put("a.bin")
@@ -336,6 +340,7 @@ def test_what_came_is_not_the_sender_s(make_box: Callable[..., Box]) -> None:
     assert box.came() == {"a.bin": CONTENT}
 
 
+@pytest.mark.database
 def test_the_api_makes_links_that_work(make_box: Callable[..., Box]) -> None:
     box = make_box()
     made = box.stack.ask(

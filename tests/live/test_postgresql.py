@@ -188,6 +188,7 @@ def test_a_gateway_that_starts_beside_a_read_only_server_delivers(
     assert (delivered.status_code, unready.status_code) == (200, 503)
 
 
+@pytest.mark.extra
 def test_behind_a_pooler_of_transactions_all_goes_on(postgresql: Server) -> None:
     with (
         postgresql.new_database() as url,

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from tests.live.stack import Stack
 
-pytestmark = [pytest.mark.database, pytest.mark.docker]
-
 CONTENT = b"the content\n"
 NAME = "Q3 (final) \u00e4.txt"
 
@@ -92,6 +90,8 @@ def all_clean(
     }
 
 
+@pytest.mark.database
+@pytest.mark.docker
 def test_each_damage_of_a_signed_url_leads_to_the_clean_one(
     stack: Stack, signed: str
 ) -> None:
@@ -109,6 +109,8 @@ def test_each_damage_of_a_drop_link_leads_to_the_clean_one(
     assert b"Photos" in asked(stack, drop).body
 
 
+@pytest.mark.database
+@pytest.mark.docker
 def test_each_damage_of_a_share_link_leads_to_the_clean_one(
     stack: Stack, share: str
 ) -> None:
@@ -204,6 +206,8 @@ def test_a_link_that_is_cut_within_an_escape_has_the_box_too(
     assert len(answer.body) <= 8192
 
 
+@pytest.mark.database
+@pytest.mark.docker
 @pytest.mark.parametrize(
     "text",
     [

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from tests.live.stack import NativeStack, Stack
 
-pytestmark = pytest.mark.database
-
 CONTENT = os.urandom(100_000)
 BROWSER = {"Accept": "text/html,*/*;q=0.8", "Origin": ORIGIN}
 #: Who visits a link in a mail before its reader, and leaves.
@@ -65,6 +63,7 @@ def leased(stack: Stack, url: str, **fields: str) -> str:
     return f"{stack.url}{path}"
 
 
+@pytest.mark.database
 @pytest.mark.docker
 def test_a_person_gets_the_page_then_the_file(stack: Stack, name: str) -> None:
     url = link(stack, name, "--title", "For you")
@@ -202,6 +201,7 @@ def test_a_program_posts_a_password(stack: Stack, name: str) -> None:
     assert file.content == CONTENT
 
 
+@pytest.mark.database
 def test_a_revocation_ends_a_download_that_is_kept(stack: Stack, name: str) -> None:
     made = share(stack, name)
     url = leased(stack, made["recipients"][0]["url"])
@@ -211,6 +211,7 @@ def test_a_revocation_ends_a_download_that_is_kept(stack: Stack, name: str) -> N
     assert (before, stack.ask(url).status_code) == (200, 410)
 
 
+@pytest.mark.database
 def test_an_upload_is_shared_by_the_api_and_outlives_nothing(stack: Stack) -> None:
     token = stack.new_token("upload", "share", "read")
     headers = {"Authorization": f"Bearer {token}"}
@@ -254,6 +255,7 @@ def await_taken(stack: Stack, share_id: str, count: int) -> Any:
     return sent(stack, share_id)
 
 
+@pytest.mark.database
 @pytest.mark.docker
 def test_a_counted_download_is_booked_and_used_up(stack: Stack, name: str) -> None:
     made = share(stack, name, "--max", "1")
@@ -265,6 +267,7 @@ def test_a_counted_download_is_booked_and_used_up(stack: Stack, name: str) -> No
     assert (pressed.status_code, "has been used up" in pressed.text) == (410, True)
 
 
+@pytest.mark.database
 def test_a_lease_goes_on_when_its_link_is_used_up(stack: Stack, name: str) -> None:
     """Ranges, retries and resumes are one download, also by kept verdicts."""
     made = share(stack, name, "--max", "1")
@@ -280,6 +283,7 @@ def test_a_lease_goes_on_when_its_link_is_used_up(stack: Stack, name: str) -> No
     assert sent(stack, made["id"])["taken"] == 1
 
 
+@pytest.mark.database
 def test_who_leaves_before_a_byte_is_sent_takes_nothing(
     stack: Stack, name: str
 ) -> None:

@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 
     from tests.live.stack import Stack
 
-pytestmark = pytest.mark.database
-
 #: More than there are workers, and at once, so that all of them are asked.
-ROUNDS: Final = 8
+ROUNDS: Final = 6
 #: Long ago, so that no other test's links come under what is revoked "before".
 LONG_AGO: Final = 1_000_000_000
 _numbers = itertools.count(1)
@@ -180,7 +178,13 @@ def revoke_token(world: World) -> None:
 
 
 MATRIX = [
-    pytest.param(url_of("tree"), {"tree": 410}, {}, id="url of a file"),
+    pytest.param(
+        url_of("tree"),
+        {"tree": 410},
+        {},
+        id="url of a file",
+        marks=pytest.mark.database,
+    ),
     pytest.param(url_of("folder"), {"folder": 410}, {}, id="url of a folder"),
     pytest.param(url_of("upload"), {"upload": 410}, {}, id="url of an upload"),
     pytest.param(
@@ -198,15 +202,17 @@ MATRIX = [
         {"tree": 410, "folder": 410, "upload": 410},
         {"tree": 410, "upload": 410},
         id="everything",
+        marks=pytest.mark.database,
     ),
     pytest.param(
         key,
         {"tree": 410, "folder": 410, "upload": 410},
         {"tree": 410, "upload": 410},
         id="key",
+        marks=pytest.mark.database,
     ),
     pytest.param(key_too_early, {}, {}, id="key before these links"),
-    pytest.param(upload, {"upload": 410}, {}, id="upload"),
+    pytest.param(upload, {"upload": 410}, {}, id="upload", marks=pytest.mark.database),
     pytest.param(delete_upload, {"upload": 404, "owner": 404}, {}, id="upload deleted"),
     pytest.param(delete_file, {"tree": 404, "folder": 404}, {}, id="file deleted"),
     pytest.param(
@@ -227,8 +233,15 @@ MATRIX = [
         {"upload": 410, "owner": 401},
         {"upload": 410, "owner": 401},
         id="owner disabled",
+        marks=pytest.mark.database,
     ),
-    pytest.param(revoke_token, {"owner": 401}, {"owner": 401}, id="token revoked"),
+    pytest.param(
+        revoke_token,
+        {"owner": 401},
+        {"owner": 401},
+        id="token revoked",
+        marks=pytest.mark.database,
+    ),
 ]
 
 
@@ -251,6 +264,7 @@ def each(statuses: dict[str, int]) -> dict[str, set[int]]:
     return {name: {status} for name, status in statuses.items()}
 
 
+@pytest.mark.database
 def test_another_key_s_links_and_later_ones_outlive_a_key_s(world: World) -> None:
     target = f"{world.folder}/in/a.txt"
     later = {"tree": world.sign(target, later=11)}
@@ -277,6 +291,7 @@ def test_a_file_made_anew_is_open_to_its_links_that_were_not_taken_back(
     assert world.statuses(world.addresses) == each(GOOD)
 
 
+@pytest.mark.database
 def test_an_upload_made_anew_is_not_open_to_the_old_one_s_links(world: World) -> None:
     delete_upload(world)
     anew = world.put_upload()
@@ -296,12 +311,14 @@ def test_an_upload_whose_links_were_taken_back_can_be_shared_anew(world: World) 
     assert answer.headers["Content-Disposition"] == 'inline; filename="b.txt"'
 
 
+@pytest.mark.database
 def test_a_disabled_owner_who_comes_back_has_the_links_back(world: World) -> None:
     disable_owner(world)
     world.stack.gateway("users", "disable", "--undo", world.user)
     assert world.statuses(world.addresses) == each(GOOD)
 
 
+@pytest.mark.database
 @pytest.mark.docker
 def test_what_is_undone_is_good_in_every_worker(world: World) -> None:
     url = world.addresses["tree"]
@@ -439,8 +456,7 @@ def test_a_retired_key_ends_all_of_its_links_and_no_other_s() -> None:
     keys.write_text(str(stack.keys))
     del stack.settings["GATEWAY_KEYS"]
     stack.settings["GATEWAY_KEYS_FILE"] = str(keys)
-    stack.start()
-    try:
+    with stack.running():
         world = World(stack, stack.keys.keys[1]).build()
         other = replace(world, key=stack.keys.newest)
         kept = {
@@ -457,9 +473,6 @@ def test_a_retired_key_ends_all_of_its_links_and_no_other_s() -> None:
             what="every worker has the new ring",
         )
         after = world.statuses(world.addresses), other.statuses(kept)
-        stack.assert_clean()
-    finally:
-        stack.stop()
     assert before == each(GOOD)
     ended = {"tree": 404, "folder": 404, "upload": 404}
     assert after == (each(GOOD | ended), each({"tree": 200, "upload": 200}))
