@@ -77,8 +77,8 @@ def test(*, address: Mailbox, lang: str, as_json: bool) -> None:
         )
     )
     dialogue: list[str] = []
-    hear = dialogue.append if as_json else click.echo
-    with Relay(url, sender.wire, hear=hear) as relay:
+    on_line = dialogue.append if as_json else click.echo
+    with Relay(url, sender.wire, on_line=on_line) as relay:
         try:
             outcome = relay.send(address.wire, content)
         except RelayError as error:

@@ -58,7 +58,9 @@ def test_the_dialogue_comes_as_json_too(run: Run, relay: FakeRelay) -> None:
     [
         pytest.param("RCPT", "550 who?", "(refused): 550 who?", id="refused"),
         pytest.param("RCPT", "451 later", "(later): 451 later", id="later"),
-        pytest.param("DOT", hang_up, "(unknown): it has hung up", id="unknown"),
+        pytest.param(
+            "DOT", hang_up, "(unknown): it closed the connection", id="unknown"
+        ),
         pytest.param("EHLO", "550 no", "(later): mail relay ", id="nobody-let-in"),
     ],
 )
