@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _SOCKET_SECONDS: Final = 60
 #: The gateway responds only after the file is on its disk.
 _RESPONSE_SECONDS: Final = 600
-_CHUNK: Final = 1 << 18
+_BLOCK: Final = 1 << 18
 #: Seconds before each retry; progress starts the sequence again.
 _DELAYS: Final = (0.2, 1, 2, 5, 10, 15, 30)
 #: The upload session is busy, or the gateway is temporarily unavailable.
@@ -121,11 +121,11 @@ class TusClient:
         def body(connection: HTTPConnection) -> None:
             position = file.seek(offset)
             while position < size:
-                chunk = file.read(min(_CHUNK, size - position))
-                if not chunk:
+                block = file.read(min(_BLOCK, size - position))
+                if not block:
                     raise UploadError(0, "the file changed during the upload")
-                connection.send(chunk)
-                position += len(chunk)
+                connection.send(block)
+                position += len(block)
                 on_progress(position)
 
         return self._request("PATCH", path, headers, body)

@@ -58,7 +58,7 @@ def upload(
         raise SettingsError(
             [
                 (
-                    "GATEWAY_TOKEN: is not set; make a token with: "
+                    "GATEWAY_TOKEN: is not set; create a token with: "
                     "gateway tokens new USER --scope upload"
                 )
             ]

@@ -121,18 +121,16 @@ class ShareMail:
         _ = lang.translations.gettext
         if self.not_before is not None:
             since = lang.time(self.not_before)
-            yield _("The link works from {moment} on.").format(moment=since)
+            yield _("The link works from {moment}.").format(moment=since)
         if self.expires is not None:
             until = lang.time(self.expires)
             yield _("The link works until {moment}.").format(moment=until)
         if self.has_password:
-            text = _("You need a password, which {sender} tells you in another way.")
+            text = _("You need a password. {sender} will send it to you separately.")
             yield text.format(sender=self._sender)
         if self.has_otp:
-            yield _(
-                "You need a code, which is mailed to you when you ask for it there."
-            )
-        yield _("The link is meant for you alone. Please do not pass it on.")
+            yield _("You need a code. Request it by mail on the page of this link.")
+        yield _("This link is only for you. Please do not forward it.")
 
     def _footer(self, lang: Language) -> Iterator[str]:
         _ = lang.translations.gettext
@@ -173,11 +171,11 @@ class CodeMail:
             key=self.code,
             notes=(
                 ngettext(
-                    "It works once, for {count} minute.",
-                    "It works once, for {count} minutes.",
+                    "It works once and expires in {count} minute.",
+                    "It works once and expires in {count} minutes.",
                     self.minutes,
                 ).format(count=self.minutes),
-                _("If you did not ask for a code, you need not do anything."),
+                _("If you did not request a code, you can ignore this mail."),
             ),
             footer=(
                 _("{site} sent this mail.").format(site=one_line(self.site)),
@@ -204,9 +202,9 @@ class TestMail:
         return Letter(
             to=self.to,
             lang=lang.code,
-            subject=_("Test mail of {site}").format(site=site),
-            headline=_("Mail of {site} arrives").format(site=site),
-            notes=(_("An administrator sent this mail to try the mail relay."),),
+            subject=_("Test mail from {site}").format(site=site),
+            headline=_("Mail from {site} arrives").format(site=site),
+            notes=(_("An administrator sent this mail to test the mail relay."),),
             footer=(_("Please do not reply to this mail."),),
         )
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     LineCallback = Callable[[str], object]
 
-_POSITIVEBYE_SECONDS: Final = 5
+_QUIT_SECONDS: Final = 5
 _BLANK: Final = "[blanked]"
 _LEADING_DOT: Final = re.compile(rb"^\.", re.MULTILINE)
 
@@ -162,7 +162,7 @@ class Session(smtplib.SMTP):
         try:
             code, text = self.mail(sender, options)
             if code // 100 != POSITIVE:
-                # Even a 5xx is temporary here: it concerns the operator's address. The
+                # Even a 5xx is temporary here: it concerns the operator's address.  The
                 # operator may correct it before the mail is given up.
                 return Outcome(State.LATER, reply_text(code, text))
             code, text = self.rcpt(recipient)
@@ -195,7 +195,7 @@ class Session(smtplib.SMTP):
 
     def disconnect(self) -> None:
         """Send QUIT and close the connection."""
-        self._wait = min(self._wait, _POSITIVEBYE_SECONDS)
+        self._wait = min(self._wait, _QUIT_SECONDS)
         if self.sock is not None:
             with suppress(ConnectionLostError):
                 self.docmd("QUIT")

@@ -40,7 +40,7 @@ class Ranges:
         return sum(end - first for first, end in self._ranges)
 
     def add(self, first: int, end: int) -> None:
-        """Add the bytes from *first* up to *end*; past MAXIMUM the shortest is dropped."""
+        """Add the bytes from *first* up to *end*; past MAXIMUM drop the shortest."""
         if first >= end:
             return
         low = bisect_left(self._ranges, first, key=lambda known: known.end)

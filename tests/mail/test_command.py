@@ -41,7 +41,7 @@ def test_a_test_mail_is_sent_and_the_dialogue_printed(
     assert PASSWORD not in ran.out
     [mail] = relay.mails
     assert mail.rcpt_tos == ["anna@example.com"]
-    assert b"Subject: Test mail of Files of Example\r\n" in content(mail)
+    assert b"Subject: Test mail from Files of Example\r\n" in content(mail)
 
 
 def test_the_dialogue_comes_as_json_too(run: Run, relay: FakeRelay) -> None:

@@ -181,7 +181,7 @@ def test_a_code_goes_out_in_place_of_a_link(office: Office) -> None:
     text = content(office.relay.mails[0]).decode()
     assert "Subject: 012345 is your code\r\n" in text
     assert "\r\n012345\r\n" in text
-    assert "for 9 minutes" in text
+    assert "expires in 9 minutes" in text
     assert "/d/" not in text
 
 
