@@ -27,7 +27,7 @@ class Inspection:
 
     @property
     def is_good(self) -> bool:
-        """Tell whether the link verifies now."""
+        """Return whether the link verifies now."""
         return bool(self.facts["verifies"])
 
     @classmethod
@@ -117,7 +117,7 @@ def _check_revocations(check: RevocationCheck, link: SignedURL, path: str) -> No
 
 
 def _is_folder(path: str, claims: Claims) -> bool:
-    """Tell whether *path* is the folder itself that the link covers."""
+    """Return whether *path* is the folder itself that the link covers."""
     if claims.depth == 0:
         return not path
     return path.endswith("/") and path.count("/") == claims.depth
