@@ -1,6 +1,6 @@
 """The command ``gateway``: one module for each group of commands.
 
-Exit status 0 done, 1 refused or failed with a clear line on stderr, 2 wrong
+Exit status: 0 on success, 1 on failure with one clear line on stderr, 2 on wrong
 usage.
 """
 
@@ -16,8 +16,8 @@ import click
 from gateway import __version__
 from gateway.errors import GatewayError, SettingsError
 
-#: Where each command is.  A module is imported when its command is asked for:
-#: signing a link needs no database.
+#: The module and name of each command.  A module is imported only when its command
+#: runs: signing a link needs no database.
 COMMANDS: Final = {
     "serve": "serve:serve",
     "reload": "reload:reload",
@@ -26,7 +26,7 @@ COMMANDS: Final = {
     "revoke": "revoke:revoke",
     "upload": "upload:upload",
     "shares": "shares:group",
-    "audit": "shares:audit_command",
+    "audit": "audit:audit",
     "drops": "drops:group",
     "files": "files:files",
     "keys": "keys:keys",
@@ -53,10 +53,10 @@ class _LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name].partition(":")
-        found = getattr(import_module(f"gateway.cli.{module}"), name)
-        if not isinstance(found, click.Command):
-            raise TypeError(found)
-        return found
+        command = getattr(import_module(f"gateway.cli.{module}"), name)
+        if not isinstance(command, click.Command):
+            raise TypeError(command)
+        return command
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -69,8 +69,8 @@ def gateway() -> None:
 
 
 def main() -> None:
-    """Run the command line; errors become one clear line and status 1."""
-    # What the gateway makes is its user's alone, whatever the shell says.
+    """Run the command line; print an error as one clear line and exit with status 1."""
+    # Files that the gateway creates are for its user only, whatever the shell's umask.
     os.umask(0o077)
     try:
         gateway.main(prog_name="gateway")
@@ -79,8 +79,8 @@ def main() -> None:
             click.echo(f"gateway: {fault}", err=True)
         sys.exit(1)
     except UnicodeEncodeError:
-        # The shell passes bytes on; the catalog and the terminal take text.
-        click.echo("gateway: an argument, or a name, is no text in UTF-8", err=True)
+        # Arguments are bytes; the catalog and the terminal accept only text.
+        click.echo("gateway: an argument or a file name is not valid UTF-8", err=True)
         sys.exit(1)
     except (GatewayError, OSError) as error:
         click.echo(f"gateway: {error}", err=True)

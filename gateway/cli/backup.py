@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 
 from gateway import __version__
-from gateway.cli import moments
+from gateway.cli import times
 from gateway.cli.catalog import open_catalog, open_store
+from gateway.cli.options import JSON
 from gateway.config import settings
 from gateway.maintenance.backup import Backup
 from gateway.maintenance.manifest import Folder
@@ -21,13 +22,13 @@ from gateway.runtime.prepare import prepare
 _without_keys = click.option(
     "--without-keys",
     is_flag=True,
-    help="Leave the signing keys and the server secret out.",
+    help="Skip the signing keys and the server secret.",
 )
 _copy = click.option(
     "--copy",
     "is_copying",
     is_flag=True,
-    help="Copy every byte, even where hard links would do.",
+    help="Copy every file instead of creating hard links.",
 )
 
 
@@ -35,20 +36,22 @@ _copy = click.option(
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @_without_keys
 @_copy
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def backup(
     *, folder: Path, without_keys: bool, is_copying: bool, as_json: bool
 ) -> None:
-    """Copy catalog, uploads, keys and secret to FOLDER, while the gateway serves.
+    """Back up catalog, uploads, keys and secret to FOLDER.
 
-    Into the folder of an earlier backup only what is new is copied.  On the same
-    file system blobs are hard-linked: a backup against mistakes, not against a
-    broken disk.  Status 1 when the store lacks content that the catalog names.
+    The gateway may keep running. If FOLDER holds an earlier backup, only new data is
+    copied. On the same file system blobs are hard-linked: such a backup protects
+    against mistakes, not against a broken disk.
+
+    Exits with status 1 if the store lacks the content of an upload in the catalog.
     """
     database, current = open_catalog()
     keys = None if current.keys is None or without_keys else str(current.keys)
     secret = None if current.secret is None or without_keys else str(current.secret)
-    made = Backup(
+    report = Backup(
         database=database,
         store=open_store(current),
         folder=Folder(folder),
@@ -56,33 +59,37 @@ def backup(
         secret=secret,
         version=__version__,
         may_link=not is_copying,
-    ).make(now=moments.now())
-    for upload_id in made.lost:
-        click.echo(f"gateway: {upload_id}: the store lacks its content", err=True)
+    ).make(now=times.now())
+    for upload_id in report.lost:
+        click.echo(
+            f"gateway: upload {upload_id}: the store lacks its content", err=True
+        )
     if as_json:
         click.echo(
             json.dumps(
-                {**vars(made), "keys": keys is not None, "secret": secret is not None}
+                {**vars(report), "keys": keys is not None, "secret": secret is not None}
             )
         )
     else:
         click.echo(
-            f"{made.uploads} uploads with {made.bytes} bytes, {made.copied} of them new"
+            f"{report.uploads} uploads with {report.bytes} bytes, "
+            f"{report.copied} of them new"
         )
-    sys.exit(1 if made.lost else 0)
+    sys.exit(1 if report.lost else 0)
 
 
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @_without_keys
 @_copy
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def restore(
     *, folder: Path, without_keys: bool, is_copying: bool, as_json: bool
 ) -> None:
-    """Put the backup in FOLDER into an empty store and catalog.
+    """Restore the backup in FOLDER into an empty store and catalog.
 
-    The settings say where these are.  Nothing is overwritten.
+    The settings (GATEWAY_STORE, GATEWAY_DATABASE) name the destination. Existing data
+    is never overwritten.
     """
     current = settings.read(embedded=True).settings
     has_keys = without_keys or settings.has("keys")
@@ -102,6 +109,8 @@ def restore(
     )
     click.echo(json.dumps(facts) if as_json else line)
     if settings.has("keys") and not without_keys:
-        click.echo("gateway: the keys are those of GATEWAY_KEYS", err=True)
+        click.echo("gateway: keys not restored, because GATEWAY_KEYS is set", err=True)
     if settings.has("secret") and not without_keys:
-        click.echo("gateway: the secret is that of GATEWAY_SECRET", err=True)
+        click.echo(
+            "gateway: secret not restored, because GATEWAY_SECRET is set", err=True
+        )

@@ -1,4 +1,4 @@
-"""Catalog and store, for commands: opened from the settings."""
+"""Opens the catalog and the store that the settings name."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from gateway.storage.blobs import BlobStore
 if TYPE_CHECKING:
     from gateway.config.settings import Settings
 
-_NOT_THERE: Final = (
+_MISSING: Final = (
     "GATEWAY_DATABASE: there is no catalog {file}; is GATEWAY_DATA right? A new "
     "gateway makes it with: gateway db upgrade"
 )
-_OLDER: Final = (
+_OTHER_RELEASE: Final = (
     "GATEWAY_DATABASE: the catalog is of another release than this gateway; run: "
     "gateway db upgrade"
 )
 
 
 def open_catalog() -> tuple[Database, Settings]:
-    """Return the catalog and the settings; raise SettingsError if it is not ready."""
+    """Return the catalog and the settings; raise SettingsError if it is not usable."""
     current = settings.read(embedded=True).settings
     database = Database.open(current.database)
-    if not _is_there(database):
-        raise SettingsError([_NOT_THERE.format(file=database.file)])
+    if not _exists(database):
+        raise SettingsError([_MISSING.format(file=database.file)])
     if not is_usable(database):
-        raise SettingsError([_OLDER])
+        raise SettingsError([_OTHER_RELEASE])
     return database, current
 
 
-def catalog_if_there(current: Settings) -> Database | None:
-    """Return the catalog that the settings name, or None if it can't be asked."""
+def catalog_if_usable(current: Settings) -> Database | None:
+    """Return the catalog, or None if it is missing, busy or of another release."""
     database = Database.open(current.database)
     try:
-        return database if _is_there(database) and is_usable(database) else None
+        return database if _exists(database) and is_usable(database) else None
     except CatalogBusyError:
         return None
 
 
-def _is_there(database: Database) -> bool:
-    # Asked, SQLite would begin an empty one.
+def _exists(database: Database) -> bool:
+    # A query would make SQLite create an empty database.
     return database.file is None or database.file.is_file()
 
 

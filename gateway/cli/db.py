@@ -1,4 +1,4 @@
-"""``gateway db``: the catalog's schema."""
+"""``gateway db``: the schema of the catalog's database."""
 
 from __future__ import annotations
 
@@ -8,34 +8,35 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gateway.catalog.revision import NEWEST
-from gateway.cli import moments
+from gateway.cli import times
+from gateway.cli.options import JSON
 from gateway.config import settings
 from gateway.runtime.prepare import FIRST_ADMIN, make_first_admin, prepare_in_time
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: Seconds that a PostgreSQL is waited for.
+#: Seconds to wait for PostgreSQL.
 _PATIENCE: Final = 60
 
 
 @click.group()
 def db() -> None:
-    """Look after the catalog."""
+    """Manage the database schema of the catalog."""
 
 
 @db.command("upgrade")
 @click.option(
     "--make-admin",
     is_flag=True,
-    help="If there is no user yet, make an administrator; print where the password is.",
+    help="Create an administrator if there are no users; print the password's file.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def upgrade(*, make_admin: bool, as_json: bool) -> None:
-    """Make the store and bring the catalog to the newest schema.
+    """Create the store and upgrade the catalog to the newest schema.
 
-    It can run as often as you like, also while the gateway serves.  A PostgreSQL that
-    is away or locked is waited for, for a minute.
+    Safe to run repeatedly, also while the gateway is running. If PostgreSQL is
+    unreachable or locked, the command retries for a minute.
     """
     current = settings.read(embedded=True).settings
     database = prepare_in_time(
@@ -44,17 +45,17 @@ def upgrade(*, make_admin: bool, as_json: bool) -> None:
         say=lambda text: click.echo(f"gateway: {text}", err=True),
     )
     path = current.first_password
-    is_made = make_admin and make_first_admin(database, path, now=moments.now())
+    is_created = make_admin and make_first_admin(database, path, now=times.now())
     if as_json:
-        made = {"user": FIRST_ADMIN, "password_file": str(path)} if is_made else None
+        made = {"user": FIRST_ADMIN, "password_file": str(path)} if is_created else None
         click.echo(json.dumps({"schema": NEWEST, "made": made}))
-    elif is_made:
-        tell_first_password(path)
+    elif is_created:
+        print_first_password(path)
 
 
-def tell_first_password(path: Path) -> None:
-    """Print that the first administrator was made, and where the password is."""
+def print_first_password(path: Path) -> None:
+    """Print the first administrator's name and the file that holds the password."""
     click.echo(
         f"Made the user {FIRST_ADMIN}; the first password is in {path}\n"
-        "It has to be changed at the first login."
+        "It must be changed at the first login."
     )

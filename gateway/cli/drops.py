@@ -1,58 +1,63 @@
-"""``gateway drops``: links by which others upload to a user."""
+"""``gateway drops``: links that let others upload to a user without an account."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import click
 
 from gateway.catalog import drops, users
-from gateway.cli import moments
+from gateway.cli import times
 from gateway.cli.catalog import open_catalog
 from gateway.cli.links import base_url_and_keys
-from gateway.cli.lists import LIMIT
-from gateway.cli.moments import DurationOrMoment
-from gateway.cli.sizes import Size
+from gateway.cli.options import JSON, LIMIT, NO_EXPIRY, USER, Size
+from gateway.cli.times import DurationOrDateTime, timestamp
 from gateway.config import settings
 from gateway.errors import MissingDropError, SettingsError
 from gateway.uploads.drop_codes import DropCodes
 from gateway.uploads.drop_policy import MAXIMUM_UPLOADS, DropPolicy
 
 if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
     from gateway.catalog.drops import Drop
 
 
 @click.group("drops")
 def group() -> None:
-    """Make and revoke drop links: others upload to a user, without an account."""
+    """Manage drop links, which let others upload without an account."""
 
 
 @group.command("new")
 @click.argument("user")
-@click.option("--title", default="", help="What is to be sent; senders read it.")
+@click.option("--title", default="", help="Title that tells senders what to upload.")
 @click.option(
     "--max-uploads",
     type=click.IntRange(min=1, max=MAXIMUM_UPLOADS),
-    help=f"How many files in all; without, {drops.UPLOADS}.",
+    metavar="N",
+    help=f"Accept at most N files in total; default {drops.UPLOADS}.",
 )
-@click.option("--max-size", type=Size(), help="Bytes of a file at most: 500M, 1G.")
+@click.option("--max-size", type=Size(), help="Limit the size of a file: 500M, 1G.")
 @click.option(
     "--max-total",
     type=Size(),
-    help="Bytes of all its files that are stored at a time; without, 100G.",
+    help="Limit the total size of the stored files; default 100G.",
 )
 @click.option(
     "--type",
     "types",
     multiple=True,
     metavar="TYPE",
-    help="Only such files: image/*, application/pdf; repeat.",
+    help="Accept only this media type: image/*, application/pdf; repeatable.",
 )
-@click.option("--expires", type=DurationOrMoment(), help="When it ends: 7d, 2030-01-31")
-@click.option("--no-expiry", is_flag=True, help="It ends when it is revoked.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--expires",
+    type=DurationOrDateTime(),
+    help="End the link then: 7d, 2030-01-31T18:00.",
+)
+@NO_EXPIRY
+@JSON
 def new(
     *,
     user: str,
@@ -65,19 +70,20 @@ def new(
     no_expiry: bool,
     as_json: bool,
 ) -> None:
-    """Make a drop link to USER and print its URL."""
+    """Create a drop link for uploads to USER and print its URL.
+
+    --expires or --no-expiry is required.
+    """
     if (expires is None) != no_expiry:
-        raise click.UsageError("give --expires, or say --no-expiry (one of the two)")
-    now = moments.now()
-    if isinstance(expires, timedelta):
-        expires = datetime.fromtimestamp(now, UTC) + expires
-    terms = DropPolicy.of(
+        raise click.UsageError("give either --expires or --no-expiry")
+    now = times.now()
+    policy = DropPolicy.of(
         title=title,
         max_uploads=max_uploads,
         max_size=max_size,
         max_total=max_total,
         types=types,
-        expires=None if expires is None else int(expires.timestamp()),
+        expires=None if expires is None else timestamp(expires, now=now),
         now=now,
     )
     database, current = open_catalog()
@@ -86,30 +92,33 @@ def new(
         raise SettingsError([settings.without("secret", current.data)])
     with database.write() as connection:
         owner = users.by_name(connection, user)
-        made = drops.new(connection, owner, now=now, **vars(terms))
-    url = DropCodes(current.secret, ring).url(made, base=base_url)
+        drop = drops.new(connection, owner, now=now, **vars(policy))
+    url = DropCodes(current.secret, ring).url(drop, base=base_url)
     click.echo(
-        json.dumps({"url": url, **_facts(made, user, now=now)}) if as_json else url
+        json.dumps({"url": url, **_as_json(drop, user, now=now)}) if as_json else url
     )
 
 
 @group.command("list")
-@click.option("--user", help="Only those of this user.")
+@USER
 @LIMIT
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def list_drops(*, user: str | None, limit: int, as_json: bool) -> None:
-    """List drop links, newest first: id, user, state, how many came, end, title."""
-    now = moments.now()
+    """List drop links, newest first.
+
+    Prints id, user, state, uploads, expiry and title.
+    """
+    now = times.now()
     database, _ = open_catalog()
     with database.read() as connection:
         owner = None if user is None else users.by_name(connection, user)
-        names = {one.id: one.name for one in users.everyone(connection)}
-        found = drops.newest(connection, owner, limit=limit)
+        names = {each.id: each.name for each in users.everyone(connection)}
+        newest = drops.newest(connection, owner, limit=limit)
     if as_json:
-        rows = [_facts(drop, names[drop.owner_id], now=now) for drop in found]
+        rows = [_as_json(drop, names[drop.owner_id], now=now) for drop in newest]
         click.echo(json.dumps(rows))
         return
-    for drop in found:
+    for drop in newest:
         most = "" if drop.max_uploads is None else f"/{drop.max_uploads}"
         click.echo(
             f"{drop.id}  {names[drop.owner_id]}  {drop.state(now=now)}  "
@@ -120,16 +129,16 @@ def list_drops(*, user: str | None, limit: int, as_json: bool) -> None:
 @group.command("revoke")
 @click.argument("drop_id", metavar="ID")
 def revoke(*, drop_id: str) -> None:
-    """End the drop link ID; what has come by it stays."""
+    """Revoke the drop link ID; its uploads are kept."""
     database, _ = open_catalog()
     with database.write(may_use_reserve=True) as connection:
         drop = drops.by_id(connection, drop_id)
         if drop is None:
             raise MissingDropError(drop_id)
-        drops.revoke(connection, drop, now=moments.now())
+        drops.revoke(connection, drop, now=times.now())
 
 
-def _facts(drop: Drop, owner: str, *, now: int) -> dict[str, object]:
+def _as_json(drop: Drop, owner: str, *, now: int) -> dict[str, object]:
     return {
         "id": drop.id,
         "owner": owner,
@@ -147,5 +156,5 @@ def _facts(drop: Drop, owner: str, *, now: int) -> dict[str, object]:
     }
 
 
-def _day(moment: int | None) -> str:
-    return "revoked" if moment is None else f"{datetime.fromtimestamp(moment, UTC):%F}"
+def _day(seconds: int | None) -> str:
+    return times.day(seconds, default="revoked")

@@ -1,4 +1,4 @@
-"""``gateway files``: uploads."""
+"""``gateway files``: list and delete uploads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from gateway.catalog import uploads, users
 from gateway.cli.catalog import open_catalog, open_store
-from gateway.cli.lists import LIMIT
+from gateway.cli.options import JSON, LIMIT, USER
 from gateway.errors import MissingUploadError
 from gateway.uploads import deletion
 
@@ -20,16 +20,19 @@ def files() -> None:
 
 
 @files.command("list")
-@click.option("--user", help="Only those of this user.")
+@USER
 @LIMIT
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def list_files(*, user: str | None, limit: int, as_json: bool) -> None:
-    """List uploads, newest first: id, owner, bytes, time, name."""
+    """List uploads, newest first.
+
+    Prints id, owner, size in bytes, upload time and name.
+    """
     database, _ = open_catalog()
     with database.read() as connection:
         owner = None if user is None else users.by_name(connection, user)
-        names = {one.id: one.name for one in users.everyone(connection)}
-        found = uploads.newest(connection, owner, limit=limit)
+        names = {each.id: each.name for each in users.everyone(connection)}
+        newest = uploads.newest(connection, owner, limit=limit)
     if as_json:
         rows = [
             {
@@ -40,11 +43,11 @@ def list_files(*, user: str | None, limit: int, as_json: bool) -> None:
                 "type": upload.media_type,
                 "created": upload.created,
             }
-            for upload in found
+            for upload in newest
         ]
         click.echo(json.dumps(rows))
         return
-    for upload in found:
+    for upload in newest:
         created = datetime.fromtimestamp(upload.created, UTC)
         click.echo(
             f"{upload.id}  {names[upload.owner_id]}  {upload.size}  "
@@ -55,7 +58,7 @@ def list_files(*, user: str | None, limit: int, as_json: bool) -> None:
 @files.command("delete")
 @click.argument("upload_id", metavar="ID")
 def delete(*, upload_id: str) -> None:
-    """Delete the upload ID; every link to it ends."""
+    """Delete the upload ID; all links to it stop working."""
     database, current = open_catalog()
     if deletion.delete(database, open_store(current), upload_id) is None:
         raise MissingUploadError(upload_id)

@@ -1,4 +1,4 @@
-"""``gateway fsck``: compare catalog and disk."""
+"""``gateway fsck``: check the catalog against the stored files."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Final
 
 import click
 
-from gateway.cli import moments
+from gateway.cli import times
 from gateway.cli.catalog import open_catalog, open_store
+from gateway.cli.options import JSON
 from gateway.maintenance.fsck import Check
 from gateway.maintenance.housekeeping import only_one
 from gateway.maintenance.orphans import GRACE
@@ -20,12 +21,14 @@ _PATIENCE: Final = 60.0
 
 
 @click.command()
-@click.option("--digest", is_flag=True, help="Read every byte of every upload.")
+@click.option(
+    "--digest", is_flag=True, help="Also read every upload and compare its digest."
+)
 @click.option(
     "--repair",
     is_flag=True,
-    help="Set counters right, put blobs back from the trash, move those that no "
-    "upload names there, and delete other leftovers.",
+    help="Correct counters, restore blobs from the trash, move unreferenced blobs to "
+    "the trash, and delete other leftovers.",
 )
 @click.option(
     "--grace",
@@ -33,16 +36,19 @@ _PATIENCE: Final = 60.0
     default=GRACE,
     show_default=True,
     metavar="SECONDS",
-    help="How old a file has to be that no upload names; uploads that are being "
-    "stored have such files.",
+    help="Keep files younger than this that no upload refers to; they may belong to "
+    "an upload that is being stored.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def fsck(*, digest: bool, repair: bool, grace: int, as_json: bool) -> None:
-    """Compare catalog and disk both ways; it may run while the gateway serves.
+    """Check that the catalog and the stored files agree.
 
-    One line for each finding.  Status 1 when something is wrong and stays so.
+    Prints one line for each finding. The gateway may keep running.
+
+    Exits with status 1 if a finding was not repaired.
     """
-    # It comes when another process opens a file that is just checked for that.
+    # The kernel sends SIGIO when another process opens a file on which this process
+    # holds a lease (F_SETLEASE).
     signal.signal(signal.SIGIO, signal.SIG_IGN)
     database, current = open_catalog()
     store = open_store(current)
@@ -55,7 +61,7 @@ def fsck(*, digest: bool, repair: bool, grace: int, as_json: bool) -> None:
     )
     findings = []
     with only_one(store, patience=_PATIENCE) if repair else nullcontext():
-        for finding in check.run(now=moments.now()):
+        for finding in check.run(now=times.now()):
             findings.append(finding)
             if not as_json:
                 state = " (repaired)" if finding.is_repaired else ""

@@ -1,4 +1,4 @@
-"""What ``gateway serve --guide`` prints for somebody who tries the gateway."""
+"""The first steps that ``gateway serve --guide`` prints for a new user."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from gateway.config.settings import Settings
     from gateway.storage.tree import FoundFile
 
-#: Files of the tree that are looked at for one to try.
-_MOST: Final = 20
+#: Files of the tree to consider for the example link.
+_MAXIMUM_FILES: Final = 20
 
 
 def guide(current: Settings, url: str) -> str:
-    """Return where to log in, a link to try, how to sign files, and how to stop.
+    """Return the login URL, an example link, and how to sign files and to stop.
 
-    *url* is where the gateway serves; ``keys`` and ``files`` must be set.
+    *url* is the gateway's address; ``keys`` and ``files`` must be set.
     """
-    lines = [("Log in", f"{url}/login{_as_whom(current)}")]
-    found = _file(current)
-    if found is not None and current.keys is not None:
-        path = found.path.text
-        # A restricted key may not sign this file.
+    lines = [("Log in", f"{url}/login{_login_hint(current)}")]
+    example = _example_file(current)
+    if example is not None and current.keys is not None:
+        path = example.path.text
+        # A restricted key may not be allowed to sign this file.
         with suppress(ClaimsError):
             link = LinkSigner(current.keys, url).sign(path, expires=timedelta(days=1))
             lines.append(("Try", f"curl {link}"))
@@ -45,28 +45,28 @@ def guide(current: Settings, url: str) -> str:
     keys = current.embedded_keys
     where = f"the key in {_short(keys)}" if keys.exists() else "GATEWAY_KEYS"
     lines += [
-        ("Your site", f"signs with {where}, see README.md"),
+        ("Your site", f"signs URLs with {where}, see README.md"),
         ("Stop", "Ctrl-C"),
     ]
     return "\n".join(f"  {name:<11}{text}" for name, text in lines)
 
 
-def _as_whom(current: Settings) -> str:
+def _login_hint(current: Settings) -> str:
     if not current.first_password.exists():
         return ""
     where = _short(current.first_password)
     return f" as {FIRST_ADMIN}, with the password in {where}"
 
 
-def _file(current: Settings) -> FoundFile | None:
-    """Return a small file of the tree, or None if none is found soon."""
+def _example_file(current: Settings) -> FoundFile | None:
+    """Return the smallest of the first few files of the tree, or None."""
     if current.files is None:
         return None
-    found = FilesTree(current.files).below(FilePath(""), most=_MOST)
-    return min(found, key=lambda file: file.size, default=None)
+    files = FilesTree(current.files).below(FilePath(""), most=_MAXIMUM_FILES)
+    return min(files, key=lambda file: file.size, default=None)
 
 
 def _short(path: Path) -> str:
-    """Return *path* as a shell in this folder needs it."""
-    below = os.path.relpath(path)
-    return str(path) if below.startswith("..") else below
+    """Return *path* relative to the current folder, if it lies below that."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative

@@ -1,4 +1,4 @@
-"""``gateway housekeep``: tidy the store and the catalog, once or for ever."""
+"""``gateway housekeep``: clean up store and catalog, once or periodically."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gateway.catalog.database import Database
-from gateway.cli import moments
+from gateway.cli import times
 from gateway.cli.catalog import open_catalog, open_store
 from gateway.cli.links import public_address
+from gateway.cli.options import JSON
 from gateway.config import settings
 from gateway.config.gateway_id import own_id
 from gateway.errors import GatewayError, SettingsError
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
     from gateway.config.settings import Settings
     from gateway.maintenance.housekeeping import Report
 
-#: Seconds between two looks at every blob.
+#: Seconds between two sweeps over all blobs.
 _SWEEP_SECONDS: Final = 3600
-#: Seconds between two looks at the ledger.
+#: Seconds between two bookings of the ledger.
 _BOOKING_SECONDS: Final = 1.0
 _PATIENCE: Final = 60.0
 _ACCEPTED: Final = "mails accepted by the relay"
@@ -47,7 +48,7 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     "--every",
     type=click.IntRange(1),
     metavar="SECONDS",
-    help="Go on until SIGTERM, with a round that often; `serve` does that.",
+    help="Run a round this often until SIGTERM, as `gateway serve` does.",
 )
 @click.option(
     "--grace",
@@ -55,18 +56,20 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     default=GRACE,
     show_default=True,
     metavar="SECONDS",
-    help="How old a file has to be that no upload names; uploads that are being "
-    "stored have such files.",
+    help="Keep files younger than this that no upload refers to; they may belong to "
+    "an upload that is being stored.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def housekeep(*, every: int | None, grace: int, as_json: bool) -> None:
-    """Delete what is over: uploads, unfinished uploads, leftovers of crashes.
+    """Delete expired data and crash leftovers, and send due mails.
 
-    Blobs that no upload names go to the store's trash for a week first.  Mails that are
-    due are sent.  Safe at any time and as often as you like, also while the gateway
-    serves.
+    Blobs that no upload refers to stay in the store's trash for a week. Safe to run
+    repeatedly, also while the gateway is running.
+
+    Exits with status 1 if a step failed.
     """
-    # It comes when another process opens a file that is just checked for that.
+    # The kernel sends SIGIO when another process opens a file on which this process
+    # holds a lease (F_SETLEASE).
     signal.signal(signal.SIGIO, signal.SIG_IGN)
     if every is not None:
         _Rounds(every, grace).run()
@@ -86,7 +89,7 @@ def housekeep(*, every: int | None, grace: int, as_json: bool) -> None:
             grace=grace,
             booker=_booker(current, database),
             ledger_days=current.ledger_days,
-        ).round(now=moments.now())
+        ).round(now=times.now())
     _send(current, database, report, say=say)
     if as_json:
         click.echo(json.dumps({"done": report.done, "faults": report.faults}))
@@ -95,9 +98,9 @@ def housekeep(*, every: int | None, grace: int, as_json: bool) -> None:
 
 @dataclass
 class _Rounds:
-    """Rounds until SIGTERM; SIGHUP reads the settings anew.
+    """Runs rounds until SIGTERM; SIGHUP reloads the settings.
 
-    The signals stay blocked and are asked for: nothing is broken off by them.
+    The signals are blocked and polled between steps, so that no step is interrupted.
     """
 
     every: int
@@ -106,7 +109,7 @@ class _Rounds:
     def run(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         current = settings.read(embedded=True).settings
-        keeper, booking = self._begin(current)
+        keeper, booking = self._start(current)
         postman = Postman(_outbox(current, keeper.database, _say), _say)
         _say(f"a round every {self.every} seconds")
         postman.start()
@@ -117,20 +120,20 @@ class _Rounds:
 
     def _rounds(self, keeper: Housekeeper, booking: _Booking, postman: Postman) -> None:
         swept = float("-inf")
-        while not _is_told_to_stop():
+        while not _is_stop_pending():
             with_sweep = time.monotonic() - swept >= _SWEEP_SECONDS
             if _round(keeper, with_sweep=with_sweep) and with_sweep:
                 swept = time.monotonic()
-            told = signal.sigtimedwait(_SIGNALS, self.every)
-            if told is None:
+            received = signal.sigtimedwait(_SIGNALS, self.every)
+            if received is None:
                 continue
-            if told.si_signo != signal.SIGHUP:
+            if received.si_signo != signal.SIGHUP:
                 booking.stop()
                 return
-            keeper, booking = self._anew(keeper, booking, postman)
+            keeper, booking = self._reload(keeper, booking, postman)
         booking.stop()
 
-    def _anew(
+    def _reload(
         self, before: Housekeeper, booking: _Booking, postman: Postman
     ) -> tuple[Housekeeper, _Booking]:
         try:
@@ -141,11 +144,11 @@ class _Rounds:
             return before, booking
         booking.stop()
         before.database.engine.dispose()
-        keeper, booking = self._begin(current)
+        keeper, booking = self._start(current)
         postman.outbox = _outbox(current, keeper.database, _say)
         return keeper, booking
 
-    def _begin(self, current: Settings) -> tuple[Housekeeper, _Booking]:
+    def _start(self, current: Settings) -> tuple[Housekeeper, _Booking]:
         keeper = _keeper(current, self.grace)
         booking = _Booking(_booker(current, keeper.database))
         booking.start()
@@ -153,7 +156,7 @@ class _Rounds:
 
 
 class _Booking(threading.Thread):
-    """Books the ledger each second: a round may take long."""
+    """Books the ledger each second, in its own thread: a round may take long."""
 
     def __init__(self, booker: Booker) -> None:
         super().__init__(daemon=True)
@@ -163,13 +166,13 @@ class _Booking(threading.Thread):
     def run(self) -> None:
         fault = ""
         while not self._stopped.wait(_BOOKING_SECONDS):
-            before, fault = fault, ""
+            previous, fault = fault, ""
             try:
-                self._booker.round(now=moments.now())
-            except Exception as error:  # noqa: BLE001 -- it is tried again
+                self._booker.round(now=times.now())
+            except Exception as error:  # noqa: BLE001 -- the next second retries
                 fault = f"{type(error).__name__}: {error}"
-                if fault != before:
-                    _say(f"the ledger is not booked, to be tried again: {fault}")
+                if fault != previous:
+                    _say(f"can't book the ledger, will retry: {fault}")
 
     def stop(self) -> None:
         self._stopped.set()
@@ -181,7 +184,7 @@ def _keeper(current: Settings, grace: int) -> Housekeeper:
         database=Database.open(current.database),
         store=open_store(current),
         say=_say,
-        is_stopped=_is_told_to_stop,
+        is_stopped=_is_stop_pending,
         grace=grace,
         ledger_days=current.ledger_days,
     )
@@ -200,7 +203,7 @@ def _booker(current: Settings, database: Database) -> Booker:
 def _outbox(
     current: Settings, database: Database, say: Callable[[str], None]
 ) -> Outbox | None:
-    """Return what sends mails, or None without a relay."""
+    """Return the outbox, or None if no relay is set."""
     if current.mail_url is None or current.mail_from is None:
         return None
 
@@ -215,7 +218,7 @@ def _outbox(
         sender=current.mail_from,
         site=current.mail_from.name or current.name,
         link=link,
-        clock=moments.now,
+        clock=times.now,
         say=say,
     )
 
@@ -247,14 +250,14 @@ def _send(
 def _round(keeper: Housekeeper, *, with_sweep: bool) -> bool:
     try:
         with only_one(keeper.store, patience=0):
-            keeper.round(now=moments.now(), with_sweep=with_sweep)
+            keeper.round(now=times.now(), with_sweep=with_sweep)
     except (GatewayError, OSError) as error:
-        _say(f"not done, to be tried again: {error}")
+        _say(f"round failed, will retry: {error}")
         return False
     return True
 
 
-def _is_told_to_stop() -> bool:
+def _is_stop_pending() -> bool:
     return not {signal.SIGTERM, signal.SIGINT}.isdisjoint(signal.sigpending())
 
 

@@ -1,4 +1,4 @@
-"""What a signed URL says, in words and as facts."""
+"""What a signed URL allows, as text and as JSON, for ``gateway inspect``."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Inspection:
-    """The answer of ``gateway inspect``."""
+    """The result of ``gateway inspect``: lines of text, and ``facts`` for JSON."""
 
     lines: tuple[str, ...]
     facts: dict[str, object]
 
     @property
     def is_good(self) -> bool:
-        """Tell whether the link verifies now."""
+        """Return whether the link verifies now."""
         return bool(self.facts["verifies"])
 
     @classmethod
@@ -39,9 +39,9 @@ class Inspection:
         *,
         now: float,
     ) -> Inspection:
-        """Inspect *url* at *now*, in Unix seconds, with the keys at hand.
+        """Inspect *url* at *now* (Unix seconds) with the keys in *ring*.
 
-        Without *catalog* nobody can tell whether it was taken back.
+        Without *catalog*, revocations are not checked.
         """
         try:
             token, path = signed_url.split(url)
@@ -51,29 +51,27 @@ class Inspection:
             return cls((words,), {"verifies": False, "why": error.reason})
         why, words = _judge(token, path, claims, ring, catalog, now=now)
         facts = _facts(claims, path) | {"verifies": why is None, "why": why}
-        return cls((words, *_in_words(claims, path, now)), facts)
+        return cls((words, *_as_lines(claims, path, now)), facts)
 
 
-#: How each reason for a refusal is put to the one who asks.
+#: The first line of the result, by the reason for which the gateway refuses the URL.
 WORDS: Final = {
-    "malformed": "does not verify: this is no signed URL ({error})",
-    "not-servable": "is never answered with a file: its path is refused ({error})",
+    "malformed": "invalid: not a signed URL ({error})",
+    "not-servable": "invalid: no file is served at this path ({error})",
     "unknown-key": (
-        "does not verify: its key {claims.key_id} is not on the ring (retired, or "
-        "never was)"
+        "invalid: its key {claims.key_id} is not on the key ring (retired, or never "
+        "added)"
     ),
     "forged": (
-        "does not verify: its signature fits neither this path nor these claims, or "
-        "not this key"
+        "invalid: its signature does not match; the path, the claims or the key is "
+        "wrong"
     ),
-    "beyond-key": (
-        "does not verify: its key {claims.key_id} may not sign such a link ({error})"
-    ),
-    "expired": "does not verify now: it expired on {expires}",
-    "early": "does not verify now: it begins on {begins}",
-    "revoked": "does not verify now: it was taken back",
-    "owner-disabled": "does not verify now: the upload's owner is disabled",
-    "not-servable:no-upload": "does not verify: the upload was deleted, or never was",
+    "beyond-key": ("invalid: its key {claims.key_id} may not sign this link ({error})"),
+    "expired": "invalid now: it expired on {expires}",
+    "early": "invalid now: it is valid from {begins}",
+    "revoked": "invalid now: it is revoked",
+    "owner-disabled": "invalid now: the upload's owner is disabled",
+    "not-servable:no-upload": "invalid: the upload was deleted or never existed",
 }
 
 
@@ -86,18 +84,18 @@ def _judge(
     *,
     now: float,
 ) -> tuple[str | None, str]:
-    """Judge as the gateway does, but for the client and the files."""
+    """Judge as the gateway does, except for the client's address and the files."""
     is_folder = _is_folder(path, claims)
     try:
         if path or not is_folder:
             FilePath.parse(path.removesuffix("/") if is_folder else path)
         if ring is None:
-            return "no-keys", "can't tell whether it verifies: no keys are set"
+            return "no-keys", "can't be verified: no keys are set"
         link = signed_url.verify(ring, token, path)
         policy.check_key(link, now=now)
         policy.check_time(claims, now=now)
         if catalog is not None:
-            _check_standing(RevocationCheck(catalog), link, path)
+            _check_revocations(RevocationCheck(catalog), link, path)
     except RefusedError as error:
         kind = error.reason if error.reason in WORDS else error.reason.split(":")[0]
         words = WORDS[kind].format(
@@ -108,31 +106,31 @@ def _judge(
         )
         return error.reason, words
     if is_folder:
-        return None, "verifies now, for what lies below; the folder itself is no file"
-    return None, "verifies now"
+        return None, "valid now, for the files below; the folder itself is not a file"
+    return None, "valid now"
 
 
-def _check_standing(standing: RevocationCheck, link: SignedURL, path: str) -> None:
-    standing.check(link, path)
+def _check_revocations(check: RevocationCheck, link: SignedURL, path: str) -> None:
+    check.check(link, path)
     if link.claims.upload is not None:
-        standing.upload(link.claims.upload)
+        check.upload(link.claims.upload)
 
 
 def _is_folder(path: str, claims: Claims) -> bool:
-    """Tell whether *path* is the folder that the link covers, as it was signed."""
+    """Return whether *path* is the folder itself that the link covers."""
     if claims.depth == 0:
         return not path
     return path.endswith("/") and path.count("/") == claims.depth
 
 
-def _in_words(claims: Claims, path: str, now: float) -> list[str]:
+def _as_lines(claims: Claims, path: str, now: float) -> list[str]:
     if claims.upload is not None:
         covered = f"the upload {claims.upload}, saved as {shown(path)}"
     elif claims.depth is None:
         covered = f"the file {shown(path)}"
     else:
         folder = shown("/".join(path.split("/")[: claims.depth]))
-        covered = f"everything below {folder}/" if folder else "every file there is"
+        covered = f"everything below {folder}/" if folder else "every file"
     lines = [
         f"allows: {covered}",
         f"signed with key {claims.key_id} on {_date(claims.issued)}",
@@ -144,13 +142,13 @@ def _in_words(claims: Claims, path: str, now: float) -> list[str]:
         ),
     ]
     if claims.not_before is not None:
-        lines.append(f"begins on {_date(claims.not_before)}")
+        lines.append(f"valid from {_date(claims.not_before)}")
     if claims.presentation is not None:
         is_inline = claims.presentation is Presentation.INLINE
         lines.append(
-            "the file is shown in the browser, if its type is safe to show"
+            "the browser shows the file, if its type is safe to show"
             if is_inline
-            else "the file is saved by the browser"
+            else "the browser saves the file"
         )
     if claims.name is not None:
         lines.append(f"saved as {shown(claims.name)}")
@@ -178,7 +176,7 @@ def _facts(claims: Claims, path: str) -> dict[str, object]:
 
 
 def shown(text: str) -> str:
-    """Escape what does not print: a forged link must not write lines of its own."""
+    """Escape unprintable characters, so that a forged link can't add output lines."""
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode() for c in text
     )

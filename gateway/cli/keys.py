@@ -1,4 +1,4 @@
-"""``gateway keys``: make and list signing keys."""
+"""``gateway keys``: create and list signing keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from gateway import ownership
-from gateway.cli.moments import Duration
+from gateway.cli.options import JSON
+from gateway.cli.times import Duration
 from gateway.config import settings
 from gateway.errors import KeyRingError, SettingsError
 from gateway.links.keyring import Key, KeyRing
@@ -27,39 +28,39 @@ if TYPE_CHECKING:
 
 @click.group()
 def keys() -> None:
-    """Make and list signing keys."""
+    """Create and list signing keys."""
 
 
 @keys.command("new")
 @click.option(
     "--add",
     is_flag=True,
-    help="Put the key first on the ring in the data folder, and print its id alone. "
-    "Links signed before stay good.  Run `gateway reload` next.",
+    help="Add the key to the key ring in the data folder and print only its id. "
+    "Existing links stay valid. Run `gateway reload` afterwards.",
 )
 @click.option(
     "--if-none",
     is_flag=True,
-    help="With --add: only if the data folder has no ring yet.",
+    help="With --add, do nothing if the data folder has a key ring.",
 )
 @click.option(
     "--prefix",
     "prefixes",
     multiple=True,
     metavar="FOLDER/",
-    help="The key may only sign links into this folder; repeat.",
+    help="Allow only links to files in this folder; repeatable.",
 )
 @click.option(
     "--max-life",
     type=Duration(),
-    help="The key may only sign links that live no longer: 7d.",
+    help="Allow only links with at most this lifetime: 7d.",
 )
 @click.option(
     "--only",
     type=click.Choice([kind.value for kind in Kind]),
-    help="The key may only sign links to files, or to uploads.",
+    help="Allow only links to files, or only to uploads.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def new(
     *,
     add: bool,
@@ -69,13 +70,14 @@ def new(
     only: str | None,
     as_json: bool,
 ) -> None:
-    """Make a signing key and print it, as GATEWAY_KEYS takes it.
+    """Create a signing key and print it in the format of GATEWAY_KEYS.
 
-    A key with a restriction is for a host that mints its own links.  Put it on the
-    gateway's ring, too, which refuses what the key may not sign.
+    --prefix, --max-life and --only restrict the key, for a host that signs links
+    itself. Add the restricted key to the gateway's key ring, too: the gateway refuses
+    links that the key may not sign.
     """
     if if_none and not add:
-        raise click.UsageError("--if-none says when to --add: give both")
+        raise click.UsageError("--if-none needs --add")
     key = Key.generate(_restriction(prefixes, max_life, only))
     if not add:
         facts = {**_facts(key), "key": str(key)}
@@ -83,7 +85,7 @@ def new(
         return
     if settings.has("keys"):
         raise SettingsError(
-            ["GATEWAY_KEYS: is set, so the ring in the data folder is not in use"]
+            ["GATEWAY_KEYS: is set, so the key ring in the data folder is not used"]
         )
     ring = settings.read(only=("data",)).settings.embedded_keys
     is_first = not ring.exists()
@@ -93,20 +95,20 @@ def new(
         return
     if is_first and not if_none:
         click.echo(
-            f"gateway: there was no {ring}: this key begins a new ring; is "
-            "GATEWAY_DATA right?",
+            f"gateway: there was no {ring}: created a new key ring; is GATEWAY_DATA "
+            "right?",
             err=True,
         )
     click.echo(json.dumps(_facts(key)) if as_json else key.id)
 
 
 @keys.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def list_keys(*, as_json: bool) -> None:
-    """List the ids of the keys, newest first; never a secret.
+    """List the ids of the keys, newest first, without secrets.
 
-    With each stands the last day on which a link of the key was used, if the catalog
-    knows of one.
+    The newest key signs; all keys verify. Also prints the last day on which a link of
+    the key was used, if the catalog knows it.
     """
     current = settings.read(required=("keys",), embedded=True).settings
     ring = current.keys
@@ -134,31 +136,31 @@ def list_keys(*, as_json: bool) -> None:
 
 
 class _Use(NamedTuple):
-    """The day on which links of a key came in last, and how often Flask was asked."""
+    """The last day on which a key's links were used, and how often Flask was asked."""
 
     last_used: str
     asked: int
 
 
 def _uses(current: settings.Settings) -> dict[str, _Use]:
-    # Keys are made where there is no database.
+    # Imported here: a host that only signs links has no database.
     from gateway.catalog import bookings  # noqa: PLC0415
-    from gateway.cli.catalog import catalog_if_there  # noqa: PLC0415
+    from gateway.cli.catalog import catalog_if_usable  # noqa: PLC0415
 
-    database = catalog_if_there(current)
+    database = catalog_if_usable(current)
     if database is None:
         return {}
     with database.read() as connection:
-        found = bookings.uses(connection)
+        uses = bookings.uses(connection)
     first = date(1970, 1, 1)
     return {
         key: _Use(str(first + timedelta(days=day)), count)
-        for key, (day, count) in found.items()
+        for key, (day, count) in uses.items()
     }
 
 
 def _facts(key: Key) -> dict[str, object]:
-    """Return what may be told of a key: never its secret."""
+    """Return what JSON shows of a key, without its secret."""
     limits = key.restriction
     return {
         "id": key.id,
@@ -184,11 +186,11 @@ def _restriction(
 
 
 def add_key(path: Path, key: Key, *, if_none: bool = False) -> bool:
-    """Put *key* first on the ring in the file *path*, which keeps its owner and mode.
+    """Insert *key* as the first of the key ring file *path*; keep its owner and mode.
 
-    With *if_none* only if there is no such file yet; tell whether it was put
-    there.  The file is replaced in one step and for good: a reader sees the
-    old ring or the new, and two that add at once both get their key on.
+    With *if_none*, do nothing if the file exists.  Return whether the key was added.
+    The file is replaced atomically and durably: a reader sees the old or the new ring,
+    and of two concurrent calls both keys are added.
     """
     ownership.make_folder(path.parent, None)
     with locked(path):
@@ -202,7 +204,7 @@ def add_key(path: Path, key: Key, *, if_none: bool = False) -> bool:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keep others that change *path* waiting; the lock's file stays, empty."""
+    """Hold an exclusive lock for changing *path*; the empty lock file stays."""
     lock = path.with_name(f"{path.name}.lock")
     descriptor = ownership.open_private(lock, os.O_RDWR)
     try:

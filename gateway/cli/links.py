@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from gateway.catalog import uploads
-from gateway.cli import moments
-from gateway.cli.catalog import catalog_if_there, open_catalog
+from gateway.cli import times
+from gateway.cli.catalog import catalog_if_usable, open_catalog
 from gateway.cli.inspection import Inspection, shown
-from gateway.cli.moments import Duration, DurationOrMoment, Moment
+from gateway.cli.options import JSON, NO_EXPIRY
+from gateway.cli.times import DateTime, Duration, DurationOrDateTime
 from gateway.cli.tree_paths import Tree
 from gateway.config import settings
 from gateway.config.address import recorded_url
@@ -28,32 +29,49 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("path", required=False)
-@click.option("--upload", metavar="ID", help="Lead to this upload instead of PATH.")
-@click.option("--expires", type=DurationOrMoment(), help="Life (7d) or end (ISO 8601).")
-@click.option("--no-expiry", is_flag=True, help="Let the link never expire.")
-@click.option("--not-before", type=Moment(), help="When the link begins (ISO 8601).")
-@click.option("--folder", is_flag=True, help="Cover everything below PATH.")
+@click.option("--upload", metavar="ID", help="Link to this upload instead of PATH.")
+@click.option(
+    "--expires",
+    type=DurationOrDateTime(),
+    help="End the link then: 7d, 2030-01-31T18:00.",
+)
+@NO_EXPIRY
+@click.option(
+    "--not-before", type=DateTime(), help="Refuse the link before then: 2030-01-31."
+)
+@click.option("--folder", is_flag=True, help="Cover all files below the folder PATH.")
 @click.option(
     "--inline",
     "presentation",
     flag_value="inline",
-    help="Let the browser show the file, if its type is safe to show.",
+    help="Show the file in the browser, if its type is safe.",
 )
 @click.option(
     "--attachment",
     "presentation",
     flag_value="attachment",
-    help="Let the browser save the file.",
+    help="Make the browser save the file.",
 )
-@click.option("--name", help="What the file is saved as.")
-@click.option("--rate", type=click.IntRange(min=1), help="Bytes a second.")
-@click.option("--ip", "networks", multiple=True, help="Client network, CIDR; repeat.")
+@click.option("--name", help="Save the file under this name.")
+@click.option(
+    "--rate",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Limit the speed to N bytes per second.",
+)
+@click.option(
+    "--ip",
+    "networks",
+    multiple=True,
+    metavar="CIDR",
+    help="Accept only clients in this network; repeatable.",
+)
 @click.option(
     "--stable",
     type=Duration(),
-    help="Round the expiry up to this window: the same URL as long as it lasts.",
+    help="Round the expiry up to a multiple of this, to get the same URL each time.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def sign(
     *,
     path: str | None,
@@ -69,16 +87,19 @@ def sign(
     stable: timedelta | None,
     as_json: bool,
 ) -> None:
-    """Print a signed URL of PATH, which is relative to the files folder.
+    """Print a signed URL for PATH.
 
-    An absolute path in that folder will do, too; with --folder `.` is all of it.
+    PATH is relative to the files folder, or an absolute path inside it. With --folder,
+    `.` covers the whole files folder. --expires or --no-expiry is required.
     """
     if (path is None) == (upload is None):
-        raise click.UsageError("give PATH or --upload (one of the two)")
+        raise click.UsageError("give either PATH or --upload")
     if upload is not None and folder:
-        raise click.UsageError("an upload is one file: --folder does not fit it")
+        raise click.UsageError(
+            "--folder can't be used with --upload: an upload is a file"
+        )
     if (expires is None) != no_expiry:
-        raise click.UsageError("give --expires, or say --no-expiry (one of the two)")
+        raise click.UsageError("give either --expires or --no-expiry")
     current = settings.read(required=("keys",), embedded=True).settings
     base, ring = base_url_and_keys(current)
     signer = LinkSigner(ring, base)
@@ -86,8 +107,8 @@ def sign(
     if path is not None:
         path = tree.relative(path)
     if upload is not None:
-        stored = _name_of(upload)
-        path, name = name or stored, None
+        stored_name = _name_of(upload)
+        path, name = name or stored_name, None
     url = signer.sign(
         path or "",
         expires="never" if expires is None else expires,
@@ -102,11 +123,11 @@ def sign(
     )
     warning = None
     if path is not None and upload is None:
-        warning = tree.doubt(path, is_folder=folder)
+        warning = tree.warning(path, is_folder=folder)
     if warning is not None:
         click.echo(f"gateway: warning: {shown(path or '')}: {warning}", err=True)
     if as_json:
-        facts = Inspection.of(url, current.keys, now=moments.now())
+        facts = Inspection.of(url, current.keys, now=times.now())
         click.echo(json.dumps({"url": url, **facts.facts}))
     else:
         click.echo(url)
@@ -114,25 +135,25 @@ def sign(
 
 @click.command("inspect")
 @click.argument("url")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def inspect_url(*, url: str, as_json: bool) -> None:
-    """Say what a signed URL allows, and whether it verifies now.
+    """Show what a signed URL allows and whether it is valid now.
 
-    Status 1 if it does not.
+    Exits with status 1 if it is not valid.
     """
     current = settings.read(embedded=True).settings
     if current.keys is None:
         fault = settings.without("keys", current.data)
         click.echo(f"gateway: warning: {fault}", err=True)
     inspection = Inspection.of(
-        url, current.keys, catalog_if_there(current), now=moments.now()
+        url, current.keys, catalog_if_usable(current), now=times.now()
     )
     click.echo(json.dumps(inspection.facts) if as_json else "\n".join(inspection.lines))
     sys.exit(0 if inspection.is_good else 1)
 
 
 def base_url_and_keys(current: Settings) -> tuple[str, KeyRing]:
-    """Return the address that links lead to and the keys; raise SettingsError."""
+    """Return the base URL of links, and the keys; raise SettingsError."""
     faults, base = [], ""
     if current.keys is None:
         faults.append(settings.without("keys", current.data))
@@ -146,13 +167,13 @@ def base_url_and_keys(current: Settings) -> tuple[str, KeyRing]:
 
 
 def public_address(current: Settings) -> str:
-    """Return the address that links lead to; raise SettingsError if none is known."""
+    """Return the base URL of links; raise SettingsError if none is known."""
     base = current.public_url or recorded_url(current.data)
     if base is None:
         fault = (
             "GATEWAY_PUBLIC_URL: is not set, and no gateway has run from "
-            f"{current.data}; is GATEWAY_DATA right? Else name the address that links "
-            "are to lead to"
+            f"{current.data}; is GATEWAY_DATA right? Else set it to the base URL of "
+            "links"
         )
         raise SettingsError([fault])
     return base

@@ -1,4 +1,4 @@
-"""``gateway mail``: whether the relay takes mail."""
+"""``gateway mail``: test the mail relay."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Final
 
 import click
 
-from gateway.cli import moments
+from gateway.cli import times
+from gateway.cli.options import JSON
 from gateway.config import settings
 from gateway.errors import RelayError, SettingsError
 from gateway.mail import languages
@@ -32,7 +33,7 @@ class Address(click.ParamType[Mailbox]):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> Mailbox:
-        """Read the text, or fail with what is wrong with it."""
+        """Parse the text, or fail with the reason why it is not an address."""
         if isinstance(value, Mailbox):
             return value
         try:
@@ -43,7 +44,7 @@ class Address(click.ParamType[Mailbox]):
 
 @click.group()
 def mail() -> None:
-    """Try out the mail relay."""
+    """Test the mail relay."""
 
 
 @mail.command("test")
@@ -53,32 +54,35 @@ def mail() -> None:
     type=click.Choice(languages.codes()),
     default=languages.ENGLISH,
     show_default=True,
-    help="The language of the mail.",
+    help="Language of the mail.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def test(*, address: Mailbox, lang: str, as_json: bool) -> None:
-    """Send a test mail to ADDRESS and print what was said.
+    """Send a test mail to ADDRESS and print the SMTP dialogue.
 
-    Lines of the gateway begin with C:, those of the relay with S:.  Status 0 means
-    that the relay has accepted the mail.
+    Lines of the gateway begin with C:, lines of the relay with S:.
+
+    Exits with status 1 if the relay does not accept the mail.
     """
-    wanted = ("mail_url", "mail_from")
-    current = settings.read(required=wanted, only=(*wanted, "name")).settings
+    required = ("mail_url", "mail_from")
+    current = settings.read(required=required, only=(*required, "name")).settings
     url, sender = current.mail_url, current.mail_from
     if url is None or sender is None:
-        raise SettingsError([f"GATEWAY_{name.upper()}: is not set" for name in wanted])
+        raise SettingsError(
+            [f"GATEWAY_{name.upper()}: is not set" for name in required]
+        )
     letter = TestMail(to=address, site=sender.name or current.name, lang=lang).letter()
     content = raw(
         compose(
             letter,
             sender=sender,
             message_id=secrets.token_hex(_ID_BYTES),
-            now=moments.now(),
+            now=times.now(),
         )
     )
     dialogue: list[str] = []
-    hear = dialogue.append if as_json else click.echo
-    with Relay(url, sender.wire, hear=hear) as relay:
+    on_line = dialogue.append if as_json else click.echo
+    with Relay(url, sender.wire, on_line=on_line) as relay:
         try:
             outcome = relay.send(address.wire, content)
         except RelayError as error:

@@ -1,4 +1,4 @@
-"""``gateway nginx-conf``: the rendered set, to read or to include."""
+"""``gateway nginx-conf``: the rendered nginx configuration, to read or to include."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from gateway.cli.catalog import open_store
+from gateway.cli.options import JSON
 from gateway.config import settings
 from gateway.config.fields import plain_path
 from gateway.config.gateway_id import own_id
@@ -18,7 +19,7 @@ from gateway.runtime.rendering import NginxConf
 def plain_folder(
     context: click.Context, parameter: click.Parameter, value: Path | None
 ) -> Path | None:
-    """Return the folder that an option names, absolute, if nginx can be told of it."""
+    """Return the absolute folder of an option; fail if nginx can't express its path."""
     try:
         return None if value is None else plain_path(value)
     except ValueError as error:
@@ -30,28 +31,30 @@ def plain_folder(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
     callback=plain_folder,
-    help="Write the set into this folder instead of printing it.",
+    help="Write the files to this folder instead of printing them.",
 )
 @click.option(
     "--listen",
     default="127.0.0.1:8080",
     show_default=True,
-    help="What nginx's listen directive says.",
+    metavar="ADDRESS",
+    help="Value of nginx's listen directive.",
 )
 @click.option(
     "--access-log",
     default="/var/log/nginx/gateway.log",
     show_default=True,
-    help="Where the access log goes.",
+    metavar="FILE",
+    help="Path of nginx's access log.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def nginx_conf(
     *, output: Path | None, listen: str, access_log: str, as_json: bool
 ) -> None:
-    """Print nginx's configuration, every file of it.
+    """Print the nginx configuration.
 
-    With --output it is written to a folder, whose conf.d/*.conf and
-    snippets/gateway.conf a site's own nginx can include (docs/nginx.md).
+    With --output, write it to a folder. A site's own nginx can include conf.d/*.conf
+    and snippets/gateway.conf from there (docs/nginx.md).
     """
     current = settings.read(required=("files",)).settings
     rendering = NginxConf(
@@ -63,7 +66,7 @@ def nginx_conf(
         access_log=access_log,
     )
     if output is not None:
-        # It holds no secret, and nginx's workers may be another user.
+        # The files hold no secret, and nginx's workers may run as another user.
         os.umask(0o022)
         rendering.write()
     files = rendering.files()

@@ -1,4 +1,4 @@
-"""``gateway reload``: have the running gateway read its settings anew."""
+"""``gateway reload``: reload the settings of the running gateway."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from gateway.runtime import instance
 
 @click.command()
 def reload() -> None:
-    """Have the gateway that serves from GATEWAY_DATA read its settings anew.
+    """Reload the settings of the running gateway.
 
-    It reads what is given by file, and goes on as it was, with status 1 here, if that
-    is faulty.  The same as SIGHUP, but for the answer.
+    The gateway that runs from GATEWAY_DATA rereads the settings that are in files
+    (GATEWAY_X_FILE). Like SIGHUP to `gateway serve`, but this command waits for the
+    result.
+
+    Exits with status 1 if a setting is invalid; the gateway then keeps the old ones.
     """
     instance.reload(settings.read(only=("data",)).settings.data)

@@ -1,4 +1,4 @@
-"""``gateway revoke``: take links back."""
+"""``gateway revoke``: revoke signed URLs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import click
 
 from gateway.catalog import revocations, uploads
 from gateway.catalog.revocations import Revocation
-from gateway.cli import moments
+from gateway.cli import times
 from gateway.cli.catalog import open_catalog
-from gateway.cli.moments import Moment
+from gateway.cli.options import JSON
+from gateway.cli.times import DateTime
 from gateway.config import settings
 from gateway.delivery import revocation_targets
 from gateway.errors import MissingUploadError, SettingsError
@@ -25,17 +26,21 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("url", required=False)
-@click.option("--path", help="Every link to PATH or below it; '' is every link.")
-@click.option("--key", help="Every link that the key of this id signed.")
-@click.option("--upload", metavar="ID", help="Every link to this upload.")
+@click.option(
+    "--path",
+    metavar="PATH",
+    help="Revoke all links to PATH and below; '' means all links.",
+)
+@click.option("--key", metavar="ID", help="Revoke all links that this key signed.")
+@click.option("--upload", metavar="ID", help="Revoke all links to this upload.")
 @click.option(
     "--before",
-    type=Moment(),
-    help="Only links issued until then (ISO 8601); without, until now.",
+    type=DateTime(),
+    help="Revoke only links issued until then; default now.",
 )
-@click.option("--undo", is_flag=True, help="Let the links be good again.")
-@click.option("--list", "is_listing", is_flag=True, help="List what is revoked.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--undo", is_flag=True, help="Undo the revocation.")
+@click.option("--list", "is_listing", is_flag=True, help="List all revocations.")
+@JSON
 def revoke(
     *,
     url: str | None,
@@ -47,24 +52,25 @@ def revoke(
     is_listing: bool,
     as_json: bool,
 ) -> None:
-    """Take the signed URL back, or many at once.
+    """Revoke a signed URL, or many at once.
 
-    Links issued afterwards are good: sign anew what is to stay shared.
+    Links that are signed after the revocation are valid. Sign a new link for a file
+    that stays shared.
     """
-    named = [url, path, key, upload]
-    if named.count(None) != len(named) - (0 if is_listing else 1):
+    targets = [url, path, key, upload]
+    if targets.count(None) != len(targets) - (0 if is_listing else 1):
         raise click.UsageError("give one of URL, --path, --key, --upload and --list")
     if before and (url or undo or is_listing):
-        raise click.UsageError("--before fits --path, --key and --upload")
+        raise click.UsageError("--before needs --path, --key or --upload")
     if undo and is_listing:
-        raise click.UsageError("--undo needs to know what")
+        raise click.UsageError("--undo can't be used with --list")
     database, current = open_catalog()
     if is_listing:
         with database.read() as connection:
-            found = revocations.listing(connection)
-        _print([vars(one) for one in found] if as_json else None, found)
+            listed = revocations.listing(connection)
+        _print([vars(each) for each in listed] if as_json else None, listed)
         return
-    now = moments.now()
+    now = times.now()
     until = now if before is None else int(before.timestamp())
     new = (
         _of_url(_ring(current), url, now)
@@ -80,8 +86,8 @@ def revoke(
         if undo:
             revocations.undo(connection, new.subject)
             return
-        made = revocations.revoke(connection, new)
-    _print(vars(made) if as_json else None, [made])
+        stored = revocations.revoke(connection, new)
+    _print(vars(stored) if as_json else None, [stored])
 
 
 def _of_url(ring: KeyRing, url: str, now: int) -> Revocation:
@@ -118,16 +124,15 @@ def _ring(current: Settings) -> KeyRing:
     return current.keys
 
 
-def _print(facts: object, found: list[Revocation]) -> None:
+def _print(facts: object, listed: list[Revocation]) -> None:
     if facts is not None:
         click.echo(json.dumps(facts))
         return
-    for one in found:
-        kept = (
-            "for ever" if one.keep_until is None else f"until {_date(one.keep_until)}"
-        )
+    for each in listed:
+        end = each.keep_until
+        kept = "forever" if end is None else f"until {_date(end)}"
         click.echo(
-            f"{one.subject}  issued until {_date(one.issued_until)}  kept {kept}"
+            f"{each.subject}  issued until {_date(each.issued_until)}  kept {kept}"
         )
 
 

@@ -1,4 +1,7 @@
-"""``gateway secrets``: the server secret, which signs sessions, forms and codes."""
+"""``gateway secrets``: create and rotate the server secret.
+
+It signs sessions, forms and the codes of share and drop links.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import click
 
 from gateway import ownership
 from gateway.cli.keys import locked
+from gateway.cli.options import JSON
 from gateway.config import settings
 from gateway.errors import KeyRingError, SettingsError
 from gateway.links.server_secret import ServerSecret
@@ -19,20 +23,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SET: Final = (
-    "GATEWAY_SECRET: is set, so the secret in the data folder is not in use; put a new "
-    "one (gateway secrets new) in front of it there"
+    "GATEWAY_SECRET: is set, so the secret in the data folder is not used; put a new "
+    "secret (gateway secrets new) in front of the value of GATEWAY_SECRET"
 )
 
 
 @click.group()
 def secrets() -> None:
-    """Make and rotate the server secret, which signs sessions, forms and codes."""
+    """Create and rotate the server secret."""
 
 
 @secrets.command("new")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def new(*, as_json: bool) -> None:
-    """Make a secret and print it, as GATEWAY_SECRET takes it."""
+    """Create a secret and print it in the format of GATEWAY_SECRET."""
     secret = str(ServerSecret.generate())
     click.echo(json.dumps({"secret": secret}) if as_json else secret)
 
@@ -41,13 +45,13 @@ def new(*, as_json: bool) -> None:
 @click.option(
     "--forget",
     is_flag=True,
-    help="Forget the older secrets: every drop link that they signed ends.",
+    help="Delete the older secrets; drop links that they signed stop working.",
 )
 def rotate(*, forget: bool) -> None:
-    """Put a new secret in front of those in the data folder.
+    """Insert a new secret before those in the data folder.
 
-    Run `gateway reload` next: then everybody is logged out.  Drop links that were
-    signed with an older secret stay good, but for --forget.
+    Run `gateway reload` afterwards: it logs out all users. Drop links that an older
+    secret signed stay valid, unless --forget is given.
     """
     if settings.has("secret"):
         raise SettingsError([_SET])
@@ -59,7 +63,7 @@ def rotate(*, forget: bool) -> None:
 
 
 def ensure_secret(path: Path) -> bool:
-    """Make a secret in the file *path*, if there is none; tell whether it was made."""
+    """Create a secret in the file *path* unless it exists; return whether it did."""
     ownership.make_folder(path.parent, None)
     with locked(path):
         if path.exists():
@@ -76,5 +80,5 @@ def _read(path: Path) -> ServerSecret:
 
 
 def _write(path: Path, secret: ServerSecret) -> None:
-    text = "".join(f"{one}\n" for one in secret.secrets)
+    text = "".join(f"{each}\n" for each in secret.secrets)
     copies.write(path, text.encode(), owner=Owner.in_folder(path.parent))

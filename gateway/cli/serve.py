@@ -1,4 +1,4 @@
-"""``gateway serve``: nginx, gunicorn and housekeeping, in the foreground."""
+"""``gateway serve``: nginx, gunicorn and housekeeping in the foreground."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway import ownership
-from gateway.cli import moments
+from gateway.cli import times
 from gateway.cli.catalog import open_store
-from gateway.cli.db import tell_first_password
+from gateway.cli.db import print_first_password
 from gateway.cli.guide import guide as guide_text
 from gateway.cli.keys import add_key
 from gateway.cli.nginx_conf import plain_folder
@@ -62,7 +62,7 @@ class Bind(click.ParamType[Address]):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> Address:
-        """Split the text, or fail with the forms that are known."""
+        """Parse the text, or fail with the accepted form."""
         if isinstance(value, tuple):
             return value
         match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[\w.-]*):([0-9]{1,5})", value)
@@ -77,26 +77,25 @@ class Bind(click.ParamType[Address]):
     type=Bind(),
     default="127.0.0.1:8080",
     show_default=True,
-    help="Where nginx listens.  [::] is every IPv6 address and no IPv4 one, :PORT "
-    "every IPv4 address.",
+    help="Listen here. :PORT means all IPv4 addresses, [::]:PORT all IPv6 addresses "
+    "but no IPv4 address.",
 )
 @click.option(
     "--guide",
     is_flag=True,
-    help="When ready, print where to log in, a signed link to try, and how to sign.",
+    help="When ready, print the login URL, an example link, and how to sign URLs.",
 )
 @click.option(
     "--without-nginx",
     is_flag=True,
-    help="Render nginx's files into conf of the run folder (GATEWAY_RUN), for an nginx "
-    "in another container, and do not start one.",
+    help="Do not start nginx; write its configuration to GATEWAY_RUN/conf for an nginx "
+    "in another container.",
 )
 @click.option(
     "--nginx-run",
     type=click.Path(file_okay=False, path_type=Path),
     callback=plain_folder,
-    help="Where nginx writes its pid and temporary files; default nginx in the run "
-    "folder (GATEWAY_RUN).",
+    help="Folder for nginx's pid and temporary files; default GATEWAY_RUN/nginx.",
 )
 def serve(
     *,
@@ -105,13 +104,13 @@ def serve(
     without_nginx: bool,
     nginx_run: Path | None,
 ) -> None:
-    """Serve files with nginx and gunicorn, in the foreground.
+    """Run nginx, gunicorn and housekeeping in the foreground.
 
-    Needs GATEWAY_FILES; makes a signing key and a server secret in the data folder
-    if GATEWAY_KEYS and GATEWAY_SECRET are not set.  SIGTERM drains and stops, SIGHUP
-    reloads.
+    GATEWAY_FILES must be set. If GATEWAY_KEYS or GATEWAY_SECRET is not set, a signing
+    key or a server secret is created in the data folder. SIGTERM finishes running
+    requests and stops; SIGHUP reloads the settings.
     """
-    # Nothing is made or printed before it is known that the gateway can start.
+    # First check that the gateway can start; only then create or print anything.
     before = settings.read(required=("files",), embedded=True).settings
     if not without_nginx:
         find_nginx()
@@ -124,14 +123,14 @@ def serve(
             click.echo(f"gateway: warning: {warning}", err=True)
         if os.geteuid() == 0:
             click.echo(
-                "gateway: warning: running as root; in production give it a user of "
-                "its own (deploy/gateway.service)",
+                "gateway: warning: running as root; in production run the gateway as a "
+                "separate user (deploy/gateway.service)",
                 err=True,
             )
         database = prepare_in_time(reading.settings, seconds=math.inf, say=_say)
         first = reading.settings.first_password
-        if make_first_admin(database, first, now=moments.now()):
-            tell_first_password(first)
+        if make_first_admin(database, first, now=times.now()):
+            print_first_password(first)
         database.engine.dispose()
         sys.exit(
             _run(
@@ -162,15 +161,16 @@ def _run(
     ledger = open_store(current).ledger(own_id(current.data))
     snapshot = Snapshot()
     snapshot.replace(reading.environment)
-    now = current
+    latest = current
 
     def render(folder: Path) -> Path:
-        named = now
-        if host not in {*now.hosts, "0.0.0.0", "::", "localhost"}:  # noqa: S104
-            # The address that it is bound to is a name that it answers to.
-            named = now.model_copy(update={"hosts": (*now.hosts, bracketed(host))})
+        with_host = latest
+        if host not in {*latest.hosts, "0.0.0.0", "::", "localhost"}:  # noqa: S104
+            # The bound address is also an accepted Host.
+            hosts = (*latest.hosts, bracketed(host))
+            with_host = latest.model_copy(update={"hosts": hosts})
         return NginxConf(
-            settings=named,
+            settings=with_host,
             listen=authority(bind),
             run=temporary,
             conf=folder,
@@ -180,10 +180,10 @@ def _run(
     conf = LiveConf(run / "conf", render, check_conf if with_nginx else None)
 
     def reload() -> None:
-        """Read the settings once, for nginx and for all children."""
-        nonlocal now
+        """Reread the settings once, for nginx and for all children."""
+        nonlocal latest
         fresh = _read()
-        now = fresh.settings
+        latest = fresh.settings
         conf.renew()
         snapshot.replace(fresh.environment)
 

@@ -1,22 +1,26 @@
-"""``gateway tokens``: bearer tokens."""
+"""``gateway tokens``: create, list and revoke bearer tokens."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import click
 
 from gateway.catalog import tokens, users
 from gateway.catalog.tokens import Scope
-from gateway.cli import moments
+from gateway.cli import times
 from gateway.cli.catalog import open_catalog
-from gateway.cli.moments import DurationOrMoment
+from gateway.cli.options import JSON
+from gateway.cli.times import DurationOrDateTime, timestamp
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
 
 
 @click.group("tokens")
 def group() -> None:
-    """Make and revoke bearer tokens."""
+    """Create, list and revoke bearer tokens."""
 
 
 @group.command("new")
@@ -27,14 +31,14 @@ def group() -> None:
     type=click.Choice([scope.value for scope in Scope]),
     multiple=True,
     required=True,
-    help="What it may be used for; give it once for each.",
+    help="Grant this scope; repeatable.",
 )
 @click.option(
     "--expires",
-    type=DurationOrMoment(),
-    help="When it ends; without, when it is revoked.",
+    type=DurationOrDateTime(),
+    help="End the token then: 90d, 2030-01-31; default never.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def new(
     *,
     user: str,
@@ -42,11 +46,12 @@ def new(
     expires: timedelta | datetime | None,
     as_json: bool,
 ) -> None:
-    """Make a token of USER's and print it, this once."""
-    now = moments.now()
-    if isinstance(expires, timedelta):
-        expires = datetime.fromtimestamp(now, UTC) + expires
-    end = None if expires is None else int(expires.timestamp())
+    """Create a token of USER and print it.
+
+    The token can't be displayed again.
+    """
+    now = times.now()
+    end = None if expires is None else timestamp(expires, now=now)
     database, _ = open_catalog()
     with database.write() as connection:
         text = tokens.new(
@@ -71,13 +76,16 @@ def new(
 
 
 @group.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def list_tokens(*, as_json: bool) -> None:
-    """List all tokens; never a secret."""
+    """List all tokens without their secrets.
+
+    Prints id, user, scopes, expiry and last use.
+    """
     database, _ = open_catalog()
     with database.read() as connection:
         names = {user.id: user.name for user in users.everyone(connection)}
-        everything = tokens.everyone(connection)
+        listed = tokens.everyone(connection)
     if as_json:
         rows = [
             {
@@ -89,11 +97,11 @@ def list_tokens(*, as_json: bool) -> None:
                 "last_used": token.last_used,
                 "revoked": token.revoked,
             }
-            for token in everything
+            for token in listed
         ]
         click.echo(json.dumps(rows))
         return
-    for token in everything:
+    for token in listed:
         state = "revoked" if token.revoked else f"used {_day(token.last_used)}"
         click.echo(
             f"{token.id}  {names[token.user_id]}  {' '.join(sorted(token.scopes))}  "
@@ -102,13 +110,13 @@ def list_tokens(*, as_json: bool) -> None:
 
 
 @group.command("revoke")
-@click.argument("token_id")
+@click.argument("token_id", metavar="ID")
 def revoke(*, token_id: str) -> None:
-    """End the token TOKEN_ID."""
+    """Revoke the token ID."""
     database, _ = open_catalog()
     with database.write(may_use_reserve=True) as connection:
-        tokens.revoke(connection, token_id, now=moments.now())
+        tokens.revoke(connection, token_id, now=times.now())
 
 
-def _day(moment: int | None) -> str:
-    return "never" if moment is None else f"{datetime.fromtimestamp(moment, UTC):%F}"
+def _day(seconds: int | None) -> str:
+    return times.day(seconds, default="never")

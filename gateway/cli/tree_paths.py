@@ -1,4 +1,4 @@
-"""Paths of the files tree, as a person types them, and why a link may be of no use."""
+"""Paths of the files tree as users type them, and warnings about links to them."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from gateway.storage.tree import FilesTree
 if TYPE_CHECKING:
     from gateway.config.settings import Settings
 
-_NOT_YET: Final = "nothing is served there yet ({fact})"
-_DOUBTS: Final = {
-    "not-a-file": "is no file, and only files are served; --folder covers those in it",
-    "outside": "leads out of the files folder, and is not served",
-    "private": "leads into the gateway's own folder, and is not served",
-    "dot-segment-or-hidden": "leads to what is hidden, and is not served",
+_NOTHING: Final = "nothing is served there yet ({fact})"
+_WARNINGS: Final = {
+    "not-a-file": "is not a file; --folder makes a link to the files in it",
+    "outside": "leads out of the files folder and is not served",
+    "private": "leads into the gateway's data folder and is not served",
+    "dot-segment-or-hidden": "leads to a hidden file and is not served",
 }
 
 
 @dataclass(frozen=True)
 class Tree:
-    """The files folder, if it is known, beside the gateway's own.
+    """The files folder, or None if it is unknown, and the gateway's data folder.
 
-    Where GATEWAY_FILES is not set, it is the folder that was served last.
+    If GATEWAY_FILES is not set, ``files`` is the folder that was served last.
     """
 
     files: Path | None
@@ -44,7 +44,7 @@ class Tree:
         return cls(current.files or recorded_files(current.data), current.data)
 
     def relative(self, typed: str) -> str:
-        """Return what a link is signed for; ``.`` is the whole tree.
+        """Return the path to sign: relative to the tree, and empty for ``.``.
 
         Raise click.UsageError for an absolute path that is not in the tree.
         """
@@ -53,12 +53,12 @@ class Tree:
         segments = [segment for segment in typed.split("/") if segment != "."]
         return "/".join(segments).removesuffix("/")
 
-    def doubt(self, path: str, *, is_folder: bool) -> str | None:
-        """Return why a link may lead to nothing, if there is reason to think so."""
+    def warning(self, path: str, *, is_folder: bool) -> str | None:
+        """Return why a link to *path* may not work, or None."""
         try:
             plain = FilePath.parse(path) if path else None
         except NotServableError as error:
-            return f"nothing is ever served under such a path ({error.fact})"
+            return f"no file is ever served at such a path ({error.fact})"
         if self.files is None or plain is None:
             return None
         try:
@@ -66,18 +66,18 @@ class Tree:
         except NotServableError as error:
             if error.fact == "not-a-file" and is_folder:
                 return None
-            doubt = _DOUBTS.get(error.fact, _NOT_YET).format(fact=error.fact)
-            twin = _twin(self.files, path) if error.fact == "missing" else None
-            return doubt if twin is None else f"{doubt}; there is {_in_shell(twin)}"
+            text = _WARNINGS.get(error.fact, _NOTHING).format(fact=error.fact)
+            similar = _equivalent(self.files, path) if error.fact == "missing" else None
+            return text if similar is None else f"{text}; there is {_in_shell(similar)}"
         if is_folder:
-            return "is a file; --folder covers what lies below a folder"
+            return "is a file; --folder needs a folder"
         return self._unreadable(self.files / found.path.text)
 
     def _inside(self, path: Path) -> str:
         if self.files is None:
             raise click.UsageError(
-                f"{path} is absolute, and GATEWAY_FILES is not set: give a path that "
-                "is relative to the files folder"
+                f"{path} is absolute, but GATEWAY_FILES is not set: give a path "
+                "relative to the files folder"
             )
         for root in (self.files, self.files.resolve()):
             if path.is_relative_to(root):
@@ -85,17 +85,17 @@ class Tree:
         raise click.UsageError(f"{path} is not in the files folder, {self.files}")
 
     def _unreadable(self, file: Path) -> str | None:
-        """Return that the service's user, who owns the data folder, can't read it."""
+        """Return a warning if the data folder's owner can't read *file*, or None."""
         if not self.data.is_dir():
             return None
         owner = Owner.of(self.data)
         if owner.can_read(file):
             return None
-        return f"can't be read by the user {owner.name}, as whom the gateway runs"
+        return f"can't be read by the user {owner.name}, which runs the gateway"
 
 
-def _twin(root: Path, path: str) -> str | None:
-    """Return the path whose names are the same in other Unicode normal forms."""
+def _equivalent(root: Path, path: str) -> str | None:
+    """Return an existing path that equals *path* after Unicode normalization."""
     found: list[str] = []
     for segment in path.split("/"):
         try:
@@ -114,7 +114,7 @@ def _normal(name: str) -> str:
 
 
 def _in_shell(path: str) -> str:
-    """Return *path* as a shell reads it, in ASCII: both forms look the same."""
+    """Quote *path* for a shell in ASCII, since both Unicode forms look the same."""
     escaped = path.replace("\\", r"\\").replace("'", r"\'")
     plain = "".join(c if c.isascii() else f"\\U{ord(c):08x}" for c in escaped)
     return f"the same name in another Unicode form: $'{plain}'"

@@ -1,4 +1,4 @@
-"""``gateway upload``: files go to a gateway, and go on after every interruption."""
+"""``gateway upload``: upload files to a gateway, resuming after interruptions."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from gateway.cli.resumption import Begun
-from gateway.cli.sending import Gateway
+from gateway.cli.options import JSON
+from gateway.cli.tus_client import TusClient
+from gateway.cli.url_storage import StoredURL
 from gateway.config import settings
 from gateway.config.address import recorded_url
 from gateway.errors import SettingsError
@@ -31,14 +32,14 @@ if TYPE_CHECKING:
     required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
-@click.option("--url", help="The gateway's address; default GATEWAY_PUBLIC_URL.")
+@click.option("--url", help="URL of the gateway; default GATEWAY_PUBLIC_URL.")
 @click.option(
     "--token-file",
-    # What is no text is no token either, and said so below.
+    # Bytes that are not UTF-8 fail the check of the token below.
     type=click.File(errors="replace"),
-    help="The file that holds the token; default GATEWAY_TOKEN.",
+    help="Read the token from this file; default GATEWAY_TOKEN.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def upload(
     *,
     files: tuple[Path, ...],
@@ -46,10 +47,10 @@ def upload(
     token_file: IO[str] | None,
     as_json: bool,
 ) -> None:
-    """Upload FILES and print the URL of each.
+    """Upload FILES and print their URLs.
 
-    A bad line is waited for; after Ctrl-C the same command goes on where it
-    stopped.  The token may be a drop link's code: then there is no URL.
+    Failed connections are retried. After Ctrl-C, run the same command again to resume.
+    The token may be the code of a drop link; then no URL is printed.
     """
     current = settings.read(only=("data", "public_url", "token")).settings
     token = current.token if token_file is None else token_file.read().strip()
@@ -57,60 +58,62 @@ def upload(
         raise SettingsError(
             [
                 (
-                    "GATEWAY_TOKEN: is not set; make a token with: "
+                    "GATEWAY_TOKEN: is not set; create a token with: "
                     "gateway tokens new USER --scope upload"
                 )
             ]
         )
     if not (token.isascii() and token.isprintable()):
-        raise SettingsError(["GATEWAY_TOKEN: is no token: it has other characters"])
-    gateway = Gateway(_address(url, current), token)
+        raise SettingsError(
+            ["GATEWAY_TOKEN: is not a token: it has invalid characters"]
+        )
+    client = TusClient(_address(url, current), token)
     folder = settings.state_folder() / "uploads"
     for file in files:
-        stored = _send(gateway, folder, file)
-        shown = {"file": str(file), "url": stored}
-        if as_json or stored is not None:
-            click.echo(json.dumps(shown) if as_json else stored)
+        upload_url = _send(client, folder, file)
+        row = {"file": str(file), "url": upload_url}
+        if as_json or upload_url is not None:
+            click.echo(json.dumps(row) if as_json else upload_url)
 
 
 def _address(url: str | None, current: Settings) -> str:
     if url is not None:
-        named = settings.read({"GATEWAY_PUBLIC_URL": url}, only=("public_url",))
-        return named.settings.public_url or url
-    found = current.public_url or recorded_url(current.data)
-    if found is None:
+        reading = settings.read({"GATEWAY_PUBLIC_URL": url}, only=("public_url",))
+        return reading.settings.public_url or url
+    address = current.public_url or recorded_url(current.data)
+    if address is None:
         fault = f"is not set, and no gateway has run from {current.data}; or give --url"
         raise SettingsError([f"GATEWAY_PUBLIC_URL: {fault}"])
-    return found
+    return address
 
 
-def _send(gateway: Gateway, folder: Path, path: Path) -> str | None:
+def _send(client: TusClient, folder: Path, path: Path) -> str | None:
     with path.open("rb") as file:
         stat = os.fstat(file.fileno())
-        begun = Begun.of(folder, gateway.url, path, stat)
-        remote = begun.recall()
-        if remote is None or not gateway.exists(remote):
-            remote = gateway.create(path.name, stat.st_size)
-            begun.remember(remote)
+        entry = StoredURL.of(folder, client.url, path, stat)
+        session = entry.load()
+        if session is None or not client.exists(session):
+            session = client.create(path.name, stat.st_size)
+            entry.save(session)
         with click.progressbar(
             length=stat.st_size,
             label=path.name,
             file=sys.stderr,
             update_min_steps=1 << 20,
         ) as bar:
-            stored = gateway.send(remote, file, stat.st_size, _mover(bar))
-    begun.forget()
-    return stored
+            url = client.send(session, file, stat.st_size, _progress(bar))
+    entry.delete()
+    return url
 
 
-def _mover(bar: ProgressBar[int]) -> Callable[[int], None]:
-    """Return what moves the bar on to a position; it never goes back."""
+def _progress(bar: ProgressBar[int]) -> Callable[[int], None]:
+    """Return a function that advances the bar to a position, and never back."""
     furthest = 0
 
-    def move(position: int) -> None:
+    def advance(position: int) -> None:
         nonlocal furthest
         if position > furthest:
             bar.update(position - furthest)
             furthest = position
 
-    return move
+    return advance

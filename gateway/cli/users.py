@@ -1,4 +1,4 @@
-"""``gateway users``: accounts."""
+"""``gateway users``: manage user accounts."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import click
 
 from gateway.catalog import login_attempts, login_sessions, tokens, users
 from gateway.catalog.users import Role
-from gateway.cli import moments
+from gateway.cli import times
 from gateway.cli.catalog import open_catalog
+from gateway.cli.options import JSON
 from gateway.errors import AccountError
 
 _password = click.option(
@@ -18,13 +19,13 @@ _password = click.option(
     prompt=True,
     hide_input=True,
     confirmation_prompt=True,
-    help="Asked for if not given; a shell's history would keep it.",
+    help="Set this password; prompted for by default, to keep it out of shell history.",
 )
 
 
 @click.group("users")
 def group() -> None:
-    """Make and manage accounts."""
+    """Manage user accounts."""
 
 
 @group.command("add")
@@ -34,12 +35,12 @@ def group() -> None:
     type=click.Choice([role.value for role in Role]),
     default=Role.MEMBER.value,
     show_default=True,
-    help="An admin sees everybody's uploads, and opens, deletes and links them.",
+    help="Admins can list, open, delete and link the uploads of all users.",
 )
 @_password
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def add(*, name: str, role: str, password: str, as_json: bool) -> None:
-    """Make the user NAME."""
+    """Create the user NAME."""
     database, _ = open_catalog()
     password_hash = users.hash_password(password)
     with database.write() as connection:
@@ -48,16 +49,19 @@ def add(*, name: str, role: str, password: str, as_json: bool) -> None:
             name=name,
             password_hash=password_hash,
             role=Role(role),
-            now=moments.now(),
+            now=times.now(),
         )
     if as_json:
         click.echo(json.dumps({"name": name, "role": role}))
 
 
 @group.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def list_users(*, as_json: bool) -> None:
-    """List all users and the bytes that their uploads take."""
+    """List all users.
+
+    Prints name, role and the total size of the uploads.
+    """
     database, _ = open_catalog()
     with database.read() as connection:
         everyone = users.everyone(connection)
@@ -84,9 +88,12 @@ def list_users(*, as_json: bool) -> None:
 
 @group.command("disable")
 @click.argument("name")
-@click.option("--undo", is_flag=True, help="Give the access back.")
+@click.option("--undo", is_flag=True, help="Enable the user again.")
 def disable(*, name: str, undo: bool) -> None:
-    """Take NAME's access away: sessions, tokens, drop links and signed uploads."""
+    """Disable the user NAME.
+
+    NAME's sessions, tokens, shares, drop links and signed URLs of uploads stop working.
+    """
     database, _ = open_catalog()
     with database.write(may_use_reserve=not undo) as connection:
         user = users.by_name(connection, name)
@@ -95,11 +102,12 @@ def disable(*, name: str, undo: bool) -> None:
 
 @group.command("mail")
 @click.argument("name")
-@click.option("--off", is_flag=True, help="Send no mail for NAME's shares.")
+@click.option("--off", is_flag=True, help="Stop mails for NAME's shares.")
 def mail(*, name: str, off: bool) -> None:
-    """Let mails go out for NAME's shares, as they do at first; --off ends that.
+    """Allow or stop mails for NAME's shares.
 
-    With --off the shares are made all the same, and their links can be copied.
+    Mails are allowed by default. With --off, NAME can still create shares and copy
+    their links.
     """
     database, _ = open_catalog()
     with database.write(may_use_reserve=off) as connection:
@@ -111,17 +119,20 @@ def mail(*, name: str, off: bool) -> None:
 @click.argument("name")
 @_password
 @click.option(
-    "--revoke-tokens", is_flag=True, help="Revoke all bearer tokens of NAME, too."
+    "--revoke-tokens", is_flag=True, help="Also revoke all bearer tokens of NAME."
 )
 def passwd(*, name: str, password: str, revoke_tokens: bool) -> None:
-    """Give NAME a new password; all sessions end, and all tries are forgotten."""
+    """Set a new password for NAME.
+
+    Ends all of NAME's sessions and clears the failed login attempts.
+    """
     database, current = open_catalog()
     password_hash = users.hash_password(password)
     with database.write(may_use_reserve=True) as connection:
         user = users.by_name(connection, name)
         users.set_password(connection, user, password_hash)
         if revoke_tokens:
-            tokens.revoke_all(connection, user, now=moments.now())
+            tokens.revoke_all(connection, user, now=times.now())
     if user.must_change_password:
         current.first_password.unlink(missing_ok=True)
 
@@ -129,7 +140,7 @@ def passwd(*, name: str, password: str, revoke_tokens: bool) -> None:
 @group.command("unlock")
 @click.argument("name")
 def unlock(*, name: str) -> None:
-    """Forget the wrong passwords that were tried for NAME."""
+    """Clear NAME's failed login attempts."""
     database, _ = open_catalog()
     with database.write() as connection:
         login_attempts.clear_user(connection, users.by_name(connection, name).id)
@@ -139,13 +150,14 @@ def unlock(*, name: str) -> None:
 @click.argument("name")
 @click.option("--end", "ended", metavar="ID", help="End this session.")
 @click.option("--all", "end_all", is_flag=True, help="End all sessions.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def list_sessions(
     *, name: str, ended: str | None, end_all: bool, as_json: bool
 ) -> None:
-    """List where NAME is logged in: id, browser, network, begin, last use.
+    """List or end NAME's sessions.
 
-    With --end or --all sessions end at once; what is left is listed.
+    Prints id, browser, network, start and last use. With --end or --all, prints the
+    remaining sessions.
     """
     database, _ = open_catalog()
     if ended is not None or end_all:
@@ -157,7 +169,7 @@ def list_sessions(
                 raise AccountError(f"{name} has no session {ended}")
     with database.read() as connection:
         user = users.by_name(connection, name)
-        found = login_sessions.of_user(connection, user, now=moments.now())
+        sessions = login_sessions.of_user(connection, user, now=times.now())
     if as_json:
         rows = [
             {
@@ -168,16 +180,16 @@ def list_sessions(
                 "expires": session.expires,
                 "last_seen": session.last_seen,
             }
-            for session in found
+            for session in sessions
         ]
         click.echo(json.dumps(rows))
         return
-    for session in found:
+    for session in sessions:
         click.echo(
             f"{session.id}  {session.agent}  {session.network or 'unknown'}  "
             f"since {_minute(session.created)}  last used {_minute(session.last_seen)}"
         )
 
 
-def _minute(moment: int) -> str:
-    return f"{datetime.fromtimestamp(moment, UTC):%F %R} UTC"
+def _minute(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%F %R} UTC"

@@ -1,1 +1,1 @@
-"""Mail: what is written, in which language, and how it goes to the relay."""
+"""Mail: composing mails in the recipient's language and sending them to the relay."""

@@ -1,8 +1,8 @@
 """The languages of mails.
 
-The texts in the code are English.  A further language is a file,
-``gateway/locale/<language>/LC_MESSAGES/messages.po``, which is read as it is: there
-is nothing to compile.
+The texts in the code are English.  Each other language is a file,
+``gateway/locale/<language>/LC_MESSAGES/messages.po``, which is compiled when it is
+first read.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from babel.units import format_unit
 ENGLISH: Final = "en"
 _LOCALES: Final = Path(__file__).resolve().parents[1] / "locale"
 _MESSAGES: Final = "LC_MESSAGES/messages.po"
-#: English as most of its readers abroad write it: 31 January 2030, 18:00.
+#: British formats, which international readers expect: 31 January 2030, 18:00.
 _ENGLISH_LOCALE: Final = "en_GB"
 _UNITS: Final = ("byte", "kilobyte", "megabyte", "gigabyte", "terabyte")
 _STEP: Final = 1000
@@ -32,14 +32,14 @@ _STEP: Final = 1000
 
 @dataclass(frozen=True)
 class Language:
-    """Texts, sizes and moments as people of one language read them."""
+    """The texts of one language, and its formats of sizes and times."""
 
     code: str
     locale: Locale
     translations: NullTranslations
 
     def size(self, count: int) -> str:
-        """Write bytes in the largest unit of which there is at least one."""
+        """Format *count* bytes in the largest unit that gives at least 1."""
         value, unit = float(count), 0
         while round(value, 1) >= _STEP and unit < len(_UNITS) - 1:
             value, unit = value / _STEP, unit + 1
@@ -50,8 +50,8 @@ class Language:
             locale=self.locale,
         )
 
-    def moment(self, seconds: int) -> str:
-        """Write a moment (Unix seconds) to the minute, in UTC."""
+    def time(self, seconds: int) -> str:
+        """Format a time (Unix seconds) to the minute, in UTC."""
         when = datetime.fromtimestamp(seconds, UTC)
         day = format_date(when, "long", locale=self.locale)
         return f"{day}, {format_time(when, 'short', locale=self.locale)} UTC"
@@ -59,13 +59,13 @@ class Language:
 
 @cache
 def codes() -> tuple[str, ...]:
-    """Return the languages that there are, English first."""
-    found = _LOCALES.glob(f"*/{_MESSAGES}")
-    return (ENGLISH, *sorted(path.parent.parent.name for path in found))
+    """Return the codes of all languages, English first."""
+    files = _LOCALES.glob(f"*/{_MESSAGES}")
+    return (ENGLISH, *sorted(path.parent.parent.name for path in files))
 
 
 def language(tag: str) -> Language:
-    """Return the language of a tag (RFC 5646), ``de`` for ``de-AT``, else English."""
+    """Return the language of a tag (RFC 5646): ``de`` for ``de-AT``, or English."""
     code = tag.partition("-")[0]
     return _language(code if code in codes() else ENGLISH)
 

@@ -1,4 +1,4 @@
-"""What each kind of mail says: facts become sentences in the reader's language."""
+"""The text of each kind of mail, in the recipient's language."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from gateway.mail.languages import Language
     from gateway.mail_address import Mailbox
 
-#: Characters of a title or a name that are shown.
-_SHOWN: Final = 200
-_FILES_SHOWN: Final = 20
+#: Characters of a title or a name, at most; the rest is cut.
+_MAXIMUM_LINE: Final = 200
+_MAXIMUM_FILES: Final = 20
 _COLUMNS: Final = 72
-#: Bytes of a word that stay together: a line of a mail has 998 (RFC 5321, 4.5.3.1.6).
-_WORD: Final = 900
+#: Bytes of a word that is not split; a line has at most 998 (RFC 5321, 4.5.3.1.6).
+_MAXIMUM_WORD: Final = 900
 
 
 @dataclass(frozen=True, kw_only=True)
 class Letter:
-    """The sentences of a mail, in the order in which they are read.
+    """The texts of a mail, in the order of the page.
 
-    ``message`` has paragraphs, each of some lines.  ``key`` is what the reader needs, a
-    link or a code, on a line of its own; it is a link if it has a ``button``.
+    ``message`` has paragraphs, each a tuple of lines.  ``key`` is the link or the code,
+    on a separate line; it is a link if ``button`` is set.
     """
 
     to: Mailbox
@@ -49,10 +49,10 @@ class Letter:
 class ShareMail:
     """A share link, for one recipient.
 
-    ``files`` are names with their bytes, None where they are not known; a folder's
-    name ends in ``/``.  ``not_before`` and ``expires`` are Unix seconds.  Without a
-    ``sender_name`` the share comes from the ``site`` itself; replies go to
-    ``reply_to``.  ``lang`` is a language tag (RFC 5646).
+    ``files`` are names and sizes in bytes, None if unknown; a folder's name ends in
+    ``/``.  ``not_before`` and ``expires`` are Unix seconds.  Without a ``sender_name``
+    the ``site`` is the sender; replies go to ``reply_to``.  ``lang`` is a language tag
+    (RFC 5646).
     """
 
     to: Mailbox
@@ -70,28 +70,28 @@ class ShareMail:
     lang: str = ENGLISH
 
     def letter(self) -> Letter:
-        """Write it."""
-        spoken = language(self.lang)
-        _, ngettext = spoken.translations.gettext, spoken.translations.ngettext
+        """Return the texts of the mail."""
+        lang = language(self.lang)
+        _, ngettext = lang.translations.gettext, lang.translations.ngettext
         count, title = len(self.files), one_line(self.title)
         headline = ngettext(
             "{sender} sends you a file", "{sender} sends you {count} files", count
         )
         if any(name.endswith("/") for name, _size in self.files):
-            # Nobody counts the files of a folder.
+            # The files in a folder are not counted.
             count, headline = 2, _("{sender} sends you files")
         headline = headline.format(sender=self._sender, count=count)
         subject = _("{sender} sends you: {title}")
         return Letter(
             to=self.to,
-            lang=spoken.code,
+            lang=lang.code,
             reply_to=self.reply_to,
             subject=subject.format(sender=self._sender, title=title)
             if title
             else headline,
             headline=headline,
             message=tuple(_paragraphs(self.message)),
-            items=tuple(self._items(spoken)),
+            items=tuple(self._items(lang)),
             call=ngettext(
                 "To get the file, open this link:",
                 "To get the files, open this link:",
@@ -99,43 +99,41 @@ class ShareMail:
             ),
             key=self.link,
             button=ngettext("Get the file", "Get the files", count),
-            notes=tuple(self._notes(spoken)),
-            footer=tuple(self._footer(spoken)),
+            notes=tuple(self._notes(lang)),
+            footer=tuple(self._footer(lang)),
         )
 
     @property
     def _sender(self) -> str:
         return one_line(self.sender_name) or one_line(self.site)
 
-    def _items(self, spoken: Language) -> Iterator[str]:
-        ngettext = spoken.translations.ngettext
-        for name, size in self.files[:_FILES_SHOWN]:
+    def _items(self, lang: Language) -> Iterator[str]:
+        ngettext = lang.translations.ngettext
+        for name, size in self.files[:_MAXIMUM_FILES]:
             shown = one_line(name)
-            yield shown if size is None else f"{shown} ({spoken.size(size)})"
-        more = len(self.files) - _FILES_SHOWN
+            yield shown if size is None else f"{shown} ({lang.size(size)})"
+        more = len(self.files) - _MAXIMUM_FILES
         if more > 0:
             text = ngettext("and {count} more", "and {count} more", more)
             yield text.format(count=more)
 
-    def _notes(self, spoken: Language) -> Iterator[str]:
-        _ = spoken.translations.gettext
+    def _notes(self, lang: Language) -> Iterator[str]:
+        _ = lang.translations.gettext
         if self.not_before is not None:
-            since = spoken.moment(self.not_before)
-            yield _("The link works from {moment} on.").format(moment=since)
+            since = lang.time(self.not_before)
+            yield _("The link works from {moment}.").format(moment=since)
         if self.expires is not None:
-            until = spoken.moment(self.expires)
+            until = lang.time(self.expires)
             yield _("The link works until {moment}.").format(moment=until)
         if self.has_password:
-            text = _("You need a password, which {sender} tells you in another way.")
+            text = _("You need a password. {sender} will send it to you separately.")
             yield text.format(sender=self._sender)
         if self.has_otp:
-            yield _(
-                "You need a code, which is mailed to you when you ask for it there."
-            )
-        yield _("The link is meant for you alone. Please do not pass it on.")
+            yield _("You need a code. Request it by mail on the page of this link.")
+        yield _("This link is only for you. Please do not forward it.")
 
-    def _footer(self, spoken: Language) -> Iterator[str]:
-        _ = spoken.translations.gettext
+    def _footer(self, lang: Language) -> Iterator[str]:
+        _ = lang.translations.gettext
         site = one_line(self.site)
         if self._sender != site:
             text = _("{site} sent this mail for {sender}.")
@@ -148,7 +146,7 @@ class ShareMail:
 
 @dataclass(frozen=True, kw_only=True)
 class CodeMail:
-    """A one-time code that somebody asked for on the page of a share link."""
+    """A one-time code that was requested on the page of a share link."""
 
     to: Mailbox
     code: str
@@ -158,13 +156,13 @@ class CodeMail:
     lang: str = ENGLISH
 
     def letter(self) -> Letter:
-        """Write it."""
-        spoken = language(self.lang)
-        _, ngettext = spoken.translations.gettext, spoken.translations.ngettext
+        """Return the texts of the mail."""
+        lang = language(self.lang)
+        _, ngettext = lang.translations.gettext, lang.translations.ngettext
         title = one_line(self.title)
         return Letter(
             to=self.to,
-            lang=spoken.code,
+            lang=lang.code,
             subject=_("{code} is your code").format(code=self.code),
             headline=_("Your code for: {title}").format(title=title)
             if title
@@ -173,11 +171,11 @@ class CodeMail:
             key=self.code,
             notes=(
                 ngettext(
-                    "It works once, for {count} minute.",
-                    "It works once, for {count} minutes.",
+                    "It works once and expires in {count} minute.",
+                    "It works once and expires in {count} minutes.",
                     self.minutes,
                 ).format(count=self.minutes),
-                _("If you did not ask for a code, you need not do anything."),
+                _("If you did not request a code, you can ignore this mail."),
             ),
             footer=(
                 _("{site} sent this mail.").format(site=one_line(self.site)),
@@ -188,37 +186,37 @@ class CodeMail:
 
 @dataclass(frozen=True, kw_only=True)
 class TestMail:
-    """What ``gateway mail test`` sends."""
+    """The test mail of ``gateway mail test``."""
 
-    __test__ = False  # pytest collects no tests here
+    __test__ = False  # not a test class for pytest
 
     to: Mailbox
     site: str
     lang: str = ENGLISH
 
     def letter(self) -> Letter:
-        """Write it."""
-        spoken = language(self.lang)
-        _ = spoken.translations.gettext
+        """Return the texts of the mail."""
+        lang = language(self.lang)
+        _ = lang.translations.gettext
         site = one_line(self.site)
         return Letter(
             to=self.to,
-            lang=spoken.code,
-            subject=_("Test mail of {site}").format(site=site),
-            headline=_("Mail of {site} arrives").format(site=site),
-            notes=(_("An administrator sent this mail to try the mail relay."),),
+            lang=lang.code,
+            subject=_("Test mail from {site}").format(site=site),
+            headline=_("Mail from {site} arrives").format(site=site),
+            notes=(_("An administrator sent this mail to test the mail relay."),),
             footer=(_("Please do not reply to this mail."),),
         )
 
 
 def one_line(text: str) -> str:
-    """Return a title or a name as it stands within a line."""
+    """Return a title or a name as one line of visible characters, cut if long."""
     text = " ".join(_words(text))
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+    return text if len(text) <= _MAXIMUM_LINE else f"{text[: _MAXIMUM_LINE - 1]}…"
 
 
 def _paragraphs(text: str) -> Iterator[tuple[str, ...]]:
-    """Yield a message's paragraphs, each in lines; a long word, as a link, is whole."""
+    """Yield the paragraphs of a message as wrapped lines; long links are not split."""
     for line in text.strip().splitlines():
         words = [chunk for word in _words(line) for chunk in _chunks(word)]
         lines = textwrap.wrap(
@@ -228,15 +226,15 @@ def _paragraphs(text: str) -> Iterator[tuple[str, ...]]:
 
 
 def _chunks(word: str) -> Iterator[str]:
-    """Yield *word* in chunks of at most _WORD bytes."""
-    while len(word.encode()) > _WORD:
-        fits = len(word.encode()[:_WORD].decode(errors="ignore"))
+    """Yield *word* in chunks of at most _MAXIMUM_WORD bytes."""
+    while len(word.encode()) > _MAXIMUM_WORD:
+        fits = len(word.encode()[:_MAXIMUM_WORD].decode(errors="ignore"))
         yield word[:fits]
         word = word[fits:]
     yield word
 
 
 def _words(text: str) -> Iterator[str]:
-    # JSON may bring halves of surrogate pairs.
+    # Text from JSON may contain lone surrogates.
     words = text.encode(errors="replace").decode().split()
     return filter(None, map(visible, words))

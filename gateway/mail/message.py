@@ -1,4 +1,4 @@
-"""A letter becomes a mail: headers, a text and the same as HTML (RFC 5322, 2045)."""
+"""Composes a mail from a letter: headers, text and HTML (RFC 5322, RFC 2045)."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from gateway.mail.letters import Letter
     from gateway.mail_address import Mailbox
 
-#: A longer line would be encoded, and a link in it cut (RFC 5321, 4.5.3.1.6).
+#: A longer line would be encoded, and a link in it split (RFC 5321, 4.5.3.1.6).
 _WHOLE_LINES: Final = SMTP.clone(max_line_length=998)
 _COLUMNS: Final = 76
-#: (!) Folded anew by the library, some headers lose a blank.
+#: (!) If the library refolds headers, some lose a space.
 _AS_WRITTEN: Final = SMTP.clone(refold_source="none")
 
 
 def compose(
     letter: Letter, *, sender: Mailbox, message_id: str, now: int
 ) -> EmailMessage:
-    """Make the mail.
+    """Return *letter* as a mail.
 
-    ``message_id`` is the part before the @ of its Message-ID, *now* its date in Unix
-    seconds.  Nothing in it is loaded from elsewhere.
+    *message_id* is the part of the Message-ID before the @, *now* the date in Unix
+    seconds.  The HTML loads no remote content.
     """
     headers = {
         "From": _address("From", sender),
@@ -42,7 +42,7 @@ def compose(
         "Subject": _words("Subject", _plain(letter.subject)),
         "Date": format_datetime(datetime.fromtimestamp(now, UTC)),
         "Message-ID": f"<{message_id}@{sender.domain}>",
-        # RFC 3834: out-of-office programs do not answer.
+        # RFC 3834: auto-responders do not answer.
         "Auto-Submitted": "auto-generated",
     }
     if letter.reply_to is not None:
@@ -58,7 +58,7 @@ def compose(
 
 
 def raw(mail: EmailMessage) -> bytes:
-    """Return the bytes that SMTP sends, but for its dots (RFC 5321, 4.5.2)."""
+    """Return the bytes for SMTP, before dot-stuffing (RFC 5321, 4.5.2)."""
     return mail.as_bytes(policy=_AS_WRITTEN)
 
 
@@ -66,22 +66,22 @@ def _address(header: str, mailbox: Mailbox) -> str:
     name = _plain(mailbox.name)
     if not name:
         return mailbox.wire
-    # Within quotes few readers expect the end of a line.
-    shown = f'"{quote(name)}"' if name.isascii() else _words(header, name)
-    whole = f"{shown} <{mailbox.wire}>"
-    fits = len(header) + len(": ") + len(whole) <= _COLUMNS
-    return whole if fits else f"{shown}\r\n <{mailbox.wire}>"
+    # Few mail clients accept a folded quoted string.
+    display_name = f'"{quote(name)}"' if name.isascii() else _words(header, name)
+    line = f"{display_name} <{mailbox.wire}>"
+    fits = len(header) + len(": ") + len(line) <= _COLUMNS
+    return line if fits else f"{display_name}\r\n <{mailbox.wire}>"
 
 
 def _words(header: str, text: str) -> str:
-    """Return plain text as a header has it, in lines of 76 columns (RFC 2047)."""
+    """Encode plain text for a header, folded at 76 columns (RFC 2047)."""
     charset = "us-ascii" if text.isascii() else "utf-8"
     return Header(text, charset, header_name=header).encode(linesep="\r\n")
 
 
 def _plain(text: str) -> str:
-    # (!) What looks encoded would be decoded by readers, line ends in it too, and some
-    #     decode twice.
+    # (!) Mail clients would decode text that looks like an encoded word, including
+    #     line ends in it; some clients decode twice.
     return one_line(text).replace("=?", "= ?")
 
 

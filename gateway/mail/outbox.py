@@ -1,4 +1,4 @@
-"""Sends what the catalog's outbox holds."""
+"""Sends the mails in the catalog's outbox."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gateway.mail.letters import CodeMail, ShareMail
 from gateway.mail.message import compose, raw
 from gateway.mail.relay import Relay
 from gateway.mail.replies import Outcome, State
-from gateway.mail.session import Patience
+from gateway.mail.session import Timeouts
 from gateway.mail_address import Mailbox
 
 if TYPE_CHECKING:
@@ -38,16 +38,17 @@ _STATES: Final = {
 }
 
 
-class _OverError(Exception):
-    """What a mail is about is over; its words say why."""
+class _ObsoleteError(Exception):
+    """The mail must not be sent any more, for the reason in the message."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outbox:
-    """Sends mails by the relay at ``url``, as ``sender``.
+    """Sends mails through the relay at ``url``, from ``sender``.
 
-    ``site`` is how they call the gateway.  ``link`` tells the URL of a recipient's
-    link, ``clock`` Unix seconds; ``say`` gets a line for each fault of the relay.
+    ``site`` is the name of the gateway in the mails.  ``link`` returns the URL of a
+    recipient's link, ``clock`` Unix seconds; ``say`` is called with a line for each
+    failure of the relay.
     """
 
     database: Database
@@ -57,17 +58,18 @@ class Outbox:
     link: Callable[[Recipient], str]
     clock: Callable[[], float]
     say: Callable[[str], None]
-    patience: Patience = field(default_factory=Patience)
+    timeouts: Timeouts = field(default_factory=Timeouts)
 
     def send(self, *, is_stopped: Callable[[], bool] = bool) -> int:
-        """Send all that is due; return how many mails the relay has accepted.
+        """Send all due mails; return how many the relay has accepted.
 
-        A relay that is away leaves them waiting.  *is_stopped* is asked between two
-        mails.  Raise CatalogBusyError or NoSpaceError if the catalog can't be asked.
+        If the relay is unavailable, the mails stay in the outbox.  *is_stopped* is
+        checked before each mail.  Raise CatalogBusyError or NoSpaceError if the
+        catalog is unavailable.
         """
         self._settle()
         accepted = 0
-        with Relay(self.url, self.sender.wire, self.patience) as relay:
+        with Relay(self.url, self.sender.wire, self.timeouts) as relay:
             while due := self._due():
                 for mail in due:
                     if is_stopped():
@@ -97,36 +99,36 @@ class Outbox:
             return outbox.due(connection, now=self._now(), limit=_BATCH)
 
     def _send(self, relay: Relay, mail: Mail) -> bool:
-        """Send one mail and note what became of it; tell whether it was accepted."""
+        """Send a mail and record the outcome; return whether it was accepted."""
         try:
-            to, content = self._written(mail)
-        except _OverError as over:
+            to, content = self._compose(mail)
+        except _ObsoleteError as reason:
             with self.database.write() as connection:
                 outbox.finish(
-                    connection, mail, MailState.GIVEN_UP, str(over), now=self._now()
+                    connection, mail, MailState.GIVEN_UP, str(reason), now=self._now()
                 )
             return False
         except GatewayError:
             raise
-        except Exception as error:  # noqa: BLE001 -- the mails behind it go out
+        except Exception as error:  # noqa: BLE001 -- later mails must still be sent
             self.say(f"mail {mail.id} failed: {type(error).__name__}: {error}")
             words = "the gateway could not write this mail"
-            not_taken: Outcome | None = Outcome(State.LATER, words)
+            refusal: Outcome | None = Outcome(State.LATER, words)
         else:
-            not_taken = relay.offer(to.wire)
-        if not_taken is not None:
-            # (!) A catalog that can't be told ends it: the mail is still due, and the
-            #     relay would be offered it again and again.
+            refusal = relay.offer(to.wire)
+        if refusal is not None:
+            # (!) An error of the catalog must end the loop here: the mail is still due,
+            #     and the relay would be offered it again and again.
             with self.database.write() as connection:
-                self._note(connection, mail, not_taken)
+                self._note(connection, mail, refusal)
             return False
-        # (!) Committed first: after a crash nobody knows whether the relay has it.
+        # (!) Committed before delivery: after a crash the mail counts as unknown.
         with self.database.write() as connection:
             begun = outbox.begin(connection, mail, now=self._now())
         if begun is None:
             return False
         outcome = relay.deliver(content)
-        # What became of it is told as soon as the catalog can be.
+        # Retries until the catalog has recorded the outcome.
         self.database.make_sure(partial(self._note, mail=begun, outcome=outcome))
         return outcome.state is State.ACCEPTED
 
@@ -138,20 +140,20 @@ class Outbox:
             state = _STATES[outcome.state]
             outbox.finish(connection, mail, state, words, now=now)
 
-    def _written(self, mail: Mail) -> tuple[Mailbox, bytes]:
-        """Write a mail, and to whom; raise _OverError if it is not to be sent."""
+    def _compose(self, mail: Mail) -> tuple[Mailbox, bytes]:
+        """Return a mail's address and bytes; raise _ObsoleteError if it is over."""
         recipient, share, items, owner = self._read(mail)
         now = self._now()
         if recipient.revoked is not None or share.revoked is not None:
-            raise _OverError("the link was taken back before")
+            raise _ObsoleteError("the link was revoked before the mail was sent")
         if share.state(now=now) is ShareState.EXPIRED:
-            raise _OverError("the share had expired before")
+            raise _ObsoleteError("the share expired before the mail was sent")
         if owner is not None and (owner.is_disabled or not owner.may_send_mail):
-            raise _OverError(f"{owner.name} may not send mail")
+            raise _ObsoleteError(f"{owner.name} may not send mail")
         try:
             to = Mailbox.parse(recipient.address)
         except ValueError as error:
-            raise _OverError(str(error)) from None
+            raise _ObsoleteError(str(error)) from None
         letter: ShareMail | CodeMail
         if mail.code is None:
             letter = ShareMail(
@@ -187,7 +189,7 @@ class Outbox:
         with self.database.read() as connection:
             recipient = recipients.by_id(connection, mail.recipient_id)
             if recipient is None:
-                raise _OverError("the share was deleted before")
+                raise _ObsoleteError("the share was deleted before the mail was sent")
             share = shares.by_id(connection, recipient.share_id)
             assert share is not None  # noqa: S101 -- a foreign key says so
             owner = None
@@ -201,7 +203,7 @@ def _file(item: Item) -> tuple[str, int | None]:
 
 
 def _mailbox(owner: User | None) -> Mailbox | None:
-    """Return the address of a user who has one for a name."""
+    """Return the address of a user whose name is an address, else None."""
     try:
         return None if owner is None else Mailbox.parse(owner.name)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a relay answers, and what that means for a mail (RFC 5321, section 4.2)."""
+"""The relay's replies and their meaning for a mail (RFC 5321, section 4.2)."""
 
 from __future__ import annotations
 
@@ -19,49 +19,52 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
-#: Replies: which numbers there are, first digits, and some in full.
+#: All valid reply codes.
 REPLIES: Final = range(200, 600)
-GOOD: Final = 2
-NEVER: Final = 5
+#: First digits of a code.
+POSITIVE: Final = 2
+PERMANENT: Final = 5
+#: Codes.
 READY: Final = 220
-LOGGED_IN: Final = 235
+AUTHENTICATED: Final = 235
 OK: Final = 250
-MORE: Final = 334
-BEGIN: Final = 354
-AGAIN: Final = 400
+CHALLENGE: Final = 334
+START_INPUT: Final = 354
+#: The lowest code of a refusal.
+REFUSAL: Final = 400
 
 _MAXIMUM_REPLY: Final = 2**16
-_MAXIMUM_WORDS: Final = 500
+_MAXIMUM_TEXT: Final = 500
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f-\xa0]+")
 
 
 class State(StrEnum):
-    """What became of a mail."""
+    """The state of a mail after an attempt to send it."""
 
     ACCEPTED = "accepted"
-    """The relay has taken it."""
+    """The relay has accepted the mail."""
     REFUSED = "refused"
-    """The relay will never take it (5xx)."""
+    """The relay has refused the mail for good (5xx)."""
     LATER = "later"
-    """The relay has not taken it; it may be offered again."""
+    """The relay has not accepted the mail; a retry may succeed."""
     UNKNOWN = "unknown"
-    """All of it was sent and no reply came: it may or may not arrive."""
+    """The whole mail was sent but no reply came: it may or may not arrive."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a mail, and the relay's ``words``."""
+    """The state of a mail, and the relay's reply as ``words``."""
 
     state: State
     words: str
 
 
-class LostError(smtplib.SMTPException):
-    """The connection has ended, for the reason given."""
+class ConnectionLostError(smtplib.SMTPException):
+    """The connection has ended, for the reason in the message."""
 
 
-class Reader(io.RawIOBase):
-    """Reads a reply from a socket, for *seconds* in all and up to a size."""
+class ReplyReader(io.RawIOBase):
+    """Reads a reply from a socket, within *seconds* in total and a maximum size."""
 
     def __init__(self, sock: socket.socket, seconds: float) -> None:
         self._sock, self._seconds = sock, seconds
@@ -69,58 +72,60 @@ class Reader(io.RawIOBase):
         self._room = _MAXIMUM_REPLY
 
     def readable(self) -> bool:
-        """Tell that it can be read."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        """Read what comes next."""
+        """Read the next bytes; raise TimeoutError, or OSError past the maximum size."""
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise TimeoutError(self._late())
+            raise TimeoutError(self._timeout_text())
         if self._room <= 0:
-            raise OSError("its reply has no end")
+            raise OSError("its reply is too long")
         self._sock.settimeout(left)
         try:
             count = self._sock.recv_into(buffer)
         except TimeoutError:
-            raise TimeoutError(self._late()) from None
+            raise TimeoutError(self._timeout_text()) from None
         self._room -= count
         return count
 
-    def _late(self) -> str:
+    def _timeout_text(self) -> str:
         return f"no reply within {self._seconds:g} seconds"
 
 
 def expect(wanted: int, reply: tuple[int, bytes]) -> None:
-    """Raise RelayError for any other reply."""
-    code, words = reply
+    """Raise RelayError unless *reply* has the code *wanted*."""
+    code, text = reply
     if code != wanted:
-        raise RelayError(said(code, words))
+        raise RelayError(reply_text(code, text))
 
 
-def not_taken(code: int, words: bytes) -> Outcome:
-    """Return what becomes of a mail by a reply that is no good one."""
-    state = State.REFUSED if code // 100 == NEVER else State.LATER
-    return Outcome(state, said(code, words))
+def refusal(code: int, text: bytes) -> Outcome:
+    """Return the outcome of a mail for a reply that is not positive."""
+    state = State.REFUSED if code // 100 == PERMANENT else State.LATER
+    return Outcome(state, reply_text(code, text))
 
 
-def said(code: int, words: bytes) -> str:
-    """Return a reply as one line for people, in which nothing is turned around."""
-    text = visible(_UNPRINTABLE.sub(" ", words.decode(errors="replace")))
-    return f"{code} {text}".strip()[:_MAXIMUM_WORDS]
+def reply_text(code: int, text: bytes) -> str:
+    """Return a reply as one displayable line, without bidirectional controls."""
+    line = visible(_UNPRINTABLE.sub(" ", text.decode(errors="replace")))
+    return f"{code} {line}".strip()[:_MAXIMUM_TEXT]
 
 
 def reason(error: Exception) -> str:
-    """Return what went wrong, without what smtplib and ssl say around it."""
+    """Return the cause of an error, without the text that smtplib and ssl add."""
     if isinstance(error, smtplib.SMTPResponseException):
-        words = error.smtp_error
-        # smtplib's own are no reply: a line was too long.
-        return said(error.smtp_code, words) if isinstance(words, bytes) else words
+        text = error.smtp_error
+        # A str is not a reply but smtplib's own error: a line was too long.
+        return reply_text(error.smtp_code, text) if isinstance(text, bytes) else text
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not good: {error.verify_message}"
+        return f"invalid certificate: {error.verify_message}"
     if isinstance(error, ssl.SSLError) and error.reason:
-        return f"TLS fails: {error.reason.replace('_', ' ').lower()}"
+        return f"TLS error: {error.reason.replace('_', ' ').lower()}"
     cause = error.__context__
     if isinstance(error, smtplib.SMTPServerDisconnected):
-        return reason(cause) if isinstance(cause, OSError) else "it has hung up"
+        return (
+            reason(cause) if isinstance(cause, OSError) else "it closed the connection"
+        )
     return getattr(error, "strerror", None) or str(error)

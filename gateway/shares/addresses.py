@@ -1,4 +1,4 @@
-"""Recipients as people write them: mail addresses and labels, checked once."""
+"""Parses recipients: mail addresses and labels, as users type them."""
 
 from __future__ import annotations
 
@@ -14,36 +14,37 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MAXIMUM_LABEL: Final = 100
-_FAULTS: Final = 5
+#: Invalid addresses that an error message quotes.
+_QUOTED: Final = 5
 
 
 def shortened(address: str) -> str:
-    """Return an address so that its owner knows it, and nobody learns it."""
+    """Mask an address: its owner recognizes it, and others don't learn it."""
     name, at, domain = address.rpartition("@")
     return f"{name[:1]}•••{at}{domain}"
 
 
 def parse(addresses: Iterable[str], *, label: str = "") -> list[NewRecipient]:
-    """Return a recipient for each address, each address once.
+    """Return one recipient for each distinct address.
 
-    Without any, one whose link is only copied.  Raise BadFieldsError that names what
-    is no address.
+    Without addresses, return one recipient without an address, whose link can only be
+    copied.  Raise BadFieldsError that quotes invalid addresses.
     """
     clean: dict[str, str] = {}
     bad: list[str] = []
     for text in addresses:
         try:
-            found = Mailbox.parse(text).address
+            address = Mailbox.parse(text).address
         except ValueError as error:
             bad.append(f"{visible(text)[:100]!r}: {error}")
         else:
-            # Nobody has two mailboxes that differ in case alone.
-            clean.setdefault(found.casefold(), found)
+            # Addresses that differ only in case are the same mailbox in practice.
+            clean.setdefault(address.casefold(), address)
     name = one_line(label)
     faults = {}
     if bad:
-        more = f"; and {len(bad) - _FAULTS} more" if len(bad) > _FAULTS else ""
-        faults["to"] = "; ".join(bad[:_FAULTS]) + more
+        more = f"; and {len(bad) - _QUOTED} more" if len(bad) > _QUOTED else ""
+        faults["to"] = "; ".join(bad[:_QUOTED]) + more
     if len(name) > MAXIMUM_LABEL or not is_unicode(name):
         faults["label"] = f"must be text of at most {MAXIMUM_LABEL} characters"
     if faults:

@@ -1,9 +1,9 @@
-"""Booking the ledger: each complete line of its files once, and what follows from it.
+"""Books each complete line of the ledger's files in the catalog, exactly once.
 
-How far a file is booked stands in the catalog and changes in the transaction that
-books, so that a kill at any moment neither loses a line nor books one twice.  A file is
-known by its first line, whatever it is called and wherever it was copied from: each
-line has a request's id, which no other has.
+The booked offset of each file is in the catalog and changes in the transaction that
+books its lines: a kill at any moment neither loses a line nor books one twice.  A file
+is identified by its first line, whatever its name and wherever it was copied: each line
+contains a unique request id.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
 
     from gateway.catalog.database import Database
 
-#: The file that nginx writes.  Others in the folder were set aside (nginx/ledger.sh).
+#: The file that nginx writes.  Other files in the folder are rotated (nginx/ledger.sh).
 CURRENT: Final = "current.log"
-#: Which start of nginx writes it: what nginx tells as X-Gateway-Run.
+#: The id of nginx's latest start, which nginx sends as X-Gateway-Run.
 RUN: Final = "run.map"
 _RUN: Final = re.compile(r'"~\."  ([A-Za-z0-9-]{1,64});\n?', re.ASCII)
-#: Bytes that nginx can still write when the disk is full: some thousand lines.
-_ROOM: Final = 1 << 20
-#: Bytes that one transaction books, at most: other writers wait for it.
-_PIECE: Final = 1 << 20
-_BEGIN: Final = b'{"at":'
+#: Bytes to preallocate, for a few thousand lines that nginx can write to a full disk.
+_PREALLOCATED: Final = 1 << 20
+#: Maximum bytes to book in one transaction: other writers wait for it.
+_BATCH_BYTES: Final = 1 << 20
+_LINE_START: Final = b'{"at":'
 _DAY: Final = 86_400
-#: Seconds that a file is kept after nginx has written to it last.
-_KEPT: Final = 3600
+#: Seconds to keep a rotated file after its last write.
+_RETENTION: Final = 3600
 
 
 @dataclass
 class Batch:
-    """What some lines add up to."""
+    """The sums of some lines, to be booked in one transaction."""
 
     files: dict[File, Booking] = field(default_factory=dict)
     ranges: dict[File, Ranges] = field(default_factory=dict)
@@ -54,8 +54,8 @@ class Batch:
     unreadable: int = 0
 
     @classmethod
-    def of(cls, text: bytes) -> Batch:
-        """Read complete lines; those that are broken are only counted."""
+    def parse(cls, text: bytes) -> Batch:
+        """Parse complete lines; invalid lines are only counted."""
         batch = cls()
         for raw in text.splitlines():
             batch.lines += 1
@@ -63,21 +63,21 @@ class Batch:
                 line = Line.parse(raw)
             except ValueError:
                 batch.unreadable += 1
-                batch._add_behind(raw)
+                batch._add_after_torn(raw)
             else:
                 batch.add(line)
         return batch
 
-    def _add_behind(self, torn: bytes) -> None:
-        """Add the line behind one that a full disk has cut, without its end."""
-        # No text in a line has this: its quotes are escaped.
-        place = torn.rfind(_BEGIN)
-        if place > 0:
+    def _add_after_torn(self, text: bytes) -> None:
+        """Add the complete line that follows a line which a full disk cut off."""
+        # A field of a line can't contain this text: its quotes are escaped.
+        start = text.rfind(_LINE_START)
+        if start > 0:
             with suppress(ValueError):
-                self.add(Line.parse(torn[place:]))
+                self.add(Line.parse(text[start:]))
 
     def add(self, line: Line) -> None:
-        """Add what one line says."""
+        """Add one line to the sums."""
         effects = self.effects
         if line.request:
             effects.over.append(line.request)
@@ -94,7 +94,7 @@ class Batch:
         file = File(line.file.recipient, lease, line.file.item, line.file.path)
         booking = self.files.get(file)
         if booking is None:
-            booking = self.files[file] = _nothing(line)
+            booking = self.files[file] = _empty(line)
             self.ranges[file] = Ranges()
         booking.requests += 1
         booking.sent += line.sent
@@ -102,7 +102,7 @@ class Batch:
         booking.agent = line.agent
         booking.address = line.address
         if line.size != booking.size:
-            # The file was replaced: what was sent of the old one is no part of it.
+            # The file was replaced: bytes of the old file don't count for the new one.
             self.ranges[file] = Ranges()
             booking.size = line.size
         if line.covered is not None:
@@ -110,7 +110,7 @@ class Batch:
             booking.is_whole |= self.ranges[file].bytes >= line.size
 
 
-def _nothing(line: Line) -> Booking:
+def _empty(line: Line) -> Booking:
     return Booking(
         requests=0,
         sent=0,
@@ -125,8 +125,11 @@ def _nothing(line: Line) -> Booking:
     )
 
 
-def _joined(known: Booking, more: Booking, ranges: Ranges) -> Booking:
-    """Return what is booked after *more*; *ranges* are what of the file was sent."""
+def _merged(known: Booking, more: Booking, ranges: Ranges) -> Booking:
+    """Return *known* with *more* added; *ranges*, those of *more*, get the known ones.
+
+    If the file's size has changed, the known ranges are dropped.
+    """
     if known.size == more.size:
         ranges.update(Ranges.parse(known.ranges))
     return Booking(
@@ -145,40 +148,40 @@ def _joined(known: Booking, more: Booking, ranges: Ranges) -> Booking:
 
 @dataclass(frozen=True, kw_only=True)
 class Booker:
-    """Books the files in ``folder``, which the nginx of ``gateway`` writes.
+    """Books the files in ``folder``, which the nginx of the gateway ``gateway`` writes.
 
-    ``say`` is told what an operator should know.
+    ``say`` is called with messages for the operator.
     """
 
     database: Database
     folder: Path
     gateway: str
     say: Callable[[str], None]
-    #: Files that are booked to their last complete line, by name: how they were.
-    _done: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    #: The stat of each file that is booked to its last complete line, by name.
+    _booked: dict[str, tuple[int, int, int]] = field(default_factory=dict)
 
     def round(self, *, now: int) -> int:
-        """Book what has come, and return how many lines that were.
+        """Book all new lines, and return their number.
 
-        Raise CatalogBusyError or NoSpaceError if the catalog takes nothing now: it is
-        booked later.
+        Raise CatalogBusyError or NoSpaceError if the catalog can't be written; a later
+        round books the lines.
         """
-        preallocation.keep(self.folder / CURRENT, _ROOM)
+        preallocation.keep(self.folder / CURRENT, _PREALLOCATED)
         with self.database.read() as connection:
             runs = bookings.runs(connection, self.gateway)
-        # (!) Asked afterwards: a start of nginx that the catalog knew before is the
-        #     last one, or is over.
+        # (!) Read after the catalog: a start of nginx that the catalog already knew is
+        #     then either the current one or over.
         current = self._run()
         count = sum(self._book(path, now=now) for path in self._files())
         ended = runs - {current}
-        if current and ended and self._all_are_done():
-            # With nginx ended what it was working on.
+        if current and ended and self._all_are_booked():
+            # The requests of an nginx that has ended are over.
             with self.database.write() as connection:
                 bookings.end_runs(connection, self.gateway, ended)
         return count
 
     def _run(self) -> str:
-        """Return which start of nginx is the last one; nothing if it is not told."""
+        """Return the id of nginx's latest start, or an empty text if it is unknown."""
         try:
             text = (self.folder / RUN).read_text("ascii")
         except (OSError, UnicodeDecodeError):
@@ -187,51 +190,51 @@ class Booker:
         return match[1] if match else ""
 
     def _files(self) -> list[Path]:
-        """Return the files, those that were set aside first."""
+        """Return the ledger's files, the current one last."""
         try:
-            found = [path for path in self.folder.iterdir() if path.suffix == ".log"]
+            files = [path for path in self.folder.iterdir() if path.suffix == ".log"]
         except FileNotFoundError:
             return []
-        return sorted(found, key=lambda path: (path.name == CURRENT, path.name))
+        return sorted(files, key=lambda path: (path.name == CURRENT, path.name))
 
-    def _all_are_done(self) -> bool:
+    def _all_are_booked(self) -> bool:
         return all(
-            path.name in self._done for path in self._files() if path.name != CURRENT
+            path.name in self._booked for path in self._files() if path.name != CURRENT
         )
 
     def _book(self, path: Path, *, now: int) -> int:
-        """Book what has come to one file, and return how many lines that were."""
+        """Book the new lines of one file, and return their number."""
         try:
             with path.open("rb") as file:
                 state = os.fstat(file.fileno())
                 seen = state.st_ino, state.st_ctime_ns, state.st_size
-                if self._done.get(path.name) == seen:
-                    if path.name != CURRENT and now - state.st_mtime > _KEPT:
+                if self._booked.get(path.name) == seen:
+                    if path.name != CURRENT and now - state.st_mtime > _RETENTION:
                         self._remove(path, file)
                     return 0
-                self._done.pop(path.name, None)
-                count, is_done = self._book_file(
+                self._booked.pop(path.name, None)
+                count, is_booked = self._book_file(
                     file, path.name, state.st_size, now=now
                 )
         except FileNotFoundError:
-            self._done.pop(path.name, None)
+            self._booked.pop(path.name, None)
             return 0
-        if is_done:
-            self._done[path.name] = seen
+        if is_booked:
+            self._booked[path.name] = seen
         return count
 
     def _book_file(
         self, file: BinaryIO, name: str, size: int, *, now: int
     ) -> tuple[int, bool]:
-        """Return how many lines were booked, and whether these were all there are.
+        """Return the number of booked lines, and whether all lines are booked now.
 
-        They are not if somebody else is booking the same file.
+        Not all are booked if another process is booking the same file.
         """
-        first = file.readline(_PIECE)
-        if not first.endswith(b"\n") and len(first) < _PIECE:
+        first = file.readline(_BATCH_BYTES)
+        if not first.endswith(b"\n") and len(first) < _BATCH_BYTES:
             return 0, True
         file_id = _id(first)
-        # (!) What a power cut could take back must not be booked.
+        # (!) A line that a power cut could take back must not be booked.
         os.fdatasync(file.fileno())
         with self.database.read() as connection:
             start = bookings.offset(connection, file_id)
@@ -243,12 +246,14 @@ class Booker:
         count = 0
         while start < size:
             file.seek(start)
-            chunk = file.read(min(_PIECE, size - start))
-            # A line that is longer than a chunk is none.
-            end = chunk.rfind(b"\n") + 1 or (len(chunk) if len(chunk) == _PIECE else 0)
+            text = file.read(min(_BATCH_BYTES, size - start))
+            # Bytes without a line end in a whole batch are not a valid line: skip them.
+            end = text.rfind(b"\n") + 1 or (
+                len(text) if len(text) == _BATCH_BYTES else 0
+            )
             if not end:
                 break
-            batch = Batch.of(chunk[:end])
+            batch = Batch.parse(text[:end])
             if not self._write(batch, file_id, start, start + end, now=now):
                 return count, False
             if batch.unreadable:
@@ -260,14 +265,14 @@ class Booker:
     def _write(
         self, batch: Batch, file_id: str, start: int, end: int, *, now: int
     ) -> bool:
-        """Book a batch in one transaction; tell whether nobody else has done so."""
+        """Book a batch in one transaction; return False if it is booked already."""
         with self.database.write() as connection:
             if bookings.offset(connection, file_id) != start:
                 return False
             bookings.note_offset(connection, file_id, end)
-            there = bookings.there(connection, {f.recipient_id for f in batch.files})
-            # Shares that were deleted are no more to be told of.
-            files = {f: b for f, b in batch.files.items() if f.recipient_id in there}
+            existing = bookings.there(connection, {f.recipient_id for f in batch.files})
+            # The recipients of deleted shares are not booked.
+            files = {f: b for f, b in batch.files.items() if f.recipient_id in existing}
             known = bookings.known(connection, files)
             sent: dict[str, int] = {}
             for file, more in files.items():
@@ -275,7 +280,7 @@ class Booker:
                 sent[recipient] = sent.get(recipient, 0) + more.sent
                 ranges = batch.ranges[file]
                 if file in known:
-                    files[file] = _joined(known[file], more, ranges)
+                    files[file] = _merged(known[file], more, ranges)
                 booking = files[file]
                 booking.ranges, booking.covered = str(ranges), ranges.bytes
                 booking.is_whole |= booking.covered >= booking.size
@@ -289,20 +294,20 @@ class Booker:
         return True
 
     def _remove(self, path: Path, file: BinaryIO) -> None:
-        """Delete a file that was set aside and is booked."""
-        file_id = _id(file.readline(_PIECE))
+        """Delete a rotated file that is booked."""
+        file_id = _id(file.readline(_BATCH_BYTES))
         path.unlink()
-        # (!) Before it is forgotten: a power cut would bring it back.
+        # (!) Before its offset is deleted: a power cut would bring the file back.
         folder = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
-        self._done.pop(path.name, None)
+        self._booked.pop(path.name, None)
         with self.database.write() as connection:
             bookings.forget_file(connection, file_id)
 
 
-def _id(first: bytes) -> str:
-    """Return by what a file is known that begins with that line."""
-    return hashlib.sha256(first).hexdigest()[:32]
+def _id(first_line: bytes) -> str:
+    """Return the id of the file that begins with this line."""
+    return hashlib.sha256(first_line).hexdigest()[:32]

@@ -1,6 +1,6 @@
-"""Making, changing and revoking shares, for page, API and command alike.
+"""Creates, changes and revokes shares, for pages, API and commands.
 
-Each change is noted in the audit, in its own transaction.
+Each change is recorded in the audit log, in the transaction of the change.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
     from gateway.catalog.shares import Key, NewItem, Share
     from gateway.catalog.users import User
 
-#: Recipients of one share, at most.
+#: Maximum number of recipients of a share.
 MAXIMUM_RECIPIENTS: Final = 500
-#: Links that a fault names.
+#: Links that an error message names.
 _NAMED: Final = 5
 
 
 @dataclass(frozen=True)
 class ShareChanges:
-    """Changes shares; ``actor`` is who does, None the operator by a command.
+    """Changes shares; each method's *actor* is the user, or None for the operator.
 
-    ``mail_limit`` is how many mails go out for a user in a day, 0 being no limit; None
-    is no mail at all.
+    ``mail_limit`` is the number of mails per user and day, 0 for no limit; None if
+    mail is not set up.
     """
 
     database: Database
@@ -53,11 +53,11 @@ class ShareChanges:
         now: int,
         key: Key | None = None,
     ) -> tuple[Share, bool]:
-        """Make a share and return it, and whether it is new.
+        """Create a share; return it, and whether it is new.
 
-        What *items* name twice it opens once.  The share that *actor* made with the
-        same *key* before is returned as it is.  Raise IdempotencyKeyError if that was
-        another request, and BadFieldsError for what can't be shared.
+        Duplicate *items* are ignored.  If *actor* has already created a share with the
+        same idempotency *key*, return that share unchanged.  Raise IdempotencyKeyError
+        if the key belongs to a different request, BadFieldsError for invalid fields.
         """
         policy = policy.checked(now=now)
         items = list(dict.fromkeys(items))
@@ -70,21 +70,21 @@ class ShareChanges:
                 earlier = shares.by_key(connection, actor, key)
                 if earlier is not None:
                     return _repeated(*earlier), False
-            made = shares.new(
+            share = shares.new(
                 connection, actor, items, now=now, key=key, **vars(policy)
             )
-            added = recipients.add(connection, made, to, now=now)
+            added = recipients.add(connection, share, to, now=now)
             detail = json.dumps({"has_otp": True}) if policy.has_otp else ""
             audit.note(
-                connection, actor, Action.CREATED, made.id, now=now, detail=detail
+                connection, actor, Action.CREATED, share.id, now=now, detail=detail
             )
-            self._mail(connection, actor, made, added, now=now)
-        return made, True
+            self._mail(connection, actor, share, added, now=now)
+        return share, True
 
-    def made_before(self, actor: User, key: Key) -> Share | None:
-        """Return the share that *actor* made with that key, if there is one.
+    def by_key(self, actor: User, key: Key) -> Share | None:
+        """Return the share that *actor* created with an idempotency key, or None.
 
-        Raise IdempotencyKeyError if that was another request.
+        Raise IdempotencyKeyError if the key belongs to a different request.
         """
         with self.database.read() as connection:
             earlier = shares.by_key(connection, actor, key)
@@ -99,9 +99,9 @@ class ShareChanges:
         items: Sequence[NewItem] | None = None,
         now: int,
     ) -> Share:
-        """Give a share another policy, and other *items* if there are any.
+        """Set the policy of a share, and replace its items if *items* is not None.
 
-        Raise BadFieldsError for what can't be.
+        Return the changed share.  Raise BadFieldsError for invalid fields.
         """
         policy = policy.checked(now=now, before=SharePolicy.of(share))
         changed = {
@@ -124,28 +124,28 @@ class ShareChanges:
     def add_recipients(
         self, actor: User | None, share: Share, to: Sequence[NewRecipient], *, now: int
     ) -> list[Recipient]:
-        """Give a share more links, and return them.
+        """Add recipients to a share, and return those that were added.
 
-        An address that has one, which is not revoked, gets no other.  Raise
-        BadFieldsError for more than there may be, for a share that is over, and for one
-        without an address, if codes are mailed.
+        Addresses that already have a link, not revoked, are skipped.  Raise
+        BadFieldsError for too many recipients, for an expired or revoked share, and for
+        a recipient without an address if one-time codes are required.
         """
         if share.state(now=now) in {State.EXPIRED, State.REVOKED}:
-            raise BadFieldsError({"to": "the share is over: its links open nothing"})
+            raise BadFieldsError({"to": "the share has expired or is revoked"})
         with self.database.write() as connection:
             current = shares.by_id(connection, share.id)
             if current is not None and current.has_otp:
                 _check_addresses(to)
-            there = recipients.of_shares(connection, [share.id])
+            existing = recipients.of_shares(connection, [share.id])
             known = {
                 each.address.casefold()
-                for each in there
+                for each in existing
                 if each.address and each.revoked is None
             }
             to = [each for each in to if each.address.casefold() not in known]
             if not to:
                 return []
-            _check_counts(to=len(there) + len(to))
+            _check_counts(to=len(existing) + len(to))
             added = recipients.add(connection, share, to, now=now)
             ids = " ".join(each.id for each in added)
             audit.note(
@@ -162,11 +162,11 @@ class ShareChanges:
     def resend(
         self, actor: User | None, share: Share, to: Sequence[Recipient], *, now: int
     ) -> list[Recipient]:
-        """Send links again, and return to whom.
+        """Mail links again; return the recipients whose mail is sent.
 
-        Those without an address are left out, and those whose link is over or whose
-        mail is on its way.  Raise NotPermittedError if no mail goes out for *actor*,
-        BadFieldsError for more than may.
+        Recipients without an address, with a revoked link, or with a mail in the outbox
+        are skipped.  Raise NotPermittedError if *actor* may not send mail,
+        BadFieldsError if the daily limit is exceeded.
         """
         if not self.may_mail(actor):
             raise NotPermittedError("mail")
@@ -183,11 +183,11 @@ class ShareChanges:
             return self._mail(connection, actor, share, again, now=now)
 
     def may_mail(self, actor: User | None) -> bool:
-        """Tell whether mails go out for *actor*."""
+        """Return whether mail is set up and *actor* may send it."""
         return self.mail_limit is not None and (actor is None or actor.may_send_mail)
 
     def _check_mail(self, owner: User | None) -> None:
-        """Raise BadFieldsError if no one-time codes can be mailed for *owner*."""
+        """Raise BadFieldsError if one-time codes can't be mailed for *owner*."""
         fault = ""
         if self.mail_limit is None:
             fault = "mail is not set up, and one-time codes are mailed"
@@ -197,19 +197,23 @@ class ShareChanges:
             raise BadFieldsError({"otp": fault})
 
     def _check_codes(self, connection: Connection, share: Share) -> None:
-        """Raise BadFieldsError unless each link of a share can get one-time codes."""
+        """Raise BadFieldsError unless all recipients can get one-time codes."""
         owner = None
         if share.owner_id is not None:
             owner = users.by_id(connection, share.owner_id)
         self._check_mail(owner)
-        lacking = [
+        without_address = [
             each.label or each.id
             for each in recipients.of_shares(connection, [share.id])
             if not each.address and each.revoked is None
         ]
-        if lacking:
-            more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
-            names = ", ".join(lacking[:_NAMED]) + more
+        if without_address:
+            more = (
+                f" and {len(without_address) - _NAMED} more"
+                if len(without_address) > _NAMED
+                else ""
+            )
+            names = ", ".join(without_address[:_NAMED]) + more
             fault = f"these links have no mail address for one-time codes: {names}"
             raise BadFieldsError({"otp": fault})
 
@@ -222,7 +226,7 @@ class ShareChanges:
         *,
         now: int,
     ) -> list[Recipient]:
-        """Have links sent to those with an address; return to whom."""
+        """Add mails to the outbox for recipients with an address; return those."""
         addressed = [each for each in to if each.address]
         if not addressed or not self.may_mail(actor):
             return []
@@ -239,7 +243,7 @@ class ShareChanges:
         return addressed
 
     def revoke(self, actor: User | None, share: Share, *, now: int) -> None:
-        """End a share with all its links and downloads."""
+        """Revoke a share with all its links and downloads."""
         with self.database.write(may_use_reserve=True) as connection:
             if shares.revoke(connection, share, now=now):
                 audit.note(connection, actor, Action.REVOKED, share.id, now=now)
@@ -247,7 +251,7 @@ class ShareChanges:
     def revoke_recipient(
         self, actor: User | None, recipient: Recipient, *, now: int
     ) -> None:
-        """End one link with its downloads."""
+        """Revoke one link with its downloads."""
         with self.database.write(may_use_reserve=True) as connection:
             if recipients.revoke(connection, recipient, now=now):
                 audit.note(
@@ -260,9 +264,9 @@ class ShareChanges:
                 )
 
     def give_back(self, actor: User | None, recipient: Recipient, *, now: int) -> None:
-        """Let a link be downloaded once more; raise NothingTakenError if it never was.
+        """Allow one more download with a link; raise NothingTakenError for no download.
 
-        A download that is running counts, and goes on.
+        A running download counts as taken, and continues.
         """
         with self.database.write() as connection:
             leases.give_back(connection, recipient, now=now)
@@ -285,23 +289,23 @@ class ShareChanges:
         *,
         now: int,
     ) -> None:
-        # The password's hash is nobody's to read, and texts may be long.
-        words = {
+        # The password's hash is secret, and texts may be long.
+        detail = {
             name: value
             for name, value in changed.items()
             if name in {"max_downloads", "has_otp", "not_before", "expires", "lang"}
         }
-        words |= {name: "changed" for name in changed if name not in words}
+        detail |= {name: "changed" for name in changed if name not in detail}
         if items is not None:
-            words["items"] = [item.name for item in items]
-        if words:
+            detail["items"] = [item.name for item in items]
+        if detail:
             audit.note(
                 connection,
                 actor,
                 Action.CHANGED,
                 share.id,
                 now=now,
-                detail=json.dumps(words),
+                detail=json.dumps(detail),
             )
 
 
@@ -316,9 +320,9 @@ def _check_counts(*, items: int = 1, to: int = 1) -> None:
 
 
 def _check_addresses(to: Sequence[NewRecipient]) -> None:
-    """Raise BadFieldsError if one-time codes could not be mailed to all of them."""
+    """Raise BadFieldsError unless all recipients have an address for one-time codes."""
     if not all(each.address for each in to):
-        raise BadFieldsError({"to": "must be given: one-time codes are mailed"})
+        raise BadFieldsError({"to": "must be given, because one-time codes are mailed"})
 
 
 def _repeated(share: Share, is_same_request: bool) -> Share:  # noqa: FBT001

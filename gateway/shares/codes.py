@@ -1,7 +1,4 @@
-"""From a recipient to the URL of their link, from a lease to its own, and back.
-
-And what is kept of a one-time code.
-"""
+"""The codes in URLs of share links and leases, and the MACs of one-time codes."""
 
 from __future__ import annotations
 
@@ -16,17 +13,17 @@ if TYPE_CHECKING:
     from gateway.catalog.recipients import Recipient
     from gateway.links.server_secret import ServerSecret
 
-#: What stands before the code of a share link in its URL.
+#: The path prefix of a share link, before its code.
 LINK_PREFIX: Final = "/d/"
-#: What stands before the code of a lease in the URL of a download.
+#: The path prefix of a leased download, before the code of the lease.
 LEASE_PREFIX: Final = "/l/"
-#: The first segment of a download's path that a browser shows instead of saving it.
+#: The path segment of a download that the browser shows instead of saving it.
 INLINE: Final = "open"
 
 
 @dataclass(frozen=True)
 class ShareCodes:
-    """Makes and reads the codes of share links and leases; ``secret`` signs them."""
+    """Creates and verifies codes of share links and leases; ``secret`` signs them."""
 
     secret: ServerSecret
 
@@ -39,16 +36,16 @@ class ShareCodes:
         return base + self.path(recipient)
 
     def code_id(self, code: str) -> str:
-        """Return the id of the recipient whose link's code it is.
+        """Verify the code of a share link, and return the recipient's ``code_id``.
 
         Raise MalformedLinkError or ForgedLinkError for any other text.
         """
         return codes.verify(self.secret, Use.SHARE, code)
 
     def one_time_mac(self, recipient: Recipient, digits: str) -> str:
-        """Return what the catalog keeps of a recipient's one-time code.
+        """Return the MAC of a recipient's one-time code, which the catalog stores.
 
-        It ends with their address, and when the secret is rotated.
+        It becomes invalid if the address changes or the secret is rotated.
         """
         message = f"{recipient.id} {recipient.address} {digits}"
         return self.secret.mac(Use.ONE_TIME_CODE, message)
@@ -58,14 +55,14 @@ class ShareCodes:
         return codes.mint(self.secret, Use.LEASE, lease_id)
 
     def lease_id(self, code: str) -> str:
-        """Return the lease of a code; raise as ``code_id`` does."""
+        """Verify the code of a lease, and return its id; raise as ``code_id`` does."""
         return codes.verify(self.secret, Use.LEASE, code)
 
 
 def lease_path(code: str, number: int, name: str, *, is_inline: bool = False) -> str:
     """Return the path of a leased download of item *number*.
 
-    *name* is the item's, or the path of a file in a folder.
+    *name* is the item's name, or the path of a file in an item that is a folder.
     """
-    way = f"{INLINE}/" if is_inline else ""
-    return f"{LEASE_PREFIX}{code}/{way}{number}/{quote(name)}"
+    inline = f"{INLINE}/" if is_inline else ""
+    return f"{LEASE_PREFIX}{code}/{inline}{number}/{quote(name)}"

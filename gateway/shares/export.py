@@ -1,4 +1,4 @@
-"""What was sent of a share, as a table for a spreadsheet (RFC 4180)."""
+"""The downloads of a share as CSV for a spreadsheet (RFC 4180)."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _COLUMNS: Final = (
     *("item", "name", "path", "size"),
     *("requests", "sent", "covered", "whole", "first", "last", "agent", "network"),
 )
-#: What a spreadsheet would take for a formula.
+#: First characters of a cell that a spreadsheet would evaluate as a formula.
 _FORMULA: Final = (*"=+-@\uff1d\uff0b\uff0d\uff20\t\r\n",)
 
 
 def table(connection: Connection, share_id: str) -> Iterator[str]:
-    """Yield the lines: names of columns, then one for each file and lease.
+    """Yield the lines: the header, then one line for each file and lease.
 
-    Times are UTC; ``covered`` are different bytes, ``sent`` all of them.
+    Times are UTC.  ``sent`` counts all bytes, ``covered`` each byte of the file once.
     """
     yield _line(_COLUMNS)
     for row in bookings.of_share(connection, share_id):
         yield _line(
             (
                 *(row.recipient_id, row.recipient, row.label, row.lease_id),
-                *(_moment(row.taken), row.taken_by or "", _truth(row.is_scanner)),
+                *(_moment(row.taken), row.taken_by or "", _yes_no(row.is_scanner)),
                 *(row.item, row.name, row.path, row.size, row.requests, row.sent),
-                *(row.covered, _truth(row.is_whole)),
+                *(row.covered, _yes_no(row.is_whole)),
                 *(_moment(row.first), _moment(row.last), row.agent, row.address),
             )
         )
@@ -59,9 +59,9 @@ def _moment(seconds: int | None) -> str:
     try:
         return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
     except (OverflowError, OSError, ValueError):
-        # nginx's clock was wrong by more than a date can say.
+        # nginx's clock was so wrong that the time is out of range for a date.
         return str(seconds)
 
 
-def _truth(value: object) -> str:
+def _yes_no(value: object) -> str:
     return "" if value is None else ("yes" if value else "no")

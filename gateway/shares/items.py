@@ -1,4 +1,4 @@
-"""What a share opens, and where its bytes lie."""
+"""The files of a share's items, and where their bytes are stored."""
 
 from __future__ import annotations
 
@@ -16,15 +16,19 @@ if TYPE_CHECKING:
     from gateway.storage.media_types import MediaTypes
     from gateway.storage.tree import FilesTree
 
-#: Items of one share, at most.
+#: Maximum number of items of a share.
 MAXIMUM: Final = 100
-#: Files of one share that are listed, at most.
+#: Maximum number of files that are listed for a share.
 LISTED: Final = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
 class FoundItem:
-    """A file to send: its path below ``source``, bytes, type, and the name to save."""
+    """A file to deliver.
+
+    ``target`` is its path below ``source``, ``size`` is in bytes, ``name`` is the name
+    under which the client saves it.
+    """
 
     source: Source
     target: str
@@ -35,9 +39,10 @@ class FoundItem:
 
 @dataclass(frozen=True, kw_only=True)
 class ListedFile:
-    """A file as a page lists it: ``inner`` is its path in a folder, or its name.
+    """A file in the list of a share.
 
-    ``name`` is the same for people to read, ``size`` is None if it is there no more.
+    ``number`` is its item's, ``inner`` the path inside an item that is a folder, else
+    the file's name; ``size`` is None if the file no longer exists.
     """
 
     number: int
@@ -47,32 +52,32 @@ class ListedFile:
 
     @property
     def name(self) -> str:
-        """What people read: nothing in it turns other text around."""
+        """The displayed name: ``inner`` without bidirectional control characters."""
         return visible(self.inner)
 
     @property
     def key(self) -> str:
-        """What the field ``item`` of a request says for it."""
+        """The value of the request field ``item`` for this file."""
         return f"{self.number}/{self.inner}"
 
 
 @dataclass(frozen=True)
 class Items:
-    """Finds what items lead to."""
+    """Finds the files of items."""
 
     tree: FilesTree
     types: MediaTypes
 
     def find(self, item: Item, inner: str) -> FoundItem:
-        """Return the file that an item is, or of a folder the one at *inner*.
+        """Return the file of an item; for a folder, the file at *inner* in it.
 
-        Raise GoneItemError for an item that is there no more, NotServableError for
-        what a folder does not hold.
+        Raise GoneItemError for an item that no longer exists, NotServableError for a
+        path that is not in the folder.
         """
         if item.upload_id is not None:
             return _upload(item)
         if item.is_folder:
-            # (!) Parsed as one path: what is put together can't lead out.
+            # (!) Parsed after concatenation, so that *inner* can't leave the folder.
             return self._file(FilePath.parse(f"{item.path}{inner}"))
         try:
             return self._file(FilePath.parse(item.path or ""))
@@ -121,9 +126,9 @@ class Items:
 
 
 def of_tree(tree: FilesTree, text: str) -> NewItem:
-    """Return a new item of the tree's file or folder at that path.
+    """Return a new item for the file or folder of the tree at the path *text*.
 
-    Raise BadFieldsError if there is none.
+    Raise BadFieldsError if neither exists.
     """
     try:
         path = FilePath.parse(text.removesuffix("/"))

@@ -33,8 +33,8 @@ _TARGET: Final = re.compile(r"(?:(open)/)?([1-9][0-9]{0,5})/(.+)", re.ASCII)
 class LeaseJudge:
     """Judges requests for leased downloads.
 
-    ``cache_cap`` bounds the seconds that a client may keep a file, ``ttl`` those that
-    a verdict may be kept.
+    ``cache_cap`` is the maximum ``max-age`` for clients, ``ttl`` the seconds for which
+    nginx may cache a verdict.
     """
 
     codes: ShareCodes
@@ -47,9 +47,9 @@ class LeaseJudge:
     def judge(self, token: str, raw_path: bytes, *, now: float, client: str) -> Verdict:
         """Judge one request; *raw_path* is percent-decoded, *now* Unix seconds.
 
-        A lease that holds no place yet has to begin first; each of its requests does,
-        and a verdict on one of them is kept by nobody.
-        Raise CatalogBusyError when the catalog does not answer in time.
+        While a lease holds no place yet, the verdict is Begin, which is never cached:
+        each request must first try to begin the download.
+        Raise CatalogBusyError if the catalog does not answer in time.
         """
         del client
         try:
@@ -60,13 +60,13 @@ class LeaseJudge:
             item = self.leased.find(lease_id, int(match[2]))
             if item is None:
                 raise NotServableError("no-lease")
-            _check_stands(item, now=now)
+            _check_valid(item, now=now)
             found = self.items.find(item.item, match[3])
         except RefusedError as error:
             return Refusal(error)
         until = min(max(int(now) + self.ttl, ceil(now)), item.expires)
-        kept = {"stands_until": until, "renew_from": until - (self.ttl > 1)}
-        is_kept = self.ttl and item.holds_place
+        caching = {"stands_until": until, "renew_from": until - (self.ttl > 1)}
+        is_cached = self.ttl and item.holds_place
         delivery = Delivery(
             source=found.source,
             target=found.target,
@@ -83,15 +83,15 @@ class LeaseJudge:
                 size=found.size,
                 path=match[3] if item.item.is_folder else "",
             ).text,
-            **(kept if is_kept else {}),
+            **(caching if is_cached else {}),
         )
         return delivery if item.holds_place else Begin(lease_id, delivery)
 
 
 def _decoded(raw_path: bytes) -> str:
-    """Return the text of a path; where the path leads, ``Items`` checks.
+    """Decode a path; ``Items`` checks whether it is served.
 
-    The name of an upload says nothing, and may begin with a dot.
+    The name of an upload is cosmetic, and may begin with a dot.
     """
     try:
         return raw_path.decode()
@@ -99,7 +99,7 @@ def _decoded(raw_path: bytes) -> str:
         raise NotServableError("not-utf-8") from None
 
 
-def _check_stands(leased: LeasedItem, *, now: float) -> None:
+def _check_valid(leased: LeasedItem, *, now: float) -> None:
     if leased.is_revoked:
         raise RevokedLinkError
     if leased.is_ended:

@@ -1,6 +1,6 @@
-"""Lines of the ledger: what nginx writes when a request for a shared file is over.
+"""The lines of the ledger, which nginx writes when a request for a shared file ends.
 
-``nginx/conf.d/ledger.conf`` has the format.
+``nginx/conf.d/ledger.conf`` defines the format.
 """
 
 from __future__ import annotations
@@ -12,38 +12,38 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
 
-#: Characters of a path that are told; of a longer one the end is a digest.
-_PATH: Final = 255
+#: Maximum characters of a path; the end of a longer path is replaced by a digest.
+_MAXIMUM_PATH: Final = 255
 _DIGEST: Final = 16
 _NO_LEASE: Final = "-"
-#: More than any number in a line is.
-_MOST: Final = 10**18
+#: Every number in a line is smaller.
+_LIMIT: Final = 10**18
 _FILE: Final = re.compile(
     r"([a-z0-9]{12}) ([a-z0-9]{12}) (-|[a-z0-9]{16}) ([!-~]{0,255}) "
     r"([0-9]{1,6}) ([0-9]{1,18})",
     re.ASCII,
 )
-_WHAT: Final = re.compile(r"key ([A-Za-z0-9_-]{1,16})", re.ASCII)
+_KEY: Final = re.compile(r"key ([A-Za-z0-9_-]{1,16})", re.ASCII)
 _REQUEST: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})", re.ASCII)
-#: What else is raised for a line of other JSON.
-_BROKEN: Final = (
+#: Exceptions, besides ValueError, for a line that is different JSON.
+_MALFORMED: Final = (
     AttributeError,
     KeyError,
     OverflowError,
     RecursionError,
     TypeError,
 )
-#: Answers that are a file, or a part of one.
-_WHOLE: Final = "200"
-_PART: Final = "206"
+#: The statuses of a response with a file or a part of it.
+_OK: Final = "200"
+_PARTIAL: Final = "206"
 
 
 class SharedFile(NamedTuple):
-    """What a verdict tells nginx of the file that it is to send.
+    """The shared file of a request, which the verdict passes to nginx for the ledger.
 
-    ``lease`` is empty where a program gets it by the share link itself; ``path`` is the
-    file's below an item that is a folder, and else empty; ``size`` is in bytes.
+    ``lease`` is empty if a program downloads with the share link itself; ``path`` is
+    the path inside an item that is a folder, else empty; ``size`` is in bytes.
     """
 
     share: str
@@ -55,21 +55,21 @@ class SharedFile(NamedTuple):
 
     @property
     def text(self) -> str:
-        """One word of ASCII for each field."""
+        """The fields as ASCII words, separated by spaces."""
         path = quote(self.path)
-        if len(path) > _PATH:
+        if len(path) > _MAXIMUM_PATH:
             digest = hashlib.sha256(self.path.encode()).hexdigest()[:_DIGEST]
-            path = f"{path[: _PATH - _DIGEST - 1]}~{digest}"
+            path = f"{path[: _MAXIMUM_PATH - _DIGEST - 1]}~{digest}"
         lease = self.lease or _NO_LEASE
-        # Not the last word: nginx would trim an empty one.
+        # The path is not the last word: nginx would trim an empty path.
         return f"{self.share} {self.recipient} {lease} {path} {self.item} {self.size}"
 
     @classmethod
     def parse(cls, text: str) -> SharedFile:
-        """Read what ``text`` says; raise ValueError for anything else."""
+        """Parse ``text``; raise ValueError for anything else."""
         match = _FILE.fullmatch(text)
         if match is None:
-            raise ValueError("no shared file")
+            raise ValueError("not a shared file")
         share, recipient, lease, path, item, size = match.groups()
         lease = "" if lease == _NO_LEASE else lease
         return cls(share, recipient, lease, int(item), int(size), unquote(path))
@@ -77,18 +77,18 @@ class SharedFile(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def _file(text: str) -> SharedFile:
-    """Read a file's text; the requests of a download have the same."""
+    """Parse a file's text; cached, since all requests of a download have the same."""
     return SharedFile.parse(text)
 
 
 class Line(NamedTuple):
-    """What one line says.
+    """One line of the ledger.
 
-    ``request`` is nginx's id of a request that began a counted download, or empty;
-    ``file`` is what was asked for, if it was a shared file, and ``key`` the id of the
-    key if it was a signed URL.  ``sent`` are the bytes of the file that were handed to
-    the kernel, of which ``covered`` is the part from one byte up to another one; None
-    where that can't be told.  ``at`` is Unix seconds by nginx's clock.
+    ``request`` is nginx's id of a request that began a counted download, else empty.
+    ``file`` is the requested shared file, or None; ``key`` is the key id of a requested
+    signed URL, else empty.  ``sent`` is the number of bytes of the file that nginx
+    handed to the kernel, and ``covered`` their range: the first byte and the byte after
+    the last; None if the range is unknown.  ``at`` is Unix seconds by nginx's clock.
     """
 
     at: int
@@ -103,63 +103,63 @@ class Line(NamedTuple):
 
     @classmethod
     def parse(cls, text: bytes) -> Line:
-        """Read a line; raise ValueError for one that nginx has not written whole."""
+        """Parse a line; raise ValueError for a line that is incomplete or invalid."""
         if rb"\u0000" in text:
-            raise ValueError("no text has a NUL")
+            raise ValueError("a field contains a NUL")
         try:
-            return cls._read(json.loads(text.decode()))
-        except _BROKEN as error:
+            return cls._from_json(json.loads(text.decode()))
+        except _MALFORMED as error:
             raise ValueError(str(error)) from error
 
     @classmethod
-    def _read(cls, said: dict[str, str]) -> Line:
-        what, is_get = said["what"], said["method"] == "GET"
-        key = _WHAT.fullmatch(what)
-        file = _file(what) if what and key is None else None
+    def _from_json(cls, fields: dict[str, str]) -> Line:
+        target, is_get = fields["what"], fields["method"] == "GET"
+        key = _KEY.fullmatch(target)
+        file = _file(target) if target and key is None else None
         size = sent = 0
         covered = None
         if file is not None and is_get:
-            size, sent, covered = _sent(said, file)
-        request = said["request"]
-        if said["began"] and not _REQUEST.fullmatch(request):
-            raise ValueError("no request")
-        at = int(said["at"])
-        if not all(0 <= number < _MOST for number in (at, size, sent)):
-            raise ValueError("no number")
+            size, sent, covered = _sent(fields, file)
+        request = fields["request"]
+        if fields["began"] and not _REQUEST.fullmatch(request):
+            raise ValueError("invalid request id")
+        at = int(fields["at"])
+        if not all(0 <= number < _LIMIT for number in (at, size, sent)):
+            raise ValueError("number out of range")
         return cls(
             at=at,
-            request=request if said["began"] else "",
+            request=request if fields["began"] else "",
             file=file if is_get else None,
             key=key[1] if key else "",
             size=size,
             sent=sent,
             covered=covered,
-            agent=said["agent"],
-            address=said["address"],
+            agent=fields["agent"],
+            address=fields["address"],
         )
 
 
 def _sent(
-    said: dict[str, str], file: SharedFile
+    fields: dict[str, str], file: SharedFile
 ) -> tuple[int, int, tuple[int, int] | None]:
-    """Return the file's size, the bytes of it that were sent, and which.
+    """Return the file's size, the number of bytes sent, and their range.
 
-    A request that broke off has not sent its last byte, whatever the count says: of
-    HTTP/2 that includes the frames.
+    An aborted request has not sent its last byte, even if the count says so: for
+    HTTP/2 the count includes the frames.
     """
-    status, count = said["status"], int(said["bytes"])
-    is_whole = said["complete"] == "OK"
+    status, count = fields["status"], int(fields["bytes"])
+    is_whole = fields["complete"] == "OK"
     size = file.size
-    if status == _WHOLE and said["encoding"]:
-        # Compressed: nothing can be told of a part.
+    if status == _OK and fields["encoding"]:
+        # Compressed: the range of a partial response is unknown.
         return size, count, (0, size) if is_whole else None
-    if status == _WHOLE:
-        first, size = 0, int(said["length"] or size)
+    if status == _OK:
+        first, size = 0, int(fields["length"] or size)
         length = size
-    elif status == _PART:
-        match = _RANGE.fullmatch(said["range"])
+    elif status == _PARTIAL:
+        match = _RANGE.fullmatch(fields["range"])
         if match is None:
-            # Several ranges at once.
+            # A multipart response with several ranges.
             return size, count, None
         first, last, size = int(match[1]), int(match[2]), int(match[3])
         length = last + 1 - first

@@ -1,4 +1,4 @@
-"""What a share link opens: judged before anything of the share is shown."""
+"""Opens share links: checks them before anything of the share is shown."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ DIGITS: Final = 6
 
 @dataclass(frozen=True, kw_only=True)
 class OpenShare:
-    """A share that stands open to the recipient of one link.
+    """A share that is open for the recipient of one link.
 
-    ``owner`` is the user who made it, None the operator.
+    ``owner`` is the user who created it, or None for the operator.
     """
 
     share: Share
@@ -58,46 +58,46 @@ class OpenShare:
 
     @property
     def sender(self) -> str:
-        """The name of the user who made it, empty for the operator."""
+        """The name of the user who created the share, empty for the operator."""
         return self.owner.name if self.owner else ""
 
     def item(self, number: int) -> Item | None:
-        """Return the item of that number, or None."""
+        """Return the item with this number, or None."""
         return next((item for item in self.items if item.number == number), None)
 
     @property
     def is_counted(self) -> bool:
-        """Tell whether its downloads are."""
+        """Return whether the number of downloads is limited."""
         return self.share.max_downloads is not None
 
     @property
     def left(self) -> int | None:
-        """How many downloads of the link are not spent; None is any number."""
+        """The number of downloads left for the link; None means no limit."""
         most = self.share.max_downloads
         spent = self.recipient.taken - self.recipient.given_back
         return None if most is None else max(0, most - spent)
 
     @property
     def is_spent(self) -> bool:
-        """Tell whether all downloads of the link are spent."""
+        """Return whether all downloads of the link are used up."""
         return self.left == 0
 
     @property
     def has_password(self) -> bool:
-        """Tell whether it opens by a password."""
+        """Return whether the share requires a password."""
         return self.share.password_hash is not None
 
     @property
     def has_otp(self) -> bool:
-        """Tell whether each lease needs a one-time code."""
+        """Return whether each lease requires a one-time code."""
         return self.share.has_otp
 
 
 @dataclass(frozen=True)
 class Openings:
-    """Opens share links and gives leases, which last *lease_life* seconds.
+    """Opens share links and issues leases for ``lease_life`` seconds.
 
-    ``can_mail`` tells whether there is a relay for one-time codes.
+    ``can_mail`` is whether a relay for one-time codes is set up.
     """
 
     database: Database
@@ -106,10 +106,10 @@ class Openings:
     can_mail: bool
 
     def open(self, code: str, *, now: int) -> OpenShare:
-        """Return what the link of a code opens.
+        """Return the share of the link with this code.
 
-        Raise LinkError for a code that was never made or is over, and NotServableError
-        for one whose share was deleted.
+        Raise LinkError for a code that is forged, expired, revoked or not yet valid,
+        NotServableError if the share was deleted.
         """
         code_id = self.codes.code_id(code)
         with self.database.read() as connection:
@@ -135,7 +135,7 @@ class Openings:
         )
 
     def note_opened(self, opened: OpenShare, *, now: int) -> None:
-        """Note that the page was shown, unless the catalog is busy."""
+        """Record that the page was shown; skipped if the catalog is busy."""
         if opened.recipient.opened is None:
             self.database.attempt(
                 lambda c: recipients.note_opened(c, opened.recipient, now=now),
@@ -145,10 +145,10 @@ class Openings:
     def check_password(
         self, opened: OpenShare, password: str, *, network: str, now: int
     ) -> None:
-        """Raise unless *password* is the share's, if it has one.
+        """Raise unless *password* is correct or the share has no password.
 
-        That is PasswordRequiredError for none, WrongSharePasswordError for another one,
-        TooManyAttemptsError for too many of a link and *network*.
+        Raise PasswordRequiredError for an empty password, WrongSharePasswordError for
+        a wrong one, TooManyAttemptsError for too many attempts per link and *network*.
         """
         if opened.share.password_hash is None:
             return
@@ -163,10 +163,10 @@ class Openings:
             login_attempts.clear(connection, link)
 
     def mail_code(self, opened: OpenShare, *, now: int) -> None:
-        """Have a new one-time code mailed to the recipient; an earlier one ends.
+        """Mail a new one-time code to the recipient; the previous code becomes invalid.
 
-        Raise ShareSpentError if it would open nothing, TooManyCodesError if it comes
-        too soon, CodeUnavailableError if none can be mailed.
+        Raise ShareSpentError if no downloads are left, TooManyCodesError if the last
+        code is too recent, CodeUnavailableError if no code can be mailed.
         """
         if opened.is_spent:
             raise ShareSpentError
@@ -182,21 +182,21 @@ class Openings:
             )
 
     def awaits_code(self, opened: OpenShare, *, now: int) -> bool:
-        """Tell whether the recipient has a one-time code that still works."""
+        """Return whether the recipient has a one-time code that is still valid."""
         if not opened.has_otp:
             return False
         with self.database.read() as connection:
             return one_time_codes.tries_left(connection, opened.recipient, now=now) > 0
 
     def mailed(self, opened: OpenShare) -> int | None:
-        """Return when the relay took the mail with the link, None if there was none."""
+        """Return when the relay accepted the mail with the link, or None."""
         if not opened.recipient.address:
             return None
         with self.database.read() as connection:
             return outbox.mailed(connection, opened.recipient)
 
-    def is_of(self, lease: str, opened: OpenShare, *, now: int) -> bool:
-        """Tell whether that is the code of a lease of this link, which stands."""
+    def has_lease(self, opened: OpenShare, lease: str, *, now: int) -> bool:
+        """Return whether *lease* is the code of a valid lease of this link."""
         try:
             lease_id = self.codes.lease_id(lease)
         except LinkError:
@@ -214,15 +214,15 @@ class Openings:
         is_scanner: bool,
         now: int,
     ) -> str:
-        """Give a lease and return its code; it ends with the share at the latest.
+        """Issue a lease and return its code; it expires with the share at the latest.
 
-        *otp* is the one-time code, without blanks, which the lease uses up if the share
-        needs any.  *agent* is the browser's name, *is_scanner* says that it is probably
-        none.
+        *otp* is the one-time code, without spaces, which the lease uses up if the share
+        requires codes.  *agent* is the User-Agent; *is_scanner* is whether the client
+        is probably a link scanner.
 
-        Raise CodeRequiredError or WrongCodeError for no one-time code or another one,
-        ShareBusyError or ShareSpentError if all downloads of the link are taken; then
-        the code stays good.
+        Raise CodeRequiredError or WrongCodeError for a missing or wrong one-time code,
+        ShareBusyError or ShareSpentError if all downloads of the link are taken; the
+        one-time code then stays valid.
         """
         if opened.has_otp and not otp:
             raise CodeRequiredError
@@ -239,7 +239,7 @@ class Openings:
                 lease_id = leases.take(connection, recipient, new, now=now)
                 return self.codes.lease_code(lease_id)
             left = one_time_codes.tries_left(connection, recipient, now=now)
-        # Not in the transaction: a wrong code counts.
+        # Raised after the transaction, which must commit the failed attempt.
         raise WrongCodeError(left)
 
 

@@ -1,4 +1,4 @@
-"""What a share says and permits: checked once, for page, API and command."""
+"""The policy of a share: its texts and limits, checked for pages, API and commands."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ MAXIMUM_TITLE: Final = 200
 MAXIMUM_MESSAGE: Final = 5000
 MAXIMUM_DOWNLOADS: Final = 1_000_000
 MINIMUM_PASSWORD: Final = 4
-#: The end of the year 9999, which every part of the way can write.
+#: The end of the year 9999: every component can format times up to it.
 MAXIMUM_TIME: Final = 253_402_300_799
-#: Seconds that a share lasts, unless it says otherwise: two weeks.
+#: The default lifetime of a share in seconds: two weeks.
 LIFE: Final = 14 * 86_400
 
 _LANG: Final = re.compile(r"|[a-z]{2,3}(-[A-Za-z0-9]{2,4})?", re.ASCII)
@@ -31,11 +31,11 @@ _LANG: Final = re.compile(r"|[a-z]{2,3}(-[A-Za-z0-9]{2,4})?", re.ASCII)
 
 @dataclass(frozen=True, kw_only=True)
 class SharePolicy:
-    """A share's words and limits; None is no limit, or no password.
+    """A share's texts and limits; None means no limit, or no password.
 
-    ``max_downloads`` counts for each link; with ``has_otp`` each lease needs a one-time
-    code; ``not_before`` and ``expires`` are Unix seconds; ``lang`` is the language of
-    mails (a tag of RFC 5646), empty for English.
+    ``max_downloads`` applies to each link; with ``has_otp`` each lease requires a
+    one-time code; ``not_before`` and ``expires`` are Unix seconds; ``lang`` is the
+    language of mails (an RFC 5646 tag), empty for English.
     """
 
     title: str = ""
@@ -54,9 +54,9 @@ class SharePolicy:
         return cls(**{name: getattr(share, name) for name in fields})
 
     def checked(self, *, now: int, before: SharePolicy | None = None) -> SharePolicy:
-        """Return it with clean texts; raise BadFieldsError with every fault at once.
+        """Return the policy with cleaned texts; raise BadFieldsError with all faults.
 
-        What is as *before*, such as an end that has passed, is no fault.
+        An expiry in the past is accepted if it is unchanged from *before*.
         """
         clean = SharePolicy(
             **{
@@ -81,7 +81,7 @@ class SharePolicy:
         if self.max_downloads is not None and not 1 <= self.max_downloads <= most:
             yield "max", f"must be a whole number from 1 to {most}"
         if not _LANG.fullmatch(self.lang):
-            yield "lang", "must be like en or de"
+            yield "lang", "must be a language tag like en or de"
         begins, ends = self.not_before, self.expires
         is_future = ends is None or now < ends <= MAXIMUM_TIME
         if not is_future and ends != before.expires:
@@ -89,13 +89,13 @@ class SharePolicy:
         if begins is not None and not 1 <= begins <= MAXIMUM_TIME:
             yield "not_before", "must be after 1970 and before the year 10000"
         elif begins is not None and ends is not None and begins >= ends:
-            yield "not_before", "must be before the end"
+            yield "not_before", "must be before the expiry"
 
 
 def hash_password(password: str) -> PasswordHash:
-    """Compute what is stored of a share's password; raise BadFieldsError for a bad one.
+    """Hash a share's password; raise BadFieldsError for a bad length.
 
-    (!) Not in a transaction: it takes a fifth of a second.
+    (!) Never call this in a transaction: it takes a fifth of a second.
     """
     least, most = MINIMUM_PASSWORD, password_hashes.MAXIMUM_LENGTH
     if not least <= len(password) <= most:
@@ -104,20 +104,20 @@ def hash_password(password: str) -> PasswordHash:
 
 
 def one_line(text: str) -> str:
-    """Return *text* as one line, in which everything can be seen."""
-    # Line ends are no blanks to visible(): words would run together.
+    """Return *text* as one line of visible characters."""
+    # visible() deletes line ends: without split() words would run together.
     one_line = visible(" ".join(text.split()))
     return " ".join(unicodedata.normalize("NFC", one_line).split())
 
 
 def _lines(text: str) -> str:
-    # A tab is none of what visible() keeps: words would run together.
+    # visible() deletes tabs: without expandtabs() words would run together.
     lines = (visible(line.expandtabs(4)).rstrip() for line in text.splitlines())
     return unicodedata.normalize("NFC", "\n".join(lines).strip())
 
 
 def is_unicode(text: str) -> bool:
-    """Tell whether *text* has no half of a surrogate pair: it can be stored."""
+    """Return whether *text* has no lone surrogates, so that it can be stored."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,30 +1,30 @@
-"""Which bytes of a file were sent: ranges that do not touch, in order."""
+"""The bytes of a file that were sent, as sorted, disjoint ranges."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from typing import Final, NamedTuple
 
-#: Ranges that are remembered of one file, at most.
-MOST: Final = 100
+#: Maximum number of ranges that are stored for a file.
+MAXIMUM: Final = 100
 
 
 class Range(NamedTuple):
-    """From one byte up to, and without, another one."""
+    """The bytes from ``first`` up to, but not including, ``end``."""
 
     first: int
     end: int
 
 
 class Ranges:
-    """A set of bytes that grows; a client's many tiny ranges do not make it endless."""
+    """A growing set of bytes; its size is bounded even for many tiny ranges."""
 
     def __init__(self) -> None:
         self._ranges: list[Range] = []
 
     @classmethod
     def parse(cls, text: str) -> Ranges:
-        """Read what ``str`` wrote."""
+        """Parse the output of ``str``."""
         ranges = cls()
         for pair in filter(None, text.split(",")):
             first, _, end = pair.partition("-")
@@ -36,11 +36,11 @@ class Ranges:
 
     @property
     def bytes(self) -> int:
-        """How many bytes there are."""
+        """The number of bytes in the set."""
         return sum(end - first for first, end in self._ranges)
 
     def add(self, first: int, end: int) -> None:
-        """Add the bytes from *first* up to *end*; past MOST the shortest range goes."""
+        """Add the bytes from *first* up to *end*; past MAXIMUM drop the shortest."""
         if first >= end:
             return
         low = bisect_left(self._ranges, first, key=lambda known: known.end)
@@ -49,7 +49,7 @@ class Ranges:
             first = min(first, self._ranges[low].first)
             end = max(end, self._ranges[high - 1].end)
         self._ranges[low:high] = [Range(first, end)]
-        if len(self._ranges) > MOST:
+        if len(self._ranges) > MAXIMUM:
             self._ranges.remove(min(self._ranges, key=lambda r: r.end - r.first))
 
     def update(self, other: Ranges) -> None:

@@ -1,7 +1,7 @@
-"""Whether a download was probably a scanner's: a label, never a permission or a count.
+"""Detects downloads by link scanners, to label them; never to permit or count them.
 
-Programs that look into mails for their readers call themselves browsers: what follows
-finds those that do not, and some that are too quick.
+Mail scanners often pretend to be browsers.  This module detects scanners that name
+themselves, and some that are too fast for a person.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import re
 from functools import lru_cache
 from typing import Final
 
-#: What crawlers, link previews, checkers and remote-controlled browsers have in their
-#: names, and no browser of a person does.  An address is their operator's page.
+#: Words in the User-Agent of crawlers, link previews, checkers and automated browsers,
+#: but not of ordinary browsers.  A URL or address points to the operator's page.
 _KNOWN: Final = re.compile(
     r"(?<!cu)bot(?![a-z])|bots|crawl|spider|scan|scrape|slurp|archiv"
     r"|preview|prefetch|fetcher|proxy|expander|externalhit|whatsapp"
@@ -20,18 +20,18 @@ _KNOWN: Final = re.compile(
     r"|synthetic|sentinel|favicon|feed|google-|https?://|@",
     re.ASCII | re.IGNORECASE,
 )
-_MOST: Final = 1000
-#: Seconds after a mail's delivery in which nobody reads it, opens its link, and
-#: presses the button.
+_MAXIMUM_AGENT: Final = 1000
+#: Seconds after a mail's delivery within which no person can read it, open its link
+#: and press the button.
 _TOO_QUICK: Final = 10
 
 
 def is_known(agent: str) -> bool:
-    """Tell whether a User-Agent is one of a scanner's or preview's."""
-    return _is_known(agent[:_MOST])
+    """Return whether a User-Agent names a scanner or a link preview."""
+    return _is_known(agent[:_MAXIMUM_AGENT])
 
 
-# Most are the same few browsers, and the ledger has one in each line.
+# Cached: each line of the ledger has a User-Agent, mostly of the same few browsers.
 @lru_cache(maxsize=1024)
 def _is_known(agent: str) -> bool:
     return _KNOWN.search(agent) is not None
@@ -40,10 +40,11 @@ def _is_known(agent: str) -> bool:
 def is_probable(
     agent: str, *, has_language: bool, mailed: int | None, now: int
 ) -> bool:
-    """Tell whether who takes a lease is probably a scanner.
+    """Return whether the client that requests a lease is probably a scanner.
 
-    *agent* is the User-Agent; each browser says a language (Accept-Language); *mailed*
-    is when the mail with the link was delivered, None if there was none.
+    *agent* is the User-Agent.  *has_language* is whether the request has
+    Accept-Language, which all browsers send.  *mailed* is when the mail with the link
+    was delivered (Unix seconds), or None.
     """
     claims_to_be_a_browser = agent.startswith("Mozilla/")
     is_too_quick = mailed is not None and 0 <= now - mailed < _TOO_QUICK

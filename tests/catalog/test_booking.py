@@ -377,7 +377,7 @@ def test_a_file_in_the_place_of_another_one_is_another_one(ledger: Ledger) -> No
 def test_two_who_book_at_once_book_each_line_once(ledger: Ledger) -> None:
     ledger.write(*(ledger.line() for _ in range(300)))
     with (
-        patch("gateway.shares.booking._PIECE", 4096),
+        patch("gateway.shares.booking._BATCH_BYTES", 4096),
         ThreadPoolExecutor(4) as pool,
     ):
         list(pool.map(lambda _: ledger.booker().round(now=NOW), range(8)))
@@ -397,7 +397,7 @@ def test_a_kill_in_between_books_nothing_twice(ledger: Ledger) -> None:
 
     real = bookings.apply
     with (
-        patch("gateway.shares.booking._PIECE", 4096),
+        patch("gateway.shares.booking._BATCH_BYTES", 4096),
         patch("gateway.catalog.bookings.apply", apply),
     ):
         for _ in range(30):

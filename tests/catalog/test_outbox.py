@@ -11,7 +11,7 @@ from gateway.catalog import dump, outbox, recipients, shares
 from gateway.catalog.outbox import LIFE, SENDING, Mail, MailState
 from gateway.catalog.recipients import NewRecipient
 from gateway.catalog.shares import NewItem
-from gateway.mail.session import Patience
+from gateway.mail.session import Timeouts
 
 if TYPE_CHECKING:
     from gateway.catalog.database import Database
@@ -190,8 +190,8 @@ def test_a_mail_that_was_being_sent_when_the_gateway_died_is_unknown(
 
 def test_a_mail_that_is_being_sent_is_left_alone(database: Database) -> None:
     """A relay may take all of its time."""
-    patience = Patience()
-    assert 2 * patience.reply + patience.verdict < SENDING
+    timeouts = Timeouts()
+    assert 2 * timeouts.reply + timeouts.verdict < SENDING
     share(database, None, "a@example.com")
     [mail] = due(database)
     change(database, outbox.begin, mail, now=NOW)

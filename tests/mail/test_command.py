@@ -41,7 +41,7 @@ def test_a_test_mail_is_sent_and_the_dialogue_printed(
     assert PASSWORD not in ran.out
     [mail] = relay.mails
     assert mail.rcpt_tos == ["anna@example.com"]
-    assert b"Subject: Test mail of Files of Example\r\n" in content(mail)
+    assert b"Subject: Test mail from Files of Example\r\n" in content(mail)
 
 
 def test_the_dialogue_comes_as_json_too(run: Run, relay: FakeRelay) -> None:
@@ -58,7 +58,9 @@ def test_the_dialogue_comes_as_json_too(run: Run, relay: FakeRelay) -> None:
     [
         pytest.param("RCPT", "550 who?", "(refused): 550 who?", id="refused"),
         pytest.param("RCPT", "451 later", "(later): 451 later", id="later"),
-        pytest.param("DOT", hang_up, "(unknown): it has hung up", id="unknown"),
+        pytest.param(
+            "DOT", hang_up, "(unknown): it closed the connection", id="unknown"
+        ),
         pytest.param("EHLO", "550 no", "(later): mail relay ", id="nobody-let-in"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Texts, sizes and moments in the languages that there are."""
+"""Texts, sizes and times in the languages that there are."""
 
 from __future__ import annotations
 
@@ -86,5 +86,5 @@ def test_a_tag_leads_to_the_nearest_language(tag: str, code: str) -> None:
 
 
 def test_a_moment_is_written_to_the_minute_in_utc() -> None:
-    moments = [languages.language(code).moment(1_900_000_019) for code in ("en", "de")]
-    assert moments == ["17 March 2030, 17:46 UTC", "17. März 2030, 17:46 UTC"]
+    times = [languages.language(code).time(1_900_000_019) for code in ("en", "de")]
+    assert times == ["17 March 2030, 17:46 UTC", "17. März 2030, 17:46 UTC"]

@@ -98,11 +98,11 @@ To get the files, open this link:
 
 {LINK}
 
-The link works from 6 March 2030, 04:00 UTC on.
+The link works from 6 March 2030, 04:00 UTC.
 The link works until 17 March 2030, 17:46 UTC.
-You need a password, which Anna tells you in another way.
-You need a code, which is mailed to you when you ask for it there.
-The link is meant for you alone. Please do not pass it on.
+You need a password. Anna will send it to you separately.
+You need a code. Request it by mail on the page of this link.
+This link is only for you. Please do not forward it.
 
 --{" "}
 Files of Example sent this mail for Anna.
@@ -154,7 +154,7 @@ To get the file, open this link:
 
 {LINK}
 
-The link is meant for you alone. Please do not pass it on.
+This link is only for you. Please do not forward it.
 
 --{" "}
 Please do not reply to this mail.
@@ -189,8 +189,8 @@ Enter this code on the page of your link:
 
 012345
 
-It works once, for 10 minutes.
-If you did not ask for a code, you need not do anything.
+It works once and expires in 10 minutes.
+If you did not request a code, you can ignore this mail.
 
 --{" "}
 Files of Example sent this mail.

@@ -17,7 +17,7 @@ from gateway.config.mail_url import MailURL, Security
 from gateway.errors import CatalogBusyError, NoSpaceError
 from gateway.mail.outbox import Outbox
 from gateway.mail.relay import Relay
-from gateway.mail.session import Patience
+from gateway.mail.session import Timeouts
 from gateway.mail_address import Mailbox
 from tests.catalog.conftest import ON_SQLITE, ann, database, unsynced, url
 from tests.live.ports import free_port
@@ -63,7 +63,7 @@ class Office:
                 ),
                 clock=lambda: self.now,
                 say=self.said.append,
-                patience=Patience(0.5, 0.5),
+                timeouts=Timeouts(0.5, 0.5),
             ),
             **changes,
         )
@@ -181,7 +181,7 @@ def test_a_code_goes_out_in_place_of_a_link(office: Office) -> None:
     text = content(office.relay.mails[0]).decode()
     assert "Subject: 012345 is your code\r\n" in text
     assert "\r\n012345\r\n" in text
-    assert "for 9 minutes" in text
+    assert "expires in 9 minutes" in text
     assert "/d/" not in text
 
 
@@ -280,19 +280,19 @@ def test_two_that_send_at_once_send_each_mail_once(office: Office) -> None:
     [
         pytest.param(
             lambda c, share, _: shares.revoke(c, share, now=START),
-            "the link was taken back before",
+            "the link was revoked before the mail was sent",
             id="share-revoked",
         ),
         pytest.param(
             lambda c, share, _: recipients.revoke(
                 c, recipients.of_shares(c, [share.id])[0], now=START
             ),
-            "the link was taken back before",
+            "the link was revoked before the mail was sent",
             id="link-revoked",
         ),
         pytest.param(
             lambda c, share, _: shares.change(c, share, expires=START),
-            "the share had expired before",
+            "the share expired before the mail was sent",
             id="share-expired",
         ),
         pytest.param(

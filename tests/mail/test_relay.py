@@ -9,8 +9,8 @@ import pytest
 from gateway.config.mail_url import MailURL, Security
 from gateway.errors import RelayError
 from gateway.mail.relay import Relay
-from gateway.mail.replies import Outcome, State, said
-from gateway.mail.session import Patience
+from gateway.mail.replies import Outcome, State, reply_text
+from gateway.mail.session import Timeouts
 from tests.live.ports import free_port
 from tests.mail.relays import (
     HOST,
@@ -33,15 +33,15 @@ SENDER = "files@example.com"
 READER = "reader@example.com"
 MAIL = b"Subject: x\r\n\r\n.\r\n..a\r\nhttps://files.example.com/d/x\r\n"
 ACCEPTED = Outcome(State.ACCEPTED, "250 queued as 1")
-HASTY = Patience(reply=0.3, verdict=0.3)
+HASTY = Timeouts(reply=0.3, verdict=0.3)
 
 
 def client(relay: FakeRelay, security: Security = Security.NONE, **more: Any) -> Relay:
-    """Return a client of *relay*; ``patience`` and the URL's fields are *more*."""
-    patience = more.pop("patience", Patience(10, 10))
-    hear = more.pop("hear", str)
+    """Return a client of *relay*; ``timeouts`` and the URL's fields are *more*."""
+    timeouts = more.pop("timeouts", Timeouts(10, 10))
+    on_line = more.pop("on_line", str)
     url = MailURL(HOST, relay.port, security, **more)
-    return Relay(url, SENDER, patience, hear)
+    return Relay(url, SENDER, timeouts, on_line)
 
 
 def test_a_mail_arrives_byte_for_byte() -> None:
@@ -99,8 +99,8 @@ def test_a_reply_says_what_becomes_of_the_mail(
 
 
 LATE = "no reply within 0.3 seconds"
-GONE = "it has hung up"
-NO_SMTP = "what it says is no SMTP"
+GONE = "it closed the connection"
+NO_SMTP = "its reply is not SMTP"
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ NO_SMTP = "what it says is no SMTP"
         pytest.param(
             "RCPT",
             pour,
-            Outcome(State.LATER, "its reply has no end"),
+            Outcome(State.LATER, "its reply is too long"),
             id="rcpt-without-end",
         ),
         pytest.param(
@@ -137,7 +137,7 @@ def test_without_a_reply_it_counts_how_far_the_mail_got(
     """Before its last byte it was not taken; after that nobody knows."""
     with (
         FakeRelay({command: answer}).running() as relay,
-        client(relay, patience=HASTY) as sender,
+        client(relay, timeouts=HASTY) as sender,
     ):
         assert sender.send(READER, MAIL) == outcome
 
@@ -178,7 +178,7 @@ def test_a_relay_that_lets_nobody_in_is_an_error_in_words(
     """It says nothing of the mail, which can be offered again."""
     with (
         FakeRelay({command: answer}).running() as relay,
-        client(relay, patience=HASTY) as sender,
+        client(relay, timeouts=HASTY) as sender,
         pytest.raises(RelayError) as caught,
     ):
         sender.offer(READER)
@@ -197,7 +197,7 @@ def test_nothing_is_sent_to_a_relay_without_tls() -> None:
     with (
         FakeRelay().running() as relay,
         client(relay, Security.STARTTLS, user=USER, password=PASSWORD) as sender,
-        pytest.raises(RelayError, match="it offers no STARTTLS"),
+        pytest.raises(RelayError, match="it does not offer STARTTLS"),
     ):
         sender.offer(READER)
     assert relay.commands == ["CONNECT", "EHLO"]
@@ -250,7 +250,7 @@ def test_a_certificate_that_nobody_trusts_ends_it(
     with (
         FakeRelay().running(**at_once) as relay,
         client(relay, security, **LOGIN) as sender,
-        pytest.raises(RelayError, match="its certificate is not good: self-signed"),
+        pytest.raises(RelayError, match="invalid certificate: self-signed"),
     ):
         sender.offer(READER)
     assert relay.logins == []
@@ -259,8 +259,8 @@ def test_a_certificate_that_nobody_trusts_ends_it(
 def test_a_relay_that_speaks_no_tls_is_an_error_in_words() -> None:
     with (
         FakeRelay().running() as relay,
-        client(relay, Security.TLS, patience=HASTY) as sender,
-        pytest.raises(RelayError, match=f"port {relay.port}: TLS fails: [a-z ]+$"),
+        client(relay, Security.TLS, timeouts=HASTY) as sender,
+        pytest.raises(RelayError, match=f"port {relay.port}: TLS error: [a-z ]+$"),
     ):
         sender.offer(READER)
 
@@ -299,7 +299,7 @@ def test_a_relay_without_a_login_that_is_known_is_an_error_in_words() -> None:
     with (
         FakeRelay().running(auth_exclude_mechanism=["LOGIN", "PLAIN"]) as relay,
         client(relay, **LOGIN) as sender,
-        pytest.raises(RelayError, match="it offers no login by PLAIN or LOGIN"),
+        pytest.raises(RelayError, match="it does not offer AUTH PLAIN or LOGIN"),
     ):
         sender.offer(READER)
 
@@ -313,7 +313,7 @@ def test_the_dialogue_is_heard_without_the_credentials(
         FakeRelay().running(
             tls_context=tls, auth_exclude_mechanism=[excluded]
         ) as relay,
-        client(relay, Security.STARTTLS, hear=heard.append, **LOGIN) as sender,
+        client(relay, Security.STARTTLS, on_line=heard.append, **LOGIN) as sender,
     ):
         sender.send(READER, MAIL)
     assert heard[0] == f"-- connecting to {HOST}, port {relay.port}"
@@ -335,7 +335,7 @@ def test_a_relay_that_repeats_the_credentials_gets_them_into_no_error() -> None:
     heard: list[str] = []
     with (
         FakeRelay({"AUTH": f"500 what is AUTH PLAIN {plain}?"}).running() as relay,
-        client(relay, hear=heard.append, **LOGIN) as sender,
+        client(relay, on_line=heard.append, **LOGIN) as sender,
         pytest.raises(RelayError) as caught,
     ):
         sender.offer(READER)
@@ -361,7 +361,7 @@ def test_what_a_relay_says_is_one_line_and_not_too_long() -> None:
 
 def test_what_a_relay_says_turns_nothing_around() -> None:
     words = "no such user: \u202emoc.elpmaxe@x\u2028".encode()
-    assert said(550, words) == "550 no such user: moc.elpmaxe@x"
+    assert reply_text(550, words) == "550 no such user: moc.elpmaxe@x"
 
 
 def test_no_mail_is_delivered_that_was_not_offered() -> None:
@@ -375,7 +375,7 @@ def test_the_client_names_its_own_address() -> None:
     heard: list[str] = []
     with (
         FakeRelay().running() as relay,
-        client(relay, hear=heard.append) as sender,
+        client(relay, on_line=heard.append) as sender,
     ):
         sender.send(READER, MAIL)
     assert heard[2] == "C: ehlo [127.0.0.1]"

@@ -43,7 +43,7 @@ def test_senseless_claims_are_one_clear_line(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        pytest.param(["sign"], "give PATH or --upload", id="no-path"),
+        pytest.param(["sign"], "give either PATH or --upload", id="no-path"),
         pytest.param(["sign", "a", "b"], "unexpected extra argument", id="two-paths"),
         pytest.param(["sign", "a", "--expires", "soon"], "'soon'", id="bad-expiry"),
         pytest.param(

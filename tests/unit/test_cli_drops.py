@@ -73,7 +73,7 @@ def test_each_option_becomes_its_limit(
     ("options", "status", "words"),
     [
         pytest.param(["--title", "x"], 2, "--no-expiry", id="no end"),
-        pytest.param(["--no-expiry", "--expires", "1d"], 2, "one of", id="two ends"),
+        pytest.param(["--no-expiry", "--expires", "1d"], 2, "either", id="two ends"),
         pytest.param(["--no-expiry", "--max-size", "big"], 2, "1G", id="no size"),
         pytest.param(["--no-expiry", "--max-size", "0"], 1, "max_size", id="nothing"),
         pytest.param(["--no-expiry", "--max-size", "999T"], 1, "max_size", id="huge"),

@@ -141,7 +141,8 @@ def test_a_key_is_not_added_where_it_would_not_be_used(run: Run) -> None:
     ran = run("keys", "new", "--add")
     assert (ran.status, ran.out) == (1, "")
     assert ran.err == (
-        "gateway: GATEWAY_KEYS: is set, so the ring in the data folder is not in use\n"
+        "gateway: GATEWAY_KEYS: is set, so the key ring in the data folder is not "
+        "used\n"
     )
     assert not Path("var").exists()
 
@@ -228,7 +229,7 @@ def test_the_first_key_of_a_ring_asks_whether_the_folder_is_right(
     monkeypatch.delenv("GATEWAY_KEYS")
     first, second = run("keys", "new", "--add"), run("keys", "new", "--add")
     assert first.err == (
-        f"gateway: there was no {Path.cwd()}/var/keys: this key begins a new ring; is "
+        f"gateway: there was no {Path.cwd()}/var/keys: created a new key ring; is "
         "GATEWAY_DATA right?\n"
     )
     assert (first.status, second.status, second.err) == (0, 0, "")

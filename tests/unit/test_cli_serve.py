@@ -61,7 +61,7 @@ def test_a_folder_that_nginx_can_not_be_told_of_is_wrong_usage(run: Run) -> None
 def test_help_tells_what_an_address_for_any_leaves_out(run: Run) -> None:
     """Who binds to [::] and tries 127.0.0.1 finds nobody there."""
     words = " ".join(run("serve", "--help").out.split())
-    assert "[::] is every IPv6 address and no IPv4 one" in words
+    assert "[::]:PORT all IPv6 addresses but no IPv4 address" in words
 
 
 def closed_folder(environment: pytest.MonkeyPatch) -> str:

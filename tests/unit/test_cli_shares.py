@@ -163,14 +163,14 @@ def test_lists_are_for_people_and_programs(ready: Run) -> None:
         pytest.param(["show", "x"], 1, "there is no share x", id="no such share"),
         pytest.param(["edit", "x", "--max", "1"], 1, "no share x", id="edit none"),
         pytest.param(["revoke", "x"], 1, "there is no share x", id="revoke none"),
-        pytest.param(["show", "\udcff"], 1, "no text in UTF-8", id="an id of bytes"),
+        pytest.param(["show", "\udcff"], 1, "not valid UTF-8", id="an id of bytes"),
         pytest.param(
             ["new", "a/b.txt", "--label", "\udcff"], 1, "label:", id="a label of bytes"
         ),
         pytest.param(
             ["new", "a/b.txt", "--message-file", "bytes"],
             2,
-            "no text in UTF-8",
+            "not valid UTF-8",
             id="a message of bytes",
         ),
         pytest.param(["list", "--limit", "9" * 20], 2, "--limit", id="a list of all"),

@@ -106,7 +106,7 @@ def test_an_end_and_no_end_are_wrong_usage(run: Run) -> None:
     """The two contradict each other, so neither wins."""
     ran = run("sign", "a/b.txt", "--no-expiry", "--expires", "1h")
     assert (ran.status, ran.out) == (2, "")
-    assert "one of the two" in ran.err
+    assert "either --expires or --no-expiry" in ran.err
 
 
 def test_signing_prints_json_when_asked(run: Run) -> None:
@@ -194,7 +194,7 @@ def test_a_path_that_is_never_served_is_said_so(
 ) -> None:
     """Waiting for the file would not help; this needs no files folder to be known."""
     assert warning(run, *arguments) == (
-        f"{shown}: nothing is ever served under such a path ({fact})\n"
+        f"{shown}: no file is ever served at such a path ({fact})\n"
     )
 
 
@@ -204,7 +204,7 @@ def test_a_folder_that_is_signed_as_a_file_is_warned_about(
     """Its link would be 404 for ever, and the option is easily forgotten."""
     assert tree.is_dir()
     assert warning(run, "a") == (
-        "a: is no file, and only files are served; --folder covers those in it\n"
+        "a: is not a file; --folder makes a link to the files in it\n"
     )
 
 
@@ -212,7 +212,7 @@ def test_a_folder_that_is_signed_as_a_file_is_warned_about(
 def test_a_file_that_is_signed_as_a_folder_is_warned_about(run: Run) -> None:
     """Nothing lies below it, and the link does not cover the file itself."""
     assert warning(run, "a/b.txt", "--folder") == (
-        "a/b.txt: is a file; --folder covers what lies below a folder\n"
+        "a/b.txt: is a file; --folder needs a folder\n"
     )
 
 
@@ -220,7 +220,7 @@ def test_a_link_out_of_the_tree_is_warned_about(run: Run, tree: Path) -> None:
     """It looks like a file, but the gateway does not deliver it."""
     (tree / "out").symlink_to("/etc/passwd")
     assert warning(run, "out") == (
-        "out: leads out of the files folder, and is not served\n"
+        "out: leads out of the files folder and is not served\n"
     )
 
 
@@ -263,7 +263,7 @@ def test_a_path_may_be_typed_as_a_shell_completes_it(
 def test_a_folder_that_was_completed_with_its_slash_is_asked_about(run: Run) -> None:
     """A slash alone does not widen a link to all that lies below."""
     assert warning(run, "a/") == (
-        "a: is no file, and only files are served; --folder covers those in it\n"
+        "a: is not a file; --folder makes a link to the files in it\n"
     )
 
 
@@ -342,8 +342,11 @@ def test_a_file_that_the_service_can_not_read_is_warned_about(
     file = tree / "a" / "b.txt"
     file.chmod(mode)
     os.chown(file, *owner)
-    told = {True: "", False: f"a/b.txt: can't be read by the user {service.name}, as "}
-    assert warning(run, "a/b.txt").partition("whom")[0] == told[is_read]
+    expected = {
+        True: "",
+        False: f"a/b.txt: can't be read by the user {service.name}, ",
+    }
+    assert warning(run, "a/b.txt").partition("which")[0] == expected[is_read]
     assert (os.geteuid(), os.getegid()) == (0, 0)
 
 

@@ -46,4 +46,6 @@ def test_what_is_no_token_is_one_clear_line(
     file.write_bytes(b"content")
     ran = run("upload", str(file), "--url", NOBODY, "--token-file", str(for_token))
     assert (ran.status, ran.out) == (1, "")
-    assert ran.err == "gateway: GATEWAY_TOKEN: is no token: it has other characters\n"
+    assert (
+        ran.err == "gateway: GATEWAY_TOKEN: is not a token: it has invalid characters\n"
+    )

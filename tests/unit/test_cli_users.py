@@ -12,7 +12,7 @@ from gateway.catalog import login_attempts, login_sessions, tokens, users
 from gateway.catalog.database import Database
 from gateway.catalog.revision import NEWEST
 from gateway.catalog.tokens import Scope
-from gateway.cli import moments
+from gateway.cli import times
 from gateway.errors import NotAuthenticatedError, TooManyAttemptsError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def log_in(database: Database, name: str = "ann") -> str:
             users.by_name(connection, name),
             agent="Firefox on Linux",
             network="192.0.2.0/24",
-            now=moments.now(),
+            now=times.now(),
             life=3600,
         )
 
@@ -137,7 +137,7 @@ def test_the_tries_of_an_account_are_forgotten(
     arguments: list[str],
 ) -> None:
     """Of that one, and of no other."""
-    monkeypatch.setattr(moments, "now", lambda: 1_900_000_000)
+    monkeypatch.setattr(times, "now", lambda: 1_900_000_000)
     subjects = {name: subjects_of(database, name) for name in ("ann", "bob")}
     for subject in (*subjects["ann"], *subjects["bob"]):
         spend(database, subject, 30)
@@ -156,13 +156,13 @@ def subjects_of(database: Database, name: str) -> list[login_attempts.Subject]:
     ]
 
 
-def spend(database: Database, subject: login_attempts.Subject, times: int) -> int:
+def spend(database: Database, subject: login_attempts.Subject, count: int) -> int:
     """Spend so many tries at once; return after how long to come again."""
     wait = 0
-    for _ in range(times):
+    for _ in range(count):
         try:
             with database.write() as connection:
-                login_attempts.spend(connection, [subject], now=moments.now())
+                login_attempts.spend(connection, [subject], now=times.now())
         except TooManyAttemptsError as error:
             wait = error.retry_after
     return wait

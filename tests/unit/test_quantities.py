@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from gateway.cli.sizes import Size
+from gateway.cli.options import Size
 
 
 @pytest.mark.parametrize(

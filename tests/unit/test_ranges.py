@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.shares.ranges import MOST, Ranges
+from gateway.shares.ranges import MAXIMUM, Ranges
 
 PAIRS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=30)
 
@@ -48,7 +48,7 @@ def test_no_client_makes_them_endless() -> None:
     """The shortest go: what is told is never more than what was sent."""
     ranges = Ranges()
     ranges.add(0, 1000)
-    for number in range(2 * MOST):
+    for number in range(2 * MAXIMUM):
         ranges.add(2000 + 2 * number, 2001 + 2 * number)
     assert str(ranges).startswith("0-1000,")
-    assert str(ranges).count(",") == MOST - 1
+    assert str(ranges).count(",") == MAXIMUM - 1

@@ -339,7 +339,10 @@ def test_the_form_says_what_codes_need(ann: Sharer) -> None:
     ann.site.log_in()
     answer = send(ann, "/shares", upload=ann.uploads, life="7", otp="1")
     assert (answer.status_code, "checked> A code" in answer.text) == (400, True)
-    assert "Mail addresses: must be given: one-time codes are mailed" in answer.text
+    assert (
+        "Mail addresses: must be given, because one-time codes are mailed"
+        in answer.text
+    )
 
 
 def test_without_a_relay_no_form_offers_codes(make_site: MakeSite) -> None:

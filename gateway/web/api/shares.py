@@ -130,7 +130,7 @@ class SharesAPI:
         key = _key()
         asked = json_bodies.read(CreateShareRequest)
         # What it opens may be deleted since, and its end may have passed.
-        earlier = key and self.shares.changes.made_before(identity.user, key)
+        earlier = key and self.shares.changes.by_key(identity.user, key)
         if earlier:
             return self._described(earlier), 200
         now = int(self.clock())

@@ -211,7 +211,7 @@ class ShareLink:
     def _lease(self, opened: OpenShare, *, now: int) -> str:
         """Return the lease that the query names, if it is this link's and stands."""
         text = request.args.get("lease", "")
-        return text if self.openings.is_of(text, opened, now=now) else ""
+        return text if self.openings.has_lease(opened, text, now=now) else ""
 
     def _list(self, opened: OpenShare, code: str, *, lease: str) -> Response:
         """Return the files as JSON, each with the URL by which a program gets it."""

@@ -1,4 +1,4 @@
-"""Durations and moments, as people write them on the command line."""
+"""Durations and times, as people write them on the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.cli.moments import Duration, DurationOrMoment, Moment
+from gateway.cli.times import DateTime, Duration, DurationOrDateTime
 
 NOON = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
 
@@ -36,9 +36,9 @@ def test_a_duration_is_the_sum_of_its_parts(text: str, duration: timedelta) -> N
 
 
 def test_a_life_is_read_like_a_duration() -> None:
-    """Where a moment is allowed as well, a duration still means the same."""
+    """Where a time is allowed as well, a duration still means the same."""
     life = timedelta(hours=1, minutes=30)
-    assert DurationOrMoment().convert("1h30m", None, None) == life
+    assert DurationOrDateTime().convert("1h30m", None, None) == life
 
 
 @given(
@@ -108,8 +108,8 @@ def test_a_moment_is_the_same_instant_in_every_spelling(
     text: str, moment: datetime
 ) -> None:
     """A zone is respected, and its absence means UTC, not the machine's zone."""
-    assert Moment().convert(text, None, None) == moment
-    assert DurationOrMoment().convert(text, None, None) == moment
+    assert DateTime().convert(text, None, None) == moment
+    assert DurationOrDateTime().convert(text, None, None) == moment
 
 
 @pytest.mark.parametrize(
@@ -123,11 +123,11 @@ def test_a_moment_is_the_same_instant_in_every_spelling(
 @pytest.mark.parametrize(
     "kind",
     [
-        pytest.param(Moment(), id="moment"),
-        pytest.param(DurationOrMoment(), id="duration-or-moment"),
+        pytest.param(DateTime(), id="time"),
+        pytest.param(DurationOrDateTime(), id="duration-or-time"),
     ],
 )
-def test_what_is_no_moment_is_named_with_an_example(
+def test_what_is_no_time_is_named_with_an_example(
     kind: click.ParamType[object], text: str
 ) -> None:
     """The message repeats what was typed and shows a form that would do."""
@@ -145,28 +145,28 @@ def test_no_zone_is_utc_wherever_the_machine_stands(
     request.addfinalizer(monkeypatch.undo)
     monkeypatch.setenv("TZ", "UTC+5")
     time.tzset()
-    assert Moment().convert("2030-01-31T12:00", None, None) == NOON
+    assert DateTime().convert("2030-01-31T12:00", None, None) == NOON
 
 
-def test_a_moment_alone_is_no_duration() -> None:
-    """An option that takes moments only does not count from now."""
-    with pytest.raises(click.BadParameter, match="no moment"):
-        Moment().convert("7d", None, None)
+def test_a_time_alone_is_no_duration() -> None:
+    """An option that takes times only does not count from now."""
+    with pytest.raises(click.BadParameter, match="not a time"):
+        DateTime().convert("7d", None, None)
 
 
 def test_rubbish_is_told_of_both_forms() -> None:
     """Where both are allowed, a text that is neither is shown both."""
     with pytest.raises(click.BadParameter, match=r"7d.*2030-01-31T18:00"):
-        DurationOrMoment().convert("soon", None, None)
+        DurationOrDateTime().convert("soon", None, None)
 
 
 @pytest.mark.parametrize(
     ("kind", "value"),
     [
         pytest.param(Duration(), timedelta(days=7), id="duration"),
-        pytest.param(Moment(), NOON, id="moment"),
-        pytest.param(DurationOrMoment(), timedelta(days=7), id="either-duration"),
-        pytest.param(DurationOrMoment(), NOON, id="either-moment"),
+        pytest.param(DateTime(), NOON, id="time"),
+        pytest.param(DurationOrDateTime(), timedelta(days=7), id="either-duration"),
+        pytest.param(DurationOrDateTime(), NOON, id="either-time"),
     ],
 )
 def test_a_value_that_was_read_is_kept(
@@ -177,6 +177,6 @@ def test_a_value_that_was_read_is_kept(
 
 
 def test_a_zone_is_kept_as_it_was_given() -> None:
-    """The moment keeps its offset, so that a message can show what was typed."""
+    """The time keeps its offset, so that a message can show what was typed."""
     east = timezone(timedelta(hours=2))
-    assert Moment().convert("2030-01-31T14:00+02:00", None, None).tzinfo == east
+    assert DateTime().convert("2030-01-31T14:00+02:00", None, None).tzinfo == east
