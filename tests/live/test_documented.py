@@ -48,7 +48,7 @@ def run(script: str, home: Path, environment: dict[str, str], *shell: str) -> st
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
