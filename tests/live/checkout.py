@@ -62,7 +62,7 @@ class Checkout:
         }
 
     def use_installed(self) -> None:
-        """Link what is installed beside these tests, so that make installs nothing.
+        """Use what is installed and compiled for these tests: make installs nothing.
 
         (!) The marks that make looks at are the copy's own, and new: an older one
             would have it install the copy's package into this virtual environment.
@@ -77,6 +77,10 @@ class Checkout:
             for name in names:
                 (folder / name).symlink_to(source / name)
             (self.home / mark).touch()
+        # Sources keep their time of change, so that their compiled forms are valid.
+        for compiled in ROOT.glob("gateway/**/__pycache__"):
+            if (self.home / compiled.relative_to(ROOT)).parent.exists():
+                shutil.copytree(compiled, self.home / compiled.relative_to(ROOT))
 
     def is_served(self) -> bool:
         with socket.socket() as probe:
