@@ -35,7 +35,7 @@ from gateway.storage.tree import FilesTree
 from gateway.uploads.admission import Admission, UploadLimits
 from gateway.uploads.drop_codes import DropCodes
 from gateway.uploads.finalise import Finaliser
-from gateway.uploads.finalise_slots import Ends
+from gateway.uploads.finalise_slots import FinaliseSlots
 from gateway.uploads.resumable.chunks import Chunks
 from gateway.uploads.resumable.concatenation import Concatenation
 from gateway.uploads.resumable.sessions import UploadSessions
@@ -48,8 +48,8 @@ from gateway.web.auth.browsers import KnownBrowsers
 from gateway.web.auth.identity import Identities
 from gateway.web.auth.passwords import Passwords
 from gateway.web.background import Background, at_once
-from gateway.web.multipart_uploads import Intake
-from gateway.web.nginx.begin import Begins
+from gateway.web.multipart_uploads import FormUploads
+from gateway.web.nginx.begin import DownloadStarts
 from gateway.web.nginx.verdicts import Verdicts
 from gateway.web.owned_shares import Shares
 from gateway.web.pages.drop_link import DropPage
@@ -104,10 +104,10 @@ def create_app(
         admission,
         types,
         # The other threads are for all that does not take as long.
-        Ends(max(1, settings.app_threads // 2)),
+        FinaliseSlots(max(1, settings.app_threads // 2)),
         settings.retention,
     )
-    intake = Intake(database, admission, finaliser, store, clock)
+    form_uploads = FormUploads(database, admission, finaliser, store, clock)
     upload_sessions = UploadSessions(
         database, SessionFiles(store), finaliser, types, settings.tus_expiry
     )
@@ -140,7 +140,7 @@ def create_app(
     judges: Judges = {SIGNED_PREFIX: judge, LEASE_PREFIX: lease_judge}
     routes.register(
         app,
-        routes.Parts(
+        routes.Dependencies(
             judge=judge,
             repair=Repair(settings.keys, settings.secret),
             judges=judges,
@@ -164,8 +164,8 @@ def create_app(
                 clock=clock,
             ),
             home=HomePages(database, identities, store, settings.upload_size),
-            form=UploadForm(identities, intake),
-            drop_page=DropPage(identities, intake, settings.upload_size, clock),
+            form=UploadForm(identities, form_uploads),
+            drop_page=DropPage(identities, form_uploads, settings.upload_size, clock),
             drops=Drops(database, identities, codes, base_url, clock),
             shares=Shares(
                 database,
@@ -187,7 +187,7 @@ def create_app(
                 clock,
                 base_url,
             ),
-            begins=Begins(
+            download_starts=DownloadStarts(
                 replace(lease_judge, leased=LeasedItems(Borrower(database))),
                 database,
                 own_id(settings.data),
@@ -203,7 +203,7 @@ def create_app(
             ),
             base_url=base_url,
             clock=clock,
-            answers_verdicts=_asking_verdicts(settings, pool),
+            answers_verdicts=_verdicts_check(settings, pool),
         ),
         pool,
     )
@@ -212,7 +212,7 @@ def create_app(
     return app
 
 
-def _asking_verdicts(settings: Settings, pool: Pool | None) -> Callable[[], bool]:
+def _verdicts_check(settings: Settings, pool: Pool | None) -> Callable[[], bool]:
     """Return what tells whether verdicts are answered: elsewhere, or here."""
     if pool is None:
         return lambda: True

@@ -163,7 +163,7 @@ class Booker:
         Raise CatalogBusyError or NoSpaceError if the catalog takes nothing now: it is
         booked later.
         """
-        preallocation.keep(self.folder / CURRENT, _ROOM)
+        preallocation.reserve(self.folder / CURRENT, _ROOM)
         with self.database.read() as connection:
             runs = bookings.runs(connection, self.gateway)
         # (!) Asked afterwards: a start of nginx that the catalog knew before is the

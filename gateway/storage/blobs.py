@@ -121,14 +121,14 @@ class BlobStore:
                         found += entry.stat(follow_symlinks=False).st_size
         return found
 
-    def spooled(self, name: str) -> Path | None:
+    def spooled_file(self, name: str) -> Path | None:
         """Return the spool file that nginx named, or None if it named another."""
         path = self.root.__class__(name)
         is_ours = path.parent == self.spool and not path.is_symlink()
         return path if is_ours and path.is_file() else None
 
     @contextmanager
-    def empty(self) -> Iterator[Path]:
+    def empty_file(self) -> Iterator[Path]:
         """Give an empty file in the spool, for as long as it takes.
 
         Raise NoSpaceError when the disk is full.

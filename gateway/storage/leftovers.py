@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: Seconds after which a spool file is a leftover, even if it is open: nginx
 #: writes to one that still comes every few kilobytes.
 SPOOL_SECONDS: Final = 24 * 3600
-_PIECE: Final = 1 << 20
+_READ_BYTES: Final = 1 << 20
 
 
 def blobs(store: BlobStore) -> Iterator[tuple[str, os.stat_result]]:
@@ -67,7 +67,7 @@ def sha256(path: Path, *, is_stopped: Callable[[], bool]) -> bytes | None:
     """Return a file's digest, or None if *is_stopped* became true on the way."""
     digest = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
-        while chunk := file.read(_PIECE):
+        while chunk := file.read(_READ_BYTES):
             if is_stopped():
                 return None
             digest.update(chunk)

@@ -17,7 +17,7 @@ _BLOCK: Final = 512
 _LIBC: Final = ctypes.CDLL(None)
 
 
-def keep(path: Path, size: int) -> None:
+def reserve(path: Path, size: int) -> None:
     """Have the file system keep *size* bytes for what is appended to a file.
 
     As long as half of them are left, nothing is done; nor where there is no such file,

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 _STEP: Final = 1 << 23  # bytes that one system call is asked to move
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 # What copy_file_range(2) says where it can't do it.
-_UNABLE: Final = frozenset({errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP})
+_UNSUPPORTED: Final = frozenset(
+    {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
+)
 
 
 @dataclass
@@ -42,7 +44,7 @@ class SessionFile:
         """How many bytes are there."""
         return os.fstat(self.descriptor).st_size
 
-    def keep(self, size: int) -> None:
+    def truncate(self, size: int) -> None:
         """Drop what lies beyond *size* bytes; raise NoSpaceError on a full disk."""
         if self.size <= size:
             return
@@ -51,10 +53,10 @@ class SessionFile:
             return
         # (!) Not truncated: it may be a body in the spool, of which nginx tells
         #     when the worker that took it was killed.
-        with _full_disk_is_ours(), self.store.empty() as nothing:
-            self._take(nothing)
+        with _raising_no_space(), self.store.empty_file() as nothing:
+            self._link_spooled(nothing)
 
-    def drop(self, size: int) -> None:
+    def truncate_in_place(self, size: int) -> None:
         """Drop what lies beyond *size* bytes, from the spooled body too if it is one.
 
         Nobody finds those bytes again.
@@ -73,7 +75,7 @@ class SessionFile:
             return
         try:
             if before == 0 and source.parent == self.store.spool:
-                self._take(source)
+                self._link_spooled(source)
             else:
                 self._copy(source, before)
         except OSError as error:
@@ -88,7 +90,7 @@ class SessionFile:
 
         Raise NoSpaceError when the disk is full: some say so only now.
         """
-        with _full_disk_is_ours():
+        with _raising_no_space():
             self.store.fsync(self.descriptor)
             self.store.sync_folder(self.path.parent)
         return self.size
@@ -97,7 +99,7 @@ class SessionFile:
         """Delete the file; it is no fault if it is gone already."""
         self.path.unlink(missing_ok=True)
 
-    def _take(self, source: Path) -> None:
+    def _link_spooled(self, source: Path) -> None:
         """Put the spooled file itself in the empty one's place: nothing is copied."""
         ours = os.open(source, os.O_RDWR | os.O_CLOEXEC)
         try:
@@ -157,7 +159,7 @@ class SessionFiles:
 
 
 @contextmanager
-def _full_disk_is_ours() -> Iterator[None]:
+def _raising_no_space() -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -168,7 +170,7 @@ def _full_disk_is_ours() -> Iterator[None]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    with _full_disk_is_ours():
+    with _raising_no_space():
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         yield descriptor
@@ -191,7 +193,7 @@ def _move(source: int, target: int) -> None:
             position += moved
             _begin_to_write(target, moved)
     except OSError as error:
-        if error.errno not in _UNABLE:
+        if error.errno not in _UNSUPPORTED:
             raise
     # Elsewhere; and some file systems move nothing and don't say so.
     while moved := os.sendfile(target, source, position, _STEP):

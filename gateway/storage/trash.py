@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gateway.storage.blobs import BlobStore
 
 #: Seconds that a blob stays in the trash.
-KEPT: Final = 7 * 24 * 3600
+RETENTION_SECONDS: Final = 7 * 24 * 3600
 
 _NAME: Final = re.compile(r"([0-9]{1,12})-(([a-z2-7]{2})[a-z2-7]{24}\.[a-z0-9]{1,16})")
 

@@ -15,13 +15,13 @@ from gateway.storage.paths import FilePath
 
 # O_PATH opens the name alone: no read permission is needed, and neither a
 # FIFO nor a device can block or notice.
-_LOOK: Final = os.O_PATH | os.O_CLOEXEC
+_PATH_ONLY: Final = os.O_PATH | os.O_CLOEXEC
 # What the kernel puts behind a path that is no more (d_path in its fs/d_path.c).
 _DELETED: Final = " (deleted)"
 # A file that is replaced this often in a row while it is looked at is not there.
-_TRIES: Final = 16
+_ATTEMPTS: Final = 16
 #: Names that are looked at for each file that a list may have.
-_LOOKS: Final = 10
+_NAMES_PER_FILE: Final = 10
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class FilesTree:
         """
         try:
             root = self._root.real_path()
-            for _ in range(_TRIES):
+            for _ in range(_ATTEMPTS):
                 found = _real_file(f"{root}/{path.text}")
                 if found is not None:
                     break
@@ -84,7 +84,9 @@ class FilesTree:
         Raise NotServableError for one that is not served.
         """
         try:
-            descriptor = os.open(f"{self.root}/{path.text}", _LOOK | os.O_DIRECTORY)
+            descriptor = os.open(
+                f"{self.root}/{path.text}", _PATH_ONLY | os.O_DIRECTORY
+            )
         except OSError:
             return False
         try:
@@ -104,7 +106,7 @@ class FilesTree:
         A tree of many folders in which little is served is not looked at to its end.
         """
         found: list[FoundFile] = []
-        start, looks = f"{self.root}/", _LOOKS * most
+        start, looks = f"{self.root}/", _NAMES_PER_FILE * most
         for parent, folders, names in os.walk(f"{start}{folder.text}"):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             looks -= len(names) + len(folders)
@@ -157,7 +159,7 @@ class _Folder:
         found = os.stat(self._path)  # noqa: PTH116
         if known is not None and known[0] == _identity(found):
             return known[1]
-        descriptor = os.open(self._path, _LOOK | os.O_DIRECTORY)
+        descriptor = os.open(self._path, _PATH_ONLY | os.O_DIRECTORY)
         try:
             identity = _identity(os.fstat(descriptor))
             real = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115
@@ -183,7 +185,7 @@ def _real_file(path: str) -> tuple[str, int] | None:
     The kernel names a replaced file ``... (deleted)``, as a file may well be
     called: then only the same inode under the name that was read is an answer.
     """
-    descriptor = os.open(path, _LOOK)
+    descriptor = os.open(path, _PATH_ONLY)
     try:
         opened = os.fstat(descriptor)
         if not stat.S_ISREG(opened.st_mode):

@@ -18,7 +18,7 @@ from gateway.errors import (
     TooManyUploadsError,
     TypeRefusedError,
 )
-from gateway.uploads.drop_budgets import check_places, check_room
+from gateway.uploads.drop_budgets import check_quotas, check_running
 from gateway.uploads.upload_request import reserved_until
 
 if TYPE_CHECKING:
@@ -57,27 +57,39 @@ class Admission:
     gateway: str = ""
 
     def admit(
-        self, connection: Connection, user: User, coming: UploadRequest, *, now: int
+        self,
+        connection: Connection,
+        user: User,
+        upload_request: UploadRequest,
+        *,
+        now: int,
     ) -> None:
         """Reserve room for what is coming, or raise why not.
 
         *connection* is in a write transaction.
         """
-        if coming.media_type is not None:
-            self.check_type(coming.media_type, coming.drop)
-        with self._at_most(coming.size) as size:
-            running = self.check_room(
-                connection, user, size=size, drop=coming.drop, now=now, here=coming.here
+        if upload_request.media_type is not None:
+            self.check_type(upload_request.media_type, upload_request.drop)
+        with self._assumed_size(upload_request.size) as size:
+            running = self.check_limits(
+                connection,
+                user,
+                size=size,
+                drop=upload_request.drop,
+                now=now,
+                bytes_on_disk=upload_request.bytes_on_disk,
             )
-            self._check_places(connection, coming, running, now=now)
+            self._check_running(connection, upload_request, running, now=now)
         lapses = reserved_until(size, now=now)
-        self._reserve(connection, user, coming, size=size, lapses=lapses, now=now)
+        self._reserve(
+            connection, user, upload_request, size=size, lapses=lapses, now=now
+        )
 
     def admit_chunk(
         self,
         connection: Connection,
         user: User,
-        coming: UploadRequest,
+        upload_request: UploadRequest,
         *,
         size: int,
         now: int,
@@ -88,17 +100,29 @@ class Admission:
         write transaction.
         """
         # Its own reservation doesn't count against it.
-        lapses = uploads.release(connection, coming.reservation)
+        lapses = uploads.release(connection, upload_request.reservation)
         if lapses <= now:
-            self.admit(connection, user, coming, now=now)
+            self.admit(connection, user, upload_request, now=now)
             return
-        self._check_coming(connection, user, coming, size=size, now=now)
+        self._check_running_and_disk(
+            connection, user, upload_request, size=size, now=now
+        )
         self._reserve(
-            connection, user, coming, size=coming.size or 0, lapses=lapses, now=now
+            connection,
+            user,
+            upload_request,
+            size=upload_request.size or 0,
+            lapses=lapses,
+            now=now,
         )
 
     def admit_repeated(
-        self, connection: Connection, user: User, coming: UploadRequest, *, now: int
+        self,
+        connection: Connection,
+        user: User,
+        upload_request: UploadRequest,
+        *,
+        now: int,
     ) -> None:
         """Let what is stored already come once more, or raise why not.
 
@@ -106,15 +130,22 @@ class Admission:
         on the disk.  (!) Without a length nothing tells that it is no longer than what
         is stored.  *connection* is in a write transaction.
         """
-        if coming.size is None:
+        if upload_request.size is None:
             raise LengthRequiredError
-        self._check_coming(connection, user, coming, size=coming.size, now=now)
+        self._check_running_and_disk(
+            connection, user, upload_request, size=upload_request.size, now=now
+        )
         self._reserve(
-            connection, user, coming, size=coming.size, lapses=NOTHING, now=now
+            connection,
+            user,
+            upload_request,
+            size=upload_request.size,
+            lapses=NOTHING,
+            now=now,
         )
 
     @contextmanager
-    def _at_most(self, said: int | None) -> Iterator[int]:
+    def _assumed_size(self, said: int | None) -> Iterator[int]:
         """Give how many bytes a body has at most that says that length, or none.
 
         Without one these are as many as nginx lets through.  If they find no room,
@@ -130,30 +161,35 @@ class Admission:
         except (TooLargeError, OverQuotaError, NoSpaceError):
             raise LengthRequiredError from None
 
-    def _check_coming(
+    def _check_running_and_disk(
         self,
         connection: Connection,
         user: User,
-        coming: UploadRequest,
+        upload_request: UploadRequest,
         *,
         size: int,
         now: int,
     ) -> None:
         """Raise why *size* bytes may not come that no quota counts once more."""
         taken = uploads.usage(connection, user, now=now)
-        self._check_places(connection, coming, taken.running, now=now)
+        self._check_running(connection, upload_request, taken.running, now=now)
         self._check_disk(size + self._unwritten(taken))
 
-    def _check_places(
-        self, connection: Connection, coming: UploadRequest, running: int, *, now: int
+    def _check_running(
+        self,
+        connection: Connection,
+        upload_request: UploadRequest,
+        running: int,
+        *,
+        now: int,
     ) -> None:
         """Raise TooManyUploadsError if there is no place for one more at a time."""
         most = self.limits.running
         if most and running >= most:
             raise TooManyUploadsError(most)
-        if coming.drop is not None:
-            taken = budgets.taken(connection, coming.drop, now=now)
-            check_places(taken, most, is_session=coming.expires is not None)
+        if upload_request.drop is not None:
+            taken = budgets.taken(connection, upload_request.drop, now=now)
+            check_running(taken, most, is_session=upload_request.expires is not None)
 
     def check_type(self, media_type: str, drop: Drop | None) -> None:
         """Raise TypeRefusedError for a type that operator or *drop* does not take."""
@@ -163,7 +199,7 @@ class Admission:
         if _matches(media_type, self.limits.denied_types):
             raise TypeRefusedError(media_type)
 
-    def check_room(
+    def check_limits(
         self,
         connection: Connection,
         user: User,
@@ -171,14 +207,14 @@ class Admission:
         size: int,
         drop: Drop | None,
         now: int,
-        here: int = 0,
-        is_here: bool = False,
+        bytes_on_disk: int = 0,
+        is_on_disk: bool = False,
     ) -> int:
         """Return how many uploads the user has running.
 
         Raise TooLargeError, OverQuotaError or NoSpaceError for *size* bytes
         more, DropOverError for one file more than *drop* takes.  Bytes that are
-        on the disk already need no room there: *here*, or all (*is_here*).
+        on the disk already need no room there: *here*, or all (*is_on_disk*).
         """
         limits = self.limits
         for limit in (limits.size, drop.max_size if drop else None):
@@ -191,7 +227,9 @@ class Admission:
             raise OverQuotaError(limits.user_quota)
         if limits.quota and taken.by_all + size > limits.quota:
             raise OverQuotaError(limits.quota)
-        self._check_disk(0 if is_here else size - here + self._unwritten(taken))
+        self._check_disk(
+            0 if is_on_disk else size - bytes_on_disk + self._unwritten(taken)
+        )
         return taken.running
 
     def _check_drop(
@@ -201,15 +239,15 @@ class Admission:
         if current is None or current.state(now=now) is not State.OPEN:
             raise DropOverError(drop.id)
         quotas = filter(None, (self.limits.user_quota, self.limits.quota))
-        check_room(
+        check_quotas(
             budgets.taken(connection, current, now=now),
             current,
             size=size,
             quota=min(quotas, default=0),
         )
 
-    def _check_disk(self, coming: int) -> None:
-        if self.store.free_bytes() - coming < self.limits.free_space:
+    def _check_disk(self, size: int) -> None:
+        if self.store.free_bytes() - size < self.limits.free_space:
             raise NoSpaceError
 
     def _unwritten(self, taken: uploads.Usage) -> int:
@@ -226,24 +264,24 @@ class Admission:
         self,
         connection: Connection,
         user: User,
-        coming: UploadRequest,
+        upload_request: UploadRequest,
         *,
         size: int,
         lapses: int,
         now: int,
     ) -> None:
-        if coming.expires is None:
+        if upload_request.expires is None:
             expires = reserved_until(size, now=now)
         else:
-            expires = coming.expires
+            expires = upload_request.expires
         uploads.reserve(
             connection,
             user,
-            reservation=coming.reservation,
+            reservation=upload_request.reservation,
             size=size,
             expires=expires,
             lapses=lapses,
-            drop_id=coming.drop.id if coming.drop else None,
+            drop_id=upload_request.drop.id if upload_request.drop else None,
             gateway=self.gateway,
         )
 

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from gateway.catalog.drops import Drop
 
 #: Uploads at a time by one drop link.
-PLACES: Final = 8
+MAXIMUM_RUNNING: Final = 8
 #: Unfinished resumable uploads of one drop link.
-SESSIONS: Final = 100
+MAXIMUM_SESSIONS: Final = 100
 
 
-def check_room(taken: Taken, drop: Drop, *, size: int, quota: int) -> None:
+def check_quotas(taken: Taken, drop: Drop, *, size: int, quota: int) -> None:
     """Raise DropOverError or OverQuotaError for one more file of *size* bytes.
 
     *quota* is the maker's in bytes, 0 for none.
@@ -33,15 +33,15 @@ def check_room(taken: Taken, drop: Drop, *, size: int, quota: int) -> None:
         raise OverQuotaError(quota // 2)
 
 
-def check_places(taken: Taken, running: int, *, is_session: bool) -> None:
+def check_running(taken: Taken, running: int, *, is_session: bool) -> None:
     """Raise TooManyUploadsError if no more may run, or be begun and not finished.
 
     *running* is how many uploads the maker may have at a time, 0 for any number.
     """
-    if taken.running >= PLACES:
-        raise TooManyUploadsError(PLACES)
+    if taken.running >= MAXIMUM_RUNNING:
+        raise TooManyUploadsError(MAXIMUM_RUNNING)
     most = max(1, running // 2)
     if running and taken.running_by_all >= most:
         raise TooManyUploadsError(most)
-    if is_session and taken.sessions >= SESSIONS:
-        raise TooManyUploadsError(SESSIONS)
+    if is_session and taken.sessions >= MAXIMUM_SESSIONS:
+        raise TooManyUploadsError(MAXIMUM_SESSIONS)

@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from gateway.storage.media_types import MediaTypes
     from gateway.storage.names import DisplayName
     from gateway.uploads.admission import Admission
-    from gateway.uploads.finalise_slots import Ends
+    from gateway.uploads.finalise_slots import FinaliseSlots
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arrival:
+class ReceivedFile:
     """A body that has come whole: where it lies and what was said of it.
 
     ``drop`` is the drop link that it came by; ``sha256`` what its sender says
@@ -65,11 +65,11 @@ class Finaliser:
     store: BlobStore
     admission: Admission
     types: MediaTypes
-    ends: Ends
+    slots: FinaliseSlots
     retention: int = 0
 
-    def finalise(self, user: User, arrival: Arrival, *, now: int) -> Upload:
-        """Store an arrival durably and return it; its source stays.
+    def finalise(self, user: User, received: ReceivedFile, *, now: int) -> Upload:
+        """Store an received durably and return it; its source stays.
 
         With an idempotency key that was used before, the first upload is
         returned and nothing is stored; RepeatedUploadError is raised if it is
@@ -77,86 +77,88 @@ class Finaliser:
         or CatalogBusyError.
         """
         try:
-            return self._store(user, arrival, now)
+            return self._store(user, received, now)
         except RepeatedUploadError:
-            self.give_back(arrival.reservation)
-            return self._first(user, arrival)
+            self.release(received.reservation)
+            return self._first(user, received)
         except RefusedError:
-            if arrival.session_id is None:
-                self.give_back(arrival.reservation)
+            if received.session_id is None:
+                self.release(received.reservation)
             raise
 
-    def _store(self, user: User, arrival: Arrival, now: int) -> Upload:
-        _check_digest(arrival)
-        media_type, suffix = decide(arrival.name, arrival.source, self.types)
-        self.admission.check_type(media_type, arrival.drop)
+    def _store(self, user: User, received: ReceivedFile, now: int) -> Upload:
+        _check_digest(received)
+        media_type, suffix = decide(received.name, received.source, self.types)
+        self.admission.check_type(media_type, received.drop)
         upload_id = new_id()
         upload = uploads.Upload(
             id=upload_id,
             owner_id=user.id,
-            name=arrival.name.text,
-            size=arrival.source.stat().st_size,
+            name=received.name.text,
+            size=received.source.stat().st_size,
             media_type=media_type,
-            blob=self.store.adopt(arrival.source, upload_id, suffix),
-            sha256=arrival.sha256,
+            blob=self.store.adopt(received.source, upload_id, suffix),
+            sha256=received.sha256,
             created=now,
-            drop_id=arrival.drop.id if arrival.drop else None,
+            drop_id=received.drop.id if received.drop else None,
             delete_after=now + self.retention if self.retention else None,
-            idempotency_key=arrival.idempotency_key,
+            idempotency_key=received.idempotency_key,
         )
         try:
-            self._insert(user, arrival, upload, now)
+            self._insert(user, received, upload, now)
         except RefusedError:
             self.store.discard(upload.blob)
             raise
         return upload
 
-    def _insert(self, user: User, arrival: Arrival, upload: Upload, now: int) -> None:
+    def _insert(
+        self, user: User, received: ReceivedFile, upload: Upload, now: int
+    ) -> None:
         with self.database.write() as connection:
-            uploads.release(connection, arrival.reservation)
+            uploads.release(connection, received.reservation)
             # Before all else: what is stored need not find room or a name again.
-            if uploads.is_key_used(connection, user, arrival.idempotency_key):
-                raise RepeatedUploadError(arrival.idempotency_key or "")
-            self.admission.check_room(
+            if uploads.is_key_used(connection, user, received.idempotency_key):
+                raise RepeatedUploadError(received.idempotency_key or "")
+            self.admission.check_limits(
                 connection,
                 user,
                 size=upload.size,
-                drop=arrival.drop,
+                drop=received.drop,
                 now=now,
-                is_here=True,
+                is_on_disk=True,
             )
-            if arrival.is_new_name_required:
+            if received.is_new_name_required:
                 uploads.require_new_name(connection, user, upload.name)
             uploads.add(connection, upload)
-            if arrival.session_id is not None:
-                upload_sessions.finish(connection, arrival.session_id, upload.id)
-            if arrival.drop is not None:
-                drops.take(connection, arrival.drop)
+            if received.session_id is not None:
+                upload_sessions.finish(connection, received.session_id, upload.id)
+            if received.drop is not None:
+                drops.take(connection, received.drop)
 
-    def _first(self, user: User, arrival: Arrival) -> Upload:
-        key = arrival.idempotency_key or ""
+    def _first(self, user: User, received: ReceivedFile) -> Upload:
+        key = received.idempotency_key or ""
         with self.database.read() as connection:
             first = uploads.by_idempotency_key(connection, user, key)
         if first is None:
             raise RepeatedUploadError(key)
         first.check_repeated(
-            name=arrival.name.text,
-            size=arrival.source.stat().st_size,
-            sha256=arrival.sha256,
+            name=received.name.text,
+            size=received.source.stat().st_size,
+            sha256=received.sha256,
         )
         return first
 
-    def give_back(self, reservation: str) -> None:
+    def release(self, reservation: str) -> None:
         """Count a reservation no longer, now or as soon as the catalog answers."""
         self.database.make_sure(
             lambda connection: uploads.release(connection, reservation)
         )
 
 
-def _check_digest(arrival: Arrival) -> None:
-    if arrival.sha256 is None:
+def _check_digest(received: ReceivedFile) -> None:
+    if received.sha256 is None:
         return
-    with arrival.source.open("rb") as file:
+    with received.source.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").digest()
-    if not hmac.compare_digest(found, arrival.sha256):
+    if not hmac.compare_digest(found, received.sha256):
         raise DigestMismatchError

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 LARGE: Final = 64 << 20
 
 
-class Ends:
+class FinaliseSlots:
     """Has a number of places for the ends of large uploads."""
 
     def __init__(self, places: int) -> None:
         self._free = BoundedSemaphore(places)
 
     @contextmanager
-    def one(self, size: int) -> Iterator[None]:
+    def hold(self, size: int) -> Iterator[None]:
         """Hold a place while *size* bytes are worked on; few bytes need none.
 
         Raise TooManyEndsError if all are taken.

@@ -34,7 +34,7 @@ MAXIMUM_FILES: Final = 100
 ENVELOPE: Final = 1 << 20
 _OTHER_PARTS: Final = 10
 _FIELD_BYTES: Final = 4096
-_PIECE: Final = 1 << 18
+_READ_BYTES: Final = 1 << 18
 #: Bytes of one header of a part: names are cut, however long.
 _HEADER_BYTES: Final = 1 << 16
 _BOUNDARY_BYTES: Final = 200  # RFC 2046 allows 70
@@ -97,7 +97,7 @@ class FormReader:
             if isinstance(event, MultipartSegment) and event.filename:
                 if len(parts) == self.most:
                     raise TooManyFilesError(self.most)
-                path = spool.enter_context(self.store.empty())
+                path = spool.enter_context(self.store.empty_file())
                 parts.append(Part(_name(event.filename), path))
                 with path.open("wb") as file:
                     file.writelines(_content(events))
@@ -134,7 +134,7 @@ def _events(body: Path, boundary: bytes) -> Iterator[object]:
     parser = PushMultipartParser(boundary, max_header_size=_HEADER_BYTES)
     parts = 0
     with body.open("rb") as file:
-        for event in parser.parse_blocking(file.read, _PIECE):
+        for event in parser.parse_blocking(file.read, _READ_BYTES):
             if isinstance(event, MultipartSegment):
                 parts += 1
                 if parts > MAXIMUM_FILES + _OTHER_PARTS:

@@ -31,7 +31,7 @@ class UploadRequest:
     media_type: str | None
     expires: int | None = None
     drop: Drop | None = None
-    here: int = 0
+    bytes_on_disk: int = 0
 
 
 def reserved_until(size: int, *, now: int) -> int:

@@ -13,18 +13,18 @@ class Background:
     """Does one thing at a time in a thread; what comes meanwhile is dropped."""
 
     def __init__(self) -> None:
-        self._turn = threading.Lock()
+        self._busy = threading.Lock()
 
     def __call__(self, work: Callable[[], None]) -> None:
         """Begin *work* and return at once, unless there is other work."""
-        if self._turn.acquire(blocking=False):
+        if self._busy.acquire(blocking=False):
             threading.Thread(target=self._do, args=(work,), daemon=True).start()
 
     def _do(self, work: Callable[[], None]) -> None:
         try:
             work()
         finally:
-            self._turn.release()
+            self._busy.release()
 
 
 def at_once(work: Callable[[], None]) -> None:

@@ -28,5 +28,5 @@ def is_program() -> bool:
 
     In families for programs, such as the API, every client does.
     """
-    named = family.named()
+    named = family.current_family()
     return (named is not None and named.is_for_programs) or not names_html()

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify
 
 from gateway.catalog.revision import is_usable
 from gateway.errors import CatalogBusyError
-from gateway.web.catalog_outages import CAUSES
+from gateway.web.catalog_outages import OUTAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,5 +61,5 @@ def _is_ready(database: Database) -> bool:
         database.check_writable()
         return is_usable(database)
     except CatalogBusyError as error:
-        CAUSES.note(error)
+        OUTAGES.log(error)
         return False

@@ -14,10 +14,10 @@ from flask import request
 
 from gateway.errors import BadFormError, CatalogBusyError, RefusedError
 from gateway.http.explanations import BUSY, explain
-from gateway.uploads.finalise import Arrival
+from gateway.uploads.finalise import ReceivedFile
 from gateway.uploads.multipart import ENVELOPE, FormReader
 from gateway.uploads.upload_request import UploadRequest
-from gateway.web.catalog_outages import CAUSES
+from gateway.web.catalog_outages import OUTAGES
 from gateway.web.nginx.headers import SPOOL_HEADER, announced_length
 from gateway.web.problems import REQUEST_ID_HEADER
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FormResult:
     """What has become of a form's files, by their names."""
 
     stored: list[Upload]
@@ -43,7 +43,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Intake:
+class FormUploads:
     """Takes forms with files in."""
 
     database: Database
@@ -56,7 +56,7 @@ class Intake:
         """Let a form come, or raise why not."""
         length = announced_length()
         now = int(self.clock())
-        coming = UploadRequest(
+        upload_request = UploadRequest(
             reservation=_reservation(),
             # What the files alone have, only the end shows.
             size=None if length is None else max(0, length - ENVELOPE),
@@ -64,18 +64,18 @@ class Intake:
             drop=identity.drop,
         )
         with self.database.write() as connection:
-            self.admission.admit(connection, identity.user, coming, now=now)
+            self.admission.admit(connection, identity.user, upload_request, now=now)
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Count the room of the request's form no longer."""
-        self.finaliser.give_back(_reservation())
+        self.finaliser.release(_reservation())
 
-    def take(
+    def store_files(
         self,
         who: Callable[[], Identity],
         field: str,
         check: Callable[[str], None],
-    ) -> Outcome:
+    ) -> FormResult:
         """Store the form's files; all of them are read before the first is stored.
 
         *check* gets the form's first *field*, before any file is looked at, and
@@ -83,12 +83,12 @@ class Intake:
         that can't be read, with nothing stored.
         """
         try:
-            return self._take(who(), FormReader(self.store, field), check)
+            return self._store_files(who(), FormReader(self.store, field), check)
         except Exception:
-            self.give_back()
+            self.release()
             raise
 
-    def take_one(self, identity: Identity) -> Upload:
+    def store_only_file(self, identity: Identity) -> Upload:
         """Store the one file of a program's form, whose token came in a header.
 
         Raise why not, and leave its room to the caller: BadFormError and the like, or
@@ -98,43 +98,43 @@ class Intake:
         with self._parts(reader, lambda _: None) as (part,):
             return self._store(identity, part)
 
-    def _take(
+    def _store_files(
         self, identity: Identity, reader: FormReader, check: Callable[[str], None]
-    ) -> Outcome:
-        outcome = Outcome([], [])
+    ) -> FormResult:
+        result = FormResult([], [])
         with self._parts(reader, check) as parts:
             for part in parts:
                 try:
-                    outcome.stored.append(self._store(identity, part))
+                    result.stored.append(self._store(identity, part))
                 except RefusedError as error:
-                    outcome.refused.append((part.name.text, explain(error)))
+                    result.refused.append((part.name.text, explain(error)))
                 except CatalogBusyError as error:
-                    CAUSES.note(error)
-                    outcome.refused.append((part.name.text, BUSY))
-        return outcome
+                    OUTAGES.log(error)
+                    result.refused.append((part.name.text, BUSY))
+        return result
 
     @contextmanager
     def _parts(
         self, reader: FormReader, check: Callable[[str], None]
     ) -> Iterator[list[Part]]:
-        body = self.store.spooled(request.headers.get(SPOOL_HEADER, ""))
+        body = self.store.spooled_file(request.headers.get(SPOOL_HEADER, ""))
         if body is None:
             raise BadFormError("no-body")
         content_type = request.headers.get("Content-Type", "")
         with (
-            self.finaliser.ends.one(body.stat().st_size),
+            self.finaliser.slots.hold(body.stat().st_size),
             reader.files(body, content_type, check) as parts,
         ):
             yield parts
 
     def _store(self, identity: Identity, part: Part) -> Upload:
-        arrival = Arrival(
+        received = ReceivedFile(
             source=part.path,
             name=part.name,
             reservation=_reservation(),
             drop=identity.drop,
         )
-        return self.finaliser.finalise(identity.user, arrival, now=int(self.clock()))
+        return self.finaliser.finalise(identity.user, received, now=int(self.clock()))
 
 
 def _reservation() -> str:

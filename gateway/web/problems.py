@@ -29,8 +29,8 @@ from gateway.http.explanations import (
     explain,
 )
 from gateway.web import clients
-from gateway.web.catalog_outages import CAUSES
-from gateway.web.nginx.verdicts import QUESTION
+from gateway.web.catalog_outages import OUTAGES
+from gateway.web.nginx.verdicts import VERDICT_HEADER
 from gateway.web.pages import page
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def refusal(error: RefusedError, *, is_for_program: bool) -> Response:
 
 def busy(error: CatalogBusyError, *, is_for_program: bool) -> Response:
     """Return what either is told when the catalog does not answer, and log why."""
-    CAUSES.note(error)
+    OUTAGES.log(error)
     return _answer(BUSY, "catalog-busy", is_for_program=is_for_program)
 
 
@@ -133,7 +133,7 @@ def _http_error(error: HTTPException) -> Response:
 
 def is_question() -> bool:
     """Tell whether nginx asks beside the request, for a verdict that it may keep."""
-    return QUESTION in request.environ
+    return VERDICT_HEADER in request.environ
 
 
 def _told(response: Response) -> Response:
@@ -228,5 +228,5 @@ def _problem_json(explanation: Explanation, **more: object) -> str:
 
 
 def _request_id() -> str:
-    asked: str = request.environ.get(QUESTION, "")
+    asked: str = request.environ.get(VERDICT_HEADER, "")
     return asked or request.headers.get(REQUEST_ID_HEADER, "")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.uploads.drop_budgets import PLACES
+from gateway.uploads.drop_budgets import MAXIMUM_RUNNING
 from tests.live.stack import wait_until
 from tests.live.tus import PIECE, Tus
 
@@ -239,11 +239,12 @@ def test_senders_that_stall_leave_the_maker_half_of_the_places(
         f"Content-Length: {len(CONTENT)}\r\n\r\n"
     )
     with ExitStack() as peers:
-        for _ in range(PLACES):
+        for _ in range(MAXIMUM_RUNNING):
             peer = socket.create_connection(("127.0.0.1", box.stack.port), 20)
             peers.enter_context(peer).sendall(head.encode() + CONTENT[:-1])
         wait_until(
-            lambda: len(box.stack.spooled()) == PLACES, what="nginx spools the bodies"
+            lambda: len(box.stack.spooled()) == MAXIMUM_RUNNING,
+            what="nginx spools the bodies",
         )
         refused = box.put()
         taken = box.stack.ask(

@@ -112,9 +112,9 @@ def test_a_disk_that_is_full_when_it_is_synced_is_said(tmp_path: Path) -> None:
 def test_what_lies_beyond_is_dropped(files: SessionFiles) -> None:
     append(files, spooled(files, b"onetwo"))
     with files.lock(NAME) as file:
-        file.keep(7)
+        file.truncate(7)
         assert file.size == 6
-        file.keep(3)
+        file.truncate(3)
         assert file.size == 3
         with pytest.raises(LockedError), files.lock(NAME):
             pass
@@ -125,7 +125,7 @@ def test_a_spooled_file_that_was_taken_is_not_emptied(files: SessionFiles) -> No
     source = spooled(files, b"one")
     append(files, source)
     with files.lock(NAME) as file:
-        file.keep(0)
+        file.truncate(0)
         assert file.size == 0
         with pytest.raises(LockedError), files.lock(NAME):
             pass

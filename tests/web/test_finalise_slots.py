@@ -13,7 +13,7 @@ from gateway.errors import TooManyEndsError
 from gateway.links import Key
 from gateway.links.server_secret import ServerSecret
 from gateway.uploads import finalise_slots
-from gateway.uploads.finalise_slots import Ends
+from gateway.uploads.finalise_slots import FinaliseSlots
 from tests.web.test_tus import PIECE, Uploads, site
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
 
     @contextmanager
-    def none_is_free(_ends: Ends, size: int) -> Iterator[None]:
+    def none_is_free(_slots: FinaliseSlots, size: int) -> Iterator[None]:
         sizes.append(size)
         if size:
             raise TooManyEndsError
         yield
 
-    monkeypatch.setattr(Ends, "one", none_is_free)
+    monkeypatch.setattr(FinaliseSlots, "hold", none_is_free)
     return sizes
 
 
@@ -96,7 +96,7 @@ def test_parts_without_a_place_stay(
 @pytest.mark.parametrize(
     ("threads", "places"),
     [
-        pytest.param("1", 1, id="one"),
+        pytest.param("1", 1, id="hold"),
         pytest.param("2", 1, id="two"),
         pytest.param("16", 8, id="many"),
     ],
@@ -105,7 +105,9 @@ def test_half_of_a_worker_s_threads_are_for_large_ends_at_most(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: str, places: int
 ) -> None:
     told: list[int] = []
-    monkeypatch.setattr(Ends, "__init__", lambda _ends, number: told.append(number))
+    monkeypatch.setattr(
+        FinaliseSlots, "__init__", lambda _slots, number: told.append(number)
+    )
     (tmp_path / "files").mkdir()
     reading = settings.read(
         {

@@ -858,7 +858,7 @@ def test_an_upload_that_nobody_was_told_of_ends_soon(
 ) -> None:
     no_file.setattr(sessions, "RESERVED_SECONDS", 10)
     # As a kill leaves it.
-    no_file.setattr(UploadSessions, "give_up", lambda *_: None)
+    no_file.setattr(UploadSessions, "discard", lambda *_: None)
     spooled = site.spool(b"12345")
     told = {"X_Original_Length": "5", "X_Request_ID": "r", "Upload_Length": "5"}
     site.ask("POST", X_Spool_File=str(spooled), Content_Type=PIECE, **told)

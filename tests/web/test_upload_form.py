@@ -10,7 +10,7 @@ import pytest
 
 from gateway.storage.blobs import BlobStore
 from gateway.uploads import finalise_slots
-from gateway.web.multipart_uploads import Intake
+from gateway.web.multipart_uploads import FormUploads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -302,7 +302,7 @@ def test_a_fault_keeps_no_room(site: Site, monkeypatch: pytest.MonkeyPatch) -> N
     def fail(*_: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(Intake, "_take", fail)
+    monkeypatch.setattr(FormUploads, "_store_files", fail)
     assert site.client.get("/_admit", headers=ABOUT).status_code == 204
     assert send(site, END).status_code == 500
     assert make_reservations(site) == 0

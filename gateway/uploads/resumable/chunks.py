@@ -41,7 +41,7 @@ class Chunks:
 
     sessions: UploadSessions
 
-    def begin(
+    def create(
         self,
         sender: Sender,
         creation: Creation,
@@ -65,19 +65,21 @@ class Chunks:
                 creation,
                 size=creation.size,
                 now=now,
-                is_known=not size,
+                is_url_known=not size,
                 # With a body all of it was admitted, and later chunks will be.
-                here=(creation.size or 0) if size else 0,
+                bytes_on_disk=(creation.size or 0) if size else 0,
             )
         try:
-            with self.sessions.held(sender, session.id, now=now) as (_, file):
+            with self.sessions.locked(sender, session.id, now=now) as (_, file):
                 if not size:
-                    return self.sessions.settle(sender, session, file, now=now)
+                    return self.sessions.finish_if_complete(
+                        sender, session, file, now=now
+                    )
                 file.append(source, is_whole=checksum is not None)
-                return self._settle(sender, session, file, now)
+                return self._sync_and_finish(sender, session, file, now)
         except Exception:
             # Its client will never learn its URL.
-            self.sessions.give_up(session)
+            self.sessions.discard(session)
             raise
 
     def admit(
@@ -92,26 +94,26 @@ class Chunks:
     ) -> None:
         """Give a request its request_id before its body is read, or raise why not."""
         sessions = self.sessions
-        with sessions.held(sender, session_id, now=now) as (session, file):
+        with sessions.locked(sender, session_id, now=now) as (session, file):
             whole = _whole(session, chunk)
             _check(session, whole, chunk, file, length)
             if session.upload_id is not None:
                 return
             end = chunk.offset + length
-            expires = sessions.end(sender, now=now)
-            coming = sessions.upload_request(
+            expires = sessions.expiry(sender, now=now)
+            upload_request = sessions.upload_request(
                 sender,
                 replace(session, size=end if whole is None else whole, expires=expires),
-                here=chunk.offset,
+                bytes_on_disk=chunk.offset,
             )
             admission = sessions.finaliser.admission
             with sessions.database.write() as connection:
                 if session.size is None:
                     uploads.release(connection, session.id)
-                    admission.admit(connection, sender.user, coming, now=now)
+                    admission.admit(connection, sender.user, upload_request, now=now)
                 else:
                     admission.admit_chunk(
-                        connection, sender.user, coming, size=length, now=now
+                        connection, sender.user, upload_request, size=length, now=now
                     )
                 upload_sessions.change(
                     connection,
@@ -136,8 +138,8 @@ class Chunks:
         """Add the chunk that lies in *source*, and finish what is whole by it."""
         length = source.stat().st_size
         with (
-            self.sessions.finaliser.ends.one(length),
-            self.sessions.held(sender, session_id, now=now) as (session, file),
+            self.sessions.finaliser.slots.hold(length),
+            self.sessions.locked(sender, session_id, now=now) as (session, file),
         ):
             whole = _whole(session, chunk)
             _check(session, whole, chunk, file, length)
@@ -147,16 +149,16 @@ class Chunks:
             if chunk.checksum is not None:
                 chunk.checksum.check(source)
             if session.upload_id is not None:
-                return self.sessions.settle(sender, session, file, now=now)
+                return self.sessions.finish_if_complete(sender, session, file, now=now)
             told = replace(session, size=whole)
             try:
                 file.append(source, is_whole=chunk.checksum is not None)
             except NoSpaceError:
-                self._note(sender, told, file, now)
+                self._sync(sender, told, file, now)
                 raise
-            return self._settle(sender, told, file, now)
+            return self._sync_and_finish(sender, told, file, now)
 
-    def salvage(
+    def keep_interrupted(
         self,
         sender: Sender,
         session_id: str,
@@ -175,14 +177,14 @@ class Chunks:
             return
         self.append(sender, session_id, chunk, source, request_id=request_id, now=now)
 
-    def _settle(
+    def _sync_and_finish(
         self, sender: Sender, session: UploadSession, file: SessionFile, now: int
     ) -> Progress:
         """Make what is there last, and finish what is whole by it."""
-        noted = self._note(sender, session, file, now)
-        return self.sessions.settle(sender, noted, file, now=now)
+        noted = self._sync(sender, session, file, now)
+        return self.sessions.finish_if_complete(sender, noted, file, now=now)
 
-    def _note(
+    def _sync(
         self, sender: Sender, session: UploadSession, file: SessionFile, now: int
     ) -> UploadSession:
         """Bring the bytes to the disk, and write down that they are there."""
@@ -190,12 +192,12 @@ class Chunks:
             synced = file.sync()
         except (OSError, NoSpaceError):
             # (!) The kernel tells of lost bytes once: a second try would succeed.
-            file.drop(session.synced)
+            file.truncate_in_place(session.synced)
             raise
         noted = replace(
             session,
             active_request="",
-            expires=self.sessions.end(sender, now=now),
+            expires=self.sessions.expiry(sender, now=now),
             synced=synced,
         )
         with self.sessions.database.write() as connection:

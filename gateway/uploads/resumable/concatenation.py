@@ -13,7 +13,7 @@ from gateway.errors import (
     UnfinishedPartError,
 )
 from gateway.uploads.resumable.protocol import PARTIAL
-from gateway.uploads.resumable.sessions import HOPELESS
+from gateway.uploads.resumable.sessions import PERMANENT_ERRORS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -41,21 +41,21 @@ class Concatenation:
         """
         earlier = self._earlier(sender, creation, now)
         if earlier is not None:
-            return self.sessions.look(sender, earlier.id, now=now)
+            return self.sessions.progress(sender, earlier.id, now=now)
         with ExitStack() as held:
             # In one order, so that two who want the same can't wait for each other.
             locked = {
-                part: held.enter_context(self.sessions.held(sender, part, now=now))
+                part: held.enter_context(self.sessions.locked(sender, part, now=now))
                 for part in sorted(creation.parts)
             }
             parts = [locked[part] for part in creation.parts]
             for part, file in parts:
                 _check(part, file)
             size = sum(file.size for _, file in parts)
-            held.enter_context(self.sessions.finaliser.ends.one(size))
+            held.enter_context(self.sessions.finaliser.slots.hold(size))
             progress = self._put_together(sender, creation, parts, now)
             final = replace(
-                progress.session, expires=self.sessions.end(sender, now=now)
+                progress.session, expires=self.sessions.expiry(sender, now=now)
             )
             self._use_up(parts, final)
         return replace(progress, session=final)
@@ -92,14 +92,14 @@ class Concatenation:
                 creation,
                 size=sum(file.size for _, file in parts),
                 now=now,
-                is_known=False,
+                is_url_known=False,
             )
         try:
             return self._fill(sender, final, [file for _, file in parts], now)
-        except HOPELESS:
+        except PERMANENT_ERRORS:
             # (!) Kept, they could be copied again and again, and never be an upload.
             for part, _ in parts:
-                sessions.give_up(part)
+                sessions.discard(part)
             raise
         except Exception:
             self._reserve_again(sender, [part for part, _ in parts])
@@ -109,12 +109,12 @@ class Concatenation:
         self, sender: Sender, final: UploadSession, files: list[SessionFile], now: int
     ) -> Progress:
         try:
-            with self.sessions.held(sender, final.id, now=now) as (held, whole):
+            with self.sessions.locked(sender, final.id, now=now) as (held, whole):
                 for file in files:
                     whole.append(file.path, is_whole=False)
-                return self.sessions.settle(sender, held, whole, now=now)
+                return self.sessions.finish_if_complete(sender, held, whole, now=now)
         except Exception:
-            self.sessions.give_up(final)
+            self.sessions.discard(final)
             raise
 
     def _reserve_again(self, sender: Sender, parts: list[UploadSession]) -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from gateway.catalog.users import User
 
 #: Seconds that one by a drop link is kept at most: it holds a place of the link's.
-DROP_LIFE: Final = 86_400
+DROP_LIFETIME: Final = 86_400
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class Sender:
         """The drop link's id, as the catalog has it."""
         return None if self.drop is None else self.drop.id
 
-    def end(self, life: int, *, now: int) -> int:
+    def expiry(self, lifetime: int, *, now: int) -> int:
         """Return until when an upload that was heard of now is kept.
 
-        *life* is in seconds, for who came by no drop link.
+        *lifetime* is in seconds, for who came by no drop link.
         """
         if self.drop is None:
-            return now + life
-        end = now + min(life, DROP_LIFE)
+            return now + lifetime
+        end = now + min(lifetime, DROP_LIFETIME)
         return end if self.drop.expires is None else min(end, self.drop.expires)

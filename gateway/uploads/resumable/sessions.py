@@ -25,7 +25,7 @@ from gateway.errors import (
 from gateway.storage.blobs import is_id, new_id
 from gateway.storage.names import DisplayName
 from gateway.uploads.deletion import delete
-from gateway.uploads.finalise import Arrival
+from gateway.uploads.finalise import ReceivedFile
 from gateway.uploads.resumable.protocol import PARTIAL
 from gateway.uploads.upload_request import RESERVED_SECONDS, UploadRequest
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from gateway.uploads.resumable.sender import Sender
 
 #: What no later try can mend: such an upload is given up with all of its bytes.
-HOPELESS: Final = (TypeRefusedError, TooLargeError, DropOverError)
+PERMANENT_ERRORS: Final = (TypeRefusedError, TooLargeError, DropOverError)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class UploadSessions:
     files: SessionFiles
     finaliser: Finaliser
     types: MediaTypes
-    life: int
+    lifetime: int
 
     def create(
         self,
@@ -74,16 +74,16 @@ class UploadSessions:
         *,
         size: int | None,
         now: int,
-        is_known: bool = True,
-        here: int = 0,
+        is_url_known: bool = True,
+        bytes_on_disk: int = 0,
     ) -> UploadSession:
         """Reserve room for an upload and write it down, or raise why not.
 
-        One that is not *is_known* to its client before more is done ends soon,
+        One that is not *is_url_known* to its client before more is done ends soon,
         unless it is heard of.  *here* bytes need no room on the disk any more.
         *connection* is in a write transaction.
         """
-        end = self.end(sender, now=now)
+        end = self.expiry(sender, now=now)
         session = UploadSession(
             id=new_id(),
             owner_id=sender.user.id,
@@ -93,18 +93,18 @@ class UploadSessions:
             metadata=creation.metadata,
             concat=creation.concat,
             created=now,
-            expires=end if is_known else min(end, now + RESERVED_SECONDS),
+            expires=end if is_url_known else min(end, now + RESERVED_SECONDS),
         )
-        coming = self.upload_request(
-            sender, session, is_named=creation.is_named, here=here
+        upload_request = self.upload_request(
+            sender, session, is_named=creation.is_named, bytes_on_disk=bytes_on_disk
         )
-        self.finaliser.admission.admit(connection, sender.user, coming, now=now)
+        self.finaliser.admission.admit(connection, sender.user, upload_request, now=now)
         upload_sessions.add(connection, session)
         return session
 
-    def end(self, sender: Sender, *, now: int) -> int:
+    def expiry(self, sender: Sender, *, now: int) -> int:
         """Return until when an upload of theirs that was heard of now is kept."""
-        return sender.end(self.life, now=now)
+        return sender.expiry(self.lifetime, now=now)
 
     def upload_request(
         self,
@@ -112,7 +112,7 @@ class UploadSessions:
         session: UploadSession,
         *,
         is_named: bool = True,
-        here: int = 0,
+        bytes_on_disk: int = 0,
     ) -> UploadRequest:
         """Return what is to be reserved for *session*."""
         is_typed = is_named and session.concat != PARTIAL
@@ -123,7 +123,7 @@ class UploadSessions:
             media_type=self.types.of(session.name) if is_typed else None,
             expires=session.expires,
             drop=sender.drop,
-            here=here,
+            bytes_on_disk=bytes_on_disk,
         )
 
     def find(self, sender: Sender, session_id: str, *, now: int) -> UploadSession:
@@ -144,7 +144,7 @@ class UploadSessions:
         return session
 
     @contextmanager
-    def held(
+    def locked(
         self, sender: Sender, session_id: str, *, now: int, is_over: bool = False
     ) -> Iterator[tuple[UploadSession, SessionFile]]:
         """Give the upload as it stands, with its file locked and cut to its offset.
@@ -162,10 +162,10 @@ class UploadSessions:
             if session.upload_id is not None:
                 file.remove()
             elif not is_over:
-                file.keep(session.synced)
+                file.truncate(session.synced)
             yield session, file
 
-    def look(self, sender: Sender, session_id: str, *, now: int) -> Progress:
+    def progress(self, sender: Sender, session_id: str, *, now: int) -> Progress:
         """Return how far an upload is; one that is whole is finished first.
 
         So an upload whose last request died between its last byte and its
@@ -180,10 +180,10 @@ class UploadSessions:
         is_whole = session.concat != PARTIAL and session.synced == session.size
         if not is_whole and self.files.size(session_id) >= session.synced:
             return Progress(session, session.synced)
-        with self.held(sender, session_id, now=now) as (session, file):
-            return self.settle(sender, session, file, now=now)
+        with self.locked(sender, session_id, now=now) as (session, file):
+            return self.finish_if_complete(sender, session, file, now=now)
 
-    def settle(
+    def finish_if_complete(
         self, sender: Sender, session: UploadSession, file: SessionFile, *, now: int
     ) -> Progress:
         """Make an upload of *session* if all of it is there; return how far it is.
@@ -195,7 +195,7 @@ class UploadSessions:
             return _finished(session)
         if session.concat == PARTIAL or file.size != session.size:
             return Progress(session, file.size)
-        arrival = Arrival(
+        received = ReceivedFile(
             source=file.path,
             name=DisplayName(session.name),
             reservation=session.id,
@@ -204,9 +204,9 @@ class UploadSessions:
             session_id=session.id,
         )
         try:
-            upload = self.finaliser.finalise(sender.user, arrival, now=now)
-        except HOPELESS:
-            self.give_up(session)
+            upload = self.finaliser.finalise(sender.user, received, now=now)
+        except PERMANENT_ERRORS:
+            self.discard(session)
             raise
         with suppress(OSError):  # stored all the same: housekeeping takes the rest
             file.remove()
@@ -218,21 +218,21 @@ class UploadSessions:
         Who came by a drop link can't take back what its maker has: that raises
         NotPermittedError.
         """
-        with self.held(sender, session_id, now=now, is_over=True) as (session, _):
+        with self.locked(sender, session_id, now=now, is_over=True) as (session, _):
             is_stored = session.upload_id is not None and session.concat != PARTIAL
             if is_stored and sender.drop is not None:
                 raise NotPermittedError("finished")
-            self.forget(session, may_use_reserve=True)
+            self.remove(session, may_use_reserve=True)
         if is_stored:
             delete(self.database, self.finaliser.store, session.upload_id or "")
 
-    def forget(self, session: UploadSession, *, may_use_reserve: bool = False) -> None:
+    def remove(self, session: UploadSession, *, may_use_reserve: bool = False) -> None:
         """Strike an unfinished upload out, row first."""
         with self.database.write(may_use_reserve=may_use_reserve) as connection:
             _delete(connection, session)
         self.files.path(session.id).unlink(missing_ok=True)
 
-    def give_up(self, session: UploadSession) -> None:
+    def discard(self, session: UploadSession) -> None:
         """Forget an upload that nobody can finish, now or as soon as can be."""
         self.database.make_sure(lambda connection: _delete(connection, session))
         # Without its file a row promises nothing: no client will ask for it.

@@ -13,11 +13,11 @@ from flask import Blueprint, Response, jsonify, request
 
 from gateway.catalog.tokens import Scope
 from gateway.errors import BadFormError
-from gateway.web.api.raw_uploads import acknowledged, described, location
+from gateway.web.api.raw_uploads import location, receipt_as_json, upload_as_json
 
 if TYPE_CHECKING:
     from gateway.web.auth.identity import Identities, Identity
-    from gateway.web.multipart_uploads import Intake
+    from gateway.web.multipart_uploads import FormUploads
 
 PATH: Final = "/api/v1/files"
 
@@ -27,7 +27,7 @@ class FileForms:
     """The view of a program's form."""
 
     identities: Identities
-    intake: Intake
+    form_uploads: FormUploads
 
     def blueprint(self) -> Blueprint:
         """Return the route."""
@@ -41,25 +41,25 @@ class FileForms:
         identity = self._uploader()
         if request.mimetype != "multipart/form-data":
             raise BadFormError("not-multipart")
-        self.intake.admit(identity)
+        self.form_uploads.admit(identity)
 
     def cut(self, method: str, path: bytes) -> None:
         """Give back the room of a form that will never be whole."""
         del method, path
-        self.intake.give_back()
+        self.form_uploads.release()
 
     def upload(self) -> tuple[Response, int, dict[str, str]]:
         """Store the form's file."""
         try:
             # The token may have been revoked while the body was uploading.
             identity = self._uploader()
-            upload = self.intake.take_one(identity)
+            upload = self.form_uploads.store_only_file(identity)
         except Exception:
-            self.intake.give_back()
+            self.form_uploads.release()
             raise
         if identity.drop is not None:
-            return jsonify(acknowledged(upload)), 201, {}
-        body = described(upload, identity.user.name)
+            return jsonify(receipt_as_json(upload)), 201, {}
+        body = upload_as_json(upload, identity.user.name)
         return jsonify(body), 201, {"Location": location(upload)}
 
     def _uploader(self) -> Identity:

@@ -25,7 +25,7 @@ from gateway.errors import (
     NotPermittedError,
 )
 from gateway.storage.names import DisplayName
-from gateway.uploads.finalise import Arrival
+from gateway.uploads.finalise import ReceivedFile
 from gateway.uploads.upload_request import UploadRequest
 from gateway.web.nginx.headers import announced_length, spooled_body
 from gateway.web.problems import REQUEST_ID_HEADER
@@ -78,7 +78,7 @@ class RawUploads:
         identity = self._uploader()
         name = _name(path)
         now = int(self.clock())
-        coming = UploadRequest(
+        upload_request = UploadRequest(
             reservation=_reservation(),
             size=announced_length(),
             media_type=self.types.of(name.text),
@@ -86,23 +86,25 @@ class RawUploads:
         )
         sha256 = _digest()
         is_new_name_required = _is_new_name_required(identity)
-        key = _idempotency_key(identity, name, coming.size)
+        key = _idempotency_key(identity, name, upload_request.size)
         with self.database.write() as connection:
             first = _first(connection, identity, key)
             if first is not None:
-                first.check_repeated(name=name.text, size=coming.size, sha256=sha256)
+                first.check_repeated(
+                    name=name.text, size=upload_request.size, sha256=sha256
+                )
                 self.admission.admit_repeated(
-                    connection, identity.user, coming, now=now
+                    connection, identity.user, upload_request, now=now
                 )
                 return
             if is_new_name_required:
                 uploads.require_new_name(connection, identity.user, name.text)
-            self.admission.admit(connection, identity.user, coming, now=now)
+            self.admission.admit(connection, identity.user, upload_request, now=now)
 
     def cut(self, method: str, path: bytes) -> None:
         """Give back the room of an upload that will never be whole."""
         del method, path
-        self.finaliser.give_back(_reservation())
+        self.finaliser.release(_reservation())
 
     def put(self, name: str) -> tuple[Response, int, dict[str, str]]:
         """Finish an upload whose body nginx has spooled."""
@@ -111,12 +113,12 @@ class RawUploads:
             identity, upload = self._put()
         except Exception:
             # The token may have been revoked while the body was uploading.
-            self.finaliser.give_back(_reservation())
+            self.finaliser.release(_reservation())
             raise
         if identity.drop is not None:
-            return jsonify(acknowledged(upload)), 201, {}
+            return jsonify(receipt_as_json(upload)), 201, {}
         return (
-            jsonify(described(upload, identity.user.name)),
+            jsonify(upload_as_json(upload, identity.user.name)),
             201,
             {"Location": location(upload)},
         )
@@ -126,7 +128,7 @@ class RawUploads:
         name = _name(request.environ["PATH_INFO"].encode("latin-1"))
         with spooled_body(self.store) as source:
             size = source.stat().st_size
-            arrival = Arrival(
+            received = ReceivedFile(
                 source=source,
                 name=name,
                 reservation=_reservation(),
@@ -135,9 +137,9 @@ class RawUploads:
                 idempotency_key=_idempotency_key(identity, name, size),
                 is_new_name_required=_is_new_name_required(identity),
             )
-            with self.finaliser.ends.one(size):
+            with self.finaliser.slots.hold(size):
                 upload = self.finaliser.finalise(
-                    identity.user, arrival, now=int(self.clock())
+                    identity.user, received, now=int(self.clock())
                 )
         return identity, upload
 
@@ -147,10 +149,10 @@ class RawUploads:
         return identity
 
 
-def described(upload: Upload, owner: str) -> dict[str, object]:
+def upload_as_json(upload: Upload, owner: str) -> dict[str, object]:
     """Return an upload as the API tells it; ``drop`` is the link that it came by."""
     return {
-        **acknowledged(upload),
+        **receipt_as_json(upload),
         "id": upload.id,
         "owner": owner,
         "created": upload.created,
@@ -159,7 +161,7 @@ def described(upload: Upload, owner: str) -> dict[str, object]:
     }
 
 
-def acknowledged(upload: Upload) -> dict[str, object]:
+def receipt_as_json(upload: Upload) -> dict[str, object]:
     """Return what of an upload its sender knows, who came by a drop link."""
     return {"name": upload.name, "size": upload.size, "type": upload.media_type}
 

@@ -69,7 +69,7 @@ class TusUploads:
             ("/", "OPTIONS", self.options),
             ("/", "POST", self.create),
             ("/<session_id>", "OPTIONS", self.options),
-            ("/<session_id>", "HEAD", self.look),
+            ("/<session_id>", "HEAD", self.progress),
             ("/<session_id>", "PATCH", self.append),
             ("/<session_id>", "DELETE", self.terminate),
         ):
@@ -92,7 +92,7 @@ class TusUploads:
 
     def admit(self, method: str, path: bytes) -> None:
         """Let a body come, or raise why not."""
-        with _places_are_waited_for():
+        with _retryable_refusals():
             self._admit(method, path)
 
     def _admit(self, method: str, path: bytes) -> None:
@@ -116,15 +116,15 @@ class TusUploads:
     def cut(self, method: str, path: bytes) -> None:
         """Keep what had come of a PATCH; give back the room of a POST."""
         if method != "PATCH":
-            self.sessions.finaliser.give_back(_request_id())
+            self.sessions.finaliser.release(_request_id())
             return
         session_id = _id(path)
-        with self._letting_go(session_id):
-            self.chunks.salvage(
+        with self._releasing_on_failure(session_id):
+            self.chunks.keep_interrupted(
                 self._sender(),
                 session_id,
                 Chunk.parse(request.headers.get),
-                self.sessions.finaliser.store.spooled(
+                self.sessions.finaliser.store.spooled_file(
                     request.headers.get(SPOOL_HEADER, "")
                 ),
                 request_id=_request_id(),
@@ -133,7 +133,7 @@ class TusUploads:
 
     def create(self) -> Response:
         """Make an upload, perhaps with its first bytes, perhaps of parts."""
-        with self._letting_go():
+        with self._releasing_on_failure():
             protocol.check_version(request.headers.get)
             sender = self._sender()
             creation = Creation.parse(request.headers.get)
@@ -142,9 +142,9 @@ class TusUploads:
                 return self._answer(201, sender, progress, is_new=True)
             with (
                 spooled_body(self.sessions.finaliser.store) as source,
-                self.sessions.finaliser.ends.one(source.stat().st_size),
+                self.sessions.finaliser.slots.hold(source.stat().st_size),
             ):
-                progress = self.chunks.begin(
+                progress = self.chunks.create(
                     sender,
                     creation,
                     source,
@@ -154,18 +154,18 @@ class TusUploads:
                 )
         return self._answer(201, sender, progress, is_new=True)
 
-    def look(self, session_id: str) -> Response:
+    def progress(self, session_id: str) -> Response:
         """Say how far an upload is."""
         protocol.check_version(request.headers.get)
         sender = self._sender()
-        progress = self.sessions.look(sender, session_id, now=self._now())
+        progress = self.sessions.progress(sender, session_id, now=self._now())
         response = self._answer(200, sender, progress)
-        response.headers.update(_told(progress.session))
+        response.headers.update(_creation_headers(progress.session))
         return response
 
     def append(self, session_id: str) -> Response:
         """Add the bytes that nginx has spooled."""
-        with self._letting_go(session_id):
+        with self._releasing_on_failure(session_id):
             protocol.check_version(request.headers.get)
             sender = self._sender()
             chunk = Chunk.parse(request.headers.get)
@@ -198,7 +198,7 @@ class TusUploads:
             raise TooLargeError(creation.size)
         now = self._now()
         is_typed = creation.is_named and not creation.is_partial
-        coming = UploadRequest(
+        upload_request = UploadRequest(
             reservation=_request_id(),
             size=length if creation.size is None else creation.size,
             media_type=(
@@ -208,7 +208,7 @@ class TusUploads:
         )
         with self.sessions.database.write() as connection:
             self.sessions.finaliser.admission.admit(
-                connection, sender.user, coming, now=now
+                connection, sender.user, upload_request, now=now
             )
 
     def _answer(
@@ -228,17 +228,17 @@ class TusUploads:
         return _empty(status, headers)
 
     @contextmanager
-    def _letting_go(self, session_id: str | None = None) -> Iterator[None]:
+    def _releasing_on_failure(self, session_id: str | None = None) -> Iterator[None]:
         """Keep no room and no request_id for a request that comes to nothing.
 
         The token may have been revoked while the body was uploading.
         """
         try:
-            with _places_are_waited_for():
+            with _retryable_refusals():
                 yield
         except Exception:
             if session_id is None:
-                self.sessions.finaliser.give_back(_request_id())
+                self.sessions.finaliser.release(_request_id())
             else:
                 self.sessions.end_request(session_id, _request_id())
             raise
@@ -253,14 +253,14 @@ class TusUploads:
 
 
 def _check_named_method() -> None:
-    named = family.named()
+    named = family.current_family()
     is_asked = request.path in {family.ADMIT, family.CUT}
     if named is not None and named.may_name_method and not is_asked:
         protocol.check_named_method(request.headers.get, request.method)
 
 
 @contextmanager
-def _places_are_waited_for() -> Iterator[None]:
+def _retryable_refusals() -> Iterator[None]:
     """Refuse what finds no place in a way that clients of tus repeat."""
     try:
         yield
@@ -272,7 +272,7 @@ def _empty(status: int, headers: dict[str, str]) -> Response:
     return EmptyResponse(status=status, headers=headers)
 
 
-def _told(session: UploadSession) -> dict[str, str]:
+def _creation_headers(session: UploadSession) -> dict[str, str]:
     """Return what was said of an upload when it was created."""
     told = {"Upload-Metadata": session.metadata, "Upload-Concat": session.concat}
     if session.size is None:

@@ -15,7 +15,7 @@ from flask import Blueprint, Response, current_app, request
 
 from gateway.errors import CatalogBusyError, NotServableError, RefusedError
 from gateway.http import families
-from gateway.web.nginx.family import ADMIT, CUT, named
+from gateway.web.nginx.family import ADMIT, CUT, current_family
 from gateway.web.nginx.headers import (
     ORIGINAL_METHOD_HEADER,
     check_encoding,
@@ -60,7 +60,7 @@ class Admissions:
 
     def admit(self) -> Response:
         """Answer 204, or 403 with what the client is to be told."""
-        family = named()
+        family = current_family()
         is_for_program = family is not None and family.is_for_programs
         try:
             endpoint, method, path = self._asked(family)
@@ -79,7 +79,7 @@ class Admissions:
     def cut(self) -> Response:
         """Take note, keep what can be kept, and answer nobody."""
         try:
-            endpoint, method, path = self._asked(named())
+            endpoint, method, path = self._asked(current_family())
             endpoint.cut(method, path)
         except RefusedError as error:
             return Response(status=204, headers={REASON_HEADER: error.reason})

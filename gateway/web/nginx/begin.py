@@ -39,7 +39,7 @@ _RUN_LENGTH: Final = 64
 
 
 @dataclass(frozen=True)
-class Begins:
+class DownloadStarts:
     """The view that nginx asks; ``gateway`` is the id of the gateway whose nginx it is.
 
     ``clock`` tells Unix seconds.

@@ -9,7 +9,7 @@ from werkzeug.exceptions import NotFound
 
 from gateway.http import families
 from gateway.http.families import Body, Family
-from gateway.web.nginx.verdicts import QUESTION
+from gateway.web.nginx.verdicts import VERDICT_HEADER
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -26,14 +26,14 @@ def register(app: Flask) -> None:
     app.before_request(check)
 
 
-def named() -> Family | None:
+def current_family() -> Family | None:
     """Return the family of the current request, or None if no route is to answer it.
 
     A question for a verdict is about a delivery, and names no family: each header
     makes it slower.  A request without a family came on the socket itself: the probe
     asks for health and readiness alone.
     """
-    if QUESTION in request.environ:
+    if VERDICT_HEADER in request.environ:
         asked = families.asked("GET", request.path)
         return asked if asked in {families.SIGNED, families.LEASED} else None
     name = request.headers.get(families.HEADER)
@@ -45,7 +45,7 @@ def named() -> Family | None:
 
 def check() -> None:
     """Raise NotFound unless both the path and the route for it are the family's."""
-    family, rule = named(), request.url_rule
+    family, rule = current_family(), request.url_rule
     if family is None:
         raise NotFound
     if rule is None:

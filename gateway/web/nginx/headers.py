@@ -59,10 +59,10 @@ def spooled_body(store: BlobStore) -> Iterator[Path]:
     named = request.headers.get(SPOOL_HEADER, "")
     if not named and not announced_length():
         # nginx spools no file for an empty body.
-        with store.empty() as path:
+        with store.empty_file() as path:
             yield path
         return
-    spooled = store.spooled(named)
+    spooled = store.spooled_file(named)
     if spooled is None:
         raise BadUploadError("no-body")
     yield spooled

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 #: nginx sets both, never a client, and WSGI names them so: the id of a request that it
 #: asks about, and the address of the peer.
-QUESTION: Final = "HTTP_X_VERDICT"
+VERDICT_HEADER: Final = "HTTP_X_VERDICT"
 CLIENT_ADDRESS: Final = "HTTP_X_REAL_IP"
 #: Where the view finds why there is no delivery, as an exception to raise.
-OUTCOME: Final = "gateway.outcome"
+VERDICT_ERROR: Final = "gateway.verdict_error"
 
 
 class Judge(Protocol):
@@ -52,17 +52,17 @@ class Verdicts:
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Answer one request."""
-        if QUESTION in environ and environ["PATH_INFO"][:3] in self._judges:
+        if VERDICT_HEADER in environ and environ["PATH_INFO"][:3] in self._judges:
             try:
-                verdict = judged(self._judges, environ, now=self._clock())
+                verdict = judge_request(self._judges, environ, now=self._clock())
             except Exception as error:  # noqa: BLE001 -- the view raises it again
-                environ[OUTCOME] = error
+                environ[VERDICT_ERROR] = error
             else:
                 if isinstance(verdict, Delivery):
                     return _empty(start_response, "200 OK", verdict_headers(verdict))
                 if isinstance(verdict, Begin):
                     return _empty(start_response, "403 Forbidden", BEGIN)
-                environ[OUTCOME] = verdict.error
+                environ[VERDICT_ERROR] = verdict.error
         return self._app(environ, start_response)
 
 
@@ -73,7 +73,7 @@ def _empty(
     return ()
 
 
-def judged(judges: Judges, environ: WSGIEnvironment, *, now: float) -> Verdict:
+def judge_request(judges: Judges, environ: WSGIEnvironment, *, now: float) -> Verdict:
     """Judge a request for ``<prefix><token>/<path>``.
 
     Raise CatalogBusyError as its judge does.  The path is judged by its decoded bytes,
