@@ -1,4 +1,4 @@
-"""Whether an upload may come, before its first byte is read."""
+"""Admission: decides whether an upload is accepted, before its body is read."""
 
 from __future__ import annotations
 
@@ -34,9 +34,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class UploadLimits:
-    """What the operator allows: bytes, and media types by exact name or ``image/*``.
+    """The operator's limits.
 
-    0 bytes mean no limit; no types mean every type.
+    ``size``, ``quota``, ``user_quota`` and ``free_space`` are in bytes, 0 for no
+    limit; ``running`` is uploads at a time per user, 0 for no limit.  Types are exact
+    media types or ``image/*``; an empty ``types`` allows every type.
     """
 
     size: int
@@ -50,7 +52,7 @@ class UploadLimits:
 
 @dataclass(frozen=True)
 class Admission:
-    """Decides whether an upload may come; ``gateway`` is the id of this one."""
+    """Accepts or refuses uploads; ``gateway`` is this gateway's id."""
 
     store: BlobStore
     limits: UploadLimits
@@ -64,7 +66,7 @@ class Admission:
         *,
         now: int,
     ) -> None:
-        """Reserve room for what is coming, or raise why not.
+        """Reserve space for an upload, or raise the error that refuses it.
 
         *connection* is in a write transaction.
         """
@@ -94,12 +96,12 @@ class Admission:
         size: int,
         now: int,
     ) -> None:
-        """Let *size* more bytes come of a resumable upload, or raise why not.
+        """Admit a chunk of *size* bytes, or raise the error that refuses it.
 
-        One whose reservation has lapsed is admitted anew.  *connection* is in a
-        write transaction.
+        If the upload's reservation has lapsed, the whole upload is admitted again.
+        *connection* is in a write transaction.
         """
-        # Its own reservation doesn't count against it.
+        # Released first: an upload's own reservation must not count against it.
         lapses = uploads.release(connection, upload_request.reservation)
         if lapses <= now:
             self.admit(connection, user, upload_request, now=now)
@@ -124,11 +126,12 @@ class Admission:
         *,
         now: int,
     ) -> None:
-        """Let what is stored already come once more, or raise why not.
+        """Admit a repeated upload whose file is already stored, or raise an error.
 
-        It will take no quota, and no file of its drop link; while it comes, it is
-        on the disk.  (!) Without a length nothing tells that it is no longer than what
-        is stored.  *connection* is in a write transaction.
+        A repeated upload counts against no quota and no drop link's number of files,
+        but its body takes disk space while it is received.  (!) It needs a length:
+        without one, the body could be longer than the stored file.  *connection* is
+        in a write transaction.
         """
         if upload_request.size is None:
             raise LengthRequiredError
@@ -145,14 +148,14 @@ class Admission:
         )
 
     @contextmanager
-    def _assumed_size(self, said: int | None) -> Iterator[int]:
-        """Give how many bytes a body has at most that says that length, or none.
+    def _assumed_size(self, length: int | None) -> Iterator[int]:
+        """Yield the body's *length* or, without one, the largest size nginx accepts.
 
-        Without one these are as many as nginx lets through.  If they find no room,
-        LengthRequiredError is raised: a body that says less may.
+        If there is no space for the largest size, raise LengthRequiredError: the same
+        body may be accepted once the client sends its length.
         """
-        if said is not None:
-            yield said
+        if length is not None:
+            yield length
             return
         if not self.limits.size:
             raise LengthRequiredError
@@ -170,7 +173,10 @@ class Admission:
         size: int,
         now: int,
     ) -> None:
-        """Raise why *size* bytes may not come that no quota counts once more."""
+        """Check running uploads and disk space for *size* bytes, but no quota.
+
+        The quota counts these bytes already.
+        """
         taken = uploads.usage(connection, user, now=now)
         self._check_running(connection, upload_request, taken.running, now=now)
         self._check_disk(size + self._unwritten(taken))
@@ -183,7 +189,7 @@ class Admission:
         *,
         now: int,
     ) -> None:
-        """Raise TooManyUploadsError if there is no place for one more at a time."""
+        """Raise TooManyUploadsError if user or drop link has too many running."""
         most = self.limits.running
         if most and running >= most:
             raise TooManyUploadsError(most)
@@ -192,7 +198,7 @@ class Admission:
             check_running(taken, most, is_session=upload_request.expires is not None)
 
     def check_type(self, media_type: str, drop: Drop | None) -> None:
-        """Raise TypeRefusedError for a type that operator or *drop* does not take."""
+        """Raise TypeRefusedError if the operator or *drop* refuses *media_type*."""
         for allowed in (self.limits.types, drop.types if drop else ()):
             if allowed and not _matches(media_type, allowed):
                 raise TypeRefusedError(media_type)
@@ -210,11 +216,12 @@ class Admission:
         bytes_on_disk: int = 0,
         is_on_disk: bool = False,
     ) -> int:
-        """Return how many uploads the user has running.
+        """Check size, quotas and disk space for *size* bytes more.
 
-        Raise TooLargeError, OverQuotaError or NoSpaceError for *size* bytes
-        more, DropOverError for one file more than *drop* takes.  Bytes that are
-        on the disk already need no room there: *here*, or all (*is_on_disk*).
+        Return how many uploads the user has running.  Raise TooLargeError,
+        OverQuotaError or NoSpaceError, or DropOverError if *drop* accepts no further
+        file.  Free disk space is not checked for *bytes_on_disk*, or for any byte if
+        *is_on_disk*.
         """
         limits = self.limits
         for limit in (limits.size, drop.max_size if drop else None):
@@ -251,13 +258,13 @@ class Admission:
             raise NoSpaceError
 
     def _unwritten(self, taken: uploads.Usage) -> int:
-        """Return the bytes that others will still write.
+        """Return the bytes that running uploads will still write.
 
-        (!) A resumable upload that nobody goes on with is none of them: who has a
-            drop link could keep the disk from everybody, without sending a byte.
-            Each of its chunks has to find room anew.
+        (!) Idle upload sessions do not count: else anybody with a drop link could
+            reserve the whole disk without sending a byte.  Each of their chunks is
+            checked against the free space again.
         """
-        # What has come of them is missing from the free bytes already.
+        # Spooled bytes are already missing from the free bytes.
         return max(0, taken.coming - self.store.spooled_bytes())
 
     def _reserve(

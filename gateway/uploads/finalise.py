@@ -1,8 +1,8 @@
-"""After the last byte: an upload becomes a blob and a row, or nothing.
+"""Finalising: turns a received file into a blob and a row, or leaves nothing.
 
-Content and name are on disk before the catalog says so, and the catalog says so
-before the client is told: what was acknowledged survives a power cut, and what
-was not leaves at most a blob that housekeeping finds.
+The blob's content and name are synced before the row is committed, and the row is
+committed before the client gets its answer.  So every acknowledged upload survives a
+power cut, and any other leaves at most a blob that housekeeping finds.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ReceivedFile:
-    """A body that has come whole: where it lies and what was said of it.
+    """A file that was received completely, with what the client said about it.
 
-    ``drop`` is the drop link that it came by; ``sha256`` what its sender says
-    it has; ``session_id`` is the resumable upload that it was, which keeps its
-    room when it can't be stored.
+    ``source`` is its path, ``drop`` the drop link that it was uploaded to, ``sha256``
+    the digest that the client sent.  ``session_id`` is its upload session, which keeps
+    its reservation if the file can't be stored.
     """
 
     source: Path
@@ -56,9 +56,9 @@ class ReceivedFile:
 
 @dataclass(frozen=True)
 class Finaliser:
-    """Turns arrivals into uploads, kept for ``retention`` seconds; 0 is for ever.
+    """Stores received files as uploads, for ``retention`` seconds; 0 means for ever.
 
-    Who calls holds one of ``ends`` meanwhile.
+    The caller holds one of the ``slots`` while it finalises a file.
     """
 
     database: Database
@@ -69,12 +69,11 @@ class Finaliser:
     retention: int = 0
 
     def finalise(self, user: User, received: ReceivedFile, *, now: int) -> Upload:
-        """Store an received durably and return it; its source stays.
+        """Store a received file durably and return its upload; the source stays.
 
-        With an idempotency key that was used before, the first upload is
-        returned and nothing is stored; RepeatedUploadError is raised if it is
-        another.  Raise the UploadError that applies, with nothing left behind,
-        or CatalogBusyError.
+        If the idempotency key was used before, nothing is stored and the first upload
+        is returned; RepeatedUploadError is raised if that is a different file.  Raise
+        the UploadError that applies, with nothing left behind, or CatalogBusyError.
         """
         try:
             return self._store(user, received, now)
@@ -116,7 +115,7 @@ class Finaliser:
     ) -> None:
         with self.database.write() as connection:
             uploads.release(connection, received.reservation)
-            # Before all else: what is stored need not find room or a name again.
+            # Before the limits: a repeated upload needs no space and no free name.
             if uploads.is_key_used(connection, user, received.idempotency_key):
                 raise RepeatedUploadError(received.idempotency_key or "")
             self.admission.check_limits(
@@ -149,7 +148,7 @@ class Finaliser:
         return first
 
     def release(self, reservation: str) -> None:
-        """Count a reservation no longer, now or as soon as the catalog answers."""
+        """Release a reservation, now or as soon as the catalog answers."""
         self.database.make_sure(
             lambda connection: uploads.release(connection, reservation)
         )
@@ -159,6 +158,6 @@ def _check_digest(received: ReceivedFile) -> None:
     if received.sha256 is None:
         return
     with received.source.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").digest()
-    if not hmac.compare_digest(found, received.sha256):
+        sha256 = hashlib.file_digest(file, "sha256").digest()
+    if not hmac.compare_digest(sha256, received.sha256):
         raise DigestMismatchError

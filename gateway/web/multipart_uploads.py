@@ -94,7 +94,7 @@ class FormUploads:
         Raise why not, and leave its room to the caller: BadFormError and the like, or
         what PUT raises for the file.
         """
-        reader = FormReader(self.store, None, most=1)
+        reader = FormReader(self.store, None, maximum_files=1)
         with self._parts(reader, lambda _: None) as (part,):
             return self._store(identity, part)
 

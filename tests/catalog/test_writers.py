@@ -305,7 +305,7 @@ def concatenate(sessions: UploadSessions, user: User) -> None:
             )
         ids.append(begun.session.id)
     told = {"Upload-Concat": "final;" + " ".join(f"/tus/{part}" for part in ids)}
-    Concatenation(sessions).make(sender, Creation.parse(told.get), now=NOW)
+    Concatenation(sessions).concatenate(sender, Creation.parse(told.get), now=NOW)
 
 
 def terminate(sessions: UploadSessions, user: User) -> None:

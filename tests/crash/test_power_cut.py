@@ -176,7 +176,7 @@ def an_owner(database: Database) -> User:
 def the_resumables(finaliser: Finaliser) -> UploadSessions:
     files = SessionFiles(finaliser.store)
     return UploadSessions(
-        finaliser.database, files, finaliser, finaliser.types, life=100
+        finaliser.database, files, finaliser, finaliser.types, lifetime=100
     )
 
 

@@ -78,7 +78,7 @@ def test_metadata_rubbish_is_refused(metadata: str) -> None:
 
 def test_a_final_upload_names_its_parts_by_path_or_url() -> None:
     made = creation(Upload_Concat=f"final;/tus/{ID} https://a.example/tus/{OTHER}")
-    assert (made.parts, made.size, made.is_partial) == ((ID, OTHER), None, False)
+    assert (made.partial_ids, made.size, made.is_partial) == ((ID, OTHER), None, False)
 
 
 def final(number: int) -> str:
@@ -89,7 +89,7 @@ def final(number: int) -> str:
 
 
 def test_a_final_upload_has_a_thousand_parts_at_most() -> None:
-    assert len(creation(Upload_Concat=final(1000)).parts) == 1000
+    assert len(creation(Upload_Concat=final(1000)).partial_ids) == 1000
     with pytest.raises(BadUploadError, match="too-many-parts"):
         creation(Upload_Concat=final(1001))
 

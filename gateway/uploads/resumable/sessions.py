@@ -1,6 +1,6 @@
-"""Resumable uploads from their creation to their end, whatever breaks between.
+"""Upload sessions, from creation to the finished upload, across any failure.
 
-The session's row is in the catalog, its bytes are in the store's ``upload-sessions``;
+A session's row is in the catalog, its bytes are in the store's ``upload-sessions``;
 its offset is the row's ``synced``.  Code that changes a session holds the lock on its
 file and reads the row again under that lock.
 """
@@ -41,13 +41,13 @@ if TYPE_CHECKING:
     from gateway.uploads.resumable.protocol import Creation
     from gateway.uploads.resumable.sender import Sender
 
-#: What no later try can mend: such an upload is given up with all of its bytes.
+#: Errors that no retry can resolve: the session is discarded with all of its bytes.
 PERMANENT_ERRORS: Final = (TypeRefusedError, TooLargeError, DropOverError)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an upload has come, in bytes."""
+    """An upload session and how many bytes of it are stored."""
 
     session: UploadSession
     offset: int
@@ -55,9 +55,9 @@ class Progress:
 
 @dataclass(frozen=True)
 class UploadSessions:
-    """Creates, finds, finishes and ends resumable uploads.
+    """Creates, finds, finishes and terminates upload sessions.
 
-    ``life`` is for how many seconds one is kept after it was last heard of.
+    ``lifetime`` is how many seconds a session is kept after its last request.
     """
 
     database: Database
@@ -77,13 +77,12 @@ class UploadSessions:
         is_url_known: bool = True,
         bytes_on_disk: int = 0,
     ) -> UploadSession:
-        """Reserve room for an upload and write it down, or raise why not.
+        """Reserve space for an upload and insert its session, or raise an error.
 
-        One that is not *is_url_known* to its client before more is done ends soon,
-        unless it is heard of.  *here* bytes need no room on the disk any more.
-        *connection* is in a write transaction.
+        If the client does not know the URL yet, use a short expiry.  *bytes_on_disk*
+        need no free disk space.  *connection* is in a write transaction.
         """
-        end = self.expiry(sender, now=now)
+        expires = self.expiry(sender, now=now)
         session = UploadSession(
             id=new_id(),
             owner_id=sender.user.id,
@@ -93,7 +92,7 @@ class UploadSessions:
             metadata=creation.metadata,
             concat=creation.concat,
             created=now,
-            expires=end if is_url_known else min(end, now + RESERVED_SECONDS),
+            expires=expires if is_url_known else min(expires, now + RESERVED_SECONDS),
         )
         upload_request = self.upload_request(
             sender, session, is_named=creation.is_named, bytes_on_disk=bytes_on_disk
@@ -103,7 +102,7 @@ class UploadSessions:
         return session
 
     def expiry(self, sender: Sender, *, now: int) -> int:
-        """Return until when an upload of theirs that was heard of now is kept."""
+        """Return when (Unix seconds) a session of *sender* expires if used *now*."""
         return sender.expiry(self.lifetime, now=now)
 
     def upload_request(
@@ -114,11 +113,11 @@ class UploadSessions:
         is_named: bool = True,
         bytes_on_disk: int = 0,
     ) -> UploadRequest:
-        """Return what is to be reserved for *session*."""
+        """Return the request to reserve space for *session*."""
         is_typed = is_named and session.concat != PARTIAL
         return UploadRequest(
             reservation=session.id,
-            # What is to be told later comes with a chunk, which is admitted then.
+            # A deferred length is sent with a chunk, which is admitted for it.
             size=session.size or 0,
             media_type=self.types.of(session.name) if is_typed else None,
             expires=session.expires,
@@ -129,7 +128,8 @@ class UploadSessions:
     def find(self, sender: Sender, session_id: str, *, now: int) -> UploadSession:
         """Return a session of *sender*.
 
-        Raise NotServableError if there is none, UploadSessionOverError if it is over.
+        Raise NotServableError if there is none, UploadSessionOverError if it has
+        expired.
         """
         if not is_id(session_id):
             raise NotServableError("no-upload")
@@ -145,12 +145,12 @@ class UploadSessions:
 
     @contextmanager
     def locked(
-        self, sender: Sender, session_id: str, *, now: int, is_over: bool = False
+        self, sender: Sender, session_id: str, *, now: int, is_ending: bool = False
     ) -> Iterator[tuple[UploadSession, SessionFile]]:
-        """Give the upload as it stands, with its file locked and cut to its offset.
+        """Yield a session and its file, locked and truncated to the session's offset.
 
-        The file of one that *is_over* stays as it is: cutting may need room.
-        Raise LockedError, NoSpaceError, and what ``find`` raises.
+        If the session *is_ending*, the file is not truncated: that may need disk
+        space.  Raise LockedError, NoSpaceError, and what ``find`` raises.
         """
         self.find(sender, session_id, now=now)
         with self.files.lock(session_id) as file:
@@ -161,18 +161,18 @@ class UploadSessions:
                 raise
             if session.upload_id is not None:
                 file.remove()
-            elif not is_over:
+            elif not is_ending:
                 file.truncate(session.synced)
             yield session, file
 
     def progress(self, sender: Sender, session_id: str, *, now: int) -> Progress:
-        """Return how far an upload is; one that is whole is finished first.
+        """Return a session's progress; finish the upload first if it is complete.
 
-        So an upload whose last request died between its last byte and its
-        answer is not lost.  Another request may be at work on the upload: until
-        its bytes are on the disk they don't count.
-        (!) No lock is taken for that: the request that brings the bytes would be
-            refused.  Raise LockedError if the upload is just being finished.
+        So an upload is not lost if its last request dies after the last byte and
+        before the answer.  Bytes that another request is appending count once they are
+        synced.
+        (!) Take no lock for an incomplete upload: the request that appends to it would
+            be refused.  Raise LockedError if the upload is being finished.
         """
         session = self.find(sender, session_id, now=now)
         if session.upload_id is not None:
@@ -186,10 +186,10 @@ class UploadSessions:
     def finish_if_complete(
         self, sender: Sender, session: UploadSession, file: SessionFile, *, now: int
     ) -> Progress:
-        """Make an upload of *session* if all of it is there; return how far it is.
+        """Finalise *session* if all of its bytes are stored; return its progress.
 
-        Raise what finalising raises.  Then nothing has changed and it can be
-        tried again, unless that is hopeless: such a one is removed.
+        Raise what finalising raises.  Then nothing has changed and the client can
+        retry, except after PERMANENT_ERRORS, which discard the session.
         """
         if session.upload_id is not None:
             return _finished(session)
@@ -208,17 +208,17 @@ class UploadSessions:
         except PERMANENT_ERRORS:
             self.discard(session)
             raise
-        with suppress(OSError):  # stored all the same: housekeeping takes the rest
+        with suppress(OSError):  # the upload is stored; housekeeping deletes the file
             file.remove()
         return _finished(replace(session, upload_id=upload.id, active_request=""))
 
     def terminate(self, sender: Sender, session_id: str, *, now: int) -> None:
-        """End an upload and give back its room; a finished one is deleted.
+        """Delete a session and release its reservation; delete a finished upload.
 
-        Who came by a drop link can't take back what its maker has: that raises
-        NotPermittedError.
+        The sender of a drop link must not delete a finished upload, which belongs to
+        the link's maker: raise NotPermittedError.
         """
-        with self.locked(sender, session_id, now=now, is_over=True) as (session, _):
+        with self.locked(sender, session_id, now=now, is_ending=True) as (session, _):
             is_stored = session.upload_id is not None and session.concat != PARTIAL
             if is_stored and sender.drop is not None:
                 raise NotPermittedError("finished")
@@ -227,19 +227,22 @@ class UploadSessions:
             delete(self.database, self.finaliser.store, session.upload_id or "")
 
     def remove(self, session: UploadSession, *, may_use_reserve: bool = False) -> None:
-        """Strike an unfinished upload out, row first."""
+        """Delete a session: first its row, then its file."""
         with self.database.write(may_use_reserve=may_use_reserve) as connection:
             _delete(connection, session)
         self.files.path(session.id).unlink(missing_ok=True)
 
     def discard(self, session: UploadSession) -> None:
-        """Forget an upload that nobody can finish, now or as soon as can be."""
+        """Delete a session that can't be finished, even if the catalog is away now."""
         self.database.make_sure(lambda connection: _delete(connection, session))
-        # Without its file a row promises nothing: no client will ask for it.
+        # The row may outlive the file: no client asks for this session any more.
         self.files.path(session.id).unlink(missing_ok=True)
 
     def end_request(self, session_id: str, request_id: str) -> None:
-        """Note that a request has come to nothing, now or when the catalog answers."""
+        """Clear a failed request as the session's active one.
+
+        Do so now or as soon as the catalog answers.
+        """
         self.database.make_sure(
             lambda connection: upload_sessions.end_request(
                 connection, session_id, request_id

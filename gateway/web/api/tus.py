@@ -137,8 +137,10 @@ class TusUploads:
             protocol.check_version(request.headers.get)
             sender = self._sender()
             creation = Creation.parse(request.headers.get)
-            if creation.parts:
-                progress = self.concatenation.make(sender, creation, now=self._now())
+            if creation.partial_ids:
+                progress = self.concatenation.concatenate(
+                    sender, creation, now=self._now()
+                )
                 return self._answer(201, sender, progress, is_new=True)
             with (
                 spooled_body(self.sessions.finaliser.store) as source,
@@ -192,7 +194,7 @@ class TusUploads:
         protocol.check_content_type(request.headers.get)
         protocol.checksum(request.headers.get)
         creation = Creation.parse(request.headers.get)
-        if creation.parts:
+        if creation.partial_ids:
             raise BadUploadError("final-with-body")
         if creation.size is not None and length > creation.size:
             raise TooLargeError(creation.size)
