@@ -1,4 +1,4 @@
-"""The Flask application: wiring only."""
+"""Builds the Flask application; wiring only."""
 
 from __future__ import annotations
 
@@ -71,20 +71,20 @@ def create_app(
     pool: Pool | None = None,
     clock: Callable[[], float] = time.time,  # noqa: TID251
 ) -> Flask:
-    """Build the application of a pool, or the whole; *clock* tells Unix seconds.
+    """Build the application of *pool*, or of both; *clock* returns Unix seconds.
 
-    Raise SettingsError when the settings lack keys, secret or files.
+    Raise SettingsError if the settings lack keys, secret, files or store.
     """
     if settings.keys is None or settings.files is None or settings.store is None:
         raise SettingsError(["GATEWAY_KEYS and GATEWAY_FILES must be set"])
     if settings.secret is None:
         raise SettingsError(["GATEWAY_SECRET must be set"])
     app = Flask(__name__, static_folder=None, template_folder="web/templates")
-    # Forms, and bodies of the API; uploads never come in as a body.
+    # For forms and the API's JSON; Flask never gets the body of an upload.
     app.config["MAX_CONTENT_LENGTH"] = 65_536
     types = MediaTypes.read(asset("nginx/snippets/media_types.conf"))
-    # A worker that waits for PostgreSQL answers nobody else, and nothing that a verdict
-    # asks takes long.
+    # Seconds to wait for PostgreSQL: a verdict worker that waits answers no one else,
+    # and none of its queries takes long.
     silence = 3 if pool is Pool.VERDICTS else 8
     database = Database.open(settings.database, silence=silence)
     store = BlobStore(settings.store)
@@ -95,7 +95,7 @@ def create_app(
         codes,
         clock,
         settings.session_life,
-        # (!) What serves verdicts must not wait for the catalog's one writer.
+        # (!) Verdict workers must not wait for the catalog's one writer.
         Background() if pool is Pool.VERDICTS else at_once,
     )
     finaliser = Finaliser(
@@ -103,7 +103,7 @@ def create_app(
         store,
         admission,
         types,
-        # The other threads are for all that does not take as long.
+        # The other threads stay free for short requests.
         FinaliseSlots(max(1, settings.app_threads // 2)),
         settings.retention,
     )
@@ -213,7 +213,10 @@ def create_app(
 
 
 def _verdicts_check(settings: Settings, pool: Pool | None) -> Callable[[], bool]:
-    """Return what tells whether verdicts are answered: elsewhere, or here."""
+    """Return a function that returns whether the verdicts pool answers.
+
+    Without pools this application answers verdicts itself.
+    """
     if pool is None:
         return lambda: True
     socket = settings.socket(Pool.VERDICTS)
@@ -223,9 +226,9 @@ def _verdicts_check(settings: Settings, pool: Pool | None) -> Callable[[], bool]
 def signed_url_judge(
     settings: Settings, database: Database, types: MediaTypes
 ) -> SignedURLJudge:
-    """Return who decides about signed URLs.
+    """Return the judge of signed URLs.
 
-    Raise SettingsError when the settings lack keys or files.
+    Raise SettingsError if the settings lack keys or files.
     """
     if settings.keys is None or settings.files is None:
         raise SettingsError(["GATEWAY_KEYS and GATEWAY_FILES must be set"])
@@ -241,7 +244,7 @@ def signed_url_judge(
 
 
 def upload_limits(settings: Settings) -> UploadLimits:
-    """Return what the settings say of uploads."""
+    """Return the limits of uploads that the settings contain."""
     return UploadLimits(
         size=settings.upload_size,
         quota=settings.quota,

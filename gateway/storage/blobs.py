@@ -6,6 +6,7 @@ into a blob: no byte is copied, and the name appears in one step with all its co
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 #: 128 random bits in 26 lower-case letters and digits, which mail clients don't damage.
 _ID: Final = re.compile(r"[a-z2-7]{26}")
 _BLOB: Final = re.compile(r"[a-z2-7]{2}/[a-z2-7]{26}\.[a-z0-9]{1,16}")
-NO_SPACE: Final = frozenset({28, 122})  # ENOSPC, EDQUOT
+_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def new_id() -> str:
@@ -41,6 +42,17 @@ def is_id(text: str) -> bool:
 def is_blob(text: str) -> bool:
     """Return whether *text* has the form of a blob's path below ``blobs``."""
     return _BLOB.fullmatch(text) is not None
+
+
+@contextmanager
+def full_disk_as_no_space() -> Iterator[None]:
+    """Raise NoSpaceError instead of an OSError that reports a full disk or quota."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_SPACE:
+            raise NoSpaceError from error
+        raise
 
 
 @dataclass(frozen=True)
@@ -135,12 +147,8 @@ class BlobStore:
         Raise NoSpaceError when the disk is full.
         """
         path = self.spool / f"empty-{new_id()}"
-        try:
+        with full_disk_as_no_space():
             path.touch(mode=0o600)
-        except OSError as error:
-            if error.errno in NO_SPACE:
-                raise NoSpaceError from error
-            raise
         try:
             yield path
         finally:
@@ -156,14 +164,13 @@ class BlobStore:
         blob = f"{upload_id[:2]}/{upload_id}.{suffix or 'bin'}"
         target = self.path(blob)
         try:
-            self._sync(source)
-            self.make_folder(target.parent)
-            target.hardlink_to(source)
-            self.sync_folder(target.parent)
-        except OSError as error:
-            if error.errno in NO_SPACE:
-                self.discard(blob)
-                raise NoSpaceError from error
+            with full_disk_as_no_space():
+                self._sync(source)
+                self.make_folder(target.parent)
+                target.hardlink_to(source)
+                self.sync_folder(target.parent)
+        except NoSpaceError:
+            self.discard(blob)
             raise
         return blob
 

@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gateway.errors import LockedError, NoSpaceError
+from gateway.errors import LockedError
+from gateway.storage.blobs import full_disk_as_no_space
 from gateway.storage.locks import try_lock
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from gateway.storage.blobs import BlobStore
 
 _STEP: Final = 1 << 23  # bytes that one system call copies at most
-_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
 # Errors of copy_file_range(2) where it is not supported.
 _UNSUPPORTED: Final = frozenset(
     {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
@@ -53,7 +54,7 @@ class SessionFile:
             return
         # (!) Replace the file, never truncate it to nothing: it may be a body in the
         #     spool, which nginx still names if the worker that linked it was killed.
-        with _raising_no_space(), self.store.empty_file() as empty:
+        with full_disk_as_no_space(), self.store.empty_file() as empty:
             self._link_spooled(empty)
 
     def truncate_in_place(self, size: int) -> None:
@@ -73,24 +74,23 @@ class SessionFile:
         before = self.size
         if source.stat().st_size == 0:
             return
-        try:
-            if before == 0 and source.parent == self.store.spool:
-                self._link_spooled(source)
-            else:
-                self._copy(source, before)
-        except OSError as error:
-            if is_whole:
-                os.ftruncate(self.descriptor, before)
-            if error.errno in _NO_SPACE:
-                raise NoSpaceError from error
-            raise
+        with full_disk_as_no_space():
+            try:
+                if before == 0 and source.parent == self.store.spool:
+                    self._link_spooled(source)
+                else:
+                    self._copy(source, before)
+            except OSError:
+                if is_whole:
+                    os.ftruncate(self.descriptor, before)
+                raise
 
     def sync(self) -> int:
         """Sync the file's content and name; return its length in bytes.
 
         Raise NoSpaceError when the disk is full: some file systems report it only now.
         """
-        with _raising_no_space():
+        with full_disk_as_no_space():
             self.store.fsync(self.descriptor)
             self.store.sync_folder(self.path.parent)
         return self.size
@@ -159,18 +159,8 @@ class SessionFiles:
 
 
 @contextmanager
-def _raising_no_space() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _NO_SPACE:
-            raise NoSpaceError from error
-        raise
-
-
-@contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    with _raising_no_space():
+    with full_disk_as_no_space():
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         yield descriptor

@@ -16,10 +16,9 @@ from gateway.errors import (
     BadFormError,
     BadNameError,
     ForgedFormError,
-    NoSpaceError,
     TooManyFilesError,
 )
-from gateway.storage.blobs import NO_SPACE
+from gateway.storage.blobs import full_disk_as_no_space
 from gateway.storage.names import DisplayName
 
 if TYPE_CHECKING:
@@ -72,13 +71,10 @@ class FormReader:
         """
         with ExitStack() as spool:
             try:
-                parts = self._read(body, _boundary(content_type), check, spool)
+                with full_disk_as_no_space():
+                    parts = self._read(body, _boundary(content_type), check, spool)
             except (MultipartError, UnicodeDecodeError):
                 raise BadFormError("malformed") from None
-            except OSError as error:
-                if error.errno in NO_SPACE:
-                    raise NoSpaceError from error
-                raise
             if not parts:
                 raise BadFormError("no-file")
             yield parts

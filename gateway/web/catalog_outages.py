@@ -1,4 +1,4 @@
-"""Why the catalog did not answer, in the log."""
+"""Logs why the catalog did not answer."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
     from gateway.errors import CatalogBusyError
 
-#: Seconds between two lines of a process.
+#: Seconds between two log lines of a process.
 _EVERY: Final = 10.0
 
 
 class OutageLog:
-    """Logs one cause every ten seconds: each request meanwhile has the same."""
+    """Logs one error every ten seconds: all requests meanwhile fail for one cause."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -27,7 +27,7 @@ class OutageLog:
         self._suppressed = 0
 
     def log(self, error: CatalogBusyError) -> None:
-        """Log what *error* says, or count it."""
+        """Log *error*, or only count it if a line was logged just now."""
         with self._lock:
             now = self._clock()
             if now < self._next:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def blueprint(judges: Judges, clock: Callable[[], float]) -> Blueprint:
-    """Return the routes that ask *judges* and hand their answers to nginx."""
+    """Return the routes of deliveries that *judges* decide about."""
     routes = Blueprint("deliveries", __name__)
 
     def deliver(token: str, path: str) -> Response:  # noqa: ARG001

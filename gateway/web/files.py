@@ -1,4 +1,4 @@
-"""``GET /files/<id>/<name>``: an upload, for its owner or an admin."""
+"""``GET /files/<id>/<name>``: delivers an upload to its owner or an admin."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def blueprint(
     database: Database, identities: Identities, inline: InlinePolicy
 ) -> Blueprint:
-    """Return the route that hands an upload to nginx."""
+    """Return the route that delivers uploads."""
     routes = Blueprint("files", __name__)
 
     @routes.get("/files/<upload_id>/<path:name>")
@@ -54,7 +54,7 @@ def blueprint(
 
 
 def owned(database: Database, identity: Identity, upload_id: str) -> Upload:
-    """Return an upload that *identity* may have; all others are not there."""
+    """Return an upload of *identity*, or any for an admin; else NotServableError."""
     if not is_id(upload_id):
         raise NotServableError("no-upload")
     with database.read() as connection:

@@ -30,6 +30,7 @@ from gateway.http.explanations import (
 )
 from gateway.web import clients
 from gateway.web.catalog_outages import OUTAGES
+from gateway.web.nginx.headers import REQUEST_ID_HEADER
 from gateway.web.nginx.verdicts import VERDICT_HEADER
 from gateway.web.pages import page
 
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 
 #: nginx logs it and takes it off: the operator may know why, the client not.
 REASON_HEADER: Final = "X-Gateway-Reason"
-#: nginx makes it, for both logs and the page.
-REQUEST_ID_HEADER: Final = "X-Request-ID"
 
 #: What a refused subrequest's answer carries.
 STATUS_HEADER: Final = "X-Refusal-Status"

@@ -1,6 +1,6 @@
-"""The whole URL surface, on one page; nginx's part is ``gateway/http/families.py``.
+"""All routes; ``gateway/http/families.py`` has nginx's part of them.
 
-| method           | URL                     | pool     | who answers       |
+| method           | URL                     | pool     | blueprint         |
 | ---------------- | ----------------------- | -------- | ----------------- |
 | GET HEAD OPTIONS | ``/s/<token>/<path>``   | verdicts | ``deliveries``    |
 | GET HEAD OPTIONS | ``/l/<lease>/<path>``   | verdicts | ``deliveries``    |
@@ -38,9 +38,9 @@
 | GET PATCH DELETE | ``/api/v1/shares/<id>`` | app      | ``api.shares``    |
 | nginx            | ``/_admit``, ``/_cut``  | app      | ``admission``     |
 | nginx            | ``/_begin``             | app      | ``begin``         |
-| GET HEAD         | ``/static/<name>``      |          | nginx by itself   |
+| GET HEAD         | ``/static/<name>``      |          | none: nginx       |
 
-Everything else is 404, of either pool.
+Both pools answer 404 to everything else.
 """
 
 from __future__ import annotations
@@ -90,10 +90,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Dependencies:
-    """What the views are made of.
+    """The objects that the views need.
 
-    ``base_url`` tells the address that people use, ``answers_verdicts`` whether the
-    verdicts' pool does.
+    ``base_url`` returns the gateway's public URL, ``answers_verdicts`` whether the
+    verdicts pool answers.
     """
 
     judge: SignedURLJudge
@@ -118,12 +118,13 @@ class Dependencies:
 
 
 def register(app: Flask, dependencies: Dependencies, pool: Pool | None = None) -> None:
-    """Attach the routes of *pool* to *app*, or all of them.
+    """Attach the routes of *pool* to *app*, or all routes without a pool.
 
-    (!) What a verdict worker does not route it can't be kept busy with.
+    (!) Never attach other routes to the verdicts pool: clients could keep its workers
+        busy with them.
     """
-    # A redirect from // to / would show a signed URL to all that reads
-    # Location headers; a path with an empty segment is simply not there.
+    # A redirect from // to / would expose a signed URL to every reader of Location
+    # headers; a path with an empty segment gets 404.
     app.url_map.merge_slashes = False
     problems.register(app, dependencies.repair)
     family.register(app)
@@ -135,13 +136,13 @@ def register(app: Flask, dependencies: Dependencies, pool: Pool | None = None) -
 
 
 def _forbid_caching(response: Response) -> Response:
-    """Forbid every cache to keep an answer whose view has not said otherwise."""
+    """Set ``Cache-Control: no-store``, unless the view has set another value."""
     response.headers.setdefault("Cache-Control", "no-store")
     return response
 
 
 def _verdicts(dependencies: Dependencies) -> Iterator[Blueprint]:
-    """Yield what the verdicts' pool routes: families of that pool alone."""
+    """Yield the verdicts pool's blueprints: only families of that pool."""
     yield health.liveness()
     yield deliveries.blueprint(dependencies.judges, dependencies.clock)
     yield files.blueprint(
@@ -150,7 +151,7 @@ def _verdicts(dependencies: Dependencies) -> Iterator[Blueprint]:
 
 
 def _app(dependencies: Dependencies) -> Iterator[Blueprint]:
-    """Yield what the app pool routes: families of that pool alone."""
+    """Yield the app pool's blueprints: only families of that pool."""
     database, identities, clock = (
         dependencies.database,
         dependencies.identities,

@@ -1,6 +1,6 @@
 """``/tus/[<id>]``: resumable uploads by tus 1.0.0.
 
-nginx asks for admission before it reads a body, spools the body, and adds
+nginx requests admission before it reads a body, spools the body, and adds
 Tus-Resumable to every answer.
 https://tus.io/protocols/resumable-upload
 """
@@ -15,7 +15,6 @@ from urllib.parse import quote
 from flask import Blueprint, Response, request
 from werkzeug.http import http_date
 
-from gateway.catalog.tokens import Scope
 from gateway.errors import (
     BadUploadError,
     LengthRequiredError,
@@ -29,10 +28,15 @@ from gateway.uploads.resumable import protocol
 from gateway.uploads.resumable.protocol import PREFIX, Chunk, Creation
 from gateway.uploads.resumable.sender import Sender
 from gateway.uploads.upload_request import UploadRequest
+from gateway.web.api.raw_uploads import uploader
 from gateway.web.nginx import family
 from gateway.web.nginx.empty_response import EmptyResponse
-from gateway.web.nginx.headers import SPOOL_HEADER, announced_length, spooled_body
-from gateway.web.problems import REQUEST_ID_HEADER
+from gateway.web.nginx.headers import (
+    announced_length,
+    request_id,
+    spooled_body,
+    spooled_file,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,7 +48,7 @@ if TYPE_CHECKING:
     from gateway.web.auth.identity import Identities
 
 
-#: Where uploads are created.
+#: The paths at which uploads are created.
 _COLLECTION: Final = frozenset({b"/tus", b"/tus/"})
 
 
@@ -61,7 +65,7 @@ class TusUploads:
     def blueprint(self) -> Blueprint:
         """Return the routes."""
         routes = Blueprint("tus", __name__, url_prefix="/tus")
-        # Also where no route takes the method.
+        # For the whole app: also when no route accepts the method.
         routes.before_app_request(_check_named_method)
         for rule, method, view in (
             ("", "OPTIONS", self.options),
@@ -79,7 +83,7 @@ class TusUploads:
         return routes
 
     def options(self, session_id: str | None = None) -> Response:
-        """Say what is possible here, to anyone."""
+        """Return the supported versions and extensions, without authentication."""
         del session_id
         limit = self.sessions.finaliser.admission.limits.size
         headers = {
@@ -91,7 +95,7 @@ class TusUploads:
         return _empty(204, headers)
 
     def admit(self, method: str, path: bytes) -> None:
-        """Let a body come, or raise why not."""
+        """Admit a body before it is read, or raise the error that refuses it."""
         with _retryable_refusals():
             self._admit(method, path)
 
@@ -105,7 +109,7 @@ class TusUploads:
                 _id(path),
                 Chunk.parse(request.headers.get),
                 length=_length(),
-                request_id=_request_id(),
+                request_id=request_id(),
                 now=self._now(),
             )
         elif path not in _COLLECTION:
@@ -114,9 +118,9 @@ class TusUploads:
             self._admit_creation(sender)
 
     def cut(self, method: str, path: bytes) -> None:
-        """Keep what had come of a PATCH; give back the room of a POST."""
+        """Keep the received bytes of a PATCH; release the reservation of a POST."""
         if method != "PATCH":
-            self.sessions.finaliser.release(_request_id())
+            self.sessions.finaliser.release(request_id())
             return
         session_id = _id(path)
         with self._releasing_on_failure(session_id):
@@ -124,15 +128,13 @@ class TusUploads:
                 self._sender(),
                 session_id,
                 Chunk.parse(request.headers.get),
-                self.sessions.finaliser.store.spooled_file(
-                    request.headers.get(SPOOL_HEADER, "")
-                ),
-                request_id=_request_id(),
+                spooled_file(self.sessions.finaliser.store),
+                request_id=request_id(),
                 now=self._now(),
             )
 
     def create(self) -> Response:
-        """Make an upload, perhaps with its first bytes, perhaps of parts."""
+        """Create an upload, with or without a body, or concatenate partial uploads."""
         with self._releasing_on_failure():
             protocol.check_version(request.headers.get)
             sender = self._sender()
@@ -151,13 +153,13 @@ class TusUploads:
                     creation,
                     source,
                     protocol.checksum(request.headers.get),
-                    request_id=_request_id(),
+                    request_id=request_id(),
                     now=self._now(),
                 )
         return self._answer(201, sender, progress, is_new=True)
 
     def progress(self, session_id: str) -> Response:
-        """Say how far an upload is."""
+        """Return an upload's offset and the headers of its creation."""
         protocol.check_version(request.headers.get)
         sender = self._sender()
         progress = self.sessions.progress(sender, session_id, now=self._now())
@@ -166,7 +168,7 @@ class TusUploads:
         return response
 
     def append(self, session_id: str) -> Response:
-        """Add the bytes that nginx has spooled."""
+        """Append the chunk that nginx has spooled."""
         with self._releasing_on_failure(session_id):
             protocol.check_version(request.headers.get)
             sender = self._sender()
@@ -177,19 +179,19 @@ class TusUploads:
                     session_id,
                     chunk,
                     source,
-                    request_id=_request_id(),
+                    request_id=request_id(),
                     now=self._now(),
                 )
         return self._answer(204, sender, progress)
 
     def terminate(self, session_id: str) -> Response:
-        """End an upload, finished or not."""
+        """Delete an upload, finished or not."""
         protocol.check_version(request.headers.get)
         self.sessions.terminate(self._sender(), session_id, now=self._now())
         return _empty(204, {})
 
     def _admit_creation(self, sender: Sender) -> None:
-        """Reserve room for a POST with a body, under the request's own id."""
+        """Reserve space for a POST with a body, under the request's id."""
         length = _length()
         protocol.check_content_type(request.headers.get)
         protocol.checksum(request.headers.get)
@@ -201,7 +203,7 @@ class TusUploads:
         now = self._now()
         is_typed = creation.is_named and not creation.is_partial
         upload_request = UploadRequest(
-            reservation=_request_id(),
+            reservation=request_id(),
             size=length if creation.size is None else creation.size,
             media_type=(
                 self.sessions.types.of(creation.name.text) if is_typed else None
@@ -231,7 +233,7 @@ class TusUploads:
 
     @contextmanager
     def _releasing_on_failure(self, session_id: str | None = None) -> Iterator[None]:
-        """Keep no room and no request_id for a request that comes to nothing.
+        """On an error, release the reservation or end the session's active request.
 
         The token may have been revoked while the body was uploading.
         """
@@ -240,14 +242,13 @@ class TusUploads:
                 yield
         except Exception:
             if session_id is None:
-                self.sessions.finaliser.release(_request_id())
+                self.sessions.finaliser.release(request_id())
             else:
-                self.sessions.end_request(session_id, _request_id())
+                self.sessions.end_request(session_id, request_id())
             raise
 
     def _sender(self) -> Sender:
-        identity = self.identities.sender()
-        identity.require(Scope.UPLOAD)
+        identity = uploader(self.identities)
         return Sender(identity.user, identity.drop)
 
     def _now(self) -> int:
@@ -255,15 +256,15 @@ class TusUploads:
 
 
 def _check_named_method() -> None:
-    named = family.current_family()
-    is_asked = request.path in {family.ADMIT, family.CUT}
-    if named is not None and named.may_name_method and not is_asked:
+    current = family.current_family()
+    is_from_nginx = request.path in {family.ADMIT, family.CUT}
+    if current is not None and current.may_name_method and not is_from_nginx:
         protocol.check_named_method(request.headers.get, request.method)
 
 
 @contextmanager
 def _retryable_refusals() -> Iterator[None]:
-    """Refuse what finds no place in a way that clients of tus repeat."""
+    """Turn TooManyUploadsError into NoPlaceError, after which tus clients retry."""
     try:
         yield
     except TooManyUploadsError as error:
@@ -275,13 +276,13 @@ def _empty(status: int, headers: dict[str, str]) -> Response:
 
 
 def _creation_headers(session: UploadSession) -> dict[str, str]:
-    """Return what was said of an upload when it was created."""
-    told = {"Upload-Metadata": session.metadata, "Upload-Concat": session.concat}
+    """Return the headers with which the client created the upload."""
+    headers = {"Upload-Metadata": session.metadata, "Upload-Concat": session.concat}
     if session.size is None:
-        told["Upload-Defer-Length"] = "1"
+        headers["Upload-Defer-Length"] = "1"
     else:
-        told["Upload-Length"] = str(session.size)
-    return {name: text for name, text in told.items() if text}
+        headers["Upload-Length"] = str(session.size)
+    return {name: text for name, text in headers.items() if text}
 
 
 def _id(path: bytes) -> str:
@@ -291,14 +292,10 @@ def _id(path: bytes) -> str:
     return text
 
 
-def _request_id() -> str:
-    return request.headers.get(REQUEST_ID_HEADER, "")
-
-
 def _length() -> int:
-    """Return the length of the body; raise LengthRequiredError if it says none.
+    """Return the body's length in bytes; raise LengthRequiredError without one.
 
-    Nothing else would hold it to what the upload still lacks.
+    Without a length, the body could exceed the upload's remaining bytes.
     """
     length = announced_length()
     if length is None:
