@@ -13,7 +13,7 @@ import pytest
 
 from gateway.uploads.drop_budgets import MAXIMUM_RUNNING
 from tests.live.stack import wait_until
-from tests.live.tus import PIECE, Tus
+from tests.live.tus import CHUNK_TYPE, Tus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ class Box:
             .ask(
                 "POST",
                 data=content,
-                Content_Type=PIECE,
+                Content_Type=CHUNK_TYPE,
                 Upload_Length=str(len(content)),
                 Upload_Metadata=f"filename {encoded}",
             )
@@ -219,7 +219,7 @@ def test_a_body_without_a_length_is_refused_before_it_comes(
         f"{request_line.format(session=session, code=box.code)} HTTP/1.1\r\n"
         f"Host: 127.0.0.1\r\nConnection: close\r\n{headers}"
         f"Authorization: Bearer {box.code}\r\nTus-Resumable: 1.0.0\r\n"
-        f"Content-Type: {PIECE}\r\n"
+        f"Content-Type: {CHUNK_TYPE}\r\n"
         "Transfer-Encoding: chunked\r\n\r\n100000\r\nx".encode()
     )
     assert answer.split(b" ")[1] == b"411"

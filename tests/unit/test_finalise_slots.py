@@ -1,4 +1,4 @@
-"""Large uploads that are just being finished leave threads for everything else."""
+"""Large uploads that are being finalised leave threads for other requests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway.errors import TooManyEndsError
 from gateway.uploads.finalise_slots import LARGE, FinaliseSlots
 
 
-def test_one_large_upload_more_than_there_are_places_is_refused() -> None:
+def test_a_large_upload_without_a_free_slot_is_refused() -> None:
     slots = FinaliseSlots(2)
     with slots.hold(LARGE), slots.hold(LARGE):
         with pytest.raises(TooManyEndsError), slots.hold(LARGE):
@@ -19,7 +19,7 @@ def test_one_large_upload_more_than_there_are_places_is_refused() -> None:
             pass
 
 
-def test_a_small_upload_needs_no_place() -> None:
+def test_a_small_upload_needs_no_slot() -> None:
     slots = FinaliseSlots(1)
     with slots.hold(LARGE), slots.hold(LARGE - 1), slots.hold(0), ExitStack() as more:
         for size in (0, 1, LARGE - 1):
@@ -28,7 +28,7 @@ def test_a_small_upload_needs_no_place() -> None:
             more.enter_context(slots.hold(LARGE))
 
 
-def test_a_place_is_free_again_whatever_became_of_its_upload() -> None:
+def test_a_slot_is_free_again_after_a_failure() -> None:
     slots = FinaliseSlots(1)
     for _ in range(3):
         with pytest.raises(RuntimeError), slots.hold(LARGE):

@@ -1,4 +1,4 @@
-"""A form is taken apart at the speed of a search, whatever its files are made of."""
+"""A form is parsed at the speed of a search, whatever its files contain."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Calls:
         pytest.param(f"--{BOUNDARY} ".encode(), id="boundaries in a line"),
     ],
 )
-def test_near_boundaries_take_as_few_steps_as_any_content(
+def test_near_boundaries_take_no_more_steps_than_other_content(
     tmp_path: Path, unit: bytes
 ) -> None:
     store = BlobStore(tmp_path)

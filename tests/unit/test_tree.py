@@ -1,4 +1,4 @@
-"""Where a path really leads: only a regular file inside the tree is an answer."""
+"""A path is resolved to a regular file inside the tree, or refused."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_a_file_is_located_by_its_real_path(
 
 
 @pytest.mark.parametrize(("path", "fact"), REFUSED)
-def test_what_is_no_file_of_the_tree_is_refused(
+def test_a_path_to_no_file_of_the_tree_is_refused(
     tree: FilesTree, path: str, fact: str
 ) -> None:
     """Whatever is missing, special, hidden or elsewhere is no answer."""
@@ -242,7 +242,7 @@ def test_a_root_that_was_moved_is_found_by_its_link(root: Path, tmp_path: Path) 
     assert outcome(tree, "sub/deep/report.txt") == before == "sub/deep/report.txt"
 
 
-def test_a_root_that_moved_with_a_folder_above_is_found_at_the_second_look(
+def test_a_root_that_moved_with_a_parent_folder_is_found_at_the_second_request(
     root: Path, tmp_path: Path
 ) -> None:
     """Nothing of the root itself tells; that its files are missing does."""
@@ -303,7 +303,7 @@ def test_the_whole_file_system_can_be_the_tree(root: Path) -> None:
 
 
 def test_a_root_that_can_be_entered_is_readable(tree: FilesTree) -> None:
-    """Readiness is told by the root."""
+    """Readiness depends on the root."""
     assert tree.is_readable()
 
 
@@ -392,7 +392,7 @@ def test_a_deleted_file_is_missing_though_one_is_called_deleted(
         pytest.param("report.txt", id="file-beside-one-called-deleted"),
     ],
 )
-def test_a_file_replaced_while_it_is_looked_at_is_looked_at_again(
+def test_a_file_replaced_while_it_is_located_is_located_again(
     tree: FilesTree, root: Path, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     """A rename at the wrong moment makes no 404."""
@@ -426,7 +426,7 @@ def test_a_link_to_a_file_replaced_over_and_over_never_comes_out_wrong(
     assert seen <= {"report.txt", "[changing]"}
 
 
-def test_no_look_leaves_a_descriptor_open(
+def test_no_call_leaves_a_descriptor_open(
     root: Path, descriptors: Callable[[], int]
 ) -> None:
     """Thousands of deliveries and refusals don't use up the descriptors."""
@@ -480,7 +480,7 @@ def test_the_files_below_a_folder_are_listed_by_path(tmp_path: Path) -> None:
     assert tree.below(FilePath("none"), most=2) == []
 
 
-def test_a_tree_in_which_little_is_served_is_not_looked_at_to_its_end(
+def test_a_search_of_a_tree_with_few_served_files_gives_up(
     tmp_path: Path,
 ) -> None:
     for number in range(30):
@@ -497,7 +497,7 @@ def test_a_tree_in_which_little_is_served_is_not_looked_at_to_its_end(
     ("text", "is_folder"),
     [("a", True), ("a/b.txt", False), ("none", False), ("a/in", True)],
 )
-def test_a_folder_is_told_from_a_file(
+def test_a_folder_is_distinguished_from_a_file(
     tmp_path: Path, text: str, *, is_folder: bool
 ) -> None:
     (tmp_path / "a" / "c").mkdir(parents=True)
@@ -506,7 +506,7 @@ def test_a_folder_is_told_from_a_file(
     assert FilesTree(tmp_path).is_folder(FilePath(text)) is is_folder
 
 
-def test_a_folder_outside_or_of_the_gateway_s_own_is_none(tmp_path: Path) -> None:
+def test_a_folder_outside_the_root_or_private_is_refused(tmp_path: Path) -> None:
     (tmp_path / "root" / "data").mkdir(parents=True)
     (tmp_path / "root" / "out").symlink_to(tmp_path)
     tree = FilesTree(tmp_path / "root", tmp_path / "root" / "data")

@@ -261,7 +261,7 @@ def test_files_beyond_the_quota_are_named_and_leave_nothing(
     assert len(site.stored()) == 1
 
 
-def test_a_form_without_a_place_is_told_to_come_again(
+def test_a_form_without_a_free_slot_gets_503_and_retry_after(
     site: Site, first: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(finalise_slots, "LARGE", 1)
