@@ -79,7 +79,7 @@ class Finaliser:
             return self._store(user, received, now)
         except RepeatedUploadError:
             self.release(received.reservation)
-            return self._first(user, received)
+            return self._earlier_upload(user, received)
         except RefusedError:
             if received.session_id is None:
                 self.release(received.reservation)
@@ -134,18 +134,19 @@ class Finaliser:
             if received.drop is not None:
                 drops.take(connection, received.drop)
 
-    def _first(self, user: User, received: ReceivedFile) -> Upload:
+    def _earlier_upload(self, user: User, received: ReceivedFile) -> Upload:
+        """Return the upload that *user* has made with the same idempotency key."""
         key = received.idempotency_key or ""
         with self.database.read() as connection:
-            first = uploads.by_idempotency_key(connection, user, key)
-        if first is None:
+            earlier = uploads.by_idempotency_key(connection, user, key)
+        if earlier is None:
             raise RepeatedUploadError(key)
-        first.check_repeated(
+        earlier.check_repeated(
             name=received.name.text,
             size=received.source.stat().st_size,
             sha256=received.sha256,
         )
-        return first
+        return earlier
 
     def release(self, reservation: str) -> None:
         """Release a reservation, now or as soon as the catalog answers."""

@@ -242,11 +242,11 @@ def test_any_header_text_is_parsed_or_refused(headers: dict[str, str]) -> None:
 @pytest.mark.parametrize("named", ["DELETE", "patch", "PATCH, PATCH", ""], ids=str)
 def test_a_method_override_that_differs_is_refused(named: str) -> None:
     with pytest.raises(BadUploadError):
-        protocol.check_named_method({"X-HTTP-Method-Override": named}.get, "PATCH")
+        protocol.check_method_override({"X-HTTP-Method-Override": named}.get, "PATCH")
 
 
 @pytest.mark.parametrize(
     "headers", [{}, {"X-HTTP-Method-Override": "PATCH"}], ids=["none", "its own"]
 )
 def test_a_method_override_that_agrees_is_accepted(headers: dict[str, str]) -> None:
-    protocol.check_named_method(headers.get, "PATCH")
+    protocol.check_method_override(headers.get, "PATCH")

@@ -122,7 +122,7 @@ class Chunk:
         )
 
 
-def check_named_method(header: Header, method: str) -> None:
+def check_method_override(header: Header, method: str) -> None:
     """Raise BadUploadError if X-HTTP-Method-Override differs from *method*.
 
     nginx has already replaced the method of a POST that names PATCH or DELETE.

@@ -12,7 +12,6 @@ import hashlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
 from flask import Blueprint, Response, jsonify, request
 
@@ -27,6 +26,7 @@ from gateway.errors import (
 from gateway.storage.names import DisplayName
 from gateway.uploads.finalise import ReceivedFile
 from gateway.uploads.upload_request import UploadRequest
+from gateway.web.files import upload_path
 from gateway.web.nginx.headers import announced_length, request_id, spooled_body
 
 if TYPE_CHECKING:
@@ -87,9 +87,9 @@ class RawUploads:
         is_new_name_required = _is_new_name_required(identity)
         key = _idempotency_key(identity, name, upload_request.size)
         with self.database.write() as connection:
-            first = _first(connection, identity, key)
-            if first is not None:
-                first.check_repeated(
+            earlier = _earlier_upload(connection, identity, key)
+            if earlier is not None:
+                earlier.check_repeated(
                     name=name.text, size=upload_request.size, sha256=sha256
                 )
                 self.admission.admit_repeated(
@@ -171,7 +171,7 @@ def receipt_as_json(upload: Upload) -> dict[str, object]:
 
 def location(upload: Upload) -> str:
     """Return an upload's URL path, for its owner."""
-    return f"/files/{upload.id}/{quote(upload.name, safe='')}"
+    return upload_path(upload.id, upload.name)
 
 
 def _name(path: bytes) -> DisplayName:
@@ -237,7 +237,7 @@ def _idempotency_key(
     return f"drop:{identity.drop.id}:{hashlib.sha256(combined).hexdigest()}"
 
 
-def _first(
+def _earlier_upload(
     connection: Connection, identity: Identity, key: str | None
 ) -> Upload | None:
     if key is None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 from werkzeug.http import http_date
@@ -29,6 +28,7 @@ from gateway.uploads.resumable.protocol import PREFIX, Chunk, Creation
 from gateway.uploads.resumable.sender import Sender
 from gateway.uploads.upload_request import UploadRequest
 from gateway.web.api.raw_uploads import uploader
+from gateway.web.files import upload_path
 from gateway.web.nginx import family
 from gateway.web.nginx.empty_response import EmptyResponse
 from gateway.web.nginx.headers import (
@@ -66,7 +66,7 @@ class TusUploads:
         """Return the routes."""
         routes = Blueprint("tus", __name__, url_prefix="/tus")
         # For the whole app: also when no route accepts the method.
-        routes.before_app_request(_check_named_method)
+        routes.before_app_request(_check_method_override)
         for rule, method, view in (
             ("", "OPTIONS", self.options),
             ("", "POST", self.create),
@@ -100,7 +100,7 @@ class TusUploads:
             self._admit(method, path)
 
     def _admit(self, method: str, path: bytes) -> None:
-        protocol.check_named_method(request.headers.get, method)
+        protocol.check_method_override(request.headers.get, method)
         protocol.check_version(request.headers.get)
         sender = self._sender()
         if method == "PATCH":
@@ -225,10 +225,9 @@ class TusUploads:
         }
         if is_new:
             headers["Location"] = PREFIX + session.id
-        is_stored = session.upload_id is not None and session.concat != protocol.PARTIAL
-        if is_stored and sender.drop is None:
-            name = quote(session.name, safe="")
-            headers["Content-Location"] = f"/files/{session.upload_id}/{name}"
+        is_for_owner = session.concat != protocol.PARTIAL and sender.drop is None
+        if session.upload_id is not None and is_for_owner:
+            headers["Content-Location"] = upload_path(session.upload_id, session.name)
         return _empty(status, headers)
 
     @contextmanager
@@ -255,11 +254,11 @@ class TusUploads:
         return int(self.clock())
 
 
-def _check_named_method() -> None:
+def _check_method_override() -> None:
     current = family.current_family()
     is_from_nginx = request.path in {family.ADMIT, family.CUT}
     if current is not None and current.may_name_method and not is_from_nginx:
-        protocol.check_named_method(request.headers.get, request.method)
+        protocol.check_method_override(request.headers.get, request.method)
 
 
 @contextmanager
