@@ -100,7 +100,7 @@ class SessionFile:
         self.path.unlink(missing_ok=True)
 
     def _link_spooled(self, source: Path) -> None:
-        """Replace this empty file by a hard link to a spooled file: copy no byte."""
+        """Replace the file by a hard link to a spooled file: no byte is copied."""
         descriptor = os.open(source, os.O_RDWR | os.O_CLOEXEC)
         try:
             # Lock it before other requests can open it by the session's name.
@@ -119,7 +119,7 @@ class SessionFile:
         os.lseek(self.descriptor, position, os.SEEK_SET)
         descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            _move(descriptor, self.descriptor)
+            _copy_bytes(descriptor, self.descriptor)
         finally:
             os.close(descriptor)
 
@@ -175,23 +175,23 @@ def _is_at(path: Path, descriptor: int) -> bool:
     return False
 
 
-def _move(source: int, target: int) -> None:
+def _copy_bytes(source: int, target: int) -> None:
     """Copy all of *source* to *target*'s position, in the kernel."""
     position = 0
     try:
-        while moved := os.copy_file_range(source, target, _STEP, position):
-            position += moved
-            _begin_to_write(target, moved)
+        while copied := os.copy_file_range(source, target, _STEP, position):
+            position += copied
+            _begin_to_write(target, copied)
     except OSError as error:
         if error.errno not in _UNSUPPORTED:
             raise
     # For other file systems; some copy nothing and report no error.
-    while moved := os.sendfile(target, source, position, _STEP):
-        position += moved
-        _begin_to_write(target, moved)
+    while copied := os.sendfile(target, source, position, _STEP):
+        position += copied
+        _begin_to_write(target, copied)
 
 
-def _begin_to_write(target: int, moved: int) -> None:
+def _begin_to_write(target: int, copied: int) -> None:
     """Start writing to disk while the next bytes are copied: they are synced later."""
     end = os.lseek(target, 0, os.SEEK_CUR)
-    os.posix_fadvise(target, end - moved, moved, os.POSIX_FADV_DONTNEED)
+    os.posix_fadvise(target, end - copied, copied, os.POSIX_FADV_DONTNEED)
