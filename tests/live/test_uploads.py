@@ -196,7 +196,7 @@ def test_markup_under_a_picture_s_name_is_never_shown(stack: Stack, token: str) 
 def test_a_form_with_a_token_answers_the_url_of_its_file(
     stack: Stack, token: str
 ) -> None:
-    """As ShareX and its like send it."""
+    """ShareX and similar tools send such forms."""
     bearer = {"Authorization": f"Bearer {token}"}
     url = f"{stack.url}/api/v1/files"
     form = {"file": ("a b.bin", CONTENT), "title": (None, "x")}

@@ -1,4 +1,4 @@
-"""The form's upload: what is taken apart, and what leaves nothing behind."""
+"""Uploads by the browser's form: parsing, refusals, and what they leave behind."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ END = f"--{BOUNDARY}--\r\n".encode()
 
 
 def send(site: Site, body: bytes, content_type: str = TYPE) -> TestResponse:
-    """Ask as nginx does when it has spooled *body*, and drop that afterwards."""
+    """Send a request as nginx does for a spooled *body*; delete the file afterwards."""
     spooled = site.store / "spool" / "0001"
     spooled.write_bytes(body)
     answer = site.client.post(
