@@ -284,7 +284,7 @@ def test_a_form_whose_files_are_all_refused_keeps_no_room(make_site: MakeSite) -
     assert (answer.status_code, make_reservations(site)) == (415, 0)
 
 
-def test_a_full_disk_is_said_and_leaves_nothing(
+def test_a_full_disk_is_reported_and_leaves_nothing(
     site: Site, first: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = first + part("file", b"x", "a.txt") + END
@@ -292,7 +292,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(
     def full(_: BlobStore) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(BlobStore, "empty", full)
+    monkeypatch.setattr(BlobStore, "empty_file", full)
     answer = send(site, body)
     assert (answer.status_code, answer.headers["X-Gateway-Reason"]) == (507, "no-space")
 
