@@ -1,4 +1,4 @@
-"""The Flask application: wiring only."""
+"""Builds the Flask application; wiring only."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from gateway.storage.tree import FilesTree
 from gateway.uploads.admission import Admission, UploadLimits
 from gateway.uploads.drop_codes import DropCodes
 from gateway.uploads.finalise import Finaliser
-from gateway.uploads.finalise_slots import Ends
+from gateway.uploads.finalise_slots import FinaliseSlots
 from gateway.uploads.resumable.chunks import Chunks
 from gateway.uploads.resumable.concatenation import Concatenation
 from gateway.uploads.resumable.sessions import UploadSessions
@@ -48,8 +48,8 @@ from gateway.web.auth.browsers import KnownBrowsers
 from gateway.web.auth.identity import Identities
 from gateway.web.auth.passwords import Passwords
 from gateway.web.background import Background, at_once
-from gateway.web.multipart_uploads import Intake
-from gateway.web.nginx.begin import Begins
+from gateway.web.multipart_uploads import FormUploads
+from gateway.web.nginx.begin import DownloadStarts
 from gateway.web.nginx.verdicts import Verdicts
 from gateway.web.owned_shares import Shares
 from gateway.web.pages.drop_link import DropPage
@@ -71,20 +71,20 @@ def create_app(
     pool: Pool | None = None,
     clock: Callable[[], float] = time.time,  # noqa: TID251
 ) -> Flask:
-    """Build the application of a pool, or the whole; *clock* tells Unix seconds.
+    """Build the application of *pool*, or of both; *clock* returns Unix seconds.
 
-    Raise SettingsError when the settings lack keys, secret or files.
+    Raise SettingsError if the settings lack keys, secret, files or store.
     """
     if settings.keys is None or settings.files is None or settings.store is None:
         raise SettingsError(["GATEWAY_KEYS and GATEWAY_FILES must be set"])
     if settings.secret is None:
         raise SettingsError(["GATEWAY_SECRET must be set"])
     app = Flask(__name__, static_folder=None, template_folder="web/templates")
-    # Forms, and bodies of the API; uploads never come in as a body.
+    # For forms and the API's JSON; Flask never gets the body of an upload.
     app.config["MAX_CONTENT_LENGTH"] = 65_536
     types = MediaTypes.read(asset("nginx/snippets/media_types.conf"))
-    # A worker that waits for PostgreSQL answers nobody else, and nothing that a verdict
-    # asks takes long.
+    # Seconds to wait for PostgreSQL: a verdict worker that waits answers no one else,
+    # and none of its queries takes long.
     silence = 3 if pool is Pool.VERDICTS else 8
     database = Database.open(settings.database, silence=silence)
     store = BlobStore(settings.store)
@@ -95,7 +95,7 @@ def create_app(
         codes,
         clock,
         settings.session_life,
-        # (!) What serves verdicts must not wait for the catalog's one writer.
+        # (!) Verdict workers must not wait for the catalog's one writer.
         Background() if pool is Pool.VERDICTS else at_once,
     )
     finaliser = Finaliser(
@@ -103,11 +103,11 @@ def create_app(
         store,
         admission,
         types,
-        # The other threads are for all that does not take as long.
-        Ends(max(1, settings.app_threads // 2)),
+        # The other threads stay free for short requests.
+        FinaliseSlots(max(1, settings.app_threads // 2)),
         settings.retention,
     )
-    intake = Intake(database, admission, finaliser, store, clock)
+    form_uploads = FormUploads(database, admission, finaliser, store, clock)
     upload_sessions = UploadSessions(
         database, SessionFiles(store), finaliser, types, settings.tus_expiry
     )
@@ -140,7 +140,7 @@ def create_app(
     judges: Judges = {SIGNED_PREFIX: judge, LEASE_PREFIX: lease_judge}
     routes.register(
         app,
-        routes.Parts(
+        routes.Dependencies(
             judge=judge,
             repair=Repair(settings.keys, settings.secret),
             judges=judges,
@@ -164,8 +164,8 @@ def create_app(
                 clock=clock,
             ),
             home=HomePages(database, identities, store, settings.upload_size),
-            form=UploadForm(identities, intake),
-            drop_page=DropPage(identities, intake, settings.upload_size, clock),
+            form=UploadForm(identities, form_uploads),
+            drop_page=DropPage(identities, form_uploads, settings.upload_size, clock),
             drops=Drops(database, identities, codes, base_url, clock),
             shares=Shares(
                 database,
@@ -187,7 +187,7 @@ def create_app(
                 clock,
                 base_url,
             ),
-            begins=Begins(
+            download_starts=DownloadStarts(
                 replace(lease_judge, leased=LeasedItems(Borrower(database))),
                 database,
                 own_id(settings.data),
@@ -203,7 +203,7 @@ def create_app(
             ),
             base_url=base_url,
             clock=clock,
-            answers_verdicts=_asking_verdicts(settings, pool),
+            answers_verdicts=_verdicts_check(settings, pool),
         ),
         pool,
     )
@@ -212,8 +212,11 @@ def create_app(
     return app
 
 
-def _asking_verdicts(settings: Settings, pool: Pool | None) -> Callable[[], bool]:
-    """Return what tells whether verdicts are answered: elsewhere, or here."""
+def _verdicts_check(settings: Settings, pool: Pool | None) -> Callable[[], bool]:
+    """Return a function that returns whether the verdicts pool answers.
+
+    Without pools this application answers verdicts itself.
+    """
     if pool is None:
         return lambda: True
     socket = settings.socket(Pool.VERDICTS)
@@ -223,9 +226,9 @@ def _asking_verdicts(settings: Settings, pool: Pool | None) -> Callable[[], bool
 def signed_url_judge(
     settings: Settings, database: Database, types: MediaTypes
 ) -> SignedURLJudge:
-    """Return who decides about signed URLs.
+    """Return the judge of signed URLs.
 
-    Raise SettingsError when the settings lack keys or files.
+    Raise SettingsError if the settings lack keys or files.
     """
     if settings.keys is None or settings.files is None:
         raise SettingsError(["GATEWAY_KEYS and GATEWAY_FILES must be set"])
@@ -241,7 +244,7 @@ def signed_url_judge(
 
 
 def upload_limits(settings: Settings) -> UploadLimits:
-    """Return what the settings say of uploads."""
+    """Return the limits of uploads that the settings contain."""
     return UploadLimits(
         size=settings.upload_size,
         quota=settings.quota,

@@ -1,10 +1,10 @@
 """The gunicorn entry: ``gateway.wsgi:app``.
 
-Under gunicorn.conf.py the settings have been checked before a worker starts, and
-name the pool whose URLs this is; under any other server this is where a missing,
-short or example key ends it, and all URLs are answered if no pool is named.
-What lies on disk is the master's to check and ``/readyz``'s to tell: a worker
-that ended because a folder is away would be forked again at once, for ever.
+Under gunicorn.conf.py, the settings were checked before a worker starts, and they name
+the pool.  Under any other server, this module exits if a key is missing, too short or
+the example's; without a pool the application answers all URLs.  This module does not
+check files and folders: gunicorn's master does, and ``/readyz`` reports them.  A worker
+that exits because a folder is missing would be forked again at once, for ever.
 """
 
 import sys

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from gateway.catalog import expiry
 from gateway.errors import HousekeepingError
 from gateway.storage import leftovers
-from gateway.storage.trash import KEPT, Trash
+from gateway.storage.trash import RETENTION_SECONDS, Trash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -119,7 +119,7 @@ class Sweep:
         if not self._are_few:
             return
         for entry, is_named in self._trashed():
-            if not is_named and self.now - entry.moved >= KEPT:
+            if not is_named and self.now - entry.moved >= RETENTION_SECONDS:
                 entry.path.unlink(missing_ok=True)
                 yield 1
 

@@ -166,7 +166,7 @@ class Booker:
         Raise CatalogBusyError or NoSpaceError if the catalog can't be written; a later
         round books the lines.
         """
-        preallocation.keep(self.folder / CURRENT, _PREALLOCATED)
+        preallocation.reserve(self.folder / CURRENT, _PREALLOCATED)
         with self.database.read() as connection:
             runs = bookings.runs(connection, self.gateway)
         # (!) Read after the catalog: a start of nginx that the catalog already knew is

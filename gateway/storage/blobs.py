@@ -1,11 +1,12 @@
-"""Blobs: immutable files under random ids, and the spool that they come from.
+"""Blobs: immutable files under random ids, and the spool they are made from.
 
-Both lie in one folder, the store, so that a blob is made by a hard link: no byte
-is copied, and a name appears in one step with all of its content.
+Blobs and spool are in one folder, the store, so that a hard link turns a spooled file
+into a blob: no byte is copied, and the name appears in one step with all its content.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-#: 128 random bits in 26 small letters and digits, which no mail client damages.
+#: 128 random bits in 26 lower-case letters and digits, which mail clients don't damage.
 _ID: Final = re.compile(r"[a-z2-7]{26}")
 _BLOB: Final = re.compile(r"[a-z2-7]{2}/[a-z2-7]{26}\.[a-z0-9]{1,16}")
-NO_SPACE: Final = frozenset({28, 122})  # ENOSPC, EDQUOT
+_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def new_id() -> str:
@@ -34,13 +35,24 @@ def new_id() -> str:
 
 
 def is_id(text: str) -> bool:
-    """Tell whether *text* has the form of an upload's id."""
+    """Return whether *text* has the form of an upload's id."""
     return _ID.fullmatch(text) is not None
 
 
 def is_blob(text: str) -> bool:
-    """Tell whether *text* has the form of a blob's path below ``blobs``."""
+    """Return whether *text* has the form of a blob's path below ``blobs``."""
     return _BLOB.fullmatch(text) is not None
+
+
+@contextmanager
+def full_disk_as_no_space() -> Iterator[None]:
+    """Raise NoSpaceError instead of an OSError that reports a full disk or quota."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_SPACE:
+            raise NoSpaceError from error
+        raise
 
 
 @dataclass(frozen=True)
@@ -50,7 +62,7 @@ class BlobStore:
     Its folders are ``blobs/ab/<id>.<suffix>``, ``spool/``, ``upload-sessions/`` and
     ``trash/``, which ``trash.py`` describes.
 
-    ``fsync`` is a parameter so that a test can show what is lost without it.
+    ``fsync`` is a parameter so that tests can show which data is lost without it.
     """
 
     root: Path
@@ -58,32 +70,32 @@ class BlobStore:
 
     @property
     def blobs(self) -> Path:
-        """The folder of the blobs, which nginx serves from."""
+        """The folder of the blobs; nginx serves files from it."""
         return self.root / "blobs"
 
     @property
     def spool(self) -> Path:
-        """The folder that nginx puts incoming bodies into."""
+        """The folder into which nginx writes request bodies."""
         return self.root / "spool"
 
     @property
     def sessions(self) -> Path:
-        """The folder of the files of upload sessions, by the sessions' ids."""
+        """The folder of the upload sessions' files, which are named by session id."""
         return self.root / "upload-sessions"
 
     @property
     def trash(self) -> Path:
-        """The folder of blobs that no upload names."""
+        """The folder of blobs that no upload refers to."""
         return self.root / "trash"
 
     def ledger(self, gateway: str) -> Path:
-        """Return the folder of the ledger's files that one gateway's nginx writes."""
+        """Return the folder of the ledger files that the nginx of *gateway* writes."""
         return self.root / "ledger" / gateway
 
     def prepare(self) -> None:
-        """Make the folders, durably."""
+        """Create the folders durably."""
         ownership.make_folder(self.root, None)
-        # Its name in earlier versions; their sessions go on.
+        # The folder's name in earlier versions; renamed, their sessions continue.
         earlier = self.root / "partials"
         if earlier.is_dir() and not self.sessions.exists():
             earlier.rename(self.sessions)
@@ -92,96 +104,92 @@ class BlobStore:
         self.sync_folder(self.root)
 
     def prepare_ledger(self, gateway: str) -> None:
-        """Make the folder of the ledger's files of one gateway, durably."""
+        """Create the folder of one gateway's ledger files durably."""
         folder = self.ledger(gateway)
         for path in (folder.parent, folder):
             self._make(path)
         self.sync_folder(self.root)
 
     def is_writable(self) -> bool:
-        """Tell whether uploads can be stored."""
+        """Return whether uploads can be stored."""
         return all(
             os.access(folder, os.W_OK | os.X_OK)
             for folder in (self.blobs, self.spool, self.sessions)
         )
 
     def free_bytes(self) -> int:
-        """Return the bytes that the file system still has for us."""
+        """Return the bytes that the file system has free for the gateway's user."""
         state = os.statvfs(self.root)
         return state.f_bavail * state.f_frsize
 
     def spooled_bytes(self) -> int:
-        """Return the bytes of bodies that nginx has spooled, or still does."""
-        found = 0
+        """Return the bytes of all bodies that nginx has spooled or is spooling."""
+        total = 0
         with os.scandir(self.spool) as entries:
             for entry in entries:
-                # Ours have other names: copies and second names of such bodies.
+                # nginx names its files by number.  The gateway's own files there have
+                # other names: form files and hard links to bodies.
                 if entry.name.isdigit():
                     with suppress(FileNotFoundError):
-                        found += entry.stat(follow_symlinks=False).st_size
-        return found
+                        total += entry.stat(follow_symlinks=False).st_size
+        return total
 
-    def spooled(self, name: str) -> Path | None:
-        """Return the spool file that nginx named, or None if it named another."""
+    def spooled_file(self, name: str) -> Path | None:
+        """Return the spool file at the path *name*, or None if that is none."""
         path = self.root.__class__(name)
-        is_ours = path.parent == self.spool and not path.is_symlink()
-        return path if is_ours and path.is_file() else None
+        is_in_spool = path.parent == self.spool and not path.is_symlink()
+        return path if is_in_spool and path.is_file() else None
 
     @contextmanager
-    def empty(self) -> Iterator[Path]:
-        """Give an empty file in the spool, for as long as it takes.
+    def empty_file(self) -> Iterator[Path]:
+        """Yield an empty file in the spool; delete it on exit.
 
         Raise NoSpaceError when the disk is full.
         """
         path = self.spool / f"empty-{new_id()}"
-        try:
+        with full_disk_as_no_space():
             path.touch(mode=0o600)
-        except OSError as error:
-            if error.errno in NO_SPACE:
-                raise NoSpaceError from error
-            raise
         try:
             yield path
         finally:
             path.unlink(missing_ok=True)
 
     def adopt(self, source: Path, upload_id: str, suffix: str) -> str:
-        """Make the spooled file *source* a blob that survives a power cut.
+        """Turn the spooled file *source* into a blob that survives a power cut.
 
-        Content first, then its name, then the folder that holds the name.
-        Return the blob's path below ``blobs``; *source* stays.  Raise
-        NoSpaceError when the disk is full, with nothing left behind.
+        Sync the content, link the name, then sync the folder of the name.  Return the
+        blob's path below ``blobs``; *source* stays.  Raise NoSpaceError when the disk
+        is full, with nothing left behind.
         """
         blob = f"{upload_id[:2]}/{upload_id}.{suffix or 'bin'}"
         target = self.path(blob)
         try:
-            self._sync(source)
-            self.make_folder(target.parent)
-            target.hardlink_to(source)
-            self.sync_folder(target.parent)
-        except OSError as error:
-            if error.errno in NO_SPACE:
-                self.discard(blob)
-                raise NoSpaceError from error
+            with full_disk_as_no_space():
+                self._sync(source)
+                self.make_folder(target.parent)
+                target.hardlink_to(source)
+                self.sync_folder(target.parent)
+        except NoSpaceError:
+            self.discard(blob)
             raise
         return blob
 
     def make_folder(self, folder: Path) -> None:
-        """Make a folder below ``blobs``, durably, if it is missing."""
+        """Create a folder below ``blobs`` durably, if it is missing."""
         self._make(folder)
-        # Always: another worker may just have made it, and not synced it yet.
+        # Always: another worker may have created it just now and not synced it yet.
         self.sync_folder(self.blobs)
 
     def sync_folder(self, path: Path) -> None:
-        """Bring the names in a folder to the disk."""
+        """Sync the names in a folder."""
         self._sync(path)
 
     def discard(self, blob: str) -> None:
-        """Delete a blob; it is no fault if it is gone already."""
+        """Delete a blob, if it exists."""
         self.path(blob).unlink(missing_ok=True)
 
     def path(self, blob: str) -> Path:
-        """Return where a blob lies; raise ValueError if *blob* names none."""
+        """Return a blob's path; raise ValueError if *blob* has not the form of one."""
         if not _BLOB.fullmatch(blob):
             raise ValueError(blob)
         return self.blobs / blob

@@ -1,4 +1,4 @@
-"""Copies of files that never change, complete or not there."""
+"""Durable copies of immutable files: a copy is complete, or it does not exist."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _NO_LINKS: Final = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOT
 def copy(
     source: Path, target: Path, *, may_link: bool, owner: Owner | None = None
 ) -> None:
-    """Make *target* what *source* is, time of change included, durably.
+    """Copy *source* to *target* durably, with its modification time.
 
-    A hard link where *may_link* and the file systems allow, and its owner is to be
-    that of *source*; without *owner* that is anybody.  The folder is not
-    synced: the caller does that once, after the last copy.
+    With *may_link*, make a hard link if the file systems allow it and *source* belongs
+    to *owner*; without *owner*, any owner will do.  The folder is not synced: the
+    caller does that once, after the last copy.
     """
     if may_link and owner in {None, Owner.of(source)}:
         try:
@@ -52,16 +52,16 @@ def copy(
 
 
 def write(target: Path, content: bytes, *, owner: Owner | None = None) -> None:
-    """Write a small file durably and in one step.
+    """Write a small file durably and atomically.
 
-    A file that is replaced keeps its owner and mode.  A new one is for its owner alone:
-    *owner*, or this process's user.  Raise OwnershipError, with nothing changed, if
-    that owner can't be had.
+    A replaced file keeps its owner and mode.  A new file belongs to *owner* or this
+    process's user, and only its owner can read it.  Raise OwnershipError, with nothing
+    changed, if the file can't be given to its owner.
     """
     mode = 0o600
     with suppress(FileNotFoundError):
         owner, mode = Owner.of(target), stat.S_IMODE(target.stat().st_mode)
-    # What a crash left there may be of any mode, or a link: a file of one's own.
+    # Start with a new file: a leftover of a crash may have any mode, or be a link.
     unfinished = target.with_name(target.name + ".part")
     unfinished.unlink(missing_ok=True)
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -76,12 +76,12 @@ def write(target: Path, content: bytes, *, owner: Owner | None = None) -> None:
         unfinished.rename(target)
     finally:
         unfinished.unlink(missing_ok=True)
-    # Without it a power cut brings the old file back.
+    # Without this sync, a power cut brings the old file back.
     sync(target.parent)
 
 
 def sync(path: Path) -> None:
-    """Bring a file's content, or a folder's names, to the disk."""
+    """Sync a file's content, or a folder's names."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

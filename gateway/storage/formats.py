@@ -1,8 +1,8 @@
-"""Formats by their first bytes, as their specifications fix them.
+"""File formats by their first bytes, as their specifications define them.
 
-Only what is certain stands here: no text begins like any of these by chance.
-What a format is called by honest people is part of it, so that an office
-document is no surprise in a ZIP, nor ZIP in an office document's name.
+Only certain formats are listed: no text begins like one of them by chance.  Each
+format lists the other media types that its files legitimately have: for example, an
+office document is a ZIP file.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-#: Bytes that have to be looked at.
+#: Bytes of a file's beginning that the patterns need.
 HEAD: Final = 4096
 
 _OFFICE: Final = frozenset(
@@ -32,9 +32,9 @@ _ZIPPED: Final = _OFFICE | {
     "application/vnd.oasis.opendocument.spreadsheet",
     "application/vnd.oasis.opendocument.text",
 }
-# ISO base media: one container under several names, for any content.
+# ISO base media: one container with several media types, for audio and video.
 _ISO_MEDIA: Final = frozenset({"audio/mp4", "video/mp4", "video/quicktime"})
-# Their content is text, which may be markup or begin like a script.
+# Types with text content, which may be markup or begin like a script.
 _TEXTUAL: Final = _OFFICE | {
     "application/json",
     "application/manifest+json",
@@ -49,14 +49,14 @@ _TEXTUAL: Final = _OFFICE | {
 
 @dataclass(frozen=True)
 class Format:
-    """What begins so: its type and suffix, and the other types it goes by."""
+    """A format's media type and suffix, and the other types its files may have."""
 
     media_type: str
     suffix: str
     others: frozenset[str] = frozenset()
 
     def may_be(self, media_type: str) -> bool:
-        """Tell whether an honest file of this format can be called that."""
+        """Return whether a file of this format may have that media type."""
         return media_type == self.media_type or media_type in self.others
 
 
@@ -75,7 +75,7 @@ _FORMATS: Final = tuple(
         (rb"RIFF....AVI ", "video/x-msvideo", "avi", ()),
         (rb"....ftypM4[AB] ", "audio/mp4", "m4a", _ISO_MEDIA),
         (rb"....ftypqt  ", "video/quicktime", "mov", _ISO_MEDIA),
-        # These are pictures of either kind; the name knows better.
+        # The excluded brands are AVIF or HEIC images: the file's name decides.
         (rb"....ftyp(?!mif[12]|miaf|msf1)", "video/mp4", "mp4", _ISO_MEDIA),
         (rb"\x1aE\xdf\xa3", "video/webm", "webm", ("video/x-matroska",)),
         (rb"OggS\0", "audio/ogg", "ogg", ("video/ogg",)),
@@ -85,7 +85,7 @@ _FORMATS: Final = tuple(
         # Illustrator's documents are PDF.
         (rb"%PDF-\d", "application/pdf", "pdf", ("application/postscript",)),
         (rb"PK(\x03\x04|\x05\x06|\x07\x08)", "application/zip", "zip", _ZIPPED),
-        # With a password, an office document of the ZIP kind is one of these.
+        # Password-protected office documents of the ZIP kind have this format, too.
         (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/msword", "doc", _OFFICE),
         (rb"\x1f\x8b\x08", "application/gzip", "gz", ("image/svg+xml",)),
         (rb"BZh[1-9]1AY&SY", "application/x-bzip2", "bz2", ()),
@@ -100,8 +100,8 @@ _FORMATS: Final = tuple(
         (rb"\0asm", "application/wasm", "wasm", ()),
     )
 )
-# What a computer runs or follows: PE and DOS, ELF, Mach-O and Java, Dalvik,
-# a shortcut of Windows'.  Text may begin with MZ; it goes on without controls.
+# Programs and links that a computer executes: PE and DOS, ELF, Mach-O and Java, Dalvik,
+# Windows shortcuts.  Text may begin with MZ, but has no control characters.
 _PROGRAM: Final = re.compile(
     rb"MZ(?=.*[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f])|\x7fELF|"
     rb"\xfe\xed\xfa[\xce\xcf]|[\xce\xcf]\xfa\xed\xfe|\xca\xfe\xba\xbe|"
@@ -111,15 +111,15 @@ _PROGRAM: Final = re.compile(
 
 
 def find(head: bytes) -> Format | None:
-    """Return the format that the first bytes of a file are of, if it is certain."""
-    return next((found for magic, found in _FORMATS if magic.match(head)), None)
+    """Return the format of a file by its first bytes, or None if it is not certain."""
+    return next((format_ for magic, format_ in _FORMATS if magic.match(head)), None)
 
 
 def is_program(head: bytes) -> bool:
-    """Tell whether a file that begins so is a program, not a script."""
+    """Return whether a file with these first bytes is a program, not a script."""
     return _PROGRAM.match(head) is not None
 
 
 def is_textual(media_type: str) -> bool:
-    """Tell whether files of that type are text, or at times are."""
+    """Return whether files of that type are text, always or sometimes."""
     return media_type.startswith("text/") or media_type in _TEXTUAL

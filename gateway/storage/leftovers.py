@@ -1,4 +1,4 @@
-"""What crashes and broken lines leave in a store, and how old it is."""
+"""Lists a store's files, to find what crashes and broken connections left behind."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from gateway.storage.blobs import BlobStore
 
-#: Seconds after which a spool file is a leftover, even if it is open: nginx
-#: writes to one that still comes every few kilobytes.
+#: Seconds without a write after which a spool file is a leftover, even if it is open:
+#: nginx writes every few kilobytes of a body.
 SPOOL_SECONDS: Final = 24 * 3600
-_PIECE: Final = 1 << 20
+_READ_BYTES: Final = 1 << 20
 
 
 def blobs(store: BlobStore) -> Iterator[tuple[str, os.stat_result]]:
-    """Give every blob and its state, folder by folder."""
+    """Yield every blob's path below ``blobs`` and its status, folder by folder."""
     for folder in sorted(_entries(store.blobs), key=lambda entry: entry.name):
         if not folder.is_dir(follow_symlinks=False):
             continue
@@ -35,7 +35,7 @@ def blobs(store: BlobStore) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def sessions(store: BlobStore) -> Iterator[tuple[str, os.stat_result]]:
-    """Give the name and state of every file of an unfinished upload."""
+    """Yield the name and status of every upload session's file."""
     for file in _entries(store.sessions):
         state = _state(file)
         if state is not None:
@@ -43,10 +43,10 @@ def sessions(store: BlobStore) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def spool_files(store: BlobStore, *, now: int, grace: int) -> Iterator[Path]:
-    """Give what nobody will ever finish in the spool.
+    """Yield the spool files that no process will finish.
 
-    Untouched for *grace* seconds and open nowhere; where the file system can't
-    tell that, untouched for a day.
+    These are files that were not written to for *grace* seconds and that no process
+    has open; if the file system can't tell that, not written to for a day.
     """
     for file in _entries(store.spool):
         state = _state(file)
@@ -64,10 +64,10 @@ def age(state: os.stat_result, *, now: int) -> float:
 
 
 def sha256(path: Path, *, is_stopped: Callable[[], bool]) -> bytes | None:
-    """Return a file's digest, or None if *is_stopped* became true on the way."""
+    """Return a file's SHA-256, or None if *is_stopped* returned true meanwhile."""
     digest = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
-        while chunk := file.read(_PIECE):
+        while chunk := file.read(_READ_BYTES):
             if is_stopped():
                 return None
             digest.update(chunk)
@@ -75,7 +75,7 @@ def sha256(path: Path, *, is_stopped: Callable[[], bool]) -> bytes | None:
 
 
 def _is_closed(path: Path) -> bool:
-    """Tell whether no process has the file open, in whatever container.
+    """Return whether no process has the file open, in any container.
 
     The kernel gives a write lease on a file only to its sole opener.
     """
@@ -101,7 +101,7 @@ def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
 
 
 def _state(file: os.DirEntry[str]) -> os.stat_result | None:
-    """Return the state of a regular file; None for another or a vanished one."""
+    """Return a regular file's status; None if it is no regular file or is gone."""
     try:
         state = file.stat(follow_symlinks=False)
     except FileNotFoundError:

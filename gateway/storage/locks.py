@@ -1,4 +1,4 @@
-"""Locks on open files, which end with their last descriptor, also by a kill."""
+"""Locks on open files; the kernel ends them with the last descriptor."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import fcntl
 
 
 def try_lock(descriptor: int) -> bool:
-    """Lock an open file against all others; tell whether nobody else holds it."""
+    """Lock an open file exclusively; return False if another process has locked it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

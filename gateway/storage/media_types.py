@@ -1,7 +1,7 @@
-"""Media types by file name, from the one table that nginx reads too.
+"""Media types by file name, from the table that nginx reads, too.
 
-``nginx/snippets/media_types.conf`` is nginx's ``types`` block.  What the
-gateway decides about a type and what nginx then sends can't part ways.
+``nginx/snippets/media_types.conf`` is nginx's ``types`` block.  So the type that the
+gateway decides about is always the type that nginx sends.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ DEFAULT: Final = "application/octet-stream"
 
 _ENTRY = re.compile(r"^ +([a-z]+/[a-z0-9.+-]+) +([a-z0-9][a-z0-9 ]*);$", re.MULTILINE)
 
-# Types that no browser runs script from, whatever the file holds.  SVG, HTML,
-# XML and everything unlisted is scriptable or unknown: it is downloaded.
+# Types of which browsers never run scripts, whatever the file contains.  SVG, HTML, XML
+# and unlisted types are scriptable or unknown: their files are downloaded.
 _INERT: Final = frozenset(
     {
         "application/pdf",
@@ -37,7 +37,7 @@ _INERT_FAMILIES: Final = ("audio/", "video/")
 
 @dataclass(frozen=True)
 class MediaTypes:
-    """Suffix (lower case, no dot) to media type."""
+    """Maps suffixes (lower case, without the dot) to media types."""
 
     by_suffix: dict[str, str]
 
@@ -53,17 +53,17 @@ class MediaTypes:
         )
 
     def of(self, name: str) -> str:
-        """Return the type that nginx gives a file of this *name*.
+        """Return the media type that nginx sends for a file of this *name*.
 
-        As nginx does: by the part after the last dot, ASCII letters in any case.
+        Like nginx, use the part after the last dot, ASCII letters in any case.
         """
         stem, _, suffix = name.rpartition(".")
-        # lower() would make an ASCII k of the Kelvin sign, which nginx does not.
+        # ASCII only: lower() turns the Kelvin sign into an ASCII k, nginx doesn't.
         if not (stem and suffix.isascii()):
             return DEFAULT
         return self.by_suffix.get(suffix.lower(), DEFAULT)
 
 
 def is_inert(media_type: str) -> bool:
-    """Tell whether a browser may show this type in the gateway's own origin."""
+    """Return whether browsers may show this type in the gateway's own origin."""
     return media_type in _INERT or media_type.startswith(_INERT_FAMILIES)

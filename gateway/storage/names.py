@@ -1,4 +1,4 @@
-"""The name that an upload is shown under: never a path, never on disk."""
+"""Display names of uploads: never used as a path, never as a name on disk."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Final
 from gateway.errors import BadNameError
 
 MAXIMUM_BYTES: Final = 255
-# Controls, line and paragraph separators, and what turns text around: a name
-# like "annex\u202efdp.exe" must not read as "annexexe.pdf".  And what has no width,
-# but for the two joiners, which Persian, Hindi and emoji are written with.
+# Control characters, line and paragraph separators, and characters that change the
+# direction of text: "annex\u202efdp.exe" must not be shown as "annexexe.pdf".  Also
+# characters without width, except the two joiners: Persian, Hindi and emoji need them.
 _INVISIBLE: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e"
     "\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
 _SEPARATORS: Final = re.compile(r"[/\\]")
 _SUFFIX: Final = re.compile(r"\.[A-Za-z0-9]{1,16}")
-# Names that Windows gives to devices: saved there, they would be no file.
+# Windows reserves these names for devices: no file can be saved under them.
 _DEVICES: Final = re.compile(
     r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]) *(\..*)?", re.IGNORECASE
 )
@@ -27,16 +27,16 @@ _DEVICES: Final = re.compile(
 
 @dataclass(frozen=True)
 class DisplayName:
-    """A name as its owner meant it: NFC, Unicode kept, controls gone."""
+    """A file name for display: Unicode in NFC, without invisible characters."""
 
     text: str
 
     @classmethod
     def parse(cls, text: str) -> DisplayName:
-        """Make a name of what a client sent; raise BadNameError if nothing is left.
+        """Parse a client's file name; raise BadNameError if nothing remains of it.
 
-        A path gives its last part, whichever way its slashes lean.  Too long a
-        name is shortened before its suffix, at a character's boundary.
+        Of a path, the last segment is used; slash and backslash separate segments.
+        A name that is too long is cut before its suffix, between two characters.
         """
         try:
             text.encode()
@@ -51,13 +51,13 @@ class DisplayName:
 
     @property
     def suffix(self) -> str:
-        """The part after the last dot, in lower case, or nothing."""
+        """The part after the last dot, in lower case; empty without a dot."""
         stem, dot, suffix = self.text.rpartition(".")
         return suffix.lower() if stem and dot else ""
 
 
 def visible(text: str) -> str:
-    """Return *text* without what no one sees, and what turns other text around."""
+    """Return *text* without invisible and direction-changing characters."""
     return _INVISIBLE.sub("", text)
 
 

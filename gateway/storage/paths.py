@@ -1,4 +1,4 @@
-"""Untrusted path text becomes a checked value, once."""
+"""Parses untrusted path text into a checked value."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ MAXIMUM_SEGMENT_BYTES: Final = 255  # NAME_MAX
 
 @dataclass(frozen=True)
 class FilePath:
-    """A relative path that could name a file that is served.
+    """A relative path that may name a served file.
 
-    ``/``-separated, no empty, dot or hidden segment, no control character,
-    within the kernel's lengths.  Whether it exists is the tree's to say.
+    Its segments are separated by ``/``; none is empty or begins with a dot.  It has no
+    control character and is within the kernel's limits.  The files tree decides
+    whether the file exists.
     """
 
     text: str
 
     @classmethod
     def parse(cls, text: str) -> FilePath:
-        """Check decoded *text*; raise NotServableError with the reason."""
+        """Parse decoded *text*; raise NotServableError with the reason."""
         segments = text.split("/")
         if "" in segments:
             raise NotServableError("empty-segment")
@@ -44,7 +45,7 @@ class FilePath:
 
     @classmethod
     def decode(cls, raw: bytes) -> FilePath:
-        """Check the bytes that percent-decoding gave, which must be UTF-8."""
+        """Parse percent-decoded bytes, which must be UTF-8."""
         try:
             return cls.parse(raw.decode())
         except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Room behind the end of a file that grows, kept for the day that its disk is full."""
+"""Preallocates disk space for a growing file, so that it can grow on a full disk."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: Of fallocate(2): the file's length stays.
+#: FALLOC_FL_KEEP_SIZE of fallocate(2): the file's length does not change.
 _KEEP_SIZE: Final = 1
-#: What fstat(2) counts blocks in.
+#: The bytes of a block in fstat(2)'s ``st_blocks``.
 _BLOCK: Final = 512
 _LIBC: Final = ctypes.CDLL(None)
 
 
-def keep(path: Path, size: int) -> None:
-    """Have the file system keep *size* bytes for what is appended to a file.
+def reserve(path: Path, size: int) -> None:
+    """Preallocate *size* bytes after the end of a file.
 
-    As long as half of them are left, nothing is done; nor where there is no such file,
-    no room, or a file system that can't.
+    Do nothing while at least half of them are left, or if the file does not exist, the
+    disk is full, or the file system does not support it.
     """
     with suppress(OSError), path.open("r+b") as file:
         state = os.fstat(file.fileno())

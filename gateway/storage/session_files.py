@@ -1,8 +1,8 @@
-"""The files of resumable uploads: bytes are moved in the kernel, under a lock.
+"""The files of upload sessions; the kernel copies their bytes, under a lock.
 
-How far an upload has come is what the catalog says, and its file has at least
-that: bytes are synced before they are written down.  What lies beyond was moved
-by somebody who was killed, or did not survive a power cut as it was sent.
+The catalog holds a session's offset, and the file has at least that many bytes: they
+are synced before the offset is recorded.  Bytes beyond the offset were written by a
+killed worker, or may have been damaged by a power cut.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gateway.errors import LockedError, NoSpaceError
+from gateway.errors import LockedError
+from gateway.storage.blobs import full_disk_as_no_space
 from gateway.storage.locks import try_lock
 
 if TYPE_CHECKING:
@@ -23,15 +24,17 @@ if TYPE_CHECKING:
 
     from gateway.storage.blobs import BlobStore
 
-_STEP: Final = 1 << 23  # bytes that one system call is asked to move
-_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
-# What copy_file_range(2) says where it can't do it.
-_UNABLE: Final = frozenset({errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP})
+_STEP: Final = 1 << 23  # bytes that one system call copies at most
+
+# Errors of copy_file_range(2) where it is not supported.
+_UNSUPPORTED: Final = frozenset(
+    {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
+)
 
 
 @dataclass
 class SessionFile:
-    """One file, locked; ``descriptor`` is open for writing."""
+    """A session's locked file; ``descriptor`` is open for writing."""
 
     path: Path
     store: BlobStore
@@ -39,85 +42,84 @@ class SessionFile:
 
     @property
     def size(self) -> int:
-        """How many bytes are there."""
+        """The file's length in bytes."""
         return os.fstat(self.descriptor).st_size
 
-    def keep(self, size: int) -> None:
-        """Drop what lies beyond *size* bytes; raise NoSpaceError on a full disk."""
+    def truncate(self, size: int) -> None:
+        """Cut the file to *size* bytes; raise NoSpaceError on a full disk."""
         if self.size <= size:
             return
         if size:
             os.ftruncate(self.descriptor, size)
             return
-        # (!) Not truncated: it may be a body in the spool, of which nginx tells
-        #     when the worker that took it was killed.
-        with _full_disk_is_ours(), self.store.empty() as nothing:
-            self._take(nothing)
+        # (!) Replace the file, never truncate it to nothing: it may be a body in the
+        #     spool, which nginx still names if the worker that linked it was killed.
+        with full_disk_as_no_space(), self.store.empty_file() as empty:
+            self._link_spooled(empty)
 
-    def drop(self, size: int) -> None:
-        """Drop what lies beyond *size* bytes, from the spooled body too if it is one.
+    def truncate_in_place(self, size: int) -> None:
+        """Cut the file to *size* bytes, and with it the spooled body it may be.
 
-        Nobody finds those bytes again.
+        The removed bytes can't be recovered.
         """
         if self.size > size:
             os.ftruncate(self.descriptor, size)
 
     def append(self, source: Path, *, is_whole: bool) -> None:
-        """Add the bytes of *source*, which stays; ``sync`` makes them last.
+        """Append the bytes of *source*, which stays; ``sync`` makes them durable.
 
-        Raise NoSpaceError when the disk is full: what fits stays, unless it
-        *is_whole* or nothing.
+        Raise NoSpaceError when the disk is full.  The bytes that fit stay, unless
+        *is_whole*: then all of *source* is appended or nothing.
         """
         before = self.size
         if source.stat().st_size == 0:
             return
-        try:
-            if before == 0 and source.parent == self.store.spool:
-                self._take(source)
-            else:
-                self._copy(source, before)
-        except OSError as error:
-            if is_whole:
-                os.ftruncate(self.descriptor, before)
-            if error.errno in _NO_SPACE:
-                raise NoSpaceError from error
-            raise
+        with full_disk_as_no_space():
+            try:
+                if before == 0 and source.parent == self.store.spool:
+                    self._link_spooled(source)
+                else:
+                    self._copy(source, before)
+            except OSError:
+                if is_whole:
+                    os.ftruncate(self.descriptor, before)
+                raise
 
     def sync(self) -> int:
-        """Bring all bytes to the disk, and the name; return how many there are.
+        """Sync the file's content and name; return its length in bytes.
 
-        Raise NoSpaceError when the disk is full: some say so only now.
+        Raise NoSpaceError when the disk is full: some file systems report it only now.
         """
-        with _full_disk_is_ours():
+        with full_disk_as_no_space():
             self.store.fsync(self.descriptor)
             self.store.sync_folder(self.path.parent)
         return self.size
 
     def remove(self) -> None:
-        """Delete the file; it is no fault if it is gone already."""
+        """Delete the file, if it exists."""
         self.path.unlink(missing_ok=True)
 
-    def _take(self, source: Path) -> None:
-        """Put the spooled file itself in the empty one's place: nothing is copied."""
-        ours = os.open(source, os.O_RDWR | os.O_CLOEXEC)
+    def _link_spooled(self, source: Path) -> None:
+        """Replace the file by a hard link to a spooled file: no byte is copied."""
+        descriptor = os.open(source, os.O_RDWR | os.O_CLOEXEC)
         try:
-            # Locked before others can find it by the name.
-            fcntl.flock(ours, fcntl.LOCK_EX)
+            # Lock it before other requests can open it by the session's name.
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
             link = self.store.spool / f"taken-{self.path.name}"
             link.unlink(missing_ok=True)
             link.hardlink_to(source)
             link.rename(self.path)
-            # The lock on the old one ends with its last descriptor: who waits for
-            # it finds that the name leads elsewhere.
-            os.dup2(ours, self.descriptor, inheritable=False)
+            # This closes the old file and ends its lock: a request that locks the old
+            # file afterwards sees that the name now leads to another file.
+            os.dup2(descriptor, self.descriptor, inheritable=False)
         finally:
-            os.close(ours)
+            os.close(descriptor)
 
     def _copy(self, source: Path, position: int) -> None:
         os.lseek(self.descriptor, position, os.SEEK_SET)
         descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            _move(descriptor, self.descriptor)
+            _copy_bytes(descriptor, self.descriptor)
         finally:
             os.close(descriptor)
 
@@ -129,11 +131,11 @@ class SessionFiles:
     store: BlobStore
 
     def path(self, session_id: str) -> Path:
-        """Return where a session's bytes lie."""
+        """Return the path of a session's file."""
         return self.store.sessions / session_id
 
     def size(self, session_id: str) -> int:
-        """Return how many bytes are there; it needs no lock."""
+        """Return a session's bytes on disk, without a lock; 0 without a file."""
         try:
             return self.path(session_id).stat().st_size
         except FileNotFoundError:
@@ -141,34 +143,24 @@ class SessionFiles:
 
     @contextmanager
     def lock(self, session_id: str) -> Iterator[SessionFile]:
-        """Hold a session's file, made if it is missing.
+        """Lock a session's file; create it if it is missing.
 
-        Raise LockedError if another request holds it: nobody waits for that.
+        Raise LockedError if another request holds the lock: never wait for it.
         """
         path = self.path(session_id)
         while True:
             with _opened(path) as descriptor:
                 if not try_lock(descriptor):
                     raise LockedError
-                # Else it was replaced between the two, and the name leads to another.
+                # If not, the file was replaced between open and lock: try again.
                 if _is_at(path, descriptor):
                     yield SessionFile(path, self.store, descriptor)
                     return
 
 
 @contextmanager
-def _full_disk_is_ours() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _NO_SPACE:
-            raise NoSpaceError from error
-        raise
-
-
-@contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    with _full_disk_is_ours():
+    with full_disk_as_no_space():
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         yield descriptor
@@ -177,29 +169,29 @@ def _opened(path: Path) -> Iterator[int]:
 
 
 def _is_at(path: Path, descriptor: int) -> bool:
-    """Tell whether *path* still leads to what was opened there."""
+    """Return whether *path* still names the opened file."""
     with suppress(FileNotFoundError):
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     return False
 
 
-def _move(source: int, target: int) -> None:
-    """Move all of *source* to *target*'s position, without reading it."""
+def _copy_bytes(source: int, target: int) -> None:
+    """Copy all of *source* to *target*'s position, in the kernel."""
     position = 0
     try:
-        while moved := os.copy_file_range(source, target, _STEP, position):
-            position += moved
-            _begin_to_write(target, moved)
+        while copied := os.copy_file_range(source, target, _STEP, position):
+            position += copied
+            _begin_to_write(target, copied)
     except OSError as error:
-        if error.errno not in _UNABLE:
+        if error.errno not in _UNSUPPORTED:
             raise
-    # Elsewhere; and some file systems move nothing and don't say so.
-    while moved := os.sendfile(target, source, position, _STEP):
-        position += moved
-        _begin_to_write(target, moved)
+    # For other file systems; some copy nothing and report no error.
+    while copied := os.sendfile(target, source, position, _STEP):
+        position += copied
+        _begin_to_write(target, copied)
 
 
-def _begin_to_write(target: int, moved: int) -> None:
-    """Have the disk write while the next bytes are moved: they will be synced."""
+def _begin_to_write(target: int, copied: int) -> None:
+    """Start writing to disk while the next bytes are copied: they are synced later."""
     end = os.lseek(target, 0, os.SEEK_CUR)
-    os.posix_fadvise(target, end - moved, moved, os.POSIX_FADV_DONTNEED)
+    os.posix_fadvise(target, end - copied, copied, os.POSIX_FADV_DONTNEED)

@@ -1,4 +1,4 @@
-"""The files tree: existing files, read-only, below one root."""
+"""The files tree: existing files below one root, read-only."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from typing import Final
 from gateway.errors import NotServableError
 from gateway.storage.paths import FilePath
 
-# O_PATH opens the name alone: no read permission is needed, and neither a
-# FIFO nor a device can block or notice.
-_LOOK: Final = os.O_PATH | os.O_CLOEXEC
-# What the kernel puts behind a path that is no more (d_path in its fs/d_path.c).
+# O_PATH opens the name only: it needs no read permission, and no FIFO or device can
+# block it or react to it.
+_PATH_ONLY: Final = os.O_PATH | os.O_CLOEXEC
+# The kernel appends this to the path of a deleted file (d_path in its fs/d_path.c).
 _DELETED: Final = " (deleted)"
-# A file that is replaced this often in a row while it is looked at is not there.
-_TRIES: Final = 16
-#: Names that are looked at for each file that a list may have.
-_LOOKS: Final = 10
+# A file that is replaced so many times in a row while it is located counts as missing.
+_ATTEMPTS: Final = 16
+#: How many names ``below`` examines per file of its limit.
+_NAMES_PER_FILE: Final = 10
 
 
 @dataclass(frozen=True)
 class FoundFile:
-    """A regular file: its symlink-free path below the root, and its bytes."""
+    """A regular file: its symlink-free path below the root, and its size in bytes."""
 
     path: FilePath
     size: int
@@ -36,31 +36,29 @@ class FoundFile:
 class FilesTree:
     """The folder ``GATEWAY_FILES``.
 
-    The root itself may be a symlink that a deployment swaps: every request
-    looks whether it leads to the same folder.  ``private`` is the gateway's own
-    folder, with its keys: nothing in it is served, wherever links put it or the
-    root.
+    The root may be a symlink that a deployment swaps: every request checks whether it
+    still leads to the same folder.  ``private`` is the gateway's own folder, with its
+    keys: nothing in it is served, wherever symlinks put it or the root.
     """
 
     root: Path
     private: Path | None = None
 
     def is_readable(self) -> bool:
-        """Tell whether the root is there and can be entered."""
+        """Return whether the root exists and can be read and entered."""
         return os.access(self.root, os.R_OK | os.X_OK)
 
     def locate(self, path: FilePath) -> FoundFile:
-        """Return where a regular file lies, below the root.
+        """Return the regular file at *path*, with all symlinks resolved.
 
-        Where a link leads is read off the opened file descriptor, not worked
-        out from text, and nginx then opens the answer with symlinks disabled:
-        between the two there is no moment in which a link could be changed.
-        Raise NotServableError for what is missing, no regular file, hidden,
-        private, or outside the tree.
+        The kernel resolves symlinks when it opens the file: the path is read from the
+        descriptor, not computed from text.  nginx then opens that path with symlinks
+        disabled, so no symlink can be changed between the two.  Raise NotServableError
+        for a file that is missing, not regular, hidden, private or outside the tree.
         """
         try:
             root = self._root.real_path()
-            for _ in range(_TRIES):
+            for _ in range(_ATTEMPTS):
                 found = _real_file(f"{root}/{path.text}")
                 if found is not None:
                     break
@@ -79,12 +77,14 @@ class FilesTree:
         return FoundFile(path if inner == path.text else FilePath.parse(inner), size)
 
     def is_folder(self, path: FilePath) -> bool:
-        """Tell whether a folder lies there, below the root and with no link on the way.
+        """Return whether *path* is a folder below the root.
 
-        Raise NotServableError for one that is not served.
+        Raise NotServableError for a folder that is outside the root or private.
         """
         try:
-            descriptor = os.open(f"{self.root}/{path.text}", _LOOK | os.O_DIRECTORY)
+            descriptor = os.open(
+                f"{self.root}/{path.text}", _PATH_ONLY | os.O_DIRECTORY
+            )
         except OSError:
             return False
         try:
@@ -98,16 +98,17 @@ class FilesTree:
         return True
 
     def below(self, folder: FilePath, *, most: int) -> list[FoundFile]:
-        """Return files in a folder and in those below it, by path, at most so many.
+        """Return at most *most* files in *folder* and its subfolders, sorted by path.
 
-        Only what ``locate`` finds is there, and each under the path that leads to it.
-        A tree of many folders in which little is served is not looked at to its end.
+        Files that ``locate`` refuses are left out; each file has the path that leads
+        to it.  The search gives up after a number of names, so that a large tree with
+        few served files does not take long.
         """
         found: list[FoundFile] = []
-        start, looks = f"{self.root}/", _LOOKS * most
+        start, remaining = f"{self.root}/", _NAMES_PER_FILE * most
         for parent, folders, names in os.walk(f"{start}{folder.text}"):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
-            looks -= len(names) + len(folders)
+            remaining -= len(names) + len(folders)
             for name in sorted(names):
                 if len(found) == most:
                     return found
@@ -115,7 +116,7 @@ class FilesTree:
                 with suppress(NotServableError):
                     path = FilePath.parse(text)
                     found.append(FoundFile(path, self.locate(path).size))
-            if looks < 0:
+            if remaining < 0:
                 break
         return found
 
@@ -134,30 +135,31 @@ class FilesTree:
             private = self._private.real_path()
         except FileNotFoundError:
             return False
-        except OSError:  # where it lies can't be told, so it may be here
+        except OSError:  # its path is unknown, so *real* may be inside
             return True
         return real.startswith(f"{private.rstrip('/')}/")
 
 
 class _Folder:
-    """A folder by the name that a setting gives it, which may come to be another's."""
+    """A folder named by a setting; the name may later lead to another folder."""
 
     def __init__(self, path: Path) -> None:
         self._path = os.fspath(path)
         self._known: tuple[tuple[int, ...], str] | None = None
 
     def real_path(self) -> str:
-        """Return its symlink-free path; raise OSError if it is no folder.
+        """Return the folder's symlink-free path; raise OSError if it is no folder.
 
-        The path is read off an opened descriptor and kept for as long as the name
-        leads to the same inode, itself not renamed.
+        The path is read from an opened descriptor and cached while the name leads to
+        the same inode and that inode was not renamed.
         """
         known = self._known
-        # pathlib's stat takes half as long again, and each verdict comes here twice.
+        # Not pathlib: its stat takes 1.5 times as long, and every verdict calls this
+        # twice.
         found = os.stat(self._path)  # noqa: PTH116
         if known is not None and known[0] == _identity(found):
             return known[1]
-        descriptor = os.open(self._path, _LOOK | os.O_DIRECTORY)
+        descriptor = os.open(self._path, _PATH_ONLY | os.O_DIRECTORY)
         try:
             identity = _identity(os.fstat(descriptor))
             real = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115
@@ -167,23 +169,23 @@ class _Folder:
         return real
 
     def forget(self) -> None:
-        """Read the path anew next time: a folder above may have been renamed."""
+        """Clear the cached path: a parent folder may have been renamed."""
         self._known = None
 
 
 def _identity(found: os.stat_result) -> tuple[int, ...]:
-    # A rename changes the inode's ctime, as every change of an entry does; kernels
-    # before 6.13 in steps of some milliseconds.
+    # A rename changes the inode's ctime, as does every change of the folder's entries.
+    # Before kernel 6.13, ctime has a resolution of some milliseconds.
     return found.st_dev, found.st_ino, found.st_ctime_ns
 
 
 def _real_file(path: str) -> tuple[str, int] | None:
-    """Return where *path* leads and its bytes, or None if it was replaced just now.
+    """Return a file's symlink-free path and its size; None if it was just replaced.
 
-    The kernel names a replaced file ``... (deleted)``, as a file may well be
-    called: then only the same inode under the name that was read is an answer.
+    The kernel calls a replaced file ``... (deleted)``, but a file may really have such
+    a name: then the path is valid only if it names the opened inode.
     """
-    descriptor = os.open(path, _LOOK)
+    descriptor = os.open(path, _PATH_ONLY)
     try:
         opened = os.fstat(descriptor)
         if not stat.S_ISREG(opened.st_mode):

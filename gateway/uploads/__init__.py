@@ -1,1 +1,1 @@
-"""Files that come in: admission before the first byte, finalising after the last."""
+"""Uploads: admission before the body is read, finalising after its last byte."""

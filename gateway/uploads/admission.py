@@ -1,4 +1,4 @@
-"""Whether an upload may come, before its first byte is read."""
+"""Admission: decides whether an upload is accepted, before its body is read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gateway.errors import (
     TooManyUploadsError,
     TypeRefusedError,
 )
-from gateway.uploads.drop_budgets import check_places, check_room
+from gateway.uploads.drop_budgets import check_quotas, check_running
 from gateway.uploads.upload_request import reserved_until
 
 if TYPE_CHECKING:
@@ -34,9 +34,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class UploadLimits:
-    """What the operator allows: bytes, and media types by exact name or ``image/*``.
+    """The operator's limits.
 
-    0 bytes mean no limit; no types mean every type.
+    ``size``, ``quota``, ``user_quota`` and ``free_space`` are in bytes, 0 for no
+    limit; ``running`` is uploads at a time per user, 0 for no limit.  Types are exact
+    media types or ``image/*``; an empty ``types`` allows every type.
     """
 
     size: int
@@ -50,78 +52,110 @@ class UploadLimits:
 
 @dataclass(frozen=True)
 class Admission:
-    """Decides whether an upload may come; ``gateway`` is the id of this one."""
+    """Accepts or refuses uploads; ``gateway`` is this gateway's id."""
 
     store: BlobStore
     limits: UploadLimits
     gateway: str = ""
 
     def admit(
-        self, connection: Connection, user: User, coming: UploadRequest, *, now: int
+        self,
+        connection: Connection,
+        user: User,
+        upload_request: UploadRequest,
+        *,
+        now: int,
     ) -> None:
-        """Reserve room for what is coming, or raise why not.
+        """Reserve space for an upload, or raise the error that refuses it.
 
         *connection* is in a write transaction.
         """
-        if coming.media_type is not None:
-            self.check_type(coming.media_type, coming.drop)
-        with self._at_most(coming.size) as size:
-            running = self.check_room(
-                connection, user, size=size, drop=coming.drop, now=now, here=coming.here
+        if upload_request.media_type is not None:
+            self.check_type(upload_request.media_type, upload_request.drop)
+        with self._assumed_size(upload_request.size) as size:
+            running = self.check_limits(
+                connection,
+                user,
+                size=size,
+                drop=upload_request.drop,
+                now=now,
+                bytes_on_disk=upload_request.bytes_on_disk,
             )
-            self._check_places(connection, coming, running, now=now)
+            self._check_running(connection, upload_request, running, now=now)
         lapses = reserved_until(size, now=now)
-        self._reserve(connection, user, coming, size=size, lapses=lapses, now=now)
+        self._reserve(
+            connection, user, upload_request, size=size, lapses=lapses, now=now
+        )
 
     def admit_chunk(
         self,
         connection: Connection,
         user: User,
-        coming: UploadRequest,
+        upload_request: UploadRequest,
         *,
         size: int,
         now: int,
     ) -> None:
-        """Let *size* more bytes come of a resumable upload, or raise why not.
+        """Admit a chunk of *size* bytes, or raise the error that refuses it.
 
-        One whose reservation has lapsed is admitted anew.  *connection* is in a
-        write transaction.
+        If the upload's reservation has lapsed, the whole upload is admitted again.
+        *connection* is in a write transaction.
         """
-        # Its own reservation doesn't count against it.
-        lapses = uploads.release(connection, coming.reservation)
+        # Released first: an upload's own reservation must not count against it.
+        lapses = uploads.release(connection, upload_request.reservation)
         if lapses <= now:
-            self.admit(connection, user, coming, now=now)
+            self.admit(connection, user, upload_request, now=now)
             return
-        self._check_coming(connection, user, coming, size=size, now=now)
+        self._check_running_and_disk(
+            connection, user, upload_request, size=size, now=now
+        )
         self._reserve(
-            connection, user, coming, size=coming.size or 0, lapses=lapses, now=now
+            connection,
+            user,
+            upload_request,
+            size=upload_request.size or 0,
+            lapses=lapses,
+            now=now,
         )
 
     def admit_repeated(
-        self, connection: Connection, user: User, coming: UploadRequest, *, now: int
+        self,
+        connection: Connection,
+        user: User,
+        upload_request: UploadRequest,
+        *,
+        now: int,
     ) -> None:
-        """Let what is stored already come once more, or raise why not.
+        """Admit a repeated upload whose file is already stored, or raise an error.
 
-        It will take no quota, and no file of its drop link; while it comes, it is
-        on the disk.  (!) Without a length nothing tells that it is no longer than what
-        is stored.  *connection* is in a write transaction.
+        A repeated upload counts against no quota and no drop link's number of files,
+        but its body takes disk space while it is received.  (!) It needs a length:
+        without one, the body could be longer than the stored file.  *connection* is
+        in a write transaction.
         """
-        if coming.size is None:
+        if upload_request.size is None:
             raise LengthRequiredError
-        self._check_coming(connection, user, coming, size=coming.size, now=now)
+        self._check_running_and_disk(
+            connection, user, upload_request, size=upload_request.size, now=now
+        )
         self._reserve(
-            connection, user, coming, size=coming.size, lapses=NOTHING, now=now
+            connection,
+            user,
+            upload_request,
+            size=upload_request.size,
+            lapses=NOTHING,
+            now=now,
         )
 
     @contextmanager
-    def _at_most(self, said: int | None) -> Iterator[int]:
-        """Give how many bytes a body has at most that says that length, or none.
+    def _assumed_size(self, length: int | None) -> Iterator[int]:
+        """Yield the body's *length* or, without one, the largest size nginx accepts.
 
-        Without one these are as many as nginx lets through.  If they find no room,
-        LengthRequiredError is raised: a body that says less may.
+        If there is no space for the largest size, raise LengthRequiredError: the same
+        body may be accepted once the client sends its length.
         """
-        if said is not None:
-            yield said
+        if length is not None:
+            yield length
             return
         if not self.limits.size:
             raise LengthRequiredError
@@ -130,40 +164,48 @@ class Admission:
         except (TooLargeError, OverQuotaError, NoSpaceError):
             raise LengthRequiredError from None
 
-    def _check_coming(
+    def _check_running_and_disk(
         self,
         connection: Connection,
         user: User,
-        coming: UploadRequest,
+        upload_request: UploadRequest,
         *,
         size: int,
         now: int,
     ) -> None:
-        """Raise why *size* bytes may not come that no quota counts once more."""
+        """Check running uploads and disk space for *size* bytes, but no quota.
+
+        The quota counts these bytes already.
+        """
         taken = uploads.usage(connection, user, now=now)
-        self._check_places(connection, coming, taken.running, now=now)
+        self._check_running(connection, upload_request, taken.running, now=now)
         self._check_disk(size + self._unwritten(taken))
 
-    def _check_places(
-        self, connection: Connection, coming: UploadRequest, running: int, *, now: int
+    def _check_running(
+        self,
+        connection: Connection,
+        upload_request: UploadRequest,
+        running: int,
+        *,
+        now: int,
     ) -> None:
-        """Raise TooManyUploadsError if there is no place for one more at a time."""
+        """Raise TooManyUploadsError if user or drop link has too many running."""
         most = self.limits.running
         if most and running >= most:
             raise TooManyUploadsError(most)
-        if coming.drop is not None:
-            taken = budgets.taken(connection, coming.drop, now=now)
-            check_places(taken, most, is_session=coming.expires is not None)
+        if upload_request.drop is not None:
+            taken = budgets.taken(connection, upload_request.drop, now=now)
+            check_running(taken, most, is_session=upload_request.expires is not None)
 
     def check_type(self, media_type: str, drop: Drop | None) -> None:
-        """Raise TypeRefusedError for a type that operator or *drop* does not take."""
+        """Raise TypeRefusedError if the operator or *drop* refuses *media_type*."""
         for allowed in (self.limits.types, drop.types if drop else ()):
             if allowed and not _matches(media_type, allowed):
                 raise TypeRefusedError(media_type)
         if _matches(media_type, self.limits.denied_types):
             raise TypeRefusedError(media_type)
 
-    def check_room(
+    def check_limits(
         self,
         connection: Connection,
         user: User,
@@ -171,14 +213,15 @@ class Admission:
         size: int,
         drop: Drop | None,
         now: int,
-        here: int = 0,
-        is_here: bool = False,
+        bytes_on_disk: int = 0,
+        is_on_disk: bool = False,
     ) -> int:
-        """Return how many uploads the user has running.
+        """Check size, quotas and disk space for *size* bytes more.
 
-        Raise TooLargeError, OverQuotaError or NoSpaceError for *size* bytes
-        more, DropOverError for one file more than *drop* takes.  Bytes that are
-        on the disk already need no room there: *here*, or all (*is_here*).
+        Return how many uploads the user has running.  Raise TooLargeError,
+        OverQuotaError or NoSpaceError, or DropOverError if *drop* accepts no further
+        file.  Free disk space is not checked for *bytes_on_disk*, or for any byte if
+        *is_on_disk*.
         """
         limits = self.limits
         for limit in (limits.size, drop.max_size if drop else None):
@@ -191,7 +234,9 @@ class Admission:
             raise OverQuotaError(limits.user_quota)
         if limits.quota and taken.by_all + size > limits.quota:
             raise OverQuotaError(limits.quota)
-        self._check_disk(0 if is_here else size - here + self._unwritten(taken))
+        self._check_disk(
+            0 if is_on_disk else size - bytes_on_disk + self._unwritten(taken)
+        )
         return taken.running
 
     def _check_drop(
@@ -201,49 +246,49 @@ class Admission:
         if current is None or current.state(now=now) is not State.OPEN:
             raise DropOverError(drop.id)
         quotas = filter(None, (self.limits.user_quota, self.limits.quota))
-        check_room(
+        check_quotas(
             budgets.taken(connection, current, now=now),
             current,
             size=size,
             quota=min(quotas, default=0),
         )
 
-    def _check_disk(self, coming: int) -> None:
-        if self.store.free_bytes() - coming < self.limits.free_space:
+    def _check_disk(self, size: int) -> None:
+        if self.store.free_bytes() - size < self.limits.free_space:
             raise NoSpaceError
 
     def _unwritten(self, taken: uploads.Usage) -> int:
-        """Return the bytes that others will still write.
+        """Return the bytes that running uploads will still write.
 
-        (!) A resumable upload that nobody goes on with is none of them: who has a
-            drop link could keep the disk from everybody, without sending a byte.
-            Each of its chunks has to find room anew.
+        (!) Idle upload sessions do not count: else anybody with a drop link could
+            reserve the whole disk without sending a byte.  Each of their chunks is
+            checked against the free space again.
         """
-        # What has come of them is missing from the free bytes already.
+        # Spooled bytes are already missing from the free bytes.
         return max(0, taken.coming - self.store.spooled_bytes())
 
     def _reserve(
         self,
         connection: Connection,
         user: User,
-        coming: UploadRequest,
+        upload_request: UploadRequest,
         *,
         size: int,
         lapses: int,
         now: int,
     ) -> None:
-        if coming.expires is None:
+        if upload_request.expires is None:
             expires = reserved_until(size, now=now)
         else:
-            expires = coming.expires
+            expires = upload_request.expires
         uploads.reserve(
             connection,
             user,
-            reservation=coming.reservation,
+            reservation=upload_request.reservation,
             size=size,
             expires=expires,
             lapses=lapses,
-            drop_id=coming.drop.id if coming.drop else None,
+            drop_id=upload_request.drop.id if upload_request.drop else None,
             gateway=self.gateway,
         )
 

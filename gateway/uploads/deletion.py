@@ -1,4 +1,4 @@
-"""Deleting an upload; the caller has checked the permission."""
+"""Deletes uploads; the caller has checked the permission."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def delete(database: Database, store: BlobStore, upload_id: str) -> Upload | None:
-    """Delete an upload, the row first, then the content.
+    """Delete an upload: first its row, then its blob.
 
-    Return what it was, or None if there is none of that id.
+    Return the deleted upload, or None if there is no upload of that id.
     """
     with database.write(may_use_reserve=True) as connection:
         upload = uploads.by_id(connection, upload_id)

@@ -1,7 +1,7 @@
-"""What strangers may take of a drop link, and drop links of what their maker has.
+"""The limits of drop links.
 
-Anybody with the link can use it up, and nothing else: half of its maker's places and
-quota stay the maker's own.
+Anybody with a drop link can use up the link's limits, but no more: half of the maker's
+quota and of the maker's running uploads is out of reach for drop links.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from gateway.catalog.budgets import Taken
     from gateway.catalog.drops import Drop
 
-#: Uploads at a time by one drop link.
-PLACES: Final = 8
+#: Running uploads of one drop link.
+MAXIMUM_RUNNING: Final = 8
 #: Unfinished resumable uploads of one drop link.
-SESSIONS: Final = 100
+MAXIMUM_SESSIONS: Final = 100
 
 
-def check_room(taken: Taken, drop: Drop, *, size: int, quota: int) -> None:
-    """Raise DropOverError or OverQuotaError for one more file of *size* bytes.
+def check_quotas(taken: Taken, drop: Drop, *, size: int, quota: int) -> None:
+    """Raise DropOverError or OverQuotaError if *drop* can't take *size* bytes more.
 
-    *quota* is the maker's in bytes, 0 for none.
+    *quota* is the maker's quota in bytes, 0 for no limit.
     """
     if drop.taken + taken.files >= drop.most_uploads:
         raise DropOverError(drop.id)
@@ -33,15 +33,15 @@ def check_room(taken: Taken, drop: Drop, *, size: int, quota: int) -> None:
         raise OverQuotaError(quota // 2)
 
 
-def check_places(taken: Taken, running: int, *, is_session: bool) -> None:
-    """Raise TooManyUploadsError if no more may run, or be begun and not finished.
+def check_running(taken: Taken, running: int, *, is_session: bool) -> None:
+    """Raise TooManyUploadsError if drop links have too many uploads or sessions.
 
-    *running* is how many uploads the maker may have at a time, 0 for any number.
+    *running* is the maker's limit of running uploads, 0 for no limit.
     """
-    if taken.running >= PLACES:
-        raise TooManyUploadsError(PLACES)
+    if taken.running >= MAXIMUM_RUNNING:
+        raise TooManyUploadsError(MAXIMUM_RUNNING)
     most = max(1, running // 2)
     if running and taken.running_by_all >= most:
         raise TooManyUploadsError(most)
-    if is_session and taken.sessions >= SESSIONS:
-        raise TooManyUploadsError(SESSIONS)
+    if is_session and taken.sessions >= MAXIMUM_SESSIONS:
+        raise TooManyUploadsError(MAXIMUM_SESSIONS)

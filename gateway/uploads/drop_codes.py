@@ -1,4 +1,4 @@
-"""The codes of drop links: from a drop link to its URL, and back."""
+"""The codes of drop links: makes a drop link's URL, and finds the link of a code."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ if TYPE_CHECKING:
     from gateway.links import KeyRing
     from gateway.links.server_secret import ServerSecret
 
-#: What stands before a code in its URL.
+#: The path before the code in a drop link's URL.
 PREFIX: Final = "/u/"
 
 
 @dataclass(frozen=True)
 class DropCodes:
-    """Writes and reads the codes of drop links.
+    """Makes and verifies the codes of drop links.
 
-    ``secret`` signs them; ``ring`` has signed those from before there was one.
+    ``secret`` signs the codes; ``ring`` verifies codes from before there was a server
+    secret.
     """
 
     secret: ServerSecret
@@ -34,26 +35,26 @@ class DropCodes:
     def of(self, drop: Drop) -> str | None:
         """Return the code of *drop*, or None if no code opens it any more.
 
-        That can befall one from before there was a server secret.
+        Only a drop link from before there was a server secret can lose its code.
         """
         if drop.code_id is None:
             return codes.mint_earlier(self.ring, drop.id)
         return codes.mint(self.secret, Use.DROP, drop.code_id)
 
     def url(self, drop: Drop, *, base: str) -> str | None:
-        """Return the URL of *drop*, below *base*, or None if none opens it."""
+        """Return the URL of *drop* below *base*, or None if no code opens it."""
         code = self.of(drop)
         return None if code is None else f"{base}{PREFIX}{code}"
 
     def find(self, connection: Connection, code: str) -> Drop:
-        """Return the drop link of *code*, whatever its state.
+        """Return the drop link of *code*, in any state.
 
-        Raise LinkError for a code that nobody has signed, and NotServableError when
-        there is no such drop link.
+        Raise LinkError if the code's signature is wrong, NotServableError if there is
+        no such drop link.
         """
         if codes.is_earlier(code):
             drop = drops.by_id(connection, codes.verify_earlier(self.ring, code))
-            # (!) Else who has a link key could sign for every drop link.
+            # (!) Without this check, a link key could sign codes of all drop links.
             if drop is not None and drop.code_id is not None:
                 drop = None
         else:

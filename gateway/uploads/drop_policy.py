@@ -1,4 +1,4 @@
-"""What a drop link takes, as its maker says it: checked once, for every way in."""
+"""A new drop link's limits: validated here for pages, API and command line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAXIMUM_TITLE: Final = 200
 MAXIMUM_UPLOADS: Final = 1_000_000
 MAXIMUM_SIZE: Final = 10**15
 MAXIMUM_TYPES: Final = 20
-#: The end of the year 9999, which every part of the way can write.
+#: The end of the year 9999, the last that all date formats and databases can write.
 MAXIMUM_TIME: Final = 253_402_300_799
 
 _MEDIA_RANGE: Final = re.compile(r"[a-z]+/([a-z0-9.+-]{1,100}|\*)", re.ASCII)
@@ -25,10 +25,10 @@ _MEDIA_RANGE: Final = re.compile(r"[a-z]+/([a-z0-9.+-]{1,100}|\*)", re.ASCII)
 
 @dataclass(frozen=True, kw_only=True)
 class DropPolicy:
-    """The terms of a new drop link; None is the limit of every link, no types are all.
+    """The limits of a new drop link.
 
-    ``max_size`` of a file and ``max_total`` of all of them are in bytes, ``expires``
-    in Unix seconds.
+    ``max_size`` of a file and ``max_total`` of all files are in bytes, ``expires`` in
+    Unix seconds.  None means the default limit; empty ``types`` mean every type.
     """
 
     title: str
@@ -50,8 +50,8 @@ class DropPolicy:
         now: int,
         max_total: int | None = None,
     ) -> DropPolicy:
-        """Check what was asked for; raise DropPolicyError with every fault at once."""
-        terms = cls(
+        """Validate the fields; raise DropPolicyError with all faults at once."""
+        policy = cls(
             title=_title(title),
             max_uploads=max_uploads,
             max_size=max_size,
@@ -59,10 +59,10 @@ class DropPolicy:
             expires=expires,
             max_total=max_total,
         )
-        faults = dict(terms._faults(now))
+        faults = dict(policy._faults(now))
         if faults:
             raise DropPolicyError(faults)
-        return terms
+        return policy
 
     def _faults(self, now: int) -> Iterator[tuple[str, str]]:
         if len(self.title) > MAXIMUM_TITLE or not _is_text(self.title):
@@ -84,7 +84,7 @@ class DropPolicy:
 
 
 def _title(text: str) -> str:
-    # Line ends are no blanks to visible(): words would run together.
+    # visible() removes line ends: without the split, words would run together.
     one_line = visible(" ".join(text.split()))
     return " ".join(unicodedata.normalize("NFC", one_line).split())
 

@@ -1,8 +1,8 @@
-"""After the last byte: an upload becomes a blob and a row, or nothing.
+"""Finalising: turns a received file into a blob and a row, or leaves nothing.
 
-Content and name are on disk before the catalog says so, and the catalog says so
-before the client is told: what was acknowledged survives a power cut, and what
-was not leaves at most a blob that housekeeping finds.
+The blob's content and name are synced before the row is committed, and the row is
+committed before the client gets its answer.  So every acknowledged upload survives a
+power cut, and any other leaves at most a blob that housekeeping finds.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
     from gateway.storage.media_types import MediaTypes
     from gateway.storage.names import DisplayName
     from gateway.uploads.admission import Admission
-    from gateway.uploads.finalise_slots import Ends
+    from gateway.uploads.finalise_slots import FinaliseSlots
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arrival:
-    """A body that has come whole: where it lies and what was said of it.
+class ReceivedFile:
+    """A file that was received completely, with what the client said about it.
 
-    ``drop`` is the drop link that it came by; ``sha256`` what its sender says
-    it has; ``session_id`` is the resumable upload that it was, which keeps its
-    room when it can't be stored.
+    ``source`` is its path, ``drop`` the drop link that it was uploaded to, ``sha256``
+    the digest that the client sent.  ``session_id`` is its upload session, which keeps
+    its reservation if the file can't be stored.
     """
 
     source: Path
@@ -56,107 +56,109 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Finaliser:
-    """Turns arrivals into uploads, kept for ``retention`` seconds; 0 is for ever.
+    """Stores received files as uploads, for ``retention`` seconds; 0 means for ever.
 
-    Who calls holds one of ``ends`` meanwhile.
+    The caller holds one of the ``slots`` while it finalises a file.
     """
 
     database: Database
     store: BlobStore
     admission: Admission
     types: MediaTypes
-    ends: Ends
+    slots: FinaliseSlots
     retention: int = 0
 
-    def finalise(self, user: User, arrival: Arrival, *, now: int) -> Upload:
-        """Store an arrival durably and return it; its source stays.
+    def finalise(self, user: User, received: ReceivedFile, *, now: int) -> Upload:
+        """Store a received file durably and return its upload; the source stays.
 
-        With an idempotency key that was used before, the first upload is
-        returned and nothing is stored; RepeatedUploadError is raised if it is
-        another.  Raise the UploadError that applies, with nothing left behind,
-        or CatalogBusyError.
+        If the idempotency key was used before, nothing is stored and the first upload
+        is returned; RepeatedUploadError is raised if that is a different file.  Raise
+        the UploadError that applies, with nothing left behind, or CatalogBusyError.
         """
         try:
-            return self._store(user, arrival, now)
+            return self._store(user, received, now)
         except RepeatedUploadError:
-            self.give_back(arrival.reservation)
-            return self._first(user, arrival)
+            self.release(received.reservation)
+            return self._earlier_upload(user, received)
         except RefusedError:
-            if arrival.session_id is None:
-                self.give_back(arrival.reservation)
+            if received.session_id is None:
+                self.release(received.reservation)
             raise
 
-    def _store(self, user: User, arrival: Arrival, now: int) -> Upload:
-        _check_digest(arrival)
-        media_type, suffix = decide(arrival.name, arrival.source, self.types)
-        self.admission.check_type(media_type, arrival.drop)
+    def _store(self, user: User, received: ReceivedFile, now: int) -> Upload:
+        _check_digest(received)
+        media_type, suffix = decide(received.name, received.source, self.types)
+        self.admission.check_type(media_type, received.drop)
         upload_id = new_id()
         upload = uploads.Upload(
             id=upload_id,
             owner_id=user.id,
-            name=arrival.name.text,
-            size=arrival.source.stat().st_size,
+            name=received.name.text,
+            size=received.source.stat().st_size,
             media_type=media_type,
-            blob=self.store.adopt(arrival.source, upload_id, suffix),
-            sha256=arrival.sha256,
+            blob=self.store.adopt(received.source, upload_id, suffix),
+            sha256=received.sha256,
             created=now,
-            drop_id=arrival.drop.id if arrival.drop else None,
+            drop_id=received.drop.id if received.drop else None,
             delete_after=now + self.retention if self.retention else None,
-            idempotency_key=arrival.idempotency_key,
+            idempotency_key=received.idempotency_key,
         )
         try:
-            self._insert(user, arrival, upload, now)
+            self._insert(user, received, upload, now)
         except RefusedError:
             self.store.discard(upload.blob)
             raise
         return upload
 
-    def _insert(self, user: User, arrival: Arrival, upload: Upload, now: int) -> None:
+    def _insert(
+        self, user: User, received: ReceivedFile, upload: Upload, now: int
+    ) -> None:
         with self.database.write() as connection:
-            uploads.release(connection, arrival.reservation)
-            # Before all else: what is stored need not find room or a name again.
-            if uploads.is_key_used(connection, user, arrival.idempotency_key):
-                raise RepeatedUploadError(arrival.idempotency_key or "")
-            self.admission.check_room(
+            uploads.release(connection, received.reservation)
+            # Before the limits: a repeated upload needs no space and no free name.
+            if uploads.is_key_used(connection, user, received.idempotency_key):
+                raise RepeatedUploadError(received.idempotency_key or "")
+            self.admission.check_limits(
                 connection,
                 user,
                 size=upload.size,
-                drop=arrival.drop,
+                drop=received.drop,
                 now=now,
-                is_here=True,
+                is_on_disk=True,
             )
-            if arrival.is_new_name_required:
+            if received.is_new_name_required:
                 uploads.require_new_name(connection, user, upload.name)
             uploads.add(connection, upload)
-            if arrival.session_id is not None:
-                upload_sessions.finish(connection, arrival.session_id, upload.id)
-            if arrival.drop is not None:
-                drops.take(connection, arrival.drop)
+            if received.session_id is not None:
+                upload_sessions.finish(connection, received.session_id, upload.id)
+            if received.drop is not None:
+                drops.take(connection, received.drop)
 
-    def _first(self, user: User, arrival: Arrival) -> Upload:
-        key = arrival.idempotency_key or ""
+    def _earlier_upload(self, user: User, received: ReceivedFile) -> Upload:
+        """Return the upload that *user* has made with the same idempotency key."""
+        key = received.idempotency_key or ""
         with self.database.read() as connection:
-            first = uploads.by_idempotency_key(connection, user, key)
-        if first is None:
+            earlier = uploads.by_idempotency_key(connection, user, key)
+        if earlier is None:
             raise RepeatedUploadError(key)
-        first.check_repeated(
-            name=arrival.name.text,
-            size=arrival.source.stat().st_size,
-            sha256=arrival.sha256,
+        earlier.check_repeated(
+            name=received.name.text,
+            size=received.source.stat().st_size,
+            sha256=received.sha256,
         )
-        return first
+        return earlier
 
-    def give_back(self, reservation: str) -> None:
-        """Count a reservation no longer, now or as soon as the catalog answers."""
+    def release(self, reservation: str) -> None:
+        """Release a reservation, now or as soon as the catalog answers."""
         self.database.make_sure(
             lambda connection: uploads.release(connection, reservation)
         )
 
 
-def _check_digest(arrival: Arrival) -> None:
-    if arrival.sha256 is None:
+def _check_digest(received: ReceivedFile) -> None:
+    if received.sha256 is None:
         return
-    with arrival.source.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").digest()
-    if not hmac.compare_digest(found, arrival.sha256):
+    with received.source.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").digest()
+    if not hmac.compare_digest(sha256, received.sha256):
         raise DigestMismatchError

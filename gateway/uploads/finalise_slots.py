@@ -1,8 +1,8 @@
-"""How many large uploads one process brings to their end at a time.
+"""Limits how many large uploads one process finalises at a time.
 
-Such an end is hashed, copied or synced, which takes a thread for as long as the disk
-does: seconds for some GiB, a minute on a slow one.  Pages, the API and all that is
-small need threads, too.
+Finalising hashes, copies or syncs the file and keeps a thread busy as long as the disk
+takes: seconds for some GiB, a minute on a slow disk.  Pages, the API and small uploads
+need threads, too.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from gateway.errors import TooManyEndsError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Bytes from which on an upload's end is a large one: a tenth of a second's work.
+#: Uploads of at least so many bytes need a slot: a tenth of a second's work.
 LARGE: Final = 64 << 20
 
 
-class Ends:
-    """Has a number of places for the ends of large uploads."""
+class FinaliseSlots:
+    """The slots of one process for finalising large uploads."""
 
-    def __init__(self, places: int) -> None:
-        self._free = BoundedSemaphore(places)
+    def __init__(self, slots: int) -> None:
+        self._free = BoundedSemaphore(slots)
 
     @contextmanager
-    def one(self, size: int) -> Iterator[None]:
-        """Hold a place while *size* bytes are worked on; few bytes need none.
+    def hold(self, size: int) -> Iterator[None]:
+        """Hold a slot while *size* bytes are finalised; small uploads need none.
 
-        Raise TooManyEndsError if all are taken.
-        (!) Who waited for one would hold a thread.
+        Raise TooManyEndsError if no slot is free.
+        (!) Never wait for a slot: the waiting request would hold a thread.
         """
         if size < LARGE:
             yield

@@ -1,6 +1,6 @@
-"""A browser's upload form (RFC 7578), read from the spool into files of its parts.
+"""Reads the files of a multipart form (RFC 7578) out of a spooled body.
 
-The one body that Python parses; nginx has spooled it whole.
+This is the only request body that Python parses; nginx has spooled all of it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from gateway.errors import (
     BadFormError,
     BadNameError,
     ForgedFormError,
-    NoSpaceError,
     TooManyFilesError,
 )
-from gateway.storage.blobs import NO_SPACE
+from gateway.storage.blobs import full_disk_as_no_space
 from gateway.storage.names import DisplayName
 
 if TYPE_CHECKING:
@@ -28,21 +27,21 @@ if TYPE_CHECKING:
 
     from gateway.storage.blobs import BlobStore
 
-#: Files of one form.
+#: The most files of one form.
 MAXIMUM_FILES: Final = 100
-#: Bytes that a form may have beside its files' content.
+#: Bytes that a form may have besides its files' content.
 ENVELOPE: Final = 1 << 20
 _OTHER_PARTS: Final = 10
 _FIELD_BYTES: Final = 4096
-_PIECE: Final = 1 << 18
-#: Bytes of one header of a part: names are cut, however long.
+_READ_BYTES: Final = 1 << 18
+#: Bytes of one part's header: a file name may be long, it is shortened later.
 _HEADER_BYTES: Final = 1 << 16
 _BOUNDARY_BYTES: Final = 200  # RFC 2046 allows 70
 
 
 @dataclass(frozen=True)
 class Part:
-    """One file of a form: its name, and where its content lies."""
+    """One file of a form: its name, and the path of its content."""
 
     name: DisplayName
     path: Path
@@ -50,34 +49,32 @@ class Part:
 
 @dataclass(frozen=True)
 class FormReader:
-    """Reads forms of at most *most* files.
+    """Reads forms of at most ``maximum_files`` files.
 
-    Their first field *token_field* shows where they come from; None asks for none.
+    ``token_field`` is the name of the form's first field, which holds its CSRF token
+    or drop code; None if the form needs no token.
     """
 
     store: BlobStore
     token_field: str | None
-    most: int = MAXIMUM_FILES
+    maximum_files: int = MAXIMUM_FILES
 
     @contextmanager
     def files(
         self, body: Path, content_type: str, check: Callable[[str], None]
     ) -> Iterator[list[Part]]:
-        """Give the files of the form *body*, each in the spool for as long as it takes.
+        """Yield the files of the form *body*; each is in the spool until the exit.
 
-        *check* gets the token, before any file is looked at, and raises what is
-        to be raised.  Raise BadFormError, TooManyFilesError, BadNameError or
-        NoSpaceError; nothing is left in the spool then.
+        *check* is called with the token before any file is read, and raises an error
+        if the token is wrong.  Raise BadFormError, TooManyFilesError, BadNameError or
+        NoSpaceError, with nothing left in the spool.
         """
         with ExitStack() as spool:
             try:
-                parts = self._read(body, _boundary(content_type), check, spool)
+                with full_disk_as_no_space():
+                    parts = self._read(body, _boundary(content_type), check, spool)
             except (MultipartError, UnicodeDecodeError):
                 raise BadFormError("malformed") from None
-            except OSError as error:
-                if error.errno in NO_SPACE:
-                    raise NoSpaceError from error
-                raise
             if not parts:
                 raise BadFormError("no-file")
             yield parts
@@ -95,9 +92,9 @@ class FormReader:
         parts: list[Part] = []
         for event in events:
             if isinstance(event, MultipartSegment) and event.filename:
-                if len(parts) == self.most:
-                    raise TooManyFilesError(self.most)
-                path = spool.enter_context(self.store.empty())
+                if len(parts) == self.maximum_files:
+                    raise TooManyFilesError(self.maximum_files)
+                path = spool.enter_context(self.store.empty_file())
                 parts.append(Part(_name(event.filename), path))
                 with path.open("wb") as file:
                     file.writelines(_content(events))
@@ -110,8 +107,8 @@ class FormReader:
         if not isinstance(first, MultipartSegment) or first.name != self.token_field:
             raise ForgedFormError
         text = b""
-        for chunk in _content(events):
-            text += chunk
+        for block in _content(events):
+            text += block
             if len(text) > _FIELD_BYTES:
                 raise BadFormError("field-too-long")
         check(text.decode())
@@ -126,15 +123,15 @@ def _boundary(content_type: str) -> bytes:
 
 
 def _events(body: Path, boundary: bytes) -> Iterator[object]:
-    """Take *body* apart; raise MultipartError for what is no form, or ends too early.
+    """Parse *body*; raise MultipartError if it is malformed or ends too early.
 
-    A part, then its content in chunks, then None.  What follows the last part is
-    nothing (RFC 2046, 5.1.1).
+    Yield a segment for each part, then the part's content in blocks, then None.  Text
+    after the last part is ignored (RFC 2046, 5.1.1).
     """
     parser = PushMultipartParser(boundary, max_header_size=_HEADER_BYTES)
     parts = 0
     with body.open("rb") as file:
-        for event in parser.parse_blocking(file.read, _PIECE):
+        for event in parser.parse_blocking(file.read, _READ_BYTES):
             if isinstance(event, MultipartSegment):
                 parts += 1
                 if parts > MAXIMUM_FILES + _OTHER_PARTS:
@@ -143,7 +140,7 @@ def _events(body: Path, boundary: bytes) -> Iterator[object]:
 
 
 def _content(events: Iterator[object]) -> Iterator[bytes | bytearray]:
-    """Give the content of the part that was just begun."""
+    """Yield the content of the current part."""
     for event in events:
         if not isinstance(event, bytes | bytearray):
             return
@@ -154,5 +151,5 @@ def _name(text: str) -> DisplayName:
     try:
         return DisplayName.parse(text)
     except BadNameError:
-        # The browser's person can't do anything about it.
+        # The user of a browser can't correct the name that it sends.
         return DisplayName("file")

@@ -1,4 +1,4 @@
-"""What is known of an upload before it comes, and how long room is kept for it."""
+"""An upload as it is announced, and how long its space stays reserved."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from gateway.catalog.drops import Drop
 
-#: Seconds that the bytes of an upload stay reserved at least, unless they are given
-#: back: a killed nginx says nothing.
+#: The shortest time that an upload's bytes stay reserved, unless they are released: a
+#: killed nginx releases nothing.
 RESERVED_SECONDS: Final = 600
-#: Bytes a second that a reservation waits for: what comes later is admitted anew.
+#: Bytes per second that a reservation allows for; a slower chunk is admitted again.
 SLOWEST: Final = 16 * 2**10
 
 
 @dataclass(frozen=True, kw_only=True)
 class UploadRequest:
-    """What is known of an upload before it comes.
+    """An upload as the client announces it, before its body is read.
 
-    ``reservation`` is the id that its room is reserved under, ``size`` its bytes or
-    None for a body without a length; ``media_type`` None is told by its end.
-    ``expires`` (Unix seconds) is the end of a resumable upload, None for a single
-    body.  ``here`` bytes need no room on the disk: they are there, or the upload was
-    admitted before.
+    ``reservation`` is the id of its reservation.  ``size`` is in bytes, None for a
+    body without a length; ``media_type`` is None if only the finished file shows it.
+    ``expires`` (Unix seconds) is when the upload session expires, None for a single
+    request.  ``bytes_on_disk`` need no free disk space: they are written already, or
+    an earlier admission has checked them.
     """
 
     reservation: str
@@ -31,9 +31,9 @@ class UploadRequest:
     media_type: str | None
     expires: int | None = None
     drop: Drop | None = None
-    here: int = 0
+    bytes_on_disk: int = 0
 
 
 def reserved_until(size: int, *, now: int) -> int:
-    """Return until when room is kept for *size* bytes that begin to come now."""
+    """Return until when (Unix seconds) an upload of *size* bytes stays reserved."""
     return now + max(RESERVED_SECONDS, size // SLOWEST)

@@ -1,4 +1,4 @@
-"""Work that no answer waits for."""
+"""Work in the background, which no answer waits for."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ if TYPE_CHECKING:
 
 
 class Background:
-    """Does one thing at a time in a thread; what comes meanwhile is dropped."""
+    """Runs one job at a time in a thread; drops jobs that come meanwhile."""
 
     def __init__(self) -> None:
-        self._turn = threading.Lock()
+        self._busy = threading.Lock()
 
     def __call__(self, work: Callable[[], None]) -> None:
-        """Begin *work* and return at once, unless there is other work."""
-        if self._turn.acquire(blocking=False):
-            threading.Thread(target=self._do, args=(work,), daemon=True).start()
+        """Start *work* and return at once; do nothing while another job runs."""
+        if self._busy.acquire(blocking=False):
+            threading.Thread(target=self._run, args=(work,), daemon=True).start()
 
-    def _do(self, work: Callable[[], None]) -> None:
+    def _run(self, work: Callable[[], None]) -> None:
         try:
             work()
         finally:
-            self._turn.release()
+            self._busy.release()
 
 
 def at_once(work: Callable[[], None]) -> None:
-    """Do *work* here and now."""
+    """Run *work* in the calling thread."""
     work()

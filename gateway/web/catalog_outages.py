@@ -1,4 +1,4 @@
-"""Why the catalog did not answer, in the log."""
+"""Logs why the catalog did not answer."""
 
 from __future__ import annotations
 
@@ -13,32 +13,34 @@ if TYPE_CHECKING:
 
     from gateway.errors import CatalogBusyError
 
-#: Seconds between two lines of a process.
+#: Seconds between two log lines of a process.
 _EVERY: Final = 10.0
 
 
-class Causes:
-    """Logs one cause every ten seconds: each request meanwhile has the same."""
+class OutageLog:
+    """Logs one error every ten seconds: all requests meanwhile fail for one cause."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._next = 0.0
-        self._untold = 0
+        self._suppressed = 0
 
-    def note(self, error: CatalogBusyError) -> None:
-        """Log what *error* says, or count it."""
+    def log(self, error: CatalogBusyError) -> None:
+        """Log *error*, or only count it if a line was logged just now."""
         with self._lock:
             now = self._clock()
             if now < self._next:
-                self._untold += 1
+                self._suppressed += 1
                 return
             self._next = now + _EVERY
-            untold, self._untold = self._untold, 0
-        more = f" ({untold} more times since the last such line)" if untold else ""
+            suppressed, self._suppressed = self._suppressed, 0
+        more = (
+            f" ({suppressed} more times since the last such line)" if suppressed else ""
+        )
         current_app.logger.warning(
             "the catalog does not answer: %s%s", " ".join(str(error).split()), more
         )
 
 
-CAUSES: Final = Causes()
+OUTAGES: Final = OutageLog()

@@ -1,8 +1,8 @@
-"""Whether a person asks or a program: who gets a page, and who problem JSON or bytes.
+"""Whether a client is a person, who gets pages, or a program, which gets problem JSON.
 
-A client that does not name ``text/html`` in Accept counts as a program, as ``curl`` and
-every HTTP library do unless told otherwise; browsers name it.  nginx judges its own
-pages by the same rule (``nginx/conf.d/pages.conf``).
+A client that does not name ``text/html`` in Accept counts as a program: browsers name
+it, ``curl`` and HTTP libraries by default do not.  nginx uses the same rule for its own
+pages (``nginx/conf.d/pages.conf``).
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from flask import request
 
 from gateway.web.nginx import family
 
-#: A member of Accept (RFC 9110, 12.5.1), whatever its parameters.
+#: ``text/html`` as a member of Accept (RFC 9110, 12.5.1), with any parameters.
 _HTML: Final = re.compile(r"(?i)(?:^|,)[ \t]*text/html[ \t]*(?:[,;]|$)", re.ASCII)
 
 
 def names_html() -> bool:
-    """Tell whether the client names ``text/html`` in Accept."""
+    """Return whether the client names ``text/html`` in Accept."""
     return _HTML.search(request.headers.get("Accept", "")) is not None
 
 
 def is_program() -> bool:
-    """Tell whether the client gets errors as problem JSON.
+    """Return whether the client gets errors as problem JSON.
 
     In families for programs, such as the API, every client does.
     """
-    named = family.named()
-    return (named is not None and named.is_for_programs) or not names_html()
+    current = family.current_family()
+    return (current is not None and current.is_for_programs) or not names_html()

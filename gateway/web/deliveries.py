@@ -9,7 +9,7 @@ from flask import Blueprint, request
 from gateway.delivery.accel import BEGIN, accel_headers
 from gateway.delivery.verdict import Begin, Refusal
 from gateway.web.nginx.empty_response import EmptyResponse
-from gateway.web.nginx.verdicts import OUTCOME, judged
+from gateway.web.nginx.verdicts import VERDICT_ERROR, judge_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def blueprint(judges: Judges, clock: Callable[[], float]) -> Blueprint:
-    """Return the routes that ask *judges* and hand their answers to nginx."""
+    """Return the routes of deliveries that *judges* decide about."""
     routes = Blueprint("deliveries", __name__)
 
     def deliver(token: str, path: str) -> Response:  # noqa: ARG001
-        if OUTCOME in request.environ:
-            raise request.environ[OUTCOME]
-        verdict = judged(judges, request.environ, now=clock())
+        if VERDICT_ERROR in request.environ:
+            raise request.environ[VERDICT_ERROR]
+        verdict = judge_request(judges, request.environ, now=clock())
         if isinstance(verdict, Refusal):
             raise verdict.error
         if isinstance(verdict, Begin):

@@ -1,8 +1,9 @@
-"""``GET /files/<id>/<name>``: an upload, for its owner or an admin."""
+"""``GET /files/<id>/<name>``: delivers an upload to its owner or an admin."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 def blueprint(
     database: Database, identities: Identities, inline: InlinePolicy
 ) -> Blueprint:
-    """Return the route that hands an upload to nginx."""
+    """Return the route that delivers uploads."""
     routes = Blueprint("files", __name__)
 
     @routes.get("/files/<upload_id>/<path:name>")
@@ -53,8 +54,13 @@ def blueprint(
     return routes
 
 
+def upload_path(upload_id: str, name: str) -> str:
+    """Return an upload's URL path, for its owner."""
+    return f"/files/{upload_id}/{quote(name, safe='')}"
+
+
 def owned(database: Database, identity: Identity, upload_id: str) -> Upload:
-    """Return an upload that *identity* may have; all others are not there."""
+    """Return an upload of *identity*, or any for an admin; else NotServableError."""
     if not is_id(upload_id):
         raise NotServableError("no-upload")
     with database.read() as connection:

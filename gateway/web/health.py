@@ -1,4 +1,4 @@
-"""``/healthz`` and ``/readyz``, for machines."""
+"""``/healthz`` and ``/readyz``, for monitoring."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify
 
 from gateway.catalog.revision import is_usable
 from gateway.errors import CatalogBusyError
-from gateway.web.catalog_outages import CAUSES
+from gateway.web.catalog_outages import OUTAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ def liveness() -> Blueprint:
 
     @routes.get("/healthz")
     def healthz() -> Response:
-        """Answer as long as the process runs; no I/O."""
+        """Answer while the process runs, without I/O."""
         return jsonify({"status": "ok"})
 
     return routes
@@ -36,12 +36,12 @@ def readiness(
     store: BlobStore,
     answers_verdicts: Callable[[], bool],
 ) -> Blueprint:
-    """Return the route of ``/readyz``; the arguments are what has to be there."""
+    """Return the route of ``/readyz``; it checks the arguments."""
     routes = Blueprint("readiness", __name__)
 
     @routes.get("/readyz")
     def readyz() -> tuple[Response, int] | Response:
-        """Tell whether requests can be served, by both pools."""
+        """Return 200 if both pools can serve requests, 503 with what fails if not."""
         states = {
             "files": tree.is_readable(),
             "catalog": _is_ready(database),
@@ -61,5 +61,5 @@ def _is_ready(database: Database) -> bool:
         database.check_writable()
         return is_usable(database)
     except CatalogBusyError as error:
-        CAUSES.note(error)
+        OUTAGES.log(error)
         return False

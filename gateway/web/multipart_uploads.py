@@ -1,7 +1,7 @@
-"""Forms with files: admitted by their length, taken apart, and stored.
+"""Uploads by multipart forms: admits, parses and stores them.
 
-nginx asks for admission before it reads the body, spools the body, and passes
-its file's name on; here it is taken apart.
+nginx requests admission before it reads the body, spools the body, and passes on the
+spool file's name; this module parses the spooled body.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from flask import request
 
 from gateway.errors import BadFormError, CatalogBusyError, RefusedError
 from gateway.http.explanations import BUSY, explain
-from gateway.uploads.finalise import Arrival
+from gateway.uploads.finalise import ReceivedFile
 from gateway.uploads.multipart import ENVELOPE, FormReader
 from gateway.uploads.upload_request import UploadRequest
-from gateway.web.catalog_outages import CAUSES
-from gateway.web.nginx.headers import SPOOL_HEADER, announced_length
-from gateway.web.problems import REQUEST_ID_HEADER
+from gateway.web.catalog_outages import OUTAGES
+from gateway.web.nginx.headers import announced_length, request_id, spooled_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,16 +34,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What has become of a form's files, by their names."""
+class FormResult:
+    """The stored files of a form, and the refused ones by name."""
 
     stored: list[Upload]
     refused: list[tuple[str, Explanation]]
 
 
 @dataclass(frozen=True)
-class Intake:
-    """Takes forms with files in."""
+class FormUploads:
+    """Admits and stores forms with files."""
 
     database: Database
     admission: Admission
@@ -53,89 +52,87 @@ class Intake:
     clock: Callable[[], float]
 
     def admit(self, identity: Identity) -> None:
-        """Let a form come, or raise why not."""
+        """Admit a form before its body is read, or raise the error that refuses it."""
         length = announced_length()
         now = int(self.clock())
-        coming = UploadRequest(
-            reservation=_reservation(),
-            # What the files alone have, only the end shows.
+        upload_request = UploadRequest(
+            reservation=request_id(),
+            # An estimate: the files' own size is known only after parsing.
             size=None if length is None else max(0, length - ENVELOPE),
             media_type=None,
             drop=identity.drop,
         )
         with self.database.write() as connection:
-            self.admission.admit(connection, identity.user, coming, now=now)
+            self.admission.admit(connection, identity.user, upload_request, now=now)
 
-    def give_back(self) -> None:
-        """Count the room of the request's form no longer."""
-        self.finaliser.give_back(_reservation())
+    def release(self) -> None:
+        """Release the reservation of the current request."""
+        self.finaliser.release(request_id())
 
-    def take(
+    def store_files(
         self,
-        who: Callable[[], Identity],
+        authenticate: Callable[[], Identity],
         field: str,
         check: Callable[[str], None],
-    ) -> Outcome:
-        """Store the form's files; all of them are read before the first is stored.
+    ) -> FormResult:
+        """Store the form's files; read all of them before storing the first.
 
-        *check* gets the form's first *field*, before any file is looked at, and
-        raises what is to be raised.  Raise BadFormError and the like for a form
-        that can't be read, with nothing stored.
+        *check* is called with the form's first *field* before any file is read, and
+        raises an error if the field is wrong.  Raise BadFormError and other errors of
+        ``FormReader`` for a malformed form, with nothing stored.
         """
         try:
-            return self._take(who(), FormReader(self.store, field), check)
+            return self._store_files(
+                authenticate(), FormReader(self.store, field), check
+            )
         except Exception:
-            self.give_back()
+            self.release()
             raise
 
-    def take_one(self, identity: Identity) -> Upload:
-        """Store the one file of a program's form, whose token came in a header.
+    def store_only_file(self, identity: Identity) -> Upload:
+        """Store the one file of a program's form, which has no token field.
 
-        Raise why not, and leave its room to the caller: BadFormError and the like, or
-        what PUT raises for the file.
+        The caller releases the reservation after an error.  Raise BadFormError and
+        other errors of ``FormReader``, and what finalising raises.
         """
-        reader = FormReader(self.store, None, most=1)
+        reader = FormReader(self.store, None, maximum_files=1)
         with self._parts(reader, lambda _: None) as (part,):
             return self._store(identity, part)
 
-    def _take(
+    def _store_files(
         self, identity: Identity, reader: FormReader, check: Callable[[str], None]
-    ) -> Outcome:
-        outcome = Outcome([], [])
+    ) -> FormResult:
+        result = FormResult([], [])
         with self._parts(reader, check) as parts:
             for part in parts:
                 try:
-                    outcome.stored.append(self._store(identity, part))
+                    result.stored.append(self._store(identity, part))
                 except RefusedError as error:
-                    outcome.refused.append((part.name.text, explain(error)))
+                    result.refused.append((part.name.text, explain(error)))
                 except CatalogBusyError as error:
-                    CAUSES.note(error)
-                    outcome.refused.append((part.name.text, BUSY))
-        return outcome
+                    OUTAGES.log(error)
+                    result.refused.append((part.name.text, BUSY))
+        return result
 
     @contextmanager
     def _parts(
         self, reader: FormReader, check: Callable[[str], None]
     ) -> Iterator[list[Part]]:
-        body = self.store.spooled(request.headers.get(SPOOL_HEADER, ""))
+        body = spooled_file(self.store)
         if body is None:
             raise BadFormError("no-body")
         content_type = request.headers.get("Content-Type", "")
         with (
-            self.finaliser.ends.one(body.stat().st_size),
+            self.finaliser.slots.hold(body.stat().st_size),
             reader.files(body, content_type, check) as parts,
         ):
             yield parts
 
     def _store(self, identity: Identity, part: Part) -> Upload:
-        arrival = Arrival(
+        received = ReceivedFile(
             source=part.path,
             name=part.name,
-            reservation=_reservation(),
+            reservation=request_id(),
             drop=identity.drop,
         )
-        return self.finaliser.finalise(identity.user, arrival, now=int(self.clock()))
-
-
-def _reservation() -> str:
-    return request.headers.get(REQUEST_ID_HEADER, "")
+        return self.finaliser.finalise(identity.user, received, now=int(self.clock()))

@@ -29,8 +29,9 @@ from gateway.http.explanations import (
     explain,
 )
 from gateway.web import clients
-from gateway.web.catalog_outages import CAUSES
-from gateway.web.nginx.verdicts import QUESTION
+from gateway.web.catalog_outages import OUTAGES
+from gateway.web.nginx.headers import REQUEST_ID_HEADER
+from gateway.web.nginx.verdicts import VERDICT_HEADER
 from gateway.web.pages import page
 
 if TYPE_CHECKING:
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 
 #: nginx logs it and takes it off: the operator may know why, the client not.
 REASON_HEADER: Final = "X-Gateway-Reason"
-#: nginx makes it, for both logs and the page.
-REQUEST_ID_HEADER: Final = "X-Request-ID"
 
 #: What a refused subrequest's answer carries.
 STATUS_HEADER: Final = "X-Refusal-Status"
@@ -73,7 +72,7 @@ def refusal(error: RefusedError, *, is_for_program: bool) -> Response:
 
 def busy(error: CatalogBusyError, *, is_for_program: bool) -> Response:
     """Return what either is told when the catalog does not answer, and log why."""
-    CAUSES.note(error)
+    OUTAGES.log(error)
     return _answer(BUSY, "catalog-busy", is_for_program=is_for_program)
 
 
@@ -133,7 +132,7 @@ def _http_error(error: HTTPException) -> Response:
 
 def is_question() -> bool:
     """Tell whether nginx asks beside the request, for a verdict that it may keep."""
-    return QUESTION in request.environ
+    return VERDICT_HEADER in request.environ
 
 
 def _told(response: Response) -> Response:
@@ -228,5 +227,5 @@ def _problem_json(explanation: Explanation, **more: object) -> str:
 
 
 def _request_id() -> str:
-    asked: str = request.environ.get(QUESTION, "")
+    asked: str = request.environ.get(VERDICT_HEADER, "")
     return asked or request.headers.get(REQUEST_ID_HEADER, "")

@@ -1,6 +1,6 @@
-"""The whole URL surface, on one page; nginx's part is ``gateway/http/families.py``.
+"""All routes; ``gateway/http/families.py`` has nginx's part of them.
 
-| method           | URL                     | pool     | who answers       |
+| method           | URL                     | pool     | blueprint         |
 | ---------------- | ----------------------- | -------- | ----------------- |
 | GET HEAD OPTIONS | ``/s/<token>/<path>``   | verdicts | ``deliveries``    |
 | GET HEAD OPTIONS | ``/l/<lease>/<path>``   | verdicts | ``deliveries``    |
@@ -38,9 +38,9 @@
 | GET PATCH DELETE | ``/api/v1/shares/<id>`` | app      | ``api.shares``    |
 | nginx            | ``/_admit``, ``/_cut``  | app      | ``admission``     |
 | nginx            | ``/_begin``             | app      | ``begin``         |
-| GET HEAD         | ``/static/<name>``      |          | nginx by itself   |
+| GET HEAD         | ``/static/<name>``      |          | none: nginx       |
 
-Everything else is 404, of either pool.
+Both pools answer 404 to everything else.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ if TYPE_CHECKING:
     from gateway.web.api.raw_uploads import RawUploads
     from gateway.web.api.tus import TusUploads
     from gateway.web.auth.identity import Identities
-    from gateway.web.nginx.begin import Begins
+    from gateway.web.nginx.begin import DownloadStarts
     from gateway.web.nginx.verdicts import Judges
     from gateway.web.owned_shares import Shares
     from gateway.web.pages.drop_link import DropPage
@@ -89,11 +89,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
-    """What the views are made of.
+class Dependencies:
+    """The objects that the views need.
 
-    ``base_url`` tells the address that people use, ``answers_verdicts`` whether the
-    verdicts' pool does.
+    ``base_url`` returns the gateway's public URL, ``answers_verdicts`` whether the
+    verdicts pool answers.
     """
 
     judge: SignedURLJudge
@@ -110,76 +110,85 @@ class Parts:
     drops: Drops
     shares: Shares
     share_link: ShareLink
-    begins: Begins
+    download_starts: DownloadStarts
     accounts: AccountPages
     base_url: Callable[[], str]
     clock: Callable[[], float]
     answers_verdicts: Callable[[], bool]
 
 
-def register(app: Flask, parts: Parts, pool: Pool | None = None) -> None:
-    """Attach the routes of *pool* to *app*, or all of them.
+def register(app: Flask, dependencies: Dependencies, pool: Pool | None = None) -> None:
+    """Attach the routes of *pool* to *app*, or all routes without a pool.
 
-    (!) What a verdict worker does not route it can't be kept busy with.
+    (!) Never attach other routes to the verdicts pool: clients could keep its workers
+        busy with them.
     """
-    # A redirect from // to / would show a signed URL to all that reads
-    # Location headers; a path with an empty segment is simply not there.
+    # A redirect from // to / would expose a signed URL to every reader of Location
+    # headers; a path with an empty segment gets 404.
     app.url_map.merge_slashes = False
-    problems.register(app, parts.repair)
+    problems.register(app, dependencies.repair)
     family.register(app)
-    app.after_request(_kept_by_nobody)
+    app.after_request(_forbid_caching)
     blueprints = {Pool.VERDICTS: _verdicts, Pool.APP: _app}
     for each in Pool if pool is None else (pool,):
-        for routes in blueprints[each](parts):
+        for routes in blueprints[each](dependencies):
             app.register_blueprint(routes)
 
 
-def _kept_by_nobody(response: Response) -> Response:
-    """Forbid every cache to keep an answer whose view has not said otherwise."""
+def _forbid_caching(response: Response) -> Response:
+    """Set ``Cache-Control: no-store``, unless the view has set another value."""
     response.headers.setdefault("Cache-Control", "no-store")
     return response
 
 
-def _verdicts(parts: Parts) -> Iterator[Blueprint]:
-    """Yield what the verdicts' pool routes: families of that pool alone."""
+def _verdicts(dependencies: Dependencies) -> Iterator[Blueprint]:
+    """Yield the verdicts pool's blueprints: only families of that pool."""
     yield health.liveness()
-    yield deliveries.blueprint(parts.judges, parts.clock)
-    yield files.blueprint(parts.database, parts.identities, parts.judge.inline)
+    yield deliveries.blueprint(dependencies.judges, dependencies.clock)
+    yield files.blueprint(
+        dependencies.database, dependencies.identities, dependencies.judge.inline
+    )
 
 
-def _app(parts: Parts) -> Iterator[Blueprint]:
-    """Yield what the app pool routes: families of that pool alone."""
-    database, identities, clock = parts.database, parts.identities, parts.clock
-    judge = parts.judge
-    yield health.readiness(judge.tree, database, parts.store, parts.answers_verdicts)
-    yield FilesAPI(database, identities, parts.store).blueprint()
+def _app(dependencies: Dependencies) -> Iterator[Blueprint]:
+    """Yield the app pool's blueprints: only families of that pool."""
+    database, identities, clock = (
+        dependencies.database,
+        dependencies.identities,
+        dependencies.clock,
+    )
+    judge = dependencies.judge
+    yield health.readiness(
+        judge.tree, database, dependencies.store, dependencies.answers_verdicts
+    )
+    yield FilesAPI(database, identities, dependencies.store).blueprint()
     yield UploadLinks(
-        database, identities, judge.ring, parts.base_url, clock
+        database, identities, judge.ring, dependencies.base_url, clock
     ).blueprint()
     yield RevocationsAPI(database, identities, judge.ring, clock).blueprint()
-    yield DropsAPI(parts.drops).blueprint()
-    yield SharesAPI(parts.shares, clock).blueprint()
-    yield SharePages(parts.shares, clock).blueprint()
-    yield parts.share_link.blueprint()
-    yield parts.begins.blueprint()
-    yield parts.uploads.blueprint()
-    yield parts.tus.blueprint()
-    yield parts.home.blueprint()
-    file_forms = FileForms(identities, parts.form.intake)
+    yield DropsAPI(dependencies.drops).blueprint()
+    yield SharesAPI(dependencies.shares, clock).blueprint()
+    yield SharePages(dependencies.shares, clock).blueprint()
+    yield dependencies.share_link.blueprint()
+    yield dependencies.download_starts.blueprint()
+    yield dependencies.uploads.blueprint()
+    yield dependencies.tus.blueprint()
+    yield dependencies.home.blueprint()
+    file_forms = FileForms(identities, dependencies.form.form_uploads)
     yield file_forms.blueprint()
-    yield parts.form.blueprint()
-    yield parts.accounts.blueprint()
+    yield dependencies.form.blueprint()
+    yield dependencies.accounts.blueprint()
     yield SessionPages(database, identities, clock).blueprint()
-    yield parts.drop_page.blueprint()
-    yield DropForms(parts.drops).blueprint()
-    yield OpenPage(parts.repair).blueprint()
+    yield dependencies.drop_page.blueprint()
+    yield DropForms(dependencies.drops).blueprint()
+    yield OpenPage(dependencies.repair).blueprint()
     yield problem_types.blueprint()
     yield Admissions(
         {
-            families.UPLOADS: parts.uploads,
-            families.TUS_BODIES: parts.tus,
+            families.UPLOADS: dependencies.uploads,
+            families.TUS_BODIES: dependencies.tus,
             families.FILE_FORMS: file_forms,
-            families.FORM_BODIES: parts.form,
-            families.DROP_BODIES: parts.drop_page,
+            families.FORM_BODIES: dependencies.form,
+            families.DROP_BODIES: dependencies.drop_page,
         }
     ).blueprint()

@@ -15,7 +15,7 @@ from gateway.catalog.uploads import Upload
 from gateway.errors import DropOverError, OverQuotaError, TooManyUploadsError
 from gateway.storage.blobs import BlobStore, new_id
 from gateway.uploads.admission import Admission, UploadLimits
-from gateway.uploads.drop_budgets import PLACES, SESSIONS
+from gateway.uploads.drop_budgets import MAXIMUM_RUNNING, MAXIMUM_SESSIONS
 from gateway.uploads.upload_request import UploadRequest
 from tests.catalog.test_drops import a_drop
 
@@ -141,7 +141,7 @@ def test_one_link_has_its_own_places_and_leaves_another_its_own(
     admission = Admission(store, NO_LIMITS)
     drop, other = a_drop(database, ann), a_drop(database, ann)
     with database.write() as connection:
-        for _ in range(PLACES):
+        for _ in range(MAXIMUM_RUNNING):
             admission.admit(connection, ann, coming(drop), now=NOW)
         with pytest.raises(TooManyUploadsError):
             admission.admit(connection, ann, coming(drop), now=NOW)
@@ -188,7 +188,7 @@ def test_pieces_and_repeated_uploads_take_places_of_their_link(
         idle = a_session(connection, drop)
         chunk = replace(coming(drop), reservation=idle, expires=NOW + 1000)
         admission.admit(connection, ann, chunk, now=NOW)
-        for _ in range(PLACES):
+        for _ in range(MAXIMUM_RUNNING):
             admission.admit_repeated(connection, ann, coming(drop), now=NOW)
         with pytest.raises(TooManyUploadsError):
             admission.admit_repeated(connection, ann, coming(drop), now=NOW)
@@ -212,7 +212,7 @@ def test_only_so_many_uploads_of_a_link_are_begun_and_not_finished(
     admission = Admission(store, NO_LIMITS)
     drop = a_drop(database, ann)
     with database.write() as connection:
-        for _ in range(SESSIONS):
+        for _ in range(MAXIMUM_SESSIONS):
             begun = replace(
                 coming(drop),
                 reservation=a_session(connection, drop),

@@ -229,9 +229,9 @@ def test_an_upload_may_fill_a_limit_to_the_last_byte_and_no_more(
             uploads.reserve(
                 connection, owner, reservation=owner.name, size=reserved, expires=200
             )
-        admission.check_room(connection, ann, size=fits, drop=None, now=100)
+        admission.check_limits(connection, ann, size=fits, drop=None, now=100)
         with pytest.raises(error):
-            admission.check_room(connection, ann, size=fits + 1, drop=None, now=100)
+            admission.check_limits(connection, ann, size=fits + 1, drop=None, now=100)
 
 
 SMALL = replace(NO_LIMITS, size=40)
@@ -362,9 +362,9 @@ def test_what_is_promised_to_others_is_no_room(
     admission = Admission(disk, ROOMY)
     with database.write() as connection:
         uploads.reserve(connection, ann, reservation="r", size=60, expires=200)
-        admission.check_room(connection, ann, size=30, drop=None, now=100)
+        admission.check_limits(connection, ann, size=30, drop=None, now=100)
         with pytest.raises(NoSpaceError):
-            admission.check_room(connection, ann, size=31, drop=None, now=100)
+            admission.check_limits(connection, ann, size=31, drop=None, now=100)
 
 
 def test_what_has_come_of_others_is_not_counted_twice(
@@ -376,9 +376,9 @@ def test_what_has_come_of_others_is_not_counted_twice(
     admission = Admission(disk, ROOMY)
     with database.write() as connection:
         an_unfinished(connection, ann, size=60, active_request="request", synced=10)
-        admission.check_room(connection, ann, size=30, drop=None, now=100)
+        admission.check_limits(connection, ann, size=30, drop=None, now=100)
         with pytest.raises(NoSpaceError):
-            admission.check_room(connection, ann, size=31, drop=None, now=100)
+            admission.check_limits(connection, ann, size=31, drop=None, now=100)
 
 
 def test_an_upload_that_nobody_goes_on_with_keeps_the_disk_from_nobody(
@@ -387,9 +387,9 @@ def test_an_upload_that_nobody_goes_on_with_keeps_the_disk_from_nobody(
     admission = Admission(disk, ROOMY)
     with database.write() as connection:
         an_unfinished(connection, ann, size=1 << 40, active_request="", synced=10)
-        admission.check_room(connection, ann, size=90, drop=None, now=100)
+        admission.check_limits(connection, ann, size=90, drop=None, now=100)
         with pytest.raises(NoSpaceError):
-            admission.check_room(connection, ann, size=91, drop=None, now=100)
+            admission.check_limits(connection, ann, size=91, drop=None, now=100)
         assert uploads.usage(connection, ann, now=100).by_user == 1 << 40
 
 
@@ -442,13 +442,13 @@ def test_what_is_on_the_disk_already_needs_no_room(
     monkeypatch.setattr(Disk, "free", 10)
     admission = Admission(disk, ROOMY)
     with database.write() as connection:
-        admission.check_room(
-            connection, ann, size=1 << 40, drop=None, now=100, is_here=True
+        admission.check_limits(
+            connection, ann, size=1 << 40, drop=None, now=100, is_on_disk=True
         )
         monkeypatch.setattr(Disk, "free", 9)
         with pytest.raises(NoSpaceError):
-            admission.check_room(
-                connection, ann, size=1, drop=None, now=100, is_here=True
+            admission.check_limits(
+                connection, ann, size=1, drop=None, now=100, is_on_disk=True
             )
 
 

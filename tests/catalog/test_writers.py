@@ -35,8 +35,8 @@ from gateway.storage.session_files import SessionFiles
 from gateway.uploads import drop_budgets
 from gateway.uploads.admission import Admission, UploadLimits
 from gateway.uploads.deletion import delete
-from gateway.uploads.finalise import Arrival, Finaliser
-from gateway.uploads.finalise_slots import Ends
+from gateway.uploads.finalise import Finaliser, ReceivedFile
+from gateway.uploads.finalise_slots import FinaliseSlots
 from gateway.uploads.resumable.chunks import Chunks
 from gateway.uploads.resumable.concatenation import Concatenation
 from gateway.uploads.resumable.protocol import Chunk, Creation
@@ -78,14 +78,16 @@ def finaliser(database: Database, tmp_path: Path) -> Finaliser:
     store = BlobStore(tmp_path / "store")
     store.prepare()
     types = MediaTypes.read(asset("nginx/snippets/media_types.conf"))
-    return Finaliser(database, store, Admission(store, NO_LIMITS), types, Ends(8))
+    return Finaliser(
+        database, store, Admission(store, NO_LIMITS), types, FinaliseSlots(8)
+    )
 
 
 @pytest.fixture
 def sessions(finaliser: Finaliser) -> UploadSessions:
     files = SessionFiles(finaliser.store)
     return UploadSessions(
-        finaliser.database, files, finaliser, finaliser.types, life=100
+        finaliser.database, files, finaliser, finaliser.types, lifetime=100
     )
 
 
@@ -121,15 +123,15 @@ def put(sessions: UploadSessions, sender: Sender) -> None:
     )
     with finaliser.database.write() as connection:
         finaliser.admission.admit(connection, sender.user, coming, now=NOW)
-    with finaliser.store.empty() as source:
+    with finaliser.store.empty_file() as source:
         source.write_bytes(BODY)
-        arrival = Arrival(
+        received = ReceivedFile(
             source=source,
             name=DisplayName("a.bin"),
             reservation=request,
             drop=sender.drop,
         )
-        finaliser.finalise(sender.user, arrival, now=NOW)
+        finaliser.finalise(sender.user, received, now=NOW)
 
 
 def tus(sessions: UploadSessions, sender: Sender) -> None:
@@ -138,8 +140,8 @@ def tus(sessions: UploadSessions, sender: Sender) -> None:
     creation = Creation.parse({"Upload-Length": str(len(BODY))}.get)
     chunk = Chunk(offset=0, size=None, checksum=None)
     request_id = new_id()
-    with sessions.finaliser.store.empty() as source:
-        begun = chunks.begin(sender, creation, source, None, request_id="", now=NOW)
+    with sessions.finaliser.store.empty_file() as source:
+        begun = chunks.create(sender, creation, source, None, request_id="", now=NOW)
         session_id = begun.session.id
         chunks.admit(
             sender, session_id, chunk, length=len(BODY), request_id=request_id, now=NOW
@@ -169,7 +171,7 @@ def test_a_drop_link_is_revoked_while_senders_use_it(
     senders: int,
 ) -> None:
     """Each sender gets to its end, the revocation goes through, the rest is refused."""
-    monkeypatch.setattr(drop_budgets, "PLACES", senders)
+    monkeypatch.setattr(drop_budgets, "MAXIMUM_RUNNING", senders)
     database = sessions.database
     sender = Sender(ann, drop)
     stored, is_over = threading.Semaphore(0), threading.Event()
@@ -295,20 +297,22 @@ def concatenate(sessions: UploadSessions, user: User) -> None:
     told = {"Upload-Concat": "partial", "Upload-Length": str(len(BODY))}
     ids = []
     for _ in range(2):
-        with sessions.finaliser.store.empty() as source:
+        with sessions.finaliser.store.empty_file() as source:
             source.write_bytes(BODY)
             creation = Creation.parse(told.get)
-            begun = chunks.begin(sender, creation, source, None, request_id="", now=NOW)
+            begun = chunks.create(
+                sender, creation, source, None, request_id="", now=NOW
+            )
         ids.append(begun.session.id)
     told = {"Upload-Concat": "final;" + " ".join(f"/tus/{part}" for part in ids)}
-    Concatenation(sessions).make(sender, Creation.parse(told.get), now=NOW)
+    Concatenation(sessions).concatenate(sender, Creation.parse(told.get), now=NOW)
 
 
 def terminate(sessions: UploadSessions, user: User) -> None:
     sender = Sender(user)
     creation = Creation.parse({"Upload-Length": "1000"}.get)
-    with sessions.finaliser.store.empty() as source:
-        begun = Chunks(sessions).begin(
+    with sessions.finaliser.store.empty_file() as source:
+        begun = Chunks(sessions).create(
             sender, creation, source, None, request_id="", now=NOW
         )
     sessions.terminate(sender, begun.session.id, now=NOW)

@@ -21,8 +21,8 @@ from gateway.storage.names import DisplayName
 from gateway.storage.session_files import SessionFiles
 from gateway.storage.trash import Trash
 from gateway.uploads.admission import Admission, UploadLimits
-from gateway.uploads.finalise import Arrival, Finaliser
-from gateway.uploads.finalise_slots import Ends
+from gateway.uploads.finalise import Finaliser, ReceivedFile
+from gateway.uploads.finalise_slots import FinaliseSlots
 from gateway.uploads.resumable.chunks import Chunks
 from gateway.uploads.resumable.protocol import Chunk, Creation
 from gateway.uploads.resumable.sender import Sender
@@ -70,12 +70,12 @@ def lost_uploads(
             content = os.urandom(50_000 + number)
             source = store.spool / str(number)
             source.write_bytes(content)
-            arrival = Arrival(
+            received = ReceivedFile(
                 source=source,
                 name=DisplayName.parse("a.bin"),
                 reservation=str(number),
             )
-            made = finaliser.finalise(ann, arrival, now=1)
+            made = finaliser.finalise(ann, received, now=1)
             digests[made.id] = hashlib.sha256(content).digest()
 
         disk.cut_power()
@@ -157,7 +157,9 @@ def a_finaliser(catalog: Path, disk: Ext4, fsync: Callable[[int], None]) -> Fina
     store = BlobStore(disk.root / "store", fsync=fsync)
     store.prepare()
     types = MediaTypes.read(asset("nginx/snippets/media_types.conf"))
-    return Finaliser(database, store, Admission(store, NO_LIMITS), types, Ends(8))
+    return Finaliser(
+        database, store, Admission(store, NO_LIMITS), types, FinaliseSlots(8)
+    )
 
 
 def an_owner(database: Database) -> User:
@@ -174,15 +176,15 @@ def an_owner(database: Database) -> User:
 def the_resumables(finaliser: Finaliser) -> UploadSessions:
     files = SessionFiles(finaliser.store)
     return UploadSessions(
-        finaliser.database, files, finaliser, finaliser.types, life=100
+        finaliser.database, files, finaliser, finaliser.types, lifetime=100
     )
 
 
 def begun(finaliser: Finaliser, sender: Sender, size: int) -> str:
     creation = Creation.parse({"Upload-Length": str(size)}.get)
     chunks = Chunks(the_resumables(finaliser))
-    with finaliser.store.empty() as empty:
-        made = chunks.begin(sender, creation, empty, None, request_id="", now=1)
+    with finaliser.store.empty_file() as empty:
+        made = chunks.create(sender, creation, empty, None, request_id="", now=1)
     return made.session.id
 
 
@@ -207,7 +209,7 @@ def resume(
 
     What was acknowledged need not be sent again.
     """
-    offset = the_resumables(finaliser).look(sender, session_id, now=1).offset
+    offset = the_resumables(finaliser).progress(sender, session_id, now=1).offset
     last = send(finaliser, sender, session_id, offset, content[offset:])
     with finaliser.database.read() as connection:
         made = uploads.by_id(connection, last.session.upload_id or "")

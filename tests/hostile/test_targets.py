@@ -25,7 +25,7 @@ from gateway.links import Key, KeyRing
 from gateway.links.server_secret import ServerSecret
 from gateway.web.nginx.family import ADMIT, CUT
 from gateway.web.nginx.headers import original_path
-from gateway.web.nginx.verdicts import QUESTION
+from gateway.web.nginx.verdicts import VERDICT_HEADER
 from tests.live.test_nginx import NOT_FOUND, Nginx
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def is_one_judgement(app: Flask, head: bytes) -> bool:
     """Tell whether Flask reads what it is asked as nginx did that names the family."""
     environ = environ_of(head)
     named = environ.get("HTTP_X_GATEWAY_FAMILY")
-    if QUESTION in environ:
+    if VERDICT_HEADER in environ:
         named = families.SIGNED.name
     method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
     if path in {ADMIT, CUT}:  # about another request

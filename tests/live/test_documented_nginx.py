@@ -22,7 +22,7 @@ from tests.live.disks import require_root
 from tests.live.ports import free_port
 from tests.live.shown import PLACE, blocks
 from tests.live.stack import ROOT, NativeStack, wait_until
-from tests.live.tus import PIECE
+from tests.live.tus import CHUNK_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -222,7 +222,7 @@ def test_what_came_before_a_cut_reaches_the_gateway_behind_the_page_s_proxy(
             return connection.getresponse().headers
 
     path = ask("POST", "/tus/", Upload_Length=str(size))["Location"]
-    chunk = {"Content_Type": PIECE, "Content_Length": str(size)}
+    chunk = {"Content_Type": CHUNK_TYPE, "Content_Length": str(size)}
     with proxy.connect() as connection:
         connection.begin("PATCH", path, **known, **chunk, Upload_Offset="0")
         connection.send(CONTENT[: size // 2])
@@ -233,7 +233,13 @@ def test_what_came_before_a_cut_reaches_the_gateway_behind_the_page_s_proxy(
 
     wait_until(offset, what="what came is kept")
     begun = offset()
-    ask("PATCH", path, CONTENT[begun:], Content_Type=PIECE, Upload_Offset=str(begun))
+    ask(
+        "PATCH",
+        path,
+        CONTENT[begun:],
+        Content_Type=CHUNK_TYPE,
+        Upload_Offset=str(begun),
+    )
     assert 0 < begun <= size // 2
     assert offset() == size
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.uploads.drop_budgets import PLACES
+from gateway.uploads.drop_budgets import MAXIMUM_RUNNING
 from tests.live.stack import wait_until
-from tests.live.tus import PIECE, Tus
+from tests.live.tus import CHUNK_TYPE, Tus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,7 @@ class Box:
             .ask(
                 "POST",
                 data=content,
-                Content_Type=PIECE,
+                Content_Type=CHUNK_TYPE,
                 Upload_Length=str(len(content)),
                 Upload_Metadata=f"filename {encoded}",
             )
@@ -218,7 +218,7 @@ def test_a_body_without_a_length_is_refused_before_it_comes(
         f"{request_line.format(session=session, code=box.code)} HTTP/1.1\r\n"
         f"Host: 127.0.0.1\r\nConnection: close\r\n{headers}"
         f"Authorization: Bearer {box.code}\r\nTus-Resumable: 1.0.0\r\n"
-        f"Content-Type: {PIECE}\r\n"
+        f"Content-Type: {CHUNK_TYPE}\r\n"
         "Transfer-Encoding: chunked\r\n\r\n100000\r\nx".encode()
     )
     assert answer.split(b" ")[1] == b"411"
@@ -238,11 +238,12 @@ def test_senders_that_stall_leave_the_maker_half_of_the_places(
         f"Content-Length: {len(CONTENT)}\r\n\r\n"
     )
     with ExitStack() as peers:
-        for _ in range(PLACES):
+        for _ in range(MAXIMUM_RUNNING):
             peer = socket.create_connection(("127.0.0.1", box.stack.port), 20)
             peers.enter_context(peer).sendall(head.encode() + CONTENT[:-1])
         wait_until(
-            lambda: len(box.stack.spooled()) == PLACES, what="nginx spools the bodies"
+            lambda: len(box.stack.spooled()) == MAXIMUM_RUNNING,
+            what="nginx spools the bodies",
         )
         refused = box.put()
         taken = box.stack.ask(

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.live.tus import PIECE, Tus
+from tests.live.tus import CHUNK_TYPE, Tus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ def create(tus: Tus, name: str) -> requests.Response:
     return tus.ask(
         "POST",
         data=CONTENT,
-        Content_Type=PIECE,
+        Content_Type=CHUNK_TYPE,
         Upload_Length=str(len(CONTENT)),
         Upload_Metadata=f"filename {b64encode(name.encode()).decode()}",
     )

@@ -1,4 +1,4 @@
-"""tus 1.0.0 through nginx: every extension, and what no client should send."""
+"""tus 1.0.0 through nginx: every extension, and invalid requests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.live.stack import ORIGIN, NativeStack, wait_until
-from tests.live.tus import PIECE, Tus
+from tests.live.tus import CHUNK_TYPE, Tus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ def checksum(content: bytes, algorithm: str = "sha256") -> str:
     return f"{algorithm} {base64.b64encode(digest).decode()}"
 
 
-def test_anyone_may_ask_what_is_possible(stack: Stack) -> None:
+def test_anyone_may_request_options(stack: Stack) -> None:
     answer = stack.ask(f"{stack.url}/tus/", "OPTIONS")
     assert answer.status_code == 204
     assert answer.headers["Tus-Version"] == "1.0.0"
@@ -65,9 +65,9 @@ def test_a_script_of_another_origin_may_not(stack: Stack) -> None:
     assert "Access-Control" not in "".join(answer.headers)
 
 
-def test_a_post_may_be_a_patch_or_a_delete(tus: Tus) -> None:
-    """Some lines let no other methods pass (tus 1.0.0, X-HTTP-Method-Override)."""
-    patch = {"X_HTTP_Method_Override": "PATCH", "Content_Type": PIECE}
+def test_a_post_may_override_its_method_with_patch_or_delete(tus: Tus) -> None:
+    """Some networks block other methods (tus 1.0.0, X-HTTP-Method-Override)."""
+    patch = {"X_HTTP_Method_Override": "PATCH", "Content_Type": CHUNK_TYPE}
     path = tus.create(len(CONTENT))
     first = tus.ask("POST", path, CONTENT[:9], Upload_Offset="0", **patch)
     last = tus.ask("POST", path, CONTENT[9:], Upload_Offset="9", **patch)
@@ -78,19 +78,21 @@ def test_a_post_may_be_a_patch_or_a_delete(tus: Tus) -> None:
     assert tus.ask("HEAD", ended).status_code == 404
 
 
-def test_what_came_of_a_post_that_is_a_patch_is_kept(stack: Stack, tus: Tus) -> None:
+def test_the_received_bytes_of_an_interrupted_override_are_kept(
+    stack: Stack, tus: Tus
+) -> None:
     path = tus.create(len(CONTENT))
     head = (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nTus-Resumable: 1.0.0\r\n"
         f"Authorization: Bearer {tus.token}\r\nX-HTTP-Method-Override: PATCH\r\n"
-        f"Upload-Offset: 0\r\nContent-Type: {PIECE}\r\n"
+        f"Upload-Offset: 0\r\nContent-Type: {CHUNK_TYPE}\r\n"
         f"Content-Length: {len(CONTENT)}\r\n\r\n"
     )
     wait_until(lambda: not stack.spooled(), what="nginx empties the spool")
     with socket.create_connection(("127.0.0.1", stack.port), 20) as peer:
         peer.sendall(head.encode() + CONTENT[:100_000])
         wait_until(stack.spooled, what="nginx spools the body")
-    wait_until(lambda: tus.offset(path) > 0, what="what came is kept")
+    wait_until(lambda: tus.offset(path) > 0, what="the received bytes are kept")
     last = tus.patch(path, tus.offset(path), CONTENT[tus.offset(path) :])
     assert tus.get(last) == CONTENT
 
@@ -101,7 +103,9 @@ def test_what_came_of_a_post_that_is_a_patch_is_kept(stack: Stack, tus: Tus) -> 
     ["GET", "HEAD", "CONNECT", "patch", "Delete", "TRACE", "PATCH\0", "x" * 99, ""],
     ids=ascii,
 )
-def test_no_other_method_may_be_named(stack: Stack, sent: str, named: str) -> None:
+def test_no_other_method_override_is_accepted(
+    stack: Stack, sent: str, named: str
+) -> None:
     head = (
         f"{sent} /tus/abc HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
         f"X-HTTP-Method-Override: {named}\r\nContent-Length: 0\r\n\r\n"
@@ -110,7 +114,7 @@ def test_no_other_method_may_be_named(stack: Stack, sent: str, named: str) -> No
 
 
 @pytest.mark.parametrize("named", [("PATCH", "DELETE"), ("PATCH", "PATCH")], ids=str)
-def test_no_two_methods_may_be_named(stack: Stack, named: tuple[str, str]) -> None:
+def test_two_method_overrides_are_refused(stack: Stack, named: tuple[str, str]) -> None:
     lines = "".join(f"X-HTTP-Method-Override: {name}\r\n" for name in named)
     head = (
         "POST /tus/abc HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
@@ -119,7 +123,7 @@ def test_no_two_methods_may_be_named(stack: Stack, named: tuple[str, str]) -> No
     assert stack.raw(head.encode()).startswith(b"HTTP/1.1 400")
 
 
-def test_elsewhere_no_method_is_named(stack: Stack) -> None:
+def test_other_endpoints_ignore_a_method_override(stack: Stack) -> None:
     headers = {"X-HTTP-Method-Override": "DELETE"}
     answers = [
         stack.ask(stack.url + path, method, headers=headers).status_code
@@ -130,7 +134,7 @@ def test_elsewhere_no_method_is_named(stack: Stack) -> None:
 
 def test_an_upload_is_created_with_and_without_a_slash(tus: Tus) -> None:
     made = tus.ask("POST", "/tus", CONTENT, Upload_Length=str(len(CONTENT)),
-                   Content_Type=PIECE)  # fmt: skip
+                   Content_Type=CHUNK_TYPE)  # fmt: skip
     assert (made.status_code, made.headers["Tus-Resumable"]) == (201, "1.0.0")
     assert tus.get(made) == CONTENT
     assert tus.ask("OPTIONS", "/tus").headers["Tus-Version"] == "1.0.0"
@@ -144,7 +148,7 @@ def test_an_upload_is_created_with_and_without_a_slash(tus: Tus) -> None:
         pytest.param([700_000, 0], id="one more that is empty"),
     ],
 )
-def test_pieces_come_back_as_one_file(tus: Tus, steps: list[int]) -> None:
+def test_chunks_become_one_file(tus: Tus, steps: list[int]) -> None:
     path = tus.create(len(CONTENT), "a b.bin")
     offset = 0
     for step in steps:
@@ -157,25 +161,25 @@ def test_pieces_come_back_as_one_file(tus: Tus, steps: list[int]) -> None:
     assert tus.get(answer) == CONTENT
 
 
-def test_the_state_is_told_as_it_was_given(tus: Tus) -> None:
+def test_a_head_returns_the_headers_of_the_creation(tus: Tus) -> None:
     path = tus.create(len(CONTENT), "a b.bin")
     tus.patch(path, 0, CONTENT[:1000])
-    told = tus.ask("HEAD", path)
-    assert told.status_code == 200
-    assert told.headers["Upload-Offset"] == "1000"
-    assert told.headers["Upload-Length"] == "700000"
-    assert told.headers["Upload-Metadata"] == "filename YSBiLmJpbg=="
-    assert told.headers["Cache-Control"] == "no-store"
-    assert told.headers["Upload-Expires"].endswith("GMT")
+    answer = tus.ask("HEAD", path)
+    assert answer.status_code == 200
+    assert answer.headers["Upload-Offset"] == "1000"
+    assert answer.headers["Upload-Length"] == "700000"
+    assert answer.headers["Upload-Metadata"] == "filename YSBiLmJpbg=="
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Upload-Expires"].endswith("GMT")
 
 
 @pytest.mark.database
-def test_who_missed_the_last_answer_learns_it_by_asking(tus: Tus) -> None:
+def test_a_head_repeats_a_last_answer_that_was_lost(tus: Tus) -> None:
     path = tus.create(len(CONTENT))
     last = tus.patch(path, 0, CONTENT)
-    told = tus.ask("HEAD", path)
-    assert told.headers["Upload-Offset"] == str(len(CONTENT))
-    assert told.headers["Content-Location"] == last.headers["Content-Location"]
+    answer = tus.ask("HEAD", path)
+    assert answer.headers["Upload-Offset"] == str(len(CONTENT))
+    assert answer.headers["Content-Location"] == last.headers["Content-Location"]
     again = tus.patch(path, len(CONTENT), b"")
     assert again.status_code == 204
     assert again.headers["Content-Location"] == last.headers["Content-Location"]
@@ -189,14 +193,14 @@ def test_an_empty_file_is_finished_by_its_creation(tus: Tus) -> None:
 @pytest.mark.parametrize("sent", [300_000, 700_000])
 def test_the_first_bytes_may_come_with_the_creation(tus: Tus, sent: int) -> None:
     made = tus.ask("POST", "/tus/", CONTENT[:sent], Upload_Length="700000",
-                   Content_Type=PIECE)  # fmt: skip
+                   Content_Type=CHUNK_TYPE)  # fmt: skip
     assert (made.status_code, made.headers["Upload-Offset"]) == (201, str(sent))
     last = tus.patch(made.headers["Location"], sent, CONTENT[sent:])
     assert tus.get(last) == CONTENT
 
 
 @pytest.mark.database
-def test_the_length_may_be_told_later(tus: Tus) -> None:
+def test_the_length_may_be_deferred(tus: Tus) -> None:
     made = tus.ask("POST", Upload_Defer_Length="1")
     path = made.headers["Location"]
     assert tus.patch(path, 0, CONTENT[:1000]).status_code == 204
@@ -206,14 +210,14 @@ def test_the_length_may_be_told_later(tus: Tus) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
-def test_a_piece_with_the_right_checksum_is_taken(tus: Tus, algorithm: str) -> None:
+def test_a_chunk_with_the_right_checksum_is_accepted(tus: Tus, algorithm: str) -> None:
     path = tus.create(len(CONTENT))
     last = tus.patch(path, 0, CONTENT, Upload_Checksum=checksum(CONTENT, algorithm))
     assert tus.get(last) == CONTENT
 
 
 @pytest.mark.database
-def test_a_piece_with_a_wrong_checksum_leaves_the_offset(tus: Tus) -> None:
+def test_a_chunk_with_a_wrong_checksum_leaves_the_offset(tus: Tus) -> None:
     path = tus.create(len(CONTENT))
     tus.patch(path, 0, CONTENT[:1000])
     wrong = checksum(b"other")
@@ -226,7 +230,7 @@ def test_a_piece_with_a_wrong_checksum_leaves_the_offset(tus: Tus) -> None:
 
 @pytest.mark.docker
 @pytest.mark.database
-def test_parts_are_put_together(tus: Tus, stack: Stack) -> None:
+def test_partial_uploads_are_concatenated(tus: Tus, stack: Stack) -> None:
     before = stack.stored()
     chunks = [CONTENT[:1], CONTENT[1:400_000], CONTENT[400_000:]]
     parts = [tus.create(len(chunk), Upload_Concat="partial") for chunk in chunks]
@@ -238,8 +242,8 @@ def test_parts_are_put_together(tus: Tus, stack: Stack) -> None:
     assert final.status_code == 201
     assert tus.get(final) == CONTENT
     assert again.headers["Location"] == final.headers["Location"]
-    told = tus.ask("HEAD", final.headers["Location"])
-    assert (told.headers["Upload-Concat"], told.headers["Upload-Length"]) == (
+    answer = tus.ask("HEAD", final.headers["Location"])
+    assert (answer.headers["Upload-Concat"], answer.headers["Upload-Length"]) == (
         concat,
         "700000",
     )
@@ -247,7 +251,9 @@ def test_parts_are_put_together(tus: Tus, stack: Stack) -> None:
     assert len(stack.stored()) == len(before) + 1
 
 
-def test_parts_that_are_not_whole_are_not_put_together(tus: Tus, stack: Stack) -> None:
+def test_incomplete_partial_uploads_are_not_concatenated(
+    tus: Tus, stack: Stack
+) -> None:
     whole = tus.create(3, Upload_Concat="partial")
     tus.patch(whole, 0, b"abc")
     part = tus.create(3, Upload_Concat="partial")
@@ -283,30 +289,34 @@ def test_a_finished_upload_is_deleted_by_its_termination(
 
 @pytest.mark.docker
 @pytest.mark.database
-def test_what_came_before_the_cut_is_kept(tus: Tus, stack: Stack) -> None:
+def test_bytes_received_before_the_connection_broke_are_kept(
+    tus: Tus, stack: Stack
+) -> None:
     path = tus.create(len(CONTENT))
     wait_until(lambda: not stack.spooled(), what="nginx empties the spool")
     with tus.cut(path, CONTENT, 400_000, Upload_Offset="0"):
         wait_until(stack.spooled, what="nginx spools the body")
-    wait_until(lambda: tus.offset(path) > 0, what="the rest is salvaged")
+    wait_until(lambda: tus.offset(path) > 0, what="the received bytes are kept")
     offset = tus.offset(path)
     assert 300_000 < offset <= 400_000
     assert tus.get(tus.patch(path, offset, CONTENT[offset:])) == CONTENT
 
 
 @pytest.mark.database
-def test_of_a_cut_piece_with_a_checksum_nothing_is_kept(tus: Tus, stack: Stack) -> None:
+def test_nothing_is_kept_of_an_interrupted_chunk_with_a_checksum(
+    tus: Tus, stack: Stack
+) -> None:
     path = tus.create(len(CONTENT))
     wait_until(lambda: not stack.spooled(), what="nginx empties the spool")
-    told = {"Upload_Offset": "0", "Upload_Checksum": checksum(CONTENT)}
-    with tus.cut(path, CONTENT, 400_000, **told):
+    headers = {"Upload_Offset": "0", "Upload_Checksum": checksum(CONTENT)}
+    with tus.cut(path, CONTENT, 400_000, **headers):
         wait_until(stack.spooled, what="nginx spools the body")
     wait_until(lambda: not stack.spooled(), what="nginx drops the cut body")
     assert tus.offset(path) == 0
 
 
 @pytest.mark.database
-def test_a_dead_line_does_not_lock_its_client_out(tus: Tus, stack: Stack) -> None:
+def test_a_dead_connection_does_not_lock_its_client_out(tus: Tus, stack: Stack) -> None:
     path = tus.create(len(CONTENT))
     wait_until(lambda: not stack.spooled(), what="nginx empties the spool")
     with tus.cut(path, CONTENT, 400_000, Upload_Offset="0") as dead:
@@ -319,7 +329,9 @@ def test_a_dead_line_does_not_lock_its_client_out(tus: Tus, stack: Stack) -> Non
 
 
 @pytest.mark.database
-def test_the_older_of_two_pieces_at_once_is_locked_out(tus: Tus, stack: Stack) -> None:
+def test_the_older_of_two_simultaneous_chunks_is_locked_out(
+    tus: Tus, stack: Stack
+) -> None:
     path = tus.create(len(CONTENT))
     wait_until(lambda: not stack.spooled(), what="nginx empties the spool")
     with tus.cut(path, CONTENT, 400_000, Upload_Offset="0") as older:
@@ -334,7 +346,9 @@ def test_the_older_of_two_pieces_at_once_is_locked_out(tus: Tus, stack: Stack) -
 
 
 @pytest.mark.database
-def test_of_many_that_finish_at_once_one_file_comes(tus: Tus, stack: Stack) -> None:
+def test_many_requests_that_finish_an_upload_at_once_store_one_file(
+    tus: Tus, stack: Stack
+) -> None:
     path = tus.create(len(CONTENT))
     tus.patch(path, 0, CONTENT[:-1000])
     before = stack.stored()
@@ -367,19 +381,19 @@ class Unmeasured:
         pytest.param("0", CONTENT + b"x", {}, 413, id="more than the size"),
         pytest.param("0", Unmeasured(), {}, 411, id="more, without a length"),
         pytest.param(
-            "0", b"x", {"Content_Type": "text/plain"}, 415, id="not said to be a chunk"
+            "0", b"x", {"Content_Type": "text/plain"}, 415, id="not the type of a chunk"
         ),
         pytest.param("0", b"x", {"Upload_Length": "5"}, 400, id="another size"),
         pytest.param("0", b"x", {"Tus_Resumable": "0.2.2"}, 412, id="another version"),
         pytest.param("0", b"x", {"Authorization": ""}, 401, id="nobody"),
     ],
 )
-def test_a_piece_that_makes_no_sense_changes_nothing(
+def test_an_invalid_chunk_changes_nothing(
     tus: Tus, offset: str, data: object, headers: dict[str, str], status: int
 ) -> None:
     path = tus.create(len(CONTENT))
-    told = {"Upload_Offset": offset, **headers}
-    answer = tus.patch(path, 0, data, **told)
+    sent = {"Upload_Offset": offset, **headers}
+    answer = tus.patch(path, 0, data, **sent)
     assert answer.status_code == status
     assert answer.json()["status"] == status
     assert answer.headers["Tus-Resumable"] == "1.0.0"
@@ -405,7 +419,7 @@ def test_a_piece_that_makes_no_sense_changes_nothing(
         pytest.param({"Upload_Length": "1", "Authorization": ""}, 401, id="nobody"),
     ],
 )
-def test_a_creation_that_makes_no_sense_leaves_nothing(
+def test_an_invalid_creation_leaves_nothing(
     tus: Tus, stack: Stack, headers: dict[str, str], status: int
 ) -> None:
     before = stack.stored()
@@ -443,7 +457,7 @@ def test_only_an_upload_may_bring_a_large_body(
         assert peer.recv(4096).startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_piece_longer_than_the_rest_is_refused_before_it_comes(
+def test_a_chunk_longer_than_the_rest_is_refused_before_it_is_read(
     tus: Tus, stack: Stack
 ) -> None:
     path = tus.create(10)
@@ -452,7 +466,7 @@ def test_a_piece_longer_than_the_rest_is_refused_before_it_comes(
     answer = stack.raw(
         f"PATCH {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
         f"Authorization: Bearer {tus.token}\r\nTus-Resumable: 1.0.0\r\n"
-        f"Content-Type: {PIECE}\r\nUpload-Offset: 0\r\n"
+        f"Content-Type: {CHUNK_TYPE}\r\nUpload-Offset: 0\r\n"
         "Content-Length: 11\r\n\r\nx".encode()
     )
     assert answer.split(b" ")[1] == b"413"
@@ -460,7 +474,7 @@ def test_a_piece_longer_than_the_rest_is_refused_before_it_comes(
     assert stack.stored() == before
 
 
-def test_a_creation_with_neither_a_body_nor_a_length_is_taken(
+def test_a_creation_with_neither_a_body_nor_a_length_is_accepted(
     tus: Tus, stack: Stack
 ) -> None:
     answer = stack.raw(
@@ -472,7 +486,9 @@ def test_a_creation_with_neither_a_body_nor_a_length_is_taken(
 
 
 @pytest.mark.parametrize("path", ["/tus/", "/api/v1/files/a.bin"])
-def test_nor_one_that_does_not_say_how_large_it_is(stack: Stack, path: str) -> None:
+def test_no_other_request_may_have_a_large_chunked_body(
+    stack: Stack, path: str
+) -> None:
     head = (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
         "Transfer-Encoding: chunked\r\n\r\n20000\r\nx"
@@ -506,11 +522,11 @@ def peak(stack: Stack) -> int:
     return max(int(match[1]) << 10 for match in found if match)
 
 
-def test_a_refused_piece_is_not_read(tus: Tus, stack: Stack) -> None:
+def test_a_refused_chunk_is_not_read(tus: Tus, stack: Stack) -> None:
     path = tus.create(9_000_000)
     head = (
         f"PATCH {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nTus-Resumable: 1.0.0\r\n"
-        f"Authorization: Bearer {tus.token}\r\nContent-Type: {PIECE}\r\n"
+        f"Authorization: Bearer {tus.token}\r\nContent-Type: {CHUNK_TYPE}\r\n"
         "Upload-Offset: 1\r\nContent-Length: 8000000\r\n\r\n"
     )
     with socket.create_connection(("127.0.0.1", stack.port), 20) as peer:
@@ -521,15 +537,15 @@ def test_a_refused_piece_is_not_read(tus: Tus, stack: Stack) -> None:
 
 @pytest.fixture(scope="module")
 def small() -> Iterator[Stack]:
-    """Return a gateway that takes 100 kB, and four uploads at a time."""
+    """Return a gateway with a limit of 100 kB and four running uploads."""
     with NativeStack(
         GATEWAY_UPLOAD_SIZE="100000", GATEWAY_UPLOADS_PER_USER="4"
     ).running() as stack:
         yield stack
 
 
-def test_what_nginx_refuses_on_its_way_takes_no_room(small: Stack) -> None:
-    """Only a body without a length gets as far, and tus takes none."""
+def test_a_body_that_nginx_refuses_leaves_no_reservation(small: Stack) -> None:
+    """Only a body without a length gets that far; tus accepts none."""
     tus = Tus(small, small.new_token("upload", "read"))
     for _ in range(3):
         put = tus.ask("PUT", "/api/v1/files/a.bin", iter([CONTENT]))
@@ -540,7 +556,7 @@ def test_what_nginx_refuses_on_its_way_takes_no_room(small: Stack) -> None:
 
 
 @pytest.mark.database
-def test_the_room_of_a_cut_upload_is_given_back(stack: Stack) -> None:
+def test_the_reservation_of_an_interrupted_upload_is_released(stack: Stack) -> None:
     name = f"u{os.urandom(4).hex()}"
     stack.gateway("users", "add", name, "--password", "a long password")
     token = stack.new_token("upload", user=name)

@@ -1,4 +1,4 @@
-"""Raw uploads: what is taken comes back whole, what is refused costs nothing."""
+"""Raw uploads through nginx: files come back unchanged, refusals store nothing."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_an_encoded_body_is_refused(stack: Stack, token: str) -> None:
 
 
 @pytest.mark.docker
-def test_a_body_without_a_length_is_taken(stack: Stack, token: str) -> None:
+def test_a_body_without_a_length_is_accepted(stack: Stack, token: str) -> None:
     status, made = put(stack, token, "c.bin", iter([CONTENT, CONTENT]))
     assert (status, made["size"]) == (201, 2 * len(CONTENT))
 
@@ -115,7 +115,7 @@ def test_a_refused_upload_has_the_headers_of_a_refusal(stack: Stack) -> None:
 
 
 @pytest.mark.docker
-def test_nothing_is_left_of_an_upload_that_was_cut(stack: Stack, token: str) -> None:
+def test_nothing_is_left_of_an_interrupted_upload(stack: Stack, token: str) -> None:
     before = stack.stored()
     wait_until(lambda: not stack.spooled(), what="nginx empties the spool")
     head = (
@@ -129,7 +129,7 @@ def test_nothing_is_left_of_an_upload_that_was_cut(stack: Stack, token: str) -> 
     assert stack.stored() == before
 
 
-def test_a_digest_that_fits_is_stored(stack: Stack, token: str) -> None:
+def test_an_upload_with_a_matching_digest_is_stored(stack: Stack, token: str) -> None:
     digest = base64.b64encode(hashlib.sha256(CONTENT).digest()).decode()
     status, _ = put(
         stack, token, "d.bin", headers={"Content-Digest": f"sha-256=:{digest}:"}
@@ -137,7 +137,7 @@ def test_a_digest_that_fits_is_stored(stack: Stack, token: str) -> None:
     assert status == 201
 
 
-def test_a_digest_that_does_not_fit_leaves_nothing(stack: Stack, token: str) -> None:
+def test_an_upload_with_a_wrong_digest_leaves_nothing(stack: Stack, token: str) -> None:
     before = stack.stored()
     digest = base64.b64encode(hashlib.sha256(b"other").digest()).decode()
     status, problem = put(
@@ -196,7 +196,7 @@ def test_markup_under_a_picture_s_name_is_never_shown(stack: Stack, token: str) 
 def test_a_form_with_a_token_answers_the_url_of_its_file(
     stack: Stack, token: str
 ) -> None:
-    """As ShareX and its like send it."""
+    """ShareX and similar tools send such forms."""
     bearer = {"Authorization": f"Bearer {token}"}
     url = f"{stack.url}/api/v1/files"
     form = {"file": ("a b.bin", CONTENT), "title": (None, "x")}

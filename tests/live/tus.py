@@ -1,4 +1,4 @@
-"""tus as the live tests speak it, one request at a time, and a line that is cut."""
+"""A tus client for the live tests, and a proxy that breaks connections."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from tests.live.stack import Stack
 
-PIECE = "application/offset+octet-stream"
+CHUNK_TYPE = "application/offset+octet-stream"
 
 
 class Tus:
-    """A sender with a token."""
+    """A client with a token."""
 
     def __init__(self, stack: Stack, token: str) -> None:
         self.stack = stack
@@ -51,11 +51,11 @@ class Tus:
             "PATCH",
             path,
             data,
-            **{"Upload_Offset": str(offset), "Content_Type": PIECE, **headers},
+            **{"Upload_Offset": str(offset), "Content_Type": CHUNK_TYPE, **headers},
         )
 
     def offset(self, path: str) -> int:
-        """Return how far the gateway says that an upload is."""
+        """Return an upload's offset, as the gateway reports it."""
         return int(self.ask("HEAD", path).headers["Upload-Offset"])
 
     def get(self, answer: requests.Response) -> bytes:
@@ -63,13 +63,13 @@ class Tus:
         return self.ask("GET", answer.headers["Content-Location"]).content
 
     def cut(self, path: str, data: bytes, sent: int, **headers: str) -> socket.socket:
-        """Begin a PATCH of *data*, send the first *sent* bytes, leave it open."""
+        """Start a PATCH of *data*, send its first *sent* bytes, and leave it open."""
         lines = [
             f"PATCH {path} HTTP/1.1",
             "Host: 127.0.0.1",
             f"Authorization: Bearer {self.token}",
             "Tus-Resumable: 1.0.0",
-            f"Content-Type: {PIECE}",
+            f"Content-Type: {CHUNK_TYPE}",
             f"Content-Length: {len(data)}",
             *(f"{name.replace('_', '-')}: {text}" for name, text in headers.items()),
         ]
@@ -79,10 +79,10 @@ class Tus:
 
 
 class BadLine:
-    """A TCP proxy to the stack that cuts connections, or goes dead.
+    """A TCP proxy to the stack that cuts connections or stops forwarding.
 
-    Each connection is cut after ``next_cut()`` bytes of the client's; None lets it
-    live.  After *dead_after* bytes in all nothing is passed on, until ``revive``.
+    Each connection is cut after ``next_cut()`` bytes from the client; None keeps it
+    open.  After *dead_after* bytes in total nothing is forwarded until ``revive``.
     """
 
     def __init__(

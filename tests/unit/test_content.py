@@ -1,4 +1,4 @@
-"""A type is judged by name and content: renaming changes no file into another."""
+"""A type depends on name and content: renaming gives a file no false type."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ def judged(tmp_path: Path, name: str, content: bytes) -> tuple[str, str]:
         pytest.param(SHORTCUT, id="a shortcut"),
     ],
 )
-def test_a_program_is_a_program_under_any_name(tmp_path: Path, content: bytes) -> None:
+def test_a_program_has_the_unknown_type_under_any_name(
+    tmp_path: Path, content: bytes
+) -> None:
     names = ["a.png", "a.pdf", "a.txt", "a.mp4", "a.mp3", "a.zip", "a.docx", "a.csv"]
     decided = {name: judged(tmp_path, name, content) for name in names}
     assert decided == dict.fromkeys(names, (DEFAULT, "bin"))
@@ -99,7 +101,7 @@ def test_a_program_is_a_program_under_any_name(tmp_path: Path, content: bytes) -
         pytest.param("a.docx", PDF, id="PDF as Word"),
     ],
 )
-def test_what_the_content_contradicts_is_of_no_type(
+def test_a_name_that_the_content_contradicts_gives_the_unknown_type(
     tmp_path: Path, name: str, content: bytes
 ) -> None:
     assert judged(tmp_path, name, content) == (DEFAULT, "bin")
@@ -167,7 +169,7 @@ def test_an_honest_name_decides(tmp_path: Path, name: str, content: bytes) -> No
         pytest.param("a.mp4", WEBM, ("video/webm", "webm"), id="WebM as MP4"),
     ],
 )
-def test_a_picture_or_a_film_is_what_it_is(
+def test_within_a_family_the_content_decides(
     tmp_path: Path, name: str, content: bytes, decided: tuple[str, str]
 ) -> None:
     assert judged(tmp_path, name, content) == decided
@@ -183,10 +185,12 @@ def test_nginx_gives_a_format_s_suffix_the_same_type() -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "a.exe", "a.unheard-of"])
-def test_a_name_that_says_nothing_is_of_no_type(tmp_path: Path, name: str) -> None:
+def test_a_name_without_a_known_suffix_gives_the_unknown_type(
+    tmp_path: Path, name: str
+) -> None:
     assert judged(tmp_path, name, PNG) == (DEFAULT, "bin")
 
 
-def test_no_type_at_all_is_never_shown() -> None:
+def test_the_unknown_type_is_never_shown() -> None:
     assert not is_inert(DEFAULT)
     assert TYPES.of("a.bin") == DEFAULT

@@ -1,4 +1,4 @@
-"""Large uploads that are just being finished leave threads for everything else."""
+"""Large uploads that are being finalised leave threads for other requests."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from contextlib import ExitStack
 import pytest
 
 from gateway.errors import TooManyEndsError
-from gateway.uploads.finalise_slots import LARGE, Ends
+from gateway.uploads.finalise_slots import LARGE, FinaliseSlots
 
 
-def test_one_large_upload_more_than_there_are_places_is_refused() -> None:
-    ends = Ends(2)
-    with ends.one(LARGE), ends.one(LARGE):
-        with pytest.raises(TooManyEndsError), ends.one(LARGE):
+def test_a_large_upload_without_a_free_slot_is_refused() -> None:
+    slots = FinaliseSlots(2)
+    with slots.hold(LARGE), slots.hold(LARGE):
+        with pytest.raises(TooManyEndsError), slots.hold(LARGE):
             pass
-        with pytest.raises(TooManyEndsError), ends.one(10 << 30):
+        with pytest.raises(TooManyEndsError), slots.hold(10 << 30):
             pass
 
 
-def test_a_small_upload_needs_no_place() -> None:
-    ends = Ends(1)
-    with ends.one(LARGE), ends.one(LARGE - 1), ends.one(0), ExitStack() as more:
+def test_a_small_upload_needs_no_slot() -> None:
+    slots = FinaliseSlots(1)
+    with slots.hold(LARGE), slots.hold(LARGE - 1), slots.hold(0), ExitStack() as more:
         for size in (0, 1, LARGE - 1):
-            more.enter_context(ends.one(size))
+            more.enter_context(slots.hold(size))
         with pytest.raises(TooManyEndsError):
-            more.enter_context(ends.one(LARGE))
+            more.enter_context(slots.hold(LARGE))
 
 
-def test_a_place_is_free_again_whatever_became_of_its_upload() -> None:
-    ends = Ends(1)
+def test_a_slot_is_free_again_after_a_failure() -> None:
+    slots = FinaliseSlots(1)
     for _ in range(3):
-        with pytest.raises(RuntimeError), ends.one(LARGE):
+        with pytest.raises(RuntimeError), slots.hold(LARGE):
             raise RuntimeError
-    with ends.one(LARGE), pytest.raises(TooManyEndsError), ends.one(LARGE):
+    with slots.hold(LARGE), pytest.raises(TooManyEndsError), slots.hold(LARGE):
         pass

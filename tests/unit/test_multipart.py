@@ -1,4 +1,4 @@
-"""A form is taken apart at the speed of a search, whatever its files are made of."""
+"""A form is parsed at the speed of a search, whatever its files contain."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from types import FrameType
 
 MIB: Final = 1 << 20
-#: A browser's.
+#: A boundary as browsers make it.
 BOUNDARY: Final = "-" * 29 + "1" * 30
 TYPE: Final = f"multipart/form-data; boundary={BOUNDARY}"
-#: Calls of functions in all, for 4 MiB: some ten for each 256 KiB.
+#: The most function calls for 4 MiB: about ten for each 256 KiB.
 CALLS: Final = 600
 
 
 def form(content: bytes, name: str = "a.bin") -> bytes:
-    """Return a form with its token, and a file of that content and name."""
+    """Return a form with its token and one file."""
     start = f"--{BOUNDARY}\r\nContent-Disposition: form-data; name="
     return (
         f'{start}"token"\r\n\r\nx\r\n'.encode()
@@ -38,7 +38,7 @@ def is_good(token: str) -> None:
 
 
 class Calls:
-    """Counts calls of Python's functions and of C's."""
+    """Counts calls of functions, in Python and in C."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -60,7 +60,7 @@ class Calls:
         pytest.param(f"--{BOUNDARY} ".encode(), id="boundaries in a line"),
     ],
 )
-def test_near_boundaries_take_as_few_steps_as_any_content(
+def test_near_boundaries_take_no_more_steps_than_other_content(
     tmp_path: Path, unit: bytes
 ) -> None:
     store = BlobStore(tmp_path)
@@ -80,7 +80,7 @@ def test_near_boundaries_take_as_few_steps_as_any_content(
 
 
 def test_a_file_s_name_may_be_long(tmp_path: Path) -> None:
-    """It is cut, as that of every upload."""
+    """It is shortened, like the name of every upload."""
     store = BlobStore(tmp_path)
     store.prepare()
     body = store.spool / "0001"

@@ -1,4 +1,4 @@
-"""Whatever a client calls a file, it is shown under a name that says what it is."""
+"""Any file name of a client becomes a safe display name."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from gateway.storage.names import MAXIMUM_BYTES, DisplayName
         pytest.param("👩\u200d💻.png", "👩\u200d💻.png", id="a joiner"),
     ],
 )
-def test_a_name_is_shown_as_it_was_meant(sent: str, shown: str) -> None:
+def test_a_name_is_cleaned_for_display(sent: str, shown: str) -> None:
     assert DisplayName.parse(sent).text == shown
 
 
-def test_what_turns_text_around_or_is_not_seen_is_gone() -> None:
+def test_invisible_and_direction_changing_characters_are_removed() -> None:
     characters = [
         *("\u061c", "\u200e", "\u200f", "\u202a", "\u202b", "\u202c", "\u202d"),
         *("\u202e", "\u2066", "\u2067", "\u2068", "\u2069"),
@@ -62,7 +62,7 @@ def test_what_turns_text_around_or_is_not_seen_is_gone() -> None:
         pytest.param("a\udcff", id="a lone surrogate"),
     ],
 )
-def test_what_can_not_be_shown_is_refused(sent: str) -> None:
+def test_a_name_that_can_not_be_shown_is_refused(sent: str) -> None:
     with pytest.raises(BadNameError):
         DisplayName.parse(sent)
 
@@ -79,7 +79,7 @@ PIECES = st.sampled_from([*"a. é/\u202e\u0301", "nul", ".txt", "x" * 100, ". " 
 
 
 @given(st.one_of(st.text(), st.lists(PIECES).map("".join)).filter(is_name))
-def test_a_shown_name_stays_as_it_is(sent: str) -> None:
+def test_cleaning_a_name_twice_changes_nothing(sent: str) -> None:
     once = DisplayName.parse(sent)
     assert DisplayName.parse(once.text) == once
     assert len(once.text.encode()) <= MAXIMUM_BYTES

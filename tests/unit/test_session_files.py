@@ -1,4 +1,4 @@
-"""The files of resumable uploads: locked, moved in the kernel, never half a chunk."""
+"""The files of upload sessions: locking, copying in the kernel, full disks."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def append(files: SessionFiles, source: Path, *, is_whole: bool = False) -> None
         file.append(source, is_whole=is_whole)
 
 
-def test_the_first_piece_is_taken_over_without_a_copy(files: SessionFiles) -> None:
+def test_the_first_chunk_is_linked_without_a_copy(files: SessionFiles) -> None:
     source = spooled(files, b"one")
     append(files, source)
     assert files.path(NAME).samefile(source)
 
 
-def test_later_pieces_are_added(files: SessionFiles) -> None:
+def test_later_chunks_are_appended(files: SessionFiles) -> None:
     for chunk in (b"one", b"two", b"", b"three"):
         source = spooled(files, chunk)
         append(files, source)
@@ -59,7 +59,7 @@ def test_later_pieces_are_added(files: SessionFiles) -> None:
 @pytest.mark.parametrize(
     "fault", [errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, None], ids=str
 )
-def test_where_ranges_can_not_be_copied_they_are_sent(
+def test_sendfile_is_used_where_copy_file_range_fails(
     files: SessionFiles, monkeypatch: pytest.MonkeyPatch, fault: int | None
 ) -> None:
     def refuse(*_: Any) -> int:
@@ -80,7 +80,7 @@ def test_where_ranges_can_not_be_copied_they_are_sent(
         pytest.param(True, b"one", id="all or nothing"),
     ],
 )
-def test_a_full_disk_is_said(
+def test_a_full_disk_raises_no_space_error(
     files: SessionFiles,
     monkeypatch: pytest.MonkeyPatch,
     is_whole: bool,  # noqa: FBT001 -- pytest's parameter
@@ -99,7 +99,7 @@ def test_a_full_disk_is_said(
     assert files.path(NAME).read_bytes() == left
 
 
-def test_a_disk_that_is_full_when_it_is_synced_is_said(tmp_path: Path) -> None:
+def test_a_disk_that_is_full_at_the_sync_raises_no_space_error(tmp_path: Path) -> None:
     def fill(_descriptor: int) -> None:
         raise OSError(errno.EDQUOT, "full")
 
@@ -109,23 +109,23 @@ def test_a_disk_that_is_full_when_it_is_synced_is_said(tmp_path: Path) -> None:
         file.sync()
 
 
-def test_what_lies_beyond_is_dropped(files: SessionFiles) -> None:
+def test_bytes_beyond_the_size_are_cut_off(files: SessionFiles) -> None:
     append(files, spooled(files, b"onetwo"))
     with files.lock(NAME) as file:
-        file.keep(7)
+        file.truncate(7)
         assert file.size == 6
-        file.keep(3)
+        file.truncate(3)
         assert file.size == 3
         with pytest.raises(LockedError), files.lock(NAME):
             pass
     assert files.path(NAME).read_bytes() == b"one"
 
 
-def test_a_spooled_file_that_was_taken_is_not_emptied(files: SessionFiles) -> None:
+def test_a_linked_spool_file_is_not_emptied(files: SessionFiles) -> None:
     source = spooled(files, b"one")
     append(files, source)
     with files.lock(NAME) as file:
-        file.keep(0)
+        file.truncate(0)
         assert file.size == 0
         with pytest.raises(LockedError), files.lock(NAME):
             pass
@@ -134,7 +134,7 @@ def test_a_spooled_file_that_was_taken_is_not_emptied(files: SessionFiles) -> No
     assert list(files.store.spool.iterdir()) == [source]
 
 
-def test_a_piece_that_can_not_be_taken_is_let_go(
+def test_a_chunk_that_can_not_be_linked_is_unlocked(
     files: SessionFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any) -> None:
@@ -145,11 +145,11 @@ def test_a_piece_that_can_not_be_taken_is_let_go(
     with pytest.raises(OSError, match="links"):
         append(files, source)
     with source.open("rb") as again:
-        # Refused as long as the first one is open.
+        # Refused while the first descriptor is open.
         fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def test_a_lock_that_is_taken_is_not_waited_for(
+def test_a_held_lock_is_not_waited_for(
     files: SessionFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(time, "sleep", pytest.fail)
@@ -157,7 +157,7 @@ def test_a_lock_that_is_taken_is_not_waited_for(
         pass
 
 
-def test_a_lock_holds_the_file_that_takes_the_first_one_s_place(
+def test_a_lock_covers_the_file_that_replaces_the_first_one(
     files: SessionFiles,
 ) -> None:
     with files.lock(NAME) as file:
@@ -166,7 +166,7 @@ def test_a_lock_holds_the_file_that_takes_the_first_one_s_place(
             pass
 
 
-def test_of_threads_each_gets_the_file_of_that_name_and_one_at_a_time(
+def test_threads_get_the_file_of_that_name_one_at_a_time(
     files: SessionFiles,
 ) -> None:
     with ThreadPoolExecutor(20) as pool:
@@ -175,7 +175,7 @@ def test_of_threads_each_gets_the_file_of_that_name_and_one_at_a_time(
 
 
 def add_one(files: SessionFiles, number: int) -> None:
-    """Add a byte, as soon as nobody else does."""
+    """Append a byte as soon as the lock is free."""
     source = spooled(files, b"x", str(number))
     is_added = False
     while not is_added:
@@ -184,14 +184,14 @@ def add_one(files: SessionFiles, number: int) -> None:
             is_added = True
 
 
-def test_how_much_is_there_is_told_whoever_holds_the_lock(files: SessionFiles) -> None:
+def test_the_size_can_be_read_while_the_lock_is_held(files: SessionFiles) -> None:
     assert files.size(NAME) == 0
     with files.lock(NAME) as file:
         file.append(spooled(files, b"one"), is_whole=False)
         assert files.size(NAME) == 3
 
 
-def test_a_file_that_was_replaced_before_it_was_locked_is_let_go(
+def test_a_file_that_was_replaced_before_it_was_locked_is_closed(
     files: SessionFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     newer = iter([spooled(files, b"newer")])

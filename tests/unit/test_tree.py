@@ -1,4 +1,4 @@
-"""Where a path really leads: only a regular file inside the tree is an answer."""
+"""A path is resolved to a regular file inside the tree, or refused."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROUNDS = 100
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Make a files tree, beside it what nobody may reach, and links to both."""
+    """Make a files tree, forbidden files beside it, and links to both."""
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "secret.txt").write_text("secret")
@@ -83,14 +83,14 @@ def tree(root: Path) -> FilesTree:
 
 @pytest.fixture
 def descriptors() -> Callable[[], int]:
-    """Return what counts this process's open descriptors."""
-    gc.collect()  # what another test has left is not closed meanwhile
+    """Return a function that counts this process's open descriptors."""
+    gc.collect()  # so that no leftover of another test is closed meanwhile
     return lambda: len(list(Path("/proc/self/fd").iterdir()))
 
 
 @pytest.fixture
 def replaced(root: Path) -> Iterator[None]:
-    """Replace report.txt over and over, as long as the test runs."""
+    """Replace report.txt again and again while the test runs."""
     done = Event()
 
     def work() -> None:
@@ -106,7 +106,7 @@ def replaced(root: Path) -> Iterator[None]:
 
 
 def outcome(tree: FilesTree, path: str) -> str:
-    """Return where *path* was located, or the fact of its refusal in brackets."""
+    """Return where *path* was located, or the reason of its refusal in brackets."""
     try:
         return tree.locate(FilePath.parse(path)).path.text
     except NotServableError as refusal:
@@ -161,15 +161,15 @@ REFUSED = [
 def test_a_file_is_located_by_its_real_path(
     tree: FilesTree, path: str, real: str
 ) -> None:
-    """Links inside the tree are followed and taken out of the answer."""
+    """Links inside the tree are followed; the result has none."""
     assert tree.locate(FilePath.parse(path)).path.text == real
 
 
 @pytest.mark.parametrize(("path", "fact"), REFUSED)
-def test_what_is_no_file_of_the_tree_is_refused(
+def test_a_path_to_no_file_of_the_tree_is_refused(
     tree: FilesTree, path: str, fact: str
 ) -> None:
-    """Whatever is missing, special, hidden or elsewhere is no answer."""
+    """Missing, special and hidden files and files outside the tree are refused."""
     with pytest.raises(NotServableError) as caught:
         tree.locate(FilePath.parse(path))
     assert caught.value.fact == fact
@@ -217,7 +217,7 @@ def test_a_swapped_root_counts_from_the_next_request(
 
 
 def wait_for_a_tick(folder: Path) -> None:
-    """Wait until a change has another ctime than all before; old kernels have few."""
+    """Wait until a change gets a new ctime; old kernels update it in coarse steps."""
     probe = folder / "tick"
     probe.touch()
     begun = probe.stat().st_ctime_ns
@@ -231,7 +231,7 @@ def wait_for_a_tick(folder: Path) -> None:
 
 
 def test_a_root_that_was_moved_is_found_by_its_link(root: Path, tmp_path: Path) -> None:
-    """The folder is the same one, its path another."""
+    """The folder is the same, but its path has changed."""
     (tmp_path / "current").symlink_to(root)
     tree = FilesTree(tmp_path / "current")
     before = outcome(tree, "sub/deep/report.txt")
@@ -242,10 +242,10 @@ def test_a_root_that_was_moved_is_found_by_its_link(root: Path, tmp_path: Path) 
     assert outcome(tree, "sub/deep/report.txt") == before == "sub/deep/report.txt"
 
 
-def test_a_root_that_moved_with_a_folder_above_is_found_at_the_second_look(
+def test_a_root_that_moved_with_a_parent_folder_is_found_at_the_second_request(
     root: Path, tmp_path: Path
 ) -> None:
-    """Nothing of the root itself tells; that its files are missing does."""
+    """The root itself shows no change; only its missing files do."""
     above = tmp_path / "above"
     above.mkdir()
     root.rename(above / "files")
@@ -260,7 +260,7 @@ def test_a_root_that_moved_with_a_folder_above_is_found_at_the_second_look(
 
 
 def test_a_private_folder_that_was_moved_stays_private(root: Path, data: Path) -> None:
-    """A folder that is known already is looked at again."""
+    """The path of a known private folder is checked again."""
     current = root.parent / "current"
     current.symlink_to(data)
     tree = FilesTree(root.parent, current)
@@ -273,7 +273,7 @@ def test_a_private_folder_that_was_moved_stays_private(root: Path, data: Path) -
 
 
 def test_a_link_into_the_former_root_leads_outside(root: Path, tmp_path: Path) -> None:
-    """An old release is as far outside as anything else."""
+    """A former root is outside the tree like any other folder."""
     release = tmp_path / "release-2"
     release.mkdir()
     (release / "stale").symlink_to(root / "report.txt")
@@ -291,7 +291,7 @@ def test_a_link_into_the_former_root_leads_outside(root: Path, tmp_path: Path) -
 def test_without_a_root_every_file_is_missing(
     tmp_path: Path, make: Callable[[Path], object]
 ) -> None:
-    """A root that is not there is no error, there is just nothing in it."""
+    """A missing root is no error: it has no files."""
     make(tmp_path / "no-root")
     assert outcome(FilesTree(tmp_path / "no-root"), "report.txt") == "[missing]"
 
@@ -303,7 +303,7 @@ def test_the_whole_file_system_can_be_the_tree(root: Path) -> None:
 
 
 def test_a_root_that_can_be_entered_is_readable(tree: FilesTree) -> None:
-    """Readiness is told by the root."""
+    """Readiness depends on the root."""
     assert tree.is_readable()
 
 
@@ -313,7 +313,7 @@ def test_a_missing_root_is_not_readable(tmp_path: Path) -> None:
 
 
 def test_a_file_in_the_roots_place_is_not_readable(tmp_path: Path) -> None:
-    """It is there, but can't be entered."""
+    """It exists, but can't be entered."""
     (tmp_path / "file").touch()
     assert not FilesTree(tmp_path / "file").is_readable()
 
@@ -337,7 +337,7 @@ def test_a_private_folder_in_the_tree_is_not_served(root: Path, data: Path) -> N
 def test_a_link_to_a_private_folder_in_the_tree_is_not_served(
     root: Path, data: Path
 ) -> None:
-    """Where a file really lies counts, not what it is called."""
+    """A file's real path counts, not its name."""
     (root.parent / "plain").symlink_to(data)
     assert outcome(FilesTree(root.parent, data), "plain/keys") == "[private]"
 
@@ -359,20 +359,20 @@ def test_a_root_in_a_private_folder_serves_nothing(data: Path) -> None:
 
 
 def test_a_private_folders_neighbour_is_served(root: Path, data: Path) -> None:
-    """Beginning with the same letters is not lying in it."""
+    """A folder with the same prefix in its name is not inside it."""
     (data.parent / "data-2").mkdir()
     (data.parent / "data-2" / "a.txt").touch()
     assert outcome(FilesTree(root.parent, data), "data-2/a.txt") == "data-2/a.txt"
 
 
 def test_a_private_folder_that_is_not_there_hides_nothing(root: Path) -> None:
-    """It is made at the first start."""
+    """It is created at the first start."""
     tree = FilesTree(root, root / "nowhere")
     assert outcome(tree, "report.txt") == "report.txt"
 
 
 def test_a_private_folder_that_can_not_be_found_hides_everything(root: Path) -> None:
-    """In doubt nothing is delivered."""
+    """In doubt, nothing is delivered."""
     tree = FilesTree(root, root / "loop")
     assert outcome(tree, "report.txt") == "[private]"
 
@@ -380,7 +380,7 @@ def test_a_private_folder_that_can_not_be_found_hides_everything(root: Path) -> 
 def test_a_deleted_file_is_missing_though_one_is_called_deleted(
     tree: FilesTree, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The kernel's mark for a deleted file is not taken for a name."""
+    """The kernel's mark for a deleted file is not mistaken for a name."""
     after_open(monkeypatch, lambda: (root / "report.txt").unlink(missing_ok=True))
     assert outcome(tree, "report.txt") == "[missing]"
 
@@ -392,10 +392,10 @@ def test_a_deleted_file_is_missing_though_one_is_called_deleted(
         pytest.param("report.txt", id="file-beside-one-called-deleted"),
     ],
 )
-def test_a_file_replaced_while_it_is_looked_at_is_looked_at_again(
+def test_a_file_replaced_while_it_is_located_is_located_again(
     tree: FilesTree, root: Path, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    """A rename at the wrong moment makes no 404."""
+    """A rename at the wrong moment causes no 404."""
     after_open(monkeypatch, lambda: replace(root, path), times=3)
     assert outcome(tree, path) == path
 
@@ -403,7 +403,7 @@ def test_a_file_replaced_while_it_is_looked_at_is_looked_at_again(
 def test_a_file_that_never_stays_is_refused_instead_of_tried_for_ever(
     tree: FilesTree, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody holds a worker by renaming all the time."""
+    """Permanent renaming can't keep a worker busy."""
     after_open(monkeypatch, lambda: replace(root))
     assert outcome(tree, "report.txt") == "[changing]"
 
@@ -420,13 +420,13 @@ def test_a_file_replaced_over_and_over_never_comes_out_wrong(tree: FilesTree) ->
 def test_a_link_to_a_file_replaced_over_and_over_never_comes_out_wrong(
     tree: FilesTree,
 ) -> None:
-    """A link hides no such moment."""
+    """The same holds for a symlink to the file."""
     seen = {outcome(tree, "inside-absolute") for _ in range(ROUNDS * 10)}
     assert "report.txt" in seen
     assert seen <= {"report.txt", "[changing]"}
 
 
-def test_no_look_leaves_a_descriptor_open(
+def test_no_call_leaves_a_descriptor_open(
     root: Path, descriptors: Callable[[], int]
 ) -> None:
     """Thousands of deliveries and refusals don't use up the descriptors."""
@@ -439,7 +439,7 @@ def test_no_look_leaves_a_descriptor_open(
 
 
 def replace(root: Path, path: str = "report.txt") -> None:
-    """Put another file under the name *path*."""
+    """Replace the file *path* by another file."""
     fresh = root / "fresh"
     fresh.write_text("fresh")
     fresh.replace(root / path)
@@ -448,7 +448,7 @@ def replace(root: Path, path: str = "report.txt") -> None:
 def after_open(
     monkeypatch: pytest.MonkeyPatch, change: Callable[[], object], times: int = 99
 ) -> None:
-    """Have *change* come right after a file was opened, so many *times*."""
+    """Run *change* right after a file is opened, so many *times*."""
     real_fstat = os.fstat
     left = iter(range(times))
 
@@ -480,7 +480,7 @@ def test_the_files_below_a_folder_are_listed_by_path(tmp_path: Path) -> None:
     assert tree.below(FilePath("none"), most=2) == []
 
 
-def test_a_tree_in_which_little_is_served_is_not_looked_at_to_its_end(
+def test_a_search_of_a_tree_with_few_served_files_gives_up(
     tmp_path: Path,
 ) -> None:
     for number in range(30):
@@ -497,7 +497,7 @@ def test_a_tree_in_which_little_is_served_is_not_looked_at_to_its_end(
     ("text", "is_folder"),
     [("a", True), ("a/b.txt", False), ("none", False), ("a/in", True)],
 )
-def test_a_folder_is_told_from_a_file(
+def test_a_folder_is_distinguished_from_a_file(
     tmp_path: Path, text: str, *, is_folder: bool
 ) -> None:
     (tmp_path / "a" / "c").mkdir(parents=True)
@@ -506,7 +506,7 @@ def test_a_folder_is_told_from_a_file(
     assert FilesTree(tmp_path).is_folder(FilePath(text)) is is_folder
 
 
-def test_a_folder_outside_or_of_the_gateway_s_own_is_none(tmp_path: Path) -> None:
+def test_a_folder_outside_the_root_or_private_is_refused(tmp_path: Path) -> None:
     (tmp_path / "root" / "data").mkdir(parents=True)
     (tmp_path / "root" / "out").symlink_to(tmp_path)
     tree = FilesTree(tmp_path / "root", tmp_path / "root" / "data")

@@ -1,4 +1,4 @@
-"""tus's headers become typed values, or named errors."""
+"""The headers of tus are parsed into typed values, or refused by name."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ID = "abcdefghijklmnopqrstuvwxyz"
 OTHER = "b" * 26
-PIECE = {"Content-Type": protocol.CONTENT_TYPE, "Upload-Offset": "0"}
+CHUNK = {"Content-Type": protocol.CONTENT_TYPE, "Upload-Offset": "0"}
 
 
 def creation(**headers: str) -> Creation:
@@ -76,9 +76,9 @@ def test_metadata_rubbish_is_refused(metadata: str) -> None:
         creation(Upload_Length="1", Upload_Metadata=metadata)
 
 
-def test_a_final_upload_names_its_parts_by_path_or_url() -> None:
+def test_a_final_upload_names_its_partial_uploads_by_path_or_url() -> None:
     made = creation(Upload_Concat=f"final;/tus/{ID} https://a.example/tus/{OTHER}")
-    assert (made.parts, made.size, made.is_partial) == ((ID, OTHER), None, False)
+    assert (made.partial_ids, made.size, made.is_partial) == ((ID, OTHER), None, False)
 
 
 def final(number: int) -> str:
@@ -88,8 +88,8 @@ def final(number: int) -> str:
     return "final;" + " ".join(itertools.islice(urls, number))
 
 
-def test_a_final_upload_has_a_thousand_parts_at_most() -> None:
-    assert len(creation(Upload_Concat=final(1000)).parts) == 1000
+def test_a_final_upload_has_at_most_a_thousand_partial_uploads() -> None:
+    assert len(creation(Upload_Concat=final(1000)).partial_ids) == 1000
     with pytest.raises(BadUploadError, match="too-many-parts"):
         creation(Upload_Concat=final(1001))
 
@@ -104,7 +104,7 @@ def test_a_final_upload_has_a_thousand_parts_at_most() -> None:
         pytest.param([f"/tus/{ID}"] * 400, id="400 times"),
     ],
 )
-def test_a_part_stands_once_in_a_final_upload(parts: list[str]) -> None:
+def test_a_repeated_partial_upload_is_refused(parts: list[str]) -> None:
     with pytest.raises(BadUploadError, match="repeated-part"):
         creation(Upload_Concat=f"final;{' '.join(parts)}")
 
@@ -153,7 +153,7 @@ def test_length_rubbish_is_refused(length: str) -> None:
 @LENGTHS
 def test_offset_rubbish_is_refused(length: str) -> None:
     with pytest.raises(BadUploadError):
-        Chunk.parse({**PIECE, "Upload-Offset": length}.get)
+        Chunk.parse({**CHUNK, "Upload-Offset": length}.get)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_offset_rubbish_is_refused(length: str) -> None:
         pytest.param({"Upload_Defer_Length": "2"}, id="deferred otherwise"),
     ],
 )
-def test_a_length_is_told_once_or_deferred(headers: dict[str, str]) -> None:
+def test_a_length_is_either_given_or_deferred(headers: dict[str, str]) -> None:
     with pytest.raises(BadUploadError):
         creation(**headers)
 
@@ -180,8 +180,8 @@ def test_a_length_is_told_once_or_deferred(headers: dict[str, str]) -> None:
         pytest.param(f"md5 {'A' * 22}==", Checksum("md5", bytes(16)), id="md5"),
     ],
 )
-def test_a_checksum_is_read(text: str, digest: Checksum) -> None:
-    assert Chunk.parse({**PIECE, "Upload-Checksum": text}.get).checksum == digest
+def test_a_checksum_is_parsed(text: str, digest: Checksum) -> None:
+    assert Chunk.parse({**CHUNK, "Upload-Checksum": text}.get).checksum == digest
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_checksum_rubbish_never_passes(text: str) -> None:
 
 
 @pytest.mark.parametrize("algorithm", protocol.ALGORITHMS)
-def test_a_checksum_has_to_fit_in_every_byte(tmp_path: Path, algorithm: str) -> None:
+def test_a_checksum_must_match_in_every_byte(tmp_path: Path, algorithm: str) -> None:
     path = tmp_path / "chunk"
     path.write_bytes(b"content")
     right = hashlib.new(algorithm, b"content").digest()
@@ -205,16 +205,16 @@ def test_a_checksum_has_to_fit_in_every_byte(tmp_path: Path, algorithm: str) -> 
             Checksum(algorithm, bytes(wrong)).check(path)
 
 
-@pytest.mark.parametrize("said", ["", "1.0", "1.0.0 ", "0.2.2", "1.0.0,1.0.0"])
-def test_another_version_is_refused(said: str) -> None:
+@pytest.mark.parametrize("version", ["", "1.0", "1.0.0 ", "0.2.2", "1.0.0,1.0.0"])
+def test_another_version_is_refused(version: str) -> None:
     with pytest.raises(TusVersionError):
-        protocol.check_version({"Tus-Resumable": said}.get)
+        protocol.check_version({"Tus-Resumable": version}.get)
 
 
-@pytest.mark.parametrize("said", ["", "text/plain", "application/octet-stream"])
-def test_another_type_is_refused(said: str) -> None:
+@pytest.mark.parametrize("media_type", ["", "text/plain", "application/octet-stream"])
+def test_another_type_is_refused(media_type: str) -> None:
     with pytest.raises(ContentTypeError):
-        Chunk.parse({**PIECE, "Content-Type": said}.get)
+        Chunk.parse({**CHUNK, "Content-Type": media_type}.get)
 
 
 @given(
@@ -233,20 +233,20 @@ def test_another_type_is_refused(said: str) -> None:
         st.text(max_size=40) | st.sampled_from(["0", "1", "partial", "final;/tus/a"]),
     )
 )
-def test_whatever_comes_is_a_value_or_a_refusal(headers: dict[str, str]) -> None:
+def test_any_header_text_is_parsed_or_refused(headers: dict[str, str]) -> None:
     for parse in (Creation.parse, Chunk.parse):
         with suppress(RefusedError):
             parse(headers.get)
 
 
 @pytest.mark.parametrize("named", ["DELETE", "patch", "PATCH, PATCH", ""], ids=str)
-def test_a_request_names_no_other_method_than_its_own(named: str) -> None:
+def test_a_method_override_that_differs_is_refused(named: str) -> None:
     with pytest.raises(BadUploadError):
-        protocol.check_named_method({"X-HTTP-Method-Override": named}.get, "PATCH")
+        protocol.check_method_override({"X-HTTP-Method-Override": named}.get, "PATCH")
 
 
 @pytest.mark.parametrize(
     "headers", [{}, {"X-HTTP-Method-Override": "PATCH"}], ids=["none", "its own"]
 )
-def test_a_request_may_name_its_own_method(headers: dict[str, str]) -> None:
-    protocol.check_named_method(headers.get, "PATCH")
+def test_a_method_override_that_agrees_is_accepted(headers: dict[str, str]) -> None:
+    protocol.check_method_override(headers.get, "PATCH")

@@ -15,7 +15,7 @@ from gateway.links import Key, KeyRing, codes
 from gateway.links.keyring import Purpose
 from gateway.links.restriction import Kind, Restriction
 from gateway.links.server_secret import ServerSecret, Use
-from gateway.uploads.drop_budgets import SESSIONS
+from gateway.uploads.drop_budgets import MAXIMUM_SESSIONS
 from gateway.uploads.drop_codes import DropCodes
 from tests.web.conftest import NOON
 from tests.web.letterbox import (
@@ -303,8 +303,8 @@ def test_a_stranger_reserves_no_more_than_half_of_the_quota(
 
 def test_a_stranger_begins_only_so_many_uploads(site: Site) -> None:
     box = a_letterbox(site)
-    statuses = [begin(box, 1).status_code for _ in range(SESSIONS + 1)]
-    assert statuses == [201] * SESSIONS + [423]
+    statuses = [begin(box, 1).status_code for _ in range(MAXIMUM_SESSIONS + 1)]
+    assert statuses == [201] * MAXIMUM_SESSIONS + [423]
 
 
 def begin(box: Letterbox, size: int = 0) -> TestResponse:

@@ -1,4 +1,4 @@
-"""Every way in that hashes, copies or syncs a large body takes one of few places."""
+"""Every endpoint that hashes, copies or syncs a large body needs a free slot."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from gateway.errors import TooManyEndsError
 from gateway.links import Key
 from gateway.links.server_secret import ServerSecret
 from gateway.uploads import finalise_slots
-from gateway.uploads.finalise_slots import Ends
-from tests.web.test_tus import PIECE, Uploads, site
+from gateway.uploads.finalise_slots import FinaliseSlots
+from tests.web.test_tus import CHUNK_TYPE, Uploads, site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,17 +29,17 @@ BODY = b"0123456789"
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Have no place free; return how many bytes one was asked for."""
+    """Let no slot be free; return the sizes for which one was requested."""
     sizes: list[int] = []
 
     @contextmanager
-    def none_is_free(_ends: Ends, size: int) -> Iterator[None]:
+    def none_is_free(_slots: FinaliseSlots, size: int) -> Iterator[None]:
         sizes.append(size)
         if size:
             raise TooManyEndsError
         yield
 
-    monkeypatch.setattr(Ends, "one", none_is_free)
+    monkeypatch.setattr(FinaliseSlots, "hold", none_is_free)
     return sizes
 
 
@@ -50,11 +50,11 @@ def by_put(site: Uploads) -> TestResponse:
 
 def by_creation(site: Uploads) -> TestResponse:
     spooled = site.spool(BODY)
-    size = {"Upload_Length": "10", "Content_Type": PIECE}
+    size = {"Upload_Length": "10", "Content_Type": CHUNK_TYPE}
     return site.ask("POST", "/tus/", X_Spool_File=str(spooled), **size)
 
 
-def by_piece(site: Uploads) -> TestResponse:
+def by_chunk(site: Uploads) -> TestResponse:
     path = site.create(len(BODY))
     return site.patch(path, 0, BODY)
 
@@ -64,10 +64,10 @@ def by_piece(site: Uploads) -> TestResponse:
     [
         pytest.param(by_put, id="PUT"),
         pytest.param(by_creation, id="tus, at once"),
-        pytest.param(by_piece, id="tus"),
+        pytest.param(by_chunk, id="tus"),
     ],
 )
-def test_a_body_without_a_place_is_told_to_come_again(
+def test_a_body_without_a_free_slot_gets_503_and_retry_after(
     site: Uploads, asked: list[int], send: Callable[[Uploads], TestResponse]
 ) -> None:
     answer = send(site)
@@ -78,7 +78,7 @@ def test_a_body_without_a_place_is_told_to_come_again(
     assert site.usage().running == 0
 
 
-def test_parts_without_a_place_stay(
+def test_partial_uploads_without_a_free_slot_stay(
     site: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     part = site.create(len(BODY), Upload_Concat="partial")
@@ -94,18 +94,20 @@ def test_parts_without_a_place_stay(
 
 
 @pytest.mark.parametrize(
-    ("threads", "places"),
+    ("threads", "slots"),
     [
         pytest.param("1", 1, id="one"),
         pytest.param("2", 1, id="two"),
         pytest.param("16", 8, id="many"),
     ],
 )
-def test_half_of_a_worker_s_threads_are_for_large_ends_at_most(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: str, places: int
+def test_at_most_half_of_a_worker_s_threads_finalise_large_uploads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: str, slots: int
 ) -> None:
-    told: list[int] = []
-    monkeypatch.setattr(Ends, "__init__", lambda _ends, number: told.append(number))
+    numbers: list[int] = []
+    monkeypatch.setattr(
+        FinaliseSlots, "__init__", lambda _slots, number: numbers.append(number)
+    )
     (tmp_path / "files").mkdir()
     reading = settings.read(
         {
@@ -117,4 +119,4 @@ def test_half_of_a_worker_s_threads_are_for_large_ends_at_most(
         }
     )
     create_app(reading.settings)
-    assert told == [places]
+    assert numbers == [slots]

@@ -16,7 +16,7 @@ from gateway.config.gateway_id import own_id
 from gateway.errors import CatalogBusyError
 from gateway.uploads.admission import Admission
 from gateway.uploads.finalise import Finaliser
-from gateway.web.catalog_outages import CAUSES, Causes
+from gateway.web.catalog_outages import OUTAGES, OutageLog
 from tests.live.stack import wait_until
 from tests.web.conftest import EITHER_CATALOG
 from tests.web.letterbox import a_token
@@ -44,8 +44,8 @@ def fail(error: Exception) -> Any:
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the next cause be logged at once."""
-    monkeypatch.setattr(CAUSES, "_next", 0.0)
-    monkeypatch.setattr(CAUSES, "_untold", 0)
+    monkeypatch.setattr(OUTAGES, "_next", 0.0)
+    monkeypatch.setattr(OUTAGES, "_suppressed", 0)
 
 
 @pytest.fixture
@@ -135,10 +135,10 @@ def test_a_cause_is_logged_again_after_a_while(
 ) -> None:
     now = 100.0
     app: Flask = site.client.application
-    causes = Causes(lambda: now)
+    causes = OutageLog(lambda: now)
     with app.app_context():
         for now in (100.0, 101.0, 109.9, 110.0, 119.9, 130.0):  # noqa: B007
-            causes.note(CatalogBusyError("away"))
+            causes.log(CatalogBusyError("away"))
     lines = [
         line.removeprefix("the catalog does not answer: ") for line in caplog.messages
     ]

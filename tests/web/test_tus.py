@@ -1,4 +1,4 @@
-"""Resumable uploads under Flask's client, which plays nginx: time, room, crashes."""
+"""Resumable uploads through Flask's test client: expiry, reservations, crashes."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ if TYPE_CHECKING:
 
     from gateway.catalog.uploads import Upload, Usage
 
-PIECE = "application/offset+octet-stream"
+CHUNK_TYPE = "application/offset+octet-stream"
 EXPIRY = 1000
 
 
 @dataclass
 class Uploads:
-    """An application, and nginx's part of an upload."""
+    """An application, with the requests that nginx makes for an upload."""
 
     app: Flask
     database: Database
@@ -74,36 +74,40 @@ class Uploads:
         return path
 
     def admit(self, path: str, **headers: str) -> int:
-        """Return what nginx would tell the client: 204 is to go on."""
+        """Return the status that nginx would answer; 204 means that it goes on."""
         answer = self.ask(
             "GET",
             "/_admit",
             X_Original_URI=path,
-            **{"X_Original_Method": "PATCH", "Content_Type": PIECE, **headers},
+            **{"X_Original_Method": "PATCH", "Content_Type": CHUNK_TYPE, **headers},
         )
         return int(answer.headers.get("X-Refusal-Status", answer.status_code))
 
     def patch(self, path: str, offset: int, data: bytes) -> TestResponse:
-        """Send a chunk the way that nginx does; one turn for each."""
-        told = {
+        """Admit and send a chunk as nginx does, each with its own request id."""
+        headers = {
             "Upload_Offset": str(offset),
             "X_Original_Length": str(len(data)),
             "X_Request_ID": f"request{next(self.numbers)}",
         }
-        assert self.admit(path, **told) == 204
-        return self.finish(path, data, **told)
+        assert self.admit(path, **headers) == 204
+        return self.finish(path, data, **headers)
 
-    def finish(self, path: str, data: bytes, **told: str) -> TestResponse:
+    def finish(self, path: str, data: bytes, **headers: str) -> TestResponse:
         spooled = self.spool(data)
         try:
             return self.ask(
-                "PATCH", path, X_Spool_File=str(spooled), Content_Type=PIECE, **told
+                "PATCH",
+                path,
+                X_Spool_File=str(spooled),
+                Content_Type=CHUNK_TYPE,
+                **headers,
             )
         finally:
             spooled.unlink()
 
-    def cut(self, path: str, data: bytes | Path, **told: str) -> None:
-        """Tell of a request that is over, the way that nginx does."""
+    def cut(self, path: str, data: bytes | Path, **headers: str) -> None:
+        """Report an interrupted request as nginx does."""
         spooled = self.spool(data) if isinstance(data, bytes) else data
         answer = self.ask(
             "PATCH",
@@ -111,14 +115,14 @@ class Uploads:
             X_Original_URI=path,
             X_Original_Method="PATCH",
             X_Spool_File=str(spooled),
-            Content_Type=PIECE,
-            **told,
+            Content_Type=CHUNK_TYPE,
+            **headers,
         )
         spooled.unlink()
         assert answer.status_code == 204
 
     def leave(self, path: str, data: bytes, *, synced: int) -> None:
-        """Leave an upload as a crash would."""
+        """Leave an upload in the state that a crash would leave."""
         session_id = path.removeprefix("/tus/")
         (self.store.sessions / session_id).write_bytes(data)
         with self.database.write() as connection:
@@ -131,7 +135,7 @@ class Uploads:
             )
 
     def blob(self, last: TestResponse) -> str:
-        """Return the blob of the upload that an answer has finished."""
+        """Return the blob of the upload that an answer names."""
         upload_id = last.headers["Content-Location"].split("/")[2]
         with self.database.read() as connection:
             upload = uploads.by_id(connection, upload_id)
@@ -186,7 +190,7 @@ def site(
     return here
 
 
-def test_an_upload_that_is_not_heard_of_is_over(site: Uploads) -> None:
+def test_an_unused_upload_session_expires(site: Uploads) -> None:
     path = site.create(10)
     site.now += EXPIRY - 1
     site.patch(path, 0, b"12345")
@@ -198,7 +202,7 @@ def test_an_upload_that_is_not_heard_of_is_over(site: Uploads) -> None:
     assert site.ask("DELETE", path).status_code == 410
 
 
-def test_an_upload_takes_its_room_until_it_is_terminated(site: Uploads) -> None:
+def test_an_upload_reserves_space_until_it_is_terminated(site: Uploads) -> None:
     path = site.create(800)
     refused = site.ask("POST", Upload_Length="300")
     assert (refused.status_code, site.usage().reserved) == (507, 800)
@@ -207,7 +211,7 @@ def test_an_upload_takes_its_room_until_it_is_terminated(site: Uploads) -> None:
     assert site.ask("POST", Upload_Length="300").status_code == 201
 
 
-def test_an_upload_takes_its_room_until_it_is_over(site: Uploads) -> None:
+def test_an_upload_reserves_space_until_it_expires(site: Uploads) -> None:
     site.create(800)
     site.now += EXPIRY
     assert site.usage().reserved == 0
@@ -219,7 +223,7 @@ def test_a_finished_upload_is_counted_once(site: Uploads) -> None:
     assert (site.usage().by_user, site.usage().reserved) == (800, 0)
 
 
-def test_parts_and_what_they_make_are_counted_once(site: Uploads) -> None:
+def test_partial_uploads_and_their_final_upload_are_counted_once(site: Uploads) -> None:
     parts = [site.create(400, Upload_Concat="partial") for _ in range(2)]
     for part in parts:
         site.patch(part, 0, b"x" * 400)
@@ -230,31 +234,33 @@ def test_parts_and_what_they_make_are_counted_once(site: Uploads) -> None:
     assert site.files() == ["blobs"]
 
 
-def test_an_upload_of_untold_length_is_held_to_the_quota(site: Uploads) -> None:
+def test_an_upload_of_deferred_length_is_held_to_the_quota(site: Uploads) -> None:
     path = site.ask("POST", Upload_Defer_Length="1").headers["Location"]
-    told = {"Upload_Offset": "0", "X_Request_ID": "r"}
-    assert site.admit(path, X_Original_Length="1001", **told) == 507
-    assert site.admit(path, X_Original_Length="1", Upload_Length="1001", **told) == 507
-    assert site.admit(path, X_Original_Length="1000", **told) == 204
+    headers = {"Upload_Offset": "0", "X_Request_ID": "r"}
+    assert site.admit(path, X_Original_Length="1001", **headers) == 507
+    assert (
+        site.admit(path, X_Original_Length="1", Upload_Length="1001", **headers) == 507
+    )
+    assert site.admit(path, X_Original_Length="1000", **headers) == 204
 
 
 def free(patch: pytest.MonkeyPatch, size: int) -> None:
     patch.setattr(BlobStore, "free_bytes", lambda _: size)
 
 
-def test_a_body_that_has_come_with_a_creation_needs_its_room_once(
+def test_the_body_of_a_creation_needs_disk_space_once(
     site: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = {"X_Original_Length": "60", "X_Request_ID": "r", "Upload_Length": "60"}
+    headers = {"X_Original_Length": "60", "X_Request_ID": "r", "Upload_Length": "60"}
     free(monkeypatch, 100)
-    assert site.admit("/tus/", X_Original_Method="POST", **told) == 204
+    assert site.admit("/tus/", X_Original_Method="POST", **headers) == 204
     spooled = site.spool(bytes(60))
     free(monkeypatch, 40)
-    said = {**told, "X_Spool_File": str(spooled), "Content_Type": PIECE}
-    assert site.ask("POST", **said).status_code == 201
+    sent = {**headers, "X_Spool_File": str(spooled), "Content_Type": CHUNK_TYPE}
+    assert site.ask("POST", **sent).status_code == 201
 
 
-def test_bytes_that_are_there_need_no_room_again(
+def test_stored_bytes_need_no_disk_space_again(
     site: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = site.ask("POST", Upload_Defer_Length="1").headers["Location"]
@@ -262,8 +268,8 @@ def test_bytes_that_are_there_need_no_room_again(
     site.patch(path, 0, bytes(60))
     free(monkeypatch, 40)
     assert site.patch(path, 60, bytes(40)).status_code == 204
-    told = {"Upload_Offset": "100", "X_Original_Length": "41", "X_Request_ID": "r"}
-    assert site.admit(path, **told) == 507
+    headers = {"Upload_Offset": "100", "X_Original_Length": "41", "X_Request_ID": "r"}
+    assert site.admit(path, **headers) == 507
 
 
 @pytest.mark.parametrize(
@@ -273,14 +279,16 @@ def test_bytes_that_are_there_need_no_room_again(
         pytest.param("{}", "PATCH", id="chunk"),
     ],
 )
-def test_a_body_says_its_length(site: Uploads, path: str, method: str) -> None:
-    told = {"Upload_Length": "10", "Upload_Offset": "0", "X_Request_ID": "r"}
+def test_a_body_without_a_length_is_refused(
+    site: Uploads, path: str, method: str
+) -> None:
+    headers = {"Upload_Length": "10", "Upload_Offset": "0", "X_Request_ID": "r"}
     asked = path.format(site.create(10))
-    assert site.admit(asked, X_Original_Method=method, **told) == 411
+    assert site.admit(asked, X_Original_Method=method, **headers) == 411
     assert (site.usage().running, site.usage().reserved) == (0, 10)
 
 
-def test_what_nobody_goes_on_with_counts_as_what_has_come(site: Uploads) -> None:
+def test_an_idle_upload_counts_only_its_stored_bytes(site: Uploads) -> None:
     path = site.create(800)
     site.patch(path, 0, bytes(10))
     site.now += 599
@@ -289,13 +297,13 @@ def test_what_nobody_goes_on_with_counts_as_what_has_come(site: Uploads) -> None
     assert site.usage().reserved == 10
 
 
-def test_what_comes_later_finds_room_anew(site: Uploads) -> None:
+def test_a_late_chunk_is_admitted_again(site: Uploads) -> None:
     path = site.create(800)
     site.patch(path, 0, bytes(10))
     site.now += 600
     other = site.create(900)
-    told = {"Upload_Offset": "10", "X_Original_Length": "790", "X_Request_ID": "r"}
-    assert site.admit(path, **told) == 507
+    headers = {"Upload_Offset": "10", "X_Original_Length": "790", "X_Request_ID": "r"}
+    assert site.admit(path, **headers) == 507
     site.ask("DELETE", other)
     assert site.patch(path, 10, bytes(790)).status_code == 204
     assert (site.usage().by_user, site.usage().reserved) == (800, 0)
@@ -307,7 +315,7 @@ def test_abandoned_uploads_are_not_running(site: Uploads) -> None:
     assert site.usage().running == 0
 
 
-def test_a_piece_that_is_on_its_way_is_running(site: Uploads) -> None:
+def test_an_admitted_chunk_counts_as_running(site: Uploads) -> None:
     path = site.create(10)
     site.admit(path, Upload_Offset="0", X_Original_Length="10", X_Request_ID="r")
     assert site.usage().running == 1
@@ -316,13 +324,13 @@ def test_a_piece_that_is_on_its_way_is_running(site: Uploads) -> None:
     assert site.ask("HEAD", path).headers["Upload-Offset"] == "2"
 
 
-def test_a_piece_that_nobody_says_the_end_of_is_not_running_for_long(
+def test_a_chunk_whose_end_is_not_reported_soon_stops_running(
     site: Uploads,
 ) -> None:
     path = site.ask("POST", Upload_Length="10").headers["Location"]
     site.admit(path, Upload_Offset="0", X_Original_Length="10", X_Request_ID="r")
     with site.database.write() as connection:
-        # As it is where unfinished uploads are kept for days.
+        # The state where unfinished uploads are kept for days.
         uploads.extend(connection, path.removeprefix("/tus/"), expires=2 * int(NOON))
     site.now += 599
     assert site.usage().running == 1
@@ -330,7 +338,7 @@ def test_a_piece_that_nobody_says_the_end_of_is_not_running_for_long(
     assert site.usage().running == 0
 
 
-def test_an_unfinished_upload_can_be_ended_on_a_full_disk(
+def test_an_unfinished_upload_can_be_deleted_on_a_full_disk(
     site: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -338,10 +346,10 @@ def test_an_unfinished_upload_can_be_ended_on_a_full_disk(
 
     path = site.create(10)
     site.leave(path, b"012345", synced=0)
-    monkeypatch.setattr(SessionFile, "_take", fail)
-    told = {"Upload_Offset": "0", "X_Original_Length": "10", "X_Request_ID": "r"}
+    monkeypatch.setattr(SessionFile, "_link_spooled", fail)
+    headers = {"Upload_Offset": "0", "X_Original_Length": "10", "X_Request_ID": "r"}
     assert site.ask("HEAD", path).headers["Upload-Offset"] == "0"
-    assert site.admit(path, **told) == 507
+    assert site.admit(path, **headers) == 507
     assert site.ask("DELETE", path).status_code == 204
     assert site.files() == []
 
@@ -350,7 +358,7 @@ CHECKSUM = {"Upload_Checksum": f"sha1 {'A' * 27}="}
 
 
 @pytest.mark.parametrize(
-    ("told", "data", "admitted", "status"),
+    ("changed", "data", "admitted", "status"),
     [
         pytest.param({"Upload_Offset": "4"}, b"45678", 409, 409, id="below"),
         pytest.param({"Upload_Offset": "6"}, b"6789", 409, 409, id="above"),
@@ -359,38 +367,38 @@ CHECKSUM = {"Upload_Checksum": f"sha1 {'A' * 27}="}
         pytest.param(CHECKSUM, b"56789", 204, 460, id="other checksum"),
     ],
 )
-def test_a_piece_that_does_not_fit_changes_nothing(
-    site: Uploads, told: dict[str, str], data: bytes, admitted: int, status: int
+def test_a_chunk_that_does_not_fit_changes_nothing(
+    site: Uploads, changed: dict[str, str], data: bytes, admitted: int, status: int
 ) -> None:
     path = site.create(10)
     site.patch(path, 0, b"01234")
     length = {"X_Original_Length": str(len(data)), "X_Request_ID": "r"}
-    said = {"Upload_Offset": "5", **length, **told}
-    assert site.admit(path, **said) == admitted
-    assert site.finish(path, data, **said).status_code == status
+    headers = {"Upload_Offset": "5", **length, **changed}
+    assert site.admit(path, **headers) == admitted
+    assert site.finish(path, data, **headers).status_code == status
     assert site.ask("HEAD", path).headers["Upload-Offset"] == "5"
     last = site.patch(path, 5, b"56789")
     assert site.store.path(site.blob(last)).read_bytes() == b"0123456789"
 
 
-def test_a_body_longer_than_its_upload_makes_none(site: Uploads) -> None:
+def test_a_body_longer_than_its_upload_creates_none(site: Uploads) -> None:
     spooled = site.spool(bytes(11))
-    told = {"Upload_Length": "10", "X_Spool_File": str(spooled), "X_Request_ID": "r"}
-    assert site.ask("POST", Content_Type=PIECE, **told).status_code == 413
+    headers = {"Upload_Length": "10", "X_Spool_File": str(spooled), "X_Request_ID": "r"}
+    assert site.ask("POST", Content_Type=CHUNK_TYPE, **headers).status_code == 413
     spooled.unlink()
     assert (site.files(), site.usage().reserved) == ([], 0)
 
 
-def test_nothing_is_kept_of_a_cut_piece_with_a_checksum(site: Uploads) -> None:
+def test_nothing_is_kept_of_an_interrupted_chunk_with_a_checksum(site: Uploads) -> None:
     path = site.create(10)
-    told = {"Upload_Offset": "0", "X_Original_Length": "10", "X_Request_ID": "r"}
-    assert site.admit(path, **told, **CHECKSUM) == 204
-    site.cut(path, b"01234", **told, **CHECKSUM)
+    headers = {"Upload_Offset": "0", "X_Original_Length": "10", "X_Request_ID": "r"}
+    assert site.admit(path, **headers, **CHECKSUM) == 204
+    site.cut(path, b"01234", **headers, **CHECKSUM)
     assert site.ask("HEAD", path).headers["Upload-Offset"] == "0"
     assert site.usage().running == 0
 
 
-def test_parts_are_put_together_whole_and_once(site: Uploads) -> None:
+def test_partial_uploads_are_concatenated_complete_and_once(site: Uploads) -> None:
     parts = [site.create(3, Upload_Concat="partial") for _ in range(2)]
     first, second = parts
     site.patch(first, 0, b"abc")
@@ -402,12 +410,12 @@ def test_parts_are_put_together_whole_and_once(site: Uploads) -> None:
     assert site.store.path(site.blob(made)).read_bytes() == b"abcdef"
     other = {"Upload_Concat": f"final;{second} {first}"}
     assert site.ask("POST", **other).status_code == 409
-    # Their sender, who may have lost the answer, must not send them again.
+    # A client that lost the answer must not send them again.
     assert site.ask("HEAD", first).headers["Upload-Offset"] == "3"
     assert site.usage().by_user == 6
 
 
-def test_a_part_is_put_into_an_upload_once(site: Uploads) -> None:
+def test_a_final_upload_uses_a_partial_upload_once(site: Uploads) -> None:
     part = site.create(3, Upload_Concat="partial")
     site.patch(part, 0, b"abc")
     refused = site.ask("POST", Upload_Concat=f"final;{part} {part}")
@@ -419,8 +427,8 @@ def test_a_part_is_put_into_an_upload_once(site: Uploads) -> None:
 @pytest.mark.parametrize(
     "site", [{"GATEWAY_UPLOAD_TYPES": "text/plain"}], ids=["texts"], indirect=True
 )
-def test_parts_that_make_what_is_never_taken_are_copied_once(site: Uploads) -> None:
-    """Else a small request has the same bytes copied as often as it is sent."""
+def test_partial_uploads_of_a_refused_type_are_copied_once(site: Uploads) -> None:
+    """Otherwise each small request would copy the same bytes again."""
     part = site.create(4, Upload_Concat="partial")
     site.patch(part, 0, b"\x7fELF")
     name = {"Upload_Metadata": "filename YS50eHQ="}  # a.txt
@@ -430,7 +438,7 @@ def test_parts_that_make_what_is_never_taken_are_copied_once(site: Uploads) -> N
     assert (site.files(), site.usage().reserved) == ([], 0)
 
 
-def test_only_the_newest_request_has_the_turn(site: Uploads) -> None:
+def test_only_the_newest_request_is_active(site: Uploads) -> None:
     path = site.create(10)
     older = {"Upload_Offset": "0", "X_Original_Length": "10", "X_Request_ID": "a"}
     newer = older | {"X_Request_ID": "b"}
@@ -443,32 +451,32 @@ def test_only_the_newest_request_has_the_turn(site: Uploads) -> None:
 
 @pytest.fixture
 def locked(site: Uploads) -> Iterator[str]:
-    """Return an upload of which 5 bytes of 10 are there, and which is being changed."""
+    """Return the path of a locked upload with 5 of its 10 bytes."""
     path = site.create(10)
     site.patch(path, 0, b"01234")
     with SessionFiles(site.store).lock(path.removeprefix("/tus/")):
         yield path
 
 
-def test_how_far_an_upload_is_is_told_while_another_request_changes_it(
+def test_the_offset_can_be_read_while_another_request_appends(
     site: Uploads, locked: str
 ) -> None:
     assert site.ask("HEAD", locked).headers["Upload-Offset"] == "5"
 
 
-def test_what_changes_an_upload_is_refused_while_another_request_does(
+def test_a_change_is_refused_while_another_request_holds_the_lock(
     site: Uploads, locked: str
 ) -> None:
-    told = {"Upload_Offset": "5", "X_Original_Length": "5", "X_Request_ID": "b"}
+    headers = {"Upload_Offset": "5", "X_Original_Length": "5", "X_Request_ID": "b"}
     statuses = [
-        site.admit(locked, **told),
-        site.finish(locked, b"56789", **told).status_code,
+        site.admit(locked, **headers),
+        site.finish(locked, b"56789", **headers).status_code,
         site.ask("DELETE", locked).status_code,
     ]
     assert statuses == [423, 423, 423]
 
 
-def test_what_is_just_being_finished_is_locked(site: Uploads) -> None:
+def test_an_upload_that_is_being_finished_is_locked(site: Uploads) -> None:
     path = site.create(10)
     site.leave(path, b"0123456789", synced=10)
     with SessionFiles(site.store).lock(path.removeprefix("/tus/")):
@@ -476,28 +484,28 @@ def test_what_is_just_being_finished_is_locked(site: Uploads) -> None:
     assert "Content-Location" in site.ask("HEAD", path).headers
 
 
-def test_a_piece_that_came_while_gunicorn_was_started_anew_is_taken(
+def test_a_chunk_sent_across_a_restart_of_gunicorn_is_accepted(
     site: Uploads,
 ) -> None:
     path = site.create(10)
-    told = {"Upload_Offset": "0", "X_Original_Length": "10", "X_Request_ID": "a"}
-    site.admit(path, **told)
+    headers = {"Upload_Offset": "0", "X_Original_Length": "10", "X_Request_ID": "a"}
+    site.admit(path, **headers)
     with site.database.write() as connection:
         end_what_ran(connection)
-    assert site.finish(path, b"0123456789", **told).status_code == 204
+    assert site.finish(path, b"0123456789", **headers).status_code == 204
 
 
-def test_what_died_before_its_answer_is_finished_by_asking(site: Uploads) -> None:
+def test_a_head_finishes_an_upload_that_died_before_its_answer(site: Uploads) -> None:
     path = site.create(10)
-    # As a worker leaves it that is killed after the last byte.
+    # The state after a worker was killed after the last byte.
     site.leave(path, b"0123456789", synced=10)
-    told = site.ask("HEAD", path)
-    assert told.headers["Upload-Offset"] == "10"
-    assert site.ask("GET", told.headers["Content-Location"]).status_code == 200
+    answer = site.ask("HEAD", path)
+    assert answer.headers["Upload-Offset"] == "10"
+    assert site.ask("GET", answer.headers["Content-Location"]).status_code == 200
     assert site.files() == ["blobs"]
 
 
-def test_a_turn_that_a_crash_has_left_blocks_nobody(site: Uploads) -> None:
+def test_an_active_request_left_by_a_crash_blocks_nobody(site: Uploads) -> None:
     path = site.create(10)
     with site.database.write() as connection:
         change(connection, path.removeprefix("/tus/"), active_request="crashed")
@@ -505,7 +513,7 @@ def test_a_turn_that_a_crash_has_left_blocks_nobody(site: Uploads) -> None:
     assert site.patch(path, 0, b"0123456789").status_code == 204
 
 
-def test_bytes_that_a_crash_has_lost_are_asked_for_again(site: Uploads) -> None:
+def test_bytes_lost_in_a_crash_must_be_sent_again(site: Uploads) -> None:
     path = site.create(10)
     site.patch(path, 0, b"01234")
     (site.store.sessions / path.removeprefix("/tus/")).unlink()
@@ -514,11 +522,9 @@ def test_bytes_that_a_crash_has_lost_are_asked_for_again(site: Uploads) -> None:
 
 
 @pytest.mark.parametrize("synced", [0, 4])
-def test_bytes_that_nobody_has_synced_are_asked_for_again(
-    site: Uploads, synced: int
-) -> None:
+def test_unsynced_bytes_must_be_sent_again(site: Uploads, synced: int) -> None:
     path = site.create(10)
-    # As a power cut leaves it: the size is there, and perhaps not the content.
+    # The state after a power cut: the size is right, the content perhaps not.
     site.leave(path, b"0123" + bytes(6), synced=synced)
     assert site.ask("HEAD", path).headers["Upload-Offset"] == str(synced)
     last = site.patch(path, synced, b"0123456789"[synced:])
@@ -526,18 +532,18 @@ def test_bytes_that_nobody_has_synced_are_asked_for_again(
     assert stored.read_bytes() == b"0123456789"
 
 
-def test_what_a_disk_has_lost_is_not_taken_for_synced_later(site: Uploads) -> None:
+def test_bytes_lost_by_the_disk_are_not_taken_for_synced_later(site: Uploads) -> None:
     path = site.create(10)
     site.leave(path, b"01", synced=6)
-    told = {"Upload_Offset": "2", "X_Original_Length": "8", "X_Request_ID": "r"}
-    assert site.admit(path, **told) == 204
-    # As a power cut leaves it in the middle of that chunk.
+    headers = {"Upload_Offset": "2", "X_Original_Length": "8", "X_Request_ID": "r"}
+    assert site.admit(path, **headers) == 204
+    # The state after a power cut in the middle of that chunk.
     (site.store.sessions / path.removeprefix("/tus/")).write_bytes(b"01" + bytes(8))
     assert site.ask("HEAD", path).headers["Upload-Offset"] == "2"
 
 
 @pytest.mark.parametrize("before", [b"", b"01"], ids=["first", "later"])
-def test_bytes_that_a_disk_has_lost_are_not_promised_by_a_second_try(
+def test_a_retry_does_not_acknowledge_bytes_lost_by_the_disk(
     site: Uploads, monkeypatch: pytest.MonkeyPatch, before: bytes
 ) -> None:
     def lose(_: object) -> int:
@@ -546,34 +552,36 @@ def test_bytes_that_a_disk_has_lost_are_not_promised_by_a_second_try(
     path = site.create(10)
     site.leave(path, before, synced=len(before))
     offset = str(len(before))
-    told = {"Upload_Offset": offset, "X_Original_Length": "3", "X_Request_ID": "r"}
-    assert site.admit(path, **told) == 204
+    headers = {"Upload_Offset": offset, "X_Original_Length": "3", "X_Request_ID": "r"}
+    assert site.admit(path, **headers) == 204
     spooled = site.spool(b"abc")
-    said = {**told, "X_Spool_File": str(spooled), "Content_Type": PIECE}
+    sent = {**headers, "X_Spool_File": str(spooled), "Content_Type": CHUNK_TYPE}
     with monkeypatch.context() as disk:
         disk.setattr(SessionFile, "sync", lose)
-        assert site.ask("PATCH", path, **said).status_code == 500
-    # The kernel takes them for clean now, in the spool too if it is the same file.
+        assert site.ask("PATCH", path, **sent).status_code == 500
+    # The kernel now counts the bytes as clean, also in the spool if it is that file.
     session = site.store.sessions / path.removeprefix("/tus/")
     assert session.read_bytes() == before
     assert site.usage().running == 0
     assert site.ask("HEAD", path).headers["Upload-Offset"] == offset
 
 
-def test_a_piece_that_was_taken_by_a_killed_worker_is_kept(site: Uploads) -> None:
+def test_a_chunk_linked_by_a_killed_worker_is_kept(site: Uploads) -> None:
     path = site.create(10)
-    told = {"Upload_Offset": "0", "X_Original_Length": "10", "X_Request_ID": "r"}
-    assert site.admit(path, **told) == 204
+    headers = {"Upload_Offset": "0", "X_Original_Length": "10", "X_Request_ID": "r"}
+    assert site.admit(path, **headers) == 204
     spooled = site.spool(b"012345")
-    # The spooled file has become the session's, and nginx still has it.
+    # The spooled file is linked as the session's file, and nginx still has it.
     session = site.store.sessions / path.removeprefix("/tus/")
     session.unlink()
     session.hardlink_to(spooled)
-    site.cut(path, spooled, **told)
+    site.cut(path, spooled, **headers)
     assert site.ask("HEAD", path).headers["Upload-Offset"] == "6"
 
 
-def test_of_fifty_that_finish_at_once_one_file_comes(site: Uploads) -> None:
+def test_fifty_requests_that_finish_an_upload_at_once_store_one_file(
+    site: Uploads,
+) -> None:
     path = site.create(10)
     site.leave(path, b"0123456789", synced=10)
     with ThreadPoolExecutor(50) as pool:
@@ -585,14 +593,14 @@ def test_of_fifty_that_finish_at_once_one_file_comes(site: Uploads) -> None:
     assert site.usage().by_user == 10
 
 
-def test_a_type_that_is_not_taken_is_not_begun(site: Uploads) -> None:
+def test_an_upload_of_a_refused_type_is_not_created(site: Uploads) -> None:
     name = {"Upload_Metadata": "filename YS5wbmc="}  # a.png
     refused = site.ask("POST", Upload_Length="1", **name)
     assert refused.status_code == 415
     assert site.files() == []
 
 
-def test_a_final_upload_of_a_type_that_is_not_taken_gives_its_parts_back(
+def test_a_final_upload_of_a_refused_type_keeps_its_partial_uploads(
     site: Uploads,
 ) -> None:
     part = site.create(3, Upload_Concat="partial")
@@ -604,31 +612,31 @@ def test_a_final_upload_of_a_type_that_is_not_taken_gives_its_parts_back(
 
 
 def test_a_creation_with_a_body_is_admitted_first(site: Uploads) -> None:
-    told = {
+    headers = {
         "X_Original_Method": "POST",
         "X_Original_Length": "5",
         "X_Request_ID": "r",
         "Upload_Length": "800",
     }
-    assert site.admit("/tus/", **told) == 204
+    assert site.admit("/tus/", **headers) == 204
     assert site.usage().reserved == 800
-    assert site.admit("/tus/", **told | {"Upload_Length": "4"}) == 413
-    assert site.admit("/tus/", **told | {"Upload_Length": "1001"}) == 507
-    assert site.admit("/tus/", **told | {"Content_Type": "text/plain"}) == 415
-    assert site.admit("/tus/x", **told) == 404
+    assert site.admit("/tus/", **headers | {"Upload_Length": "4"}) == 413
+    assert site.admit("/tus/", **headers | {"Upload_Length": "1001"}) == 507
+    assert site.admit("/tus/", **headers | {"Content_Type": "text/plain"}) == 415
+    assert site.admit("/tus/x", **headers) == 404
 
 
-def test_a_creation_that_fails_gives_its_room_back(site: Uploads) -> None:
-    told = {
+def test_a_failed_creation_releases_its_reservation(site: Uploads) -> None:
+    headers = {
         "X_Original_Length": "5",
         "X_Request_ID": "r",
         "Upload_Length": "800",
         "Upload_Checksum": f"sha1 {'A' * 27}=",
-        "Content_Type": PIECE,
+        "Content_Type": CHUNK_TYPE,
     }
-    site.admit("/tus/", X_Original_Method="POST", **told)
+    site.admit("/tus/", X_Original_Method="POST", **headers)
     spooled = site.spool(b"12345")
-    refused = site.ask("POST", X_Spool_File=str(spooled), **told)
+    refused = site.ask("POST", X_Spool_File=str(spooled), **headers)
     spooled.unlink()
     assert (refused.status_code, site.usage().reserved) == (460, 0)
     assert site.files() == []
@@ -636,7 +644,7 @@ def test_a_creation_that_fails_gives_its_room_back(site: Uploads) -> None:
 
 @dataclass(frozen=True)
 class Fault:
-    """What befalls every upload when it is to be written down, until it is mended."""
+    """A fault that every finalising hits until it is mended."""
 
     status: int
     patch: pytest.MonkeyPatch
@@ -648,7 +656,7 @@ class Fault:
 @pytest.fixture(
     params=[
         pytest.param((CatalogBusyError("locked"), 503), id="busy catalog"),
-        pytest.param((RuntimeError("a fault of ours"), 500), id="fault of ours"),
+        pytest.param((RuntimeError("a fault"), 500), id="fault"),
     ]
 )
 def fault(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Fault:
@@ -661,19 +669,21 @@ def fault(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Fa
     return Fault(status, monkeypatch)
 
 
-def test_a_creation_that_a_fault_breaks_off_leaves_nothing(
+def test_a_creation_that_fails_by_a_fault_leaves_nothing(
     site: Uploads, fault: Fault
 ) -> None:
-    told = {"X_Original_Length": "5", "X_Request_ID": "r", "Upload_Length": "5"}
-    site.admit("/tus/", X_Original_Method="POST", **told)
+    headers = {"X_Original_Length": "5", "X_Request_ID": "r", "Upload_Length": "5"}
+    site.admit("/tus/", X_Original_Method="POST", **headers)
     spooled = site.spool(b"12345")
-    refused = site.ask("POST", X_Spool_File=str(spooled), Content_Type=PIECE, **told)
+    refused = site.ask(
+        "POST", X_Spool_File=str(spooled), Content_Type=CHUNK_TYPE, **headers
+    )
     spooled.unlink()
     assert (refused.status_code, site.usage().reserved) == (fault.status, 0)
     assert site.files() == []
 
 
-def test_a_final_upload_that_a_fault_breaks_off_gives_its_parts_back(
+def test_a_final_upload_that_fails_by_a_fault_keeps_its_partial_uploads(
     site: Uploads, fault: Fault
 ) -> None:
     part = site.create(3, Upload_Concat="partial")
@@ -687,10 +697,10 @@ def test_a_final_upload_that_a_fault_breaks_off_gives_its_parts_back(
     assert site.files() == ["blobs"]
 
 
-def test_parts_are_counted_for_as_long_as_they_are_kept(
+def test_partial_uploads_are_counted_as_long_as_they_are_kept(
     site: Uploads, fault: Fault
 ) -> None:
-    """Also after what they were put together to has come to nothing."""
+    """Also after their final upload has failed."""
     part = site.create(3, Upload_Concat="partial")
     site.patch(part, 0, b"abc")
     broken = site.ask("POST", Upload_Concat=f"final;{part}")
@@ -702,7 +712,7 @@ def test_parts_are_counted_for_as_long_as_they_are_kept(
     assert counted == [(3, 0, 0)] * 3 + [(0, 0, 0)]
 
 
-def test_parts_are_counted_again_when_the_catalog_answers(
+def test_partial_uploads_are_counted_again_when_the_catalog_answers(
     site: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.catalog.deferred._EVERY", 0.01)
@@ -724,13 +734,13 @@ def test_parts_are_counted_again_when_the_catalog_answers(
     assert refused.status_code == 503
     wait_until(
         lambda: reserved() == [part.removeprefix("/tus/")],
-        what="the part is counted, and what was made of it is not",
+        what="only the partial upload is counted",
     )
 
 
 @dataclass
 class Left:
-    """A whole part, and what an outage has left to do after it was put together."""
+    """A complete partial upload, and the changes that an outage has deferred."""
 
     site: Uploads
     part: str
@@ -768,19 +778,19 @@ def left(site: Uploads, monkeypatch: pytest.MonkeyPatch) -> Left:
     return found
 
 
-def test_a_part_that_is_used_up_by_then_is_not_counted_again(left: Left) -> None:
+def test_a_partial_upload_used_up_meanwhile_is_not_counted_again(left: Left) -> None:
     assert left.concatenate().status_code == 201
     left.do()
     assert left.counted() == (3, 0, 0)
 
 
-def test_a_part_that_is_ended_by_then_is_not_counted_again(left: Left) -> None:
+def test_a_partial_upload_deleted_meanwhile_is_not_counted_again(left: Left) -> None:
     assert left.site.ask("DELETE", left.part).status_code == 204
     left.do()
     assert left.counted() == (0, 0, 0)
 
 
-def test_a_part_that_is_counted_again_while_it_is_used_up_is_counted_once(
+def test_a_partial_upload_counted_again_while_used_up_is_counted_once(
     left: Left, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finalise = Finaliser.finalise
@@ -794,7 +804,7 @@ def test_a_part_that_is_counted_again_while_it_is_used_up_is_counted_once(
     assert left.counted() == (3, 0, 0)
 
 
-def test_a_piece_that_a_fault_breaks_off_is_not_running(
+def test_a_chunk_that_fails_by_a_fault_is_not_running(
     site: Uploads, fault: Fault
 ) -> None:
     path = site.create(5)
@@ -804,7 +814,7 @@ def test_a_piece_that_a_fault_breaks_off_is_not_running(
     assert "Content-Location" in site.ask("HEAD", path).headers
 
 
-def test_a_piece_that_a_fault_keeps_from_being_added_is_not_running(
+def test_a_chunk_that_can_not_be_appended_is_not_running(
     site: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = site.create(5)
@@ -817,7 +827,7 @@ def test_a_piece_that_a_fault_keeps_from_being_added_is_not_running(
     assert site.usage().running == 0
 
 
-def test_an_upload_is_stored_though_what_is_left_of_it_can_t_be_deleted(
+def test_an_upload_is_stored_though_its_session_file_can_t_be_deleted(
     site: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     part = site.create(3, Upload_Concat="partial")
@@ -836,7 +846,7 @@ def test_an_upload_is_stored_though_what_is_left_of_it_can_t_be_deleted(
 
 @pytest.fixture
 def no_file(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Have the disk be full whenever an upload's file is to be made."""
+    """Make the disk full whenever a session's file is created."""
 
     def fail(*_: object, **__: object) -> None:
         raise NoSpaceError
@@ -846,22 +856,24 @@ def no_file(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 @pytest.mark.usefixtures("no_file")
-def test_a_creation_that_gets_no_file_leaves_nothing(site: Uploads) -> None:
+def test_a_creation_without_space_for_its_file_leaves_nothing(site: Uploads) -> None:
     spooled = site.spool(b"12345")
-    told = {"X_Original_Length": "5", "X_Request_ID": "r", "Upload_Length": "5"}
-    refused = site.ask("POST", X_Spool_File=str(spooled), Content_Type=PIECE, **told)
+    headers = {"X_Original_Length": "5", "X_Request_ID": "r", "Upload_Length": "5"}
+    refused = site.ask(
+        "POST", X_Spool_File=str(spooled), Content_Type=CHUNK_TYPE, **headers
+    )
     assert (refused.status_code, site.usage().reserved) == (507, 0)
 
 
-def test_an_upload_that_nobody_was_told_of_ends_soon(
+def test_an_upload_whose_url_nobody_knows_expires_soon(
     site: Uploads, no_file: pytest.MonkeyPatch
 ) -> None:
     no_file.setattr(sessions, "RESERVED_SECONDS", 10)
-    # As a kill leaves it.
-    no_file.setattr(UploadSessions, "give_up", lambda *_: None)
+    # The state after a kill.
+    no_file.setattr(UploadSessions, "discard", lambda *_: None)
     spooled = site.spool(b"12345")
-    told = {"X_Original_Length": "5", "X_Request_ID": "r", "Upload_Length": "5"}
-    site.ask("POST", X_Spool_File=str(spooled), Content_Type=PIECE, **told)
+    headers = {"X_Original_Length": "5", "X_Request_ID": "r", "Upload_Length": "5"}
+    site.ask("POST", X_Spool_File=str(spooled), Content_Type=CHUNK_TYPE, **headers)
     assert site.usage().reserved == 5
     site.now += 10
     assert site.usage().reserved == 0
@@ -874,17 +886,17 @@ def test_an_upload_that_nobody_was_told_of_ends_soon(
         pytest.param({}, 411, id="a body without a length"),
     ],
 )
-def test_a_final_upload_brings_no_body(
+def test_a_final_upload_with_a_body_is_refused(
     site: Uploads, length: dict[str, str], status: int
 ) -> None:
     part = site.create(3, Upload_Concat="partial")
     site.patch(part, 0, b"abc")
-    told = {
+    headers = {
         "X_Original_Method": "POST",
         "X_Request_ID": "r",
         "Upload_Concat": f"final;{part}",
     }
-    assert site.admit("/tus/", **told, **length) == status
+    assert site.admit("/tus/", **headers, **length) == status
     assert site.usage().running == 0
 
 
@@ -893,10 +905,10 @@ def test_a_final_upload_brings_no_body(
     [
         pytest.param({"X_Original_Length": "0"}, 204, id="nothing"),
         pytest.param({"X_Original_Length": "1"}, 413, id="a byte"),
-        pytest.param({}, 411, id="nobody knows how much"),
+        pytest.param({}, 411, id="no length"),
     ],
 )
-def test_a_finished_upload_takes_nothing_more(
+def test_a_finished_upload_accepts_no_more_bytes(
     site: Uploads, length: dict[str, str], status: int
 ) -> None:
     path = site.create(5)
@@ -907,26 +919,28 @@ def test_a_finished_upload_takes_nothing_more(
 @pytest.mark.parametrize(
     "name", ["/etc/passwd", "../catalog.sqlite3", "", "0000000009"]
 )
-def test_only_nginx_s_spool_is_taken(site: Uploads, name: str) -> None:
+def test_only_files_in_nginx_s_spool_are_accepted(site: Uploads, name: str) -> None:
     path = site.create(10)
-    told = {"Upload_Offset": "0", "X_Original_Length": "10", "X_Request_ID": "r"}
-    site.admit(path, **told)
-    answer = site.ask("PATCH", path, X_Spool_File=name, Content_Type=PIECE, **told)
+    headers = {"Upload_Offset": "0", "X_Original_Length": "10", "X_Request_ID": "r"}
+    site.admit(path, **headers)
+    answer = site.ask(
+        "PATCH", path, X_Spool_File=name, Content_Type=CHUNK_TYPE, **headers
+    )
     assert answer.status_code == 400
     assert site.ask("HEAD", path).headers["Upload-Offset"] == "0"
 
 
 @pytest.mark.parametrize("site", [{"GATEWAY_UPLOADS_PER_USER": "2"}], indirect=True)
-def test_who_finds_no_place_is_told_what_clients_of_tus_repeat(site: Uploads) -> None:
-    """They repeat no 4xx but 409 and 423."""
-    told = {"Upload_Offset": "0", "X_Original_Length": "5"}
+def test_too_many_uploads_get_a_status_that_tus_clients_retry(site: Uploads) -> None:
+    """Of the 4xx, tus clients retry only 409 and 423."""
+    headers = {"Upload_Offset": "0", "X_Original_Length": "5"}
     paths = [site.create(5) for _ in range(3)]
     admitted = [
-        site.admit(path, **told, X_Request_ID=f"r{number}")
+        site.admit(path, **headers, X_Request_ID=f"r{number}")
         for number, path in enumerate(paths)
     ]
     creation = {"X_Original_Method": "POST", "Upload_Length": "5"}
-    begun = site.admit("/tus/", **told, **creation, X_Request_ID="r")
+    begun = site.admit("/tus/", **headers, **creation, X_Request_ID="r")
     raw = site.ask(
         "GET",
         "/_admit",
@@ -954,8 +968,10 @@ HOSTILE = ("GET", "HEAD", "OPTIONS", "CONNECT", "PUT", "patch", "PATCH, PATCH", 
 
 @pytest.mark.parametrize("named", HOSTILE, ids=str)
 @pytest.mark.parametrize("path", ["/tus", "/tus/", "/tus/abc"], ids=str)
-def test_no_other_method_is_named(site: Uploads, path: str, named: str) -> None:
-    """Nginx has made PATCH and DELETE the request's method; nothing else comes."""
+def test_a_method_override_that_nginx_left_is_refused(
+    site: Uploads, path: str, named: str
+) -> None:
+    """PATCH and DELETE are applied by nginx; Flask refuses any other override."""
     answer = site.ask("POST", path, X_HTTP_Method_Override=named, Upload_Length="1")
     about = {"X_Original_Method": "POST", "X_HTTP_Method_Override": named}
     assert answer.status_code == 400

@@ -1,4 +1,4 @@
-"""The form's upload: what is taken apart, and what leaves nothing behind."""
+"""Uploads by the browser's form: parsing, refusals, and what they leave behind."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from gateway.storage.blobs import BlobStore
 from gateway.uploads import finalise_slots
-from gateway.web.multipart_uploads import Intake
+from gateway.web.multipart_uploads import FormUploads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ END = f"--{BOUNDARY}--\r\n".encode()
 
 
 def send(site: Site, body: bytes, content_type: str = TYPE) -> TestResponse:
-    """Ask as nginx does when it has spooled *body*, and drop that afterwards."""
+    """Send a request as nginx does for a spooled *body*; delete the file afterwards."""
     spooled = site.store / "spool" / "0001"
     spooled.write_bytes(body)
     answer = site.client.post(
@@ -261,7 +261,7 @@ def test_files_beyond_the_quota_are_named_and_leave_nothing(
     assert len(site.stored()) == 1
 
 
-def test_a_form_without_a_place_is_told_to_come_again(
+def test_a_form_without_a_free_slot_gets_503_and_retry_after(
     site: Site, first: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(finalise_slots, "LARGE", 1)
@@ -284,7 +284,7 @@ def test_a_form_whose_files_are_all_refused_keeps_no_room(make_site: MakeSite) -
     assert (answer.status_code, make_reservations(site)) == (415, 0)
 
 
-def test_a_full_disk_is_said_and_leaves_nothing(
+def test_a_full_disk_is_reported_and_leaves_nothing(
     site: Site, first: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = first + part("file", b"x", "a.txt") + END
@@ -292,7 +292,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(
     def full(_: BlobStore) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(BlobStore, "empty", full)
+    monkeypatch.setattr(BlobStore, "empty_file", full)
     answer = send(site, body)
     assert (answer.status_code, answer.headers["X-Gateway-Reason"]) == (507, "no-space")
 
@@ -302,7 +302,7 @@ def test_a_fault_keeps_no_room(site: Site, monkeypatch: pytest.MonkeyPatch) -> N
     def fail(*_: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(Intake, "_take", fail)
+    monkeypatch.setattr(FormUploads, "_store_files", fail)
     assert site.client.get("/_admit", headers=ABOUT).status_code == 204
     assert send(site, END).status_code == 500
     assert make_reservations(site) == 0

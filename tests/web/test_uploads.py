@@ -1,4 +1,4 @@
-"""Raw uploads under Flask's client, which plays nginx."""
+"""Raw uploads through Flask's test client, which makes nginx's requests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CONTENT = b"x" * 600
 
 @dataclass
 class Sender:
-    """Somebody with a token or a code, and nginx's part of an upload."""
+    """A sender with a token or a drop code, with nginx's requests for an upload."""
 
     site: Site
     owner: User
@@ -40,7 +40,7 @@ class Sender:
     numbers: Iterator[int] = field(default_factory=count)
 
     def admit(self, name: str = "a.bin", **headers: str) -> int:
-        """Return what nginx would tell the client: 204 is to go on."""
+        """Return the status that nginx would answer; 204 means that it goes on."""
         answer = self._ask(
             "GET",
             "/_admit",
@@ -55,10 +55,10 @@ class Sender:
         return int(answer.headers.get("X-Refusal-Status", answer.status_code))
 
     def put(self, name: str = "a.bin", **headers: str) -> TestResponse:
-        """Send CONTENT, or return the finalising of what was not admitted."""
-        told = {"X_Request_ID": f"request{next(self.numbers)}", **headers}
-        assert self.admit(name, **told) == 204
-        return self.finish(name, **told)
+        """Admit and send CONTENT as nginx does."""
+        sent = {"X_Request_ID": f"request{next(self.numbers)}", **headers}
+        assert self.admit(name, **sent) == 204
+        return self.finish(name, **sent)
 
     def finish(self, name: str = "a.bin", **headers: str) -> TestResponse:
         return self.finish_with(CONTENT, name, **headers)
@@ -123,7 +123,9 @@ def test_threads_of_one_process_upload_beside_each_other(make_site: MakeSite) ->
 KEY = {"Idempotency_Key": "k"}
 
 
-def test_a_key_gives_the_first_upload_back_near_the_quota(make_site: MakeSite) -> None:
+def test_a_repeated_key_returns_the_first_upload_near_the_quota(
+    make_site: MakeSite,
+) -> None:
     ann = a_sender(make_site(GATEWAY_USER_QUOTA="1000"))
     first = ann.put(**KEY)
     assert ann.admit() == 507
@@ -132,7 +134,7 @@ def test_a_key_gives_the_first_upload_back_near_the_quota(make_site: MakeSite) -
     assert (ann.usage().by_user, ann.usage().running) == (600, 0)
 
 
-def test_a_key_gives_back_an_upload_whose_name_was_to_be_new(ann: Sender) -> None:
+def test_a_repeated_key_returns_an_upload_that_required_a_new_name(ann: Sender) -> None:
     only_new = {**KEY, "If_None_Match": "*"}
     first = ann.put(**only_new)
     again = ann.put(**only_new)
@@ -151,7 +153,7 @@ def test_a_fault_keeps_no_room(ann: Sender, monkeypatch: pytest.MonkeyPatch) -> 
     assert ann.usage().running == 0
 
 
-def test_a_key_gives_back_what_filled_a_drop_link(site: Site) -> None:
+def test_a_repeated_key_returns_the_upload_that_filled_a_drop_link(site: Site) -> None:
     stranger = a_stranger(site, max_uploads=1)
     first = stranger.put(**KEY)
     assert stranger.admit() == 410
@@ -160,7 +162,7 @@ def test_a_key_gives_back_what_filled_a_drop_link(site: Site) -> None:
     assert stranger.usage().by_user == 600
 
 
-def test_what_is_sent_again_needs_room_on_the_disk_while_it_comes(
+def test_a_repeated_upload_needs_disk_space_while_it_is_received(
     make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann = a_sender(make_site())
@@ -178,19 +180,19 @@ def test_what_is_sent_again_needs_room_on_the_disk_while_it_comes(
         pytest.param("a.bin", {"Content_Digest": "other"}, id="digest"),
     ],
 )
-def test_a_key_is_not_for_another_upload(
+def test_a_key_used_for_another_upload_is_refused(
     ann: Sender, name: str, changed: dict[str, str]
 ) -> None:
     digests = {"Content_Digest": digest(CONTENT)}
     ann.put(**KEY, **digests)
     texts = {"other": digest(b"other")}
-    told = {header: texts.get(text, text) for header, text in changed.items()}
-    assert ann.admit(name, **{**digests, **KEY, **told}) == 409
+    sent = {header: texts.get(text, text) for header, text in changed.items()}
+    assert ann.admit(name, **{**digests, **KEY, **sent}) == 409
     assert ann.usage().running == 0
 
 
-def test_an_upload_that_is_sent_again_tells_its_length(make_site: MakeSite) -> None:
-    """It takes no quota, so nothing else would tell how much may come."""
+def test_a_repeated_upload_needs_a_length(make_site: MakeSite) -> None:
+    """No quota counts it, so only its length limits it."""
     ann = a_sender(make_site(GATEWAY_UPLOAD_SIZE="1M"))
     ann.put(**KEY)
     assert ann.admit(**KEY, X_Original_Length="") == 411
@@ -208,7 +210,7 @@ def test_strangers_with_one_drop_link_have_their_own_keys(site: Site) -> None:
 
 
 @pytest.mark.parametrize("name", ["/a.bin", "%2Fa.bin", "//a.bin"])
-def test_a_name_that_no_route_takes_is_refused_before_its_body(
+def test_a_name_that_no_route_matches_is_refused_before_its_body(
     ann: Sender, name: str
 ) -> None:
     assert ann.admit(name) == 400
@@ -229,7 +231,7 @@ def test_a_key_that_looks_like_the_gateway_s_own_is_refused(
         pytest.param(2**33, 2**19, id="longer for more"),
     ],
 )
-def test_the_room_of_a_body_is_kept_while_it_may_come(
+def test_a_reservation_lasts_while_the_body_may_arrive(
     ann: Sender, monkeypatch: pytest.MonkeyPatch, size: int, seconds: int
 ) -> None:
     monkeypatch.setattr(BlobStore, "free_bytes", lambda _: 10**12)
@@ -240,7 +242,7 @@ def test_the_room_of_a_body_is_kept_while_it_may_come(
     assert ann.usage().reserved == 0
 
 
-def test_a_stranger_leaves_the_maker_half_of_the_places(site: Site) -> None:
+def test_a_stranger_leaves_the_maker_half_of_the_running_uploads(site: Site) -> None:
     stranger = a_stranger(site)
     admitted = [
         stranger.admit(X_Original_Length="1", X_Request_ID=f"r{number}")
@@ -251,7 +253,9 @@ def test_a_stranger_leaves_the_maker_half_of_the_places(site: Site) -> None:
     assert (admitted, own) == ([204] * 8 + [429], [204] * 8 + [429])
 
 
-def test_what_a_stranger_sends_again_takes_the_link_s_places(site: Site) -> None:
+def test_a_stranger_s_repeated_upload_counts_as_running_for_the_link(
+    site: Site,
+) -> None:
     stranger = a_stranger(site)
     stranger.put(**KEY)
     admitted = [stranger.admit(X_Request_ID=f"r{number}", **KEY) for number in range(9)]
@@ -271,14 +275,14 @@ def digest(content: bytes) -> str:
         pytest.param(b"other", b"other", 400, id="neither does"),
     ],
 )
-def test_both_digests_have_to_fit(
+def test_both_digests_must_match(
     ann: Sender, of_content: bytes, of_representation: bytes, status: int
 ) -> None:
-    told = {
+    sent = {
         "Content_Digest": digest(of_content),
         "Repr_Digest": digest(of_representation),
     }
-    assert ann.finish(**told).status_code == status
+    assert ann.finish(**sent).status_code == status
 
 
 SHA512 = "sha-512=:YWJjZA==:"
@@ -306,8 +310,8 @@ def test_digests_of_unknown_algorithms_are_ignored(
     ann: Sender, header: str, text: str, status: int
 ) -> None:
     """RFC 9530, 2: a recipient may ignore any of the digests."""
-    told = text.format(fits=digest(CONTENT), other=digest(b"other"))
-    assert ann.finish(**{header: told}).status_code == status
+    sent = text.format(fits=digest(CONTENT), other=digest(b"other"))
+    assert ann.finish(**{header: sent}).status_code == status
 
 
 @pytest.mark.parametrize(
@@ -324,7 +328,7 @@ def test_digests_of_unknown_algorithms_are_ignored(
 def test_an_encoded_body_is_not_admitted(
     ann: Sender, encoding: str, status: int
 ) -> None:
-    """It would be stored encoded, under the name of what it encodes."""
+    """It would be stored encoded, under the name of the decoded file."""
     assert ann.admit(Content_Encoding=encoding) == status
 
 
@@ -338,24 +342,26 @@ def test_an_encoded_body_is_not_admitted(
         pytest.param("POST", "/u/abc", id="form of a drop link"),
     ],
 )
-def test_no_way_in_takes_an_encoded_body(site: Site, method: str, path: str) -> None:
+def test_no_endpoint_accepts_an_encoded_body(
+    site: Site, method: str, path: str
+) -> None:
     about = {"X-Original-Method": method, "X-Original-URI": path}
     answer = site.client.get("/_admit", headers={"Content-Encoding": "br", **about})
     assert answer.headers["X-Refusal-Status"] == "415"
 
 
 @pytest.mark.parametrize("place", [0, 1, 15, 31], ids=str)
-def test_a_digest_has_to_fit_in_every_byte(ann: Sender, place: int) -> None:
+def test_a_digest_must_match_in_every_byte(ann: Sender, place: int) -> None:
     wrong = bytearray(hashlib.sha256(CONTENT).digest())
     wrong[place] ^= 1
-    told = f"sha-256=:{b64encode(wrong).decode()}:"
-    assert ann.finish(Content_Digest=told).status_code == 400
+    sent = f"sha-256=:{b64encode(wrong).decode()}:"
+    assert ann.finish(Content_Digest=sent).status_code == 400
     assert ann.usage().by_user == 0
 
 
 def test_digests_that_differ_are_refused_before_the_body(ann: Sender) -> None:
-    told = {"Content_Digest": digest(CONTENT), "Repr_Digest": digest(b"other")}
-    assert ann.admit(**told) == 400
+    sent = {"Content_Digest": digest(CONTENT), "Repr_Digest": digest(b"other")}
+    assert ann.admit(**sent) == 400
 
 
 @pytest.mark.parametrize(
@@ -366,7 +372,7 @@ def test_digests_that_differ_are_refused_before_the_body(ann: Sender) -> None:
         pytest.param("rubbish", id="rubbish"),
     ],
 )
-def test_a_part_is_not_taken_for_the_whole(ann: Sender, text: str) -> None:
+def test_a_partial_put_is_refused(ann: Sender, text: str) -> None:
     assert ann.admit(Content_Range=text) == 400
     assert ann.usage().running == 0
 

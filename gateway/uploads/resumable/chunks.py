@@ -1,4 +1,4 @@
-"""The chunks that a resumable upload comes in: admitted, appended, salvaged."""
+"""Chunks, the bodies of PATCH requests: admits and appends them."""
 
 from __future__ import annotations
 
@@ -29,19 +29,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Chunks:
-    """Adds chunks to resumable uploads.
+    """Appends chunks to upload sessions.
 
-    When a method raises, the caller gives back the request's room and request_id.
+    When a method raises, the caller releases the request's reservation and ends the
+    active request.
 
-    A ``request_id`` is the id of the request that brings a chunk.  The newest that was
-    admitted has it: a client that comes back over another line need not wait
-    until the gateway notices that the first one is dead.  When that one is over,
-    or gunicorn has been started anew, nobody has it: then the offset decides.
+    ``request_id`` is the id of the request that sends a chunk.  The request that was
+    admitted last is the session's active request: a client that reconnects need not
+    wait until the gateway notices that its first connection is dead.  After the active
+    request has ended, or gunicorn was restarted, no request is active and the offset
+    alone decides.
     """
 
     sessions: UploadSessions
 
-    def begin(
+    def create(
         self,
         sender: Sender,
         creation: Creation,
@@ -51,7 +53,7 @@ class Chunks:
         request_id: str,
         now: int,
     ) -> Progress:
-        """Create an upload whose first bytes came with the request, perhaps none."""
+        """Create an upload session with the body *source*, which may be empty."""
         size = source.stat().st_size
         if creation.size is not None and size > creation.size:
             raise TooLargeError(creation.size)
@@ -65,19 +67,22 @@ class Chunks:
                 creation,
                 size=creation.size,
                 now=now,
-                is_known=not size,
-                # With a body all of it was admitted, and later chunks will be.
-                here=(creation.size or 0) if size else 0,
+                is_url_known=not size,
+                # A POST with a body was admitted for the whole upload, and each
+                # later chunk is admitted for itself.
+                bytes_on_disk=(creation.size or 0) if size else 0,
             )
         try:
-            with self.sessions.held(sender, session.id, now=now) as (_, file):
+            with self.sessions.locked(sender, session.id, now=now) as (_, file):
                 if not size:
-                    return self.sessions.settle(sender, session, file, now=now)
+                    return self.sessions.finish_if_complete(
+                        sender, session, file, now=now
+                    )
                 file.append(source, is_whole=checksum is not None)
-                return self._settle(sender, session, file, now)
+                return self._sync_and_finish(sender, session, file, now)
         except Exception:
-            # Its client will never learn its URL.
-            self.sessions.give_up(session)
+            # The client never learns the session's URL.
+            self.sessions.discard(session)
             raise
 
     def admit(
@@ -90,28 +95,31 @@ class Chunks:
         request_id: str,
         now: int,
     ) -> None:
-        """Give a request its request_id before its body is read, or raise why not."""
+        """Make a request the session's active request, before its body is read.
+
+        Raise the error that refuses its chunk of *length* bytes.
+        """
         sessions = self.sessions
-        with sessions.held(sender, session_id, now=now) as (session, file):
-            whole = _whole(session, chunk)
-            _check(session, whole, chunk, file, length)
+        with sessions.locked(sender, session_id, now=now) as (session, file):
+            total = _total_size(session, chunk)
+            _check(session, total, chunk, file, length)
             if session.upload_id is not None:
                 return
             end = chunk.offset + length
-            expires = sessions.end(sender, now=now)
-            coming = sessions.upload_request(
+            expires = sessions.expiry(sender, now=now)
+            upload_request = sessions.upload_request(
                 sender,
-                replace(session, size=end if whole is None else whole, expires=expires),
-                here=chunk.offset,
+                replace(session, size=end if total is None else total, expires=expires),
+                bytes_on_disk=chunk.offset,
             )
             admission = sessions.finaliser.admission
             with sessions.database.write() as connection:
                 if session.size is None:
                     uploads.release(connection, session.id)
-                    admission.admit(connection, sender.user, coming, now=now)
+                    admission.admit(connection, sender.user, upload_request, now=now)
                 else:
                     admission.admit_chunk(
-                        connection, sender.user, coming, size=length, now=now
+                        connection, sender.user, upload_request, size=length, now=now
                     )
                 upload_sessions.change(
                     connection,
@@ -119,7 +127,7 @@ class Chunks:
                     active_request=request_id,
                     active_request_expires=reserved_until(length, now=now),
                     expires=expires,
-                    # Less than it was, if the disk has lost some.
+                    # Smaller than before if the disk has lost bytes.
                     synced=file.size,
                 )
 
@@ -133,30 +141,33 @@ class Chunks:
         request_id: str,
         now: int,
     ) -> Progress:
-        """Add the chunk that lies in *source*, and finish what is whole by it."""
+        """Append the chunk in the file *source*; finish the upload if it is complete.
+
+        Raise LockedError if another request is the session's active request.
+        """
         length = source.stat().st_size
         with (
-            self.sessions.finaliser.ends.one(length),
-            self.sessions.held(sender, session_id, now=now) as (session, file),
+            self.sessions.finaliser.slots.hold(length),
+            self.sessions.locked(sender, session_id, now=now) as (session, file),
         ):
-            whole = _whole(session, chunk)
-            _check(session, whole, chunk, file, length)
+            total = _total_size(session, chunk)
+            _check(session, total, chunk, file, length)
             active = session.active_request
             if session.upload_id is None and active not in {request_id, ""}:
                 raise LockedError
             if chunk.checksum is not None:
                 chunk.checksum.check(source)
             if session.upload_id is not None:
-                return self.sessions.settle(sender, session, file, now=now)
-            told = replace(session, size=whole)
+                return self.sessions.finish_if_complete(sender, session, file, now=now)
+            sized = replace(session, size=total)
             try:
                 file.append(source, is_whole=chunk.checksum is not None)
             except NoSpaceError:
-                self._note(sender, told, file, now)
+                self._sync(sender, sized, file, now)
                 raise
-            return self._settle(sender, told, file, now)
+            return self._sync_and_finish(sender, sized, file, now)
 
-    def salvage(
+    def keep_interrupted(
         self,
         sender: Sender,
         session_id: str,
@@ -166,53 +177,58 @@ class Chunks:
         request_id: str,
         now: int,
     ) -> None:
-        """Keep what had come of a chunk when its connection was cut.
+        """Append the bytes of a chunk that were received before its connection broke.
 
-        Nothing is kept of one with a checksum, nor of one that has lost its request_id.
+        Nothing is kept of a chunk with a checksum, or of a request that is no longer
+        the session's active request.
         """
         if source is None or chunk.checksum is not None:
             self.sessions.end_request(session_id, request_id)
             return
         self.append(sender, session_id, chunk, source, request_id=request_id, now=now)
 
-    def _settle(
+    def _sync_and_finish(
         self, sender: Sender, session: UploadSession, file: SessionFile, now: int
     ) -> Progress:
-        """Make what is there last, and finish what is whole by it."""
-        noted = self._note(sender, session, file, now)
-        return self.sessions.settle(sender, noted, file, now=now)
+        """Sync the file; finish the upload if it is complete."""
+        synced = self._sync(sender, session, file, now)
+        return self.sessions.finish_if_complete(sender, synced, file, now=now)
 
-    def _note(
+    def _sync(
         self, sender: Sender, session: UploadSession, file: SessionFile, now: int
     ) -> UploadSession:
-        """Bring the bytes to the disk, and write down that they are there."""
+        """Sync the file, record its size in the catalog, and return the new session."""
         try:
             synced = file.sync()
         except (OSError, NoSpaceError):
-            # (!) The kernel tells of lost bytes once: a second try would succeed.
-            file.drop(session.synced)
+            # (!) Drop the bytes: the kernel reports a failed write only once, and a
+            #     second fsync would succeed.
+            file.truncate_in_place(session.synced)
             raise
-        noted = replace(
+        changed = replace(
             session,
             active_request="",
-            expires=self.sessions.end(sender, now=now),
+            expires=self.sessions.expiry(sender, now=now),
             synced=synced,
         )
         with self.sessions.database.write() as connection:
             upload_sessions.change(
                 connection,
                 session.id,
-                active_request=noted.active_request,
-                size=noted.size,
-                expires=noted.expires,
-                synced=noted.synced,
+                active_request=changed.active_request,
+                size=changed.size,
+                expires=changed.expires,
+                synced=changed.synced,
             )
-            uploads.extend(connection, session.id, expires=noted.expires)
-        return noted
+            uploads.extend(connection, session.id, expires=changed.expires)
+        return changed
 
 
-def _whole(session: UploadSession, chunk: Chunk) -> int | None:
-    """Return the size of the whole, which a chunk may be the first to tell."""
+def _total_size(session: UploadSession, chunk: Chunk) -> int | None:
+    """Return the upload's size in bytes; with a deferred length, the chunk may set it.
+
+    Raise BadUploadError if the chunk's size is not the session's.
+    """
     if session.size is not None and chunk.size not in {None, session.size}:
         raise BadUploadError("upload-length")
     return chunk.size if session.size is None else session.size
@@ -220,18 +236,21 @@ def _whole(session: UploadSession, chunk: Chunk) -> int | None:
 
 def _check(
     session: UploadSession,
-    whole: int | None,
+    total: int | None,
     chunk: Chunk,
     file: SessionFile,
     length: int,
 ) -> None:
-    """Raise what is wrong with *length* bytes more at the chunk's offset."""
+    """Raise an error unless *length* bytes fit at the chunk's offset.
+
+    *total* is the upload's size in bytes, None if it is not known yet.
+    """
     if session.concat not in {"", PARTIAL}:
         raise NotPermittedError("final-upload")
     offset = file.size if session.upload_id is None else session.size or 0
     if chunk.offset != offset:
         raise WrongOffsetError(offset)
-    if whole is not None and offset > whole:
+    if total is not None and offset > total:
         raise BadUploadError("upload-length")
-    if whole is not None and offset + length > whole:
-        raise TooLargeError(whole)
+    if total is not None and offset + length > total:
+        raise TooLargeError(total)

@@ -1,4 +1,4 @@
-"""Parts that came in parallel, put together into one upload."""
+"""tus concatenation: makes a final upload out of partial uploads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.errors import (
     UnfinishedPartError,
 )
 from gateway.uploads.resumable.protocol import PARTIAL
-from gateway.uploads.resumable.sessions import HOPELESS
+from gateway.uploads.resumable.sessions import PERMANENT_ERRORS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -27,135 +27,146 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Concatenation:
-    """Makes final uploads."""
+    """Concatenates partial uploads into final uploads."""
 
     sessions: UploadSessions
 
-    def make(self, sender: Sender, creation: Creation, *, now: int) -> Progress:
-        """Make the final upload that *creation* names the parts of.
+    def concatenate(self, sender: Sender, creation: Creation, *, now: int) -> Progress:
+        """Make the final upload of the partial uploads that *creation* names.
 
-        The parts are used up by it.  Asked again, because the answer was lost,
-        it is the same upload.  Raise UnfinishedPartError for a part that is not
-        whole or used up, and what finalising raises.  Then the parts stay, unless
-        what they make is never taken.
+        The partial uploads are used up.  A repeated request, for example after a lost
+        answer, returns the same upload.  Raise UnfinishedPartError if a partial upload
+        is incomplete or used up, and what finalising raises.  After an error the
+        partial uploads stay, unless the final upload can never be accepted.
         """
         earlier = self._earlier(sender, creation, now)
         if earlier is not None:
-            return self.sessions.look(sender, earlier.id, now=now)
+            return self.sessions.progress(sender, earlier.id, now=now)
         with ExitStack() as held:
-            # In one order, so that two who want the same can't wait for each other.
+            # In sorted order, so that two requests for the same can't deadlock.
             locked = {
-                part: held.enter_context(self.sessions.held(sender, part, now=now))
-                for part in sorted(creation.parts)
+                partial_id: held.enter_context(
+                    self.sessions.locked(sender, partial_id, now=now)
+                )
+                for partial_id in sorted(creation.partial_ids)
             }
-            parts = [locked[part] for part in creation.parts]
-            for part, file in parts:
-                _check(part, file)
-            size = sum(file.size for _, file in parts)
-            held.enter_context(self.sessions.finaliser.ends.one(size))
-            progress = self._put_together(sender, creation, parts, now)
+            partials = [locked[partial_id] for partial_id in creation.partial_ids]
+            for partial, file in partials:
+                _check(partial, file)
+            size = sum(file.size for _, file in partials)
+            held.enter_context(self.sessions.finaliser.slots.hold(size))
+            progress = self._create_final(sender, creation, partials, now)
             final = replace(
-                progress.session, expires=self.sessions.end(sender, now=now)
+                progress.session, expires=self.sessions.expiry(sender, now=now)
             )
-            self._use_up(parts, final)
+            self._use_up(partials, final)
         return replace(progress, session=final)
 
     def _earlier(
         self, sender: Sender, creation: Creation, now: int
     ) -> UploadSession | None:
         with self.sessions.database.read() as connection:
-            found = upload_sessions.by_concat(
+            session = upload_sessions.by_concat(
                 connection, sender.user.id, creation.concat
             )
-        if found is None or found.upload_id is None:
+        if session is None or session.upload_id is None:
             return None
         try:
-            return self.sessions.find(sender, found.id, now=now)
+            return self.sessions.find(sender, session.id, now=now)
         except RefusedError:
             return None
 
-    def _put_together(
+    def _create_final(
         self,
         sender: Sender,
         creation: Creation,
-        parts: list[tuple[UploadSession, SessionFile]],
+        partials: list[tuple[UploadSession, SessionFile]],
         now: int,
     ) -> Progress:
         sessions = self.sessions
         with sessions.database.write() as connection:
-            # Their bytes are counted once, as the final upload's.
-            for part, _ in parts:
-                uploads.release(connection, part.id)
+            # Count the bytes once, as the final upload's.
+            for partial, _ in partials:
+                uploads.release(connection, partial.id)
             final = sessions.create(
                 connection,
                 sender,
                 creation,
-                size=sum(file.size for _, file in parts),
+                size=sum(file.size for _, file in partials),
                 now=now,
-                is_known=False,
+                is_url_known=False,
             )
         try:
-            return self._fill(sender, final, [file for _, file in parts], now)
-        except HOPELESS:
-            # (!) Kept, they could be copied again and again, and never be an upload.
-            for part, _ in parts:
-                sessions.give_up(part)
+            return self._copy(sender, final, [file for _, file in partials], now)
+        except PERMANENT_ERRORS:
+            # (!) Discard them: kept, they could be copied again and again without
+            #     ever becoming an upload.
+            for partial, _ in partials:
+                sessions.discard(partial)
             raise
         except Exception:
-            self._reserve_again(sender, [part for part, _ in parts])
+            self._reserve_again(sender, [partial for partial, _ in partials])
             raise
 
-    def _fill(
+    def _copy(
         self, sender: Sender, final: UploadSession, files: list[SessionFile], now: int
     ) -> Progress:
+        """Copy the partial uploads' *files* into the final upload, and finish it."""
         try:
-            with self.sessions.held(sender, final.id, now=now) as (held, whole):
+            with self.sessions.locked(sender, final.id, now=now) as (session, target):
                 for file in files:
-                    whole.append(file.path, is_whole=False)
-                return self.sessions.settle(sender, held, whole, now=now)
+                    target.append(file.path, is_whole=False)
+                return self.sessions.finish_if_complete(
+                    sender, session, target, now=now
+                )
         except Exception:
-            self.sessions.give_up(final)
+            self.sessions.discard(final)
             raise
 
-    def _reserve_again(self, sender: Sender, parts: list[UploadSession]) -> None:
-        """Count parts for as long as they are kept, now or when the catalog answers."""
+    def _reserve_again(self, sender: Sender, partials: list[UploadSession]) -> None:
+        """Reserve space for partial uploads, now or as soon as the catalog answers.
+
+        The reservations last until the partial uploads expire.
+        """
 
         def reserve(connection: Connection) -> None:
-            for part in parts:
-                current = upload_sessions.by_id(connection, part.id)
+            for partial in partials:
+                current = upload_sessions.by_id(connection, partial.id)
                 if current is None or current.upload_id is not None:
-                    # It was ended or used up meanwhile.
+                    # Terminated or used up by another request.
                     continue
                 uploads.reserve(
                     connection,
                     sender.user,
-                    reservation=part.id,
-                    size=part.size or 0,
+                    reservation=partial.id,
+                    size=partial.size or 0,
                     expires=current.expires,
-                    drop_id=part.drop_id,
+                    drop_id=partial.drop_id,
                     gateway=self.sessions.finaliser.admission.gateway,
                 )
 
         self.sessions.database.make_sure(reserve)
 
     def _use_up(
-        self, parts: list[tuple[UploadSession, SessionFile]], final: UploadSession
+        self, partials: list[tuple[UploadSession, SessionFile]], final: UploadSession
     ) -> None:
+        """Record in the catalog that *final* has used up *partials*; delete files."""
+
         def finish(connection: Connection) -> None:
-            for part, _ in parts:
-                uploads.release(connection, part.id)
-                upload_sessions.finish(connection, part.id, final.upload_id or "")
+            for partial, _ in partials:
+                uploads.release(connection, partial.id)
+                upload_sessions.finish(connection, partial.id, final.upload_id or "")
             upload_sessions.change(connection, final.id, expires=final.expires)
 
-        # The final upload is stored, whatever is noted of its parts.
+        # The final upload is stored, even if this update fails.
         self.sessions.database.attempt(finish)
-        for _, file in parts:
-            with suppress(OSError):  # housekeeping takes it
+        for _, file in partials:
+            with suppress(OSError):  # housekeeping deletes it
                 file.remove()
 
 
-def _check(part: UploadSession, file: SessionFile) -> None:
-    if part.concat != PARTIAL:
+def _check(partial: UploadSession, file: SessionFile) -> None:
+    if partial.concat != PARTIAL:
         raise NotServableError("no-part")
-    if part.upload_id is not None or file.size != part.size:
-        raise UnfinishedPartError(part.id)
+    if partial.upload_id is not None or file.size != partial.size:
+        raise UnfinishedPartError(partial.id)

@@ -1,4 +1,4 @@
-"""tus 1.0.0: what its headers say, as typed values.
+"""The headers of tus 1.0.0, parsed into typed values.
 
 https://tus.io/protocols/resumable-upload
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    #: Gives a header's text by its name, in any case.
+    #: Returns a header's text by its name, which is case-insensitive.
     Header = Callable[[str], str | None]
 
 VERSION: Final = "1.0.0"
@@ -41,21 +41,21 @@ PREFIX: Final = "/tus/"
 PARTIAL: Final = "partial"
 UNNAMED: Final = "unnamed"
 
-# 18 digits stay below 2^63, which every part of the way can count to.
+# 18 digits stay below 2^63, so that every program and database on the way can store it.
 _NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _KEY: Final = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,255}")
-# Each unfinished upload keeps it in the catalog; a name has at most 340 bytes of it.
+# The catalog stores it for each upload session; a name takes at most 340 bytes of it.
 _MAXIMUM_METADATA: Final = 1024
 _FINAL: Final = "final;"
-_MAXIMUM_PARTS: Final = 1000
+_MAXIMUM_PARTIALS: Final = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Creation:
-    """What a POST asks for.
+    """The headers of a POST that creates an upload.
 
-    ``size`` None is to be told later; ``metadata`` and ``concat`` are the
-    headers as they came; ``parts`` are the ids that a final upload is made of.
+    ``size`` is in bytes, None if it is deferred; ``metadata`` and ``concat`` are the
+    headers as sent; ``partial_ids`` are the partial uploads of a final upload.
     """
 
     name: DisplayName
@@ -63,48 +63,48 @@ class Creation:
     size: int | None
     metadata: str
     concat: str
-    parts: tuple[str, ...] = ()
+    partial_ids: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, header: Header) -> Creation:
-        """Read the headers of a POST; raise BadUploadError or BadNameError."""
+        """Parse the headers of a POST; raise BadUploadError or BadNameError."""
         concat = (header("Upload-Concat") or "").strip()
-        parts = _parts(concat)
+        partial_ids = _partial_ids(concat)
         metadata = (header("Upload-Metadata") or "").strip()
         name = _name(_metadata(metadata))
         return cls(
             name=DisplayName(UNNAMED) if name is None else name,
             is_named=name is not None,
-            size=None if parts else _size(header),
+            size=None if partial_ids else _size(header),
             metadata=metadata,
             concat=concat,
-            parts=parts,
+            partial_ids=partial_ids,
         )
 
     @property
     def is_partial(self) -> bool:
-        """Tell whether it is a part of an upload that is yet to be put together."""
+        """Whether this is a partial upload, to be concatenated later."""
         return self.concat == PARTIAL
 
 
 @dataclass(frozen=True)
 class Checksum:
-    """What the bytes of one request must have."""
+    """The checksum that the client sent for one request's body."""
 
     algorithm: str
     digest: bytes
 
     def check(self, path: Path) -> None:
-        """Raise ChecksumError if the content of *path* has another one."""
+        """Raise ChecksumError unless the content of *path* has this checksum."""
         with path.open("rb") as file:
-            found = hashlib.file_digest(file, self.algorithm).digest()
-        if not hmac.compare_digest(found, self.digest):
+            digest = hashlib.file_digest(file, self.algorithm).digest()
+        if not hmac.compare_digest(digest, self.digest):
             raise ChecksumError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chunk:
-    """What a PATCH says of its body; ``size`` is the upload's, if it tells it."""
+    """The headers of a PATCH; ``size`` is the upload's, None if they don't name it."""
 
     offset: int
     size: int | None
@@ -112,7 +112,7 @@ class Chunk:
 
     @classmethod
     def parse(cls, header: Header) -> Chunk:
-        """Read the headers of a PATCH; raise BadUploadError or ContentTypeError."""
+        """Parse the headers of a PATCH; raise BadUploadError or ContentTypeError."""
         check_content_type(header)
         size = header("Upload-Length")
         return cls(
@@ -122,32 +122,32 @@ class Chunk:
         )
 
 
-def check_named_method(header: Header, method: str) -> None:
-    """Raise BadUploadError if another method than the request's own is named.
+def check_method_override(header: Header, method: str) -> None:
+    """Raise BadUploadError if X-HTTP-Method-Override differs from *method*.
 
-    nginx has made PATCH and DELETE the method of a POST that names them.
+    nginx has already replaced the method of a POST that names PATCH or DELETE.
     """
-    named = header("X-HTTP-Method-Override")
-    if named is not None and named != method:
+    override = header("X-HTTP-Method-Override")
+    if override is not None and override != method:
         raise BadUploadError("method-override")
 
 
 def check_version(header: Header) -> None:
-    """Raise TusVersionError unless the client speaks this version."""
-    said = header("Tus-Resumable") or ""
-    if said != VERSION:
-        raise TusVersionError(said)
+    """Raise TusVersionError unless Tus-Resumable names this version."""
+    version = header("Tus-Resumable") or ""
+    if version != VERSION:
+        raise TusVersionError(version)
 
 
 def check_content_type(header: Header) -> None:
-    """Raise ContentTypeError unless the body is a chunk of an upload."""
-    said = (header("Content-Type") or "").partition(";")[0].strip().lower()
-    if said != CONTENT_TYPE:
-        raise ContentTypeError(said)
+    """Raise ContentTypeError unless Content-Type is that of a chunk."""
+    media_type = (header("Content-Type") or "").partition(";")[0].strip().lower()
+    if media_type != CONTENT_TYPE:
+        raise ContentTypeError(media_type)
 
 
 def checksum(header: Header) -> Checksum | None:
-    """Return the checksum of the body, if there is one."""
+    """Return the checksum in Upload-Checksum, or None without that header."""
     text = header("Upload-Checksum")
     if text is None:
         return None
@@ -176,7 +176,7 @@ def _number(text: str, fact: str) -> int:
 
 
 def _metadata(text: str) -> dict[str, bytes]:
-    """Return Upload-Metadata's pairs: ``key base64, key base64``."""
+    """Return the pairs in Upload-Metadata: ``key base64, key base64``."""
     if len(text) > _MAXIMUM_METADATA:
         raise BadUploadError("metadata-too-long")
     pairs: dict[str, bytes] = {}
@@ -189,7 +189,7 @@ def _metadata(text: str) -> dict[str, bytes]:
 
 
 def _name(pairs: dict[str, bytes]) -> DisplayName | None:
-    # tus's own clients say "filename", Uppy says "name" as well.
+    # tus's own clients send "filename"; Uppy sends "name" as well.
     raw = pairs.get("filename", pairs.get("name"))
     if raw is None:
         return None
@@ -199,29 +199,29 @@ def _name(pairs: dict[str, bytes]) -> DisplayName | None:
         raise BadUploadError("filename-is-not-utf-8") from None
 
 
-def _parts(concat: str) -> tuple[str, ...]:
-    """Return the ids in ``final;URL URL ...``, each of which stands there once."""
+def _partial_ids(concat: str) -> tuple[str, ...]:
+    """Return the ids in ``final;URL URL ...``; raise BadUploadError for a repeated."""
     if concat in {"", PARTIAL}:
         return ()
     if not concat.startswith(_FINAL):
         raise BadUploadError("upload-concat")
-    parts = tuple(map(_part, concat.removeprefix(_FINAL).split(" ")))
-    if len(parts) > _MAXIMUM_PARTS:
+    ids = tuple(map(_partial_id, concat.removeprefix(_FINAL).split(" ")))
+    if len(ids) > _MAXIMUM_PARTIALS:
         raise BadUploadError("too-many-parts")
-    # (!) A part that may be repeated has a small request write any number of bytes.
-    if len(set(parts)) < len(parts):
+    # (!) With repeated ids, a small request could write any number of bytes.
+    if len(set(ids)) < len(ids):
         raise BadUploadError("repeated-part")
-    return parts
+    return ids
 
 
-def _part(url: str) -> str:
+def _partial_id(url: str) -> str:
     try:
-        part = urlsplit(url).path.removeprefix(PREFIX)
+        partial_id = urlsplit(url).path.removeprefix(PREFIX)
     except ValueError:
         raise BadUploadError("upload-concat") from None
-    if not is_id(part):
+    if not is_id(partial_id):
         raise BadUploadError("upload-concat")
-    return part
+    return partial_id
 
 
 def _decode(text: str, fact: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Who sends a resumable upload, and how long theirs are kept."""
+"""The sender of a resumable upload, and when its upload sessions expire."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ if TYPE_CHECKING:
     from gateway.catalog.drops import Drop
     from gateway.catalog.users import User
 
-#: Seconds that one by a drop link is kept at most: it holds a place of the link's.
-DROP_LIFE: Final = 86_400
+#: The longest that a drop link's upload session is kept, in seconds: it counts against
+#: the link's limits.
+DROP_LIFETIME: Final = 86_400
 
 
 @dataclass(frozen=True)
 class Sender:
-    """Whose upload it is, and the drop link that they came by."""
+    """The user who will own the upload, and the drop link it is sent to, if any."""
 
     user: User
     drop: Drop | None = None
 
     @property
     def drop_id(self) -> str | None:
-        """The drop link's id, as the catalog has it."""
+        """The drop link's id, as the catalog stores it; None without a drop link."""
         return None if self.drop is None else self.drop.id
 
-    def end(self, life: int, *, now: int) -> int:
-        """Return until when an upload that was heard of now is kept.
+    def expiry(self, lifetime: int, *, now: int) -> int:
+        """Return when (Unix seconds) an upload session expires that is used *now*.
 
-        *life* is in seconds, for who came by no drop link.
+        *lifetime* is in seconds; a drop link's sessions live for at most
+        DROP_LIFETIME, and no longer than the drop link.
         """
         if self.drop is None:
-            return now + life
-        end = now + min(life, DROP_LIFE)
-        return end if self.drop.expires is None else min(end, self.drop.expires)
+            return now + lifetime
+        expires = now + min(lifetime, DROP_LIFETIME)
+        return expires if self.drop.expires is None else min(expires, self.drop.expires)

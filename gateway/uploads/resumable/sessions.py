@@ -1,6 +1,6 @@
-"""Resumable uploads from their creation to their end, whatever breaks between.
+"""Upload sessions, from creation to the finished upload, across any failure.
 
-The session's row is in the catalog, its bytes are in the store's ``upload-sessions``;
+A session's row is in the catalog, its bytes are in the store's ``upload-sessions``;
 its offset is the row's ``synced``.  Code that changes a session holds the lock on its
 file and reads the row again under that lock.
 """
@@ -25,7 +25,7 @@ from gateway.errors import (
 from gateway.storage.blobs import is_id, new_id
 from gateway.storage.names import DisplayName
 from gateway.uploads.deletion import delete
-from gateway.uploads.finalise import Arrival
+from gateway.uploads.finalise import ReceivedFile
 from gateway.uploads.resumable.protocol import PARTIAL
 from gateway.uploads.upload_request import RESERVED_SECONDS, UploadRequest
 
@@ -41,13 +41,13 @@ if TYPE_CHECKING:
     from gateway.uploads.resumable.protocol import Creation
     from gateway.uploads.resumable.sender import Sender
 
-#: What no later try can mend: such an upload is given up with all of its bytes.
-HOPELESS: Final = (TypeRefusedError, TooLargeError, DropOverError)
+#: Errors that no retry can resolve: the session is discarded with all of its bytes.
+PERMANENT_ERRORS: Final = (TypeRefusedError, TooLargeError, DropOverError)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an upload has come, in bytes."""
+    """An upload session and how many bytes of it are stored."""
 
     session: UploadSession
     offset: int
@@ -55,16 +55,16 @@ class Progress:
 
 @dataclass(frozen=True)
 class UploadSessions:
-    """Creates, finds, finishes and ends resumable uploads.
+    """Creates, finds, finishes and terminates upload sessions.
 
-    ``life`` is for how many seconds one is kept after it was last heard of.
+    ``lifetime`` is how many seconds a session is kept after its last request.
     """
 
     database: Database
     files: SessionFiles
     finaliser: Finaliser
     types: MediaTypes
-    life: int
+    lifetime: int
 
     def create(
         self,
@@ -74,16 +74,15 @@ class UploadSessions:
         *,
         size: int | None,
         now: int,
-        is_known: bool = True,
-        here: int = 0,
+        is_url_known: bool = True,
+        bytes_on_disk: int = 0,
     ) -> UploadSession:
-        """Reserve room for an upload and write it down, or raise why not.
+        """Reserve space for an upload and insert its session, or raise an error.
 
-        One that is not *is_known* to its client before more is done ends soon,
-        unless it is heard of.  *here* bytes need no room on the disk any more.
-        *connection* is in a write transaction.
+        If the client does not know the URL yet, use a short expiry.  *bytes_on_disk*
+        need no free disk space.  *connection* is in a write transaction.
         """
-        end = self.end(sender, now=now)
+        expires = self.expiry(sender, now=now)
         session = UploadSession(
             id=new_id(),
             owner_id=sender.user.id,
@@ -93,18 +92,18 @@ class UploadSessions:
             metadata=creation.metadata,
             concat=creation.concat,
             created=now,
-            expires=end if is_known else min(end, now + RESERVED_SECONDS),
+            expires=expires if is_url_known else min(expires, now + RESERVED_SECONDS),
         )
-        coming = self.upload_request(
-            sender, session, is_named=creation.is_named, here=here
+        upload_request = self.upload_request(
+            sender, session, is_named=creation.is_named, bytes_on_disk=bytes_on_disk
         )
-        self.finaliser.admission.admit(connection, sender.user, coming, now=now)
+        self.finaliser.admission.admit(connection, sender.user, upload_request, now=now)
         upload_sessions.add(connection, session)
         return session
 
-    def end(self, sender: Sender, *, now: int) -> int:
-        """Return until when an upload of theirs that was heard of now is kept."""
-        return sender.end(self.life, now=now)
+    def expiry(self, sender: Sender, *, now: int) -> int:
+        """Return when (Unix seconds) a session of *sender* expires if used *now*."""
+        return sender.expiry(self.lifetime, now=now)
 
     def upload_request(
         self,
@@ -112,24 +111,25 @@ class UploadSessions:
         session: UploadSession,
         *,
         is_named: bool = True,
-        here: int = 0,
+        bytes_on_disk: int = 0,
     ) -> UploadRequest:
-        """Return what is to be reserved for *session*."""
+        """Return the request to reserve space for *session*."""
         is_typed = is_named and session.concat != PARTIAL
         return UploadRequest(
             reservation=session.id,
-            # What is to be told later comes with a chunk, which is admitted then.
+            # A deferred length is sent with a chunk, which is admitted for it.
             size=session.size or 0,
             media_type=self.types.of(session.name) if is_typed else None,
             expires=session.expires,
             drop=sender.drop,
-            here=here,
+            bytes_on_disk=bytes_on_disk,
         )
 
     def find(self, sender: Sender, session_id: str, *, now: int) -> UploadSession:
         """Return a session of *sender*.
 
-        Raise NotServableError if there is none, UploadSessionOverError if it is over.
+        Raise NotServableError if there is none, UploadSessionOverError if it has
+        expired.
         """
         if not is_id(session_id):
             raise NotServableError("no-upload")
@@ -144,13 +144,13 @@ class UploadSessions:
         return session
 
     @contextmanager
-    def held(
-        self, sender: Sender, session_id: str, *, now: int, is_over: bool = False
+    def locked(
+        self, sender: Sender, session_id: str, *, now: int, is_ending: bool = False
     ) -> Iterator[tuple[UploadSession, SessionFile]]:
-        """Give the upload as it stands, with its file locked and cut to its offset.
+        """Yield a session and its file, locked and truncated to the session's offset.
 
-        The file of one that *is_over* stays as it is: cutting may need room.
-        Raise LockedError, NoSpaceError, and what ``find`` raises.
+        If the session *is_ending*, the file is not truncated: that may need disk
+        space.  Raise LockedError, NoSpaceError, and what ``find`` raises.
         """
         self.find(sender, session_id, now=now)
         with self.files.lock(session_id) as file:
@@ -161,18 +161,18 @@ class UploadSessions:
                 raise
             if session.upload_id is not None:
                 file.remove()
-            elif not is_over:
-                file.keep(session.synced)
+            elif not is_ending:
+                file.truncate(session.synced)
             yield session, file
 
-    def look(self, sender: Sender, session_id: str, *, now: int) -> Progress:
-        """Return how far an upload is; one that is whole is finished first.
+    def progress(self, sender: Sender, session_id: str, *, now: int) -> Progress:
+        """Return a session's progress; finish the upload first if it is complete.
 
-        So an upload whose last request died between its last byte and its
-        answer is not lost.  Another request may be at work on the upload: until
-        its bytes are on the disk they don't count.
-        (!) No lock is taken for that: the request that brings the bytes would be
-            refused.  Raise LockedError if the upload is just being finished.
+        So an upload is not lost if its last request dies after the last byte and
+        before the answer.  Bytes that another request is appending count once they are
+        synced.
+        (!) Take no lock for an incomplete upload: the request that appends to it would
+            be refused.  Raise LockedError if the upload is being finished.
         """
         session = self.find(sender, session_id, now=now)
         if session.upload_id is not None:
@@ -180,22 +180,22 @@ class UploadSessions:
         is_whole = session.concat != PARTIAL and session.synced == session.size
         if not is_whole and self.files.size(session_id) >= session.synced:
             return Progress(session, session.synced)
-        with self.held(sender, session_id, now=now) as (session, file):
-            return self.settle(sender, session, file, now=now)
+        with self.locked(sender, session_id, now=now) as (session, file):
+            return self.finish_if_complete(sender, session, file, now=now)
 
-    def settle(
+    def finish_if_complete(
         self, sender: Sender, session: UploadSession, file: SessionFile, *, now: int
     ) -> Progress:
-        """Make an upload of *session* if all of it is there; return how far it is.
+        """Finalise *session* if all of its bytes are stored; return its progress.
 
-        Raise what finalising raises.  Then nothing has changed and it can be
-        tried again, unless that is hopeless: such a one is removed.
+        Raise what finalising raises.  Then nothing has changed and the client can
+        retry, except after PERMANENT_ERRORS, which discard the session.
         """
         if session.upload_id is not None:
             return _finished(session)
         if session.concat == PARTIAL or file.size != session.size:
             return Progress(session, file.size)
-        arrival = Arrival(
+        received = ReceivedFile(
             source=file.path,
             name=DisplayName(session.name),
             reservation=session.id,
@@ -204,42 +204,45 @@ class UploadSessions:
             session_id=session.id,
         )
         try:
-            upload = self.finaliser.finalise(sender.user, arrival, now=now)
-        except HOPELESS:
-            self.give_up(session)
+            upload = self.finaliser.finalise(sender.user, received, now=now)
+        except PERMANENT_ERRORS:
+            self.discard(session)
             raise
-        with suppress(OSError):  # stored all the same: housekeeping takes the rest
+        with suppress(OSError):  # the upload is stored; housekeeping deletes the file
             file.remove()
         return _finished(replace(session, upload_id=upload.id, active_request=""))
 
     def terminate(self, sender: Sender, session_id: str, *, now: int) -> None:
-        """End an upload and give back its room; a finished one is deleted.
+        """Delete a session and release its reservation; delete a finished upload.
 
-        Who came by a drop link can't take back what its maker has: that raises
-        NotPermittedError.
+        The sender of a drop link must not delete a finished upload, which belongs to
+        the link's maker: raise NotPermittedError.
         """
-        with self.held(sender, session_id, now=now, is_over=True) as (session, _):
+        with self.locked(sender, session_id, now=now, is_ending=True) as (session, _):
             is_stored = session.upload_id is not None and session.concat != PARTIAL
             if is_stored and sender.drop is not None:
                 raise NotPermittedError("finished")
-            self.forget(session, may_use_reserve=True)
+            self.remove(session, may_use_reserve=True)
         if is_stored:
             delete(self.database, self.finaliser.store, session.upload_id or "")
 
-    def forget(self, session: UploadSession, *, may_use_reserve: bool = False) -> None:
-        """Strike an unfinished upload out, row first."""
+    def remove(self, session: UploadSession, *, may_use_reserve: bool = False) -> None:
+        """Delete a session: first its row, then its file."""
         with self.database.write(may_use_reserve=may_use_reserve) as connection:
             _delete(connection, session)
         self.files.path(session.id).unlink(missing_ok=True)
 
-    def give_up(self, session: UploadSession) -> None:
-        """Forget an upload that nobody can finish, now or as soon as can be."""
+    def discard(self, session: UploadSession) -> None:
+        """Delete a session that can't be finished, even if the catalog is away now."""
         self.database.make_sure(lambda connection: _delete(connection, session))
-        # Without its file a row promises nothing: no client will ask for it.
+        # The row may outlive the file: no client asks for this session any more.
         self.files.path(session.id).unlink(missing_ok=True)
 
     def end_request(self, session_id: str, request_id: str) -> None:
-        """Note that a request has come to nothing, now or when the catalog answers."""
+        """Clear a failed request as the session's active one.
+
+        Do so now or as soon as the catalog answers.
+        """
         self.database.make_sure(
             lambda connection: upload_sessions.end_request(
                 connection, session_id, request_id

@@ -12,7 +12,7 @@ from gateway.catalog.tokens import Scope
 from gateway.storage.blobs import is_id
 from gateway.uploads.deletion import delete
 from gateway.web.api.pagination import chosen_drop, chosen_owner, cursor, following
-from gateway.web.api.raw_uploads import described
+from gateway.web.api.raw_uploads import upload_as_json
 from gateway.web.files import owned
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class FilesAPI:
                 drop_id=chosen_drop(),
             )
             names = users.names(connection, {upload.owner_id for upload in page})
-        found = [described(upload, names[upload.owner_id]) for upload in page]
+        found = [upload_as_json(upload, names[upload.owner_id]) for upload in page]
         more = following(page[-1]) if len(page) == _PAGE else None
         return jsonify({"files": found, "next": more})
 
@@ -67,7 +67,7 @@ class FilesAPI:
         upload = owned(self.database, identity, upload_id)
         with self.database.read() as connection:
             names = users.names(connection, {upload.owner_id})
-        return jsonify(described(upload, names[upload.owner_id]))
+        return jsonify(upload_as_json(upload, names[upload.owner_id]))
 
     def delete(self, upload_id: str) -> Response:
         """Delete an upload."""

@@ -1,7 +1,7 @@
-"""``POST /api/v1/files``: a form with one file and a bearer token, of a program.
+"""``POST /api/v1/files``: a multipart upload by a program, one file with a token.
 
-Screenshot tools such as ShareX send it.  nginx asks for admission before it reads the
-body, and spools it.
+Screenshot tools such as ShareX send such forms.  nginx requests admission before it
+reads the body, and spools the body.
 """
 
 from __future__ import annotations
@@ -9,25 +9,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, request
 
-from gateway.catalog.tokens import Scope
 from gateway.errors import BadFormError
-from gateway.web.api.raw_uploads import acknowledged, described, location
+from gateway.web.api.raw_uploads import created, uploader
 
 if TYPE_CHECKING:
-    from gateway.web.auth.identity import Identities, Identity
-    from gateway.web.multipart_uploads import Intake
+    from gateway.web.auth.identity import Identities
+    from gateway.web.multipart_uploads import FormUploads
 
 PATH: Final = "/api/v1/files"
 
 
 @dataclass(frozen=True)
 class FileForms:
-    """The view of a program's form."""
+    """The view for a program's form."""
 
     identities: Identities
-    intake: Intake
+    form_uploads: FormUploads
 
     def blueprint(self) -> Blueprint:
         """Return the route."""
@@ -36,33 +35,25 @@ class FileForms:
         return routes
 
     def admit(self, method: str, path: bytes) -> None:
-        """Let a form come, or raise why not."""
+        """Admit a form before its body is read, or raise the error that refuses it."""
         del method, path
-        identity = self._uploader()
+        identity = uploader(self.identities)
         if request.mimetype != "multipart/form-data":
             raise BadFormError("not-multipart")
-        self.intake.admit(identity)
+        self.form_uploads.admit(identity)
 
     def cut(self, method: str, path: bytes) -> None:
-        """Give back the room of a form that will never be whole."""
+        """Release the reservation of an interrupted form."""
         del method, path
-        self.intake.give_back()
+        self.form_uploads.release()
 
     def upload(self) -> tuple[Response, int, dict[str, str]]:
         """Store the form's file."""
         try:
             # The token may have been revoked while the body was uploading.
-            identity = self._uploader()
-            upload = self.intake.take_one(identity)
+            identity = uploader(self.identities)
+            upload = self.form_uploads.store_only_file(identity)
         except Exception:
-            self.intake.give_back()
+            self.form_uploads.release()
             raise
-        if identity.drop is not None:
-            return jsonify(acknowledged(upload)), 201, {}
-        body = described(upload, identity.user.name)
-        return jsonify(body), 201, {"Location": location(upload)}
-
-    def _uploader(self) -> Identity:
-        identity = self.identities.sender()
-        identity.require(Scope.UPLOAD)
-        return identity
+        return created(upload, identity)

@@ -1,7 +1,7 @@
 """``PUT /api/v1/files/<name>``: raw uploads.
 
-nginx asks for admission before it reads a body, spools the body, and passes only
-its file's name on; no byte of it comes here.
+nginx requests admission before it reads a body, spools the body, and passes on only the
+spool file's name; Flask never gets a byte of it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import hashlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
 from flask import Blueprint, Response, jsonify, request
 
@@ -25,10 +24,10 @@ from gateway.errors import (
     NotPermittedError,
 )
 from gateway.storage.names import DisplayName
-from gateway.uploads.finalise import Arrival
+from gateway.uploads.finalise import ReceivedFile
 from gateway.uploads.upload_request import UploadRequest
-from gateway.web.nginx.headers import announced_length, spooled_body
-from gateway.web.problems import REQUEST_ID_HEADER
+from gateway.web.files import upload_path
+from gateway.web.nginx.headers import announced_length, request_id, spooled_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +46,7 @@ PREFIX: Final = "/api/v1/files/"
 # RFC 9530: members of a dictionary (RFC 9651, 3.2) whose values are byte sequences.
 _DIGEST = re.compile(r"([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/]*={0,2}):(?:;[^,]*)?")
 _SHA256: Final = "sha-256"
-# What begins so is the gateway's own.
+# Keys with these prefixes are the gateway's own.
 _IDEMPOTENCY_KEY = re.compile(r"(?!tus:|drop:)[\x21-\x7e]{1,255}")
 
 
@@ -70,87 +69,93 @@ class RawUploads:
         return routes
 
     def admit(self, method: str, path: bytes) -> None:
-        """Let a body come, or raise why not."""
+        """Admit an upload before its body is read, or raise the error that refuses."""
         del method  # PUT
         if "Content-Range" in request.headers:
-            # RFC 9110, 14.5: a part must not be taken for the whole.
+            # RFC 9110, 14.5: a server must not store a partial PUT as the whole file.
             raise BadUploadError("content-range")
-        identity = self._uploader()
+        identity = uploader(self.identities)
         name = _name(path)
         now = int(self.clock())
-        coming = UploadRequest(
-            reservation=_reservation(),
+        upload_request = UploadRequest(
+            reservation=request_id(),
             size=announced_length(),
             media_type=self.types.of(name.text),
             drop=identity.drop,
         )
         sha256 = _digest()
         is_new_name_required = _is_new_name_required(identity)
-        key = _idempotency_key(identity, name, coming.size)
+        key = _idempotency_key(identity, name, upload_request.size)
         with self.database.write() as connection:
-            first = _first(connection, identity, key)
-            if first is not None:
-                first.check_repeated(name=name.text, size=coming.size, sha256=sha256)
+            earlier = _earlier_upload(connection, identity, key)
+            if earlier is not None:
+                earlier.check_repeated(
+                    name=name.text, size=upload_request.size, sha256=sha256
+                )
                 self.admission.admit_repeated(
-                    connection, identity.user, coming, now=now
+                    connection, identity.user, upload_request, now=now
                 )
                 return
             if is_new_name_required:
                 uploads.require_new_name(connection, identity.user, name.text)
-            self.admission.admit(connection, identity.user, coming, now=now)
+            self.admission.admit(connection, identity.user, upload_request, now=now)
 
     def cut(self, method: str, path: bytes) -> None:
-        """Give back the room of an upload that will never be whole."""
+        """Release the reservation of an interrupted upload."""
         del method, path
-        self.finaliser.give_back(_reservation())
+        self.finaliser.release(request_id())
 
     def put(self, name: str) -> tuple[Response, int, dict[str, str]]:
-        """Finish an upload whose body nginx has spooled."""
-        del name  # Werkzeug has patched it to valid UTF-8
+        """Store the body that nginx has spooled."""
+        del name  # Werkzeug has changed it to valid UTF-8
         try:
             identity, upload = self._put()
         except Exception:
             # The token may have been revoked while the body was uploading.
-            self.finaliser.give_back(_reservation())
+            self.finaliser.release(request_id())
             raise
-        if identity.drop is not None:
-            return jsonify(acknowledged(upload)), 201, {}
-        return (
-            jsonify(described(upload, identity.user.name)),
-            201,
-            {"Location": location(upload)},
-        )
+        return created(upload, identity)
 
     def _put(self) -> tuple[Identity, Upload]:
-        identity = self._uploader()
+        identity = uploader(self.identities)
         name = _name(request.environ["PATH_INFO"].encode("latin-1"))
         with spooled_body(self.store) as source:
             size = source.stat().st_size
-            arrival = Arrival(
+            received = ReceivedFile(
                 source=source,
                 name=name,
-                reservation=_reservation(),
+                reservation=request_id(),
                 drop=identity.drop,
                 sha256=_digest(),
                 idempotency_key=_idempotency_key(identity, name, size),
                 is_new_name_required=_is_new_name_required(identity),
             )
-            with self.finaliser.ends.one(size):
+            with self.finaliser.slots.hold(size):
                 upload = self.finaliser.finalise(
-                    identity.user, arrival, now=int(self.clock())
+                    identity.user, received, now=int(self.clock())
                 )
         return identity, upload
 
-    def _uploader(self) -> Identity:
-        identity = self.identities.sender()
-        identity.require(Scope.UPLOAD)
-        return identity
+
+def uploader(identities: Identities) -> Identity:
+    """Return the identity of an upload request; raise an error if it may not upload."""
+    identity = identities.sender()
+    identity.require(Scope.UPLOAD)
+    return identity
 
 
-def described(upload: Upload, owner: str) -> dict[str, object]:
-    """Return an upload as the API tells it; ``drop`` is the link that it came by."""
+def created(upload: Upload, identity: Identity) -> tuple[Response, int, dict[str, str]]:
+    """Return the 201 for a new upload; a drop link's sender gets only a receipt."""
+    if identity.drop is not None:
+        return jsonify(receipt_as_json(upload)), 201, {}
+    body = upload_as_json(upload, identity.user.name)
+    return jsonify(body), 201, {"Location": location(upload)}
+
+
+def upload_as_json(upload: Upload, owner: str) -> dict[str, object]:
+    """Return an upload for the API; ``drop`` is the id of its drop link or None."""
     return {
-        **acknowledged(upload),
+        **receipt_as_json(upload),
         "id": upload.id,
         "owner": owner,
         "created": upload.created,
@@ -159,14 +164,14 @@ def described(upload: Upload, owner: str) -> dict[str, object]:
     }
 
 
-def acknowledged(upload: Upload) -> dict[str, object]:
-    """Return what of an upload its sender knows, who came by a drop link."""
+def receipt_as_json(upload: Upload) -> dict[str, object]:
+    """Return the facts of an upload that the sender of a drop link may know."""
     return {"name": upload.name, "size": upload.size, "type": upload.media_type}
 
 
 def location(upload: Upload) -> str:
-    """Return the URL path of an upload, for its owner."""
-    return f"/files/{upload.id}/{quote(upload.name, safe='')}"
+    """Return an upload's URL path, for its owner."""
+    return upload_path(upload.id, upload.name)
 
 
 def _name(path: bytes) -> DisplayName:
@@ -174,7 +179,8 @@ def _name(path: bytes) -> DisplayName:
         raise BadNameError("no name")
     name = path.removeprefix(PREFIX.encode())
     if name.startswith(b"/") or b"\n" in name:
-        # (!) No route matches it: the body would be read, and its room kept.
+        # (!) Refuse it here: no route matches it, so nginx would read the body and the
+        #     reservation would stay.
         raise BadNameError("a name has one line and begins with no slash")
     try:
         return DisplayName.parse(name.decode())
@@ -182,29 +188,25 @@ def _name(path: bytes) -> DisplayName:
         raise BadNameError("a name must be UTF-8") from None
 
 
-def _reservation() -> str:
-    return request.headers.get(REQUEST_ID_HEADER, "")
-
-
 def _digest() -> bytes | None:
-    """Return the SHA-256 that the sender gave (RFC 9530), if any.
+    """Return the SHA-256 that the client sent (RFC 9530), or None.
 
-    Content and representation are the same here: two digests that differ can't
-    both fit, which raises DigestMismatchError.
+    Content and representation are the same here: two digests that differ raise
+    DigestMismatchError.
     """
-    given = {
+    digests = {
         sha256
         for header in ("Content-Digest", "Repr-Digest")
         if (text := request.headers.get(header)) is not None
         and (sha256 := _sha256(text)) is not None
     }
-    if len(given) > 1:
+    if len(digests) > 1:
         raise DigestMismatchError
-    return given.pop() if given else None
+    return digests.pop() if digests else None
 
 
 def _sha256(text: str) -> bytes | None:
-    """Return the SHA-256 among the digests, or None if all are of other algorithms."""
+    """Return the SHA-256 in a list of digests; None if all have other algorithms."""
     members = [_DIGEST.fullmatch(member.strip(" \t")) for member in text.split(",")]
     if not all(members):
         raise BadUploadError("digest-is-malformed")
@@ -223,19 +225,19 @@ def _sha256(text: str) -> bytes | None:
 def _idempotency_key(
     identity: Identity, name: DisplayName, size: int | None
 ) -> str | None:
-    """Return the key that the catalog has for an upload of *size* bytes, if any."""
+    """Return the key to store for an upload of *size* bytes; None without a key."""
     key = request.headers.get("Idempotency-Key")
     if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
         raise BadUploadError("idempotency-key")
     if key is None or identity.drop is None:
         return key
-    # (!) A key gives back the upload that was made with it: those of the drop
-    #     link's maker are not for who comes by it, nor strangers' for each other.
-    whole = f"{key} {size} {name.text}".encode()
-    return f"drop:{identity.drop.id}:{hashlib.sha256(whole).hexdigest()}"
+    # (!) A repeated key returns the first upload.  Senders of a drop link must get
+    #     neither the maker's uploads nor each other's: so size and name count, too.
+    combined = f"{key} {size} {name.text}".encode()
+    return f"drop:{identity.drop.id}:{hashlib.sha256(combined).hexdigest()}"
 
 
-def _first(
+def _earlier_upload(
     connection: Connection, identity: Identity, key: str | None
 ) -> Upload | None:
     if key is None:
@@ -246,6 +248,6 @@ def _first(
 def _is_new_name_required(identity: Identity) -> bool:
     is_required = request.headers.get("If-None-Match") == "*"
     if is_required and identity.drop is not None:
-        # The answer would tell which names the maker has.
+        # The answer would reveal the names of the maker's uploads.
         raise NotPermittedError("names")
     return is_required

@@ -1,6 +1,6 @@
 """``/tus/[<id>]``: resumable uploads by tus 1.0.0.
 
-nginx asks for admission before it reads a body, spools the body, and adds
+nginx requests admission before it reads a body, spools the body, and adds
 Tus-Resumable to every answer.
 https://tus.io/protocols/resumable-upload
 """
@@ -10,12 +10,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 from werkzeug.http import http_date
 
-from gateway.catalog.tokens import Scope
 from gateway.errors import (
     BadUploadError,
     LengthRequiredError,
@@ -29,10 +27,16 @@ from gateway.uploads.resumable import protocol
 from gateway.uploads.resumable.protocol import PREFIX, Chunk, Creation
 from gateway.uploads.resumable.sender import Sender
 from gateway.uploads.upload_request import UploadRequest
+from gateway.web.api.raw_uploads import uploader
+from gateway.web.files import upload_path
 from gateway.web.nginx import family
 from gateway.web.nginx.empty_response import EmptyResponse
-from gateway.web.nginx.headers import SPOOL_HEADER, announced_length, spooled_body
-from gateway.web.problems import REQUEST_ID_HEADER
+from gateway.web.nginx.headers import (
+    announced_length,
+    request_id,
+    spooled_body,
+    spooled_file,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,7 +48,7 @@ if TYPE_CHECKING:
     from gateway.web.auth.identity import Identities
 
 
-#: Where uploads are created.
+#: The paths at which uploads are created.
 _COLLECTION: Final = frozenset({b"/tus", b"/tus/"})
 
 
@@ -61,15 +65,15 @@ class TusUploads:
     def blueprint(self) -> Blueprint:
         """Return the routes."""
         routes = Blueprint("tus", __name__, url_prefix="/tus")
-        # Also where no route takes the method.
-        routes.before_app_request(_check_named_method)
+        # For the whole app: also when no route accepts the method.
+        routes.before_app_request(_check_method_override)
         for rule, method, view in (
             ("", "OPTIONS", self.options),
             ("", "POST", self.create),
             ("/", "OPTIONS", self.options),
             ("/", "POST", self.create),
             ("/<session_id>", "OPTIONS", self.options),
-            ("/<session_id>", "HEAD", self.look),
+            ("/<session_id>", "HEAD", self.progress),
             ("/<session_id>", "PATCH", self.append),
             ("/<session_id>", "DELETE", self.terminate),
         ):
@@ -79,7 +83,7 @@ class TusUploads:
         return routes
 
     def options(self, session_id: str | None = None) -> Response:
-        """Say what is possible here, to anyone."""
+        """Return the supported versions and extensions, without authentication."""
         del session_id
         limit = self.sessions.finaliser.admission.limits.size
         headers = {
@@ -91,12 +95,12 @@ class TusUploads:
         return _empty(204, headers)
 
     def admit(self, method: str, path: bytes) -> None:
-        """Let a body come, or raise why not."""
-        with _places_are_waited_for():
+        """Admit a body before it is read, or raise the error that refuses it."""
+        with _retryable_refusals():
             self._admit(method, path)
 
     def _admit(self, method: str, path: bytes) -> None:
-        protocol.check_named_method(request.headers.get, method)
+        protocol.check_method_override(request.headers.get, method)
         protocol.check_version(request.headers.get)
         sender = self._sender()
         if method == "PATCH":
@@ -105,7 +109,7 @@ class TusUploads:
                 _id(path),
                 Chunk.parse(request.headers.get),
                 length=_length(),
-                request_id=_request_id(),
+                request_id=request_id(),
                 now=self._now(),
             )
         elif path not in _COLLECTION:
@@ -114,58 +118,58 @@ class TusUploads:
             self._admit_creation(sender)
 
     def cut(self, method: str, path: bytes) -> None:
-        """Keep what had come of a PATCH; give back the room of a POST."""
+        """Keep the received bytes of a PATCH; release the reservation of a POST."""
         if method != "PATCH":
-            self.sessions.finaliser.give_back(_request_id())
+            self.sessions.finaliser.release(request_id())
             return
         session_id = _id(path)
-        with self._letting_go(session_id):
-            self.chunks.salvage(
+        with self._releasing_on_failure(session_id):
+            self.chunks.keep_interrupted(
                 self._sender(),
                 session_id,
                 Chunk.parse(request.headers.get),
-                self.sessions.finaliser.store.spooled(
-                    request.headers.get(SPOOL_HEADER, "")
-                ),
-                request_id=_request_id(),
+                spooled_file(self.sessions.finaliser.store),
+                request_id=request_id(),
                 now=self._now(),
             )
 
     def create(self) -> Response:
-        """Make an upload, perhaps with its first bytes, perhaps of parts."""
-        with self._letting_go():
+        """Create an upload, with or without a body, or concatenate partial uploads."""
+        with self._releasing_on_failure():
             protocol.check_version(request.headers.get)
             sender = self._sender()
             creation = Creation.parse(request.headers.get)
-            if creation.parts:
-                progress = self.concatenation.make(sender, creation, now=self._now())
+            if creation.partial_ids:
+                progress = self.concatenation.concatenate(
+                    sender, creation, now=self._now()
+                )
                 return self._answer(201, sender, progress, is_new=True)
             with (
                 spooled_body(self.sessions.finaliser.store) as source,
-                self.sessions.finaliser.ends.one(source.stat().st_size),
+                self.sessions.finaliser.slots.hold(source.stat().st_size),
             ):
-                progress = self.chunks.begin(
+                progress = self.chunks.create(
                     sender,
                     creation,
                     source,
                     protocol.checksum(request.headers.get),
-                    request_id=_request_id(),
+                    request_id=request_id(),
                     now=self._now(),
                 )
         return self._answer(201, sender, progress, is_new=True)
 
-    def look(self, session_id: str) -> Response:
-        """Say how far an upload is."""
+    def progress(self, session_id: str) -> Response:
+        """Return an upload's offset and the headers of its creation."""
         protocol.check_version(request.headers.get)
         sender = self._sender()
-        progress = self.sessions.look(sender, session_id, now=self._now())
+        progress = self.sessions.progress(sender, session_id, now=self._now())
         response = self._answer(200, sender, progress)
-        response.headers.update(_told(progress.session))
+        response.headers.update(_creation_headers(progress.session))
         return response
 
     def append(self, session_id: str) -> Response:
-        """Add the bytes that nginx has spooled."""
-        with self._letting_go(session_id):
+        """Append the chunk that nginx has spooled."""
+        with self._releasing_on_failure(session_id):
             protocol.check_version(request.headers.get)
             sender = self._sender()
             chunk = Chunk.parse(request.headers.get)
@@ -175,31 +179,31 @@ class TusUploads:
                     session_id,
                     chunk,
                     source,
-                    request_id=_request_id(),
+                    request_id=request_id(),
                     now=self._now(),
                 )
         return self._answer(204, sender, progress)
 
     def terminate(self, session_id: str) -> Response:
-        """End an upload, finished or not."""
+        """Delete an upload, finished or not."""
         protocol.check_version(request.headers.get)
         self.sessions.terminate(self._sender(), session_id, now=self._now())
         return _empty(204, {})
 
     def _admit_creation(self, sender: Sender) -> None:
-        """Reserve room for a POST with a body, under the request's own id."""
+        """Reserve space for a POST with a body, under the request's id."""
         length = _length()
         protocol.check_content_type(request.headers.get)
         protocol.checksum(request.headers.get)
         creation = Creation.parse(request.headers.get)
-        if creation.parts:
+        if creation.partial_ids:
             raise BadUploadError("final-with-body")
         if creation.size is not None and length > creation.size:
             raise TooLargeError(creation.size)
         now = self._now()
         is_typed = creation.is_named and not creation.is_partial
-        coming = UploadRequest(
-            reservation=_request_id(),
+        upload_request = UploadRequest(
+            reservation=request_id(),
             size=length if creation.size is None else creation.size,
             media_type=(
                 self.sessions.types.of(creation.name.text) if is_typed else None
@@ -208,7 +212,7 @@ class TusUploads:
         )
         with self.sessions.database.write() as connection:
             self.sessions.finaliser.admission.admit(
-                connection, sender.user, coming, now=now
+                connection, sender.user, upload_request, now=now
             )
 
     def _answer(
@@ -221,47 +225,45 @@ class TusUploads:
         }
         if is_new:
             headers["Location"] = PREFIX + session.id
-        is_stored = session.upload_id is not None and session.concat != protocol.PARTIAL
-        if is_stored and sender.drop is None:
-            name = quote(session.name, safe="")
-            headers["Content-Location"] = f"/files/{session.upload_id}/{name}"
+        is_for_owner = session.concat != protocol.PARTIAL and sender.drop is None
+        if session.upload_id is not None and is_for_owner:
+            headers["Content-Location"] = upload_path(session.upload_id, session.name)
         return _empty(status, headers)
 
     @contextmanager
-    def _letting_go(self, session_id: str | None = None) -> Iterator[None]:
-        """Keep no room and no request_id for a request that comes to nothing.
+    def _releasing_on_failure(self, session_id: str | None = None) -> Iterator[None]:
+        """On an error, release the reservation or end the session's active request.
 
         The token may have been revoked while the body was uploading.
         """
         try:
-            with _places_are_waited_for():
+            with _retryable_refusals():
                 yield
         except Exception:
             if session_id is None:
-                self.sessions.finaliser.give_back(_request_id())
+                self.sessions.finaliser.release(request_id())
             else:
-                self.sessions.end_request(session_id, _request_id())
+                self.sessions.end_request(session_id, request_id())
             raise
 
     def _sender(self) -> Sender:
-        identity = self.identities.sender()
-        identity.require(Scope.UPLOAD)
+        identity = uploader(self.identities)
         return Sender(identity.user, identity.drop)
 
     def _now(self) -> int:
         return int(self.clock())
 
 
-def _check_named_method() -> None:
-    named = family.named()
-    is_asked = request.path in {family.ADMIT, family.CUT}
-    if named is not None and named.may_name_method and not is_asked:
-        protocol.check_named_method(request.headers.get, request.method)
+def _check_method_override() -> None:
+    current = family.current_family()
+    is_from_nginx = request.path in {family.ADMIT, family.CUT}
+    if current is not None and current.may_name_method and not is_from_nginx:
+        protocol.check_method_override(request.headers.get, request.method)
 
 
 @contextmanager
-def _places_are_waited_for() -> Iterator[None]:
-    """Refuse what finds no place in a way that clients of tus repeat."""
+def _retryable_refusals() -> Iterator[None]:
+    """Turn TooManyUploadsError into NoPlaceError, after which tus clients retry."""
     try:
         yield
     except TooManyUploadsError as error:
@@ -272,14 +274,14 @@ def _empty(status: int, headers: dict[str, str]) -> Response:
     return EmptyResponse(status=status, headers=headers)
 
 
-def _told(session: UploadSession) -> dict[str, str]:
-    """Return what was said of an upload when it was created."""
-    told = {"Upload-Metadata": session.metadata, "Upload-Concat": session.concat}
+def _creation_headers(session: UploadSession) -> dict[str, str]:
+    """Return the headers with which the client created the upload."""
+    headers = {"Upload-Metadata": session.metadata, "Upload-Concat": session.concat}
     if session.size is None:
-        told["Upload-Defer-Length"] = "1"
+        headers["Upload-Defer-Length"] = "1"
     else:
-        told["Upload-Length"] = str(session.size)
-    return {name: text for name, text in told.items() if text}
+        headers["Upload-Length"] = str(session.size)
+    return {name: text for name, text in headers.items() if text}
 
 
 def _id(path: bytes) -> str:
@@ -289,14 +291,10 @@ def _id(path: bytes) -> str:
     return text
 
 
-def _request_id() -> str:
-    return request.headers.get(REQUEST_ID_HEADER, "")
-
-
 def _length() -> int:
-    """Return the length of the body; raise LengthRequiredError if it says none.
+    """Return the body's length in bytes; raise LengthRequiredError without one.
 
-    Nothing else would hold it to what the upload still lacks.
+    Without a length, the body could exceed the upload's remaining bytes.
     """
     length = announced_length()
     if length is None:

@@ -1,1 +1,1 @@
-"""What nginx asks and tells Flask beside a request."""
+"""The requests and headers that nginx itself sends to Flask."""

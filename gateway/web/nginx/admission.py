@@ -1,8 +1,7 @@
-"""``/_admit`` and ``/_cut``: what nginx asks and tells beside an upload.
+"""``/_admit`` and ``/_cut``: nginx's own requests about an upload.
 
-``/_admit`` is asked before a body is read.  ``/_cut`` is told when a request is
-over without its answer having arrived, while what came of its body is still
-there.
+nginx requests ``/_admit`` before it reads a body.  It requests ``/_cut`` when a request
+has ended without an answer, while the received part of the body is still in the spool.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from flask import Blueprint, Response, current_app, request
 
 from gateway.errors import CatalogBusyError, NotServableError, RefusedError
 from gateway.http import families
-from gateway.web.nginx.family import ADMIT, CUT, named
+from gateway.web.nginx.family import ADMIT, CUT, current_family
 from gateway.web.nginx.headers import (
     ORIGINAL_METHOD_HEADER,
     check_encoding,
@@ -34,18 +33,18 @@ if TYPE_CHECKING:
 
 
 class UploadEndpoint(Protocol):
-    """One way in; it is asked and told with the method and the decoded path."""
+    """An endpoint for uploads; its methods get the client's method and decoded path."""
 
     def admit(self, method: str, path: bytes) -> None:
-        """Let a body come, or raise why not."""
+        """Admit an upload before its body is read, or raise the error that refuses."""
 
     def cut(self, method: str, path: bytes) -> None:
-        """Take note that a request is over without its answer."""
+        """Release the reservation of a request that ended without an answer."""
 
 
 @dataclass(frozen=True)
 class Admissions:
-    """The views that nginx asks; ``endpoints`` are by their families."""
+    """The views for nginx; ``endpoints`` maps families to their endpoints."""
 
     endpoints: dict[Family, UploadEndpoint]
 
@@ -59,11 +58,11 @@ class Admissions:
         return routes
 
     def admit(self) -> Response:
-        """Answer 204, or 403 with what the client is to be told."""
-        family = named()
+        """Answer 204, or 403 with the refusal for the client in its headers."""
+        family = current_family()
         is_for_program = family is not None and family.is_for_programs
         try:
-            endpoint, method, path = self._asked(family)
+            endpoint, method, path = self._endpoint(family)
             check_encoding()
             endpoint.admit(method, path)
         except RefusedError as error:
@@ -71,24 +70,24 @@ class Admissions:
         except CatalogBusyError as error:
             return carried(busy(error, is_for_program=is_for_program))
         except Exception:
-            # (!) Of a 500 nginx would make 507: the disk is full.
-            current_app.logger.exception("an upload could not be decided about")
+            # (!) No 500: nginx would turn it into 507, which means a full disk.
+            current_app.logger.exception("the admission of an upload failed")
             return carried(unanswered(is_for_program=is_for_program))
         return Response(status=204)
 
     def cut(self) -> Response:
-        """Take note, keep what can be kept, and answer nobody."""
+        """Let the endpoint clean up; nginx ignores the answer."""
         try:
-            endpoint, method, path = self._asked(named())
+            endpoint, method, path = self._endpoint(current_family())
             endpoint.cut(method, path)
         except RefusedError as error:
             return Response(status=204, headers={REASON_HEADER: error.reason})
         return Response(status=204)
 
-    def _asked(self, family: Family | None) -> tuple[UploadEndpoint, str, bytes]:
-        """Return who is asked, and the method and path that the client sent.
+    def _endpoint(self, family: Family | None) -> tuple[UploadEndpoint, str, bytes]:
+        """Return the endpoint of *family*, and the client's method and decoded path.
 
-        Raise NotServableError if they are not of the family that nginx has named.
+        Raise NotServableError if method and path do not belong to *family*.
         """
         method = request.headers.get(ORIGINAL_METHOD_HEADER, "")
         path = unquote_to_bytes(original_path())

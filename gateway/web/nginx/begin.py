@@ -1,7 +1,7 @@
-"""``/_begin``: a GET of a counted download begins, asked by nginx for its client.
+"""``/_begin``: nginx requests it when a GET of a counted download starts.
 
-A verdict can't say more than who may have the file: its workers write nothing.  So
-nginx sends a GET whose lease may still lose its place here, where that is noted.
+The workers that give verdicts write nothing to the catalog.  So nginx sends the GET of
+a lease that may still lose its place to this view, which records the start.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from gateway.http import families
 from gateway.shares.codes import LEASE_PREFIX
 from gateway.web.nginx.empty_response import EmptyResponse
 from gateway.web.nginx.family import BEGIN
-from gateway.web.nginx.headers import original_path
-from gateway.web.problems import REQUEST_ID_HEADER
+from gateway.web.nginx.headers import original_path, request_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,16 +32,16 @@ if TYPE_CHECKING:
     from gateway.catalog.database import Database
     from gateway.shares.leased import LeaseJudge
 
-#: nginx says here which start of it this is (``nginx/ledger.sh``).
+#: The header in which nginx names its current run (``nginx/ledger.sh``).
 RUN_HEADER: Final = "X-Gateway-Run"
 _RUN_LENGTH: Final = 64
 
 
 @dataclass(frozen=True)
-class Begins:
-    """The view that nginx asks; ``gateway`` is the id of the gateway whose nginx it is.
+class DownloadStarts:
+    """The view for nginx; ``gateway`` is the id of the gateway that nginx belongs to.
 
-    ``clock`` tells Unix seconds.
+    ``clock`` returns Unix seconds.
     """
 
     judge: LeaseJudge
@@ -57,9 +56,9 @@ class Begins:
         return routes
 
     def begin(self) -> Response:
-        """Hand the file to nginx; of a GET it is noted first that it is on its way.
+        """Answer with the file for nginx to send; record the start of a GET first.
 
-        HEAD begins nothing.
+        HEAD starts no download.
         """
         path = unquote_to_bytes(original_path())
         if families.of(request.method, path.decode("latin-1")) is not families.LEASED:
@@ -80,7 +79,7 @@ class Begins:
 
     def _request(self) -> BegunRequest:
         return BegunRequest(
-            id=request.headers.get(REQUEST_ID_HEADER) or secrets.token_hex(16),
+            id=request_id() or secrets.token_hex(16),
             gateway=self.gateway,
             run=request.headers.get(RUN_HEADER, "")[:_RUN_LENGTH],
         )

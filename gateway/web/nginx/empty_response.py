@@ -1,9 +1,9 @@
-"""Answers without a Content-Type: they are empty, or nginx tells it."""
+"""Responses without a Content-Type: they have no body, or nginx sets the type."""
 
 from flask import Response
 
 
 class EmptyResponse(Response):
-    """A response whose type is not told."""
+    """A response without a body and Content-Type."""
 
     default_mimetype = None

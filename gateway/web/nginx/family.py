@@ -1,4 +1,4 @@
-"""The family that nginx names in each request: Flask answers no route of another."""
+"""The family that nginx names in each request; Flask answers only its routes."""
 
 from __future__ import annotations
 
@@ -9,53 +9,53 @@ from werkzeug.exceptions import NotFound
 
 from gateway.http import families
 from gateway.http.families import Body, Family
-from gateway.web.nginx.verdicts import QUESTION
+from gateway.web.nginx.verdicts import VERDICT_HEADER
 
 if TYPE_CHECKING:
     from flask import Flask
 
-#: What nginx asks and tells beside an upload, under the upload's family.
+#: nginx's own requests about an upload, with the upload's family.
 ADMIT: Final = "/_admit"
 CUT: Final = "/_cut"
-#: What it asks before a counted download begins, under the family of that.
+#: nginx's own request before a counted download, with the download's family.
 BEGIN: Final = "/_begin"
 
 
 def register(app: Flask) -> None:
-    """Let *app* answer each request by the routes of its family alone."""
+    """Let *app* answer each request only by the routes of its family."""
     app.before_request(check)
 
 
-def named() -> Family | None:
-    """Return the family of the current request, or None if no route is to answer it.
+def current_family() -> Family | None:
+    """Return the family of the current request, or None if no route may answer it.
 
-    A question for a verdict is about a delivery, and names no family: each header
-    makes it slower.  A request without a family came on the socket itself: the probe
-    asks for health and readiness alone.
+    A request for a verdict is about a delivery and names no family, since every header
+    makes it slower.  Any other request without a family came over the socket itself:
+    the probe requests only health and readiness.
     """
-    if QUESTION in request.environ:
-        asked = families.asked("GET", request.path)
-        return asked if asked in {families.SIGNED, families.LEASED} else None
+    if VERDICT_HEADER in request.environ:
+        family = families.asked("GET", request.path)
+        return family if family in {families.SIGNED, families.LEASED} else None
     name = request.headers.get(families.HEADER)
     if name is not None:
         return families.BY_NAME.get(name)
-    asked = families.asked(request.method, request.path)
-    return asked if asked in {families.HEALTH, families.READINESS} else None
+    family = families.asked(request.method, request.path)
+    return family if family in {families.HEALTH, families.READINESS} else None
 
 
 def check() -> None:
-    """Raise NotFound unless both the path and the route for it are the family's."""
-    family, rule = named(), request.url_rule
+    """Raise NotFound unless both path and route belong to the request's family."""
+    family, rule = current_family(), request.url_rule
     if family is None:
         raise NotFound
     if rule is None:
-        return  # Flask raises what is wrong: 404 or 405
+        return  # Flask raises 404 or 405
     if rule.rule in {ADMIT, CUT}:
-        is_its_own = family.body is Body.SPOOLED
+        is_of_family = family.body is Body.SPOOLED
     elif rule.rule == BEGIN:
-        is_its_own = family is families.LEASED
+        is_of_family = family is families.LEASED
     else:
-        texts = (request.path, rule.rule)
-        is_its_own = all(families.of(request.method, t) is family for t in texts)
-    if not is_its_own:
+        paths = (request.path, rule.rule)
+        is_of_family = all(families.of(request.method, p) is family for p in paths)
+    if not is_of_family:
         raise NotFound

@@ -1,7 +1,7 @@
-"""What nginx tells of a body that it has spooled: never a byte of it.
+"""The headers that nginx adds to a request, about the client's request and its body.
 
-The names of the headers stand in ``nginx/snippets/facts.conf`` and ``spool.conf``; a
-client can set none of them.
+``nginx/snippets/facts.conf`` and ``spool.conf`` set them; a client can set none of
+them.  nginx passes the name of a spooled body, never a byte of it.
 """
 
 from __future__ import annotations
@@ -20,49 +20,63 @@ if TYPE_CHECKING:
 
     from gateway.storage.blobs import BlobStore
 
+#: The request's id: nginx makes it, for its log, the gateway's log and error pages.
+REQUEST_ID_HEADER: Final = "X-Request-ID"
 SPOOL_HEADER: Final = "X-Spool-File"
 ORIGINAL_URI_HEADER: Final = "X-Original-URI"
 ORIGINAL_METHOD_HEADER: Final = "X-Original-Method"
 ORIGINAL_LENGTH_HEADER: Final = "X-Original-Length"
 
 
-def original_path() -> str:
-    """Return the path that the client asked for, as it came.
+def request_id() -> str:
+    """Return the request's id; its reservation has the same id."""
+    return request.headers.get(REQUEST_ID_HEADER, "")
 
-    It ends where nginx and gunicorn have it end, at the first ``?`` or ``#``.
+
+def original_path() -> str:
+    """Return the path of the client's request, not decoded.
+
+    It ends at the first ``?`` or ``#``, as in nginx and gunicorn.
     """
     return re.split("[?#]", request.headers.get(ORIGINAL_URI_HEADER, ""))[0]
 
 
 def announced_length() -> int | None:
-    """Return how long the client says that the body is, in bytes.
+    """Return the body's length in bytes, as the client announces it.
 
-    None is a body without a length; an admission hears 0 of a request without a body.
+    None means a body without a length; an admission gets 0 for a request without body.
     """
     length = request.headers.get(ORIGINAL_LENGTH_HEADER) or None
     return None if length is None else int(length)
 
 
 def check_encoding() -> None:
-    """Raise ContentEncodingError for a body that is not to be stored as it comes.
+    """Raise ContentEncodingError for an encoded body, which can't be stored as sent.
 
-    RFC 9110, 8.4: its name and its digest are those of what the encoding hides.
+    RFC 9110, 8.4: name and digest are those of the content, not of its encoding.
     """
-    said = request.headers.get("Content-Encoding", "").strip().lower()
-    if said not in {"", "identity"}:
-        raise ContentEncodingError(said)
+    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in {"", "identity"}:
+        raise ContentEncodingError(encoding)
+
+
+def spooled_file(store: BlobStore) -> Path | None:
+    """Return the path of the spooled body; None if nginx named no file of the spool."""
+    return store.spooled_file(request.headers.get(SPOOL_HEADER, ""))
 
 
 @contextmanager
 def spooled_body(store: BlobStore) -> Iterator[Path]:
-    """Give the spooled body, which nginx deletes after the answer."""
-    named = request.headers.get(SPOOL_HEADER, "")
-    if not named and not announced_length():
+    """Yield the path of the spooled body; nginx deletes the file after the answer.
+
+    Raise BadUploadError if nginx has named no file of the spool.
+    """
+    if not request.headers.get(SPOOL_HEADER) and not announced_length():
         # nginx spools no file for an empty body.
-        with store.empty() as path:
+        with store.empty_file() as path:
             yield path
         return
-    spooled = store.spooled(named)
+    spooled = spooled_file(store)
     if spooled is None:
         raise BadUploadError("no-body")
     yield spooled

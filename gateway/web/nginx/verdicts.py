@@ -1,8 +1,8 @@
-"""What nginx asks beside a delivery: a verdict in headers alone.
+"""Verdicts: answers nginx's requests about deliveries, with headers only.
 
-A delivery needs no session, no route and no page, and answered before Flask takes the
-request up it costs about half.  Whatever else comes of it Flask has the words for, and
-is told it here: nothing is judged twice.
+A delivery needs no session, route or page; answering it before Flask handles the
+request takes about half the time.  Flask answers every other outcome; it gets the error
+from here, so that no request is judged twice.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     from gateway.delivery.verdict import Verdict
 
-#: nginx sets both, never a client, and WSGI names them so: the id of a request that it
-#: asks about, and the address of the peer.
-QUESTION: Final = "HTTP_X_VERDICT"
+#: Headers that only nginx sets, by their WSGI names: the id of the request that a
+#: verdict is about, and the peer's address.
+VERDICT_HEADER: Final = "HTTP_X_VERDICT"
 CLIENT_ADDRESS: Final = "HTTP_X_REAL_IP"
-#: Where the view finds why there is no delivery, as an exception to raise.
-OUTCOME: Final = "gateway.outcome"
+#: The WSGI key of the exception for the view to raise when there is no delivery.
+VERDICT_ERROR: Final = "gateway.verdict_error"
 
 
 class Judge(Protocol):
@@ -34,12 +34,12 @@ class Judge(Protocol):
         """Judge one request; *raw_path* is percent-decoded, *now* Unix seconds."""
 
 
-#: Who decides, by the prefix of a path: ``/s/``.
+#: The judges by path prefix, such as ``/s/``.
 Judges = Mapping[str, Judge]
 
 
 class Verdicts:
-    """A WSGI application that answers what *judges* let pass, and else asks *app*."""
+    """A WSGI application that answers deliveries and passes the rest on to *app*."""
 
     def __init__(
         self, app: WSGIApplication, judges: Judges, clock: Callable[[], float]
@@ -52,17 +52,17 @@ class Verdicts:
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Answer one request."""
-        if QUESTION in environ and environ["PATH_INFO"][:3] in self._judges:
+        if VERDICT_HEADER in environ and environ["PATH_INFO"][:3] in self._judges:
             try:
-                verdict = judged(self._judges, environ, now=self._clock())
+                verdict = judge_request(self._judges, environ, now=self._clock())
             except Exception as error:  # noqa: BLE001 -- the view raises it again
-                environ[OUTCOME] = error
+                environ[VERDICT_ERROR] = error
             else:
                 if isinstance(verdict, Delivery):
                     return _empty(start_response, "200 OK", verdict_headers(verdict))
                 if isinstance(verdict, Begin):
                     return _empty(start_response, "403 Forbidden", BEGIN)
-                environ[OUTCOME] = verdict.error
+                environ[VERDICT_ERROR] = verdict.error
         return self._app(environ, start_response)
 
 
@@ -73,11 +73,10 @@ def _empty(
     return ()
 
 
-def judged(judges: Judges, environ: WSGIEnvironment, *, now: float) -> Verdict:
-    """Judge a request for ``<prefix><token>/<path>``.
+def judge_request(judges: Judges, environ: WSGIEnvironment, *, now: float) -> Verdict:
+    """Judge a request for ``<prefix><token>/<path>``; raise CatalogBusyError.
 
-    Raise CatalogBusyError as its judge does.  The path is judged by its decoded bytes,
-    which Werkzeug would patch to UTF-8.
+    The judge gets the path's decoded bytes, which Werkzeug would change to UTF-8.
     """
     target = environ["PATH_INFO"]
     token, _, path = target[3:].partition("/")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flask import Response
 
     from gateway.web.auth.identity import Identities, Identity
-    from gateway.web.multipart_uploads import Intake
+    from gateway.web.multipart_uploads import FormUploads
 
 #: The form's first field says that it was this page that was sent.
 FIELD: Final = "code"
@@ -34,7 +34,7 @@ class DropPage:
     """The page of a drop link, and its form; *upload_size* in bytes, 0 is no limit."""
 
     identities: Identities
-    intake: Intake
+    form_uploads: FormUploads
     upload_size: int
     clock: Callable[[], float]
 
@@ -49,12 +49,12 @@ class DropPage:
         """Let a form come, or raise why not."""
         del method
         code = path.decode("latin-1").removeprefix(PREFIX)
-        self.intake.admit(self.identities.by_drop_link(code))
+        self.form_uploads.admit(self.identities.by_drop_link(code))
 
     def cut(self, method: str, path: bytes) -> None:
         """Give back the room of a form that will never be whole."""
         del method, path
-        self.intake.give_back()
+        self.form_uploads.release()
 
     def show(self, code: str) -> Response:
         """Show what is taken, and the form; ``?stored=`` files have just come."""
@@ -89,7 +89,7 @@ class DropPage:
             if text != code:
                 raise ForgedFormError
 
-        outcome = self.intake.take(sender, FIELD, check)
+        outcome = self.form_uploads.store_files(sender, FIELD, check)
         stored = len(outcome.stored)
         back = f"{PREFIX}{code}?stored={stored}"
         if outcome.refused:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from flask import Response
 
     from gateway.web.auth.identity import Identities, Identity
-    from gateway.web.multipart_uploads import Intake
+    from gateway.web.multipart_uploads import FormUploads
 
 HOME: Final = "/"
 PATH: Final = "/upload"
@@ -26,7 +26,7 @@ class UploadForm:
     """The views of the form's upload."""
 
     identities: Identities
-    intake: Intake
+    form_uploads: FormUploads
 
     def blueprint(self) -> Blueprint:
         """Return the routes."""
@@ -38,17 +38,19 @@ class UploadForm:
     def admit(self, method: str, path: bytes) -> None:
         """Let a form come, or raise why not."""
         del method, path
-        self.intake.admit(self._uploader())
+        self.form_uploads.admit(self._uploader())
 
     def cut(self, method: str, path: bytes) -> None:
         """Give back the room of a form that will never be whole."""
         del method, path
-        self.intake.give_back()
+        self.form_uploads.release()
 
     def upload(self) -> Response:
         """Store the form's files."""
         # The form's first field is the token, not a header's.
-        outcome = self.intake.take(self._uploader, csrf.FIELD, csrf.check_text)
+        outcome = self.form_uploads.store_files(
+            self._uploader, csrf.FIELD, csrf.check_text
+        )
         if outcome.refused:
             return page(
                 "partly.html",
