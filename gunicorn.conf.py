@@ -11,7 +11,7 @@ import os
 import gateway.app  # noqa: F401
 from gateway.config.gateway_id import own_id
 from gateway.http.pools import Pool
-from gateway.runtime.boot import end_what_ran, read_settings
+from gateway.runtime.boot import clear_in_flight_requests, read_settings
 from gateway.runtime.gunicorn_logger import RedactingLogger
 
 # What is imported by now is never garbage.  A worker that examined it would copy the
@@ -97,4 +97,4 @@ def on_starting(server: object) -> None:
     """
     del server
     if _pool is Pool.APP:
-        end_what_ran(_settings.database, own_id(_settings.data))
+        clear_in_flight_requests(_settings.database, own_id(_settings.data))

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench.contestants import RCLONE_PROGRAM
-from gateway.runtime.generations import find_nginx
+from gateway.runtime.live_conf import find_nginx
 
 PACKAGES = (
     "gunicorn",

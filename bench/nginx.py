@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.processes import HOST, free_port, serving
-from gateway.runtime.generations import find_nginx
+from gateway.runtime.live_conf import find_nginx
 
 if TYPE_CHECKING:
     from contextlib import ExitStack

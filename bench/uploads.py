@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from bench.gateway import Gateway
 from bench.processes import HOST, free_port, serving
 from bench.rounds import digits, interleaved, ratio, table
-from gateway.runtime.generations import find_nginx
+from gateway.runtime.live_conf import find_nginx
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -26,7 +26,7 @@ from bench.processes import HOST, free_port, serving
 from bench.rounds import digits, interleaved, ratio, table
 from gateway.links import Key, KeyRing, LinkSigner
 from gateway.links.server_secret import ServerSecret
-from gateway.runtime.generations import find_nginx
+from gateway.runtime.live_conf import find_nginx
 
 SECONDS = 2.0
 #: Seconds in which what is made once is made.

@@ -10,7 +10,7 @@ import click
 from gateway.catalog.revision import NEWEST
 from gateway.cli import moments
 from gateway.config import settings
-from gateway.runtime.prepare import FIRST_ADMIN, make_first_admin, prepare_in_time
+from gateway.runtime.prepare import FIRST_ADMIN, make_first_admin, prepare_with_retries
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,10 +38,10 @@ def upgrade(*, make_admin: bool, as_json: bool) -> None:
     is away or locked is waited for, for a minute.
     """
     current = settings.read(embedded=True).settings
-    database = prepare_in_time(
+    database = prepare_with_retries(
         current,
         seconds=_PATIENCE,
-        say=lambda text: click.echo(f"gateway: {text}", err=True),
+        log=lambda text: click.echo(f"gateway: {text}", err=True),
     )
     path = current.first_password
     is_made = make_admin and make_first_admin(database, path, now=moments.now())

@@ -49,11 +49,11 @@ def rotate(*, forget: bool) -> None:
     Run `gateway reload` next: then everybody is logged out.  Drop links that were
     signed with an older secret stay good, but for --forget.
     """
-    if settings.has("secret"):
+    if settings.is_set("secret"):
         raise SettingsError([_SET])
     path = settings.read(only=("data",)).settings.embedded_secret
     if not path.exists():
-        raise SettingsError([settings.without("secret", path.parent)])
+        raise SettingsError([settings.missing_fault("secret", path.parent)])
     with locked(path):
         _write(path, _read(path).rotated(forget=forget))
 

@@ -97,7 +97,7 @@ class _Desk:
     def open(cls) -> _Desk:
         database, current = open_catalog()
         if current.secret is None:
-            raise SettingsError([settings.without("secret", current.data)])
+            raise SettingsError([settings.missing_fault("secret", current.data)])
         tree = Tree.of(current)
         address = public_address(current)
         return cls(

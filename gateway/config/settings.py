@@ -223,7 +223,7 @@ def read(
     required: Collection[str] = (),
     only: Collection[str] = tuple(Settings.model_fields),
     embedded: bool = False,
-    look: bool = True,
+    check_disk: bool = True,
 ) -> Reading:
     """Read the settings from *environ*, by default the process's own.
 
@@ -240,7 +240,7 @@ def read(
     if is_child:
         environ = {**snapshot.read(int(environ[_SNAPSHOT])), **environ}
     values: dict[str, str] = {}
-    faults = list(variables.gone(environ, only))
+    faults = list(variables.removed(environ, only))
     for field in only:
         try:
             value = variables.value(environ, variable(field))
@@ -261,8 +261,8 @@ def read(
             needed = [field for field in _FOR_MAIL if field in only]
             faults.extend(variables.missing(needed, values, faults, hints))
     except ValidationError as error:
-        faults.extend(variables.in_words(error))
-    if look and not is_child:
+        faults.extend(variables.validation_faults(error))
+    if check_disk and not is_child:
         faults.extend(_misplaced(environ, values, faults))
     if faults:
         raise SettingsError(faults)
@@ -290,7 +290,7 @@ def _add_embedded(values: dict[str, str], faults: list[str]) -> None:
             faults.append(f"{variable(field)}: {error}")
 
 
-def without(field: str, data: Path) -> str:
+def missing_fault(field: str, data: Path) -> str:
     """Return the fault of keys, or a secret, that are neither set nor in *data*."""
     return f"{variable(field)}: is not set{_not_made(data / field)}"
 
@@ -302,7 +302,7 @@ def _not_made(file: Path) -> str:
     )
 
 
-def has(field: str, environ: Mapping[str, str] | None = None) -> bool:
+def is_set(field: str, environ: Mapping[str, str] | None = None) -> bool:
     """Tell whether a field is set, fit or not."""
     environ = os.environ if environ is None else environ
     try:
@@ -345,7 +345,7 @@ def _misplaced(
         name = variable(field) + FILE_SUFFIX
         if environ.get(name):
             own[name] = environ[name]
-    said, files = variables.named(faults), variable("files")
+    said, files = variables.faulty_names(faults), variable("files")
     if "files" in values and files not in said:
         fit = {name: path for name, path in own.items() if name not in said}
         yield from places.faults(files, values["files"], fit)

@@ -28,7 +28,7 @@ _HINTS: Final = {
     "public_url": "; name the gateway's address, as in https://files.example.com",
 }
 #: Settings that are no more, each with the field that took its place, and how.
-_GONE: Final = {
+_REMOVED: Final = {
     "socket": ("run", "name the folder of both pools' sockets in GATEWAY_RUN"),
 }
 
@@ -83,9 +83,9 @@ def misspelt(environ: Mapping[str, str], known: Collection[str]) -> Iterator[str
                 yield f"{name} is no setting; did you mean {near[0]}?"
 
 
-def gone(environ: Mapping[str, str], fields: Collection[str]) -> Iterator[str]:
+def removed(environ: Mapping[str, str], fields: Collection[str]) -> Iterator[str]:
     """Yield a fault for each setting that is no more, if its successor is read."""
-    for field, (successor, hint) in _GONE.items():
+    for field, (successor, hint) in _REMOVED.items():
         name = variable(field)
         is_set = any(environ.get(name + end) for end in ("", FILE_SUFFIX))
         if is_set and successor in fields:
@@ -103,7 +103,7 @@ def missing(
     It ends with the field's hint; *hints* are those that are not the usual ones.
     """
     hints = {**_HINTS, **hints}
-    said = named(faults)
+    said = faulty_names(faults)
     return [
         f"{variable(field)}: is not set{hints.get(field, '')}"
         for field in required
@@ -111,12 +111,12 @@ def missing(
     ]
 
 
-def named(faults: Iterable[str]) -> set[str]:
+def faulty_names(faults: Iterable[str]) -> set[str]:
     """Return the variables that faults begin with."""
     return {fault.partition(":")[0].removesuffix(FILE_SUFFIX) for fault in faults}
 
 
-def in_words(error: ValidationError) -> list[str]:
+def validation_faults(error: ValidationError) -> list[str]:
     """Return a fault for each thing that pydantic does not take."""
     return [
         f"{variable(str(detail['loc'][0]) if detail['loc'] else 'data')}: "

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Made:
+class BackupResult:
     """What a backup holds, and how much of it was new.
 
     ``lost`` are uploads whose content the store itself does not have as the
@@ -64,7 +64,7 @@ class Backup:
     secret: str | None = None
     may_link: bool = True
 
-    def make(self, *, now: int) -> Made:
+    def make(self, *, now: int) -> BackupResult:
         """Make the backup; raise BackupError when the folder is not for one."""
         root = self.folder.root
         if root.resolve().is_relative_to(self.store.root.resolve()):
@@ -119,8 +119,8 @@ class Backup:
             now += 1
         return self.folder.root / f"catalog-{now}.jsonl"
 
-    def _blobs(self, catalog: Path) -> Made:
-        made = Made()
+    def _blobs(self, catalog: Path) -> BackupResult:
+        made = BackupResult()
         folders: set[Path] = set()
         with lines(catalog) as rows:
             for line in rows:
@@ -131,7 +131,7 @@ class Backup:
         made.lost = [upload_id for upload_id in made.gone if self._is_known(upload_id)]
         return made
 
-    def _blob(self, line: dump.Line, made: Made, folders: set[Path]) -> None:
+    def _blob(self, line: dump.Line, made: BackupResult, folders: set[Path]) -> None:
         blob, size = line.row["blob"], line.row["size"]
         target = self.folder.blobs / blob
         if _size(target) != size:

@@ -151,7 +151,7 @@ class Check:
             )
 
     def _partial_files(self, now: int) -> Iterator[Finding]:
-        for name in orphans.find_partials(
+        for name in orphans.find_session_files(
             self.database, self.store, now=now, grace=self.grace
         ):
             yield self._finding(

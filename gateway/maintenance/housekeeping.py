@@ -49,7 +49,7 @@ _LOST: Final = 7 * _DAY
 
 
 @contextmanager
-def only_one(store: BlobStore, *, patience: float) -> Iterator[None]:
+def maintenance_lock(store: BlobStore, *, patience: float) -> Iterator[None]:
     """Hold the store against others who tidy it, for up to *patience* seconds.
 
     Raise HousekeepingError when somebody else still holds it then.
@@ -83,7 +83,7 @@ class Housekeeper:
 
     database: Database
     store: BlobStore
-    say: Callable[[str], None]
+    log: Callable[[str], None]
     is_stopped: Callable[[], bool] = bool
     grace: int = orphans.GRACE
     booker: Booker | None = None
@@ -104,10 +104,10 @@ class Housekeeper:
                     done += count
             except Exception as error:  # noqa: BLE001 -- serving goes on without it
                 report.faults.append(f"{name}: {type(error).__name__}: {error}")
-                self.say(f"failed, to be tried again: {report.faults[-1]}")
+                self.log(f"failed, to be tried again: {report.faults[-1]}")
             if done:
                 report.done[name] = done
-                self.say(f"{name}: {done}")
+                self.log(f"{name}: {done}")
         return report
 
     def _work(
@@ -204,7 +204,7 @@ class Housekeeper:
                 yield gone
 
     def _partial_files(self, now: int) -> Iterator[int]:
-        for name in orphans.find_partials(
+        for name in orphans.find_session_files(
             self.database, self.store, now=now, grace=self.grace
         ):
             (self.store.sessions / name).unlink(missing_ok=True)

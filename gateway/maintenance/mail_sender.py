@@ -20,7 +20,7 @@ _AFTER_FAULT: Final = 30
 _FAREWELL: Final = 20.0
 
 
-class Postman:
+class MailSender:
     """Sends what is due in ``outbox``, in a thread; None is no relay.
 
     ``outbox`` may be replaced at any time.  ``say`` gets a line for what goes wrong.

@@ -135,7 +135,7 @@ class Sweep:
                 yield entry, entry.blob in named
 
 
-def find_partials(
+def find_session_files(
     database: Database, store: BlobStore, *, now: int, grace: int
 ) -> list[str]:
     """Return the files of unfinished uploads that have no row, by name."""

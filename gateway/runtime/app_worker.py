@@ -2,8 +2,8 @@
 
 from gunicorn.workers.gthread import ThreadWorker
 
-from gateway.runtime.unreadable_requests import RefusingUnreadable
+from gateway.runtime.unreadable_requests import UnreadableRequestMixin
 
 
-class AppWorker(RefusingUnreadable, ThreadWorker):  # type: ignore[misc]
+class AppWorker(UnreadableRequestMixin, ThreadWorker):  # type: ignore[misc]
     """Answers as many requests at a time as it has threads."""

@@ -40,7 +40,7 @@ def read_settings() -> settings.Reading:
     return _last
 
 
-def end_what_ran(url: str, gateway: str) -> None:
+def clear_in_flight_requests(url: str, gateway: str) -> None:
     """Give back what requests of an earlier gunicorn hold in the catalog at *url*.
 
     A kill leaves them no time for it, and their users would be told for long that

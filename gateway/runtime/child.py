@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Final, Self
 
-from gateway.runtime.logs import passed_on
+from gateway.runtime.logs import redact_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -36,7 +36,7 @@ class Child:
 
     name: str
     process: subprocess.Popen[bytes]
-    drain: signal.Signals
+    drain_signal: signal.Signals
     readers: list[threading.Thread] = field(default_factory=list)
 
     @classmethod
@@ -65,7 +65,7 @@ class Child:
         )
         return cls(name, process, drain)
 
-    def listen(self) -> None:
+    def forward_output(self) -> None:
         """Pass on what it says, without tokens; once is enough."""
         if self.readers:
             return
@@ -79,18 +79,18 @@ class Child:
             reader.start()
             self.readers.append(reader)
 
-    def is_drained(self, deadline: float) -> bool:
+    def drain(self, deadline: float) -> bool:
         """Ask for a gentle end; tell whether it came before *deadline*.
 
         The deadline is a moment of the monotonic clock.
         """
         if self.process.poll() is None:
-            self.process.send_signal(self.drain)
+            self.process.send_signal(self.drain_signal)
         while time.monotonic() < deadline:
             try:
                 self.process.wait(_NUDGE_SECONDS)
             except subprocess.TimeoutExpired:
-                if self.drain is signal.SIGTERM:
+                if self.drain_signal is signal.SIGTERM:
                     # A gunicorn worker that is just being forked loses its master's
                     # signal, and the master would wait for it all of its time.
                     os.killpg(self.process.pid, signal.SIGTERM)
@@ -98,7 +98,7 @@ class Child:
                 return True
         return self.process.poll() is not None
 
-    def end(self) -> None:
+    def terminate(self) -> None:
         """End what is left in its process group, a killed master's workers too."""
         deadline = time.monotonic() + _END_SECONDS
         # Raised as soon as the group is empty; workers can outlive their master.
@@ -141,7 +141,7 @@ def _copy(source: IO[bytes], sink: int) -> None:
 
 def _copy_lines(source: IO[bytes], sink: int) -> None:
     for line in source:
-        _write(sink, passed_on(line.decode(errors="replace")).encode())
+        _write(sink, redact_line(line.decode(errors="replace")).encode())
 
 
 def _write(sink: int, data: bytes) -> None:

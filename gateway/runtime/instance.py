@@ -56,7 +56,7 @@ def hold(data: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def tell(data: Path, fault: str) -> None:
+def record_reload(data: Path, fault: str) -> None:
     """Say what came of a reload; *fault* is empty if it was done."""
     fresh = _outcome(data).with_suffix(".new")
     fresh.write_text(fault, "utf-8")

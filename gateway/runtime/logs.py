@@ -59,7 +59,7 @@ _CLIENTS_FAULT: Final = Rule(
 RULES: Final = (_CLIENTS_FAULT, *_TOKENS)
 
 
-def passed_on(line: str) -> str:
+def redact_line(line: str) -> str:
     """Return a line of nginx's or gunicorn's as the log is to have it."""
     return redact(_CLIENTS_FAULT.apply(line))
 

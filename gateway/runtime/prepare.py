@@ -83,8 +83,8 @@ def prepare(settings: Settings) -> Database:
     return database
 
 
-def prepare_in_time(
-    settings: Settings, *, seconds: float, say: Callable[[str], None]
+def prepare_with_retries(
+    settings: Settings, *, seconds: float, log: Callable[[str], None]
 ) -> Database:
     """Do as ``prepare`` does, once PostgreSQL is there and nobody has it locked.
 
@@ -100,7 +100,7 @@ def prepare_in_time(
             refusal = error
         cause = " ".join(str(refusal).split())
         if is_server and cause != said:
-            say(f"waiting for the catalog (GATEWAY_DATABASE): {cause}")
+            log(f"waiting for the catalog (GATEWAY_DATABASE): {cause}")
         said = cause
     raise refusal
 

@@ -19,7 +19,7 @@ from gateway.config.address import accepts, check_free
 from gateway.config.assets import asset
 from gateway.errors import GatewayError, SuperviseError
 from gateway.runtime.child import Child
-from gateway.runtime.generations import directives, find_nginx
+from gateway.runtime.live_conf import directives, find_nginx
 from gateway.runtime.probe import answers
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from gateway.config.address import Address
     from gateway.http.pools import Pool
-    from gateway.runtime.generations import LiveConf
     from gateway.runtime.ledger_file import LedgerFile
+    from gateway.runtime.live_conf import LiveConf
 
 _NGINX: Final = "nginx"
 _START_SECONDS: Final = 20
@@ -122,7 +122,7 @@ class Supervisor:
         self._start_python("housekeeper", "gateway", "housekeep", "--every", _EVERY)
         # Not before the last of them runs: listening takes threads.
         for child in self.children:
-            child.listen()
+            child.forward_output()
 
     def _start_python(self, name: str, *module: str, **settings: str) -> None:
         self.children.append(
@@ -203,11 +203,11 @@ class Supervisor:
         """End housekeeping, drain nginx, which still asks gunicorn, then the pools."""
         deadline = time.monotonic() + self.grace
         for child in self.children:
-            child.listen()
+            child.forward_output()
         for child in reversed(self.children):
-            if not child.is_drained(deadline):
+            if not child.drain(deadline):
                 _say(f"{child.name} is still busy after {self.grace} s; ending it")
-            child.end()
+            child.terminate()
 
     @contextmanager
     def _signals(self) -> Iterator[int]:

@@ -35,7 +35,7 @@ _FAULTS: Final = (
 )
 
 
-class RefusingUnreadable(Worker):  # type: ignore[misc]
+class UnreadableRequestMixin(Worker):  # type: ignore[misc]
     """Has nginx tell a client in its own words that its request can't be read.
 
     gunicorn's own page quotes the request, with its token, and its log has a warning

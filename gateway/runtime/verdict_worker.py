@@ -13,7 +13,7 @@ from gunicorn.http import get_parser
 from gunicorn.http.errors import NoMoreData
 from gunicorn.workers.sync import SyncWorker
 
-from gateway.runtime.unreadable_requests import RefusingUnreadable
+from gateway.runtime.unreadable_requests import UnreadableRequestMixin
 
 if TYPE_CHECKING:
     from socket import socket
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gunicorn.sock import BaseSocket
 
 
-class VerdictWorker(RefusingUnreadable, SyncWorker):  # type: ignore[misc]
+class VerdictWorker(UnreadableRequestMixin, SyncWorker):  # type: ignore[misc]
     """Answers one short question at a time, without a body, over a unix socket.
 
     Where SyncWorker waits until its peer has closed, this one closes when it has

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 import requests
 
-from gateway.runtime.generations import LiveConf, find_nginx
+from gateway.runtime.live_conf import LiveConf, find_nginx
 from tests.live.ports import free_port
 from tests.live.stack import ROOT, wait_until
 from tests.unit.rendered import rendered

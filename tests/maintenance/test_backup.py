@@ -32,7 +32,7 @@ from gateway.catalog.shares import NewItem
 from gateway.catalog.tokens import Scope
 from gateway.catalog.users import Role
 from gateway.errors import BackupError
-from gateway.maintenance.backup import Backup, Made
+from gateway.maintenance.backup import Backup, BackupResult
 from gateway.maintenance.fsck import Check
 from gateway.maintenance.manifest import Folder
 from gateway.maintenance.restore import Restore
@@ -77,7 +77,7 @@ def elsewhere(tmp_path: Path, migrated: Path) -> Iterator[Restore]:
     database.engine.dispose()
 
 
-def make(kept: Kept, folder: Folder, *, now: int = NOW, **options: Any) -> Made:
+def make(kept: Kept, folder: Folder, *, now: int = NOW, **options: Any) -> BackupResult:
     return Backup(
         **{
             "database": kept.database,

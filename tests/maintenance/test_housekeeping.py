@@ -29,7 +29,7 @@ from gateway.catalog.schema import login_sessions as sessions_table
 from gateway.catalog.schema import one_time_codes as codes_table
 from gateway.catalog.upload_sessions import UploadSession
 from gateway.errors import CatalogBusyError, HousekeepingError
-from gateway.maintenance.housekeeping import only_one
+from gateway.maintenance.housekeeping import maintenance_lock
 from gateway.shares.policy import SharePolicy
 from gateway.storage.blobs import new_id
 from gateway.storage.leftovers import SPOOL_SECONDS
@@ -440,9 +440,9 @@ def test_a_digest_in_the_making_is_broken_off(kept: Kept) -> None:
 @ON_SQLITE
 def test_two_do_not_tidy_one_store_at_once(kept: Kept) -> None:
     with (
-        only_one(kept.store, patience=0),
+        maintenance_lock(kept.store, patience=0),
         pytest.raises(HousekeepingError, match="another housekeeper"),
-        only_one(kept.store, patience=0.2),
+        maintenance_lock(kept.store, patience=0.2),
     ):
         pass
 
@@ -459,7 +459,7 @@ def test_one_waits_for_the_other(kept: Kept, monkeypatch: pytest.MonkeyPatch) ->
         return is_locked
 
     def first() -> None:
-        with only_one(kept.store, patience=0):
+        with maintenance_lock(kept.store, patience=0):
             holds.set()
             done.append("first" if refused.wait(5) else "nobody waited")
 
@@ -467,7 +467,7 @@ def test_one_waits_for_the_other(kept: Kept, monkeypatch: pytest.MonkeyPatch) ->
     thread = threading.Thread(target=first)
     thread.start()
     assert holds.wait(5)
-    with only_one(kept.store, patience=10):
+    with maintenance_lock(kept.store, patience=10):
         done.append("second")
     thread.join()
     assert done == ["first", "second"]

@@ -42,7 +42,7 @@ def test_without_nginx_one_line_says_what_to_install(
     """The newcomer's first fault; nothing is started and no address taken."""
     monkeypatch.setenv("GATEWAY_FILES", "files")
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("gateway.runtime.generations._SBIN", str(tmp_path))
+    monkeypatch.setattr("gateway.runtime.live_conf._SBIN", str(tmp_path))
     ran = run("serve", "--bind", "127.0.0.1:1")
     assert (ran.status, ran.out) == (1, "")
     assert ran.err.splitlines()[-1] == (

@@ -759,7 +759,7 @@ def test_what_lies_elsewhere_is_fine(places: Path, name: str, path: str) -> None
 def test_where_things_lie_can_be_left_unlooked_at(places: Path) -> None:
     """A worker must start although a folder is away for the moment."""
     environ = {"GATEWAY_FILES": f"{places}/gone", "GATEWAY_DATA": str(places)}
-    assert settings.read(environ, look=False).settings.files == places / "gone"
+    assert settings.read(environ, check_disk=False).settings.files == places / "gone"
 
 
 def test_a_relative_path_is_one_below_the_working_directory(
@@ -955,7 +955,7 @@ def test_keys_are_set_be_they_fit_or_not(
     expected: bool,  # noqa: FBT001 -- the table's second column
 ) -> None:
     """``keys new`` must not add to a ring that is not in use."""
-    assert settings.has("keys", environ) is expected
+    assert settings.is_set("keys", environ) is expected
 
 
 @pytest.mark.parametrize(
@@ -1020,7 +1020,7 @@ def test_the_processs_environment_is_read_by_default(
 ) -> None:
     monkeypatch.setenv("GATEWAY_GRACE", "77")
     monkeypatch.setenv("GATEWAY_KEYS", "x")
-    assert settings.has("keys")
+    assert settings.is_set("keys")
     assert settings.read(only=("grace",)).settings.grace == 77
 
 
@@ -1056,7 +1056,7 @@ def test_a_child_reads_what_was_read_and_looks_at_nothing_again(
     child = settings.child_environment(taken)
     reading = settings.read(child, required=("files", "keys"), embedded=True)
     assert (reading.settings.grace, str(reading.settings.keys)) == (7, KEYS)
-    assert settings.read(reading.environment, look=False) == reading
+    assert settings.read(reading.environment, check_disk=False) == reading
 
 
 def test_a_child_has_no_setting_in_its_environment_but_those_of_its_own(
