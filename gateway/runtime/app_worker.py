@@ -1,4 +1,4 @@
-"""gunicorn's worker of the app pool: its threaded one, less its error pages."""
+"""The app pool's gunicorn worker: gthread without gunicorn's error pages."""
 
 from gunicorn.workers.gthread import ThreadWorker
 
@@ -6,4 +6,4 @@ from gateway.runtime.unreadable_requests import UnreadableRequestMixin
 
 
 class AppWorker(UnreadableRequestMixin, ThreadWorker):  # type: ignore[misc]
-    """Answers as many requests at a time as it has threads."""
+    """Handles one request per thread at a time."""

@@ -61,7 +61,7 @@ def test_faulty_settings_at_a_reload_leave_the_last_good_ones(
     first = boot.read_settings()
     set_up.setenv("GATEWAY_GRACE", "never")
     assert boot.read_settings() is first
-    assert "the settings stay as they were" in capsys.readouterr().err
+    assert "the previous settings stay in effect" in capsys.readouterr().err
     set_up.setenv("GATEWAY_GRACE", "8")
     assert boot.read_settings().settings.grace == 8
 

@@ -88,7 +88,7 @@ def open_run_folder(environment: pytest.MonkeyPatch) -> str:
     Path("run").mkdir()
     Path("run").chmod(0o777)
     environment.setenv("GATEWAY_RUN", "run")
-    return "is not this user's alone"
+    return "can be written by another user"
 
 
 def no_files(environment: pytest.MonkeyPatch) -> str:

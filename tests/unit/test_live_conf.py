@@ -61,7 +61,7 @@ def test_a_rendering_that_nginx_refuses_changes_nothing(rendered: Rendered) -> N
     """A reload by somebody else, or a restart of nginx, still finds the good one."""
     rendered.live.renew()
     rendered.text = "bad"
-    with pytest.raises(SuperviseError, match=r"refuses its configuration:\n.*bad"):
+    with pytest.raises(SuperviseError, match=r"rejects its configuration:\n.*bad"):
         rendered.live.renew()
     assert rendered.read() == "good"
 
