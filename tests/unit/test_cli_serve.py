@@ -98,7 +98,7 @@ def no_files(environment: pytest.MonkeyPatch) -> str:
 
 def served_keys(environment: pytest.MonkeyPatch) -> str:
     environment.setenv("GATEWAY_FILES", ".")
-    return "lies in the folder that is served"
+    return "is inside the served folder"
 
 
 def nothing_is_made_or_said(run: Run, *options: str, fault: str) -> bool:
