@@ -95,7 +95,7 @@ class NginxConf:
             "form_size": form_size(self.settings),
             "server_names": server_names(self.settings),
             "pages": explanations.BY_NGINX,
-            "fallback": explanations.BAD_REQUEST,
+            "otherwise": explanations.BAD_REQUEST,
             "problems": explanations.PROBLEMS,
             "statuses": explanations.statuses(),
             "refusal_headers": explanations.CARRIED,
