@@ -99,7 +99,9 @@ def test_what_nginx_refuses_is_said_and_not_loaded(entrypoint: Entrypoint) -> No
     wait_until(lambda: entrypoint.get() == "one", what="it serves")
     entrypoint.answer = "two; nonsense"
     entrypoint.conf.renew()
-    wait_until(lambda: "previous configuration stays" in entrypoint.log(), what="it says so")
+    wait_until(
+        lambda: "previous configuration stays" in entrypoint.log(), what="it says so"
+    )
     assert 'unknown directive "nonsense"' in entrypoint.log()
     assert entrypoint.get() == "one"
     entrypoint.answer = "three"
