@@ -212,17 +212,15 @@ def _steps(site: Site, link: str) -> dict[str, Callable[[], object]]:
     token, text = signed_url.split(f"http://localhost{link}")
     raw = unquote(text).encode()
     path = FilePath.decode(raw)
-    verified = signed_url.verify(site.ring, token, path.text)
+    found = signed_url.verify(site.ring, token, path.text)
     now = time.time()
     delivery: Any = judge.judge(token, raw, now=now, client="::1")
     return {
         "path and signature": lambda: signed_url.verify(
             site.ring, token, FilePath.decode(raw).text
         ),
-        "time and network": lambda: policy.check(
-            verified.claims, now=now, client="::1"
-        ),
-        "revocations": lambda: judge.standing.check(verified, path.text),
+        "time and network": lambda: policy.check(found.claims, now=now, client="::1"),
+        "revocations": lambda: judge.standing.check(found, path.text),
         "the file": lambda: judge.tree.locate(path),
         "headers": lambda: accel.verdict_headers(delivery),
         "all of the judgement": lambda: judge.judge(token, raw, now=now, client="::1"),

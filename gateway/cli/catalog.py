@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from gateway.config.settings import Settings
 
 _NOT_THERE: Final = (
-    "GATEWAY_DATABASE: there is no catalog {file}; is GATEWAY_DATA right? For a "
-    "new gateway, create it with: gateway db upgrade"
+    "GATEWAY_DATABASE: there is no catalog {file}; is GATEWAY_DATA right? A new "
+    "gateway makes it with: gateway db upgrade"
 )
 _OLDER: Final = (
     "GATEWAY_DATABASE: the catalog is of another release than this gateway; run: "

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _PAGE: Final = 500
 #: The subject of a wrong total; no user can have this name.
-_ALL_USERS: Final = "all users"
+_EVERYBODY: Final = "all users"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,8 +175,8 @@ class Check:
             by_drops = expiry.drop_counts(connection)
             recipients = expiry.recipient_counts(connection)
         pairs = [(count.name, count.kept, count.true) for count in counts]
-        pairs.append((_ALL_USERS, total, sum(count.true for count in counts)))
-        pairs += [(f"drop link {drop_id}", *sizes) for drop_id, sizes in by_drops]
+        pairs.append((_EVERYBODY, total, sum(count.true for count in counts)))
+        pairs += [(f"drop link {drop_id}", *found) for drop_id, found in by_drops]
         wrong = [pair for pair in pairs if pair[1] != pair[2]]
         if (wrong or recipients) and self.is_repairing:
             with self.database.write() as connection:

@@ -104,7 +104,7 @@ class Housekeeper:
                     done += count
             except Exception as error:  # noqa: BLE001 -- serving must continue
                 report.faults.append(f"{name}: {type(error).__name__}: {error}")
-                self.log(f"failed, will retry: {report.faults[-1]}")
+                self.log(f"failed, to be tried again: {report.faults[-1]}")
             if done:
                 report.done[name] = done
                 self.log(f"{name}: {done}")

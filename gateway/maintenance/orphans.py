@@ -62,8 +62,8 @@ def find_blobs(
     """Return the blobs that have no row and are older than *grace* seconds."""
     orphans: list[str] = []
     known = 0
-    for batch in _batches(_older(leftovers.blobs(store), now=now, grace=grace)):
-        named = _query(database, expiry.named_blobs, batch)
+    for batch in _batches(_old(leftovers.blobs(store), now=now, grace=grace)):
+        named = _ask(database, expiry.named_blobs, batch)
         known += len(named)
         orphans.extend(blob for blob in batch if blob not in named)
     return Orphans(tuple(orphans), known)
@@ -125,7 +125,7 @@ class Sweep:
     def _trashed(self) -> Iterator[tuple[Trashed, bool]]:
         """Yield the trash's entries, each with whether an upload names it."""
         for batch in _batches(Trash(self.store).entries()):
-            named = _query(
+            named = _ask(
                 self.database, expiry.named_blobs, [entry.blob for entry in batch]
             )
             for entry in batch:
@@ -140,14 +140,14 @@ def find_session_files(
     """Return the names of session files that have no row."""
     return [
         name
-        for batch in _batches(_older(leftovers.sessions(store), now=now, grace=grace))
-        for named in [_query(database, expiry.named_partials, batch)]
+        for batch in _batches(_old(leftovers.sessions(store), now=now, grace=grace))
+        for named in [_ask(database, expiry.named_partials, batch)]
         for name in batch
         if name not in named
     ]
 
 
-def _query(
+def _ask(
     database: Database,
     query: Callable[[Connection, list[str]], set[str]],
     batch: list[str],
@@ -156,7 +156,7 @@ def _query(
         return query(connection, batch)
 
 
-def _older(
+def _old(
     files: Iterable[tuple[str, stat_result]], *, now: int, grace: int
 ) -> Iterator[str]:
     return (name for name, state in files if leftovers.age(state, now=now) >= grace)

@@ -55,5 +55,5 @@ def clear_in_flight_requests(url: str, gateway: str) -> None:
         if is_usable(database):
             with database.write() as connection:
                 expiry.end_what_ran(connection, gateway if is_shared else None)
-    # (!) Workers must not inherit the connection.
+    # (!) Workers must not inherit its connection.
     database.engine.dispose()

@@ -417,7 +417,7 @@ def test_what_fails_does_not_keep_the_rest_from_being_done(kept: Kept) -> None:
     assert len(report.faults) == 1
     assert "expired uploads deleted" in report.faults[0]
     assert report.done["expired upload sessions deleted"] == 1
-    assert any("failed, will retry" in line for line in kept.said)
+    assert any("failed, to be tried again" in line for line in kept.said)
 
 
 @ON_SQLITE

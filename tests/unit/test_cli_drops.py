@@ -131,8 +131,8 @@ def test_without_a_catalog_it_is_said_where_it_was_looked_for(run: Run) -> None:
     assert (ran.status, ran.out) == (1, "")
     assert ran.err == (
         f"gateway: GATEWAY_DATABASE: there is no catalog {Path.cwd()}/var/"
-        "catalog.sqlite3; is GATEWAY_DATA right? For a new gateway, create it with: "
-        "gateway db upgrade\n"
+        "catalog.sqlite3; is GATEWAY_DATA right? A new gateway makes it with: gateway "
+        "db upgrade\n"
     )
 
 
