@@ -85,8 +85,8 @@ def restore(
     The settings say where these are.  Nothing is overwritten.
     """
     current = settings.read(embedded=True).settings
-    has_keys = without_keys or settings.is_set("keys")
-    has_secret = without_keys or settings.is_set("secret")
+    has_keys = without_keys or settings.has("keys")
+    has_secret = without_keys or settings.has("secret")
     manifest = Restore(
         database=prepare(current),
         store=open_store(current),
@@ -101,7 +101,7 @@ def restore(
         f"{datetime.fromtimestamp(manifest.created, UTC):%F %T} UTC"
     )
     click.echo(json.dumps(facts) if as_json else line)
-    if settings.is_set("keys") and not without_keys:
+    if settings.has("keys") and not without_keys:
         click.echo("gateway: the keys are those of GATEWAY_KEYS", err=True)
-    if settings.is_set("secret") and not without_keys:
+    if settings.has("secret") and not without_keys:
         click.echo("gateway: the secret is that of GATEWAY_SECRET", err=True)

@@ -81,7 +81,7 @@ def new(
         facts = {**_facts(key), "key": str(key)}
         click.echo(json.dumps(facts) if as_json else str(key))
         return
-    if settings.is_set("keys"):
+    if settings.has("keys"):
         raise SettingsError(
             ["GATEWAY_KEYS: is set, so the ring in the data folder is not in use"]
         )

@@ -49,7 +49,7 @@ def rotate(*, forget: bool) -> None:
     Run `gateway reload` next: then everybody is logged out.  Drop links that were
     signed with an older secret stay good, but for --forget.
     """
-    if settings.is_set("secret"):
+    if settings.has("secret"):
         raise SettingsError([_SET])
     path = settings.read(only=("data",)).settings.embedded_secret
     if not path.exists():

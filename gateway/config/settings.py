@@ -301,7 +301,7 @@ def _missing_hint(file: Path) -> str:
     )
 
 
-def is_set(field: str, environ: Mapping[str, str] | None = None) -> bool:
+def has(field: str, environ: Mapping[str, str] | None = None) -> bool:
     """Return whether a field is set, to a valid value or not."""
     environ = os.environ if environ is None else environ
     try:

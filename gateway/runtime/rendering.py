@@ -33,7 +33,7 @@ _TEMPLATES: Final = (
     *("*.conf", "conf.d/*.conf", "snippets/*.conf"),
     *("pages/*", "*.sed", ledger_file.SCRIPT),
 )
-#: Texts that nginx reads as one word without quotes.
+#: Texts that nginx reads as one word as they are.
 _WORD: Final = re.compile(r"[A-Za-z0-9_./:@%+=~,-]+")
 #: nginx's default limit, ``ssi_value_length``.
 _SSI_BYTES: Final = 256

@@ -961,7 +961,7 @@ def test_keys_are_set_be_they_fit_or_not(
     expected: bool,  # noqa: FBT001 -- the table's second column
 ) -> None:
     """``keys new`` must not add to a ring that is not in use."""
-    assert settings.is_set("keys", environ) is expected
+    assert settings.has("keys", environ) is expected
 
 
 @pytest.mark.parametrize(
@@ -1026,7 +1026,7 @@ def test_the_processs_environment_is_read_by_default(
 ) -> None:
     monkeypatch.setenv("GATEWAY_GRACE", "77")
     monkeypatch.setenv("GATEWAY_KEYS", "x")
-    assert settings.is_set("keys")
+    assert settings.has("keys")
     assert settings.read(only=("grace",)).settings.grace == 77
 
 
