@@ -241,7 +241,7 @@ def test_only_the_app_pool_ends_what_ran(
 @pytest.mark.parametrize(
     ("pool", "fault"),
     [
-        pytest.param("", "is not set; say which of gunicorn's two pools", id="none"),
+        pytest.param("", "is not set; set it to verdicts or app", id="none"),
         pytest.param("web", "Input should be 'verdicts' or 'app'", id="unknown"),
     ],
 )
