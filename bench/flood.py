@@ -1,7 +1,7 @@
-"""A flood of ever-new forged links from one client, and a good link from others.
+"""A flood of new forged links from one client, while others request a valid link.
 
-Past its share nginx refuses the flooder without asking gunicorn; how many of its
-requests were asked about stands in the access log.
+Above the client's limit nginx refuses the requests without asking gunicorn; the access
+log shows for how many requests gunicorn was asked.
 """
 
 from __future__ import annotations
@@ -27,32 +27,32 @@ if TYPE_CHECKING:
 
     from bench.pulse import Pulse
 
-#: Where they come from: loopback, all of them.
+#: The address of the flooder; all clients use loopback.
 FLOODER = "127.0.0.1"
-#: So many that none of them needs more than a client's share.
+#: The visitors' addresses: enough that none reaches the limit of a client.
 VISITORS = [f"127.0.0.{number}" for number in range(2, 10)]
-#: Seconds between two of their requests: so many that the two in each second that
-#: ask gunicorn are well below one per cent.
+#: Seconds between two of their requests: so short that the two requests per second for
+#: which gunicorn is asked are well below one per cent.
 PAUSE = 0.001
 CONNECTIONS = 16
 NONE, PACED, FAST = "no flood", "at a bounded rate", "as fast as it goes"
-#: What the machine itself makes of a flood: the same, while another gateway has it.
+#: For comparison: the flood goes to another gateway on the same machine.
 ELSEWHERE = ", of another gateway"
 #: Milliseconds between two requests of a connection.
 DELAYS = {PACED: 4, FAST: 0}
 FORGED = 50_000
-#: What one client may ask a second, and as many at once when it begins.
+#: Requests per second that a client may send, and the same number as a burst.
 SHARE = 200
-#: What nginx may hold back a line of its log for, and a bit.
+#: Time for which nginx may buffer a line of its log, with some reserve.
 LOG_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Met:
-    """What the visitors met, and what came of the flood meanwhile.
+    """The visitors' waits, and the flood's rates at the same time.
 
-    ``sent`` and ``asked`` are requests a second of the flooder's: all of them, and
-    those that gunicorn had to answer; ``allowed`` is how many that may be.
+    ``sent`` and ``asked`` are the flooder's requests per second: all of them, and those
+    for which gunicorn was asked; ``allowed`` is the limit of the latter.
     """
 
     visitors: Pulse
@@ -63,7 +63,7 @@ class Met:
 
 @dataclass(frozen=True)
 class Flood:
-    """What was met without the flood and with it, round by round."""
+    """The measurements without the flood and with it, round by round."""
 
     name: str
     without: list[Met]
@@ -71,12 +71,12 @@ class Flood:
 
     @property
     def excess(self) -> Ratio:
-        """What gunicorn was asked, relative to what a client may ask."""
+        """The requests for which gunicorn was asked, relative to the limit."""
         return ratio([one.asked for one in self.met], [one.allowed for one in self.met])
 
     @property
     def ratio(self) -> Ratio:
-        """The visitors' p99 during the flood, relative to the one without."""
+        """The visitors' p99 during the flood, relative to the p99 without."""
         return ratio(
             [one.visitors.percentile(99) for one in self.met],
             [one.visitors.percentile(99) for one in self.without],
@@ -84,7 +84,7 @@ class Flood:
 
 
 def measure(folder: Path, files: Path, *, rounds: int, seconds: float) -> list[Flood]:
-    """Measure a flood at a bounded rate, and one as fast as it can be."""
+    """Measure a flood at a bounded rate, and one at full speed."""
     with ExitStack() as stack:
         share = str(SHARE)
         server, other = (
@@ -103,7 +103,7 @@ def measure(folder: Path, files: Path, *, rounds: int, seconds: float) -> list[F
 
 
 def _met(hot: str, server: Gateway, delay: int, seconds: float) -> Met:
-    """Flood *server* while *hot* is visited."""
+    """Flood *server* while the visitors request *hot*."""
     forged = [_forged(server) for _ in range(FORGED)]
     logged = server.log_size()
     with ThreadPoolExecutor(1) as pool:
@@ -134,14 +134,14 @@ def _visit(hot: str, seconds: float) -> Pulse:
 
 
 def _forged(server: Gateway) -> str:
-    """Return a link of the right form, with a key of the ring, whose MAC is a guess."""
+    """Return a well-formed link with a valid key id and a random MAC."""
     mac = f"{secrets.token_urlsafe(16)[:21]}A"
     claims = f"k{server.keys.newest.id}.e1999999999.i1700000000"
     return f"{server.url}/s/{claims}.{mac}/{SHORT}"
 
 
 def was_asked(line: str) -> bool:
-    """Tell whether a line of the log is the flooder's, and gunicorn was asked."""
+    """Return whether a log line is a flooder's request for which gunicorn was asked."""
     if not line.startswith("{"):
         return False
     row = json.loads(line)

@@ -1,9 +1,9 @@
-"""How fast a form is taken apart, by what its file is made of.
+"""The speed of parsing a multipart form, for different contents of its file.
 
     .venv/bin/python -m bench.forms [MIB]
 
-Of each kind the best of three rounds, in processor time, with the form in memory.
-A boundary of one letter has the search begin anew most often.
+Prints the best of three rounds, in processor time, with the form in memory.  With a
+boundary of one letter the search restarts most often.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BOUNDARIES = {"a browser's": "-" * 29 + "1" * 30, "one letter": "x"}
 
 
 def main() -> None:
-    """Print a table."""
+    """Measure all kinds and print a table."""
     size = int(sys.argv[1]) if len(sys.argv) > 1 else 32
     for called, boundary in BOUNDARIES.items():
         for kind, unit in units(boundary).items():
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def units(boundary: str) -> dict[str, bytes]:
-    """Return what files are made of."""
+    """Return the contents to test, which are repeated to fill the file."""
     return {
         "random": os.urandom(1 << 20),
         "carriage returns": b"\r",
@@ -54,12 +54,12 @@ def form(content: bytes, boundary: str) -> bytes:
 
 
 def is_good(token: str) -> None:
-    """Take every token."""
+    """Accept any token."""
 
 
 def seconds(body: bytes, boundary: str) -> list[float]:
-    """Return what each round takes."""
-    found = []
+    """Return the seconds of each round."""
+    results = []
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         store = BlobStore(Path(folder))
         store.prepare()
@@ -69,8 +69,8 @@ def seconds(body: bytes, boundary: str) -> list[float]:
         for _ in range(ROUNDS):
             start = time.process_time()
             with FormReader(store, "token").files(path, media_type, is_good):
-                found.append(time.process_time() - start)
-    return found
+                results.append(time.process_time() - start)
+    return results
 
 
 if __name__ == "__main__":

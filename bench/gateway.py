@@ -1,4 +1,4 @@
-"""This gateway, as ``gateway serve`` runs it."""
+"""A gateway, run by ``gateway serve``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
     from pathlib import Path
 
-#: Neither is what a benchmark of anything else is to meet.
+#: Settings that disable limits, for benchmarks that don't measure the limits.
 NO_LIMITS = {
     "GATEWAY_CLIENT_CONNECTIONS": "65535",
     "GATEWAY_CLIENT_REQUESTS": "1000000",
@@ -38,7 +38,7 @@ READY_SECONDS = 30
 
 @dataclass
 class Gateway:
-    """A running gateway; *home* is its own folder, *settings* its environment."""
+    """A running gateway; ``home`` is its own folder, ``settings`` its environment."""
 
     home: Path
     files: Path
@@ -55,7 +55,7 @@ class Gateway:
     def start(
         cls, stack: ExitStack, home: Path, files: Path, **settings: str
     ) -> Gateway:
-        """Start one for as long as *stack* is open; no limits unless they are set."""
+        """Start a gateway until *stack* closes; without limits unless they are set."""
         home.mkdir()
         server = cls(home, files, {**NO_LIMITS, **settings})
         command = [sys.executable, "-m", "gateway", "serve"]
@@ -71,7 +71,7 @@ class Gateway:
         return server
 
     def _await_gunicorn(self) -> None:
-        """Nginx listens first."""
+        """Wait until it is ready: nginx listens before that."""
         deadline = time.monotonic() + READY_SECONDS
         while not self._is_ready():
             if time.monotonic() > deadline:
@@ -86,7 +86,7 @@ class Gateway:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What its commands run in."""
+        """The environment of its commands."""
         return {
             "GATEWAY_DATA": str(self.home / "data"),
             "GATEWAY_FILES": str(self.files),
@@ -96,7 +96,7 @@ class Gateway:
         }
 
     def run(self, *arguments: str) -> str:
-        """Return what one of its commands prints."""
+        """Run a command of the gateway; return its output."""
         return subprocess.run(
             [sys.executable, "-m", "gateway", *arguments],
             env={**os.environ, **self.environment},
@@ -106,11 +106,11 @@ class Gateway:
         ).stdout
 
     def link(self, name: str) -> str:
-        """Return a signed URL, another one each second."""
+        """Return a signed URL, a different one each second."""
         return self.links(name, 1)[0]
 
     def links(self, name: str, count: int) -> list[str]:
-        """Return as many signed URLs of one file, each with an end of its own."""
+        """Return *count* signed URLs of one file, each with its own expiry time."""
         end = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
         return [
             self.signer.sign(name, expires=end + timedelta(seconds=number))
@@ -118,7 +118,7 @@ class Gateway:
         ]
 
     def lease(self, name: str) -> str:
-        """Return the URL of a leased download of a file, by a share of its own."""
+        """Create a share of a file, take a lease, and return its download URL."""
         link = self.run("shares", "new", name).strip()
         taken = requests.post(link, allow_redirects=False, timeout=READY_SECONDS)
         return f"{self.url}{taken.headers['Location']}"
@@ -128,11 +128,11 @@ class Gateway:
         return [pid for pid in descendants(self.pid) if name in command_line(pid)]
 
     def log_size(self) -> int:
-        """Return how many bytes have been logged."""
+        """Return the size of the log, in bytes."""
         return (self.home / "log").stat().st_size
 
     def log_since(self, start: int) -> list[str]:
-        """Return the lines that were logged after so many bytes."""
+        """Return the lines of the log from the offset *start*."""
         with (self.home / "log").open("rb") as log:
             log.seek(start)
             return log.read().decode().splitlines()

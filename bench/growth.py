@@ -1,4 +1,4 @@
-"""What a verdict costs when there is much of something: the same, or more."""
+"""How the cost of a verdict grows with the number of revocations, files and so on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench import plenty
-from bench.rounds import Ratio, interleaved, ratio, say
+from bench.rounds import Ratio, interleaved, log_progress, ratio
 from bench.verdicts import Site, upload_id
 
 if TYPE_CHECKING:
@@ -19,19 +19,19 @@ KEYS = (1, 10, 100)
 
 @dataclass(frozen=True)
 class Growth:
-    """The seconds of a verdict for each count of *what*, round by round."""
+    """The seconds of a verdict for each count of ``what``, round by round."""
 
     what: str
     figures: dict[int, list[float]]
 
     def ratios(self) -> dict[int, Ratio]:
-        """Compare each count with the least."""
+        """Compare each count with the smallest one."""
         least = self.figures[min(self.figures)]
         return {count: ratio(one, least) for count, one in self.figures.items()}
 
 
 def measure(home: Path, rounds: int, counts: Sequence[int] = COUNTS) -> list[Growth]:
-    """Measure verdicts against each kind of plenty."""
+    """Measure verdicts for each kind of data and each count."""
     kinds: dict[str, tuple[Sequence[int], Callable[[Path, int], Callable[[], float]]]]
     kinds = {
         "revocations": (counts, _revocations),
@@ -55,7 +55,7 @@ def _measure(
 ) -> Growth:
     contestants = {}
     for count in counts:
-        say(f"growth: making {count:,} {what}")
+        log_progress(f"growth: making {count:,} {what}")
         contestants[count] = make(home / str(count), count)
     return Growth(what, interleaved(contestants, rounds, f"growth, {what}"))
 

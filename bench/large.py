@@ -1,4 +1,4 @@
-"""1 GiB through the gateway and from nginx alone: one, sixteen, and a video's seeks."""
+"""1 GiB from the gateway and from nginx: one download, sixteen, and video seeks."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from bench.contestants import Contestant
 
 SIZE = 1 << 30
-#: What a player asks for after a seek.
-PIECE = MIB
+#: The size of a player's range request after a seek.
+RANGE = MIB
 SEEKS = 4096
 
 
 @dataclass(frozen=True)
 class Large:
-    """What was asked, the bytes a second of both, and the gateway's share."""
+    """The kind of request, and the bytes per second of nginx and of the gateway."""
 
     what: str
     static: list[float]
@@ -32,7 +32,7 @@ class Large:
 
     @property
     def ratio(self) -> Ratio:
-        """The gateway's throughput relative to nginx's."""
+        """The gateway's throughput, relative to nginx's."""
         return ratio(self.gateway, self.static)
 
 
@@ -66,7 +66,7 @@ def _whole(url: str) -> list[str]:
 
 
 def _seeks(url: str) -> list[str]:
-    """Return *url* with one Range after the other, the same ones each time."""
-    choice = random.Random(1)  # noqa: S311 -- no secret
-    starts = [choice.randrange(0, SIZE - PIECE) for _ in range(SEEKS)]
-    return [f"{url} bytes={start}-{start + PIECE - 1}" for start in starts]
+    """Return *url* with random ranges, the same ones in each run."""
+    choice = random.Random(1)  # noqa: S311 -- not a secret
+    starts = [choice.randrange(0, SIZE - RANGE) for _ in range(SEEKS)]
+    return [f"{url} bytes={start}-{start + RANGE - 1}" for start in starts]

@@ -1,5 +1,5 @@
--- For wrk: asks for the URLs in the file BENCH_PATHS in turn, and prints what came as
--- one JSON object.
+-- A script for wrk: requests the URLs in the file BENCH_PATHS in turn, and prints the
+-- result as one JSON object.
 local requests, last, waits = {}, 0, tonumber(os.getenv("BENCH_DELAY") or "0")
 
 function init()

@@ -1,4 +1,4 @@
-"""Load by wrk, and what came of it."""
+"""Generate load with wrk, and read its result."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SCRIPT = Path(__file__).with_name("load.lua")
 
 @dataclass(frozen=True)
 class Load:
-    """What one run of wrk did; ``refused`` are answers that are neither 2xx nor 3xx."""
+    """The result of a run of wrk; ``refused`` counts answers other than 2xx and 3xx."""
 
     requests: int
     bytes: int
@@ -33,17 +33,17 @@ class Load:
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """The duration of the run."""
         return self.microseconds / 1e6
 
     @property
     def rate(self) -> float:
-        """Requests a second."""
+        """Requests per second."""
         return self.requests / self.seconds
 
     @property
     def throughput(self) -> float:
-        """Bytes a second, those of answers that did not come to their end, too."""
+        """Bytes per second, including those of incomplete answers."""
         return self.bytes / self.seconds
 
 
@@ -55,11 +55,11 @@ def run(
     delay: int = 0,
     may_refuse: bool = False,
 ) -> Load:
-    """Ask for *urls* in turn, for whole or broken *seconds*, on kept connections.
+    """Request *urls* in turn, for *seconds*, on kept-alive connections.
 
-    A URL may have a Range behind a blank.  *delay* is in milliseconds, between two
-    requests of a connection.  End the benchmark if any answer is not what it should be:
-    the figure would be another thing's.
+    A URL may be followed by a blank and a Range.  *delay* is the pause between two
+    requests of a connection, in milliseconds.  Abort the benchmark if any answer is an
+    error: the figures would be meaningless.
     """
     first = urlsplit(urls[0].partition(" ")[0])
     base = f"{first.scheme}://{first.netloc}"
@@ -71,22 +71,22 @@ def run(
             *("--duration=3600s", "--timeout=600s", f"--script={SCRIPT}", base),
         ]
         environment = {"BENCH_DELAY": str(delay), "BENCH_PATHS": paths.name}
-        said = _interrupted(command, environment, seconds)
-    lines = said.strip().splitlines()
+        output = _run_for(command, environment, seconds)
+    lines = output.strip().splitlines()
     if not lines or not lines[-1].startswith("{"):
-        raise SystemExit(f"{base}: wrk failed\n{said}")
+        raise SystemExit(f"{base}: wrk failed\n{output}")
     load = Load(**json.loads(lines[-1]))
     if load.broken or (load.refused and not may_refuse):
         raise SystemExit(f"{urls[0]}: {load}")
     return load
 
 
-def _interrupted(
+def _run_for(
     command: Sequence[str], environment: Mapping[str, str], seconds: float
 ) -> str:
-    """Return what a command says that is interrupted after so many seconds.
+    """Interrupt a command after *seconds*; return its output.
 
-    wrk itself knows whole seconds only.
+    wrk's own option accepts whole seconds only.
     """
     with subprocess.Popen(
         command,
@@ -105,7 +105,7 @@ def _interrupted(
 
 
 def check(url: str, content: bytes) -> None:
-    """End the benchmark unless *url* is answered with that content."""
+    """Abort the benchmark unless the answer to *url* is *content*."""
     answer = requests.get(url, headers={"Accept-Encoding": "identity"}, timeout=60)
     if answer.status_code != requests.codes.ok or answer.content != content:
         raise SystemExit(f"{url}: {answer.status_code}, {len(answer.content)} bytes")

@@ -1,4 +1,4 @@
-"""On what, and with which versions, a benchmark ran."""
+"""The machine and the software versions of a benchmark."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench.contestants import RCLONE_PROGRAM
-from gateway.runtime.generations import find_nginx
+from gateway.runtime.live_conf import find_nginx
 
 PACKAGES = (
     "gunicorn",
@@ -25,7 +25,7 @@ PACKAGES = (
 
 
 def machine() -> str:
-    """Return the processor, its cores, the memory and the kernel, in a line."""
+    """Return the processor, its cores, the memory and the kernel, in one line."""
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     memory = re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())
     gib = round(int(memory[1]) / 2**20) if memory else 0
@@ -36,20 +36,20 @@ def machine() -> str:
 
 
 def versions() -> str:
-    """Return what took part, with versions, in a line."""
+    """Return the software with its versions, in one line."""
     names = [f"{name} {version(name)}" for name in PACKAGES]
     return ", ".join(
         [
             f"Python {platform.python_version()}",
-            _said([find_nginx(), "-v"], r"nginx/(\S+)", "nginx"),
+            _version([find_nginx(), "-v"], r"nginx/(\S+)", "nginx"),
             *names,
-            _said([RCLONE_PROGRAM, "version"], r"rclone v(\S+)", "rclone"),
-            _said(["wrk", "-v"], r"wrk (?:debian/)?(\S+)", "wrk"),
+            _version([RCLONE_PROGRAM, "version"], r"rclone v(\S+)", "rclone"),
+            _version(["wrk", "-v"], r"wrk (?:debian/)?(\S+)", "wrk"),
         ]
     )
 
 
-def _said(command: list[str], pattern: str, name: str) -> str:
+def _version(command: list[str], pattern: str, name: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    found = re.search(pattern, done.stdout + done.stderr)
-    return f"{name} {found[1] if found else '?'}"
+    match = re.search(pattern, done.stdout + done.stderr)
+    return f"{name} {match[1] if match else '?'}"

@@ -1,7 +1,7 @@
-"""nginx for the peers: by itself, with its own links, and before Python.
+"""nginx for the alternatives: static files, secure_link, and a proxy for Python.
 
-It has what makes the gateway's fast, too: as many workers, sendfile, kept open files,
-an access log that is written in chunks.
+It has the same optimisations as the gateway's nginx: the number of workers, sendfile, a
+cache of open files, a buffered access log.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.processes import HOST, free_port, serving
-from gateway.runtime.generations import find_nginx
+from gateway.runtime.live_conf import find_nginx
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
     from pathlib import Path
 
 SECRET = "0123456789abcdef0123456789abcdef"  # noqa: S105
-#: The Python applications, by the name that their URLs begin with.
+#: The Python applications; their URLs begin with these names.
 APPLICATIONS = ("flask", "django", "starlette")
-#: Where nginx finds a file that an application names by X-Accel-Redirect.
+#: The internal location for an application's X-Accel-Redirect.
 PROTECTED = "/protected/"
 
 _CONF = """\
@@ -72,7 +72,7 @@ http {{
 
 @dataclass(frozen=True)
 class Nginx:
-    """A running nginx; *folder* has the applications' sockets, NAME.sock."""
+    """A running nginx; ``folder`` contains the applications' sockets, NAME.sock."""
 
     folder: Path
     files: Path
@@ -80,7 +80,7 @@ class Nginx:
 
     @classmethod
     def start(cls, stack: ExitStack, folder: Path, files: Path) -> Nginx:
-        """Start it for as long as *stack* is open."""
+        """Start nginx until *stack* closes."""
         server = cls(folder, files, free_port())
         conf = folder / "nginx.conf"
         conf.write_text(server.conf())
@@ -106,15 +106,15 @@ class Nginx:
 
     @property
     def url(self) -> str:
-        """The address, without a slash at its end."""
+        """The base URL, without a final slash."""
         return f"http://{HOST}:{self.port}"
 
     def static(self, name: str) -> str:
-        """Return the URL of a file that anybody may have."""
+        """Return the URL of a public file."""
         return f"{self.url}/static/{name}"
 
     def secure_link(self, name: str) -> str:
-        """Return a URL that ngx_http_secure_link_module verifies."""
+        """Return a URL for ngx_http_secure_link_module."""
         path, expires = f"/secure/{name}", int(time.time()) + 86_400
         digest = hashlib.md5(f"{expires}{path} {SECRET}".encode()).digest()  # noqa: S324
         mac = base64.urlsafe_b64encode(digest).decode().rstrip("=")

@@ -1,4 +1,4 @@
-"""Shares by the million, each with a link and a lease: rows that SQL itself makes."""
+"""Create millions of shares in SQL, each with a link and a lease."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: Bookings of each share.
+#: Bookings per share.
 BOOKINGS = 10
-#: Ids are random: they do not come in the order of the rows.
+#: Real ids are random, so these are not in the order of the rows.
 _SHARES = (
     """
     WITH RECURSIVE numbers(number) AS (
@@ -34,12 +34,12 @@ _SHARES = (
     SELECT '0000' || id, id, 1, 1 << 40, '', '' FROM recipients
     """,
 )
-#: nginx works on a GET of each lease.
+#: A running GET for each lease.
 _BEGUN = """
     INSERT INTO lease_requests (id, lease_id, gateway, run, since)
     SELECT printf('%032d', id), id, 'g', 'r', 1 FROM leases
 """
-#: What was sent of each lease has spent it.
+#: Bookings that have spent each lease.
 _BOOKED = (
     """
     WITH RECURSIVE paths(path) AS (
@@ -57,32 +57,32 @@ _PRAGMAS = ("journal_mode = OFF", "synchronous = OFF", "cache_size = -2000000")
 
 
 def lease_id(number: int) -> str:
-    """Return the id of the lease of the share of that number."""
+    """Return the id of the lease of share *number*."""
     return f"{number * 2654435761 % 4294967296:016}"
 
 
 def recipient_id(number: int) -> str:
-    """Return the id of the recipient, and of the share, of that number."""
+    """Return the id of share *number*, and of its recipient."""
     return lease_id(number)[4:]
 
 
 def request_id(number: int) -> str:
-    """Return nginx's id of the GET of a lease that has begun."""
+    """Return nginx's request id of the running GET of lease *number*."""
     return f"{lease_id(number):0>32}"
 
 
 def begun(catalog: Path, count: int) -> None:
-    """Make so many shares for one download, which nginx is working on."""
+    """Create *count* shares for one download, which is running."""
     _fill(catalog, count, *_SHARES, _BEGUN)
 
 
 def booked(catalog: Path, count: int) -> None:
-    """Make so many shares whose only download is over, with BOOKINGS of each."""
+    """Create *count* shares whose only download is over, each with BOOKINGS."""
     _fill(catalog, count, *_SHARES, *_BOOKED)
 
 
 def _fill(catalog: Path, count: int, *statements: str) -> None:
-    """Fill a catalog of SQLite's that nobody else has open."""
+    """Fill a SQLite catalog; no other process may have it open."""
     numbers = {"count": count, "bookings": BOOKINGS}
     with closing(sqlite3.connect(catalog)) as connection:
         for pragma in _PRAGMAS:

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from bench.slow import Slow
     from bench.throughput import Result
 
-# Text stays text, and the same figures give the same file.
+# Keep text as text, and make the output reproducible.
 mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "accel-gateway"})
 _OURS, _OTHERS = "#1f6feb", "#9aa4b2"
 
 
 def throughput(path: Path, results: Sequence[Result], connections: int) -> None:
-    """Draw each contestant's share of what nginx does by itself, by size."""
+    """Draw each contestant's throughput relative to static nginx, by file size."""
     shown = [r for r in results if r.cell.connections == connections]
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     for axes, result in zip(figure.subplots(1, len(shown)), shown, strict=True):
@@ -50,7 +50,7 @@ def throughput(path: Path, results: Sequence[Result], connections: int) -> None:
 
 
 def slow(path: Path, results: Sequence[Slow]) -> None:
-    """Draw how long the visitor waited, without slow readers and beside them."""
+    """Draw the visitor's waits, without slow readers and with them."""
     figure = Figure(figsize=(11, 3.2), layout="constrained")
     panels = figure.subplots(1, len(results), sharey=True)
     for axes, result in zip(panels, results, strict=True):
@@ -70,7 +70,7 @@ def slow(path: Path, results: Sequence[Slow]) -> None:
 
 
 def growth(path: Path, results: Sequence[Growth]) -> None:
-    """Draw what a verdict costs against how much there is of something."""
+    """Draw the cost of a verdict against the number of rows, files or keys."""
     figure = Figure(figsize=(7, 3.4), layout="constrained")
     axes = figure.subplots()
     for result in results:

@@ -1,4 +1,4 @@
-"""Processes that a benchmark starts and ends, on loopback alone."""
+"""Processes that a benchmark starts and stops, on loopback only."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-#: Ask and listen here; nothing that is measured leaves this machine.
+#: All servers listen here.
 HOST = "127.0.0.1"
-#: Seconds in which a process has to serve, and to end.
+#: Maximum seconds for a process to start, and to stop.
 _PATIENCE = 60
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
+    """Return an unused port on loopback."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
@@ -35,10 +35,10 @@ def serving(
     *,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[int]:
-    """Run *command*, with what it says in *log*, while it is needed.
+    """Run *command* within the context, with its output in *log*.
 
-    Give its process id once somebody listens on *address*: a unix socket's path, or
-    a host and a port.
+    Yield its process id once it listens on *address*, the path of a unix socket or a
+    host and a port.
     """
     with log.open("ab") as sink:
         process = subprocess.Popen(
@@ -50,7 +50,7 @@ def serving(
         )
     try:
         if not _listens(process, address):
-            raise SystemExit(f"{command[0]} does not serve:\n{log.read_text()}")
+            raise SystemExit(f"{command[0]} did not start:\n{log.read_text()}")
         yield process.pid
     finally:
         process.terminate()
@@ -73,11 +73,11 @@ def _listens(process: subprocess.Popen[bytes], address: str | tuple[str, int]) -
 
 
 def descendants(pid: int) -> list[int]:
-    """Return the ids of a process's children and theirs."""
+    """Return the ids of all descendants of a process."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [n for child in map(int, children) for n in (child, *descendants(child))]
 
 
 def command_line(pid: int) -> str:
-    """Return what a process was started with, or what it calls itself."""
+    """Return a process's command line, or the title that it has set."""
     return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip()

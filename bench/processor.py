@@ -1,4 +1,4 @@
-"""Whose processor time an answer takes: nginx's, or that of what it asks."""
+"""The processor time of an answer, of nginx and of the application behind it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Spent:
-    """Seconds of processor time, in user space and in the kernel."""
+    """Seconds of processor time, user and kernel time together."""
 
     nginx: float
     others: float
@@ -48,7 +48,7 @@ class Spent:
 def measure(
     contestants: Sequence[Contestant], rounds: int, seconds: float
 ) -> dict[str, list[Spent]]:
-    """Return what an answer of each takes, round by round."""
+    """Return the processor time per answer of each contestant, round by round."""
 
     def runner(contestant: Contestant) -> Spent:
         urls = contestant.urls(CELL.file)
@@ -65,11 +65,11 @@ def measure(
 
 
 def spent() -> Spent:
-    """Return what everything that was started here has taken so far."""
+    """Return the processor time that all child processes have used so far."""
     nginx = others = 0.0
     for pid in descendants(os.getpid()):
-        # The name in brackets may have blanks; user's and kernel's ticks are the
-        # twelfth and thirteenth after it.
+        # The name in brackets may contain blanks; the user and kernel ticks are the
+        # twelfth and thirteenth field after it.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         seconds = sum(map(int, fields[11:13])) / _TICKS
         if command_line(pid).startswith("nginx:"):

@@ -1,4 +1,4 @@
-"""Patient clients that ask one after the other, and how long each one waits."""
+"""A visitor that sends one request after another and measures each wait."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pulse:
-    """The seconds of each answer that came, and how many did not."""
+    """The seconds of each answer, and the number of unanswered requests."""
 
     waits: list[float]
     unanswered: int = 0
 
     def percentile(self, percent: int) -> float:
-        """Return the wait that so many per cent did not exceed, in seconds."""
+        """Return the wait that *percent* of the requests did not exceed, in seconds."""
         if self.unanswered * 100 > (100 - percent) * self.asked:
             return math.inf
         return sorted(self.waits)[math.ceil(self.asked * percent / 100) - 1]
 
     @property
     def asked(self) -> int:
-        """How many requests were sent."""
+        """The number of requests."""
         return len(self.waits) + self.unanswered
 
 
@@ -41,10 +41,10 @@ def take(
     patience: float = 5,
     sources: Sequence[str] = ("127.0.0.1",),
 ) -> Pulse:
-    """Ask for the next of *urls* every *pause* for *seconds*, from *sources* in turn.
+    """Request *urls* in turn for *seconds*, from the addresses *sources* in turn.
 
-    Each request has a connection of its own, as a new visitor's would; what is not
-    answered within *patience* seconds counts as unanswered.
+    Wait *pause* seconds after each request.  Each request uses a new connection, like
+    that of a new visitor; without an answer in *patience* seconds it is unanswered.
     """
     waits: list[float] = []
     unanswered = 0

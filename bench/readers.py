@@ -1,6 +1,6 @@
-"""Thousands of clients that read a KiB a second each, in a process of their own.
+"""Thousands of clients that each read 1 KiB per second, in a separate process.
 
-python -m bench.readers URL COUNT       until its stdin is closed
+python -m bench.readers URL COUNT       runs until its stdin is closed
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Bytes that each of them reads a second.
+#: Bytes that each client reads per second.
 RATE = 1024
-#: What their kernels take in before they are read; the least that Linux allows.
+#: Receive buffer of a client, in bytes; the minimum of Linux.
 WINDOW = 2304
-#: Bytes of a packet, as on Ethernet; on loopback they would be 64 KiB, and what the
-#: sender holds of each answer twenty times as much.
+#: Bytes per packet, as on Ethernet; on loopback it would be 64 KiB, and the sender
+#: would buffer twenty times as much of each answer.
 SEGMENT = 1460
-#: Seconds in which an answer has to begin.
+#: Maximum seconds until an answer begins.
 PATIENCE = 8
 
 
 @contextmanager
 def reading(url: str, count: int) -> Iterator[int]:
-    """Have *count* clients read *url* slowly; tell how many answers have begun."""
+    """Have *count* clients read *url* slowly; yield the number of answers begun."""
     command = [sys.executable, "-m", "bench.readers", url, str(count)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -44,14 +44,14 @@ def reading(url: str, count: int) -> Iterator[int]:
 
 @dataclass
 class Readers:
-    """Sockets that have sent their request; ``begun`` are those that get the file."""
+    """Sockets that have sent their request; ``begun`` are those with an answer."""
 
     peers: list[socket.socket]
     begun: set[int] = field(default_factory=set)
 
     @classmethod
     def connect(cls, url: str, count: int) -> Readers:
-        """Connect and send; who is not let in at once waits in the kernel."""
+        """Connect and send the requests; pending connections wait in the kernel."""
         parts = urlsplit(url)
         request = f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode()
         peers, waiting = [], selectors.DefaultSelector()
@@ -63,7 +63,7 @@ class Readers:
             peer.connect_ex((parts.hostname or "", parts.port or 80))
             waiting.register(peer, selectors.EVENT_WRITE)
             peers.append(peer)
-            time.sleep(0.0005)  # no burst that no listener's queue could take
+            time.sleep(0.0005)  # avoid a burst that overflows the listen queue
         end = time.monotonic() + PATIENCE
         while waiting.get_map() and time.monotonic() < end:
             for key, _ in waiting.select(0.1):
@@ -74,9 +74,9 @@ class Readers:
         return cls(peers)
 
     def read(self) -> None:
-        """Read a second's bytes from each that has any."""
+        """Read one second's bytes from each socket that has data."""
         for peer in self.peers:
-            with suppress(OSError):  # there is nothing yet, or nothing any more
+            with suppress(OSError):  # no data yet, or closed
                 if peer.recv(RATE).startswith(b"HTTP/1.1 200 "):
                     self.begun.add(peer.fileno())
 
@@ -85,11 +85,11 @@ def _send(peer: socket.socket, request: bytes) -> None:
     try:
         peer.send(request)
     except OSError:
-        return  # refused: it will have no answer
+        return  # refused: there will be no answer
 
 
 def main() -> None:
-    """Connect, say how many answers have begun, and read until stdin is closed."""
+    """Connect, print the number of answers begun, and read until stdin is closed."""
     url, count = sys.argv[1], int(sys.argv[2])
     readers = Readers.connect(url, count)
     end = time.monotonic() + PATIENCE

@@ -1,4 +1,4 @@
-"""What was measured, as the page docs/benchmarks.md."""
+"""Write the results as the page docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _MS = 1000
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that one run has measured, and how long it took."""
+    """All results of one run, and its duration."""
 
     throughput: list[Result]
     processor: dict[str, list[Spent]]
@@ -50,7 +50,7 @@ class Report:
     minutes: float
 
     def text(self) -> str:
-        """Return the page: the tables, and what the full plan's figures mean."""
+        """Return the page: the tables, with explanations for the full plan."""
         template = Template(TEMPLATE.read_text("utf-8"))
         return template.substitute(
             self._tables(),
@@ -62,7 +62,7 @@ class Report:
         )
 
     def tables(self) -> str:
-        """Return the tables alone."""
+        """Return the tables without explanations."""
         text = "\n".join(self._tables().values())
         return f"{text}\n{self.plan}; {self.minutes:.1f} minutes in all\n"
 

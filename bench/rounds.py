@@ -1,8 +1,8 @@
-"""Interleaved rounds: all that is compared is measured within the same minute.
+"""Interleaved rounds: all contestants are measured within the same minute.
 
-The machine is shared, and what it gives changes by the minute.  A ratio is therefore
-taken within a round, and its median over the rounds is what counts; the least and the
-most of them show how far that can be trusted.
+The machine is shared, and its speed changes by the minute.  A ratio is therefore taken
+within a round, and the result is the median of the rounds; the minimum and the maximum
+show how reliable it is.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 Key = TypeVar("Key")
 Figure = TypeVar("Figure")
-#: Seconds in which servers notice that their clients have gone.
+#: Seconds for servers to notice that their clients have disconnected.
 _QUIET = 0.1
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """The median of the rounds' ratios, with the least and the most."""
+    """The median of the rounds' ratios, with the minimum and the maximum."""
 
     median: float
     least: float
@@ -39,7 +39,7 @@ class Ratio:
 
 
 def ratio(measured: Sequence[float], base: Sequence[float]) -> Ratio:
-    """Compare two series, round by round."""
+    """Return the ratio of two series, compared round by round."""
     each = [one / other for one, other in zip(measured, base, strict=True)]
     return Ratio(statistics.median(each), min(each), max(each))
 
@@ -47,15 +47,15 @@ def ratio(measured: Sequence[float], base: Sequence[float]) -> Ratio:
 def interleaved(
     contestants: Mapping[Key, Callable[[], Figure]], rounds: int, what: str
 ) -> dict[Key, list[Figure]]:
-    """Measure each contestant once a round; return its figures, round by round.
+    """Measure each contestant once per round; return its figures, round by round.
 
-    The order is drawn anew each round, and each has a moment of quiet before it: what
-    one leaves behind is nobody's in particular.
+    The order is random in each round, with a pause before each contestant, so that no
+    contestant always suffers from the after-effects of another one.
     """
     figures: dict[Key, list[Figure]] = {key: [] for key in contestants}
-    drawing = random.Random(what)  # noqa: S311 -- the same each time
+    drawing = random.Random(what)  # noqa: S311 -- reproducible, not secret
     for number in range(rounds):
-        say(f"{what}: round {number + 1} of {rounds}")
+        log_progress(f"{what}: round {number + 1} of {rounds}")
         for key in drawing.sample(list(contestants), len(contestants)):
             time.sleep(_QUIET)
             figures[key].append(contestants[key]())
@@ -63,7 +63,7 @@ def interleaved(
 
 
 def digits(number: float) -> str:
-    """Return a number with the digits that a noisy machine has to offer."""
+    """Return a number with as many digits as are significant on a noisy machine."""
     if number == math.inf:
         return "no end"
     if number >= 100:  # noqa: PLR2004
@@ -72,11 +72,11 @@ def digits(number: float) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table of Markdown; the first column is text, all others are numbers."""
+    """Return a Markdown table; the first column is text, all others are numbers."""
     lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def say(text: str) -> None:
-    """Print how far it is."""
+def log_progress(text: str) -> None:
+    """Print the progress to stderr."""
     sys.stderr.write(f"{text}\n")

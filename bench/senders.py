@@ -1,9 +1,9 @@
-"""Clients that upload to a gateway, in a process of their own.
+"""Clients that upload to a gateway, in a separate process.
 
-python -m bench.senders KIND URL TOKEN COUNT       until its stdin is closed
+python -m bench.senders KIND URL TOKEN COUNT       runs until its stdin is closed
 
-Each sends one file after the other: at a bounded rate, or as fast as it goes.  Or it
-sends a part of one, stops, and keeps asking how far the upload is.
+Each client sends one file after another, at a bounded rate or at full speed; or it
+sends half of a file, stops, and requests the upload's offset again and again.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 MIB = 1 << 20
-#: Bytes of a file, and of one write.
-FILE, PIECE = 2 * MIB, 1 << 16
-#: Bytes a second of one that is paced.
+#: Bytes per file, and per write.
+FILE, BLOCK = 2 * MIB, 1 << 16
+#: Bytes per second of a paced client.
 RATE = MIB
-#: Seconds between an answer and the next question of one that has stopped; `gateway
-#: upload` waits that long before its first new try.
+#: Seconds between an answer and the next request of a stalled client; `gateway upload`
+#: waits as long before its first retry.
 PAUSE = 0.2
 PATIENCE = 60
 
 
 class Kind(StrEnum):
-    """What a client does."""
+    """The behaviour of a client."""
 
     PACED = "paced"
     FAST = "fast"
@@ -45,7 +45,7 @@ class Kind(StrEnum):
 
 @dataclass
 class Sent:
-    """What all clients have done: bytes that were stored, and questions answered."""
+    """Totals of all clients: bytes stored, and offset requests answered."""
 
     bytes: int = 0
     asked: int = 0
@@ -53,7 +53,7 @@ class Sent:
 
 @contextmanager
 def sending(kind: Kind, url: str, token: str, count: int) -> Iterator[Sent]:
-    """Have *count* clients upload; what they have done is known at the end."""
+    """Have *count* clients upload; the yielded totals are set at the end."""
     command = [sys.executable, "-m", "bench.senders", kind, url, token, str(count)]
     sent = Sent()
     with subprocess.Popen(
@@ -63,15 +63,15 @@ def sending(kind: Kind, url: str, token: str, count: int) -> Iterator[Sent]:
             begun = process.stdout.readline() if process.stdout else ""
             yield sent
         finally:
-            said, _ = process.communicate()
+            output, _ = process.communicate()
     if not begun or process.returncode:
-        raise SystemExit(f"{kind} uploads: {begun}{said}")
-    vars(sent).update(json.loads(said))
+        raise SystemExit(f"{kind} uploads: {begun}{output}")
+    vars(sent).update(json.loads(output))
 
 
 @dataclass
 class Sender:
-    """One client; ``total`` is what it and the others have done."""
+    """One client; ``total`` is shared by all clients."""
 
     url: str
     token: str
@@ -79,14 +79,14 @@ class Sender:
 
     def paced(self) -> None:
         """Upload files at a bounded rate."""
-        self._put(PIECE / RATE)
+        self._put(BLOCK / RATE)
 
     def fast(self) -> None:
-        """Upload files as fast as it goes."""
+        """Upload files at full speed."""
         self._put(0)
 
     def stalled(self) -> None:
-        """Begin an upload, send half of it, and keep asking how far it is."""
+        """Start an upload, send half of it, and request its offset again and again."""
         path = self._create()
         with_body = self._peer()
         self._head(with_body, "PATCH", path, FILE, Upload_Offset="0")
@@ -99,13 +99,13 @@ class Sender:
             time.sleep(PAUSE)
 
     def _put(self, pause: float) -> None:
-        chunk = bytes(PIECE)
+        block = bytes(BLOCK)
         while True:
             peer = self._peer()
             self._head(peer, "PUT", "/api/v1/files/file.bin", FILE)
             due = time.monotonic()
-            for _ in range(FILE // PIECE):
-                peer.send(chunk)
+            for _ in range(FILE // BLOCK):
+                peer.send(block)
                 due += pause
                 time.sleep(max(0, due - time.monotonic()))
             self._expect(peer, http.client.CREATED)
@@ -154,7 +154,7 @@ class Sender:
 
 
 def main() -> None:
-    """Start all clients, say so, and what they have done when stdin is closed."""
+    """Start all clients, print "begun", and print the totals when stdin is closed."""
     kind, url, token, count = sys.argv[1:]
     total = Sent()
     for _ in range(int(count)):
@@ -166,7 +166,7 @@ def main() -> None:
 
 
 def _or_end(work: Callable[[], None]) -> None:
-    """Do *work*; what fails ends all clients, and with them the benchmark."""
+    """Run *work*; an error ends all clients and the benchmark."""
     try:
         work()
     except (OSError, ValueError, http.client.HTTPException) as error:

@@ -1,6 +1,6 @@
-"""What thousands of slow readers cost others: two gunicorn workers, a new visitor.
+"""What thousands of slow readers cost a new visitor, with two gunicorn workers.
 
-The visitor asks for one new link after the other, each with a verdict of its own.
+The visitor requests one new link after another, each of which needs a new verdict.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bench import contestants, pulse, readers
 from bench.gateway import Gateway
 from bench.nginx import SECRET, Nginx
 from bench.processes import HOST, descendants, free_port, serving
-from bench.rounds import Ratio, ratio, say
+from bench.rounds import Ratio, log_progress, ratio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from bench.pulse import Pulse
 
 WORKERS = 2
-#: What is read slowly, and what the visitor asks for.
+#: The file that is read slowly, and the visitor's file.
 LONG, SHORT = "1-MiB.bin", "4-KiB.bin"
 
 
 @dataclass
 class Server:
-    """Who is asked: the URL that is read slowly, new ones, and its processes."""
+    """A server: the URL for slow readers, URLs for the visitor, its processes."""
 
     name: str
     slow: str
@@ -39,17 +39,17 @@ class Server:
     pids: list[int]
 
     def descriptors(self) -> int:
-        """Return the most files and sockets that one of its processes has open."""
+        """Return the maximum of open descriptors of one of its processes."""
         return max(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in self.pids)
 
     def memory(self) -> int:
-        """Return the bytes that its processes have for themselves."""
+        """Return the private memory of its processes, in bytes."""
         return sum(_private(pid) for pid in self.pids)
 
 
 @dataclass
 class Slow:
-    """What the visitor met without slow readers and with them, round by round."""
+    """The visitor's waits without slow readers and with them, round by round."""
 
     name: str
     readers: int
@@ -62,7 +62,7 @@ class Slow:
 
     @property
     def ratio(self) -> Ratio:
-        """The p99 beside slow readers, relative to the one without."""
+        """The p99 with slow readers, relative to the p99 without."""
         return ratio(
             [taken.percentile(99) for taken in self.beside],
             [taken.percentile(99) for taken in self.alone],
@@ -72,14 +72,16 @@ class Slow:
 def measure(
     folder: Path, files: Path, *, count: int, rounds: int, seconds: float
 ) -> list[Slow]:
-    """Measure the gateway, Flask's send_file behind nginx, and Flask's alone."""
+    """Measure the gateway, and Flask's send_file behind nginx and without nginx."""
     results = []
     for start in (_gateway, _behind_nginx, _alone):
         with ExitStack() as stack:
             server = stack.enter_context(start(folder, files))
             result = Slow(server.name, count)
             for number in range(rounds):
-                say(f"slow readers, {server.name}: round {number + 1} of {rounds}")
+                log_progress(
+                    f"slow readers, {server.name}: round {number + 1} of {rounds}"
+                )
                 _round(server, result, seconds)
             results.append(result)
     return results
@@ -159,7 +161,7 @@ def _private(pid: int) -> int:
 
 
 def _socket_memory() -> int:
-    """Return what the kernel has for TCP on this machine, in bytes."""
+    """Return the kernel's memory for TCP on this machine, in bytes."""
     for line in Path("/proc/net/sockstat").read_text().splitlines():
         if line.startswith("TCP:"):
             return int(line.split()[-1]) * 4096

@@ -1,4 +1,4 @@
-"""What the gateway is to reach, beside what a run has measured."""
+"""The gateway's performance targets, compared with a run's results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def targets(report: Report) -> str:
-    """Return the table of what was aimed at, and what came of it."""
+    """Return the table of targets and results."""
     small = _cell(report, 4 * KIB, 16)
     big = _cell(report, 256 * MIB, 16)
     flood = report.flood[0]
@@ -89,13 +89,13 @@ def targets(report: Report) -> str:
 
 
 def at_least(what: str, target: float, measured: Ratio) -> list[str]:
-    """Return the row of a target that the median has to reach."""
+    """Return the row of a target that is a minimum for the median."""
     met = "met" if measured.median >= target else "missed"
     return [what, f"at least {target:g}", str(measured), met]
 
 
 def at_most(what: str, target: float, measured: Ratio) -> list[str]:
-    """Return the row of a target that the median may not pass."""
+    """Return the row of a target that is a maximum for the median."""
     met = "met" if measured.median <= target else "missed"
     return [what, f"at most {target:g}", str(measured), met]
 

@@ -1,4 +1,4 @@
-"""Every contestant, for small, middling and large files, one client or many."""
+"""The throughput of all contestants for different file sizes and concurrency."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KIB, MIB = 1 << 10, 1 << 20
-#: From this size on bytes are counted and not answers.
+#: From this size on, the figures are bytes per second instead of requests.
 LARGE = MIB
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A size in bytes, and how many ask at a time."""
+    """A file size in bytes, and the number of connections."""
 
     size: int
     connections: int
 
     @property
     def is_large(self) -> bool:
-        """Tell whether its figures are bytes a second; else they are requests."""
+        """Return whether its figures are bytes per second instead of requests."""
         return self.size >= LARGE
 
     @property
@@ -39,18 +39,18 @@ class Cell:
 
 @dataclass(frozen=True)
 class Result:
-    """What each contestant did in a cell, round by round."""
+    """The figures of each contestant in a cell, round by round."""
 
     cell: Cell
     figures: dict[str, list[float]]
 
     def ratio(self, name: str, base: str = BASE) -> Ratio:
-        """Compare two of them."""
+        """Return the ratio of two contestants."""
         return ratio(self.figures[name], self.figures[base])
 
 
 def size_name(size: int) -> str:
-    """Return a size as people write it."""
+    """Return a size with its unit."""
     for unit, name in ((1 << 30, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
         if size >= unit:
             return f"{size // unit} {name}"
@@ -58,7 +58,7 @@ def size_name(size: int) -> str:
 
 
 def make_files(files: Path, sizes: Sequence[int]) -> None:
-    """Write a file of random bytes for each size, as Cell.file names them."""
+    """Write a file of random bytes for each size, named like Cell.file."""
     for size in sizes:
         with (files / Cell(size, 1).file).open("wb") as file:
             for start in range(0, size, MIB):
@@ -66,7 +66,7 @@ def make_files(files: Path, sizes: Sequence[int]) -> None:
 
 
 def check(contestants: Sequence[Contestant], files: Path, size: int) -> None:
-    """End the benchmark unless all send the very bytes of a file."""
+    """Abort the benchmark unless all contestants send the exact bytes of a file."""
     name = Cell(size, 1).file
     content = (files / name).read_bytes()
     for contestant in contestants:
@@ -80,7 +80,7 @@ def measure(
     rounds: int,
     seconds: float,
 ) -> list[Result]:
-    """Measure every cell; in one with a large file who sends none is left out."""
+    """Measure every cell; skip the empty Flask view, which sends no file, if large."""
     return [_measure(contestants, cell, rounds, seconds) for cell in cells]
 
 

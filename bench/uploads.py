@@ -1,12 +1,11 @@
-"""Uploads of 1 GiB against nginx's own ``dav_methods PUT``.
+"""Compare uploads of 1 GiB with nginx's ``dav_methods PUT``.
 
     make bench-upload        or  .venv/bin/python -m bench.uploads [ROUNDS] [MIB]
 
-Every contestant writes to the same disk, in interleaved rounds; the table shows
-each one's median throughput relative to dav's of the same round, with the least
-and the most, and how much the memory of gunicorn's workers has grown.  dav does
-not sync what it stores; ``dav, then synced`` adds the sync that every upload to
-the gateway ends with before it is acknowledged.
+All contestants write to the same disk, in interleaved rounds.  The table shows the
+median throughput relative to dav's in the same round, with the minimum and the maximum,
+and the growth of the gunicorn workers' memory.  dav does not sync files; ``dav, then
+synced`` adds the sync that the gateway does before it acknowledges an upload.
 """
 
 from __future__ import annotations
@@ -27,25 +26,25 @@ from typing import TYPE_CHECKING
 from bench.gateway import Gateway
 from bench.processes import HOST, free_port, serving
 from bench.rounds import digits, interleaved, ratio, table
-from gateway.runtime.generations import find_nginx
+from gateway.runtime.live_conf import find_nginx
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 MIB = 1 << 20
-CHUNK = 90 * MIB  # what the page sends in one request
+CHUNK = 90 * MIB  # as much as the upload page sends in one request
 BASE = "dav"
 
 
 @dataclass
 class Dav:
-    """nginx, storing bodies with its own module."""
+    """nginx, which stores bodies with its dav module."""
 
     folder: Path
     port: int = field(default_factory=free_port)
 
     def start(self, stack: ExitStack) -> None:
-        """Start it for as long as *stack* is open."""
+        """Start nginx until *stack* closes."""
         (self.folder / "dav").mkdir()
         conf = self.folder / "dav.conf"
         conf.write_text(f"""
@@ -64,7 +63,7 @@ class Dav:
 
 
 def memory(server: Gateway) -> int:
-    """Return the most bytes that any worker of gunicorn has ever had."""
+    """Return the highest peak memory of any gunicorn worker, in bytes."""
     statuses = (
         Path(f"/proc/{pid}/status").read_text() for pid in server.processes("gunicorn")
     )
@@ -75,7 +74,7 @@ def memory(server: Gateway) -> int:
 def send(
     port: int, request: str, file: Path, start: int, size: int, **headers: str
 ) -> http.client.HTTPResponse:
-    """Send a part of *file* by sendfile and return the answer."""
+    """Send a part of *file* with sendfile; return the answer."""
     peer = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
     method, path = request.split()
     peer.putrequest(method, path)
@@ -83,7 +82,7 @@ def send(
         peer.putheader(name.replace("_", "-"), value)
     peer.putheader("Content-Length", str(size))
     peer.endheaders()
-    peer.sock.settimeout(None)  # sendfile wants a socket that waits
+    peer.sock.settimeout(None)  # sendfile needs a blocking socket
     with file.open("rb") as source:
         left, offset = size, start
         while left:
@@ -96,9 +95,9 @@ def send(
 
 
 def expect(answer: http.client.HTTPResponse, *statuses: int) -> None:
-    """End with a word unless the answer is one of these."""
+    """Abort the benchmark unless the answer has one of *statuses*."""
     if answer.status not in statuses:
-        raise SystemExit(f"wrong answer: {answer.status} {answer.headers}")
+        raise SystemExit(f"unexpected answer: {answer.status} {answer.headers}")
 
 
 def dav(server: Dav, file: Path, *, is_synced: bool) -> None:
@@ -121,7 +120,7 @@ def put(server: Gateway, token: str, file: Path) -> None:
 
 
 def tus(server: Gateway, token: str, file: Path, chunk: int) -> None:
-    """Upload to the gateway by tus, *chunk* bytes a request."""
+    """Upload to the gateway by tus, *chunk* bytes per request."""
     size = file.stat().st_size
     headers = {"Authorization": f"Bearer {token}", "Tus_Resumable": "1.0.0"}
     made = send(
@@ -166,7 +165,7 @@ def main() -> None:
                 gateway, token, file, CHUNK
             ),
         }
-        put(gateway, token, file)  # what is loaded once is no growth
+        put(gateway, token, file)  # warm up: code that is loaded once is no growth
         before = memory(gateway)
         stored = (server.folder / "dav", gateway.home / "data" / "store" / "blobs")
         speeds = run(contestants, rounds, size, stored)
@@ -186,13 +185,13 @@ def run(
     size: int,
     stored: tuple[Path, ...],
 ) -> dict[str, list[float]]:
-    """Return each one's MiB a second, round by round.
+    """Return the MiB per second of each contestant, round by round.
 
-    What they leave in the folders *stored* is deleted, outside of their time.
+    Their files in the folders *stored* are deleted; that time is not measured.
     """
 
     def timed(upload: Callable[[], None]) -> float:
-        os.sync()  # what the one before left in memory is not this one's to write
+        os.sync()  # write back the previous contestant's data first
         began = time.perf_counter()
         upload()
         seconds = time.perf_counter() - began

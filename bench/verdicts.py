@@ -1,7 +1,7 @@
-"""What a verdict costs in the process, where its time goes, and how it grows.
+"""The cost of a verdict in the process, its steps, and its growth.
 
-Nothing but the application is measured here, in CPU time: neither gunicorn nor nginx,
-and no disk, since what is looked at is in the page cache.
+Only the CPU time of the application is measured, without gunicorn and nginx, and
+without disks, since all files are in the page cache.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from gateway.catalog.database import Database
 
-#: Calls that one figure is the mean of.
+#: Number of calls; a figure is their mean.
 CALLS = 2000
 BATCH = 10_000
 _LINKS = 50_000
@@ -48,7 +48,7 @@ DIRECT = "a verdict by Flask, for TTL 0"
 
 @dataclass
 class Site:
-    """An application with what it decides about; its catalog and tree can be filled."""
+    """An application with its catalog and files tree, which can be filled."""
 
     home: Path
     keys: int = 1
@@ -73,7 +73,7 @@ class Site:
         self.database: Database = prepare(self.settings)
 
     def revoke(self, count: int) -> Site:
-        """Take back so many signed URLs, none of them the one that is asked for."""
+        """Revoke *count* signed URLs, but not the requested one."""
         self._fill(
             schema.revocations,
             (
@@ -84,7 +84,7 @@ class Site:
         return self
 
     def upload(self, count: int) -> Site:
-        """Put so many uploads into the catalog, ``upload_id(0)`` and on."""
+        """Add *count* uploads to the catalog, from ``upload_id(0)`` on."""
         with self.database.write() as connection:
             owner = users.add(
                 connection,
@@ -97,10 +97,11 @@ class Site:
         return self
 
     def crowd(self, count: int) -> Site:
-        """Put so many files into the folder of the one that is asked for."""
+        """Add *count* files to the folder of the requested file."""
         folder = self.home / "files" / "reports"
         for number in range(count):
-            # Mostly links: the folder is what grows.  An inode takes 65,000 of them.
+            # Mostly hard links: only the folder has to grow.  The maximum is 65,000
+            # links per inode.
             path = folder / f"{number}.pdf"
             if number % _LINKS:
                 path.hardlink_to(folder / f"{number - number % _LINKS}.pdf")
@@ -109,7 +110,7 @@ class Site:
         return self
 
     def fill(self, make: Callable[[Path, int], None], count: int) -> Site:
-        """Have *make* put so many of something into the catalog's file."""
+        """Have *make* add *count* rows to the catalog's file."""
         self.database.engine.dispose()
         make(self.home / "data" / "catalog.sqlite3", count)
         return self
@@ -129,7 +130,7 @@ class Site:
         return lease_path(ShareCodes(self.secret).lease_code(lease_id), 1, "q3.pdf")
 
     def ask(self, link: str, *, is_kept: bool = True) -> Callable[[], float]:
-        """Return what measures the seconds of a verdict on *link*."""
+        """Return a function that measures the seconds of a verdict on *link*."""
         headers = (
             {"X-Verdict": "0123456789abcdef"}
             if is_kept
@@ -139,12 +140,12 @@ class Site:
 
 
 def upload_id(number: int) -> str:
-    """Return an id of the form that uploads have: a base 32 number."""
+    """Return an id in the form of an upload's id, a base 32 number."""
     text = ""
     for _ in range(26):
         number, digit = divmod(number, 32)
         text += "abcdefghijklmnopqrstuvwxyz234567"[digit]
-    # Ids are random: they do not come in the order of the rows.
+    # Real ids are random, so these are not in the order of the rows.
     return text
 
 
@@ -163,7 +164,7 @@ def _row(owner: int, number: int) -> dict[str, object]:
 def caller(
     app: Flask, path: str, headers: dict[str, str] | None = None
 ) -> Callable[[], float]:
-    """Return what calls *app* as gunicorn would, and tells the seconds of a call."""
+    """Return a function that calls *app* like gunicorn and returns seconds per call."""
     facts = {"X-Real-IP": "::1", **(headers or {})}
     environ = create_environ(path, "http://localhost", headers=facts)
     _, line, _ = run_wsgi_app(app, environ)
@@ -178,7 +179,7 @@ def caller(
     def measure() -> float:
         began = time.process_time()
         for _ in range(CALLS):
-            for _piece in app(dict(environ), start):  # type: ignore[arg-type]
+            for _data in app(dict(environ), start):  # type: ignore[arg-type]
                 pass
         return (time.process_time() - began) / CALLS
 
@@ -193,7 +194,7 @@ def bare() -> Flask:
 
 
 def measure(home: Path, rounds: int) -> dict[str, list[float]]:
-    """Return the seconds of a bare view, a verdict, and each of a verdict's steps."""
+    """Return the seconds of a bare view, a verdict, and each step of a verdict."""
     site = Site(home / "steps")
     link = site.link()
     contestants = {

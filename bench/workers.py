@@ -1,11 +1,11 @@
-"""Which gunicorn worker, protocol and keepalive answers verdicts cheapest.
+"""Find the gunicorn worker, protocol and keepalive with the cheapest verdicts.
 
     .venv/bin/python -m bench.workers [ROUNDS]
 
-Every variant is asked for the same verdict through the same nginx, which delivers
-nothing, in interleaved rounds; the table shows the processor time that gunicorn and
-nginx take for an answer, and requests a second, each relative to the first variant's
-of the same round.  Needs wrk (Debian), and for the h1c variants gunicorn-h1c (PyPI).
+All variants answer the same verdict through the same nginx, which delivers no file, in
+interleaved rounds.  The table shows the processor time per answer of both programs,
+and requests per second, relative to the first variant in the same round.  Needs wrk
+(Debian), and for the h1c variants gunicorn-h1c (PyPI).
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from bench.processes import HOST, free_port, serving
 from bench.rounds import digits, interleaved, ratio, table
 from gateway.links import Key, KeyRing, LinkSigner
 from gateway.links.server_secret import ServerSecret
-from gateway.runtime.generations import find_nginx
+from gateway.runtime.live_conf import find_nginx
 
 SECONDS = 2.0
-#: Seconds in which what is made once is made.
+#: Seconds to warm up.
 WARMING = 0.3
 CONNECTIONS = 32
 WORKERS = 2
@@ -38,7 +38,7 @@ CLOSING = "gateway.runtime.verdict_worker.VerdictWorker"
 
 @dataclass(frozen=True)
 class Variant:
-    """Arguments for gunicorn, and how nginx asks it."""
+    """gunicorn's arguments, and how nginx connects to it."""
 
     name: str
     arguments: tuple[str, ...]
@@ -61,7 +61,7 @@ VARIANTS = [
 
 @dataclass(frozen=True)
 class Answered:
-    """Requests a second, and the seconds of processor time that each takes."""
+    """Requests per second, and the seconds of processor time per request."""
 
     rate: float
     gunicorn: float
@@ -69,7 +69,7 @@ class Answered:
 
 
 def nginx_conf(folder: Path, port: int, variant: Variant) -> str:
-    """Return the least conf that asks gunicorn for a verdict."""
+    """Return a minimal nginx.conf that asks gunicorn for a verdict."""
     if variant.uwsgi:
         ask = """uwsgi_pass up; uwsgi_param REQUEST_METHOD $request_method;
             uwsgi_param PATH_INFO $document_uri; uwsgi_param REQUEST_URI $request_uri;
@@ -94,7 +94,7 @@ def nginx_conf(folder: Path, port: int, variant: Variant) -> str:
 
 
 def measure(variant: Variant, folder: Path, keys: KeyRing) -> Answered:
-    """Return what an answer takes in one round."""
+    """Return the figures of one round."""
     port = free_port()
     (folder / "nginx.conf").write_text(nginx_conf(folder, port, variant))
     command = [

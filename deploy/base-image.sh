@@ -1,12 +1,12 @@
 #!/bin/sh
-# Make the image debian:trixie-slim where Docker Hub can't be reached; needs root.
+# Build the image debian:trixie-slim where Docker Hub can't be reached; needs root.
 #
-#   deploy/base-image.sh              unless the engine already has it
-#   deploy/base-image.sh --root-only  just the root file system; print its path
+#   deploy/base-image.sh              build it unless the engine already has it
+#   deploy/base-image.sh --root-only  build only the root file system; print its path
 #
-# Debian's own mirrors suffice: debootstrap unpacks the same packages.  Where
-# TLS is opened on the way (a company's proxy), this machine's CA bundle goes
-# along, so that pip in a build trusts what pip here trusts.
+# Only Debian's mirrors are needed: debootstrap unpacks the same packages.  For networks
+# whose proxy intercepts TLS, this machine's CA bundle is added to the image, so that pip
+# in a build trusts the same authorities as pip on this machine.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 tag=debian:trixie-slim

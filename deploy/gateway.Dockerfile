@@ -1,4 +1,4 @@
-# What the pages' scripts take from npm; npm comes from PyPI.
+# The pages' JavaScript libraries from npm; npm itself comes from PyPI.
 FROM debian:trixie-slim AS scripts
 
 RUN apt-get update \
@@ -13,7 +13,8 @@ COPY deploy/take-scripts.sh deploy/
 RUN NODE_PYTHON=/opt/node/bin/python deploy/take-scripts.sh --required
 
 
-# Flask under gunicorn, and housekeeping: sockets in a folder, a network for mail alone.
+# Flask under gunicorn, and housekeeping: it listens on sockets in a folder, and needs a
+# network only to send mail.
 FROM debian:trixie-slim AS build
 
 RUN apt-get update \
@@ -44,7 +45,7 @@ RUN apt-get update \
         /var/lib/gateway /var/lib/gateway/run /var/lib/gateway-store
 COPY --from=build /opt/gateway /opt/gateway
 
-# The same user as nginx's: the sockets are for this user alone.
+# The same user as in nginx's image: only this user can connect to the sockets.
 USER 10001:10001
 ENV PATH=/opt/gateway/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -58,5 +59,5 @@ VOLUME /var/lib/gateway /var/lib/gateway-store
 HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-m", "gateway.runtime.probe", "/var/lib/gateway/run/app.sock"]
 ENTRYPOINT ["gateway"]
-# nginx's container has port 8080 and writes below /run/nginx.
+# nginx's container listens on port 8080 and writes to /run/nginx.
 CMD ["serve", "--without-nginx", "--bind", ":8080", "--nginx-run", "/run/nginx"]

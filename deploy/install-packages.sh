@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install Debian packages that are missing, as root or through sudo.
+# Install missing Debian packages, as root or with sudo.
 #
 #   deploy/install-packages.sh nginx python3-venv
 set -eu
@@ -7,7 +7,7 @@ set -eu
 missing=
 for package in "$@"; do
     case $package in
-        # Installed some other way counts too.
+        # These may be installed without their Debian package.
         nginx) PATH=$PATH:/usr/sbin:/sbin command -v nginx >/dev/null && continue ;;
         python3-venv) python3 -c 'import ensurepip, venv' 2>/dev/null && continue ;;
         *) dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' && continue ;;
@@ -19,37 +19,37 @@ done
 sudo=
 if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null || {
-        echo "install these as root first: apt-get install$missing" >&2
+        echo "install these packages as root first: apt-get install$missing" >&2
         exit 1
     }
     sudo=sudo
 fi
 echo "installing$missing"
 log=$(mktemp)
-made=
-# shellcheck disable=SC2086 -- a list of paths of ours
-trap 'rm -f "$log"; [ -z "$made" ] || $sudo rm -f $made' EXIT
+created=
+# shellcheck disable=SC2086 -- a list of paths without blanks
+trap 'rm -f "$log"; [ -z "$created" ] || $sudo rm -f $created' EXIT
 trap 'exit 1' HUP INT TERM
 
-# For as long as the installation lasts; what the administrator put there stays.
-put() {
+# Create a file during the installation only; an existing file is kept.
+create_temporarily() {
     [ ! -e "$1" ] || return 0
-    made="$made $1"
+    created="$created $1"
     $sudo mkdir -p "${1%/*}"
     $sudo tee "$1" >/dev/null
     $sudo chmod 0755 "$1"
 }
 
-# Packages start the services that they bring, with systemd or without it:
-# Debian's own nginx would take port 80, though `gateway serve` starts its own.
-put /usr/sbin/policy-rc.d <<'EOF'
+# Packages start their services, with systemd or without: Debian's nginx would take port
+# 80, although `gateway serve` starts its own nginx.
+create_temporarily /usr/sbin/policy-rc.d <<'EOF'
 #!/bin/sh
 exit 101
 EOF
 case $missing in
     *postgresql*)
-        # The server's programs are wanted, not a database that nobody asked for.
-        put /etc/postgresql-common/createcluster.d/accel-gateway.conf <<'EOF'
+        # Only the server's programs are needed: don't create a database cluster.
+        create_temporarily /etc/postgresql-common/createcluster.d/accel-gateway.conf <<'EOF'
 create_main_cluster = false
 EOF
         ;;
@@ -64,7 +64,7 @@ if ! {
 fi
 case $missing in
     *" nginx"*)
-        # Nor at the next boot.
+        # Don't start the service at the next boot either.
         ! command -v systemctl >/dev/null || $sudo systemctl disable --quiet nginx.service
         ;;
 esac

@@ -1,7 +1,6 @@
 #!/bin/sh
-# Render nginx's configuration, and have nginx and gixy-next check it: with kept
-# verdicts and without, for origins and without, with HSTS and without, and each with
-# TLS beside.
+# Render nginx's configuration and check it with nginx and gixy-next: with and without
+# cached verdicts, CORS origins and HSTS, each with an additional TLS server.
 set -eu
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
@@ -16,7 +15,7 @@ check() {
         GATEWAY_TRUSTED_PROXIES=192.0.2.0/24 GATEWAY_PUBLIC_URL=https://files.example.com \
         GATEWAY_VERDICT_TTL=$2 GATEWAY_CORS_ORIGINS=$3 GATEWAY_HSTS=$4 \
         gateway nginx-conf --output "$conf" --listen 127.0.0.1:8080 --access-log "$work/access.log"
-    # Addresses that any user may take, on any machine.
+    # Addresses on which any user can listen, on any machine.
     sed -i 's/listen 443/listen 127.0.0.1:8443/; s/listen \[::\]:443/listen 127.0.0.2:8443/' \
         "$conf/snippets/tls.conf"
     cat >>"$conf/server.conf" <<EOF
@@ -30,8 +29,8 @@ server {
 }
 EOF
     nginx -e stderr -t -q -c "$conf/nginx.conf"
-    # The process that starts nginx raises the limit of open files as far as it may.
-    # Style and scripts are few, and must not come from a cache of open files.
+    # Skipped: the supervisor raises the limit of open files to the hard limit; and
+    # snippets/statics.conf has few files and must not use a cache of open files.
     gixy --skips worker_rlimit_nofile_vs_connections,try_files_is_evil_too "$conf/nginx.conf"
 }
 check kept 1 https://www.example.com,https://app.example.com 365d

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Pin the newest releases that pyproject.toml allows, with hashes, for every
-# Python from 3.11 on.
+# Pin the newest releases that pyproject.toml allows, with hashes, for Python 3.11 and
+# newer.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Start a Docker engine from Debian's packages where none runs; needs root.
+# Start a Docker engine from Debian's packages if none runs; needs root.
 #
-#   deploy/start-engine.sh            install, start, wait until it answers
-#   deploy/start-engine.sh --compose  also install the compose plugin if missing
+#   deploy/start-engine.sh            install it, start it, wait until it answers
+#   deploy/start-engine.sh --compose  install the compose plugin, too, if it is missing
 #
-# For machines without a service manager (CI, chroots, air-gapped hosts).  Where
-# systemd runs: apt-get install docker.io && systemctl start docker.
+# For machines without a service manager (CI, chroots, air-gapped hosts).  With systemd
+# use instead: apt-get install docker.io && systemctl start docker.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -21,7 +21,7 @@ if ! docker info >/dev/null 2>&1; then
         tries=$((tries + 1))
         if [ "$tries" -gt 120 ]; then
             tail -20 "$state/log" >&2
-            echo "the engine does not answer" >&2
+            echo "the Docker engine does not answer" >&2
             exit 1
         fi
         sleep 0.5
@@ -30,8 +30,8 @@ fi
 [ "${1:-}" = --compose ] || exit 0
 
 docker compose version >/dev/null 2>&1 && exit 0
-# Compose 2 is in Debian 13; its package is one static binary that runs on older
-# releases as well, as a plugin of whatever docker command is there.
+# Debian 13 has Compose 2; its package is one static binary, which runs on older releases
+# as well, as a plugin of any docker command.
 "$here/install-packages.sh" debootstrap
 root=$("$here/base-image.sh" --root-only)
 rm -f "$root"/tmp/docker-compose_*.deb

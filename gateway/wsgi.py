@@ -14,7 +14,9 @@ from gateway.config import settings
 from gateway.errors import SettingsError
 
 try:
-    current = settings.read(required=("keys", "secret", "files"), look=False).settings
+    current = settings.read(
+        required=("keys", "secret", "files"), check_disk=False
+    ).settings
     app = create_app(current, pool=current.pool)
 except SettingsError as error:
     for fault in error.faults:

@@ -1,39 +1,40 @@
 #!/bin/sh
-# Run nginx on the configuration that the gateway's container renders.
+# Run nginx with the configuration that the gateway's container renders.
 #
-#   nginx/entrypoint.sh GENERATIONS RUN
+#   nginx/entrypoint.sh CONF RUN
 #
-# The link `live` names the generation to read.  Each new one is checked and then
-# loaded; one that nginx refuses is reported, and the old one stays loaded.
+# CONF contains versions of the configuration; the symlink `live` points to the current
+# one.  Each new version is checked, then loaded; if nginx rejects it, the error is
+# logged and the old version stays loaded.
 set -eu
 
 home=$1
 conf=$home/live/nginx.conf
 
-# Bytes of the ledger's file from which another one is begun.
-long=67108864
+# Rotate the ledger's file from this size, in bytes.
+rotate_size=67108864
 
 watch() {
     while sleep 0.5; do
-        sh "$home/live/ledger.sh" rotate "$1" $long || :
+        sh "$home/live/ledger.sh" rotate "$1" $rotate_size || :
         live=$(readlink "$home/live") || continue
         [ "$live" != "$loaded" ] || continue
         loaded=$live
         if nginx -e stderr -t -q -c "$conf"; then
             kill -HUP "$1"
         else
-            echo "nginx: the configuration stays as it was" >&2
+            echo "nginx: the previous configuration stays loaded" >&2
         fi
     done
 }
 
-# The gateway may start after this container, as after a restart of the engine.
+# The gateway may start after this container, e.g. after a restart of the engine.
 until loaded=$(readlink "$home/live"); do
     sleep 0.2
 done
 
-# nginx's error log quotes request lines, tokens included, and can't be told not
-# to: it goes through a pipe that blanks them.
+# nginx's error log quotes request lines, tokens included, and that can't be switched
+# off: pass it through a pipe that redacts them.
 errors=$2/errors
 rm -f "$errors"
 mkfifo "$errors"

@@ -1,17 +1,17 @@
 #!/bin/sh
-# The ledger's file: each start of nginx begins a new one, and so does a long one.
+# Rotate the ledger's log file, at each start of nginx and when it is large.
 #
-#   sh ledger.sh begin             just before nginx starts
-#   sh ledger.sh rotate PID SIZE   PID is nginx's master; nothing is done below SIZE bytes
+#   sh ledger.sh begin             before nginx starts
+#   sh ledger.sh rotate PID SIZE   if the file has SIZE bytes; PID is nginx's master
 #
-# Housekeeping books what stands in a file that was set aside, and deletes it.
+# Housekeeping books the lines of a rotated file, then deletes it.
 set -eu
 mkdir -p -m 0700 {{ ledger|shell }}
 cd {{ ledger|shell }}
 stamp=$(date -u +%Y%m%dT%H%M%SZ)-$(od -An -N4 -tx4 /dev/urandom | tr -d ' ')
 
-# Have nginx begin another file: it goes on writing to one that was deleted, which nobody
-# would book.  As long as nginx has that one open, its lines can be read.
+# Have nginx reopen a file that was deleted.  nginx would continue to write to the
+# deleted file, which can't be booked.  While nginx has it open, its lines can be saved.
 replace() {
     for open in "/proc/$1/fd"/*; do
         case $(readlink "$open") in
@@ -20,7 +20,7 @@ replace() {
         esac
         exec 3<"$open"
         kill -USR1 "$1"
-        # nginx writes what it holds back to the old file first.
+        # nginx first flushes its buffer to the old file.
         sleep 1
         cat <&3 >"$stamp.log"
         echo "current.log was deleted; its lines are in $stamp.log" >&2
@@ -31,10 +31,10 @@ replace() {
 case ${1-} in
 begin)
     [ ! -s current.log ] || mv current.log "$stamp.log"
-    # What an earlier nginx was working on has ended with it: conf.d/ledger.conf.
-    # (!) A disk that is full must not keep nginx from starting.
+    # Requests of a previous nginx have ended with it: see conf.d/ledger.conf.
+    # (!) A full disk must not keep nginx from starting.
     if printf '"~."  %s;\n' "$stamp" >run.new && mv run.new run.map; then :; else
-        echo "ledger: what an earlier nginx has begun counts as running" >&2
+        echo "ledger: the requests of the previous nginx count as running" >&2
     fi
     ;;
 rotate)
@@ -42,7 +42,7 @@ rotate)
         replace "$2"
     elif [ "$(stat -c %s current.log)" -ge "$3" ]; then
         mv current.log "$stamp.log"
-        # nginx writes what it holds back to the old file, and opens the new one.
+        # nginx flushes its buffer to the old file, then opens a new one.
         kill -USR1 "$2"
     fi
     ;;

@@ -1,4 +1,4 @@
-# nginx's error log: tokens are blanked, and what a client did wrong is no error.
+# nginx's error log: redact tokens, and log clients' mistakes as [info].
 {% for rule in log_rules %}
 s~{{ rule.pattern|sed }}~{{ rule.replacement|sed }}~g
 {% endfor %}

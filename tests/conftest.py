@@ -1,4 +1,4 @@
-"""What all tests share: which of them run where, the stacks, catalogs, passwords."""
+"""Shared by all tests: selection and scheduling, stacks, catalogs, cheap passwords."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ if TYPE_CHECKING:
     from jinja2.bccache import Bucket
     from sqlalchemy.pool import ConnectionPoolEntry
 
-# A busy machine is no fault.
+# A busy machine must not fail tests.
 settings.register_profile(
     "busy", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("busy")
 
-#: The stacks of the live tests and the fixture that starts each: with kept verdicts
-#: and SQLite, without and with PostgreSQL, and in containers.
+#: The stacks of the live tests, with the fixture that starts each: with cached verdicts
+#: and SQLite, without cached verdicts and with PostgreSQL, and in containers.
 STACKS: Final = {
     "native": "native_stack",
     "uncached-postgresql": "uncached_stack",
     "containers": "container_stack",
 }
-#: The marker that has ``make test`` run a test on a stack; native takes every test.
+#: The marker with which ``make test`` runs a test on a stack; all tests run on native.
 MARKERS: Final = {"uncached-postgresql": "database", "containers": "docker"}
 
 
@@ -54,7 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--everything",
         action="store_true",
-        help="run every test on every stack, those marked extra too",
+        help="run all tests on all stacks, including those marked extra",
     )
 
 
@@ -65,12 +65,12 @@ def pytest_collection_modifyitems(
     if not config.getoption("everything"):
         config.hook.pytest_deselected(items=[*filter(is_extra, items)])
         items[:] = [item for item in items if not is_extra(item)]
-    # What one worker has to do alone, and what takes long, is begun first.
+    # First the tests that one worker has to run alone, and slow tests.
     items.sort(key=lambda item: not (servers(item.nodeid) or is_slow(item)))
 
 
 def is_extra(item: pytest.Item) -> bool:
-    """Tell whether a test runs by ``--everything`` alone."""
+    """Return whether a test runs only with ``--everything``."""
     marker = MARKERS.get(parameters(item).get("stack", ""))
     is_marked = marker is None or item.get_closest_marker(marker) is not None
     return not is_marked or item.get_closest_marker("extra") is not None
@@ -81,12 +81,12 @@ def is_slow(item: pytest.Item) -> bool:
 
 
 def parameters(item: pytest.Item) -> dict[str, Any]:
-    """Return what a test is parametrized with."""
+    """Return the parameters of a test."""
     return item.callspec.params if hasattr(item, "callspec") else {}
 
 
 def servers(nodeid: str) -> str | None:
-    """Return which servers a test needs that are costly to start."""
+    """Return the group of servers that a test needs, if they are slow to start."""
     if nodeid.startswith("tests/containers/") or "[containers" in nodeid:
         return "containers"
     if nodeid.startswith("tests/catalog/") or "postgresql" in nodeid:
@@ -95,7 +95,7 @@ def servers(nodeid: str) -> str | None:
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """One worker runs all tests of a file, or all that need the same servers."""
+    """Assigns all tests of a file, or all that need the same servers, to one worker."""
 
     def _split_scope(self, nodeid: str) -> str:
         return servers(nodeid) or str(super()._split_scope(nodeid))
@@ -108,24 +108,24 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Prepare what takes long before any test runs."""
+    """Build images, if they are needed, before any test runs."""
     is_first = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
     needed = {servers(item.nodeid) for item in session.items}
     if "containers" in needed and is_first and not missing_engine():
-        # What is wrong with an image the first test says that needs it.
+        # If this fails, the first test that needs the image reports it.
         with suppress(AssertionError):
             build_images()
-    # All that was imported and collected stays; gc.collect() need not look at it.
+    # Exclude imported modules and collected tests from garbage collection.
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture
 def tmp_path() -> Iterator[Path]:
-    """Return a folder of the test's own whose path is short.
+    """Return a temporary folder with a short path.
 
-    pytest's own names the user, the worker and the test: below it, the path of a unix
-    socket would be longer than its 107 bytes, here or on another machine.
+    The path of pytest's folder contains user, worker and test: a unix socket below it
+    could have a path of more than 107 bytes, the maximum.
     """
     with tempfile.TemporaryDirectory(prefix="gw-") as folder:
         yield Path(folder)
@@ -133,10 +133,10 @@ def tmp_path() -> Iterator[Path]:
 
 @pytest.fixture(scope="session", autouse=True)
 def heard_signals() -> Iterator[None]:
-    """Have children hear the signals that this process was started to ignore.
+    """Reset signals that this process ignores, so that children can receive them.
 
-    A shell that starts it in the background has it ignore SIGINT and SIGQUIT, nohup
-    SIGHUP; children inherit what is ignored, but not what is caught.
+    A shell that starts pytest in the background makes it ignore SIGINT and SIGQUIT, and
+    nohup SIGHUP; children inherit ignored signals, but not handlers.
     """
     heard = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
     ignored = [number for number in heard if signal.getsignal(number) is signal.SIG_IGN]
@@ -149,7 +149,7 @@ def heard_signals() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def cheap_passwords() -> Iterator[PasswordHasher]:
-    """Hash passwords for next to nothing here; give the gateway's own hasher."""
+    """Make password hashes cheap; yield the gateway's real hasher."""
     real: PasswordHasher = password_hashes._hasher  # noqa: SLF001
     with pytest.MonkeyPatch.context() as patch:
         cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -158,45 +158,45 @@ def cheap_passwords() -> Iterator[PasswordHasher]:
 
 
 class CompiledTemplates(BytecodeCache):
-    """Keeps each template's code for all applications of this process."""
+    """Caches compiled templates for all applications of this process."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, str], CodeType] = {}
+        self._code: dict[tuple[str, str], CodeType] = {}
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        bucket.code = self._kept.get((bucket.key, bucket.checksum))
+        bucket.code = self._code.get((bucket.key, bucket.checksum))
 
     def dump_bytecode(self, bucket: Bucket) -> None:
         if bucket.code is not None:
-            self._kept[bucket.key, bucket.checksum] = bucket.code
+            self._code[bucket.key, bucket.checksum] = bucket.code
 
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_applications() -> Iterator[None]:
-    """Compile the routes and templates of applications once, not for each test.
+    """Compile routes and templates once, not for each application.
 
-    Of the time that an application took to be made, the functions that build URLs
-    were two thirds.
+    Compiling the functions that build URLs took two thirds of the time to create an
+    application.
     """
     compiled: dict[str, Any] = {}
     compile_builder = Rule._compile_builder  # noqa: SLF001
 
-    def known_builder(rule: Rule, append_unknown: bool = True) -> Any:  # noqa: FBT001, FBT002 -- Werkzeug's
-        about = repr((rule.rule, rule.defaults, rule._trace, append_unknown))  # noqa: SLF001
-        if about not in compiled:
-            compiled[about] = compile_builder(rule, append_unknown)
-        return compiled[about]
+    def cached_builder(rule: Rule, append_unknown: bool = True) -> Any:  # noqa: FBT001, FBT002 -- Werkzeug's
+        key = repr((rule.rule, rule.defaults, rule._trace, append_unknown))  # noqa: SLF001
+        if key not in compiled:
+            compiled[key] = compile_builder(rule, append_unknown)
+        return compiled[key]
 
     options = {**Flask.jinja_options, "bytecode_cache": CompiledTemplates()}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Rule, "_compile_builder", known_builder)
+        patch.setattr(Rule, "_compile_builder", cached_builder)
         patch.setattr(Flask, "jinja_options", options)
         yield
 
 
 @pytest.fixture(autouse=True)
 def umask() -> Iterator[None]:
-    """Fail a test that leaves another umask to the tests after it."""
+    """Fail a test that changes the umask for later tests."""
     before = os.umask(0o022)
     os.umask(before)
     yield
@@ -205,7 +205,7 @@ def umask() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def closed_connections() -> Iterator[None]:
-    """Close what a test's catalogs have open; Python 3.13 warns of what is let go."""
+    """Close the connections of a test's catalogs: Python 3.13 warns of open ones."""
     opened: list[ConnectionPoolEntry] = []
 
     def note(_connection: object, entry: ConnectionPoolEntry) -> None:
@@ -215,13 +215,13 @@ def closed_connections() -> Iterator[None]:
     yield
     event.remove(Pool, "connect", note)
     for entry in opened:
-        # Not close() beneath the pool: it would complain when it is let go itself.
+        # Not close(), behind the pool's back: the pool would complain at its own end.
         entry.invalidate()
 
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a catalog of SQLite's with the newest schema, for tests to copy."""
+    """Return a SQLite catalog with the newest schema, for tests to copy."""
     path = tmp_path_factory.mktemp("migrated") / "catalog.sqlite3"
     database = Database.open(f"sqlite:///{path}")
     upgrade(database)
@@ -239,7 +239,7 @@ def postgresql() -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def restartable() -> Iterator[Server]:
-    """Run a server that a test may stop: nobody else is connected to it."""
+    """Run a server that a test may stop: no other fixture is connected to it."""
     server = Server(programs())
     server.start()
     yield server
@@ -270,8 +270,8 @@ def container_stack() -> Iterator[Stack]:
 
 @pytest.fixture(params=STACKS)
 def stack(request: pytest.FixtureRequest) -> Stack:
-    """Return the running stack; each kind is started once in a worker."""
+    """Return the running stack; each kind is started once per worker."""
     started: Stack = request.getfixturevalue(STACKS[request.param])
-    gc.collect()  # an unclosed socket is this test's fault, not the next one's
-    gc.freeze()  # what was left outlives this test: the next need not look at it
+    gc.collect()  # report an unclosed socket in this test, not in the next one
+    gc.freeze()  # exclude remaining objects from the next collection
     return started

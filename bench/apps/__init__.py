@@ -1,5 +1,4 @@
-"""What people write instead, as its documentation or the usual tutorial has it.
+"""The alternatives in Python, as in their documentation or a typical tutorial.
 
-Each verifies a signed token, as the gateway does, and reads BENCH_FILES and
-BENCH_SECRET.
+Each verifies a signed token, like the gateway, and reads BENCH_FILES and BENCH_SECRET.
 """

@@ -1,4 +1,4 @@
-"""Django with django-sendfile2's nginx backend, and no middleware."""
+"""Django with django-sendfile2's nginx backend, without middleware."""
 
 from __future__ import annotations
 

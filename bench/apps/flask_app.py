@@ -1,4 +1,4 @@
-"""Flask: a view that does nothing, ``send_file``, and a generator."""
+"""Flask: an empty view, ``send_file``, and a generator."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ app = Flask(__name__)
 
 @app.get("/flask/bare")
 def bare() -> str:
-    """Answer as soon as Flask can."""
+    """Send an empty answer."""
     return ""
 
 
 @app.get("/flask/send_file/<token>")
 def sent(token: str) -> Response:
-    """Send a file as Flask's documentation says."""
+    """Send a file as in Flask's documentation."""
     return send_file(_path(token))
 
 
 @app.get("/flask/stream/<token>")
 def streamed(token: str) -> Response:
-    """Send a file in chunks, "so that it needs no memory"."""
+    """Send a file in chunks, as in tutorials "for large files"."""
     path = _path(token)
 
     def chunks() -> Iterator[bytes]:

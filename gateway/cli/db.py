@@ -11,7 +11,7 @@ from gateway.catalog.revision import NEWEST
 from gateway.cli import times
 from gateway.cli.options import JSON
 from gateway.config import settings
-from gateway.runtime.prepare import FIRST_ADMIN, make_first_admin, prepare_in_time
+from gateway.runtime.prepare import FIRST_ADMIN, make_first_admin, prepare_with_retries
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,10 +39,10 @@ def upgrade(*, make_admin: bool, as_json: bool) -> None:
     unreachable or locked, the command retries for a minute.
     """
     current = settings.read(embedded=True).settings
-    database = prepare_in_time(
+    database = prepare_with_retries(
         current,
         seconds=_PATIENCE,
-        say=lambda text: click.echo(f"gateway: {text}", err=True),
+        log=lambda text: click.echo(f"gateway: {text}", err=True),
     )
     path = current.first_password
     is_created = make_admin and make_first_admin(database, path, now=times.now())

@@ -89,7 +89,7 @@ def new(
     database, current = open_catalog()
     base_url, ring = base_url_and_keys(current)
     if current.secret is None:
-        raise SettingsError([settings.without("secret", current.data)])
+        raise SettingsError([settings.missing_fault("secret", current.data)])
     with database.write() as connection:
         owner = users.by_name(connection, user)
         drop = drops.new(connection, owner, now=now, **vars(policy))

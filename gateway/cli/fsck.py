@@ -14,7 +14,7 @@ from gateway.cli import times
 from gateway.cli.catalog import open_catalog, open_store
 from gateway.cli.options import JSON
 from gateway.maintenance.fsck import Check
-from gateway.maintenance.housekeeping import only_one
+from gateway.maintenance.housekeeping import maintenance_lock
 from gateway.maintenance.orphans import GRACE
 
 _PATIENCE: Final = 60.0
@@ -60,7 +60,7 @@ def fsck(*, digest: bool, repair: bool, grace: int, as_json: bool) -> None:
         grace=grace,
     )
     findings = []
-    with only_one(store, patience=_PATIENCE) if repair else nullcontext():
+    with maintenance_lock(store, patience=_PATIENCE) if repair else nullcontext():
         for finding in check.run(now=times.now()):
             findings.append(finding)
             if not as_json:

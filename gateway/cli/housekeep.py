@@ -21,8 +21,8 @@ from gateway.config import settings
 from gateway.config.gateway_id import own_id
 from gateway.errors import GatewayError, SettingsError
 from gateway.mail.outbox import Outbox
-from gateway.maintenance.housekeeping import Housekeeper, only_one
-from gateway.maintenance.mail_sender import Postman
+from gateway.maintenance.housekeeping import Housekeeper, maintenance_lock
+from gateway.maintenance.mail_sender import MailSender
 from gateway.maintenance.orphans import GRACE
 from gateway.shares.booking import Booker
 from gateway.shares.codes import ShareCodes
@@ -81,11 +81,11 @@ def housekeep(*, every: int | None, grace: int, as_json: bool) -> None:
         if not as_json:
             click.echo(line)
 
-    with only_one(store, patience=_PATIENCE):
+    with maintenance_lock(store, patience=_PATIENCE):
         report = Housekeeper(
             database=database,
             store=store,
-            say=say,
+            log=say,
             grace=grace,
             booker=_booker(current, database),
             ledger_days=current.ledger_days,
@@ -110,15 +110,17 @@ class _Rounds:
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         current = settings.read(embedded=True).settings
         keeper, booking = self._start(current)
-        postman = Postman(_outbox(current, keeper.database, _say), _say)
+        mail_sender = MailSender(_outbox(current, keeper.database, _say), _say)
         _say(f"a round every {self.every} seconds")
-        postman.start()
+        mail_sender.start()
         try:
-            self._rounds(keeper, booking, postman)
+            self._rounds(keeper, booking, mail_sender)
         finally:
-            postman.stop()
+            mail_sender.stop()
 
-    def _rounds(self, keeper: Housekeeper, booking: _Booking, postman: Postman) -> None:
+    def _rounds(
+        self, keeper: Housekeeper, booking: _Booking, mail_sender: MailSender
+    ) -> None:
         swept = float("-inf")
         while not _is_stop_pending():
             with_sweep = time.monotonic() - swept >= _SWEEP_SECONDS
@@ -130,11 +132,11 @@ class _Rounds:
             if received.si_signo != signal.SIGHUP:
                 booking.stop()
                 return
-            keeper, booking = self._reload(keeper, booking, postman)
+            keeper, booking = self._reload(keeper, booking, mail_sender)
         booking.stop()
 
     def _reload(
-        self, before: Housekeeper, booking: _Booking, postman: Postman
+        self, before: Housekeeper, booking: _Booking, mail_sender: MailSender
     ) -> tuple[Housekeeper, _Booking]:
         try:
             current = settings.read(embedded=True).settings
@@ -145,7 +147,7 @@ class _Rounds:
         booking.stop()
         before.database.engine.dispose()
         keeper, booking = self._start(current)
-        postman.outbox = _outbox(current, keeper.database, _say)
+        mail_sender.outbox = _outbox(current, keeper.database, _say)
         return keeper, booking
 
     def _start(self, current: Settings) -> tuple[Housekeeper, _Booking]:
@@ -183,7 +185,7 @@ def _keeper(current: Settings, grace: int) -> Housekeeper:
     return Housekeeper(
         database=Database.open(current.database),
         store=open_store(current),
-        say=_say,
+        log=_say,
         is_stopped=_is_stop_pending,
         grace=grace,
         ledger_days=current.ledger_days,
@@ -209,7 +211,7 @@ def _outbox(
 
     def link(recipient: Recipient) -> str:
         if current.secret is None:
-            raise SettingsError([settings.without("secret", current.data)])
+            raise SettingsError([settings.missing_fault("secret", current.data)])
         return ShareCodes(current.secret).url(recipient, base=public_address(current))
 
     return Outbox(
@@ -249,7 +251,7 @@ def _send(
 
 def _round(keeper: Housekeeper, *, with_sweep: bool) -> bool:
     try:
-        with only_one(keeper.store, patience=0):
+        with maintenance_lock(keeper.store, patience=0):
             keeper.round(now=times.now(), with_sweep=with_sweep)
     except (GatewayError, OSError) as error:
         _say(f"round failed, will retry: {error}")

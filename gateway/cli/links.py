@@ -143,7 +143,7 @@ def inspect_url(*, url: str, as_json: bool) -> None:
     """
     current = settings.read(embedded=True).settings
     if current.keys is None:
-        fault = settings.without("keys", current.data)
+        fault = settings.missing_fault("keys", current.data)
         click.echo(f"gateway: warning: {fault}", err=True)
     inspection = Inspection.of(
         url, current.keys, catalog_if_usable(current), now=times.now()
@@ -156,7 +156,7 @@ def base_url_and_keys(current: Settings) -> tuple[str, KeyRing]:
     """Return the base URL of links, and the keys; raise SettingsError."""
     faults, base = [], ""
     if current.keys is None:
-        faults.append(settings.without("keys", current.data))
+        faults.append(settings.missing_fault("keys", current.data))
     try:
         base = public_address(current)
     except SettingsError as error:

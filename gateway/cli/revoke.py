@@ -120,7 +120,7 @@ def _subject(
 
 def _ring(current: Settings) -> KeyRing:
     if current.keys is None:
-        raise SettingsError([settings.without("keys", current.data)])
+        raise SettingsError([settings.missing_fault("keys", current.data)])
     return current.keys
 
 

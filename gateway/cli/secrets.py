@@ -57,7 +57,7 @@ def rotate(*, forget: bool) -> None:
         raise SettingsError([_SET])
     path = settings.read(only=("data",)).settings.embedded_secret
     if not path.exists():
-        raise SettingsError([settings.without("secret", path.parent)])
+        raise SettingsError([settings.missing_fault("secret", path.parent)])
     with locked(path):
         _write(path, _read(path).rotated(forget=forget))
 

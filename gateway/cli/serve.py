@@ -36,11 +36,11 @@ from gateway.errors import SettingsError
 from gateway.http.pools import Pool
 from gateway.links import Key
 from gateway.runtime import instance
-from gateway.runtime.generations import LiveConf, check_conf, find_nginx
 from gateway.runtime.ledger_file import SCRIPT, LedgerFile
+from gateway.runtime.live_conf import LiveConf, check_conf, find_nginx
 from gateway.runtime.prepare import (
     make_first_admin,
-    prepare_in_time,
+    prepare_with_retries,
     require_writable,
 )
 from gateway.runtime.rendering import NginxConf
@@ -127,7 +127,7 @@ def serve(
                 "separate user (deploy/gateway.service)",
                 err=True,
             )
-        database = prepare_in_time(reading.settings, seconds=math.inf, say=_say)
+        database = prepare_with_retries(reading.settings, seconds=math.inf, log=_say)
         first = reading.settings.first_password
         if make_first_admin(database, first, now=times.now()):
             print_first_password(first)
@@ -207,7 +207,7 @@ def _run(
         address=bind if with_nginx else None,
         grace=current.grace,
         ledger=LedgerFile(ledger, conf.path.with_name(SCRIPT)),
-        on_reload=partial(instance.tell, current.data),
+        on_reload=partial(instance.record_reload, current.data),
     )
     if not with_nginx:
         return supervisor.run(on_ready=announce)

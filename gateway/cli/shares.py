@@ -49,7 +49,7 @@ class _Services:
         """Open the catalog; raise SettingsError if a setting is missing."""
         database, current = open_catalog()
         if current.secret is None:
-            raise SettingsError([settings.without("secret", current.data)])
+            raise SettingsError([settings.missing_fault("secret", current.data)])
         tree = Tree.of(current)
         address = public_address(current)
         return cls(

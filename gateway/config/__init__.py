@@ -1,1 +1,1 @@
-"""The settings: what may be set, how it is checked, and where files lie."""
+"""The settings: their types, their validation, and the locations of files."""

@@ -1,7 +1,7 @@
-"""The operator's name, colour and logo, and the files of the pages that carry them.
+"""The operator's name, colour and logo, and the static files that contain them.
 
-Style, scripts and icon are rendered here for the two that need them: nginx serves them,
-and Flask names them by their content.
+The files are rendered here for both nginx, which serves them, and Flask, whose URLs
+contain a hash of their content.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gateway.config.assets import asset
 
-#: Files that are templates; all others are served as they lie in ``web/static``.
+#: Static files rendered from templates; all others are copied from ``web/static``.
 _RENDERED: Final = ("style.css", "icon.svg")
-#: Text on its ground: Web Content Accessibility Guidelines 2.2, criterion 1.4.3.
+#: Minimum contrast of text: Web Content Accessibility Guidelines 2.2, criterion 1.4.3.
 READABLE: Final = 4.5
-#: The darkest ground of the light pages, and the lightest one of the dark pages
+#: The darkest background of light pages and the lightest one of dark pages
 #: (``tokens.css``).
 _LIGHT: Final = "#eef0f4"
 _DARK: Final = "#2a2f3a"
@@ -27,7 +27,7 @@ _STEPS: Final = 20
 
 @dataclass(frozen=True)
 class Brand:
-    """What the pages of an operator have of their own.
+    """The operator's branding of the pages.
 
     ``color`` is ``#rrggbb``, ``logo`` the path of a picture on this site, or empty.
     """
@@ -38,16 +38,16 @@ class Brand:
 
     @cached_property
     def on_light(self) -> str:
-        """The colour, as much darker as text on a light page needs."""
+        """The colour, darkened until it is readable on a light page."""
         return _readable(self.color, _LIGHT, "#000000")
 
     @cached_property
     def on_dark(self) -> str:
-        """The colour, as much lighter as text on a dark page needs."""
+        """The colour, lightened until it is readable on a dark page."""
         return _readable(self.color, _DARK, "#ffffff")
 
     def statics(self) -> dict[str, bytes]:
-        """Return the content of every file below ``/static/``, by its path there."""
+        """Return the content of every file below ``/static/``, by its relative path."""
         folder = asset("gateway/web/static")
         return {
             path.relative_to(folder).as_posix(): path.read_bytes()
@@ -76,10 +76,10 @@ def contrast(one: str, other: str) -> float:
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def _readable(color: str, ground: str, end: str) -> str:
-    """Return the first mix of *color* and *end* that can be read on *ground*."""
+def _readable(color: str, background: str, end: str) -> str:
+    """Return the first mix of *color* and *end* that is readable on *background*."""
     mixes = (_mixed(color, end, step / _STEPS) for step in range(_STEPS + 1))
-    return next(mix for mix in mixes if contrast(mix, ground) >= READABLE)
+    return next(mix for mix in mixes if contrast(mix, background) >= READABLE)
 
 
 def _mixed(one: str, other: str, share: float) -> str:

@@ -1,4 +1,4 @@
-"""The types of the settings: a variable's text becomes a checked value."""
+"""The types of the settings: they turn a variable's text into a validated value."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from gateway.mail_address import Mailbox
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: What the URL of a catalog in a file begins with; its path follows.
+#: The prefix of a SQLite catalog's URL; the path of the file follows.
 SQLITE: Final = "sqlite:///"
 
 
 class LedgerAddresses(StrEnum):
-    """What of clients' addresses the ledger holds."""
+    """How much of a client's address the ledger records."""
 
     CUT = "cut"
-    """The network: /24, or /48 of IPv6."""
+    """The network: /24 for IPv4, /48 for IPv6."""
     FULL = "full"
     NONE = "none"
 
 
 _MAXIMUM_SOCKET_PATH: Final = 107  # unix(7): sun_path without its NUL
-_MAXIMUM_YEARS: Final = 100  # HTTP dates end with the year 9999
+_MAXIMUM_YEARS: Final = 100  # an HTTP date's year has four digits
 _HOST = re.compile(r"\*|(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 _PUBLIC_URL = re.compile(
@@ -49,10 +49,10 @@ _NETWORK = re.compile(r"[0-9a-fA-F:.]+(/[0-9]{1,3})?")
 _MEDIA_RANGE = re.compile(r"[a-z]+/([a-z0-9.+-]+|\*)")
 _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]+")
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
-# A picture of this site's own: pages load nothing from elsewhere.
+# A path on this site: pages load nothing from other sites.
 _URL_PATH = re.compile(r"|/(?!/)[A-Za-z0-9/._~!&'()*+,=:@%?-]*")
 _MAXIMUM_NAME = 60
-# What would end an nginx directive or start a variable in a rendered path.
+# Characters that would end an nginx directive or start a variable in a rendered path.
 _NGINX_SYNTAX = re.compile(r"[\s\x00\"'\\;{}$#]")
 
 
@@ -87,7 +87,7 @@ def _words(text: object) -> object:
 
 
 def _is_whole(text: str) -> bool:
-    # int() also takes 1_000, 5.0 and blanks, which nginx, told the same, does not.
+    # int() also accepts 1_000, 5.0 and blanks, but nginx, which gets the same, doesn't.
     return re.fullmatch(r"-?[0-9]+", text) is not None
 
 
@@ -115,7 +115,7 @@ def _seconds(text: object) -> object:
 
 def _fits_a_disk(count: int) -> int:
     if count > quantities.MAXIMUM_SIZE:
-        raise ValueError("is more than any disk holds")
+        raise ValueError("is more than the maximum, 2^63 - 1 bytes")
     return count
 
 
@@ -146,7 +146,7 @@ def _each(pattern: re.Pattern[str], example: str) -> AfterValidator:
 def _networks(words: tuple[str, ...]) -> tuple[str, ...]:
     for word in words:
         ip_network(word)
-        # Python also reads masks and zones, which nginx does not.
+        # Python also accepts masks and zones, but nginx does not.
         if not _NETWORK.fullmatch(word):
             raise ValueError(f"{word!r} is not of the form 10.0.0.0/8")
     return words
@@ -157,11 +157,11 @@ def _public_url(url: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must be like https://files.example.com")
     if parts.path.rstrip("/") or parts.query or parts.fragment or parts.username:
-        raise ValueError("must name a host alone: the gateway owns all of its paths")
-    _ = parts.port  # raises ValueError when it is no port
-    # urlsplit forgives blanks and an empty query: links begin with this text.
+        raise ValueError("must be scheme and host only: the gateway serves all paths")
+    _ = parts.port  # raises ValueError if the port is invalid
+    # urlsplit accepts blanks and an empty query, but links begin with this text.
     if not _PUBLIC_URL.fullmatch(url):
-        raise ValueError("has characters that no host name has")
+        raise ValueError("has characters that are not allowed in a host name")
     return url.rstrip("/")
 
 
@@ -172,21 +172,21 @@ def _site_name(text: str) -> str:
 
 
 def plain_path(path: Path) -> Path:
-    """Return *path* made absolute; raise ValueError if nginx can't be told of it."""
+    """Return the absolute *path*; raise ValueError if nginx's syntax can't hold it."""
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 -- keep symlinks unresolved
     if _NGINX_SYNTAX.search(str(absolute)):
-        raise ValueError("nginx can't be told of a path with blanks, quotes or ;{}$#")
+        raise ValueError("must not contain blanks, quotes or ;{}$#, because of nginx")
     return absolute
 
 
 def run_folder(path: Path) -> Path:
-    """Return *path* made absolute; raise ValueError if no socket can be there."""
+    """Return the absolute *path*; raise ValueError if it is too long for a socket."""
     path = plain_path(path)
     for socket in (path / pool.socket for pool in Pool):
         if len(os.fsencode(socket)) > _MAXIMUM_SOCKET_PATH:
             raise ValueError(
-                f"{socket} is longer than the {_MAXIMUM_SOCKET_PATH} bytes that a "
-                "unix socket's path may have"
+                f"{socket} is longer than {_MAXIMUM_SOCKET_PATH} bytes, the maximum "
+                "path of a unix socket"
             )
     return path
 
@@ -194,7 +194,7 @@ def run_folder(path: Path) -> Path:
 def _database(url: str) -> str:
     if url.startswith(SQLITE) and url != SQLITE:
         return url
-    # Most commands need no database: this import takes long.
+    # Imported here, since the import is slow and most commands need no database.
     from sqlalchemy import make_url  # noqa: PLC0415
     from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
 
@@ -202,7 +202,7 @@ def _database(url: str) -> str:
         place = make_url(url)
     except (ArgumentError, ValueError):
         place = None
-    # (!) Nothing of the text may be repeated: it can hold a password.
+    # (!) The message must not repeat the text: it may contain a password.
     if place is None or place.drivername != "postgresql+psycopg":
         raise ValueError(
             "must be like postgresql+psycopg://gateway@db/gateway or "
@@ -221,13 +221,13 @@ Relay = Annotated[MailURL, BeforeValidator(_mail_url)]
 Sender = Annotated[Mailbox, BeforeValidator(_mailbox)]
 Number = Annotated[int, BeforeValidator(_number)]
 Size = Annotated[int, BeforeValidator(_size), AfterValidator(_fits_a_disk)]
-"""Bytes: ``1000``, ``10G``."""
+"""A number of bytes: ``1000``, ``10G``."""
 Seconds = Annotated[int, BeforeValidator(_seconds), AfterValidator(_fits_a_date)]
-"""Seconds: ``3600``, ``7d``."""
+"""A number of seconds: ``3600``, ``7d``."""
 PlainPath = Annotated[Path, AfterValidator(plain_path)]
 RunFolder = Annotated[Path, AfterValidator(run_folder)]
 DatabaseURL = Annotated[str, AfterValidator(_database)]
-"""SQLAlchemy's URL of a file, or of a PostgreSQL by psycopg."""
+"""An SQLAlchemy URL of a SQLite file, or of PostgreSQL with psycopg."""
 PublicURL = Annotated[str, AfterValidator(_public_url)]
 SiteName = Annotated[str, AfterValidator(_site_name)]
 Colour = Annotated[str, _one(_COLOUR, "#2457c5")]

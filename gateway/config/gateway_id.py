@@ -1,4 +1,4 @@
-"""Which of several gateways this one is."""
+"""The id of this gateway, among several that share a catalog."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def own_id(data: Path) -> str:
-    """Return the id of the gateway that has the folder *data*; the first call makes it.
+    """Return the id of the gateway with the data folder *data*; create it if missing.
 
     Several gateways may share a catalog: each marks its reservations with its id.
     """
@@ -20,14 +20,14 @@ def own_id(data: Path) -> str:
     with suppress(FileNotFoundError):
         return path.read_text("ascii")
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    made = data / f"id.{secrets.token_hex(8)}"
-    made.write_text(secrets.token_hex(16), "ascii")
+    new = data / f"id.{secrets.token_hex(8)}"
+    new.write_text(secrets.token_hex(16), "ascii")
     if os.geteuid() == 0:
-        # What root makes in the folder is its owner's.
+        # Files that root creates must belong to the owner of the folder.
         owner = data.stat()
-        os.chown(made, owner.st_uid, owner.st_gid)
-    # Another process may have made it meanwhile; nobody reads half of it.
+        os.chown(new, owner.st_uid, owner.st_gid)
+    # Another process may create it at the same time; the link makes it appear whole.
     with suppress(FileExistsError):
-        os.link(made, path)
-    made.unlink()
+        os.link(new, path)
+    new.unlink()
     return path.read_text("ascii")

@@ -10,23 +10,23 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 _FORM: Final = "must be like smtp://user:password@host:587"
-#: (!) A longer or an empty label is no fault of the network, but a UnicodeError.
+#: (!) A longer or an empty label would raise UnicodeError instead of a network error.
 _HOST: Final = re.compile(
     r"(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.(?!$)|$))+", re.ASCII
 )
-#: No user name, password or host has these unencoded; urlsplit() drops some of them.
+#: Invalid in a URL unless percent-encoded; urlsplit() silently drops some of them.
 _NOT_IN_A_URL: Final = re.compile(r"[\x00-\x20\x7f]")
 
 
 class Security(StrEnum):
-    """How what is said to the relay is kept from others."""
+    """How the connection to the relay is encrypted."""
 
     STARTTLS = "starttls"
-    """It begins in the clear; nothing is said before TLS is agreed on (RFC 3207)."""
+    """Plain at first; nothing is sent before the switch to TLS (RFC 3207)."""
     TLS = "tls"
-    """TLS from the first byte on (RFC 8314)."""
+    """TLS from the first byte (RFC 8314)."""
     NONE = "none"
-    """In the clear, to a relay on the same machine."""
+    """Not encrypted, for a relay on the same machine."""
 
 
 _PORTS: Final = {Security.STARTTLS: 587, Security.TLS: 465, Security.NONE: 25}
@@ -34,7 +34,7 @@ _PORTS: Final = {Security.STARTTLS: 587, Security.TLS: 465, Security.NONE: 25}
 
 @dataclass(frozen=True)
 class MailURL:
-    """Where the relay is, and how to log in to it; ``user`` is empty for no login."""
+    """The relay's address and login; an empty ``user`` means no login."""
 
     host: str
     port: int
@@ -44,11 +44,11 @@ class MailURL:
 
     @classmethod
     def parse(cls, text: str) -> MailURL:
-        """Read ``smtp://`` (STARTTLS is required) or ``smtps://``.
+        """Parse ``smtp://`` (STARTTLS is required) or ``smtps://``.
 
-        ``?tls=none`` does without, for a relay on this machine alone.  User name and
-        password are percent-encoded.  Raise ValueError, which never quotes a part of
-        *text*: the password may stand anywhere in what is written wrongly.
+        ``?tls=none`` disables TLS, for a relay on this machine only.  User name and
+        password are percent-encoded.  Raise ValueError; it never quotes a part of
+        *text*, since the password may be anywhere in an invalid URL.
         """
         if _NOT_IN_A_URL.search(text):
             raise ValueError("has a blank or a control character; percent-encode it")
@@ -57,12 +57,12 @@ class MailURL:
             port = parts.port
             user, password = _decoded(parts.username), _decoded(parts.password)
         except ValueError:
-            # (!) Its words quote what it takes for the port.
+            # (!) urlsplit's message quotes what it takes for the port.
             raise ValueError(f"{_FORM}; percent-encode user and password") from None
         if parts.scheme not in {"smtp", "smtps"}:
             raise ValueError(f"{_FORM} or smtps://user:password@host:465")
         if parts.path.strip("/") or parts.fragment:
-            raise ValueError("must name a host alone; percent-encode user and password")
+            raise ValueError("must not have a path; percent-encode user and password")
         host = parts.hostname or ""
         is_host = _HOST.fullmatch(host) or _ip(host)
         if not is_host or port == 0:
@@ -83,13 +83,13 @@ class MailURL:
 def _decoded(text: str | None) -> str:
     decoded = unquote(text or "", errors="strict")
     if "\0" in decoded:
-        raise ValueError("it ends a user name (RFC 4616)")
+        raise ValueError("NUL separates user name and password (RFC 4616)")
     return decoded
 
 
 def _without_tls(query: str, security: Security, host: str) -> Security:
     if query != "tls=none" or security is not Security.STARTTLS:
-        raise ValueError("its query may only be tls=none, of smtp://")
+        raise ValueError("must have no query but ?tls=none, and that with smtp://")
     if not _is_loopback(host):
         raise ValueError(
             "tls=none is for a relay on this machine: localhost, 127.0.0.1 or [::1]"

@@ -1,4 +1,4 @@
-"""Where things lie on disk: nothing of the gateway's own among what it serves."""
+"""Check folders' locations: the gateway must not serve its own keys and catalog."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ if TYPE_CHECKING:
 
 
 def faults(files: str, served: str, own: Mapping[str, str]) -> Iterator[str]:
-    """Yield what is wrong with where the gateway's things lie.
+    """Yield a fault for each of the gateway's own paths inside the served folder.
 
-    *served* is the folder that the variable *files* names, *own* are the
-    gateway's folder, socket and secrets by their variables.  Where links lead
-    counts, not how a path is written.
+    The folder *served* is the value of the variable *files*; *own* maps variables to
+    the gateway's own folders and files.  Symlinks are resolved.  The reverse, a served
+    folder inside a folder of the gateway, is a fault as well.
     """
     if not os.path.isdir(served):  # noqa: PTH112 -- Path's raises on some paths
-        yield f"{files}: {_absolute(served)} is no folder"
+        yield f"{files}: {_absolute(served)} is not a folder"
         return
     root = os.path.realpath(served)
     for name, path in own.items():
         real = os.path.realpath(path)
-        if _lies_in(real, root):
+        if _is_inside(real, root):
             yield (
-                f"{name}: {_absolute(path)} lies in the folder that is served, "
-                f"{files}; name a place outside it"
+                f"{name}: {_absolute(path)} is inside the served folder, {files}; "
+                "choose a path outside it"
             )
-        elif _lies_in(root, real):
+        elif _is_inside(root, real):
             yield (
-                f"{files}: {_absolute(served)} lies in the gateway's own folder, "
-                f"{name}, from which nothing is served; name a place outside it"
+                f"{files}: {_absolute(served)} is inside the gateway's own folder, "
+                f"{name}, which is never served; choose a path outside it"
             )
 
 
 def _absolute(path: str) -> str:
-    return os.path.abspath(path)  # noqa: PTH100 -- as it is written, links kept
+    return os.path.abspath(path)  # noqa: PTH100 -- keep symlinks unresolved
 
 
-def _lies_in(path: str, folder: str) -> bool:
+def _is_inside(path: str, folder: str) -> bool:
     return f"{path}/".startswith(f"{folder.rstrip('/')}/")

@@ -1,8 +1,8 @@
 """The settings: environment variables, read here and nowhere else.
 
-Every ``GATEWAY_X`` may also be given as ``GATEWAY_X_FILE``, the path of a file
-that holds the value.  The children of ``gateway serve`` take what it has read.
-``docs/settings.md`` is this module for operators.
+Every ``GATEWAY_X`` may also be given as ``GATEWAY_X_FILE``, the path of a file that
+contains the value.  The children of ``gateway serve`` get the settings that it has
+read.  ``docs/settings.md`` describes all settings for operators.
 """
 
 from __future__ import annotations
@@ -50,114 +50,113 @@ if TYPE_CHECKING:
 
 _DATA: Final = "var"
 _VERDICTS: Final = "verdicts"
-#: Fields whose file in the data folder has their name, and the command that makes it.
+#: Fields that may be a file in the data folder, and the command that creates it.
 _EMBEDDED: Final = {"keys": "gateway keys new --add", "secret": "gateway serve"}
-#: Without these a relay is of no use: a mail has a sender, and a link that leads to the
-#: gateway from everywhere.
+#: Required with a relay: a mail needs a sender, and a link that works from anywhere.
 _FOR_MAIL: Final = ("mail_from", "public_url")
 #: The descriptor of the snapshot that a child of ``gateway serve`` reads.
 _SNAPSHOT: Final = "GATEWAY_SNAPSHOT"
 
 
 class Settings(BaseModel):
-    """All settings, checked.  A field ``x`` is the variable ``GATEWAY_X``."""
+    """All settings, validated.  The field ``x`` is the variable ``GATEWAY_X``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     keys: Ring | None = None
-    """Signing keys, ``id:secret,id:secret``, newest first."""
+    """Sets the signing keys, ``id:secret,id:secret``, newest first."""
     secret: Secret | None = None
-    """The server secret, ``secret,secret``, newest first."""
+    """Sets the server secret, ``secret,secret``, newest first."""
     files: PlainPath | None = None
-    """The folder of files that signed URLs lead to."""
+    """Sets the folder of files that signed URLs deliver."""
     data: PlainPath = Field(default=Path(_DATA), validate_default=True)
-    """The gateway's own folder: keys, secret, catalog, uploads."""
+    """Sets the folder for keys, secret, catalog and uploads; default ``var``."""
     store: PlainPath | None = None
-    """Uploads: blobs and the spool, in one file system; default ``<data>/store``."""
+    """Sets the folder of uploads, on one file system; default ``<data>/store``."""
     database: DatabaseURL = Field(default="", repr=False)
-    """SQLAlchemy's URL of the catalog; default SQLite in the data folder."""
+    """Sets the catalog's SQLAlchemy URL; default ``<data>/catalog.sqlite3``."""
     run: RunFolder | None = None
-    """The pools' sockets, and the rendered configuration; default ``<data>/run``."""
+    """Sets the folder of sockets and nginx's configuration; default ``<data>/run``."""
     pool: Pool | None = None
-    """The pool that this gunicorn is; ``gateway serve`` runs both."""
+    """Selects the pool of this gunicorn process; ``gateway serve`` runs both pools."""
     public_url: PublicURL | None = None
-    """The address that people use, as in ``https://files.example.com``."""
+    """Sets the gateway's public address, such as ``https://files.example.com``."""
     name: SiteName = "Files"
-    """What the pages call this site."""
+    """Sets the site name on pages, up to 60 characters; default ``Files``."""
     color: Colour = "#2457c5"
-    """The colour of buttons and links, ``#rrggbb``."""
+    """Sets the colour of buttons and links, ``#rrggbb``; default ``#2457c5``."""
     logo: URLPath = ""
-    """The path of a picture on this site that stands before its name."""
+    """Sets the path of the site's logo; default is an icon in the site's colour."""
     hosts: Hosts = ()
-    """Further host names that are answered; ``*`` answers any."""
+    """Lists additional host names to answer; ``*`` answers all; default none."""
     trusted_proxies: Networks = ()
-    """Networks of the proxies and CDNs whose X-Forwarded-For is believed."""
+    """Lists proxy networks whose ``X-Forwarded-For`` is trusted; default none."""
     hsts: Seconds = Field(default=0, ge=0)
-    """Seconds that browsers that came by TLS are to use it alone; 0 is not said."""
+    """Sets the ``max-age`` of HSTS, in seconds; 0, the default, sends no header."""
     cors_origins: Origins = ()
-    """Origins whose scripts may read deliveries."""
+    """Lists the origins whose scripts may read deliveries; default none."""
     inline_types: MediaTypeNames = ()
-    """Media types shown in the browser although they can run script."""
+    """Lists media types to show inline although they can run script; default none."""
     cache_max_age: Seconds = Field(default=86_400, ge=0, le=31_536_000)
-    """Seconds that a client may keep a delivery, at most."""
+    """Sets how long a client may cache a delivery, in seconds; default one day."""
     verdict_ttl: Seconds = Field(default=1, ge=0, le=60)
-    """Seconds that nginx keeps the verdict on a bearer URL, at most; 0 is none."""
+    """Sets how long nginx caches a verdict, in seconds; default 1; 0 disables it."""
     verdict_cache: PlainPath | None = None
-    """Where it keeps them, on tmpfs; default ``<run>/verdicts``."""
+    """Sets the folder of cached verdicts, on tmpfs; default ``<run>/verdicts``."""
     workers: Number = Field(default=0, ge=0, le=256)
-    """Processes that answer verdicts; 0 is two for each core and one more."""
+    """Sets the number of verdict workers; 0, the default, is 2 per core plus 1."""
     app_workers: Number = Field(default=0, ge=0, le=256)
-    """Processes for all else; 0 is one for each core, two at least."""
+    """Sets the number of app workers; 0, the default, is 1 per core, at least 2."""
     app_threads: Number = Field(default=16, ge=1, le=256)
-    """Threads of each of these."""
+    """Sets the number of threads per app worker; default 16."""
     grace: Seconds = Field(default=30, ge=1, le=3600)
-    """Seconds that running requests get to finish when the gateway stops."""
+    """Sets how long running requests may take at a stop, in seconds; default 30."""
     upload_size: Size = Field(default=10 * 2**30, ge=0)
-    """Bytes of one upload, at most; 0 is no limit."""
+    """Sets the maximum size of an upload, in bytes; default 10 GiB; 0 is no limit."""
     quota: Size = Field(default=0, ge=0)
-    """Bytes of all uploads together, at most; 0 is no limit."""
+    """Sets the maximum size of all uploads, in bytes; 0, the default, is no limit."""
     user_quota: Size = Field(default=0, ge=0)
-    """Bytes of one user's uploads together, at most; 0 is no limit."""
+    """Sets the maximum size of a user's uploads, in bytes; default 0, no limit."""
     free_space: Size = Field(default=2**30, ge=0)
-    """Bytes that uploads leave free on the store's disk."""
+    """Sets the space that uploads leave free on disk, in bytes; default 1 GiB."""
     uploads_per_user: Number = Field(default=16, ge=0)
-    """Uploads of one user at a time; 0 is no limit."""
+    """Sets the maximum concurrent uploads of a user; default 16; 0 is no limit."""
     upload_types: MediaRanges = ()
-    """Media types that are taken; none named are all."""
+    """Lists the media types that are accepted; the default, none, accepts all."""
     denied_types: MediaRanges = ()
-    """Media types that are not taken."""
+    """Lists the media types that are rejected; default none."""
     tus_expiry: Seconds = Field(default=604_800, ge=60)
-    """Seconds that an unfinished resumable upload is kept after its last byte."""
+    """Sets how long an idle upload session is kept, in seconds; default 7 days."""
     retention: Seconds = Field(default=0, ge=0)
-    """Seconds that uploads are kept; 0 is until somebody deletes them."""
+    """Sets how long uploads are kept, in seconds; 0, the default, is for ever."""
     session_life: Seconds = Field(default=43_200, ge=60)
-    """Seconds that a login lasts."""
+    """Sets how long a login session lasts, in seconds; default 12 hours."""
     lease_life: Seconds = Field(default=86_400, ge=60, le=2_592_000)
-    """Seconds that a download from a share's page may take, resumes included."""
+    """Sets how long a lease is valid, resumes included, in seconds; default 1 day."""
     ledger_addresses: LedgerAddresses = LedgerAddresses.CUT
-    """What of clients' addresses the ledger holds: cut (/24, /48), full or none."""
+    """Sets how much of client addresses the ledger records; default ``cut``."""
     ledger_days: Number = Field(default=90, ge=1, le=36_500)
-    """Days that a share is kept after its end, with all that was booked of it."""
+    """Sets how long an ended share and its bookings are kept, in days; default 90."""
     token: str = Field(default="", repr=False)
-    """The bearer token that ``gateway upload`` sends."""
+    """Sets the bearer token that ``gateway upload`` sends."""
     client_connections: Number = Field(default=100, ge=1, le=100_000)
-    """Requests of one client at a time."""
+    """Sets the maximum concurrent requests of a client; default 100."""
     client_requests: Number = Field(default=200, ge=1, le=1_000_000)
-    """Requests a second of one client."""
+    """Sets the maximum rate of a client, in requests per second; default 200."""
     mail_url: Relay | None = None
-    """The relay that takes mail, as in ``smtp://user:password@host:587``."""
+    """Sets the mail relay, such as ``smtp://user:password@host:587``."""
     mail_from: Sender | None = None
-    """The sender of all mail, as in ``Files <files@example.com>``."""
+    """Sets the sender of all mails, such as ``Files <files@example.com>``."""
     mails_per_user: Number = Field(default=1000, ge=0)
-    """Mails of one user in a day; 0 is no limit."""
+    """Sets the maximum mails of a user in 24 hours; default 1000; 0 is no limit."""
 
     @property
     def mail_limit(self) -> int | None:
-        """Mails of one user in a day, 0 being no limit; None without a relay."""
+        """Mails per user in 24 hours, at most; 0 is no limit, None means no relay."""
         return None if self.mail_url is None else self.mails_per_user
 
     def model_post_init(self, _context: object, /) -> None:
-        """Derive from the data folder what is not set."""
+        """Derive the paths that are not set from the data folder."""
         if self.run is None:
             object.__setattr__(self, "run", run_folder(self.data / "run"))
         if self.store is None:
@@ -170,46 +169,46 @@ class Settings(BaseModel):
 
     @property
     def catalog_file(self) -> Path | None:
-        """The catalog's file; None if a server has the catalog."""
+        """The catalog's SQLite file; None if the catalog is on a database server."""
         is_file = self.database.startswith(SQLITE)
         return Path(self.database.removeprefix(SQLITE)) if is_file else None
 
     @property
     def health_socket(self) -> Path:
-        """Where the verdicts' pool tells that it lives, whatever it waits for."""
+        """The health check socket of the verdicts pool, answered even if it is busy."""
         return (self.run or self.data / "run") / "health.sock"
 
     def socket(self, pool: Pool) -> Path:
-        """Return where that pool listens and nginx asks it."""
+        """Return the path of the socket on which *pool* listens."""
         return (self.run or self.data / "run") / pool.socket
 
     @property
     def embedded_keys(self) -> Path:
-        """The key file that ``gateway serve`` makes."""
+        """The path of the key file that ``gateway serve`` creates."""
         return self.data / "keys"
 
     @property
     def embedded_secret(self) -> Path:
-        """The file of the server secret that ``gateway serve`` makes."""
+        """The path of the server secret's file that ``gateway serve`` creates."""
         return self.data / "secret"
 
     @property
     def first_password(self) -> Path:
-        """The file of the first administrator's password, until they change it."""
+        """The path of the first administrator's password, until it is changed."""
         return self.data / "first-password"
 
 
 def describe() -> dict[str, str]:
-    """Return each setting's variable and its field's name, for docs and tests."""
+    """Return the field name of each environment variable, for docs and tests."""
     return {variable(name): name for name in Settings.model_fields}
 
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """Settings, warnings about misspelt variables, and the texts they came from.
+    """Settings, warnings about misspelt variables, and the texts that were read.
 
-    ``environment`` holds all that was read, files included, as variables that
-    give the same settings again.
+    ``environment`` contains all values, those of files included, as variables that
+    give the same settings when read again.
     """
 
     settings: Settings
@@ -223,24 +222,24 @@ def read(
     required: Collection[str] = (),
     only: Collection[str] = tuple(Settings.model_fields),
     embedded: bool = False,
-    look: bool = True,
+    check_disk: bool = True,
 ) -> Reading:
-    """Read the settings from *environ*, by default the process's own.
+    """Read the settings from *environ*, by default the process's environment.
 
-    *required* fields must be set; *only* these are read.  With *embedded*,
-    keys and secret that are set nowhere come from the files that ``gateway serve``
-    made in the data folder.  Without *look* it is not looked at what lies on disk.
-    Raise SettingsError with every fault at once.
+    The *required* fields must be set; the fields in *only* are read.  With *embedded*,
+    keys and secret that are not set are read from the files that ``gateway serve``
+    created in the data folder.  With *check_disk*, the locations of folders are
+    checked.  Raise SettingsError with all faults at once.
 
-    A child of ``gateway serve`` reads what that has read and checked: neither files
-    nor the disk are looked at again.
+    A child of ``gateway serve`` reads the supervisor's snapshot, which is already
+    checked: it neither reads files nor checks the disk again.
     """
     environ = os.environ if environ is None else environ
     is_child = bool(environ.get(_SNAPSHOT))
     if is_child:
         environ = {**snapshot.read(int(environ[_SNAPSHOT])), **environ}
     values: dict[str, str] = {}
-    faults = list(variables.gone(environ, only))
+    faults = list(variables.removed(environ, only))
     for field in only:
         try:
             value = variables.value(environ, variable(field))
@@ -253,7 +252,7 @@ def read(
     if embedded:
         _add_embedded(values, faults)
         data = Path(values.get("data", _DATA))
-        hints = {field: _not_made(data / field) for field in _EMBEDDED}
+        hints = {field: _missing_hint(data / field) for field in _EMBEDDED}
     faults.extend(variables.missing(required, values, faults, hints))
     try:
         settings = Settings.model_validate(values)
@@ -261,8 +260,8 @@ def read(
             needed = [field for field in _FOR_MAIL if field in only]
             faults.extend(variables.missing(needed, values, faults, hints))
     except ValidationError as error:
-        faults.extend(variables.in_words(error))
-    if look and not is_child:
+        faults.extend(variables.validation_faults(error))
+    if check_disk and not is_child:
         faults.extend(_misplaced(environ, values, faults))
     if faults:
         raise SettingsError(faults)
@@ -279,31 +278,31 @@ def read(
 
 
 def _add_embedded(values: dict[str, str], faults: list[str]) -> None:
-    """Read keys and secret from the data folder, where nothing else says them."""
+    """Read keys and secret from the data folder if they are not set."""
     for field in _EMBEDDED:
-        made = Path(values.get("data", _DATA), field)
-        if field in values or not made.is_file():
+        file = Path(values.get("data", _DATA), field)
+        if field in values or not file.is_file():
             continue
         try:
-            values[field] = variables.content(made)
+            values[field] = variables.content(file)
         except ValueError as error:
             faults.append(f"{variable(field)}: {error}")
 
 
-def without(field: str, data: Path) -> str:
-    """Return the fault of keys, or a secret, that are neither set nor in *data*."""
-    return f"{variable(field)}: is not set{_not_made(data / field)}"
+def missing_fault(field: str, data: Path) -> str:
+    """Return the fault for keys or a secret neither set nor in the folder *data*."""
+    return f"{variable(field)}: is not set{_missing_hint(data / field)}"
 
 
-def _not_made(file: Path) -> str:
+def _missing_hint(file: Path) -> str:
     return (
-        f", and there is no {file.absolute()}; is GATEWAY_DATA right? A new gateway "
-        f"makes it with: {_EMBEDDED[file.name]}"
+        f", and there is no {file.absolute()}; is GATEWAY_DATA right? For a new "
+        f"gateway, create it with: {_EMBEDDED[file.name]}"
     )
 
 
 def has(field: str, environ: Mapping[str, str] | None = None) -> bool:
-    """Tell whether a field is set, fit or not."""
+    """Return whether a field is set, to a valid value or not."""
     environ = os.environ if environ is None else environ
     try:
         return variables.value(environ, variable(field)) is not None
@@ -312,7 +311,7 @@ def has(field: str, environ: Mapping[str, str] | None = None) -> bool:
 
 
 def state_folder(environ: Mapping[str, str] | None = None) -> Path:
-    """Return the folder for what commands remember of this user's doings.
+    """Return the folder for the state that commands keep for this user.
 
     XDG Base Directory Specification, ``$XDG_STATE_HOME``.
     """
@@ -322,9 +321,9 @@ def state_folder(environ: Mapping[str, str] | None = None) -> Path:
 
 
 def child_environment(snapshot: Snapshot, **more: str) -> dict[str, str]:
-    """Return the environment of a child that takes the settings from *snapshot*.
+    """Return the environment of a child that reads its settings from *snapshot*.
 
-    It holds no setting but those among *more*, which count beside the snapshot.
+    The settings in *more* override the snapshot; it contains no other settings.
     """
     own = {f"{name}{end}" for name in describe() for end in ("", FILE_SUFFIX)}
     rest = {name: text for name, text in os.environ.items() if name not in own}
@@ -334,7 +333,7 @@ def child_environment(snapshot: Snapshot, **more: str) -> dict[str, str]:
 def _misplaced(
     environ: Mapping[str, str], values: Mapping[str, str], faults: list[str]
 ) -> Iterable[str]:
-    """Return the faults of where things lie, but for what is faulty already."""
+    """Yield the faults of folders' locations, skipping variables that have a fault."""
     own = {variable("data"): values.get("data", _DATA)}
     own |= {
         variable(f): values[f] for f in ("run", "store", "verdict_cache") if f in values
@@ -345,7 +344,7 @@ def _misplaced(
         name = variable(field) + FILE_SUFFIX
         if environ.get(name):
             own[name] = environ[name]
-    said, files = variables.named(faults), variable("files")
-    if "files" in values and files not in said:
-        fit = {name: path for name, path in own.items() if name not in said}
-        yield from places.faults(files, values["files"], fit)
+    faulty, files = variables.faulty_names(faults), variable("files")
+    if "files" in values and files not in faulty:
+        valid = {name: path for name, path in own.items() if name not in faulty}
+        yield from places.faults(files, values["files"], valid)

@@ -1,10 +1,10 @@
-"""The settings that ``gateway serve`` has read, as its children find them.
+"""The settings that ``gateway serve`` has read, shared with its children.
 
-Each child inherits the descriptor of one anonymous file in memory
-(memfd_create(2)), whose content the supervisor replaces at a reload.  Keys and
-passwords that came by the environment or from a tmpfs so get onto no disk, and
-nothing is left to remove when the last process has ended.  A child does not open
-the files of ``GATEWAY_X_FILE`` again: it can't read another state than its siblings.
+Each child inherits the descriptor of an anonymous file in memory (memfd_create(2)); the
+supervisor replaces its content at a reload.  Keys and passwords from the environment or
+a tmpfs are thus never written to a disk, and there is no file to remove after the last
+process exits.  A child does not open the files of ``GATEWAY_X_FILE`` again, so that all
+children have the same settings.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Snapshot:
         self.descriptor = os.memfd_create("gateway-settings", os.MFD_CLOEXEC)
 
     def replace(self, variables: Mapping[str, str]) -> None:
-        """Put *variables* in place of what is there."""
+        """Replace the content with *variables*."""
         content = json.dumps(dict(variables)).encode()
         with _locked(self.descriptor, fcntl.LOCK_EX):
             os.ftruncate(self.descriptor, 0)
@@ -34,7 +34,7 @@ class Snapshot:
 
 
 def read(descriptor: int) -> dict[str, str]:
-    """Return the variables of the snapshot that is open at *descriptor*."""
+    """Return the variables of the snapshot with the open *descriptor*."""
     with _locked(descriptor, fcntl.LOCK_SH):
         content = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
     variables: dict[str, str] = json.loads(content)
@@ -43,7 +43,7 @@ def read(descriptor: int) -> dict[str, str]:
 
 @contextmanager
 def _locked(descriptor: int, kind: int) -> Iterator[None]:
-    # (!) Not flock: those who inherit a descriptor would hold its lock together.
+    # (!) Not flock: processes that inherit a descriptor share its flock.
     fcntl.lockf(descriptor, kind)
     try:
         yield

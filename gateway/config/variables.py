@@ -1,6 +1,6 @@
-"""Environment variables as text: each may also name a file that holds its value.
+"""Environment variables as text; the value may also be in a file.
 
-The environment is an argument here: ``settings`` reads it.
+The environment is an argument: only ``settings`` reads the process's environment.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
     from pydantic import ValidationError
 
-#: ``GATEWAY_X_FILE`` is the path of the file that holds ``GATEWAY_X``.
+#: ``GATEWAY_X_FILE`` is the path of the file that contains ``GATEWAY_X``.
 FILE_SUFFIX: Final = "_FILE"
 _PREFIX: Final = "GATEWAY_"
 _HINTS: Final = {
     "keys": "; make a key with: gateway keys new",
     "secret": "; make one with: gateway secrets new",
-    "files": "; name the folder whose files are to be served",
-    "pool": "; say which of gunicorn's two pools this one is, verdicts or app",
-    "mail_url": "; name the relay that takes mail, as in "
+    "files": "; set it to the folder whose files are served",
+    "pool": "; set it to verdicts or app, the pool of this gunicorn",
+    "mail_url": "; set it to your mail relay, as in "
     "smtp://user:password@relay.example.com:587",
-    "mail_from": "; name the sender of mail, as in Files <files@example.com>",
-    "public_url": "; name the gateway's address, as in https://files.example.com",
+    "mail_from": "; set it to the sender of mails, as in Files <files@example.com>",
+    "public_url": "; set it to the gateway's address, as in https://files.example.com",
 }
-#: Settings that are no more, each with the field that took its place, and how.
-_GONE: Final = {
-    "socket": ("run", "name the folder of both pools' sockets in GATEWAY_RUN"),
+#: Removed settings, each with the field that replaces it, and a hint.
+_REMOVED: Final = {
+    "socket": ("run", "set GATEWAY_RUN to the folder of both pools' sockets"),
 }
 
 
@@ -39,9 +39,9 @@ def variable(field: str) -> str:
 
 
 def value(environ: Mapping[str, str], name: str) -> str | None:
-    """Return what *name* or its file says, or None if neither says anything.
+    """Return the value of *name*, or of its file; None if neither is set.
 
-    Raise ValueError, with the variable's name in front, if both are set, or if
+    Raise ValueError, whose text starts with the variable's name, if both are set, or if
     the text is not UTF-8 or can't be read.
     """
     text = environ.get(name) or None
@@ -70,26 +70,26 @@ def content(file: Path) -> str:
 
 
 def misspelt(environ: Mapping[str, str], known: Collection[str]) -> Iterator[str]:
-    """Yield a warning for each variable that was probably meant for another.
+    """Yield a warning for each variable that is probably a misspelt setting.
 
-    Kubernetes sets variables like GATEWAY_SERVICE_HOST beside a service of
-    that name: an unknown one is no fault, only a near miss is worth a word.
+    Kubernetes sets variables such as GATEWAY_SERVICE_HOST for a service named gateway:
+    an unknown variable is no fault, only a near miss causes a warning.
     """
     names = {f"{name}{end}" for name in known for end in ("", FILE_SUFFIX)}
     for name in sorted(environ):
         if name.startswith(_PREFIX) and name not in names:
             near = difflib.get_close_matches(name, names, n=1, cutoff=0.85)
             if near:
-                yield f"{name} is no setting; did you mean {near[0]}?"
+                yield f"{name} is not a setting; did you mean {near[0]}?"
 
 
-def gone(environ: Mapping[str, str], fields: Collection[str]) -> Iterator[str]:
-    """Yield a fault for each setting that is no more, if its successor is read."""
-    for field, (successor, hint) in _GONE.items():
+def removed(environ: Mapping[str, str], fields: Collection[str]) -> Iterator[str]:
+    """Yield a fault for each removed setting that is set, if its successor is read."""
+    for field, (successor, hint) in _REMOVED.items():
         name = variable(field)
         is_set = any(environ.get(name + end) for end in ("", FILE_SUFFIX))
         if is_set and successor in fields:
-            yield f"{name}: is no setting any more; {hint}"
+            yield f"{name}: this setting was removed; {hint}"
 
 
 def missing(
@@ -98,26 +98,26 @@ def missing(
     faults: Iterable[str],
     hints: Mapping[str, str],
 ) -> list[str]:
-    """Return a fault for each required field without a value or a fault.
+    """Return a fault for each required field that has neither a value nor a fault.
 
-    It ends with the field's hint; *hints* are those that are not the usual ones.
+    A fault ends with the field's hint; *hints* override the default ones.
     """
     hints = {**_HINTS, **hints}
-    said = named(faults)
+    faulty = faulty_names(faults)
     return [
         f"{variable(field)}: is not set{hints.get(field, '')}"
         for field in required
-        if field not in values and variable(field) not in said
+        if field not in values and variable(field) not in faulty
     ]
 
 
-def named(faults: Iterable[str]) -> set[str]:
-    """Return the variables that faults begin with."""
+def faulty_names(faults: Iterable[str]) -> set[str]:
+    """Return the names of the variables that have a fault."""
     return {fault.partition(":")[0].removesuffix(FILE_SUFFIX) for fault in faults}
 
 
-def in_words(error: ValidationError) -> list[str]:
-    """Return a fault for each thing that pydantic does not take."""
+def validation_faults(error: ValidationError) -> list[str]:
+    """Return a fault for each of pydantic's validation errors."""
     return [
         f"{variable(str(detail['loc'][0]) if detail['loc'] else 'data')}: "
         f"{detail['msg'].removeprefix('Value error, ')}"

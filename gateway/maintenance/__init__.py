@@ -1,1 +1,1 @@
-"""What keeps a store and a catalog in order: housekeeping, fsck, backup, restore."""
+"""Maintenance of the store and the catalog: housekeeping, fsck, backup, restore."""

@@ -1,8 +1,8 @@
-"""``gateway backup``: a consistent copy, made while the gateway serves.
+"""``gateway backup``: make a consistent copy while the gateway serves.
 
-The catalog first, as it is at one moment, then every blob that it names: blobs
-never change, so what is copied later is what it was.  A second backup into the
-same folder copies what is new and drops what is gone.
+First a snapshot of the catalog is written, then every blob that it names is copied:
+blobs never change, so a copy made later has the same content.  A second backup into the
+same folder copies new blobs and deletes those that the catalog no longer names.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Made:
-    """What a backup holds, and how much of it was new.
+class BackupResult:
+    """What a backup contains; ``copied`` counts the blobs that were new.
 
-    ``lost`` are uploads whose content the store itself does not have as the
-    catalog says; ``gone`` includes those that were deleted meanwhile.
+    ``gone`` lists the uploads without a copied blob, by id.  ``lost`` lists those among
+    them that were not deleted during the backup: the store has no intact blob for them.
     """
 
     uploads: int = 0
@@ -52,8 +52,8 @@ class Made:
 class Backup:
     """Copies one store and its catalog into ``folder``.
 
-    ``keys`` is the ring's text and ``secret`` the server secret's, or None to leave it
-    out; ``version`` is noted.
+    ``keys`` is the text of the key ring and ``secret`` that of the server secret; None
+    leaves it out.  ``version`` of the gateway is written to the manifest.
     """
 
     database: Database
@@ -64,20 +64,20 @@ class Backup:
     secret: str | None = None
     may_link: bool = True
 
-    def make(self, *, now: int) -> Made:
-        """Make the backup; raise BackupError when the folder is not for one."""
+    def make(self, *, now: int) -> BackupResult:
+        """Make the backup; raise BackupError if the folder can't be used for one."""
         root = self.folder.root
         if root.resolve().is_relative_to(self.store.root.resolve()):
-            raise BackupError(f"{root} lies in the store")
+            raise BackupError(f"{root} is inside the store")
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self.folder.is_fresh():
-            raise BackupError(f"{root} holds something else than a backup")
-        with _alone(root):
+            raise BackupError(f"{root} contains files that are not of a backup")
+        with _locked(root):
             self.folder.blobs.mkdir(mode=0o700, exist_ok=True)
-            catalog, sha256 = self._catalog(now)
-            made = self._blobs(catalog)
-            _keep(self.folder.keys, self.keys)
-            _keep(self.folder.secret, self.secret)
+            catalog, sha256 = self._write_catalog(now)
+            result = self._copy_blobs(catalog)
+            _write_or_delete(self.folder.keys, self.keys)
+            _write_or_delete(self.folder.secret, self.secret)
             copies.sync(self.folder.blobs)
             copies.sync(root)
             self.folder.write(
@@ -88,21 +88,22 @@ class Backup:
                     created=now,
                     catalog=catalog.name,
                     sha256=sha256,
-                    uploads=made.uploads,
-                    bytes=made.bytes,
-                    gone=tuple(made.gone),
+                    uploads=result.uploads,
+                    bytes=result.bytes,
+                    gone=tuple(result.gone),
                     has_keys=self.keys is not None,
                     has_secret=self.secret is not None,
                 )
             )
-            self._drop_others(catalog)
-        return made
+            self._delete_old(catalog)
+        return result
 
-    def _catalog(self, now: int) -> tuple[Path, str]:
+    def _write_catalog(self, now: int) -> tuple[Path, str]:
+        """Write the catalog's rows; return the path and the SHA-256 of the file."""
         path = self._free_name(now)
         digest = hashlib.sha256()
         with self.database.snapshot() as connection:
-            _check_known(connection)
+            _check_schema(connection)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 for line in dump.read(connection):
@@ -119,19 +120,21 @@ class Backup:
             now += 1
         return self.folder.root / f"catalog-{now}.jsonl"
 
-    def _blobs(self, catalog: Path) -> Made:
-        made = Made()
+    def _copy_blobs(self, catalog: Path) -> BackupResult:
+        result = BackupResult()
         folders: set[Path] = set()
         with lines(catalog) as rows:
             for line in rows:
                 if line.is_upload:
-                    self._blob(line, made, folders)
+                    self._copy_blob(line, result, folders)
         for folder in folders:
             copies.sync(folder)
-        made.lost = [upload_id for upload_id in made.gone if self._is_known(upload_id)]
-        return made
+        result.lost = [item for item in result.gone if self._is_known(item)]
+        return result
 
-    def _blob(self, line: dump.Line, made: Made, folders: set[Path]) -> None:
+    def _copy_blob(
+        self, line: dump.Line, result: BackupResult, folders: set[Path]
+    ) -> None:
         blob, size = line.row["blob"], line.row["size"]
         target = self.folder.blobs / blob
         if _size(target) != size:
@@ -140,18 +143,18 @@ class Backup:
             try:
                 copies.copy(self._source(blob), target, may_link=self.may_link)
             except FileNotFoundError:
-                made.gone.append(line.row["id"])
+                result.gone.append(line.row["id"])
                 return
             if _size(target) != size:
                 target.unlink()
-                made.gone.append(line.row["id"])
+                result.gone.append(line.row["id"])
                 return
-            made.copied += 1
-        made.uploads += 1
-        made.bytes += size
+            result.copied += 1
+        result.uploads += 1
+        result.bytes += size
 
     def _source(self, blob: str) -> Path:
-        """Return where a blob lies: in the trash, if housekeeping is yet to come."""
+        """Return a blob's path, or its path in the trash if it is there."""
         path = self.store.path(blob)
         if not path.exists() and blob in self._trashed:
             return self._trashed[blob].path
@@ -165,8 +168,8 @@ class Backup:
         with self.database.read() as connection:
             return uploads.by_id(connection, upload_id) is not None
 
-    def _drop_others(self, catalog: Path) -> None:
-        """Delete what only an earlier backup in this folder had."""
+    def _delete_old(self, catalog: Path) -> None:
+        """Delete the files that only an earlier backup in this folder needs."""
         with lines(catalog) as rows:
             named = {line.row["blob"] for line in rows if line.is_upload}
         for path in self.folder.blobs.glob("*/*"):
@@ -177,17 +180,17 @@ class Backup:
                 path.unlink()
 
 
-def _check_known(connection: Connection) -> None:
-    """Raise BackupError if the catalog may hold more than this release knows of."""
-    found = version(connection)
-    if found != NEWEST:
+def _check_schema(connection: Connection) -> None:
+    """Raise BackupError if the catalog's schema is not the one of this release."""
+    schema = version(connection)
+    if schema != NEWEST:
         raise BackupError(
-            f"the catalog has schema {found}, and this release knows {NEWEST}: the "
-            "backup would lack something; make it with a newer release"
+            f"the catalog has schema {schema}, but this release knows {NEWEST}: the "
+            "backup would be incomplete; make it with the newer release"
         )
 
 
-def _keep(path: Path, text: str | None) -> None:
+def _write_or_delete(path: Path, text: str | None) -> None:
     if text is None:
         path.unlink(missing_ok=True)
     else:
@@ -195,11 +198,11 @@ def _keep(path: Path, text: str | None) -> None:
 
 
 @contextmanager
-def _alone(root: Path) -> Iterator[None]:
+def _locked(root: Path) -> Iterator[None]:
     descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         if not try_lock(descriptor):
-            raise BackupError(f"another backup into {root} is being made")
+            raise BackupError(f"another backup into {root} is running")
         yield
     finally:
         os.close(descriptor)

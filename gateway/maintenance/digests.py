@@ -1,4 +1,4 @@
-"""Digests of uploads whose sender gave none, computed when there is time."""
+"""Compute the SHA-256 of uploads that were sent without one, in the background."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gateway.catalog.uploads import Upload
     from gateway.storage.blobs import BlobStore
 
-#: Bytes that are read in one round; a larger file is read alone.
+#: Bytes to read per round; a larger file is the only one of its round.
 _BYTES: Final = 2**30
 _PAGE: Final = 1000
 
@@ -23,13 +23,13 @@ _PAGE: Final = 1000
 def record(
     database: Database, store: BlobStore, *, is_stopped: Callable[[], bool]
 ) -> Iterator[int]:
-    """Write digests down, those of the oldest uploads first, and give 1 for each.
+    """Record missing digests, oldest uploads first; yield 1 for each digest.
 
-    What can't be read is passed over: it must not keep the others waiting.
-    Raise HousekeepingError about it in the end.
+    Blobs that can't be read are skipped, so that they don't block the others; raise
+    HousekeepingError about them at the end.
     """
     read, failed = 0, []
-    for upload in _unknown(database):
+    for upload in _without_digest(database):
         if is_stopped() or (read and read + upload.size > _BYTES):
             break
         try:
@@ -37,7 +37,7 @@ def record(
             digest = leftovers.sha256(path, is_stopped=is_stopped)
         except OSError as error:
             # It may have been deleted meanwhile.
-            if _is_still_there(database, upload):
+            if _exists(database, upload):
                 failed.append(f"{upload.id}: {error}")
             continue
         if digest is None:
@@ -48,11 +48,11 @@ def record(
         yield 1
     if failed:
         raise HousekeepingError(
-            f"{len(failed)} can't be read, {failed[0]}; gateway fsck names all"
+            f"{len(failed)} can't be read, first {failed[0]}; gateway fsck lists all"
         )
 
 
-def _unknown(database: Database) -> Iterator[Upload]:
+def _without_digest(database: Database) -> Iterator[Upload]:
     after = None
     while True:
         with database.read() as connection:
@@ -63,6 +63,6 @@ def _unknown(database: Database) -> Iterator[Upload]:
         after = page[-1].created, page[-1].id
 
 
-def _is_still_there(database: Database, upload: Upload) -> bool:
+def _exists(database: Database, upload: Upload) -> bool:
     with database.read() as connection:
         return uploads.by_id(connection, upload.id) is not None

@@ -1,4 +1,4 @@
-"""Comparing catalog and disk, both ways, while the gateway serves."""
+"""Compare the catalog with the disk, in both directions, while the gateway serves."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _EVERYBODY: Final = "all users"
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that is wrong: what kind, with what, and in plain words."""
+    """An inconsistency: its kind, the upload, file or user, and a description."""
 
     kind: str
     subject: str
@@ -36,7 +36,7 @@ class Finding:
 
 @dataclass
 class Tally:
-    """What was looked at; ``unknown`` counts uploads that have no digest yet."""
+    """What was checked; ``unknown`` counts uploads that have no digest yet."""
 
     uploads: int = 0
     bytes: int = 0
@@ -46,12 +46,13 @@ class Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """Looks at one store and its catalog.
+    """Checks one store and its catalog.
 
-    With ``with_digests`` every byte is read.  With ``is_repairing`` counters are set
-    right, blobs that uploads name are put back from the trash, blobs that no upload
-    names are moved there, and other files that nothing names are deleted.  Nothing is
-    done to an upload whose content is lost or damaged: that is for its owner to know.
+    With ``with_digests`` every blob is read and its digest compared.  With
+    ``is_repairing`` counters are corrected, blobs that uploads name are restored from
+    the trash, blobs that no upload names are moved to it, and other files that the
+    catalog does not name are deleted.  An upload whose content is lost or damaged is
+    only reported: its owner must learn about it.
     """
 
     database: Database
@@ -62,10 +63,10 @@ class Check:
     tally: Tally = field(default_factory=Tally)
 
     def run(self, *, now: int) -> Iterator[Finding]:
-        """Give every finding, as it is made."""
+        """Yield each finding as soon as it is made."""
         yield from self._uploads()
         yield from self._orphans(now)
-        yield from self._partial_files(now)
+        yield from self._session_files(now)
         yield from self._spool(now)
         yield from self._counters()
 
@@ -79,7 +80,7 @@ class Check:
             after = page[-1].id
             for upload in page:
                 finding = self._upload(upload)
-                if finding is not None and self._is_still_there(upload):
+                if finding is not None and self._exists(upload):
                     yield finding
 
     def _upload(self, upload: Upload) -> Finding | None:
@@ -104,12 +105,12 @@ class Check:
         path, trashed = self.store.path(upload.blob), self._trashed.get(upload.blob)
         if trashed is None or trashed.size != upload.size:
             return Finding(
-                kind="blob-missing", subject=upload.id, detail=f"{path} is not there"
+                kind="blob-missing", subject=upload.id, detail=f"{path} is missing"
             )
         return self._finding(
             "blob-in-trash",
             upload.id,
-            f"{path} is not there, but {trashed.path}",
+            f"{path} is missing, but it is in the trash: {trashed.path}",
             partial(Trash(self.store).put_back, trashed),
         )
 
@@ -128,20 +129,20 @@ class Check:
         if leftovers.sha256(path, is_stopped=bool) == upload.sha256:
             return None
         return Finding(
-            kind="blob-digest", subject=upload.id, detail=f"{path} has other content"
+            kind="blob-digest", subject=upload.id, detail=f"{path} has changed content"
         )
 
-    def _is_still_there(self, upload: Upload) -> bool:
+    def _exists(self, upload: Upload) -> bool:
         with self.database.read() as connection:
             return uploads.by_id(connection, upload.id) is not None
 
     def _orphans(self, now: int) -> Iterator[Finding]:
         found = orphans.find_blobs(self.database, self.store, now=now, grace=self.grace)
-        detail = "no upload names it"
+        detail = "no upload names this blob"
         if not found.are_credible:
             detail += (
-                f", as {len(found.blobs)} others; {found.known} have one: is this the "
-                "catalog of this store?"
+                f"; {len(found.blobs)} blobs have no upload and {found.known} have "
+                "one: is this the catalog of this store?"
             )
         trash = Trash(self.store)
         for blob in found.blobs:
@@ -150,21 +151,21 @@ class Check:
                 "blob-orphan", blob, detail, move if found.are_credible else None
             )
 
-    def _partial_files(self, now: int) -> Iterator[Finding]:
-        for name in orphans.find_partials(
+    def _session_files(self, now: int) -> Iterator[Finding]:
+        for name in orphans.find_session_files(
             self.database, self.store, now=now, grace=self.grace
         ):
             yield self._finding(
                 "partial-orphan",
                 name,
-                "no unfinished upload has this file",
+                "no upload session has this file",
                 (self.store.sessions / name).unlink,
             )
 
     def _spool(self, now: int) -> Iterator[Finding]:
         for path in leftovers.spool_files(self.store, now=now, grace=self.grace):
             yield self._finding(
-                "spool-leftover", path.name, "nobody writes to it any more", path.unlink
+                "spool-leftover", path.name, "no request writes to it", path.unlink
             )
 
     def _counters(self) -> Iterator[Finding]:
@@ -184,7 +185,7 @@ class Check:
             yield Finding(
                 kind="stored-bytes",
                 subject=name,
-                detail=f"{kept} bytes are counted, {true} are there",
+                detail=f"the counter says {kept} bytes, the uploads have {true}",
                 is_repaired=self.is_repairing,
             )
 
@@ -192,8 +193,8 @@ class Check:
             yield Finding(
                 kind="recipient-counts",
                 subject=recipient_id,
-                detail=f"{taken[0]} downloads and {sent[0]} bytes are counted, "
-                f"{taken[1]} and {sent[1]} are booked",
+                detail=f"the counters say {taken[0]} downloads and {sent[0]} bytes, "
+                f"the bookings {taken[1]} and {sent[1]}",
                 is_repaired=self.is_repairing,
             )
 

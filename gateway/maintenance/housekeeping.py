@@ -1,6 +1,6 @@
-"""Housekeeping: what time has made void goes, and what crashes left.
+"""Housekeeping: delete expired data and crash leftovers.
 
-Rows go first, in short transactions, and their files afterwards: a kill at any
+Rows are deleted first, in short transactions, and their files afterwards: a kill at any
 moment leaves at most a file without a row, which the next round finds.
 """
 
@@ -34,25 +34,25 @@ if TYPE_CHECKING:
     from gateway.shares.booking import Booker
     from gateway.storage.blobs import BlobStore
 
-#: What one transaction changes, at most: it has to fit into the reserve.
+#: Maximum rows per transaction that may use the disk reserve: they must fit into it.
 _BATCH: Final = 20
-#: And where it may not use the reserve.
+#: Maximum rows per transaction that may not use the reserve.
 _ROWS: Final = 500
-#: What one round looks at, at most.
-_PARTIALS: Final = 1000
+#: Maximum expired upload sessions per round.
+_SESSIONS: Final = 1000
 _LOCK_STEP: Final = 0.1
 _DAY: Final = 86_400
-#: Seconds after which no request begins any more that nginx has ended.
+#: Seconds to keep the booked end of a request whose beginning is not recorded yet.
 _EARLY: Final = 3600
-#: Seconds that no download takes.
+#: Seconds after which a request without a booked end is deleted: none takes longer.
 _LOST: Final = 7 * _DAY
 
 
 @contextmanager
-def only_one(store: BlobStore, *, patience: float) -> Iterator[None]:
-    """Hold the store against others who tidy it, for up to *patience* seconds.
+def maintenance_lock(store: BlobStore, *, patience: float) -> Iterator[None]:
+    """Lock the store against other maintenance; wait up to *patience* seconds for it.
 
-    Raise HousekeepingError when somebody else still holds it then.
+    Raise HousekeepingError if another process still holds the lock then.
     """
     descriptor = os.open(store.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -65,7 +65,7 @@ def only_one(store: BlobStore, *, patience: float) -> Iterator[None]:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What a round has done, by what was done, and what went wrong."""
+    """The result of a round: counts by kind of work, and what failed."""
 
     done: dict[str, int] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
@@ -73,26 +73,26 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class Housekeeper:
-    """Keeps one store and its catalog.
+    """Cleans up one store and its catalog.
 
-    ``say`` gets one line for each thing done, ``is_stopped`` is asked between
-    two chunks of work, ``grace`` is how many seconds a file may have no row.
-    ``booker`` books the ledger; without it somebody else does.  A share is kept for
-    ``ledger_days`` after its end, with all that was booked of it.
+    ``log`` gets one line per kind of work done.  ``is_stopped`` is called between units
+    of work.  A file without a row is kept for ``grace`` seconds.  ``booker`` books the
+    ledger; None means that another thread does.  A share and its bookings are kept for
+    ``ledger_days`` after its end.
     """
 
     database: Database
     store: BlobStore
-    say: Callable[[str], None]
+    log: Callable[[str], None]
     is_stopped: Callable[[], bool] = bool
     grace: int = orphans.GRACE
     booker: Booker | None = None
     ledger_days: int = 90
 
     def round(self, *, now: int, with_sweep: bool = True) -> Report:
-        """Do all that is to be done; what fails is reported and left for next time.
+        """Do all work that is due; failed work is reported and retried next round.
 
-        *with_sweep* looks at every blob, too, for those without a row.
+        With *with_sweep*, check every blob for those without a row, too.
         """
         report = Report()
         for name, work in self._work(now, with_sweep=with_sweep):
@@ -102,53 +102,53 @@ class Housekeeper:
             try:
                 for count in work:
                     done += count
-            except Exception as error:  # noqa: BLE001 -- serving goes on without it
+            except Exception as error:  # noqa: BLE001 -- serving must continue
                 report.faults.append(f"{name}: {type(error).__name__}: {error}")
-                self.say(f"failed, to be tried again: {report.faults[-1]}")
+                self.log(f"failed, to be tried again: {report.faults[-1]}")
             if done:
                 report.done[name] = done
-                self.say(f"{name}: {done}")
+                self.log(f"{name}: {done}")
         return report
 
     def _work(
         self, now: int, *, with_sweep: bool
     ) -> Iterator[tuple[str, Iterator[int]]]:
         if self.booker is not None:
-            yield "lines of the ledger booked", iter([self.booker.round(now=now)])
-        yield "unfinished uploads given up", self._partials(now)
-        yield "uploads past their time deleted", self._uploads(now)
-        # Before the spool: what has a spool file's content is young again, by its
-        # ctime, when that one goes.
+            yield "ledger lines booked", iter([self.booker.round(now=now)])
+        yield "expired upload sessions deleted", self._sessions(now)
+        yield "expired uploads deleted", self._uploads(now)
+        # Sweep before the spool: deleting a spool file that is hard linked to a blob
+        # updates the blob's ctime, and the blob looks new again.
         if with_sweep:
             sweep = orphans.Sweep(
                 self.database, self.store, now, self.grace, self.is_stopped
             )
-            yield "blobs put back from the trash", sweep.put_back()
-            yield "blobs of no upload moved to the trash", sweep.move()
+            yield "blobs restored from the trash", sweep.put_back()
+            yield "orphaned blobs moved to the trash", sweep.move()
             yield "blobs deleted from the trash", sweep.empty()
-        yield "files of no unfinished upload deleted", self._partial_files(now)
+        yield "orphaned session files deleted", self._session_files(now)
         yield "spool leftovers deleted", self._spool(now)
         if self.database.reserve is None or not self.database.reserve.is_short():
-            # On a full disk they wait: only what makes room may use the reserve.
+            # Skipped on a full disk: only work that frees space may use the reserve.
             yield (
-                "reservations, sessions, tries and revocations forgotten",
+                "reservations, sessions, login attempts and revocations deleted",
                 self._rows(now),
             )
-            yield "shares, leases and bookings forgotten", self._shares(now)
+            yield "shares, leases and bookings deleted", self._shares(now)
         yield (
-            "digests written down",
+            "digests recorded",
             digests.record(self.database, self.store, is_stopped=self.is_stopped),
         )
-        yield "reserves laid", self._reserve()
+        yield "disk reserves allocated", self._reserve()
 
-    def _partials(self, now: int) -> Iterator[int]:
+    def _sessions(self, now: int) -> Iterator[int]:
         with self.database.read() as connection:
-            expired = upload_sessions.expired(connection, now=now, limit=_PARTIALS)
+            expired = upload_sessions.expired(connection, now=now, limit=_SESSIONS)
         files = SessionFiles(self.store)
         for session in expired:
             if self.is_stopped():
                 return
-            # One that is being worked on is left for the next round.
+            # A session with an active request is left for the next round.
             with suppress(LockedError), files.lock(session.id) as file:
                 with self.database.write(may_use_reserve=True) as connection:
                     is_gone = expiry.remove_if_expired(connection, session.id, now=now)
@@ -189,7 +189,7 @@ class Housekeeper:
 
     def _shares(self, now: int) -> Iterator[int]:
         before = now - self.ledger_days * _DAY
-        for forget, until in (
+        for delete, until in (
             (leases.remove_over, now),
             (one_time_codes.remove_over, now),
             (bookings.remove_early, now - _EARLY),
@@ -200,11 +200,11 @@ class Housekeeper:
             gone = 1
             while gone and not self.is_stopped():
                 with self.database.write() as connection:
-                    gone = forget(connection, before=until, limit=_ROWS)
+                    gone = delete(connection, before=until, limit=_ROWS)
                 yield gone
 
-    def _partial_files(self, now: int) -> Iterator[int]:
-        for name in orphans.find_partials(
+    def _session_files(self, now: int) -> Iterator[int]:
+        for name in orphans.find_session_files(
             self.database, self.store, now=now, grace=self.grace
         ):
             (self.store.sessions / name).unlink(missing_ok=True)

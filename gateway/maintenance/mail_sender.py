@@ -1,4 +1,4 @@
-"""Sends mails beside housekeeping: a relay that is slow keeps nothing else waiting."""
+"""Send mails in a thread beside housekeeping: a slow relay must not delay it."""
 
 from __future__ import annotations
 
@@ -11,39 +11,40 @@ if TYPE_CHECKING:
 
     from gateway.mail.outbox import Outbox
 
-#: Seconds between two looks at the outbox.
+#: Seconds between two checks of the outbox.
 _EVERY: Final = 2.0
-#: How many times as long it waits after a fault: a catalog without room is found out
-#: when the relay has been asked already.
+#: Factor for the pause after a failure: a full disk under the catalog is noticed only
+#: after the relay has been contacted.
 _AFTER_FAULT: Final = 30
-#: Seconds that the mail which is being sent gets when the gateway stops.
-_FAREWELL: Final = 20.0
+#: Seconds that a mail in transmission gets to finish when the gateway stops.
+_STOP_SECONDS: Final = 20.0
 
 
-class Postman:
-    """Sends what is due in ``outbox``, in a thread; None is no relay.
+class MailSender:
+    """Sends the mails that are due in ``outbox``; None if there is no relay.
 
-    ``outbox`` may be replaced at any time.  ``say`` gets a line for what goes wrong.
+    ``outbox`` may be replaced at any time.  *log* gets a line for each new failure;
+    *every* is the pause between two checks, in seconds.
     """
 
     def __init__(
-        self, outbox: Outbox | None, say: Callable[[str], None], every: float = _EVERY
+        self, outbox: Outbox | None, log: Callable[[str], None], every: float = _EVERY
     ) -> None:
         self.outbox = outbox
-        self._say, self._every = say, every
-        self._said = ""
+        self._log, self._every = log, every
+        self._last_fault = ""
         self._is_stopped = threading.Event()
-        # What it can't finish in time is found unknown later.
+        # A mail that is not finished in time gets the state "unknown" later.
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Send no further mail; wait for the one that is being sent, for a while."""
+        """Send no further mail; wait up to 20 seconds for the current one."""
         self._is_stopped.set()
-        self._thread.join(_FAREWELL)
+        self._thread.join(_STOP_SECONDS)
 
     def _run(self) -> None:
         pause = self._every
@@ -53,18 +54,18 @@ class Postman:
             if outbox is None:
                 continue
             try:
-                outbox.send(is_stopped=partial(self._is_over, outbox))
-            except Exception as error:  # noqa: BLE001 -- the next look may go well
-                self._complain(f"{type(error).__name__}: {error}")
+                outbox.send(is_stopped=partial(self._must_stop, outbox))
+            except Exception as error:  # noqa: BLE001 -- the next check may succeed
+                self._log_fault(f"{type(error).__name__}: {error}")
                 pause *= _AFTER_FAULT
             else:
-                self._said = ""
+                self._last_fault = ""
 
-    def _is_over(self, outbox: Outbox) -> bool:
-        """Tell whether *outbox* is to send no further mail: it may be replaced."""
+    def _must_stop(self, outbox: Outbox) -> bool:
+        """Return whether *outbox* must send no further mail; it may be replaced."""
         return self._is_stopped.is_set() or self.outbox is not outbox
 
-    def _complain(self, fault: str) -> None:
-        if fault != self._said:
-            self._say(f"mails wait: {fault}")
-        self._said = fault
+    def _log_fault(self, fault: str) -> None:
+        if fault != self._last_fault:
+            self._log(f"mails wait: {fault}")
+        self._last_fault = fault

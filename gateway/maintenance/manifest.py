@@ -1,7 +1,7 @@
-"""A backup's folder, and the manifest that says what is in it.
+"""A backup's folder, and the manifest that describes its content.
 
-``manifest.json`` is written last, in one step: a folder whose backup broke off
-still holds the one before, whole.
+``manifest.json`` is replaced last, in one step: after an interrupted backup the folder
+still contains the complete previous backup.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ FORMAT: Final = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What a backup holds; ``created`` in Unix seconds.
+    """The content of a backup; ``created`` is in Unix seconds.
 
-    ``gone`` are the ids of uploads whose rows are there and whose blobs are
-    not: deleted while the backup was made, or missing in the store already.
+    ``gone`` are the ids of uploads whose rows were saved without a blob: the upload was
+    deleted during the backup, or its blob was already missing in the store.
     """
 
     format: int
@@ -70,23 +70,23 @@ class Folder:
         return self.root / "manifest.json"
 
     def catalogs(self) -> list[Path]:
-        """Return every catalog in it; one of them is the manifest's."""
+        """Return the paths of all catalog files; the manifest names one of them."""
         return list(self.root.glob("catalog-*.jsonl"))
 
     def catalog(self, manifest: Manifest) -> Path:
-        """Return the manifest's catalog; raise BackupError if it is damaged."""
+        """Return the path of the manifest's catalog; raise BackupError if damaged."""
         path = self.root / manifest.catalog
         try:
             with path.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise BackupError(f"{path}: {error.strerror}") from None
-        if found != manifest.sha256:
-            raise BackupError(f"{path} is damaged: it does not fit the manifest")
+        if digest != manifest.sha256:
+            raise BackupError(f"{path} is damaged: it does not match the manifest")
         return path
 
     def is_fresh(self) -> bool:
-        """Tell whether there is nothing in it that is no backup's."""
+        """Return whether the folder contains nothing but a backup, or is empty."""
         names = {entry.name for entry in self.root.iterdir()}
         return self._manifest.exists() or not {
             name
@@ -95,29 +95,29 @@ class Folder:
         }
 
     def read(self) -> Manifest:
-        """Read the manifest; raise BackupError if there is none that is known."""
+        """Return the manifest; raise BackupError if it is missing or invalid."""
         try:
-            found = json.loads(self._manifest.read_bytes())
-            manifest = Manifest(**{**found, "gone": tuple(found["gone"])})
+            fields = json.loads(self._manifest.read_bytes())
+            manifest = Manifest(**{**fields, "gone": tuple(fields["gone"])})
         except FileNotFoundError:
-            raise BackupError(f"{self.root} holds no finished backup") from None
+            raise BackupError(f"{self.root} contains no finished backup") from None
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise BackupError(f"{self._manifest} can't be read: {error}") from None
         if manifest.format != FORMAT:
             raise BackupError(f"{self._manifest} has format {manifest.format}")
         if "/" in manifest.catalog:
-            raise BackupError(f"{self._manifest} names a catalog elsewhere")
+            raise BackupError(f"{self._manifest} names a catalog in another folder")
         return manifest
 
     def write(self, manifest: Manifest) -> None:
-        """Write the manifest, which makes the backup the folder's."""
+        """Write the manifest; from now on this backup is the folder's content."""
         text = json.dumps(asdict(manifest), indent=2) + "\n"
         copies.write(self._manifest, text.encode())
 
 
 @contextmanager
 def lines(catalog: Path) -> Iterator[Iterator[Line]]:
-    """Give a catalog's rows; raise BackupError for a line that is none."""
+    """Yield an iterator over a catalog's rows, which raises BackupError if invalid."""
 
     def parsed() -> Iterator[Line]:
         for number, text in enumerate(file, 1):

@@ -1,7 +1,7 @@
-"""Files that the catalog does not name: a crash left them, or it is the wrong one.
+"""Files that the catalog does not name: crash leftovers, or it is the wrong catalog.
 
 A blob without an upload is moved to the trash, and put back when an upload names it
-again: after an old catalog was restored by mistake, and then the right one.
+again: for example, after an old catalog was restored by mistake, then the right one.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ if TYPE_CHECKING:
     from gateway.storage.blobs import BlobStore
     from gateway.storage.trash import Trashed
 
-#: Seconds that a blob may be without a row: a finalise that runs has one so.
+#: Seconds that a blob may be without a row: a running finalise adds the row last.
 GRACE: Final = 3600
-#: Orphans that one crash can leave, in however small a store.
+#: The number of orphans that a crash can leave, even in a small store.
 _FEW: Final = 16
 _BATCH: Final = 500
 
-_Thing = TypeVar("_Thing")
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
 class Orphans:
-    """Blobs without a row, and how many have one."""
+    """The blobs without a row, and the number of blobs that have one."""
 
     blobs: tuple[str, ...]
     known: int
 
     @property
     def are_few(self) -> bool:
-        """Tell whether crashes explain them: at most 1 % of all blobs, or 16.
+        """Return whether crashes explain them: at most 1 % of all blobs, or 16.
 
-        More of them mean that the catalog is an old one, or another store's.  Then
-        they are people's files.
+        With more orphans, the catalog is an old one or belongs to another store, and
+        the orphans are users' files.
         """
         return len(self.blobs) <= max(_FEW, (len(self.blobs) + self.known) // 100)
 
     @property
     def are_credible(self) -> bool:
-        """Tell whether the catalog is this store's: at most half have no row, or 16."""
+        """Return whether the catalog fits the store: at most half lack a row, or 16."""
         return len(self.blobs) <= max(_FEW, self.known)
 
 
@@ -71,9 +71,9 @@ def find_blobs(
 
 @dataclass
 class Sweep:
-    """One look at all blobs; each of its steps gives 1 for each file.
+    """A check of all blobs, in three steps that yield 1 for each file.
 
-    ``is_stopped`` is asked between two files.
+    ``is_stopped`` is called between two files.
     """
 
     database: Database
@@ -84,7 +84,7 @@ class Sweep:
     _are_few: bool = field(default=False, init=False)
 
     def put_back(self) -> Iterator[int]:
-        """Put back what lies in the trash and has an upload."""
+        """Restore the blobs in the trash that have an upload."""
         trash = Trash(self.store)
         for entry, is_named in self._trashed():
             if is_named:
@@ -94,14 +94,13 @@ class Sweep:
     def move(self) -> Iterator[int]:
         """Move the blobs without an upload to the trash.
 
-        Raise HousekeepingError, with nothing moved, if there are more of them than
-        crashes leave.
+        Raise HousekeepingError, and move nothing, if there are more than crashes leave.
         """
         found = find_blobs(self.database, self.store, now=self.now, grace=self.grace)
         if not found.are_few:
             raise HousekeepingError(
                 f"{len(found.blobs)} blobs have no upload and {found.known} have one; "
-                "is this the catalog of this store, and the newest? Nothing was moved"
+                "is this the newest catalog of this store? Nothing was moved"
             )
         self._are_few = True
         trash = Trash(self.store)
@@ -112,9 +111,9 @@ class Sweep:
             yield 1
 
     def empty(self) -> Iterator[int]:
-        """Delete what was in the trash for long enough and has no upload.
+        """Delete the blobs whose time in the trash is over and that have no upload.
 
-        Nothing, if ``move`` has found the catalog in doubt.
+        Delete nothing if ``move`` has raised: the catalog may be the wrong one.
         """
         if not self._are_few:
             return
@@ -124,7 +123,7 @@ class Sweep:
                 yield 1
 
     def _trashed(self) -> Iterator[tuple[Trashed, bool]]:
-        """Give the trash's entries, and whether an upload names each."""
+        """Yield the trash's entries, each with whether an upload names it."""
         for batch in _batches(Trash(self.store).entries()):
             named = _ask(
                 self.database, expiry.named_blobs, [entry.blob for entry in batch]
@@ -135,10 +134,10 @@ class Sweep:
                 yield entry, entry.blob in named
 
 
-def find_partials(
+def find_session_files(
     database: Database, store: BlobStore, *, now: int, grace: int
 ) -> list[str]:
-    """Return the files of unfinished uploads that have no row, by name."""
+    """Return the names of session files that have no row."""
     return [
         name
         for batch in _batches(_old(leftovers.sessions(store), now=now, grace=grace))
@@ -150,11 +149,11 @@ def find_partials(
 
 def _ask(
     database: Database,
-    question: Callable[[Connection, list[str]], set[str]],
+    query: Callable[[Connection, list[str]], set[str]],
     batch: list[str],
 ) -> set[str]:
     with database.read() as connection:
-        return question(connection, batch)
+        return query(connection, batch)
 
 
 def _old(
@@ -163,7 +162,7 @@ def _old(
     return (name for name, state in files if leftovers.age(state, now=now) >= grace)
 
 
-def _batches(things: Iterable[_Thing]) -> Iterator[list[_Thing]]:
-    rest = iter(things)
+def _batches(items: Iterable[_Item]) -> Iterator[list[_Item]]:
+    rest = iter(items)
     while batch := list(islice(rest, _BATCH)):
         yield batch

@@ -1,8 +1,8 @@
-"""``gateway restore``: a backup becomes an empty gateway's store and catalog.
+"""``gateway restore``: restore a backup into an empty store and catalog.
 
-Blobs first, from the store's trash or else from the backup, then all rows in one
-transaction: a restore that breaks off leaves an empty catalog, and the next one goes on
-from the blobs that are there.
+Blobs are restored first, from the store's trash or the backup, then all rows in one
+transaction.  An interrupted restore leaves an empty catalog, and the next one continues
+with the blobs that are still missing.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Restore:
-    """Puts the backup in ``folder`` into a prepared store and catalog.
+    """Restores the backup in ``folder`` into a prepared store and catalog.
 
-    ``keys`` is where the key ring goes and ``secret`` where the server secret does, or
-    None to leave it out.
+    ``keys`` is the path for the key ring and ``secret`` that for the server secret;
+    None leaves it out.
     """
 
     database: Database
@@ -45,13 +45,12 @@ class Restore:
     may_link: bool = True
 
     def make(self) -> Manifest:
-        """Restore; raise BackupError, with nothing overwritten, if it can't be done."""
+        """Restore; if it is impossible, raise BackupError and overwrite nothing."""
         manifest = self.folder.read()
         if manifest.schema not in RESTORABLE:
             raise BackupError(
-                f"the backup has schema {manifest.schema} and this gateway "
-                f"{NEWEST}: restore it with accel-gateway {manifest.version}, then "
-                "update"
+                f"the backup has schema {manifest.schema} and this gateway has "
+                f"{NEWEST}: restore with accel-gateway {manifest.version}, then update"
             )
         catalog = self.folder.catalog(manifest)
         gone = frozenset(manifest.gone)
@@ -65,7 +64,7 @@ class Restore:
         with lines(catalog) as rows:
             for line in rows:
                 if line.is_upload and line.row["id"] not in gone:
-                    self._blob(line)
+                    self._restore_blob(line)
         for folder in (*self.store.blobs.iterdir(), self.store.blobs):
             copies.sync(folder)
         with lines(catalog) as rows, self.database.write() as connection:
@@ -79,16 +78,16 @@ class Restore:
 
     def _check_store(self, catalog: Path) -> None:
         with lines(catalog) as rows:
-            ours = {line.row["blob"] for line in rows if line.is_upload}
+            expected = {line.row["blob"] for line in rows if line.is_upload}
         for blob, _ in leftovers.blobs(self.store):
-            if blob not in ours:
+            if blob not in expected:
                 raise BackupError(
-                    f"the store is not empty: {self.store.path(blob)} is not of this "
+                    f"the store is not empty: {self.store.path(blob)} is not in this "
                     "backup"
                 )
 
     def _files(self, manifest: Manifest) -> dict[Path, Path]:
-        """Return the backup's copies of keys and secret by where they go."""
+        """Return the backup's copies of keys and secret, by their target paths."""
         files = {}
         if manifest.has_keys and self.keys is not None:
             files[self.keys] = self.folder.keys
@@ -96,11 +95,13 @@ class Restore:
             files[self.secret] = self.folder.secret
         return files
 
-    def _blob(self, line: Line) -> None:
+    def _restore_blob(self, line: Line) -> None:
         try:
             target = self.store.path(line.row["blob"])
         except ValueError:
-            raise BackupError(f"{line.row['blob']!r} is no blob's name") from None
+            raise BackupError(
+                f"{line.row['blob']!r} is not a valid blob name"
+            ) from None
         source = self.folder.blobs / line.row["blob"]
         size = line.row["size"]
         if target.exists() and target.stat().st_size == size:
@@ -110,11 +111,11 @@ class Restore:
             Trash(self.store).put_back(trashed)
             return
         try:
-            found = source.stat().st_size
+            source_size = source.stat().st_size
         except FileNotFoundError:
             raise BackupError(f"{source} is missing in the backup") from None
-        if found != size:
-            raise BackupError(f"{source} has {found} bytes instead of {size}")
+        if source_size != size:
+            raise BackupError(f"{source} has {source_size} bytes instead of {size}")
         owner = Owner.in_folder(self.store.blobs)
         ownership.make_folder(target.parent, owner)
         copies.copy(source, target, may_link=self.may_link, owner=owner)
@@ -127,6 +128,6 @@ class Restore:
 def _check_same(target: Path, source: Path) -> None:
     if target.exists() and target.read_bytes() != source.read_bytes():
         raise BackupError(
-            f"{target} holds other {source.name} than the backup; move it away, or "
-            "restore --without-keys"
+            f"{target} differs from the {source.name} in the backup; move it away, or "
+            "use gateway restore --without-keys"
         )

@@ -1,1 +1,1 @@
-"""Running the gateway: the supervisor, gunicorn's workers, nginx's files, logs."""
+"""The running gateway: supervisor, gunicorn workers, nginx configuration, logs."""

@@ -1,9 +1,9 @@
-"""gunicorn's worker of the app pool: its threaded one, less its error pages."""
+"""The app pool's gunicorn worker: gthread without gunicorn's error pages."""
 
 from gunicorn.workers.gthread import ThreadWorker
 
-from gateway.runtime.unreadable_requests import RefusingUnreadable
+from gateway.runtime.unreadable_requests import UnreadableRequestMixin
 
 
-class AppWorker(RefusingUnreadable, ThreadWorker):  # type: ignore[misc]
-    """Answers as many requests at a time as it has threads."""
+class AppWorker(UnreadableRequestMixin, ThreadWorker):  # type: ignore[misc]
+    """Handles one request per thread at a time."""

@@ -1,8 +1,8 @@
-"""What gunicorn's master does before there are workers.
+"""What gunicorn's master does before it forks workers.
 
-It reads the settings, once for each start and reload, and all workers get what it
-read: one that is restarted in between must not pick up half a change.  Under
-``gateway serve`` it reads what that has read for all of its children.
+The master reads the settings once per start and reload, and passes them to all
+workers: a worker restarted in between must not pick up half a change.  Under
+``gateway serve`` the master reads the supervisor's snapshot of the settings.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _last: settings.Reading | None = None
 
 
 def read_settings() -> settings.Reading:
-    """Read the settings, for gunicorn.conf.py.
+    """Return the settings, for gunicorn.conf.py.
 
-    Faults end the start with status 1; at a reload they are reported and the
-    last good settings stay.
+    At the start, invalid settings exit with status 1; at a reload they are reported
+    and the last valid settings stay in effect.
     """
     global _last  # noqa: PLW0603 -- gunicorn runs its conf anew at each reload
     try:
@@ -33,20 +33,21 @@ def read_settings() -> settings.Reading:
             sys.stderr.write(f"gateway: {fault}\n")
         if _last is None:
             sys.exit(1)
-        sys.stderr.write("gateway: the settings stay as they were\n")
+        sys.stderr.write("gateway: the previous settings stay in effect\n")
     for warning in _last.warnings:
         sys.stderr.write(f"gateway: warning: {warning}\n")
     sys.stderr.flush()
     return _last
 
 
-def end_what_ran(url: str, gateway: str) -> None:
-    """Give back what requests of an earlier gunicorn hold in the catalog at *url*.
+def clear_in_flight_requests(url: str, gateway: str) -> None:
+    """Clear what the requests of a previous gunicorn hold in the catalog at *url*.
 
-    A kill leaves them no time for it, and their users would be told for long that
-    they have too much on its way.  A catalog that can't be changed now keeps what
-    it has until that ends by itself.  In PostgreSQL only what *gateway* has let in
-    ends: others may have requests there that run on.
+    A killed gunicorn can't release its reservations, and until they expire its users
+    would be refused for having too many uploads in progress.  If the catalog can't be
+    written now, the reservations stay until they expire.  In PostgreSQL only the
+    reservations of *gateway* are cleared: other gateways may share the catalog, and
+    their requests are still running.
     """
     database = Database.open(url)
     is_shared = database.engine.dialect.name != "sqlite"

@@ -1,4 +1,4 @@
-"""One supervised process: started, listened to, and ended."""
+"""A supervised process: start it, forward its output, stop it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Final, Self
 
-from gateway.runtime.logs import passed_on
+from gateway.runtime.logs import redact_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 _POLL_SECONDS: Final = 0.05
-_NUDGE_SECONDS: Final = 1.0
+_RESEND_SECONDS: Final = 1.0
 _END_SECONDS: Final = 2.0
-#: For its last words; only who left its process group can still hold the pipe.
+#: Time to read the last output; only a process that left the group can still hold
+#: the pipe open.
 _READ_SECONDS: Final = 10.0
-#: What a log is to hold while it is not read, and for how long it is not.
+#: Size of the access log's pipe, and the pause between two reads of it.
 _PIPE_BYTES: Final = 1 << 20
 _PAUSE_SECONDS: Final = 0.01
 _PR_SET_PDEATHSIG: Final = 1
@@ -32,11 +33,11 @@ _PR_SET_PDEATHSIG: Final = 1
 
 @dataclass
 class Child:
-    """One supervised process; ``drain`` is the signal that stops it gently."""
+    """A supervised process; ``drain_signal`` asks it to stop gracefully."""
 
     name: str
     process: subprocess.Popen[bytes]
-    drain: signal.Signals
+    drain_signal: signal.Signals
     readers: list[threading.Thread] = field(default_factory=list)
 
     @classmethod
@@ -48,10 +49,10 @@ class Child:
         environment: Mapping[str, str],
         descriptors: Collection[int] = (),
     ) -> Self:
-        """Start *command* in a process group of its own; it inherits *descriptors*.
+        """Start *command* in its own process group; it inherits *descriptors*.
 
-        Nothing is read of what it says before ``listen``: no thread may run
-        while processes are being started.
+        Its output is not read before ``forward_output``: no thread may run while
+        processes are being started.
         """
         process = subprocess.Popen(
             command,
@@ -65,8 +66,8 @@ class Child:
         )
         return cls(name, process, drain)
 
-    def listen(self) -> None:
-        """Pass on what it says, without tokens; once is enough."""
+    def forward_output(self) -> None:
+        """Start forwarding its output, with tokens redacted; later calls do nothing."""
         if self.readers:
             return
         for source, sink, pump in (
@@ -79,29 +80,32 @@ class Child:
             reader.start()
             self.readers.append(reader)
 
-    def is_drained(self, deadline: float) -> bool:
-        """Ask for a gentle end; tell whether it came before *deadline*.
+    def drain(self, deadline: float) -> bool:
+        """Send the drain signal; return whether the process exits before *deadline*.
 
-        The deadline is a moment of the monotonic clock.
+        *deadline* is a time of the monotonic clock, in seconds.
         """
         if self.process.poll() is None:
-            self.process.send_signal(self.drain)
+            self.process.send_signal(self.drain_signal)
         while time.monotonic() < deadline:
             try:
-                self.process.wait(_NUDGE_SECONDS)
+                self.process.wait(_RESEND_SECONDS)
             except subprocess.TimeoutExpired:
-                if self.drain is signal.SIGTERM:
-                    # A gunicorn worker that is just being forked loses its master's
-                    # signal, and the master would wait for it all of its time.
+                if self.drain_signal is signal.SIGTERM:
+                    # A gunicorn worker that is just being forked misses the master's
+                    # signal, and the master would wait for it until its timeout.
                     os.killpg(self.process.pid, signal.SIGTERM)
             else:
                 return True
         return self.process.poll() is not None
 
-    def end(self) -> None:
-        """End what is left in its process group, a killed master's workers too."""
+    def terminate(self) -> None:
+        """Terminate the rest of its process group, including a killed master's workers.
+
+        SIGTERM first, SIGKILL after ``_END_SECONDS``.
+        """
         deadline = time.monotonic() + _END_SECONDS
-        # Raised as soon as the group is empty; workers can outlive their master.
+        # Raised when the group is empty; workers can outlive their master.
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGTERM)
             while time.monotonic() < deadline:
@@ -115,22 +119,23 @@ class Child:
 
 
 def _prepare() -> None:
-    """Have the kernel end this child when the supervisor is killed.
+    """Have the kernel send this child SIGTERM when the supervisor is killed.
 
-    A reload must not end one that has not come as far as to await it.
+    SIGHUP is ignored until the child installs a handler: a reload during its start
+    must not end it.
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _copy(source: IO[bytes], sink: int) -> None:
-    """Pass the access log on in large chunks, a hundred a second while they last.
+    """Forward the access log in large blocks, at most a hundred per second.
 
-    Each line that is passed on wakes the process that reads the log, which under load
-    took more processor time than the request.  A pipe that fills does not wait: nginx
-    would.
+    Each write wakes the process that reads the log, which under load took more
+    processor time than the request itself.  A pipe that is filling up is read without
+    a pause: if it were full, nginx would block.
     """
-    with suppress(OSError):  # more than this user may have
+    with suppress(OSError):  # above this user's limit
         fcntl.fcntl(source, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     capacity = fcntl.fcntl(source, fcntl.F_GETPIPE_SZ)
     while chunk := os.read(source.fileno(), capacity):
@@ -141,11 +146,11 @@ def _copy(source: IO[bytes], sink: int) -> None:
 
 def _copy_lines(source: IO[bytes], sink: int) -> None:
     for line in source:
-        _write(sink, passed_on(line.decode(errors="replace")).encode())
+        _write(sink, redact_line(line.decode(errors="replace")).encode())
 
 
 def _write(sink: int, data: bytes) -> None:
-    """Write all; when nobody reads the log any more, serving goes on without."""
+    """Write all of *data*; ignore a closed log, so that serving continues."""
     view = memoryview(data)
     with suppress(OSError):
         while view:

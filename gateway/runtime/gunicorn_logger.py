@@ -1,4 +1,4 @@
-"""gunicorn's logger, with tokens blanked and no access log."""
+"""gunicorn's logger, with tokens redacted and without an access log."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class RedactingLogger(Logger):  # type: ignore[misc]
-    """Writes one redacted stream on stderr.
+    """Writes one redacted stream to stderr.
 
-    Were the same configuration given as gunicorn's setting ``logconfig_dict``, it
-    would put together what an access log says of each request, which takes 10 us,
-    and then not log it.
+    With the same configuration in gunicorn's setting ``logconfig_dict``, gunicorn
+    would format an access log record for each request, which takes 10 us, and then
+    discard it.
     """
 
     def setup(self, cfg: Config) -> None:
-        """Set up, at the start and at each reload."""
+        """Configure logging; gunicorn calls this at the start and at each reload."""
         super().setup(cfg)
         logging.config.dictConfig(gunicorn_logging())

@@ -1,7 +1,8 @@
-"""The gateway that serves from a data folder: one at a time, and how it is told.
+"""The gateway process that serves from a data folder: its lock, and how to reload it.
 
-``run/lock`` is held by it, and names its process; ``run/reloaded`` says what came of
-the last reload: nothing if it was done, and else why not.
+The process holds a lock on ``run/lock``, which contains its process id.
+``run/reloaded`` contains the result of the last reload: empty if it succeeded, else
+the reason why not.
 """
 
 from __future__ import annotations
@@ -21,29 +22,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-#: As long as a start may take, before which no reload is begun, and some more.
+#: Seconds to wait for a reload: longer than a start may take, since a gateway
+#: handles a reload only after its start.
 _PATIENCE: Final = 30.0
 _STEP: Final = 0.05
 
 
 @contextmanager
 def hold(data: Path) -> Iterator[None]:
-    """Serve from the folder *data*, which is made if it is missing.
+    """Hold the lock of the folder *data*, which is created if it is missing.
 
-    SIGHUP does nothing until the supervisor awaits it.  Raise SuperviseError if another
-    gateway does, or if the folder is another user's.
+    SIGHUP is ignored until the supervisor handles it.  Raise SuperviseError if another
+    gateway serves from the folder, or if it belongs to another user.
     """
     ownership.make_folder(data, None)
     owner = Owner.of(data)
     if os.geteuid() == 0 != owner.uid:
-        # What root stores, the next start as that user could not read.
+        # A later start as that user could not read files that root has created.
         raise SuperviseError(
             f"{data} belongs to the user {owner.name}; run gateway serve as that user"
         )
     ownership.make_folder(_lock(data).parent, None)
     descriptor = ownership.open_private(_lock(data), os.O_RDWR)
-    # (!) A reload would end a gateway that waits for its catalog, and systemd starts
-    #     none again that SIGHUP has ended.
+    # (!) Otherwise SIGHUP ends a gateway that waits for its catalog, and systemd does
+    #     not restart a service that SIGHUP ended.
     previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         if not try_lock(descriptor):
@@ -56,22 +58,22 @@ def hold(data: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def tell(data: Path, fault: str) -> None:
-    """Say what came of a reload; *fault* is empty if it was done."""
-    fresh = _outcome(data).with_suffix(".new")
-    fresh.write_text(fault, "utf-8")
-    fresh.rename(_outcome(data))
+def record_reload(data: Path, fault: str) -> None:
+    """Record the result of a reload; *fault* is empty if it succeeded."""
+    new = _outcome(data).with_suffix(".new")
+    new.write_text(fault, "utf-8")
+    new.rename(_outcome(data))
 
 
 def reload(data: Path) -> None:
-    """Have the gateway that serves from *data* reload, and wait for it.
+    """Reload the gateway that serves from *data*, and wait until it has reloaded.
 
-    Raise SuperviseError if there is none, or if it goes on as it was.
+    Raise SuperviseError if no gateway serves from it, or if the reload fails.
     """
-    number = _process(data)
+    process_id = _process_id(data)
     outcome = _outcome(data)
     outcome.unlink(missing_ok=True)
-    os.kill(number, signal.SIGHUP)
+    os.kill(process_id, signal.SIGHUP)
     for _ in attempts(_PATIENCE, every=_STEP):
         if outcome.exists():
             break
@@ -82,27 +84,27 @@ def reload(data: Path) -> None:
         raise SuperviseError(f"not reloaded: {fault}")
 
 
-def _process(data: Path) -> int:
+def _process_id(data: Path) -> int:
     """Return the id of the process that serves from *data*."""
     try:
         with _lock(data).open(encoding="ascii") as lock:
             is_served = not try_lock(lock.fileno())
-            number, _, namespace = lock.read().partition(" ")
+            process_id, _, namespace = lock.read().partition(" ")
     except FileNotFoundError:
         is_served = False
     if not is_served:
         raise SuperviseError(f"no gateway serves from {data}; is GATEWAY_DATA right?")
-    # (!) In another container the number is that of another process.
+    # (!) In another container the same id belongs to another process.
     if namespace != _namespace():
         raise SuperviseError(
             f"the gateway that serves from {data} runs in another container; run the "
             "command there"
         )
-    return int(number)
+    return int(process_id)
 
 
 def _namespace() -> str:
-    return os.readlink("/proc/self/ns/pid")  # noqa: PTH115 -- no path
+    return os.readlink("/proc/self/ns/pid")  # noqa: PTH115 -- not a path
 
 
 def _lock(data: Path) -> Path:

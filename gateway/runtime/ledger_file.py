@@ -1,4 +1,4 @@
-"""The ledger's file while nginx runs: begun anew at each start, and when it is long."""
+"""The ledger's log file: rotated at each start of nginx, and when it is large."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ if TYPE_CHECKING:
 
 #: The script that is rendered beside nginx.conf.
 SCRIPT: Final = "ledger.sh"
-#: Bytes from which another file is begun.
+#: Bytes from which the file is rotated.
 LONG: Final = 64 * 2**20
 
 
 @dataclass(frozen=True)
 class LedgerFile:
-    """The file ``current.log`` in *folder*; *script* is the rendered ``ledger.sh``."""
+    """The file ``current.log`` in ``folder``; ``script`` is the rendered ledger.sh."""
 
     folder: Path
     script: Path
 
     def begin(self) -> None:
-        """Set aside what an earlier nginx has written; raise SuperviseError if not."""
-        ran = self._run("begin")
-        if ran.returncode:
-            raise SuperviseError(f"the ledger can't be begun: {ran.stderr.strip()}")
+        """Set aside the file of a previous nginx; raise SuperviseError on failure."""
+        result = self._run("begin")
+        if result.returncode:
+            raise SuperviseError(f"can't start the ledger: {result.stderr.strip()}")
 
     def rotate(self, nginx: int) -> str:
-        """Have nginx, a process id, begin another file if this one is long or gone.
+        """Rotate the file if it is large or was deleted; *nginx* is a process id.
 
-        Return what an operator should know, or nothing.
+        Return a warning for the operator, or an empty string.
         """
         with suppress(FileNotFoundError):
             if (self.folder / "current.log").stat().st_size < LONG:

@@ -1,8 +1,8 @@
-"""Keeping tokens out of every log, and clients' faults out of the errors.
+"""Redaction: no tokens in any log, and no client errors logged as errors.
 
-nginx's access log blanks tokens itself (``nginx/conf.d/logging.conf``).  Its
-error log quotes request lines and can't be told not to, and a worker's
-exceptions quote paths: both pass through the rules here.
+nginx redacts tokens in its access log itself (``nginx/conf.d/logging.conf``).  Its
+error log quotes request lines, which can't be switched off, and exceptions of workers
+quote paths: both are passed through the rules here.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ BLANK: Final = "[redacted]"
 
 @dataclass(frozen=True)
 class Rule:
-    """What is replaced in each line of a log.
+    """A substitution that is applied to each line of a log.
 
-    Both texts are of the syntax that Python's ``re`` and ``sed -E`` share: in nginx's
-    container sed applies the same rules (``nginx/redact.sed``).
+    Pattern and replacement use the syntax that Python's ``re`` and ``sed -E`` share: in
+    nginx's container sed applies the same rules (``nginx/redact.sed``).
     """
 
     pattern: str
@@ -31,9 +31,9 @@ class Rule:
         return re.sub(self.pattern, self.replacement, text)
 
 
-# The URL families whose first segment permits something, and whatever looks like
-# a MAC wherever it stands: without its MAC a link is worth nothing.  Who reads the
-# log can decode what a client has disguised, `%73` for `s` or `%252E` for a dot.
+# The tokens in URLs of the families that take one, and anything that looks like a
+# MAC, anywhere: a link without its MAC is useless.  Percent-encoded forms, `%73` for
+# `s` or `%252E` for a dot, are redacted too, since a reader of the log can decode them.
 _TOKENS: Final = (
     Rule(
         r"((/|%(25)*2[Ff])([sdluSDLU]|%(25)*(53|73|[46]4|[46][Cc]|[57]5))(/|%(25)*2[Ff])+)"
@@ -48,9 +48,9 @@ _TOKENS: Final = (
     # A bearer token: `gwt_`, its id and its secret.
     Rule(r"(gwt(_|%(25)*5[Ff]))[A-Za-z0-9_%-]+", rf"\1{BLANK}"),
 )
-# What a client did wrong is nobody's error here.  nginx says most of it as
-# [info], and some of it, as its own 413, as [error].  That a download runs for
-# longer than its verdict is kept is no alert either.
+# A client's mistake is not an error of the gateway.  nginx logs most of them as
+# [info], but some, such as its own 413, as [error].  A download that runs longer than
+# its verdict is cached is no reason for an [alert] either.
 _CLIENTS_FAULT: Final = Rule(
     r"^([0-9/]{10} [0-9:]{8} )\[(error|alert)\]( [0-9]+#[0-9]+: (\*[0-9]+ )?"
     r"(client |access forbidden by rule|ignore long locked inactive cache entry ))",
@@ -59,28 +59,28 @@ _CLIENTS_FAULT: Final = Rule(
 RULES: Final = (_CLIENTS_FAULT, *_TOKENS)
 
 
-def passed_on(line: str) -> str:
-    """Return a line of nginx's or gunicorn's as the log is to have it."""
+def redact_line(line: str) -> str:
+    """Return a line of nginx's or gunicorn's output as it is to be logged."""
     return redact(_CLIENTS_FAULT.apply(line))
 
 
 def redact(text: str) -> str:
-    """Blank the tokens of all URLs in *text*."""
+    """Return *text* with all tokens redacted."""
     for rule in _TOKENS:
         text = rule.apply(text)
     return text
 
 
 class RedactingFormatter(logging.Formatter):
-    """Formats as usual, tracebacks included, then blanks tokens."""
+    """Formats as usual, tracebacks included, then redacts tokens."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record's line without tokens."""
+        """Return the formatted record without tokens."""
         return redact(super().format(record))
 
 
 def gunicorn_logging() -> dict[str, Any]:
-    """Return what gunicorn logs, for ``dictConfig``: one redacted stream on stderr."""
+    """Return gunicorn's ``dictConfig``: one redacted stream to stderr."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

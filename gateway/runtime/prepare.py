@@ -1,4 +1,4 @@
-"""What must be there before the first request: store, schema, an administrator."""
+"""Prepare a start: create the store, upgrade the schema, add an administrator."""
 
 from __future__ import annotations
 
@@ -27,17 +27,18 @@ if TYPE_CHECKING:
     from gateway.config.settings import Settings
 
 FIRST_ADMIN: Final = "admin"
-#: Seconds between two tries of a catalog that is away or locked.
+#: Seconds between two attempts to open a catalog that is unavailable or locked.
 _PAUSE: Final = 1.0
 
 
 def require_writable(
     settings: Settings, *, with_nginx: bool, nginx_run: Path | None = None
 ) -> None:
-    """Raise SettingsError if a folder of the gateway's own can't be made or written.
+    """Raise SettingsError if one of the gateway's folders can't be created or written.
 
-    *nginx_run* is the one that an option names.  Raise SuperviseError if others could
-    write where verdicts are kept.  Without nginx somebody else has these two.
+    Raise SuperviseError if another user could write to the verdict cache.  *nginx_run*
+    is the option ``--nginx-run``.  Without nginx these two folders belong to another
+    process and are not checked.
     """
     file = settings.catalog_file
     folders = {
@@ -60,12 +61,12 @@ def require_writable(
 
 
 def _is_writable(path: Path) -> bool:
-    there = next(place for place in (path, *path.parents) if place.exists())
-    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    existing = next(folder for folder in (path, *path.parents) if folder.exists())
+    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
 
 
 def prepare(settings: Settings) -> Database:
-    """Make the store's folders and bring the catalog to the newest schema."""
+    """Create the store's folders and upgrade the catalog to the newest schema."""
     if settings.store is None:
         raise SettingsError(["GATEWAY_STORE: is not set"])
     for folder in (settings.data, settings.store):
@@ -75,7 +76,7 @@ def prepare(settings: Settings) -> Database:
     store = BlobStore(settings.store)
     store.prepare()
     store.prepare_ledger(own_id(settings.data))
-    # A migration may take long.
+    # A migration may take long: the connection has no time limit.
     database = Database.open(settings.database, silence=math.inf)
     upgrade(database)
     if database.reserve is not None:
@@ -83,35 +84,35 @@ def prepare(settings: Settings) -> Database:
     return database
 
 
-def prepare_in_time(
-    settings: Settings, *, seconds: float, say: Callable[[str], None]
+def prepare_with_retries(
+    settings: Settings, *, seconds: float, log: Callable[[str], None]
 ) -> Database:
-    """Do as ``prepare`` does, once PostgreSQL is there and nobody has it locked.
+    """Call ``prepare``; retry while PostgreSQL is unavailable or locked.
 
-    *say* is told what is waited for, for *seconds* at most; then CatalogBusyError is
-    raised.  SQLite's file is nothing to wait for.
+    Retry for *seconds* at most, then raise CatalogBusyError.  *log* gets a line when
+    the reason for waiting changes.  SQLite is not retried.
     """
     is_server = settings.catalog_file is None
-    said = ""
+    logged = ""
     for _ in attempts(seconds if is_server else 0, every=_PAUSE):
         try:
             return prepare(settings)
         except CatalogBusyError as error:
             refusal = error
         cause = " ".join(str(refusal).split())
-        if is_server and cause != said:
-            say(f"waiting for the catalog (GATEWAY_DATABASE): {cause}")
-        said = cause
+        if is_server and cause != logged:
+            log(f"waiting for the catalog (GATEWAY_DATABASE): {cause}")
+        logged = cause
     raise refusal
 
 
 def make_first_admin(database: Database, path: Path, *, now: int) -> bool:
-    """Make an administrator if there is no user at all; tell whether it was made.
+    """Add an administrator if there are no users; return whether one was added.
 
-    The password is written into the file *path*, which only its owner can read. The
+    The password is written to the file *path*, which only its owner can read.  The
     administrator must choose a new password at the first login.
     """
-    # Asked before writing: a full disk must not keep the gateway from starting.
+    # Read before writing: a full disk must not keep the gateway from starting.
     with database.read() as connection:
         if users.everyone(connection):
             return False
@@ -120,9 +121,10 @@ def make_first_admin(database: Database, path: Path, *, now: int) -> bool:
     ownership.make_folder(path.parent, None)
     with database.write() as connection:
         if users.everyone(connection):
-            # Another process, or a gateway that shares the catalog, was faster.
+            # Another process, or a gateway that shares the catalog, was first.
             return False
-        # First: a password that nobody can read would be that of an account for good.
+        # Write the file first: otherwise a crash leaves an account whose password
+        # nobody knows.
         content = f"{password}\n".encode()
         copies.write(path, content, owner=Owner.in_folder(path.parent))
         users.add(

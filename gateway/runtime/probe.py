@@ -1,8 +1,8 @@
-"""``python -m gateway.runtime.probe RUN/app.sock`` tells whether gunicorn is ready.
+"""Health check: ``python -m gateway.runtime.probe RUN/app.sock``.
 
-Asks ``/readyz`` on the app pool's socket, which asks the other pool; status 0 if both
-are ready, 1 with the reason on stderr if not.  It runs every few seconds, so it
-imports next to nothing.
+Requests ``/readyz`` on the app pool's socket; that view checks the other pool as well.
+Exits with 0 if both pools are ready, else with 1 and the reason on stderr.  It runs
+every few seconds, so it imports as little as possible.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ _SECONDS: Final = 3.0
 
 
 def probe(path: PathLike[str] | str, url: str = "/readyz") -> str | None:
-    """Return None if the socket *path* answers *url* by 200, else what it answered."""
+    """Return None if the socket *path* answers *url* with 200, else its answer."""
     try:
-        status = _ask(path, url)
+        status = _request_status(path, url)
     except OSError as error:
         return f"{path}: {error}"
     return None if b" 200 " in status else f"{path}: {status!r}"
 
 
 def answers(path: PathLike[str] | str) -> bool:
-    """Tell whether a worker answers on the socket *path*, ready or not."""
+    """Return whether a worker answers on the socket *path*, ready or not."""
     try:
-        return _ask(path, "/healthz") != b""
+        return _request_status(path, "/healthz") != b""
     except OSError:
         return False
 
 
-def _ask(path: PathLike[str] | str, url: str) -> bytes:
-    """Return the line of the status, nothing if there is none; raise OSError."""
+def _request_status(path: PathLike[str] | str, url: str) -> bytes:
+    """Return the status line, empty if the connection was closed; raise OSError."""
     request = f"GET {url} HTTP/1.0\r\nHost: localhost\r\n\r\n"
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(_SECONDS)

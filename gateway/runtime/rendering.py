@@ -1,7 +1,7 @@
-"""Rendering nginx's files from their templates, for every way of running nginx.
+"""Render nginx's configuration from its templates, for every way of running nginx.
 
-The templates are Jinja2's, in ``nginx/``: what Python and nginx must both know, such
-as statuses, policies and settings, is written down in Python and handed to them.
+The Jinja2 templates are in ``nginx/``.  Facts that Python and nginx share, such as
+statuses, policies and settings, are defined in Python and passed to the templates.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from gateway.config.settings import Settings
 
-#: Names that ``nginx/server.conf`` answers whatever the settings say.
+#: Host names that ``nginx/server.conf`` always answers.
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _TEMPLATES: Final = (
     *("*.conf", "conf.d/*.conf", "snippets/*.conf"),
@@ -35,15 +35,17 @@ _TEMPLATES: Final = (
 )
 #: Texts that nginx reads as one word as they are.
 _WORD: Final = re.compile(r"[A-Za-z0-9_./:@%+=~,-]+")
-#: nginx's own bound, ``ssi_value_length``.
+#: nginx's default limit, ``ssi_value_length``.
 _SSI_BYTES: Final = 256
 
 
 @dataclass(frozen=True, kw_only=True)
 class NginxConf:
-    """One rendering: where it listens, logs, runs, and from where it includes.
+    """One rendering of nginx's configuration.
 
-    ``ledger`` is the folder of the ledger's file.
+    ``listen`` is the address, ``run`` the folder for nginx's pid and temporary files,
+    ``conf`` the folder that the files are written to and included from, and ``ledger``
+    the folder of the ledger's log file.
     """
 
     settings: Settings
@@ -54,7 +56,7 @@ class NginxConf:
     access_log: str = "/dev/stdout"
 
     def files(self) -> dict[str, str]:
-        """Return the rendered text of every file, by its path in the set."""
+        """Return the rendered text of every file, by its path below ``conf``."""
         root = asset("nginx")
         environment = _environment()
         facts = self._facts()
@@ -66,7 +68,7 @@ class NginxConf:
         return {name: environment.get_template(name).render(facts) for name in names}
 
     def write(self) -> Path:
-        """Write the set and the statics to ``conf``; return nginx.conf's path."""
+        """Write all files, static ones too, to ``conf``; return nginx.conf's path."""
         contents = {name: text.encode() for name, text in self.files().items()}
         for name, content in self._brand.statics().items():
             contents[f"static/{name}"] = content
@@ -81,7 +83,7 @@ class NginxConf:
         return Brand(self.settings.name, self.settings.color, self.settings.logo)
 
     def _facts(self) -> dict[str, Any]:
-        """Return what the templates name."""
+        """Return the variables of the templates."""
         return {
             "settings": self.settings,
             "brand": self._brand,
@@ -96,11 +98,11 @@ class NginxConf:
             "otherwise": explanations.BAD_REQUEST,
             "problems": explanations.PROBLEMS,
             "statuses": explanations.statuses(),
-            "carried": explanations.CARRIED,
+            "refusal_headers": explanations.CARRIED,
             "policies": content_security,
             "cors": cors,
             "families": families.BY_NAME,
-            "judged": families.JUDGED,
+            "cached_families": families.JUDGED,
             "family_header": families.HEADER,
             "places": list(families.places().values()),
             "program_paths": sorted(
@@ -120,12 +122,15 @@ class NginxConf:
 
 
 def form_size(settings: Settings) -> int:
-    """Return how large an upload form may be: its files, and what is around them."""
+    """Return the maximum size of an upload form: its files and the multipart envelope.
+
+    In bytes; 0 is no limit.
+    """
     return settings.upload_size + ENVELOPE if settings.upload_size else 0
 
 
 def server_names(settings: Settings) -> list[str]:
-    """Return the host names that are answered, as ``server_name`` takes them."""
+    """Return the host names to answer, in the syntax of ``server_name``."""
     names = list(settings.hosts)
     if settings.public_url:
         host = urlsplit(settings.public_url).hostname or ""
@@ -135,7 +140,7 @@ def server_names(settings: Settings) -> list[str]:
 
 @cache
 def _environment() -> Environment:
-    # The page of a refusal is Flask's own.
+    # nginx's error pages use the same template as Flask's.
     folders = [asset("nginx"), asset("gateway/web/templates")]
     environment = Environment(  # noqa: S701 -- nginx's syntax, not HTML
         loader=FileSystemLoader(folders),
@@ -155,36 +160,35 @@ def _environment() -> Environment:
 
 
 def quoted(text: str) -> str:
-    """Return *text* as one word of nginx's syntax.
+    """Return *text* as one word in nginx's syntax, quoted if necessary.
 
-    Raise ValueError for what can't be one: nginx has no way to write a ``$`` that
-    begins no variable.
+    Raise ValueError if that is impossible: nginx has no escape for a literal ``$``.
     """
     if _WORD.fullmatch(text):
         return text
     if re.search(r"[$\x00-\x1f\x7f]", text):
-        raise ValueError(f"nginx can't be told of {text!r}")
+        raise ValueError(f"{text!r} can't be written in nginx's configuration")
     escaped = re.sub(r'(["\\\\])', r"\\\1", text)
     return f'"{escaped}"'
 
 
 def variable(header: str) -> str:
-    """Return how nginx writes the name of *header* in a variable's."""
+    """Return the name of *header* as it appears in nginx's variable names."""
     return header.lower().replace("-", "_")
 
 
 def in_sed(text: str) -> str:
-    """Return *text* as it is; raise ValueError if it would end a part of ``s~~~``."""
+    """Return *text*; raise ValueError if it contains the delimiter of ``s~~~``."""
     if re.search(r"[~\n]", text):
-        raise ValueError(f"sed can't be told of {text!r}")
+        raise ValueError(f"{text!r} can't be written in a sed command")
     return text
 
 
 def in_ssi(text: str) -> str:
-    """Return *text* as it is; raise ValueError if nginx's SSI would read it otherwise.
+    """Return *text*; raise ValueError if nginx's SSI would not read it literally.
 
     https://nginx.org/en/docs/http/ngx_http_ssi_module.html
     """
     if re.search(r'["$\\]', text) or len(text.encode()) > _SSI_BYTES:
-        raise ValueError(f"no text for an SSI command: {text!r}")
+        raise ValueError(f"{text!r} can't be written in an SSI command")
     return text

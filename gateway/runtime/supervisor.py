@@ -1,6 +1,6 @@
-"""``gateway serve``: nginx, both pools of gunicorn, and housekeeping, as one service.
+"""``gateway serve``: nginx, both gunicorn pools and housekeeping as one service.
 
-If any of them exits, all are stopped.  SIGTERM and SIGINT drain, SIGHUP reloads.
+If any child exits, all are stopped.  SIGTERM and SIGINT drain, SIGHUP reloads.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gateway.config.address import accepts, check_free
 from gateway.config.assets import asset
 from gateway.errors import GatewayError, SuperviseError
 from gateway.runtime.child import Child
-from gateway.runtime.generations import directives, find_nginx
+from gateway.runtime.live_conf import directives, find_nginx
 from gateway.runtime.probe import answers
 
 if TYPE_CHECKING:
@@ -28,26 +28,25 @@ if TYPE_CHECKING:
 
     from gateway.config.address import Address
     from gateway.http.pools import Pool
-    from gateway.runtime.generations import LiveConf
     from gateway.runtime.ledger_file import LedgerFile
+    from gateway.runtime.live_conf import LiveConf
 
 _NGINX: Final = "nginx"
 _START_SECONDS: Final = 20
 _POLL_SECONDS: Final = 0.05
-#: Seconds between two rounds of housekeeping.
-_EVERY: Final = "60"
+_HOUSEKEEPING_SECONDS: Final = "60"
 
 
 @dataclass
 class Supervisor:
-    """Starts all, waits, and stops all within ``grace`` seconds.
+    """Starts all children, supervises them, and stops them within ``grace`` seconds.
 
-    ``conf`` is nginx's configuration, renewed at the start.  ``reload`` renews it
-    and what the children read, or raises and has changed nothing.  ``environment``
-    and ``descriptors`` are those of the Python children, ``sockets`` where the pools
-    listen.  ``address`` is the host and port that nginx takes, or None if nginx is
-    not started here.  ``on_reload`` is told what came of each reload: nothing, or why
-    it was not done.
+    ``conf`` is nginx's configuration, rendered at the start.  ``reload`` renders it
+    again and replaces the children's settings; if it raises, nothing has changed.
+    ``environment`` and ``descriptors`` are passed to the Python children; the pools
+    listen on ``sockets``.  nginx listens on ``address``, a host and a port, or None if
+    nginx is not started here.  ``on_reload`` is called after each reload with an empty
+    string, or with the reason why it failed.
     """
 
     conf: LiveConf
@@ -61,16 +60,16 @@ class Supervisor:
     on_reload: Callable[[str], object] = str
     children: list[Child] = field(default_factory=list)
     _pending: list[signal.Signals] = field(default_factory=list)
-    _said_of_ledger: str = ""
+    _last_ledger_warning: str = ""
 
     def run(self, *, on_ready: Callable[[], None]) -> int:
-        """Serve until told to stop; return the exit status.
+        """Serve until a signal to stop; return the exit status.
 
-        0 after a signal, 1 when a process ended by itself.  Raise
-        SuperviseError when the start fails.
+        The status is 0 after a signal and 1 if a child exited on its own.  Raise
+        SuperviseError if the start fails.
         """
         if self.address is not None:
-            # nginx checks its files here, before anything is started.
+            # nginx checks its configuration here, before any process is started.
             self.conf.renew()
             check_free(self.address)
         _raise_file_limit()
@@ -78,13 +77,13 @@ class Supervisor:
         with self._signals() as wake:
             try:
                 self._start_pools()
-                if not self._comes_true(self._pools_answer, deadline):
+                if not self._wait_for(self._pools_answer, deadline):
                     return 0
                 if self.address is None:
-                    # nginx's container waits for its files: it starts no earlier.
+                    # The nginx container starts nginx when these files exist.
                     self.conf.renew()
-                self._start_others()
-                if not self._comes_true(self._nginx_accepts, deadline):
+                self._start_nginx_and_housekeeping()
+                if not self._wait_for(self._nginx_accepts, deadline):
                     return 0
                 on_ready()
                 return self._watch(wake)
@@ -100,10 +99,10 @@ class Supervisor:
                 GATEWAY_POOL=pool,
             )
 
-    def _start_others(self) -> None:
-        """Start nginx and housekeeping; the pools answer already.
+    def _start_nginx_and_housekeeping(self) -> None:
+        """Start the other children, after the pools answer.
 
-        (!) Earlier, nginx would answer 503 to what it can ask nobody about.
+        (!) If nginx starts before the pools answer, it answers requests with 503.
         """
         if self.address is not None:
             if self.ledger is not None:
@@ -119,10 +118,12 @@ class Supervisor:
                     self.environment,
                 )
             )
-        self._start_python("housekeeper", "gateway", "housekeep", "--every", _EVERY)
-        # Not before the last of them runs: listening takes threads.
+        self._start_python(
+            "housekeeper", "gateway", "housekeep", "--every", _HOUSEKEEPING_SECONDS
+        )
+        # After the last child is started: forwarding uses threads.
         for child in self.children:
-            child.listen()
+            child.forward_output()
 
     def _start_python(self, name: str, *module: str, **settings: str) -> None:
         self.children.append(
@@ -135,10 +136,10 @@ class Supervisor:
             )
         )
 
-    def _comes_true(self, condition: Callable[[], bool], deadline: float) -> bool:
-        """Wait for *condition*; tell whether it came, or else a signal to stop.
+    def _wait_for(self, condition: Callable[[], bool], deadline: float) -> bool:
+        """Wait until *condition* is true; return False on a signal to stop.
 
-        Raise SuperviseError when a child ends, or at the monotonic clock's *deadline*.
+        Raise SuperviseError if a child exits, or at *deadline* (monotonic clock).
         """
         while not condition():
             if {signal.SIGTERM, signal.SIGINT} & set(self._pending):
@@ -152,8 +153,8 @@ class Supervisor:
         return True
 
     def _pools_answer(self) -> bool:
-        # (!) Ready or not: a database may be read-only for hours after a failover, and
-        #     deliveries go on meanwhile.
+        # (!) Don't require that they are ready: a database may be read-only for hours
+        #     after a failover, and deliveries continue meanwhile.
         return all(map(answers, self.sockets.values()))
 
     def _nginx_accepts(self) -> bool:
@@ -174,44 +175,44 @@ class Supervisor:
             for child in self.children:
                 status = child.process.poll()
                 if status is not None:
-                    _say(f"{child.name} ended with status {status}; stopping")
+                    _log(f"{child.name} ended with status {status}; stopping")
                     return 1
 
     def _rotate(self) -> None:
-        """Have nginx begin another file of the ledger if this one is long or gone."""
+        """Rotate the ledger's log file if it is large or was deleted."""
         for child in self.children:
             if self.ledger is not None and child.name == _NGINX:
-                said = self.ledger.rotate(child.process.pid)
-                if said not in {"", self._said_of_ledger}:
-                    _say(f"ledger: {said}")
-                self._said_of_ledger = said
+                warning = self.ledger.rotate(child.process.pid)
+                if warning not in {"", self._last_ledger_warning}:
+                    _log(f"ledger: {warning}")
+                self._last_ledger_warning = warning
 
     def _reload(self) -> None:
-        """Reload all; a faulty configuration is reported and changes nothing."""
+        """Reload all children; log an invalid configuration, and change nothing."""
         try:
             self.reload()
         except (GatewayError, OSError) as error:
-            _say(f"not reloaded: {error}")
+            _log(f"not reloaded: {error}")
             self.on_reload(str(error))
             return
         for child in self.children:
             child.process.send_signal(signal.SIGHUP)
-        _say("reloaded")
+        _log("reloaded")
         self.on_reload("")
 
     def _stop(self) -> None:
-        """End housekeeping, drain nginx, which still asks gunicorn, then the pools."""
+        """Stop housekeeping, then nginx, which still needs gunicorn, then the pools."""
         deadline = time.monotonic() + self.grace
         for child in self.children:
-            child.listen()
+            child.forward_output()
         for child in reversed(self.children):
-            if not child.is_drained(deadline):
-                _say(f"{child.name} is still busy after {self.grace} s; ending it")
-            child.end()
+            if not child.drain(deadline):
+                _log(f"{child.name} is still busy after {self.grace} s; ending it")
+            child.terminate()
 
     @contextmanager
     def _signals(self) -> Iterator[int]:
-        """Collect signals; yield a descriptor that turns readable at each."""
+        """Collect signals; yield a descriptor that becomes readable at each signal."""
         reader, writer = os.pipe()
         os.set_blocking(writer, False)
 
@@ -233,11 +234,11 @@ class Supervisor:
 
 
 def _raise_file_limit() -> None:
-    """Allow as many open files as the system does: each download has two."""
+    """Raise the limit of open files to the hard limit: each download uses two."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     sys.stderr.write(f"gateway: {text}\n")
     sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""What gunicorn says to a request that it can't read: nothing of its own."""
+"""Replace gunicorn's answer to a request that it can't parse."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from gunicorn.http.message import Request
 
-#: nginx may ask for itself, or beside a request: 403 is an answer to both.
+#: 403, which is valid for a proxied request as well as for an auth_request subrequest.
 _ANSWER: Final = "".join(
     f"{line}\r\n"
     for line in (
@@ -27,7 +27,7 @@ _ANSWER: Final = "".join(
         "",
     )
 ).encode()
-#: These are about the application's answer, and faults.
+#: Parse exceptions that concern the application's response: these are real faults.
 _FAULTS: Final = (
     errors.ConfigurationProblem,
     errors.InvalidResponseHeader,
@@ -35,19 +35,19 @@ _FAULTS: Final = (
 )
 
 
-class RefusingUnreadable(Worker):  # type: ignore[misc]
-    """Has nginx tell a client in its own words that its request can't be read.
+class UnreadableRequestMixin(Worker):  # type: ignore[misc]
+    """Has nginx send its own error page for a request that gunicorn can't parse.
 
-    gunicorn's own page quotes the request, with its token, and its log has a warning
-    for whatever a client sends: a control character in a header, or two types.
+    gunicorn's page quotes the request line, with its token, and gunicorn logs a warning
+    for each malformed request: a control character in a header, or two Content-Types.
     """
 
     def handle_error(
         self, req: Request | None, client: socket, addr: object, exc: BaseException
     ) -> None:
-        """Answer for *exc*, which ended a request."""
+        """Answer a request that ended with the exception *exc*."""
         if isinstance(exc, errors.ParseException) and not isinstance(exc, _FAULTS):
-            with suppress(OSError):  # nginx has gone
+            with suppress(OSError):  # nginx has closed the connection
                 util.write_nonblock(client, _ANSWER)
         else:
             super().handle_error(req, client, addr, exc)

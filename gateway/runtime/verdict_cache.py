@@ -1,4 +1,4 @@
-"""The folder in which nginx keeps verdicts, for as long as the gateway serves."""
+"""The folder in which nginx caches verdicts while the gateway serves."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from gateway.errors import SuperviseError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: tmpfs, on every Linux (shm_overview(7)), where every user may make a folder.
-MEMORY: Final = Path("/dev/shm")  # noqa: S108 -- under a name that nobody can guess
+#: A tmpfs on every Linux (shm_overview(7)), where every user may create a folder.
+MEMORY: Final = Path("/dev/shm")  # noqa: S108 -- under an unguessable name
 _PREFIX: Final = "accel-gateway-"
 
 
 @contextmanager
 def verdict_cache(path: Path, run: Path) -> Iterator[None]:
-    """Make the folder anew, for this user alone, and remove it at the end.
+    """Create the empty folder *path*, for this user only, and remove it at the end.
 
-    What it holds decides who gets which file: raise SuperviseError if somebody
-    else could write there.  If it lies in the gateway's folder *run*, it becomes a link
-    to memory, to a folder of a random name: a name that is known before could be taken
-    by another user first.
+    Its content decides who gets which file: raise SuperviseError if another user could
+    write to it.  If it is in the gateway's folder *run*, it becomes a symlink to a
+    folder in memory with a random name: another user could create a predictable name
+    first.
     """
     try:
         check(path, run)
@@ -40,8 +40,8 @@ def verdict_cache(path: Path, run: Path) -> Iterator[None]:
             path.mkdir(mode=0o700)
     except OSError as error:
         raise SuperviseError(
-            f"no verdicts can be kept in {path}: {error.strerror}; "
-            "name another folder in GATEWAY_VERDICT_CACHE"
+            f"can't create the verdict cache {path}: {error.strerror}; "
+            "set GATEWAY_VERDICT_CACHE to another folder"
         ) from None
     try:
         yield
@@ -51,32 +51,32 @@ def verdict_cache(path: Path, run: Path) -> Iterator[None]:
 
 
 def check(path: Path, run: Path) -> None:
-    """Raise SuperviseError if the folder may not be made; nothing is changed."""
+    """Raise SuperviseError if the folder can't be created safely; change nothing."""
     if path.parent == run and run.exists():
-        _require_own(run)
-    if not _is_ours(path):
-        _is_there(path)
+        _require_private(run)
+    if not _is_own_link(path):
+        _is_own_folder(path)
 
 
-def _require_own(folder: Path) -> None:
-    found = folder.stat()
-    if found.st_uid != os.geteuid() or found.st_mode & 0o022:
+def _require_private(folder: Path) -> None:
+    state = folder.stat()
+    if state.st_uid != os.geteuid() or state.st_mode & 0o022:
         raise SuperviseError(
-            f"{folder} is not this user's alone, and nothing is kept there; name "
-            "another folder in GATEWAY_RUN"
+            f"{folder} can be written by another user, so verdicts are not cached "
+            "there; set GATEWAY_RUN to another folder"
         )
 
 
 def _remove_link(path: Path) -> None:
-    """Remove a link that an earlier start has made, and the folder in memory."""
-    if _is_ours(path):
+    """Remove a symlink that a previous start has made, and its folder in memory."""
+    if _is_own_link(path):
         target = path.readlink()
         path.unlink()
         _remove(target)
 
 
-def _is_ours(path: Path) -> bool:
-    """Tell whether it is a link that an earlier start has made."""
+def _is_own_link(path: Path) -> bool:
+    """Return whether *path* is a symlink that a previous start has made."""
     if not path.is_symlink():
         return False
     target = path.readlink()
@@ -84,20 +84,20 @@ def _is_ours(path: Path) -> bool:
 
 
 def _remove(path: Path) -> None:
-    """Remove a folder of this user's, if it is there."""
-    if _is_there(path):
+    """Remove the folder *path* if it exists; it must belong to this user."""
+    if _is_own_folder(path):
         shutil.rmtree(path)
 
 
-def _is_there(path: Path) -> bool:
-    """Tell whether a folder is there; raise SuperviseError if it is not this user's."""
+def _is_own_folder(path: Path) -> bool:
+    """Return whether *path* exists; raise SuperviseError unless it is this user's."""
     try:
-        found = path.lstat()
+        state = path.lstat()
     except FileNotFoundError:
         return False
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+    if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.geteuid():
         raise SuperviseError(
-            f"{path} is not this user's folder, and verdicts are not kept there; "
-            "name another in GATEWAY_VERDICT_CACHE"
+            f"{path} is not a folder of this user, so verdicts are not cached there; "
+            "set GATEWAY_VERDICT_CACHE to another folder"
         )
     return True

@@ -1,4 +1,4 @@
-"""gunicorn's worker of the verdicts' pool: its sync worker, less what costs."""
+"""The verdicts pool's gunicorn worker: the sync worker without its slow parts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gunicorn.http import get_parser
 from gunicorn.http.errors import NoMoreData
 from gunicorn.workers.sync import SyncWorker
 
-from gateway.runtime.unreadable_requests import RefusingUnreadable
+from gateway.runtime.unreadable_requests import UnreadableRequestMixin
 
 if TYPE_CHECKING:
     from socket import socket
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from gunicorn.sock import BaseSocket
 
 
-class VerdictWorker(RefusingUnreadable, SyncWorker):  # type: ignore[misc]
-    """Answers one short question at a time, without a body, over a unix socket.
+class VerdictWorker(UnreadableRequestMixin, SyncWorker):  # type: ignore[misc]
+    """Handles one request without a body at a time, on a unix socket.
 
-    Where SyncWorker waits until its peer has closed, this one closes when it has
-    answered: what it wrote is in the peer's queue by then.
-    (!) For requests without a body alone: were one unread, the peer could lose
-        the answer.
+    SyncWorker waits until its peer closes the connection.  This worker closes it after
+    the response: what it has written is in the peer's queue by then.
+    (!) Only for requests without a body: if a body were left unread, the peer could
+        lose the response.
     """
 
     _touched = 0.0
 
     def run(self) -> None:
-        """Answer what comes to the first socket; a thread answers at the second.
+        """Handle requests on the first socket; a thread handles the second one.
 
-        Each worker may be waiting for a catalog that does not answer.  Whether it lives
-        is asked at the second, and told meanwhile.
+        All workers may be waiting for a catalog that does not answer.  Health checks
+        use the second socket and are answered meanwhile.
         """
         for listener in self.sockets[1:]:
             self.wait_fds.remove(listener)
@@ -47,32 +47,32 @@ class VerdictWorker(RefusingUnreadable, SyncWorker):  # type: ignore[misc]
     def _answer(self, listener: BaseSocket) -> None:
         while self.alive:
             if select([listener], [], [], self.timeout)[0]:
-                with suppress(BlockingIOError):  # another worker was faster
+                with suppress(BlockingIOError):  # another worker was first
                     self.accept(listener)
 
     def notify(self) -> None:
-        """Touch the heartbeat's file, once a second and not for each request."""
+        """Update the heartbeat file once per second instead of at each request."""
         now = time.monotonic()
         if now - self._touched >= 1:
             self._touched = now
             super().notify()
 
     def accept(self, listener: BaseSocket) -> None:
-        """Take one connection; Python has made it blocking, and closed on exec."""
+        """Accept one connection; Python makes it blocking and close-on-exec."""
         client, address = listener.accept()
         self.handle(listener, client, address)
 
     def handle(self, listener: BaseSocket, client: socket, address: object) -> None:
-        """Answer the one request of a connection."""
+        """Handle the only request of a connection."""
         request = None
         try:
             request = next(get_parser(self.cfg, client, address))
             self.handle_request(listener, request, client, address)
         except (BrokenPipeError, ConnectionResetError, NoMoreData, StopIteration):
-            pass  # nginx has gone, or left after its answer had begun
-        except BaseException as error:  # noqa: BLE001 -- a time-out is a SystemExit
+            pass  # nginx has closed the connection, perhaps during the response
+        except BaseException as error:  # noqa: BLE001 -- a timeout is a SystemExit
             self.handle_error(request, client, address, error)
-            # What could not be read may lie unread.
+            # Part of the request may be unread.
             util.close_graceful(client)
         finally:
             client.close()

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own, from Debian's packages."""
+"""A PostgreSQL server for the tests, from Debian's packages."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-#: Makes a missing server a failure instead of a skip.
+#: If this variable is set, a missing server is a failure instead of a skip.
 REQUIRED: Final = "REQUIRE_POSTGRESQL"
 
 _numbers = itertools.count(1)
-#: Ends every other connection to the database.
-_ALONE: Final = """
+#: Terminates all other connections to the database.
+_TERMINATE_OTHERS: Final = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
-#: Every column of every table and index, and the database's own settings.
+#: All columns of all tables and indexes, and the database's settings.
 _SHAPE: Final = """
     SELECT concat(
         (SELECT string_agg(concat(relname, '.', attname), ' ' ORDER BY relname, attname)
@@ -45,7 +45,7 @@ _SHAPE: Final = """
          WHERE datname = current_database())
     )
 """
-#: Tables that are sooner begun anew than deleted from; that takes a file for each.
+#: Large tables, for which TRUNCATE is faster than DELETE; it creates new files.
 _LARGE: Final = """
     SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
     AND relkind = 'r' AND pg_relation_size(oid) > 500000
@@ -53,23 +53,23 @@ _LARGE: Final = """
 
 
 class Server:
-    """A cluster in a temporary folder, on a unix socket and nowhere else."""
+    """A cluster in a temporary folder, which listens on a unix socket only."""
 
     def __init__(self, programs: Path) -> None:
         self._programs = programs
         self.home = Path(tempfile.mkdtemp(prefix="gw-pg-"))
         self._owner: str | None = None
         if os.geteuid() == 0:
-            # PostgreSQL refuses to run as root; Debian's package makes this user.
+            # PostgreSQL refuses to run as root; Debian's package creates this user.
             self._owner = "postgres"
             account = pwd.getpwnam(self._owner)
             os.chown(self.home, account.pw_uid, account.pw_gid)
         self._data = self.home / "data"
         self._has_template = False
         self._shape = ""
-        self._emptying: list[str] = []
-        #: Databases with the newest schema that a test has had, as they were made.
-        self._emptied: list[str] = []
+        self._reset_statements: list[str] = []
+        #: Databases with the newest schema that were used and reset.
+        self._reusable: list[str] = []
 
     def start(self) -> None:
         self._run("initdb", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync")
@@ -91,7 +91,7 @@ class Server:
 
     @contextmanager
     def away(self) -> Iterator[None]:
-        """Stop the server, and start it again."""
+        """Stop the server; start it again at the end."""
         self.stop_server()
         try:
             yield
@@ -100,23 +100,23 @@ class Server:
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Stop its processes where they are: it hears, and says nothing."""
-        first = int((self._data / "postmaster.pid").read_text().split()[0])
-        os.kill(first, signal.SIGSTOP)  # it starts no other one now
-        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-        stopped = [first, *map(int, children)]
+        """Suspend all its processes: it accepts connections but never answers."""
+        postmaster = int((self._data / "postmaster.pid").read_text().split()[0])
+        os.kill(postmaster, signal.SIGSTOP)  # first, so that it starts no process now
+        children = f"/proc/{postmaster}/task/{postmaster}/children"
+        stopped = [postmaster, *map(int, Path(children).read_text().split())]
         try:
             for pid in stopped:
                 os.kill(pid, signal.SIGSTOP)
             yield
         finally:
-            # The first one last: it would bury those that have ended.
+            # The postmaster last: it would reap children that have exited.
             for pid in reversed(stopped):
                 os.kill(pid, signal.SIGCONT)
 
     @contextmanager
     def read_only(self) -> Iterator[None]:
-        """Refuse to change anything, as a standby does, on open connections too."""
+        """Make it read-only, like a standby, for open connections too."""
         self._set_read_only("on")
         try:
             yield
@@ -124,7 +124,7 @@ class Server:
             self._set_read_only("off")
 
     def _set_read_only(self, state: str) -> None:
-        """Change it; the server reads its settings some time after it is told to."""
+        """Change the setting, and wait until the server has reloaded it."""
         self._execute(f"ALTER SYSTEM SET default_transaction_read_only = {state}")
         self._execute("SELECT pg_reload_conf()")
         deadline = time.monotonic() + 20
@@ -132,56 +132,56 @@ class Server:
             assert time.monotonic() < deadline, "the server has read its settings"
 
     def url(self, database: str) -> str:
-        """Return SQLAlchemy's URL of one of its databases."""
+        """Return the SQLAlchemy URL of a database."""
         return f"postgresql+psycopg://postgres@/{database}?host={self.home}"
 
     @contextmanager
     def new_database(self, *, is_migrated: bool = False) -> Iterator[str]:
-        """Give SQLAlchemy's URL of a database of the caller's own.
+        """Yield the SQLAlchemy URL of a database that no other caller uses.
 
-        It has no tables and is dropped at last; or those of the newest schema, and
-        is emptied for the next one, which takes a tenth of the time.
+        It is empty, and dropped at the end.  If it *is_migrated* to the newest schema,
+        it is reset and reused instead, which takes a tenth of the time.
         """
-        if is_migrated and self._emptied:
-            name = self._emptied.pop()
+        if is_migrated and self._reusable:
+            name = self._reusable.pop()
         else:
             name = f"test{next(_numbers)}"
             template = self._template() if is_migrated else "template1"
             self._execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         yield self.url(name)
-        if is_migrated and self._is_emptied(name):
-            self._emptied.append(name)
+        if is_migrated and self._reset(name):
+            self._reusable.append(name)
         else:
             self._execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     def _template(self) -> str:
-        """Return the name of a database to copy; migrations take longer than that."""
+        """Return the name of a migrated database to copy: copying is faster."""
         if not self._has_template:
             self._execute("CREATE DATABASE migrated")
             database = Database.open(self.url("migrated"))
             upgrade(database)
             database.engine.dispose()
             with self._connected("migrated") as connection:
-                self._note(connection)
+                self._prepare_reset(connection)
             self._has_template = True
         return "migrated"
 
-    def _note(self, template: Connection) -> None:
-        """Note what makes another database like the template again."""
+    def _prepare_reset(self, template: Connection) -> None:
+        """Prepare the statements that make a used copy equal to the template again."""
 
-        def found(query: str) -> list[str]:
+        def values(query: str) -> list[str]:
             return [*template.execute(text(query)).scalars()]
 
         schema = "WHERE schemaname = 'public'"
-        tables = found(f"SELECT tablename FROM pg_tables {schema}")  # noqa: S608
+        tables = values(f"SELECT tablename FROM pg_tables {schema}")  # noqa: S608
         rows = {
-            table: found(f"SELECT to_json(t)::text FROM {table} t")  # noqa: S608
+            table: values(f"SELECT to_json(t)::text FROM {table} t")  # noqa: S608
             for table in tables
         }
-        sequences = found(f"SELECT sequencename FROM pg_sequences {schema}")  # noqa: S608
+        sequences = values(f"SELECT sequencename FROM pg_sequences {schema}")  # noqa: S608
         self._shape = template.execute(text(_SHAPE)).scalar_one()
-        self._emptying = [
-            "SET session_replication_role = replica",  # foreign keys have to wait
+        self._reset_statements = [
+            "SET session_replication_role = replica",  # disables foreign keys
             *(f"DELETE FROM {table}" for table in tables),  # noqa: S608
             *(
                 f"INSERT INTO {table} SELECT * "  # noqa: S608
@@ -192,18 +192,18 @@ class Server:
             *(f"SELECT setval('{name}', 1, false)" for name in sequences),
         ]
 
-    def _is_emptied(self, name: str) -> bool:
-        """Make a database as it was; tell whether it is, or has another schema."""
+    def _reset(self, name: str) -> bool:
+        """Reset a database; return False if a test has changed its schema."""
         with self._connected(name) as connection:
-            connection.execute(text(_ALONE))
+            connection.execute(text(_TERMINATE_OTHERS))
             large = connection.execute(text(_LARGE)).scalars().all()
             truncate = [f"TRUNCATE {', '.join(large)} CASCADE"] if large else []
-            connection.exec_driver_sql("; ".join([*truncate, *self._emptying]))
+            connection.exec_driver_sql("; ".join([*truncate, *self._reset_statements]))
             shape: str = connection.execute(text(_SHAPE)).scalar_one()
             return shape == self._shape
 
     def ask(self, query: str, database: str = "postgres") -> list[Any]:
-        """Return the first value of each row that a query finds."""
+        """Return the first value of each row of a query."""
         with self._connected(database) as connection:
             return list(connection.execute(text(query)).scalars())
 
@@ -228,7 +228,7 @@ class Server:
             group=self._owner,
             extra_groups=[] if self._owner else None,
             cwd=self.home,
-            # pg_ctl's server would keep a pipe open for ever.
+            # The server that pg_ctl starts would keep a pipe open.
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             check=False,
@@ -237,7 +237,7 @@ class Server:
 
 
 def programs() -> Path:
-    """Return the folder of initdb; skip, or fail where it is required."""
+    """Return the folder of initdb; skip the test, or fail if it is required."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
         reason = "no PostgreSQL server is installed; on Debian: apt install postgresql"

@@ -555,5 +555,5 @@ def test_a_file_stays_known_as_long_as_it_is_there(ledger: Ledger) -> None:
 def keep_house(ledger: Ledger, *, now: int) -> None:
     store = BlobStore(ledger.folder.parent / "store")
     store.prepare()
-    keeper = Housekeeper(database=ledger.database, store=store, say=ledger.said.append)
+    keeper = Housekeeper(database=ledger.database, store=store, log=ledger.said.append)
     assert keeper.round(now=now).faults == []

@@ -351,7 +351,7 @@ def keep_house(sessions: UploadSessions, user: User) -> None:
         login_attempts.spend(connection, [login_attempts.by_address(new_id())], now=1)
         revocations.revoke(connection, a_revocation(f"key:{new_id()}"))
     keeper = Housekeeper(
-        database=database, store=sessions.finaliser.store, say=lambda _: None
+        database=database, store=sessions.finaliser.store, log=lambda _: None
     )
     report = keeper.round(now=NOW + login_attempts.MEMORY, with_sweep=False)
     assert report.faults == []

@@ -1,4 +1,4 @@
-"""Small file systems that a test can fill; mounting them needs root."""
+"""Small file systems that a test can fill up; mounting them needs root."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-#: Makes missing rights a failure instead of a skip.
+#: If this variable is set, missing privileges are a failure instead of a skip.
 REQUIRED: Final = "REQUIRE_MOUNTS"
 
 
-_HUNGRY: Final = """
+#: Fills the file argv[1] whenever the disk has free space; prints "full" once.
+_FILLER: Final = """
 import os, sys
 file = open(sys.argv[1], "ab")
 is_full = False
@@ -33,7 +34,7 @@ while True:
 
 
 class Disk:
-    """One of them; ``fill`` takes all its room, ``empty`` gives it back."""
+    """A small file system; ``fill`` uses all its space, ``empty`` frees it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -43,33 +44,32 @@ class Disk:
         return self.root / "somebody-elses"
 
     def fill(self) -> None:
-        """Take all room."""
+        """Use all free space."""
         with self._ballast.open("wb") as file:
             while (free := self._free()) > 0:
-                # The gateway may take some of it between the look and this.
+                # The gateway may use some of the space in between.
                 with suppress(OSError):
                     os.posix_fallocate(file.fileno(), file.tell(), free)
                     file.seek(free, os.SEEK_CUR)
 
     @contextmanager
     def kept_full(self) -> Iterator[None]:
-        """Have another process take all room, and whatever becomes free."""
-        hungry = subprocess.Popen(
-            [sys.executable, "-c", _HUNGRY, str(self._ballast)],
+        """Have another process use all space, and any space that becomes free."""
+        filler = subprocess.Popen(
+            [sys.executable, "-c", _FILLER, str(self._ballast)],
             stdout=subprocess.PIPE,
         )
-        assert hungry.stdout is not None
+        assert filler.stdout is not None
         try:
-            # It says so when nothing is left for the first time.
-            assert hungry.stdout.readline() == b"full\n"
+            assert filler.stdout.readline() == b"full\n"
             yield
         finally:
-            hungry.kill()
-            hungry.wait()
-            hungry.stdout.close()
+            filler.kill()
+            filler.wait()
+            filler.stdout.close()
 
     def fill_names(self, *, but: int = 0) -> None:
-        """Take all inodes but *but* of them: names and folders need one each."""
+        """Use all inodes except *but*: each file and each folder needs one."""
         self._ballast.mkdir()
         for number in range(os.statvfs(self.root).f_ffree - but):
             (self._ballast / str(number)).touch()
@@ -84,7 +84,7 @@ class Disk:
 
 @contextmanager
 def small_disk(root: Path, size: str, inodes: int = 1000) -> Iterator[Disk]:
-    """Mount a memory file system at *root* for as long as it takes."""
+    """Mount a tmpfs of *size* at *root*; unmount it at the end."""
     require_root()
     root.mkdir(parents=True)
     options = f"size={size},nr_inodes={inodes},mode=0700"
@@ -98,6 +98,6 @@ def small_disk(root: Path, size: str, inodes: int = 1000) -> Iterator[Disk]:
 
 
 def require_root() -> None:
-    """Skip where nothing can be mounted; fail instead where that is required."""
+    """Skip the test if nothing can be mounted; fail if REQUIRE_MOUNTS is set."""
     if os.geteuid() != 0:
         lacking("mounting a small file system needs root", required=REQUIRED)

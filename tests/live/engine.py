@@ -1,4 +1,4 @@
-"""The Docker engine, where there is one, and the images that the tests run in it."""
+"""The Docker engine, if it is available, and the images for the tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ROOT: Final = Path(__file__).resolve().parents[2]
 
 @cache
 def missing_engine() -> str | None:
-    """Return why containers can't run here, or None."""
+    """Return the reason why containers can't run here, or None."""
     if shutil.which("docker") is None:
         return "docker is not installed"
     for command in (["docker", "info"], ["docker", "compose", "version"]):
@@ -26,7 +26,7 @@ def missing_engine() -> str | None:
 
 
 def require_containers() -> None:
-    """Skip where no engine runs; fail instead where containers are required."""
+    """Skip the test if no engine runs; fail if REQUIRE_CONTAINERS is set."""
     reason = missing_engine()
     if reason is not None:
         lacking(reason, required="REQUIRE_CONTAINERS")
@@ -34,9 +34,9 @@ def require_containers() -> None:
 
 @cache
 def build_images() -> dict[str, str]:
-    """Build both images once; return the id of each.
+    """Build both images once; return their ids by name.
 
-    Ids, since a run of the tests in another checkout takes the names for its own.
+    Tests use the ids, since a test run in another checkout reuses the names.
     """
     run(["docker", "compose", "build"])
     names = ("gateway", "nginx")
@@ -46,7 +46,7 @@ def build_images() -> dict[str, str]:
 
 
 def run(command: list[str], env: dict[str, str] | None = None) -> str:
-    """Run a command at the top of the repository; return what it printed."""
+    """Run a command at the top of the repository; return its output."""
     done = subprocess.run(
         command,
         env=env,
@@ -55,6 +55,6 @@ def run(command: list[str], env: dict[str, str] | None = None) -> str:
         stderr=subprocess.STDOUT,
         check=False,
     )
-    said = done.stdout.decode(errors="replace")
-    assert done.returncode == 0, f"{command}:\n{said}"
-    return said
+    output = done.stdout.decode(errors="replace")
+    assert done.returncode == 0, f"{command}:\n{output}"
+    return output

@@ -1,4 +1,4 @@
-"""What a running gateway logs, of which each look reads only what is new."""
+"""Read the growing logs of a running gateway."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 class Log:
-    """The whole lines of some files that grow.
+    """The complete lines of several growing files.
 
-    ``text`` has all lines that were read, ``rows`` those of the access log.
+    ``text`` contains all lines read so far, ``rows`` those of the access log.
     """
 
     def __init__(self, *paths: Path) -> None:
@@ -21,7 +21,7 @@ class Log:
         self._offsets = dict.fromkeys(paths, 0)
 
     def read(self) -> None:
-        """Read what was written since; each row of the access log must be JSON."""
+        """Read the new lines; each row of the access log must be JSON."""
         for path, offset in self._offsets.items():
             with path.open("rb") as file:
                 file.seek(offset)

@@ -1,8 +1,8 @@
 """TCP ports for servers that the tests start.
 
-Each process that runs tests takes a block of ports for itself and holds a lock on
-it, so that two workers, or two runs side by side, never choose the same port.  The
-blocks lie below the ports that Linux gives to outgoing connections.
+Each test process reserves a block of ports and holds a lock on it, so that two workers,
+or two concurrent test runs, never choose the same port.  The blocks are below the ports
+that Linux uses for outgoing connections.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FIRST: Final = 20_000
-#: Ports in a block; a port is used again only when all others were.
+#: Ports in a block; a port is reused only after all others.
 BLOCK: Final = 250
-#: Blocks: they end below 32768, the first port of an outgoing connection.
+#: Number of blocks: they end below 32768, the first port for outgoing connections.
 BLOCKS: Final = 50
 
 
 @cache
 def _ports() -> Iterator[int]:
-    """Return the ports of a block that no other process has, over and over."""
+    """Return an endless iterator over the ports of this process's own block."""
     folder = Path(tempfile.gettempdir(), f"accel-gateway-ports-{os.geteuid()}")
     folder.mkdir(exist_ok=True)
     for number in range(BLOCKS):
@@ -38,14 +38,14 @@ def _ports() -> Iterator[int]:
         except BlockingIOError:
             os.close(lock)
             continue
-        # The lock stays open, and held, until this process ends.
+        # The lock is held until this process exits.
         start = FIRST + number * BLOCK
         return cycle(range(start, start + BLOCK))
     raise AssertionError("every block of ports is taken")
 
 
 def free_port() -> int:
-    """Return a port of this process's block on which nothing listens."""
+    """Return an unused port of this process's block."""
     ports = _ports()
     for _ in range(BLOCK):
         port = next(ports)

@@ -1,8 +1,7 @@
-"""A Python that is started once where the gateway runs, and runs commands there.
+"""A Python process that runs the gateway's commands, here or in a container.
 
-Starting one for each command, and importing what it needs, was half of what the
-live tests took.  The child runs this very file, in a container too: it knows
-nothing of the tests.
+A new process per command, with its imports, took half of the live tests' time.  The
+process runs this file, in a container too, so this file imports nothing of the tests.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ SOURCE: Final = Path(__file__).read_text("utf-8") if "__file__" in globals() els
 
 
 class Shell:
-    """Runs commands one after another; *start* is how Python is started there."""
+    """Runs commands one after another; *start* is the command that starts Python."""
 
     def __init__(self, *start: str, env: dict[str, str] | None = None) -> None:
         self._process = subprocess.Popen(
@@ -33,42 +32,42 @@ class Shell:
         )
 
     def run(self, *command: str) -> str:
-        """Return what the command prints, on stdout and stderr; it must not fail."""
+        """Run a command that must succeed; return its output, stdout and stderr."""
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
-        assert answer, "the shell has ended"
-        status, said = json.loads(answer)
-        assert status == 0, f"{command}:\n{said}"
-        return str(said)
+        assert answer, "the shell has exited"
+        status, output = json.loads(answer)
+        assert status == 0, f"{command}:\n{output}"
+        return str(output)
 
     def close(self) -> None:
         self._process.communicate()
 
 
 def serve() -> None:
-    """Run the command of each line in a child; answer with its status and words."""
+    """Run the command of each input line in a child; answer [status, output]."""
     from gateway.cli import COMMANDS  # noqa: PLC0415
 
-    for place in COMMANDS.values():  # so that no child has to
+    for place in COMMANDS.values():  # import once, not in each child
         import_module(f"gateway.cli.{place.partition(':')[0]}")
-    gc.freeze()  # a child that looked for garbage there would copy all of it
+    gc.freeze()  # garbage collection in a child would copy these pages
     for line in sys.stdin:
-        with os.fdopen(os.memfd_create("said"), "w+b") as said:
-            work = (json.loads(line), said.fileno())
-            child = get_context("fork").Process(target=become, args=work)
+        with os.fdopen(os.memfd_create("output"), "w+b") as file:
+            arguments = (json.loads(line), file.fileno())
+            child = get_context("fork").Process(target=become, args=arguments)
             child.start()
             child.join()
-            said.seek(0)
-            words = said.read().decode(errors="replace")
-        sys.stdout.write(json.dumps([child.exitcode, words]) + "\n")
+            file.seek(0)
+            output = file.read().decode(errors="replace")
+        sys.stdout.write(json.dumps([child.exitcode, output]) + "\n")
         sys.stdout.flush()
 
 
 def become(command: list[str], output: int) -> None:
-    """Run *command* in place of this process."""
+    """Replace this process by *command*, with its output in *output*."""
     os.dup2(output, 1)
     os.dup2(output, 2)
     if command[0] != "gateway":

@@ -1,4 +1,4 @@
-"""What a page of the documentation shows, to be typed."""
+"""Code blocks of the documentation, for tests that run them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Final
 
 from tests.live.stack import ROOT
 
-#: The address that pages give the gateway.
+#: The gateway's address in the documentation.
 PLACE: Final = "https://files.example.com"
 
 
 def blocks(page: str, language: str, *, section: str = "") -> list[str]:
-    """Return what a page, or a section of it, shows in *language*.
+    """Return the code blocks in *language* of a page, or of one of its sections.
 
-    Indented in a list or not; another address of the gateway's is PLACE, too.
+    Blocks in lists are dedented, and all addresses of the gateway become PLACE.
     """
     text = (ROOT / page).read_text("utf-8").replace("http://127.0.0.1:8080", PLACE)
     shown = text.partition(section)[2].partition("\n## ")[0] if section else text

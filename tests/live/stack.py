@@ -1,4 +1,4 @@
-"""A running gateway, native or in two containers, as the live tests see it."""
+"""Stacks for the live tests: a running gateway, native or in two containers."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 ORIGIN: Final = "https://www.example.com"
-#: The stack believes the test's X-Forwarded-For, so that a test can be many clients.
+#: The stack trusts the tests' X-Forwarded-For, so that a test can be several clients.
 TRUSTED: Final = "127.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
 CONNECTIONS: Final = 20
-#: Each Python of a native stack runs this first.  A password's real hash takes 0.2 s,
-#: and so does looking for garbage among what is imported; the containers do both.
+#: sitecustomize.py of a native stack.  A real password hash takes 0.2 s, and so does a
+#: garbage collection of the imported modules; the containers do both.
 QUICKLY: Final = """
 import functools
 import gc
@@ -49,13 +49,13 @@ argon2.PasswordHasher = functools.partial(
     argon2.PasswordHasher, time_cost=1, memory_cost=8, parallelism=1
 )
 """
-#: What nginx may hold back a line of its log for, and time to read it.
+#: Time for which nginx may buffer a line of its log, and to read it.
 LOG_SECONDS: Final = 1.0
-#: What an operator is to hear of: a test lays a file that nginx may not read.
+#: An error that is logged on purpose: a test creates a file that nginx can't read.
 EXPECTED: Final = re.compile(
     r'\[crit\] \S+ \S+ openat\(\) "\S+/r/private\.txt" failed \(13: '
 )
-#: What every answer to ORIGIN carries.
+#: Headers of every answer to ORIGIN.
 ALWAYS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -69,7 +69,7 @@ _clients = itertools.count(1)
 
 
 def fresh_client() -> str:
-    """Return a client address that no test has used: a /64 of its own."""
+    """Return the address of a new client, in its own /64."""
     number = next(_clients)
     return f"2001:db8:{number >> 16:x}:{number & 0xFFFF:x}::1"
 
@@ -77,7 +77,7 @@ def fresh_client() -> str:
 def wait_until(
     condition: Callable[[], object], *, seconds: float = 15, what: str
 ) -> None:
-    """Poll until *condition* is true; fail in words when it stays false."""
+    """Poll until *condition* is true; fail with *what* after *seconds*."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -85,15 +85,15 @@ def wait_until(
         time.sleep(0.02)
 
 
-#: Methods that a kept verdict answers.
+#: Methods for which verdicts are cached.
 SAFE: Final = frozenset({"GET", "HEAD"})
-#: What differs from one answer to the next by itself; nginx closes the connections
-#: of a worker that a reload ends.
+#: Headers that may differ between two equal answers; nginx closes the connections of
+#: a worker that a reload ends.
 OWN: Final = frozenset({"Date", "X-Request-ID", "Cache-Control", "Connection"})
 
 
 def facts(answer: requests.Response) -> dict[str, str]:
-    """Return what two answers to the same question have in common."""
+    """Return the status and headers that answers to equal requests have in common."""
     return {
         "status": str(answer.status_code),
         **{
@@ -105,7 +105,7 @@ def facts(answer: requests.Response) -> dict[str, str]:
 
 
 class Stack(ABC):
-    """One running gateway; ``files`` is its tree, ``keys`` its ring."""
+    """A running gateway; ``files`` is its files tree, ``keys`` its key ring."""
 
     name: str
     _log: Log
@@ -125,7 +125,7 @@ class Stack(ABC):
             "GATEWAY_CLIENT_CONNECTIONS": str(CONNECTIONS),
             "GATEWAY_CORS_ORIGINS": ORIGIN,
             "GATEWAY_GRACE": "10",
-            # Told to those whose proxy says that they came by TLS.
+            # Sent to clients whose proxy says that they use TLS.
             "GATEWAY_HSTS": "365d",
             "GATEWAY_INLINE_TYPES": "text/vtt",
             "GATEWAY_KEYS": str(self.keys),
@@ -137,19 +137,19 @@ class Stack(ABC):
         }
 
     def put(self, path: str, content: bytes = b"content\n") -> Path:
-        """Put a file into the tree; in one step, as a deployment would.
+        """Put a file into the tree atomically, as a deployment would.
 
-        (!) nginx keeps what it has sent open until the clock's second turns: a file
-            that was asked for before may be sent as it was.
+        (!) nginx keeps a file open until the clock's second changes: if the file was
+            requested before, the old content may be sent.
         """
         target = self.files / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self.home / "fresh"
-        fresh.write_bytes(content)
-        return fresh.rename(target)
+        new = self.home / "new"
+        new.write_bytes(content)
+        return new.rename(target)
 
     def sign(self, path: str, **claims: Any) -> str:
-        """Return a signed URL; its token must never show up in a log."""
+        """Return a signed URL; its token must never appear in a log."""
         url = self.signer.sign(path, **{"expires": timedelta(hours=1), **claims})
         self.tokens.add(url.removeprefix(self.url).split("/")[2])
         return url
@@ -157,10 +157,10 @@ class Stack(ABC):
     def ask(
         self, url: str, method: str = "GET", client: str | None = None, **options: Any
     ) -> requests.Response:
-        """Ask for something as *client* would see it.
+        """Send a request as *client*; return the answer.
 
-        Where verdicts are kept, a signed URL is asked for until its is a kept one:
-        nothing that a client can see may have changed by that.
+        If verdicts are cached, a signed URL is requested three times, so that the last
+        answer uses a cached verdict; all three answers must be equal.
         """
         asked = client or fresh_client()
         if (
@@ -168,17 +168,17 @@ class Stack(ABC):
             and method in SAFE
             and {"/s/", "/l/"} & {url[len(self.url) :][:3]}
         ):
-            fresh, again, kept = (
+            first, second, cached = (
                 self.send(url, method, asked, **options) for _ in range(3)
             )
-            assert facts(fresh) == facts(again) == facts(kept)
-            return kept
+            assert facts(first) == facts(second) == facts(cached)
+            return cached
         return self.send(url, method, asked, **options)
 
     def send(
         self, url: str, method: str = "GET", client: str = "", **options: Any
     ) -> requests.Response:
-        """Send just one request, on a connection of its own."""
+        """Send exactly one request, on a new connection."""
         headers = {
             "X-Forwarded-For": client or fresh_client(),
             "Accept-Encoding": "identity",
@@ -198,12 +198,12 @@ class Stack(ABC):
         return self.settings.get("GATEWAY_VERDICT_TTL") != "0"
 
     def let_verdicts_end(self) -> None:
-        """Wait until nginx keeps no verdict that was given before."""
+        """Wait until all verdicts that nginx has cached are expired."""
         end = int(time.time()) + self.keeps_verdicts
         wait_until(lambda: time.time() >= end, what="the second is over")
 
     def raw(self, data: bytes, *, seconds: float = 20) -> bytes:
-        """Send bytes as they are and return all that comes back."""
+        """Send raw bytes and return the complete answer."""
         with socket.create_connection(("127.0.0.1", self.port), seconds) as peer:
             peer.sendall(data)
             answer = b""
@@ -216,23 +216,23 @@ class Stack(ABC):
 
     @contextmanager
     def connected(self, data: bytes) -> Iterator[socket.socket]:
-        """Give a connection by which *data* was sent."""
+        """Yield a connection on which *data* was sent."""
         with socket.create_connection(("127.0.0.1", self.port), 30) as peer:
             peer.sendall(data)
             yield peer
 
     def log(self) -> str:
-        """Return everything that nginx and gunicorn have logged."""
+        """Return the complete log of nginx and gunicorn."""
         self._log.read()
         return self._log.text
 
     def logged(self) -> list[dict[str, Any]]:
-        """Return the access log's rows; each must be JSON in UTF-8."""
+        """Return the rows of the access log; each must be JSON in UTF-8."""
         self._log.read()
         return list(self._log.rows)
 
     def whole_log(self) -> str:
-        """Return the log when nginx holds back nothing of what came before."""
+        """Return the log after nginx has written all lines that it had buffered."""
         end = time.monotonic() + LOG_SECONDS
         wait_until(lambda: time.monotonic() > end, what="nginx has written its log")
         return self.log()
@@ -289,10 +289,10 @@ class Stack(ABC):
 
     @abstractmethod
     def open_shell(self) -> Shell:
-        """Return a Python that runs commands where the gateway's run."""
+        """Start a Python process that runs commands where the gateway runs."""
 
     def close_shell(self) -> None:
-        """End it; the next command opens another one."""
+        """End the shell; the next command opens a new one."""
         if self._shell:
             self._shell.close()
         self._shell = None
@@ -304,7 +304,7 @@ class Stack(ABC):
         return self._shell
 
     def gateway(self, *arguments: str) -> str:
-        """Run a command of the gateway's, where it runs; return what it prints."""
+        """Run a command of the gateway where it runs; return its output."""
         return self.shell.run("gateway", *arguments)
 
     @abstractmethod
@@ -312,17 +312,17 @@ class Stack(ABC):
         """Return the paths of all files below the store, sorted."""
 
     def stored(self) -> list[str]:
-        """Return what is in the store, and neither in its spool nor in the ledger."""
+        """Return the files in the store, without those of the spool and the ledger."""
         return [
             path for path in self.store() if not path.startswith(("spool/", "ledger/"))
         ]
 
     def spooled(self) -> list[str]:
-        """Return what is in the spool; nginx empties it after its answer."""
+        """Return the files in the spool; nginx deletes them after its answer."""
         return [path for path in self.store() if path.startswith("spool/")]
 
     def new_token(self, *scopes: str, user: str = "admin") -> str:
-        """Return a new bearer token; it must never show up in a log."""
+        """Return a new bearer token; it must never appear in a log."""
         options = itertools.chain.from_iterable(("--scope", s) for s in scopes)
         token = self.gateway("tokens", "new", user, *options).strip()
         self.tokens.add(token)
@@ -330,25 +330,25 @@ class Stack(ABC):
 
     @abstractmethod
     def processes(self, name: str) -> list[int]:
-        """Return the ids, on this machine, of the processes of that command."""
+        """Return this machine's ids of the processes whose command contains *name*."""
 
 
 def python_path(folder: Path) -> str:
-    """Return a PYTHONPATH of *folder* and the package beside these tests.
+    """Return a PYTHONPATH of *folder* and this checkout.
 
-    Without the second, a copy of the checkout would test the package of the first.
+    Without the latter, a copy of the checkout would test the original's package.
     """
     return f"{folder}{os.pathsep}{ROOT}"
 
 
 class NativeStack(Stack):
-    """``gateway serve`` on this machine, by *starter* if it is set: what runs it."""
+    """``gateway serve`` on this machine; ``starter`` is a command to run it with."""
 
     name = "native"
     starter: tuple[str, ...] = ()
 
     def prepare(self) -> None:
-        """Fix the environment, so that commands run before the start."""
+        """Set the environment, so that commands can run before the start."""
         self.close_shell()
         python = self.home / "python"
         python.mkdir(exist_ok=True)
@@ -368,7 +368,7 @@ class NativeStack(Stack):
         with path.open("wb") as log:
             self.process = subprocess.Popen(
                 [
-                    # It ends with the tests, also when these are killed.
+                    # Ends with the tests, even if they are killed.
                     *("setpriv", "--pdeathsig", "TERM"),
                     *(*self.starter, sys.executable, "-m", "gateway", "serve"),
                     *("--bind", f"127.0.0.1:{self.port}"),
@@ -381,13 +381,14 @@ class NativeStack(Stack):
         self._log = Log(path)
         try:
             wait_until(
-                # The housekeeper reads the settings last, which a test may change.
+                # The housekeeper is the last to read the settings, which a test may
+                # change.
                 lambda: (
                     (self.log_has("Serving") and self.log_has("housekeeping: a round"))
                     or self.process.poll() is not None
                 ),
                 seconds=30,
-                what="the gateway serves and keeps house",
+                what="the gateway serves and does its housekeeping",
             )
             assert self.process.poll() is None, self.log()
         except BaseException:
@@ -405,7 +406,7 @@ class NativeStack(Stack):
         assert status == 0, self.log()
 
     def kill(self) -> None:
-        """End all of it at once, as a crash would."""
+        """Kill all processes at once, as in a crash."""
         children = list(_descendants(self.process.pid))
         self.process.kill()
         for pid in children:
@@ -415,7 +416,7 @@ class NativeStack(Stack):
         wait_until(lambda: not any(map(is_alive, children)), what="all are ended")
 
     def kill_processes(self, name: str) -> None:
-        """Kill nginx or gunicorn, master and workers."""
+        """Kill the master and workers of nginx or gunicorn."""
         for pid in self.processes(name):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -441,18 +442,18 @@ class NativeStack(Stack):
         return [p for p in self.processes("gunicorn") if named in _environment(p)]
 
     def socket(self, pool: Pool) -> Path:
-        """Return where a pool listens."""
+        """Return the path of a pool's socket."""
         return self.home / "data" / "run" / pool.socket
 
 
-#: compose's services, which are named as their images.
+#: compose's services; their images have the same names.
 SERVICES: Final = ("gateway", "nginx")
 
 
 class ContainerStack(Stack):
-    """``docker compose up`` with a project and a folder of its own.
+    """``docker compose up`` with its own project and folder.
 
-    ``override`` is a second compose file.
+    ``override`` is the text of a second compose file.
     """
 
     name = "containers"
@@ -462,7 +463,7 @@ class ContainerStack(Stack):
         self.override = "services: {}"
         self._followers: list[subprocess.Popen[bytes]] = []
         ids = build_images()
-        # The images look after their health every 5 s, and the start waits for it.
+        # The images check their health every 5 s, and the start waits for it.
         services = {
             service: {"image": ids[service], "healthcheck": {"interval": "2s"}}
             for service in SERVICES
@@ -495,7 +496,7 @@ class ContainerStack(Stack):
         self._compose("kill", "--signal", "HUP", "gateway")
 
     def processes(self, name: str) -> list[int]:
-        # Not those that the engine runs beside, as checks of health and the shell.
+        # Without the processes of docker exec, such as health checks and the shell.
         service = "nginx" if "nginx" in name else "gateway"
         first = self.inspect(service)["State"]["Pid"]
         return [pid for pid in (first, *_descendants(first)) if name in _command(pid)]
@@ -520,11 +521,11 @@ class ContainerStack(Stack):
         return run(["docker", "exec", self.container(service), *command])
 
     def container(self, service: str) -> str:
-        """Return the name that compose has given to a service's only container."""
+        """Return the name of a service's only container."""
         return f"{self.project}-{service}-1"
 
     def inspect(self, service: str) -> dict[str, Any]:
-        """Return what the engine knows of a service's container."""
+        """Return the output of ``docker inspect`` for a service's container."""
         known = json.loads(run(["docker", "inspect", self.container(service)]))
         facts: dict[str, Any] = known[0]
         return facts
@@ -533,7 +534,7 @@ class ContainerStack(Stack):
         return self.home / f"{service}.log"
 
     def _follow_logs(self) -> None:
-        """Have the engine write to a file what each container logs from its start."""
+        """Write the whole log of each container to a file, in the background."""
         self._log = Log(*map(self._log_of, SERVICES))
         for service in SERVICES:
             with self._log_of(service).open("wb") as log:
@@ -545,7 +546,7 @@ class ContainerStack(Stack):
             self._followers.append(follower)
 
     def _end_followers(self) -> None:
-        """Wait for those that follow a container that has ended."""
+        """Wait for the log followers of containers that have exited."""
         for follower in self._followers:
             follower.wait(20)
         self._followers.clear()
@@ -562,7 +563,7 @@ class ContainerStack(Stack):
 
 
 def _is_last(answer: bytes) -> bool:
-    """Tell whether nothing more comes: nginx would wait 5 s for a request's rest."""
+    """Return whether *answer* is complete: nginx would wait 5 s before it closes."""
     head, _, body = answer.partition(b"\r\n\r\n")
     size = re.search(rb"\r\nContent-Length: (\d+)", head)
     if b"\r\nConnection: close" not in head:
@@ -577,8 +578,8 @@ def _descendants(pid: int) -> Iterator[int]:
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process runs; one that was not awaited does not."""
-    # The status' third field is the state; a zombie holds no file any more.
+    """Return whether a process runs; a zombie does not."""
+    # The third field is the state; a zombie has no open files.
     return _read(f"/proc/{pid}/stat").rpartition(")")[2].split()[:1] not in ([], ["Z"])
 
 
@@ -591,7 +592,7 @@ def _environment(pid: int) -> str:
 
 
 def _read(path: str) -> str:
-    """Read a file of proc(5); of a process that has ended it is empty."""
+    """Return a file of proc(5); empty if the process has exited."""
     try:
         return Path(path).read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, ProcessLookupError):

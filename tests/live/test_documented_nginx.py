@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.config.address import accepts
-from gateway.runtime.generations import find_nginx
+from gateway.runtime.live_conf import find_nginx
 from tests.live.disks import require_root
 from tests.live.ports import free_port
 from tests.live.shown import PLACE, blocks

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 import requests
 
-from gateway.runtime.generations import LiveConf, find_nginx
+from gateway.runtime.live_conf import LiveConf, find_nginx
 from tests.live.ports import free_port
 from tests.live.stack import ROOT, wait_until
 from tests.unit.rendered import rendered
@@ -99,7 +99,9 @@ def test_what_nginx_refuses_is_said_and_not_loaded(entrypoint: Entrypoint) -> No
     wait_until(lambda: entrypoint.get() == "one", what="it serves")
     entrypoint.answer = "two; nonsense"
     entrypoint.conf.renew()
-    wait_until(lambda: "stays as it was" in entrypoint.log(), what="it says so")
+    wait_until(
+        lambda: "previous configuration stays" in entrypoint.log(), what="it says so"
+    )
     assert 'unknown directive "nonsense"' in entrypoint.log()
     assert entrypoint.get() == "one"
     entrypoint.answer = "three"

@@ -32,11 +32,11 @@ def put(stack: Stack, token: str, content: bytes) -> dict[str, Any]:
 @pytest.mark.docker
 @pytest.mark.database
 def test_it_runs_beside_the_gateway_and_a_reload_wakes_it(stack: Stack) -> None:
-    before = stack.log().count("housekeeping: digests written down")
+    before = stack.log().count("housekeeping: digests recorded")
     put(stack, stack.new_token("upload"), os.urandom(10))
     stack.reload()
     wait_until(
-        lambda: stack.log().count("housekeeping: digests written down") > before,
+        lambda: stack.log().count("housekeeping: digests recorded") > before,
         seconds=60,
         what="the housekeeper has read the upload",
     )
@@ -50,7 +50,7 @@ def test_a_round_by_hand_says_what_it_did(stack: Stack) -> None:
         put(stack, token, os.urandom(10))
         report = json.loads(stack.gateway("housekeep", "--json"))
         assert report["faults"] == []
-        return "digests written down" in report["done"]
+        return "digests recorded" in report["done"]
 
     wait_until(has_work_to_do, what="a round by hand writes a digest down")
 

@@ -18,7 +18,7 @@ from gateway.config import settings
 from gateway.delivery import accel
 from gateway.errors import SuperviseError
 from gateway.http.pools import Pool
-from gateway.runtime.generations import check_conf, find_nginx
+from gateway.runtime.live_conf import check_conf, find_nginx
 from gateway.runtime.rendering import NginxConf
 from tests.live.ports import free_port
 from tests.live.stack import ROOT, wait_until

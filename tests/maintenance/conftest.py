@@ -88,7 +88,7 @@ class Kept:
             **{
                 "database": self.database,
                 "store": self.store,
-                "say": self.said.append,
+                "log": self.said.append,
                 **changes,
             }
         )

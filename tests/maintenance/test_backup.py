@@ -32,7 +32,7 @@ from gateway.catalog.shares import NewItem
 from gateway.catalog.tokens import Scope
 from gateway.catalog.users import Role
 from gateway.errors import BackupError
-from gateway.maintenance.backup import Backup, Made
+from gateway.maintenance.backup import Backup, BackupResult
 from gateway.maintenance.fsck import Check
 from gateway.maintenance.manifest import Folder
 from gateway.maintenance.restore import Restore
@@ -77,7 +77,7 @@ def elsewhere(tmp_path: Path, migrated: Path) -> Iterator[Restore]:
     database.engine.dispose()
 
 
-def make(kept: Kept, folder: Folder, *, now: int = NOW, **options: Any) -> Made:
+def make(kept: Kept, folder: Folder, *, now: int = NOW, **options: Any) -> BackupResult:
     return Backup(
         **{
             "database": kept.database,
@@ -233,14 +233,14 @@ def test_what_is_deleted_meanwhile_is_left_out(
 ) -> None:
     stays = kept.put(b"stays")
     goes = kept.put(b"goes", delete_after=NOW)
-    catalog = Backup._catalog  # noqa: SLF001 -- between catalog and blobs
+    catalog = Backup._write_catalog  # noqa: SLF001 -- between catalog and blobs
 
     def delete_then(self: Backup, now: int) -> tuple[Path, str]:
         written = catalog(self, now)
         kept.keeper().round(now=NOW)
         return written
 
-    monkeypatch.setattr(Backup, "_catalog", delete_then)
+    monkeypatch.setattr(Backup, "_write_catalog", delete_then)
     made = make(kept, folder)
     assert (made.gone, made.lost, made.uploads) == ([goes.id], [], 1)
     elsewhere.make()
@@ -335,7 +335,7 @@ def test_other_keys_and_another_secret_are_not_overwritten(
     make(kept, folder)
     path = getattr(elsewhere, kind)
     path.write_text("b:other\n")
-    with pytest.raises(BackupError, match=f"holds other {kind}"):
+    with pytest.raises(BackupError, match=f"differs from the {kind}"):
         elsewhere.make()
     assert path.read_text() == "b:other\n"
 
@@ -417,7 +417,7 @@ def _interrupt(*_: object) -> None:
         pytest.param("format", 2, "format 2", id="format"),
         pytest.param("schema", "9999", "schema 9999", id="schema"),
         pytest.param("sha256", "0", "damaged", id="digest"),
-        pytest.param("catalog", "../x", "elsewhere", id="path"),
+        pytest.param("catalog", "../x", "another folder", id="path"),
         pytest.param("surprise", 1, "can't be read", id="unknown field"),
     ],
 )
@@ -464,18 +464,18 @@ def test_a_folder_with_something_else_in_it_is_left_alone(
 ) -> None:
     folder.root.mkdir()
     (folder.root / "thesis.tex").touch()
-    with pytest.raises(BackupError, match="something else than a backup"):
+    with pytest.raises(BackupError, match="files that are not of a backup"):
         make(kept, folder)
 
 
 @ON_SQLITE
 def test_a_backup_into_the_store_is_refused(kept: Kept) -> None:
-    with pytest.raises(BackupError, match="lies in the store"):
+    with pytest.raises(BackupError, match="is inside the store"):
         make(kept, Folder(kept.store.root / "backup"))
 
 
 def test_a_folder_without_a_backup_is_named(elsewhere: Restore) -> None:
-    with pytest.raises(BackupError, match="holds no finished backup"):
+    with pytest.raises(BackupError, match="contains no finished backup"):
         elsewhere.make()
 
 

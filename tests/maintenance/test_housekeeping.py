@@ -29,7 +29,7 @@ from gateway.catalog.schema import login_sessions as sessions_table
 from gateway.catalog.schema import one_time_codes as codes_table
 from gateway.catalog.upload_sessions import UploadSession
 from gateway.errors import CatalogBusyError, HousekeepingError
-from gateway.maintenance.housekeeping import only_one
+from gateway.maintenance.housekeeping import maintenance_lock
 from gateway.shares.policy import SharePolicy
 from gateway.storage.blobs import new_id
 from gateway.storage.leftovers import SPOOL_SECONDS
@@ -101,7 +101,7 @@ def test_an_upload_goes_when_its_time_is_over(kept: Kept) -> None:
     later = kept.put(b"later", delete_after=NOW + 1)
     never = kept.put(b"never")
     report = kept.keeper().round(now=NOW)
-    assert report.done["uploads past their time deleted"] == 1
+    assert report.done["expired uploads deleted"] == 1
     assert report.faults == []
     assert kept.get(over) is None
     assert kept.get(later)
@@ -122,7 +122,7 @@ def test_an_unfinished_upload_goes_with_its_reservation_and_file(kept: Kept) -> 
     upload_session(kept, expires=NOW)
     running = upload_session(kept, expires=NOW + 1)
     report = kept.keeper().round(now=NOW)
-    assert report.done["unfinished uploads given up"] == 1
+    assert report.done["expired upload sessions deleted"] == 1
     assert kept.files() == {f"upload-sessions/{running.id}"}
     assert count(kept, reservations) == 1
 
@@ -347,8 +347,8 @@ def test_digests_are_written_down(kept: Kept) -> None:
     found = kept.get(upload)
     assert found is not None
     assert found.sha256 == hashlib.sha256(b"some content").digest()
-    assert report.done["digests written down"] == 1
-    assert "digests written down" not in kept.keeper().round(now=NOW).done
+    assert report.done["digests recorded"] == 1
+    assert "digests recorded" not in kept.keeper().round(now=NOW).done
 
 
 def test_what_can_not_be_read_keeps_no_other_digest_waiting(
@@ -366,9 +366,9 @@ def test_what_can_not_be_read_keeps_no_other_digest_waiting(
     found = kept.get(readable)
     assert found is not None
     assert found.sha256 == hashlib.sha256(b"some content").digest()
-    assert report.done["digests written down"] == 1
+    assert report.done["digests recorded"] == 1
     assert len(report.faults) == 1
-    assert report.faults[0].startswith("digests written down: HousekeepingError: 4 ")
+    assert report.faults[0].startswith("digests recorded: HousekeepingError: 4 ")
     assert min(upload.id for upload in missing) in report.faults[0]
 
 
@@ -415,8 +415,8 @@ def test_what_fails_does_not_keep_the_rest_from_being_done(kept: Kept) -> None:
     blob.mkdir()
     report = kept.keeper().round(now=NOW)
     assert len(report.faults) == 1
-    assert "uploads past their time deleted" in report.faults[0]
-    assert report.done["unfinished uploads given up"] == 1
+    assert "expired uploads deleted" in report.faults[0]
+    assert report.done["expired upload sessions deleted"] == 1
     assert any("failed, to be tried again" in line for line in kept.said)
 
 
@@ -440,9 +440,9 @@ def test_a_digest_in_the_making_is_broken_off(kept: Kept) -> None:
 @ON_SQLITE
 def test_two_do_not_tidy_one_store_at_once(kept: Kept) -> None:
     with (
-        only_one(kept.store, patience=0),
+        maintenance_lock(kept.store, patience=0),
         pytest.raises(HousekeepingError, match="another housekeeper"),
-        only_one(kept.store, patience=0.2),
+        maintenance_lock(kept.store, patience=0.2),
     ):
         pass
 
@@ -459,7 +459,7 @@ def test_one_waits_for_the_other(kept: Kept, monkeypatch: pytest.MonkeyPatch) ->
         return is_locked
 
     def first() -> None:
-        with only_one(kept.store, patience=0):
+        with maintenance_lock(kept.store, patience=0):
             holds.set()
             done.append("first" if refused.wait(5) else "nobody waited")
 
@@ -467,7 +467,7 @@ def test_one_waits_for_the_other(kept: Kept, monkeypatch: pytest.MonkeyPatch) ->
     thread = threading.Thread(target=first)
     thread.start()
     assert holds.wait(5)
-    with only_one(kept.store, patience=10):
+    with maintenance_lock(kept.store, patience=10):
         done.append("second")
     thread.join()
     assert done == ["first", "second"]
@@ -482,6 +482,4 @@ def test_a_busy_catalog_is_a_fault_of_the_round(
 
     monkeypatch.setattr("gateway.catalog.expiry.remove_due", busy)
     report = kept.keeper().round(now=NOW)
-    assert report.faults == [
-        "uploads past their time deleted: CatalogBusyError: locked"
-    ]
+    assert report.faults == ["expired uploads deleted: CatalogBusyError: locked"]

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, cast
 
 from gateway.errors import CatalogBusyError
-from gateway.maintenance.mail_sender import Postman
+from gateway.maintenance.mail_sender import MailSender
 from tests.live.stack import wait_until
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ class FakeOutbox:
         return 0
 
 
-def postman(outbox: FakeOutbox | None, said: list[str]) -> Postman:
-    return Postman(cast("Outbox", outbox), said.append, every=0.005)
+def mail_sender(outbox: FakeOutbox | None, said: list[str]) -> MailSender:
+    return MailSender(cast("Outbox", outbox), said.append, every=0.005)
 
 
 def test_a_fault_is_told_once_and_makes_the_next_look_wait() -> None:
@@ -42,7 +42,7 @@ def test_a_fault_is_told_once_and_makes_the_next_look_wait() -> None:
 
     said: list[str] = []
     outbox = FakeOutbox(fail)
-    sender = postman(outbox, said)
+    sender = mail_sender(outbox, said)
     sender.start()
     wait_until(lambda: outbox.sent > 1, what="a second try")
     sender.stop()
@@ -54,7 +54,7 @@ def test_it_takes_another_outbox_at_a_reload() -> None:
     """Also while it sends: the relay of the first may be why the settings changed."""
     first = FakeOutbox(lambda is_over: wait_until(is_over, what="the reload"))
     second = FakeOutbox()
-    sender = postman(None, [])
+    sender = mail_sender(None, [])
     sender.start()
     sender.outbox = cast("Outbox", first)
     wait_until(lambda: first.sent > 0, what="the first")
@@ -71,7 +71,7 @@ def test_when_it_stops_the_mail_that_is_being_sent_is_waited_for() -> None:
         wait_until(is_stopped, what="the stop")
         ended.set()
 
-    sender = postman(FakeOutbox(work), [])
+    sender = mail_sender(FakeOutbox(work), [])
     sender.start()
     assert begun.wait(10)
     sender.stop()

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 HOUR = 3600
 WEEK = 7 * 24 * HOUR
-PUT_BACK = "blobs put back from the trash"
-MOVED = "blobs of no upload moved to the trash"
+PUT_BACK = "blobs restored from the trash"
+MOVED = "orphaned blobs moved to the trash"
 DELETED = "blobs deleted from the trash"
 
 
@@ -157,7 +157,7 @@ def test_of_more_than_crashes_leave_none_is_moved_and_none_deleted(kept: Kept) -
     (fault,) = report.faults
     assert fault == (
         f"{MOVED}: HousekeepingError: 17 blobs have no upload and 0 have one; is this "
-        "the catalog of this store, and the newest? Nothing was moved"
+        "the newest catalog of this store? Nothing was moved"
     )
     assert kept.files() == blobs
     assert kept.trashed() == [in_trash]

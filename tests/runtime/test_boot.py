@@ -18,7 +18,7 @@ from gateway.http.pools import Pool
 from gateway.links import Key
 from gateway.links.server_secret import ServerSecret
 from gateway.runtime import boot
-from gateway.runtime.boot import end_what_ran
+from gateway.runtime.boot import clear_in_flight_requests
 from gateway.storage.blobs import new_id
 from tests.catalog.conftest import ON_SQLITE
 
@@ -61,7 +61,7 @@ def test_faulty_settings_at_a_reload_leave_the_last_good_ones(
     first = boot.read_settings()
     set_up.setenv("GATEWAY_GRACE", "never")
     assert boot.read_settings() is first
-    assert "the settings stay as they were" in capsys.readouterr().err
+    assert "the previous settings stay in effect" in capsys.readouterr().err
     set_up.setenv("GATEWAY_GRACE", "8")
     assert boot.read_settings().settings.grace == 8
 
@@ -102,7 +102,7 @@ def test_what_ran_is_over_and_what_is_unfinished_keeps_its_room(
     url: str, database: Database, ann: User
 ) -> None:
     unfinished = some_of_each(database, ann, OURS)
-    end_what_ran(url, OURS)
+    clear_in_flight_requests(url, OURS)
     with database.read() as connection:
         after = uploads.usage(connection, ann, now=100)
         left = upload_sessions.by_id(connection, unfinished)
@@ -117,7 +117,7 @@ def test_what_may_run_by_another_gateway_goes_on(
 ) -> None:
     some_of_each(database, ann, OURS)
     some_of_each(database, ann, ANOTHER)
-    end_what_ran(url, OURS)
+    clear_in_flight_requests(url, OURS)
     with database.read() as connection:
         after = uploads.usage(connection, ann, now=100)
     # The unfinished upload of ours keeps its room.
@@ -130,7 +130,7 @@ def test_a_file_s_catalog_is_of_this_gateway_alone(
 ) -> None:
     """Its data folder may have lost its id, or have had none."""
     some_of_each(database, ann, ANOTHER)
-    end_what_ran(url, OURS)
+    clear_in_flight_requests(url, OURS)
     with database.read() as connection:
         after = uploads.usage(connection, ann, now=100)
     assert (after.running, after.by_user) == (0, 10)
@@ -138,7 +138,7 @@ def test_a_file_s_catalog_is_of_this_gateway_alone(
 
 def test_a_catalog_without_tables_is_left_alone(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/catalog.sqlite3"
-    end_what_ran(url, OURS)
+    clear_in_flight_requests(url, OURS)
     database = Database.open(url)
     with database.read() as connection:
         assert not connection.dialect.get_table_names(connection)
@@ -241,7 +241,7 @@ def test_only_the_app_pool_ends_what_ran(
 @pytest.mark.parametrize(
     ("pool", "fault"),
     [
-        pytest.param("", "is not set; say which of gunicorn's two pools", id="none"),
+        pytest.param("", "is not set; set it to verdicts or app", id="none"),
         pytest.param("web", "Input should be 'verdicts' or 'app'", id="unknown"),
     ],
 )

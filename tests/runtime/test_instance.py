@@ -92,7 +92,7 @@ def test_one_of_another_container_is_not_told(
 def test_an_old_answer_does_not_count(tmp_path: Path, asked: list[int]) -> None:
     """The last reload was done; this one's gateway says nothing."""
     with instance.hold(tmp_path):
-        instance.tell(tmp_path, "")
+        instance.record_reload(tmp_path, "")
         with pytest.raises(SuperviseError, match="has not answered"):
             instance.reload(tmp_path)
     assert len(asked) == 1

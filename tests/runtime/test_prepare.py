@@ -13,7 +13,7 @@ from gateway.catalog.database import Database
 from gateway.catalog.revision import is_usable
 from gateway.config import settings
 from gateway.errors import CatalogBusyError
-from gateway.runtime.prepare import make_first_admin, prepare_in_time
+from gateway.runtime.prepare import make_first_admin, prepare_with_retries
 from tests.live.stack import wait_until
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def test_of_gateways_that_start_at_once_one_makes_the_administrator(
     monkeypatch.setattr(users, "hash_password", hash_together)
 
     def start(number: int) -> object:
-        database = prepare_in_time(
-            of(url, tmp_path / str(number)), seconds=30, say=lambda _: None
+        database = prepare_with_retries(
+            of(url, tmp_path / str(number)), seconds=30, log=lambda _: None
         )
         try:
             path = tmp_path / file.format(number=number)
@@ -77,7 +77,9 @@ def test_a_server_that_is_away_is_waited_for_and_that_is_said(
     with restartable.new_database() as url, ThreadPoolExecutor(1) as pool:
         current = of(url, tmp_path)
         with restartable.away():
-            waiting = pool.submit(prepare_in_time, current, seconds=60, say=said.append)
+            waiting = pool.submit(
+                prepare_with_retries, current, seconds=60, log=said.append
+            )
             wait_until(lambda: said, what="it says that it waits")
         database = waiting.result(timeout=30)
         usable = is_usable(database)
@@ -97,7 +99,9 @@ def test_a_migration_is_tried_again_until_it_has_its_locks(
         other = Database.open(url)
         with other.write():
             current = of(url, tmp_path)
-            waiting = pool.submit(prepare_in_time, current, seconds=60, say=said.append)
+            waiting = pool.submit(
+                prepare_with_retries, current, seconds=60, log=said.append
+            )
             wait_until(lambda: said, what="it says that it waits")
         database = waiting.result(timeout=30)
         usable = is_usable(database)
@@ -113,4 +117,4 @@ def test_a_server_that_does_not_come_in_time_is_a_busy_catalog(
     monkeypatch.setattr("gateway.runtime.prepare._PAUSE", 0.01)
     current = of("postgresql+psycopg://gw@/gw?host=/nowhere/at/all", tmp_path)
     with pytest.raises(CatalogBusyError):
-        prepare_in_time(current, seconds=0.05, say=lambda _: None)
+        prepare_with_retries(current, seconds=0.05, log=lambda _: None)

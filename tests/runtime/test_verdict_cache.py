@@ -41,7 +41,7 @@ def test_another_s_folder_is_no_place_for_verdicts(
     path.mkdir()
     monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
     with (
-        pytest.raises(SuperviseError, match="not this user's"),
+        pytest.raises(SuperviseError, match="not a folder of this user"),
         verdict_cache(path, RUN),
     ):
         pass
@@ -54,7 +54,7 @@ def test_a_symlink_is_not_followed(tmp_path: Path) -> None:
     path = tmp_path / "verdicts"
     path.symlink_to("elsewhere")
     with (
-        pytest.raises(SuperviseError, match="not this user's"),
+        pytest.raises(SuperviseError, match="not a folder of this user"),
         verdict_cache(path, RUN),
     ):
         pass
@@ -104,7 +104,7 @@ def test_a_link_of_somebody_else_s_is_not_followed(tmp_path: Path) -> None:
     path = tmp_path / "verdicts"
     path.symlink_to(tmp_path / "elsewhere")
     with (
-        pytest.raises(SuperviseError, match="not this user's"),
+        pytest.raises(SuperviseError, match="not a folder of this user"),
         verdict_cache(path, tmp_path),
     ):
         pass

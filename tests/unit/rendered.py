@@ -18,7 +18,7 @@ def rendered(**chosen: str) -> dict[str, str]:
         **chosen,
     }
     return NginxConf(
-        settings=settings.read(chosen, look=False).settings,
+        settings=settings.read(chosen, check_disk=False).settings,
         listen="127.0.0.1:8080",
         run=Path("/data/run/nginx"),
         conf=Path("/data/run/conf/1"),

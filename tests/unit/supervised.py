@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 from gateway.errors import GatewayError, SuperviseError
 from gateway.http.pools import Pool
-from gateway.runtime.generations import LiveConf, check_conf
+from gateway.runtime.live_conf import LiveConf, check_conf
 from gateway.runtime.supervisor import Supervisor
 
 

@@ -69,7 +69,7 @@ def test_wrong_usage_is_status_2(run: Run, arguments: list[str], words: str) -> 
     [
         pytest.param({"GATEWAY_KEYS": ""}, "GATEWAY_KEYS: is not set", id="no-keys"),
         pytest.param(
-            {"GATEWAY_FILES": "nowhere"}, "nowhere is no folder", id="no-files"
+            {"GATEWAY_FILES": "nowhere"}, "nowhere is not a folder", id="no-files"
         ),
         pytest.param(
             {"GATEWAY_KEYS": "", "GATEWAY_KEYS_FILE": "/nowhere"},
@@ -197,7 +197,8 @@ def test_the_console_script_fails_in_one_line(tmp_path: Path) -> None:
     assert (failed.returncode, failed.stdout) == (1, "")
     assert failed.stderr == (
         f"gateway: GATEWAY_KEYS: is not set, and there is no {tmp_path}/keys; is "
-        "GATEWAY_DATA right? A new gateway makes it with: gateway keys new --add\n"
+        "GATEWAY_DATA right? For a new gateway, create it with: "
+        "gateway keys new --add\n"
     )
 
 

@@ -218,7 +218,8 @@ def test_listing_no_keys_is_one_clear_line(
     assert (ran.status, ran.out) == (1, "")
     assert ran.err == (
         f"gateway: GATEWAY_KEYS: is not set, and there is no {Path.cwd()}/var/keys; is "
-        "GATEWAY_DATA right? A new gateway makes it with: gateway keys new --add\n"
+        "GATEWAY_DATA right? For a new gateway, create it with: "
+        "gateway keys new --add\n"
     )
 
 

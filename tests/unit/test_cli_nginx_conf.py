@@ -74,7 +74,7 @@ def test_rendering_without_files_is_one_clear_line(run: Run) -> None:
     ran = run("nginx-conf", "--output", "conf")
     assert (ran.status, ran.out) == (1, "")
     assert ran.err == (
-        "gateway: GATEWAY_FILES: is not set; name the folder whose files are to be "
+        "gateway: GATEWAY_FILES: is not set; set it to the folder whose files are "
         "served\n"
     )
     assert not Path("conf").exists()

@@ -42,7 +42,7 @@ def test_without_nginx_one_line_says_what_to_install(
     """The newcomer's first fault; nothing is started and no address taken."""
     monkeypatch.setenv("GATEWAY_FILES", "files")
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("gateway.runtime.generations._SBIN", str(tmp_path))
+    monkeypatch.setattr("gateway.runtime.live_conf._SBIN", str(tmp_path))
     ran = run("serve", "--bind", "127.0.0.1:1")
     assert (ran.status, ran.out) == (1, "")
     assert ran.err.splitlines()[-1] == (
@@ -88,7 +88,7 @@ def open_run_folder(environment: pytest.MonkeyPatch) -> str:
     Path("run").mkdir()
     Path("run").chmod(0o777)
     environment.setenv("GATEWAY_RUN", "run")
-    return "is not this user's alone"
+    return "can be written by another user"
 
 
 def no_files(environment: pytest.MonkeyPatch) -> str:
@@ -98,7 +98,7 @@ def no_files(environment: pytest.MonkeyPatch) -> str:
 
 def served_keys(environment: pytest.MonkeyPatch) -> str:
     environment.setenv("GATEWAY_FILES", ".")
-    return "lies in the folder that is served"
+    return "is inside the served folder"
 
 
 def nothing_is_made_or_said(run: Run, *options: str, fault: str) -> bool:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from gateway.links import Key, KeyRing, LinkSigner
 from gateway.runtime.gunicorn_logger import RedactingLogger
-from gateway.runtime.logs import BLANK, RedactingFormatter, passed_on, redact
+from gateway.runtime.logs import BLANK, RedactingFormatter, redact, redact_line
 from tests.unit.rendered import rendered
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def test_a_client_s_fault_is_no_error(by_sed: Callable[[str], str], words: str) 
     """It has its status in the access log; errors are what an operator mends."""
     line = f"{START}[error] 7#8: *9 {words}{CLIENT}\n"
     shown = f"{START}[info] 7#8: *9 {words}{CLIENT}\n"
-    assert (passed_on(line), by_sed(line)) == (shown, shown)
+    assert (redact_line(line), by_sed(line)) == (shown, shown)
 
 
 def test_a_download_that_outlasts_its_verdict_is_no_alert(
@@ -184,7 +184,7 @@ def test_a_download_that_outlasts_its_verdict_is_no_alert(
     """Nginx takes the verdict, which the download still holds, for one left behind."""
     words = "7#7: ignore long locked inactive cache entry 2493d21c030e, count:3\n"
     line, shown = f"{START}[alert] {words}", f"{START}[info] {words}"
-    assert (passed_on(line), by_sed(line)) == (shown, shown)
+    assert (redact_line(line), by_sed(line)) == (shown, shown)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_a_download_that_outlasts_its_verdict_is_no_alert(
 )
 def test_an_error_stays_one(by_sed: Callable[[str], str], line: str) -> None:
     """No text of a client's can make its own error a lesser one."""
-    assert (passed_on(line), by_sed(line)) == (line, line)
+    assert (redact_line(line), by_sed(line)) == (line, line)
 
 
 PIECES = [
@@ -237,7 +237,7 @@ def test_both_logs_blank_any_line_the_same(
     by_sed: Callable[[str], str], line: str
 ) -> None:
     """Python and sed read the rules alike."""
-    assert by_sed(line) == passed_on(line)
+    assert by_sed(line) == redact_line(line)
 
 
 def test_blanking_twice_is_blanking_once() -> None:

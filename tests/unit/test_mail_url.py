@@ -62,7 +62,7 @@ def test_a_url_says_where_the_relay_is_and_how_to_log_in(
 
 HOST = f"{FORM}: its host or its port is not valid"
 CLEAR = "tls=none is for a relay on this machine: localhost, 127.0.0.1 or [::1]"
-QUERY = "its query may only be tls=none, of smtp://"
+QUERY = "must have no query but ?tls=none, and that with smtp://"
 BAD = [
     pytest.param(
         "relay.example", f"{FORM} or smtps://user:password@host:465", id="bare"
@@ -90,12 +90,12 @@ BAD = [
     ),
     pytest.param(
         "smtp://relay.example/x",
-        "must name a host alone; percent-encode user and password",
+        "must not have a path; percent-encode user and password",
         id="path",
     ),
     pytest.param(
         "smtp://relay.example#x",
-        "must name a host alone; percent-encode user and password",
+        "must not have a path; percent-encode user and password",
         id="fragment",
     ),
     pytest.param(

@@ -214,7 +214,7 @@ def test_any_other_text_is_one_word_with_that_meaning(text: str) -> None:
 )
 def test_what_nginx_can_not_be_told_is_no_word(text: str) -> None:
     """A rendering that means something else than its setting is never written."""
-    with pytest.raises(ValueError, match="can't be told"):
+    with pytest.raises(ValueError, match="can't be written"):
         quoted(text)
 
 

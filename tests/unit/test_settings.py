@@ -242,12 +242,16 @@ FAULTS = [
     pytest.param(
         "files",
         "",
-        "is not set; name the folder whose files are to be served",
+        "is not set; set it to the folder whose files are served",
         id="files-missing",
     ),
-    pytest.param("files", "/nowhere", "/nowhere is no folder", id="files-nowhere"),
-    pytest.param("files", "/dev/null", "/dev/null is no folder", id="files-no-folder"),
-    pytest.param("files", LONG, f"{LONG} is no folder", id="files-longer-than-a-name"),
+    pytest.param("files", "/nowhere", "/nowhere is not a folder", id="files-nowhere"),
+    pytest.param(
+        "files", "/dev/null", "/dev/null is not a folder", id="files-no-folder"
+    ),
+    pytest.param(
+        "files", LONG, f"{LONG} is not a folder", id="files-longer-than-a-name"
+    ),
     pytest.param("files", "/srv/\udcff", "is not UTF-8 text", id="files-not-utf-8"),
     *(
         pytest.param(
@@ -282,7 +286,7 @@ FAULTS = [
     pytest.param(
         "public_url",
         "",
-        "is not set; name the gateway's address, as in https://files.example.com",
+        "is not set; set it to the gateway's address, as in https://files.example.com",
         id="public-url-missing",
     ),
     pytest.param(
@@ -306,19 +310,19 @@ FAULTS = [
     pytest.param(
         "public_url",
         "https://a.example/x",
-        "must name a host alone: the gateway owns all of its paths",
+        "must be scheme and host only: the gateway serves all paths",
         id="public-url-path",
     ),
     pytest.param(
         "public_url",
         "https://a.example?x",
-        "must name a host alone: the gateway owns all of its paths",
+        "must be scheme and host only: the gateway serves all paths",
         id="public-url-query",
     ),
     pytest.param(
         "public_url",
         "https://me@a.example",
-        "must name a host alone: the gateway owns all of its paths",
+        "must be scheme and host only: the gateway serves all paths",
         id="public-url-user",
     ),
     pytest.param(
@@ -330,25 +334,25 @@ FAULTS = [
     pytest.param(
         "public_url",
         "https://a.example?",
-        "has characters that no host name has",
+        "has characters that are not allowed in a host name",
         id="public-url-empty-query",
     ),
     pytest.param(
         "public_url",
         "https://a.example:",
-        "has characters that no host name has",
+        "has characters that are not allowed in a host name",
         id="public-url-empty-port",
     ),
     pytest.param(
         "public_url",
         "https://*.example",
-        "has characters that no host name has",
+        "has characters that are not allowed in a host name",
         id="public-url-wildcard",
     ),
     pytest.param(
         "public_url",
         "https://a;b",
-        "has characters that no host name has",
+        "has characters that are not allowed in a host name",
         id="public-url-nginx-syntax",
     ),
     pytest.param(
@@ -468,7 +472,7 @@ FAULTS = [
     pytest.param(
         "pool",
         "",
-        "is not set; say which of gunicorn's two pools this one is, verdicts or app",
+        "is not set; set it to verdicts or app, the pool of this gunicorn",
         id="pool-missing",
     ),
     pytest.param(
@@ -550,13 +554,13 @@ FAULTS = [
     pytest.param(
         "quota",
         "999999999999999T",
-        "'999999999999999T' is more than any disk holds",
+        "'999999999999999T' is more than the maximum, 2^63 - 1 bytes",
         id="size-past-every-disk",
     ),
     pytest.param(
         "quota",
         str(2**63),
-        "is more than any disk holds",
+        "is more than the maximum, 2^63 - 1 bytes",
         id="bytes-past-every-disk",
     ),
     pytest.param(
@@ -568,13 +572,13 @@ FAULTS = [
     pytest.param(
         "retention",
         "999999999w",
-        "'999999999w' is longer than time goes",
+        "'999999999w' is too long",
         id="duration-past-all-time",
     ),
     pytest.param(
         "mail_url",
         "",
-        "is not set; name the relay that takes mail, as in "
+        "is not set; set it to your mail relay, as in "
         "smtp://user:password@relay.example.com:587",
         id="mail-url-missing",
     ),
@@ -587,7 +591,7 @@ FAULTS = [
     pytest.param(
         "mail_from",
         "",
-        "is not set; name the sender of mail, as in Files <files@example.com>",
+        "is not set; set it to the sender of mails, as in Files <files@example.com>",
         id="mail-from-missing",
     ),
     pytest.param(
@@ -676,7 +680,7 @@ NGINX_SYNTAX = "\0 \t\n;{}$#'\"\\"
 def test_a_path_that_nginx_would_misread_is_a_fault(name: str) -> None:
     """Paths are written into nginx's configuration, where these end a word."""
     told = {c: faults({name: f"/srv/a{c}b"}) for c in NGINX_SYNTAX}
-    fault = f"{name}: nginx can't be told of a path with blanks, quotes or ;{{}}$#"
+    fault = f"{name}: must not contain blanks, quotes or ;{{}}$#, because of nginx"
     assert told == {c: [fault] for c in NGINX_SYNTAX}
 
 
@@ -714,7 +718,7 @@ def test_nothing_of_the_gateways_own_lies_in_what_is_served(
     [fault] = faults(environ)
     assert fault.startswith(f"{name}: {places}/")
     assert fault.endswith(
-        " lies in the folder that is served, GATEWAY_FILES; name a place outside it"
+        " is inside the served folder, GATEWAY_FILES; choose a path outside it"
     )
 
 
@@ -724,7 +728,9 @@ def test_the_default_data_folder_is_none_of_the_served(
     """``GATEWAY_FILES=.`` is the shortest way to serve a folder, and a trap."""
     monkeypatch.chdir(places / "files")
     [fault] = faults({"GATEWAY_FILES": "."})
-    assert fault.startswith(f"GATEWAY_DATA: {places}/files/var lies in the folder")
+    assert fault.startswith(
+        f"GATEWAY_DATA: {places}/files/var is inside the served folder"
+    )
 
 
 def test_what_is_served_does_not_lie_in_the_data_folder(places: Path) -> None:
@@ -732,8 +738,8 @@ def test_what_is_served_does_not_lie_in_the_data_folder(places: Path) -> None:
     environ = {"GATEWAY_FILES": f"{places}/files", "GATEWAY_DATA": str(places)}
     [fault] = faults(environ)
     assert fault == (
-        f"GATEWAY_FILES: {places}/files lies in the gateway's own folder, "
-        "GATEWAY_DATA, from which nothing is served; name a place outside it"
+        f"GATEWAY_FILES: {places}/files is inside the gateway's own folder, "
+        "GATEWAY_DATA, which is never served; choose a path outside it"
     )
 
 
@@ -759,7 +765,7 @@ def test_what_lies_elsewhere_is_fine(places: Path, name: str, path: str) -> None
 def test_where_things_lie_can_be_left_unlooked_at(places: Path) -> None:
     """A worker must start although a folder is away for the moment."""
     environ = {"GATEWAY_FILES": f"{places}/gone", "GATEWAY_DATA": str(places)}
-    assert settings.read(environ, look=False).settings.files == places / "gone"
+    assert settings.read(environ, check_disk=False).settings.files == places / "gone"
 
 
 def test_a_relative_path_is_one_below_the_working_directory(
@@ -784,7 +790,7 @@ def test_a_socket_of_107_bytes_is_the_longest() -> None:
     assert len(str(chosen.socket(Pool.VERDICTS))) == 107
     [fault] = faults({"GATEWAY_RUN": f"{longest}r"})
     assert fault.startswith(
-        f"GATEWAY_RUN: {longest}r/verdicts.sock is longer than the 107 bytes"
+        f"GATEWAY_RUN: {longest}r/verdicts.sock is longer than 107 bytes"
     )
 
 
@@ -809,8 +815,8 @@ def test_a_setting_that_is_no_more_is_a_fault_that_names_its_successor(
     environ = {name: "/run/g.sock"}
     assert faults(environ) == [
         (
-            "GATEWAY_SOCKET: is no setting any more; name the folder of both pools' "
-            "sockets in GATEWAY_RUN"
+            "GATEWAY_SOCKET: this setting was removed; set GATEWAY_RUN to the folder "
+            "of both pools' sockets"
         )
     ]
     assert settings.read(environ, only=("token",)).settings.token == ""
@@ -821,11 +827,11 @@ def test_a_relay_needs_a_sender_and_the_address_of_the_links() -> None:
     """Else mails would bring links to 127.0.0.1, where ``serve`` listens."""
     assert faults({"GATEWAY_MAIL_URL": "smtp://relay.example"}) == [
         (
-            "GATEWAY_MAIL_FROM: is not set; name the sender of mail, as in "
+            "GATEWAY_MAIL_FROM: is not set; set it to the sender of mails, as in "
             "Files <files@example.com>"
         ),
         (
-            "GATEWAY_PUBLIC_URL: is not set; name the gateway's address, as in "
+            "GATEWAY_PUBLIC_URL: is not set; set it to the gateway's address, as in "
             "https://files.example.com"
         ),
     ]
@@ -848,8 +854,8 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     }
     told = faults(environ, "keys", "files", "hosts")
     assert sorted(told) == [
-        "GATEWAY_DATA: nginx can't be told of a path with blanks, quotes or ;{}$#",
-        "GATEWAY_FILES: is not set; name the folder whose files are to be served",
+        "GATEWAY_DATA: must not contain blanks, quotes or ;{}$#, because of nginx",
+        "GATEWAY_FILES: is not set; set it to the folder whose files are served",
         "GATEWAY_GRACE: Input should be greater than or equal to 1",
         f"GATEWAY_HOSTS_FILE: {tmp_path}/hosts: No such file or directory",
         "GATEWAY_KEYS: key 1: its secret has 20 bytes, 32 are the least",
@@ -970,7 +976,7 @@ def test_keys_are_set_be_they_fit_or_not(
 def test_a_near_miss_is_warned_of(name: str, meant: str) -> None:
     """It is ignored all the same, as the warning says."""
     reading = settings.read({name: "5"})
-    assert reading.warnings == (f"{name} is no setting; did you mean {meant}?",)
+    assert reading.warnings == (f"{name} is not a setting; did you mean {meant}?",)
     assert reading.settings == settings.read({}).settings
 
 
@@ -1056,7 +1062,7 @@ def test_a_child_reads_what_was_read_and_looks_at_nothing_again(
     child = settings.child_environment(taken)
     reading = settings.read(child, required=("files", "keys"), embedded=True)
     assert (reading.settings.grace, str(reading.settings.keys)) == (7, KEYS)
-    assert settings.read(reading.environment, look=False) == reading
+    assert settings.read(reading.environment, check_disk=False) == reading
 
 
 def test_a_child_has_no_setting_in_its_environment_but_those_of_its_own(

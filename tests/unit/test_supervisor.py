@@ -296,7 +296,7 @@ def test_nginx_refusing_its_configuration_starts_nobody(supervised: Supervised) 
     supervised.launch()
     assert supervised.wait() == 1
     assert supervised.err() == (
-        "gateway: nginx refuses its configuration:\nnginx: [emerg] unknown directive\n"
+        "gateway: nginx rejects its configuration:\nnginx: [emerg] unknown directive\n"
     )
     assert supervised.events() == ["supervisor rendered", "nginx checked"]
 

@@ -479,7 +479,7 @@ def test_a_share_that_ended_goes_after_some_time(make_site: MakeSite) -> None:
     lease = ann.press(share["recipients"][0]["url"]).headers["Location"]
     ann.sent(ann.stranger.get(lease))
     keeper = Housekeeper(
-        database=site.database, store=BlobStore(site.store), say=print, ledger_days=9
+        database=site.database, store=BlobStore(site.store), log=print, ledger_days=9
     )
     days = 9 * 86_400
     left = []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.errors import SuperviseError
-from gateway.runtime.generations import LiveConf, check_conf, find_nginx
+from gateway.runtime.live_conf import LiveConf, check_conf, find_nginx
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +61,7 @@ def test_a_rendering_that_nginx_refuses_changes_nothing(rendered: Rendered) -> N
     """A reload by somebody else, or a restart of nginx, still finds the good one."""
     rendered.live.renew()
     rendered.text = "bad"
-    with pytest.raises(SuperviseError, match=r"refuses its configuration:\n.*bad"):
+    with pytest.raises(SuperviseError, match=r"rejects its configuration:\n.*bad"):
         rendered.live.renew()
     assert rendered.read() == "good"
 
@@ -142,7 +142,7 @@ def test_a_missing_nginx_is_said_with_what_to_do(
 ) -> None:
     """The message names the package."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("gateway.runtime.generations._SBIN", str(tmp_path))
+    monkeypatch.setattr("gateway.runtime.live_conf._SBIN", str(tmp_path))
     with pytest.raises(SuperviseError, match="apt install nginx"):
         find_nginx()
 
@@ -153,5 +153,5 @@ def test_nginx_is_found_where_a_users_path_does_not_look(
     """It lives in sbin, which is not on every PATH."""
     (tmp_path / "nginx").touch(mode=0o755)
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr("gateway.runtime.generations._SBIN", str(tmp_path))
+    monkeypatch.setattr("gateway.runtime.live_conf._SBIN", str(tmp_path))
     assert find_nginx() == str(tmp_path / "nginx")

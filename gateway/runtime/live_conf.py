@@ -1,4 +1,4 @@
-"""The configuration that nginx runs on, and how it is replaced."""
+"""nginx's live configuration, and how a new version replaces it."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-#: nginx lives in sbin, which a user's PATH often lacks.
+#: Debian installs nginx in sbin, which a user's PATH often lacks.
 _SBIN: Final = "/usr/local/sbin:/usr/sbin:/sbin"
-#: The link to the generation that nginx reads; nginx's container watches it.
+#: The symlink to the version that nginx reads; the nginx container watches it.
 _LINK: Final = "live"
 
 
 @dataclass(frozen=True)
 class LiveConf:
-    """Generations of nginx's files: numbered folders below ``home``, and a link.
+    """Versions of nginx's configuration: numbered folders in ``home``, and a symlink.
 
-    ``render`` writes the files into a folder that it is given and returns the path
-    of its nginx.conf; ``check`` raises SuperviseError if nginx would refuse it, and
-    is None where nginx runs in another container, which checks by itself.
-    A generation does not change any more once the link leads to it, and stays until
-    the next but one: at a reload nginx never reads one that is half
-    written or faulty.
+    ``render`` writes the files into the given folder and returns the path of its
+    nginx.conf.  ``check`` raises SuperviseError if nginx would reject that file; it is
+    None if nginx runs in another container, whose entrypoint checks each version.
+    Once the symlink points to a version, it never changes, and it is kept until the
+    second version after it is live: at a reload nginx never reads a half-written or
+    invalid configuration.
     """
 
     home: Path
@@ -38,13 +38,13 @@ class LiveConf:
 
     @property
     def path(self) -> Path:
-        """The nginx.conf that nginx is started with."""
+        """The path of nginx.conf with which nginx is started."""
         return self.home / _LINK / "nginx.conf"
 
     def renew(self) -> None:
-        """Make the next generation the live one; if that fails, nothing has changed.
+        """Render the next version and make it live; on failure, change nothing.
 
-        Raise SuperviseError with nginx's words if it refuses the rendering.
+        Raise SuperviseError with nginx's message if nginx rejects it.
         """
         live = self._live()
         folder = self.home / str(live + 1)
@@ -61,14 +61,14 @@ class LiveConf:
                 shutil.rmtree(path, ignore_errors=True)
 
     def _live(self) -> int:
-        """Return the number of the live generation, or 0 if there is none."""
+        """Return the number of the live version, or 0 if there is none."""
         link = self.home / _LINK
         name = link.readlink().name if link.is_symlink() else ""
         return int(name) if name.isdecimal() else 0
 
 
 def find_nginx() -> str:
-    """Return nginx's path; raise SuperviseError if it is not installed."""
+    """Return the path of the nginx program; raise SuperviseError if there is none."""
     path = shutil.which("nginx") or shutil.which("nginx", path=_SBIN)
     if path is None:
         raise SuperviseError("nginx is not installed; on Debian: apt install nginx")
@@ -76,17 +76,17 @@ def find_nginx() -> str:
 
 
 def directives() -> str:
-    """Return what depends on how nginx is started, and stands in no file.
+    """Return the directives for ``nginx -g``, which depend on how nginx is started.
 
-    It goes with every look at the configuration: even one that only checks it gives
-    the cache's folder to the user who is named there.
+    Pass them to every run of nginx: even ``nginx -t`` changes the owner of the cache
+    folder to the configured user.
     """
-    # Workers of another user could not read the socket and the files.
+    # Workers that run as another user could not read the socket and the files.
     return "daemon off; user root;" if os.geteuid() == 0 else "daemon off;"
 
 
 def check_conf(path: Path) -> None:
-    """Let nginx check a configuration; raise SuperviseError with its words."""
+    """Run ``nginx -t`` on *path*; raise SuperviseError with nginx's message."""
     check = subprocess.run(
         [find_nginx(), "-e", "stderr", "-q", "-t", "-g", directives(), "-c", path],
         capture_output=True,
@@ -94,6 +94,6 @@ def check_conf(path: Path) -> None:
     )
     if check.returncode:
         raise SuperviseError(
-            "nginx refuses its configuration:\n"
+            "nginx rejects its configuration:\n"
             + check.stderr.decode(errors="replace").strip()
         )
