@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import click
 
@@ -17,11 +16,9 @@ from gateway.cli.moments import DurationOrMoment
 from gateway.cli.sizes import Size
 from gateway.config import settings
 from gateway.errors import MissingDropError, SettingsError
+from gateway.uploads.description import DropDescription
 from gateway.uploads.drop_codes import DropCodes
 from gateway.uploads.drop_policy import MAXIMUM_UPLOADS, DropPolicy
-
-if TYPE_CHECKING:
-    from gateway.catalog.drops import Drop
 
 
 @click.group("drops")
@@ -88,9 +85,8 @@ def new(
         owner = users.by_name(connection, user)
         made = drops.new(connection, owner, now=now, **vars(terms))
     url = DropCodes(current.secret, ring).url(made, base=base_url)
-    click.echo(
-        json.dumps({"url": url, **_facts(made, user, now=now)}) if as_json else url
-    )
+    described = DropDescription.of(made, owner=user, url=url, now=now)
+    click.echo(json.dumps(described.model_dump(mode="json")) if as_json else url)
 
 
 @group.command("list")
@@ -106,7 +102,12 @@ def list_drops(*, user: str | None, limit: int, as_json: bool) -> None:
         names = {one.id: one.name for one in users.everyone(connection)}
         found = drops.newest(connection, owner, limit=limit)
     if as_json:
-        rows = [_facts(drop, names[drop.owner_id], now=now) for drop in found]
+        rows = [
+            DropDescription.of(
+                drop, owner=names[drop.owner_id], url=None, now=now
+            ).model_dump(mode="json", exclude={"url"})
+            for drop in found
+        ]
         click.echo(json.dumps(rows))
         return
     for drop in found:
@@ -127,24 +128,6 @@ def revoke(*, drop_id: str) -> None:
         if drop is None:
             raise MissingDropError(drop_id)
         drops.revoke(connection, drop, now=moments.now())
-
-
-def _facts(drop: Drop, owner: str, *, now: int) -> dict[str, object]:
-    return {
-        "id": drop.id,
-        "owner": owner,
-        "title": drop.title,
-        "state": drop.state(now=now),
-        "max_uploads": drop.max_uploads,
-        "taken": drop.taken,
-        "max_size": drop.max_size,
-        "max_total": drop.max_total,
-        "stored_bytes": drop.stored_bytes,
-        "types": drop.types,
-        "created": drop.created,
-        "expires": drop.expires,
-        "revoked": drop.revoked,
-    }
 
 
 def _day(moment: int | None) -> str:

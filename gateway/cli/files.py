@@ -12,6 +12,7 @@ from gateway.cli.catalog import open_catalog, open_store
 from gateway.cli.lists import LIMIT
 from gateway.errors import MissingUploadError
 from gateway.uploads import deletion
+from gateway.uploads.description import UploadDescription
 
 
 @click.group()
@@ -32,14 +33,7 @@ def list_files(*, user: str | None, limit: int, as_json: bool) -> None:
         found = uploads.newest(connection, owner, limit=limit)
     if as_json:
         rows = [
-            {
-                "id": upload.id,
-                "owner": names[upload.owner_id],
-                "name": upload.name,
-                "size": upload.size,
-                "type": upload.media_type,
-                "created": upload.created,
-            }
+            UploadDescription.of(upload, names[upload.owner_id]).model_dump(mode="json")
             for upload in found
         ]
         click.echo(json.dumps(rows))

@@ -22,7 +22,12 @@ from gateway.errors import MissingShareError, MissingUploadError, SettingsError
 from gateway.shares import addresses, export
 from gateway.shares.changes import ShareChanges
 from gateway.shares.codes import ShareCodes
-from gateway.shares.description import Descriptions, gather, summarize
+from gateway.shares.description import (
+    Descriptions,
+    RecipientState,
+    gather,
+    summarize,
+)
 from gateway.shares.items import of_tree
 from gateway.shares.policy import LIFE, MAXIMUM_DOWNLOADS, SharePolicy, hash_password
 from gateway.storage.names import visible
@@ -34,6 +39,7 @@ if TYPE_CHECKING:
     from gateway.catalog.database import Database
     from gateway.catalog.recipients import Recipient
     from gateway.catalog.shares import Share
+    from gateway.shares.description import ShareDescription
 
 _JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 #: What a share can be told when it is made, and afterwards.
@@ -144,12 +150,12 @@ class _Desk:
                 found.append(NewItem(upload.name, upload_id=upload.id))
         return found
 
-    def facts(self, shares: Sequence[Share]) -> list[dict[str, Any]]:
-        """Return what JSON prints of shares."""
+    def described(self, shares: Sequence[Share]) -> list[ShareDescription]:
+        """Return the descriptions of shares."""
         now = moments.now()
         with self.database.read() as connection:
             return [
-                self.descriptions.facts(each, now=now)
+                self.descriptions.of(each, now=now)
                 for each in gather(connection, shares)
             ]
 
@@ -204,7 +210,8 @@ def list_shares(*, user: str | None, limit: int, as_json: bool) -> None:
         found = shares.newest(connection, owner, limit=limit)
         summaries = [] if as_json else summarize(connection, found)
     if as_json:
-        click.echo(json.dumps(desk.facts(found)))
+        rows = [each.model_dump(mode="json") for each in desk.described(found)]
+        click.echo(json.dumps(rows))
         return
     for each in summaries:
         share = each.share
@@ -234,9 +241,9 @@ def show(*, share_id: str, as_json: bool, as_csv: bool) -> None:
             for line in export.table(connection, share.id):
                 click.echo(line, nl=False)
         return
-    (facts,) = desk.facts([share])
+    (described,) = desk.described([share])
     if as_json:
-        click.echo(json.dumps(facts))
+        click.echo(json.dumps(described.model_dump(mode="json")))
         return
     limits = [f"until {_day(share.expires)}"]
     if share.max_downloads:
@@ -244,18 +251,16 @@ def show(*, share_id: str, as_json: bool, as_csv: bool) -> None:
         limits.append(f"{share.max_downloads} download{plural} of each link")
     if share.password_hash:
         limits.append("with a password")
-    click.echo(
-        f"{facts['title'] or facts['id']}: {facts['state']}, {', '.join(limits)}"
-    )
-    for item in facts["items"]:
-        click.echo(f"  {visible(item['path'] or item['name'])}")
-    for each in facts["recipients"]:
-        sent = f" {each['percent']} %" if each["state"] == "partly" else ""
-        mail = f"  mail {each['mail']}  {each['mail_words']}" if each["address"] else ""
-        who = each["address"] or each["label"]
+    click.echo(f"{described.title or share.id}: {described.state}, {', '.join(limits)}")
+    for item in described.items:
+        click.echo(f"  {visible(item.path or item.name)}")
+    for each in described.recipients:
+        sent = f" {each.percent} %" if each.state == RecipientState.PARTLY else ""
+        mail = f"  mail {each.mail}  {each.mail_words}" if each.address else ""
+        who = each.address or each.label
         click.echo(
-            f"{each['id']}  {each['state']}{sent}  taken {each['taken']}  "
-            f"sent {each['sent']}  {each['url']}\t{who}{mail.rstrip()}"
+            f"{each.id}  {each.state}{sent}  taken {each.taken}  "
+            f"sent {each.sent}  {each.url}\t{who}{mail.rstrip()}"
         )
 
 
@@ -412,13 +417,13 @@ def _text(file: Any) -> str:  # noqa: ANN401 -- an open file
 
 
 def _print(desk: _Desk, share: Share, *, as_json: bool) -> None:
-    (facts,) = desk.facts([share])
+    (described,) = desk.described([share])
     if as_json:
-        click.echo(json.dumps(facts))
+        click.echo(json.dumps(described.model_dump(mode="json")))
         return
-    for each in facts["recipients"]:
-        address = f"\t{each['address']}" if each["address"] else ""
-        click.echo(f"{each['url']}{address}")
+    for each in described.recipients:
+        address = f"\t{each.address}" if each.address else ""
+        click.echo(f"{each.url}{address}")
 
 
 def _second(moment: timedelta | datetime, now: int) -> int:

@@ -1,4 +1,4 @@
-"""``POST /api/v1/files``: a form with one file and a bearer token, of a program.
+"""``POST /api/v1/files``: a program sends a form with one file and a bearer token.
 
 Screenshot tools such as ShareX send it.  nginx asks for admission before it reads the
 body, and spools it.
@@ -9,22 +9,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, request
 
 from gateway.catalog.tokens import Scope
-from gateway.errors import BadFormError
-from gateway.web.api.raw_uploads import acknowledged, described, location
+from gateway.errors import BadFormError, TooManyFilesError
+from gateway.web.api.operations import FileBody
+from gateway.web.api.raw_uploads import created, upload_operation
 
 if TYPE_CHECKING:
+    from flask import Response
+
     from gateway.web.auth.identity import Identities, Identity
     from gateway.web.multipart_uploads import Intake
 
 PATH: Final = "/api/v1/files"
+_FORM: Final = {
+    "type": "object",
+    "properties": {"file": {"type": "string", "format": "binary"}},
+    "required": ["file"],
+}
 
 
 @dataclass(frozen=True)
 class FileForms:
-    """The view of a program's form."""
+    """The view of the form that a program sends."""
 
     identities: Identities
     intake: Intake
@@ -36,7 +44,7 @@ class FileForms:
         return routes
 
     def admit(self, method: str, path: bytes) -> None:
-        """Let a form come, or raise why not."""
+        """Admit a form, or raise why it is refused."""
         del method, path
         identity = self._uploader()
         if request.mimetype != "multipart/form-data":
@@ -44,12 +52,20 @@ class FileForms:
         self.intake.admit(identity)
 
     def cut(self, method: str, path: bytes) -> None:
-        """Give back the room of a form that will never be whole."""
+        """Release the room reserved for a form that was cut off."""
         del method, path
         self.intake.give_back()
 
-    def upload(self) -> tuple[Response, int, dict[str, str]]:
-        """Store the form's file."""
+    @upload_operation(
+        id="uploadForm",
+        body=FileBody("multipart/form-data", _FORM),
+        refusals=[BadFormError, TooManyFilesError],
+    )
+    def upload(self) -> Response:
+        """Upload a form with one file.
+
+        The name of the file's field does not matter; other fields are ignored.
+        """
         try:
             # The token may have been revoked while the body was uploading.
             identity = self._uploader()
@@ -57,10 +73,7 @@ class FileForms:
         except Exception:
             self.intake.give_back()
             raise
-        if identity.drop is not None:
-            return jsonify(acknowledged(upload)), 201, {}
-        body = described(upload, identity.user.name)
-        return jsonify(body), 201, {"Location": location(upload)}
+        return created(upload, identity)
 
     def _uploader(self) -> Identity:
         identity = self.identities.sender()

@@ -11,28 +11,48 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, request
 
 from gateway.catalog import uploads
 from gateway.catalog.tokens import Scope
 from gateway.errors import (
     BadNameError,
     BadUploadError,
+    ContentEncodingError,
     DigestMismatchError,
+    DropOverError,
+    LengthRequiredError,
+    NameTakenError,
+    NoSpaceError,
     NotPermittedError,
+    NotServableError,
+    OverQuotaError,
+    RepeatedUploadError,
+    TooLargeError,
+    TooManyEndsError,
+    TooManyUploadsError,
+    TypeRefusedError,
 )
 from gateway.storage.names import DisplayName
+from gateway.uploads.description import UploadDescription, UploadReceipt, location
 from gateway.uploads.finalise import Arrival
 from gateway.uploads.upload_request import UploadRequest
+from gateway.web.api.operations import (
+    FileBody,
+    Header,
+    Operation,
+    answer,
+)
 from gateway.web.nginx.headers import announced_length, spooled_body
 from gateway.web.problems import REQUEST_ID_HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from flask import Response
     from sqlalchemy import Connection
 
     from gateway.catalog.database import Database
@@ -41,6 +61,7 @@ if TYPE_CHECKING:
     from gateway.storage.media_types import MediaTypes
     from gateway.uploads.admission import Admission
     from gateway.uploads.finalise import Finaliser
+    from gateway.web.api.operations import Refusal
     from gateway.web.auth.identity import Identities, Identity
 
 PREFIX: Final = "/api/v1/files/"
@@ -49,6 +70,41 @@ _DIGEST = re.compile(r"([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/]*={0,2}):(?:;[^,]*)?
 _SHA256: Final = "sha-256"
 # What begins so is the gateway's own.
 _IDEMPOTENCY_KEY = re.compile(r"(?!tus:|drop:)[\x21-\x7e]{1,255}")
+_HEADERS: Final = (
+    Header(
+        "Idempotency-Key",
+        "A key of the client's for this upload, so that the request can be repeated.",
+        {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"},
+    ),
+    Header(
+        "Content-Digest",
+        "Digests of the content (RFC 9530); that by `sha-256` is compared.",
+    ),
+    Header("Repr-Digest", "The same as `Content-Digest`."),
+    Header("If-None-Match", "`*`: the user must have no file of that name."),
+)
+
+
+def upload_operation(*, refusals: Sequence[Refusal], **declared: Any) -> Operation:  # noqa: ANN401
+    """Return the declaration of an upload by one request."""
+    return Operation(
+        returns={HTTPStatus.CREATED: (UploadDescription, UploadReceipt)},
+        answer_headers=[
+            Header("Location", "The URL path of the file; not for a drop link's code.")
+        ],
+        refusals=[
+            *refusals,
+            DropOverError,
+            LengthRequiredError,
+            NoSpaceError,
+            OverQuotaError,
+            TooLargeError,
+            TooManyEndsError,
+            TooManyUploadsError,
+            TypeRefusedError,
+        ],
+        **declared,
+    )
 
 
 @dataclass(frozen=True)
@@ -66,7 +122,7 @@ class RawUploads:
     def blueprint(self) -> Blueprint:
         """Return the route."""
         routes = Blueprint("uploads", __name__)
-        routes.add_url_rule(f"{PREFIX}<path:name>", view_func=self.put, methods=["PUT"])
+        routes.add_url_rule(f"{PREFIX}<path:file>", view_func=self.put, methods=["PUT"])
         return routes
 
     def admit(self, method: str, path: bytes) -> None:
@@ -104,22 +160,37 @@ class RawUploads:
         del method, path
         self.finaliser.give_back(_reservation())
 
-    def put(self, name: str) -> tuple[Response, int, dict[str, str]]:
-        """Finish an upload whose body nginx has spooled."""
-        del name  # Werkzeug has patched it to valid UTF-8
+    @upload_operation(
+        id="uploadFile",
+        body=FileBody(
+            "application/octet-stream", {"type": "string", "format": "binary"}
+        ),
+        parameters={"file": "The name to store the file under."},
+        headers=_HEADERS,
+        refusals=[
+            BadNameError,
+            BadUploadError,
+            DigestMismatchError,
+            NameTakenError,
+            NotServableError,
+            RepeatedUploadError,
+            ContentEncodingError,
+        ],
+    )
+    def put(self, file: str) -> Response:
+        """Upload a file as the body of the request, whatever its Content-Type is.
+
+        With the same `Idempotency-Key` again the first upload is returned, and nothing
+        is stored.
+        """
+        del file  # Werkzeug has patched it to valid UTF-8
         try:
             identity, upload = self._put()
         except Exception:
             # The token may have been revoked while the body was uploading.
             self.finaliser.give_back(_reservation())
             raise
-        if identity.drop is not None:
-            return jsonify(acknowledged(upload)), 201, {}
-        return (
-            jsonify(described(upload, identity.user.name)),
-            201,
-            {"Location": location(upload)},
-        )
+        return created(upload, identity)
 
     def _put(self) -> tuple[Identity, Upload]:
         identity = self._uploader()
@@ -147,26 +218,12 @@ class RawUploads:
         return identity
 
 
-def described(upload: Upload, owner: str) -> dict[str, object]:
-    """Return an upload as the API tells it; ``drop`` is the link that it came by."""
-    return {
-        **acknowledged(upload),
-        "id": upload.id,
-        "owner": owner,
-        "created": upload.created,
-        "drop": upload.drop_id,
-        "url": location(upload),
-    }
-
-
-def acknowledged(upload: Upload) -> dict[str, object]:
-    """Return what of an upload its sender knows, who came by a drop link."""
-    return {"name": upload.name, "size": upload.size, "type": upload.media_type}
-
-
-def location(upload: Upload) -> str:
-    """Return the URL path of an upload, for its owner."""
-    return f"/files/{upload.id}/{quote(upload.name, safe='')}"
+def created(upload: Upload, identity: Identity) -> Response:
+    """Return the answer to a finished upload; a drop link's sender gets a receipt."""
+    if identity.drop is not None:
+        return answer(UploadReceipt.of(upload), HTTPStatus.CREATED)
+    described = UploadDescription.of(upload, identity.user.name)
+    return answer(described, HTTPStatus.CREATED, Location=location(upload))
 
 
 def _name(path: bytes) -> DisplayName:

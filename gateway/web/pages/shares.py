@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, flash, request, url_for
 
-from gateway.catalog import audit, ids, leases, shares, uploads, users
+from gateway.catalog import audit, leases, shares, uploads, users
 from gateway.catalog.audit import Action
 from gateway.catalog.shares import NewItem
 from gateway.catalog.tokens import Scope
@@ -18,7 +18,8 @@ from gateway.shares import export
 from gateway.shares.description import gather, summarize
 from gateway.shares.items import LISTED
 from gateway.shares.policy import LIFE, SharePolicy
-from gateway.web.api.pagination import chosen_owner, cursor, following, listed
+from gateway.web.api import pagination
+from gateway.web.api.pagination import OwnedQuery, chosen_owner, listed
 from gateway.web.pages import page, see_other, share_facts, share_form
 
 if TYPE_CHECKING:
@@ -87,11 +88,14 @@ class SharePages:
         person = self._person()
         if person is None:
             return see_other(f"/login?next={PATH}")
-        after = cursor(ids.is_id)
+        query = pagination.read(OwnedQuery, limit=_PAGE)
         with self.shares.database.read() as connection:
-            owner = chosen_owner(connection, person)
-            found = shares.newest(connection, owner, limit=_PAGE + 1, after=after)
-            shown = summarize(connection, found[:_PAGE])
+            owner = chosen_owner(connection, person, query.owner)
+            found = shares.newest(
+                connection, owner, limit=query.rows, after=query.after
+            )
+            rows, older = pagination.newest(found, query)
+            shown = summarize(connection, rows)
         now = int(self.clock())
         return page(
             "shares.html",
@@ -99,8 +103,8 @@ class SharePages:
             owner=owner,
             listed=listed,
             shares=[share_facts.summary(each, now=now) for each in shown],
-            older=following(shown[-1].share) if len(found) > _PAGE else None,
-            is_first=after is None,
+            older=older,
+            is_first=query.after is None,
         )
 
     def new(self) -> Response:
