@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,23 +15,29 @@ from gateway.errors import MissingUploadError
 from gateway.uploads import deletion
 from gateway.uploads.description import UploadDescription
 
+if TYPE_CHECKING:
+    from gateway.catalog.uploads import Upload
+
 
 @click.group()
 def files() -> None:
-    """List and delete uploads."""
+    """List, show and delete uploads."""
 
 
 @files.command("list")
 @click.option("--user", help="Only those of this user.")
+@click.option("--drop", "drop_id", metavar="ID", help="Only those by this drop link.")
 @LIMIT
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_files(*, user: str | None, limit: int, as_json: bool) -> None:
+def list_files(
+    *, user: str | None, drop_id: str | None, limit: int, as_json: bool
+) -> None:
     """List uploads, newest first: id, owner, bytes, time, name."""
     database, _ = open_catalog()
     with database.read() as connection:
         owner = None if user is None else users.by_name(connection, user)
         names = {one.id: one.name for one in users.everyone(connection)}
-        found = uploads.newest(connection, owner, limit=limit)
+        found = uploads.newest(connection, owner, limit=limit, drop_id=drop_id)
     if as_json:
         rows = [
             UploadDescription.of(upload, names[upload.owner_id]).model_dump(mode="json")
@@ -39,11 +46,25 @@ def list_files(*, user: str | None, limit: int, as_json: bool) -> None:
         click.echo(json.dumps(rows))
         return
     for upload in found:
-        created = datetime.fromtimestamp(upload.created, UTC)
-        click.echo(
-            f"{upload.id}  {names[upload.owner_id]}  {upload.size}  "
-            f"{created:%F %T}  {upload.name}"
-        )
+        click.echo(_line(upload, names[upload.owner_id]))
+
+
+@files.command("show")
+@click.argument("upload_id", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(*, upload_id: str, as_json: bool) -> None:
+    """Show the upload ID as `list` does."""
+    database, _ = open_catalog()
+    with database.read() as connection:
+        upload = uploads.by_id(connection, upload_id)
+        if upload is None:
+            raise MissingUploadError(upload_id)
+        owner = users.names(connection, {upload.owner_id})[upload.owner_id]
+    if as_json:
+        described = UploadDescription.of(upload, owner)
+        click.echo(json.dumps(described.model_dump(mode="json")))
+    else:
+        click.echo(_line(upload, owner))
 
 
 @files.command("delete")
@@ -53,3 +74,8 @@ def delete(*, upload_id: str) -> None:
     database, current = open_catalog()
     if deletion.delete(database, open_store(current), upload_id) is None:
         raise MissingUploadError(upload_id)
+
+
+def _line(upload: Upload, owner: str) -> str:
+    created = datetime.fromtimestamp(upload.created, UTC)
+    return f"{upload.id}  {owner}  {upload.size}  {created:%F %T}  {upload.name}"

@@ -13,7 +13,7 @@ from flask import Blueprint, request
 
 from gateway.catalog.tokens import Scope
 from gateway.errors import BadFormError, TooManyFilesError
-from gateway.web.api.operations import FileBody
+from gateway.web.api.operations import Content
 from gateway.web.api.raw_uploads import created, upload_operation
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class FileForms:
 
     @upload_operation(
         id="uploadForm",
-        body=FileBody("multipart/form-data", _FORM),
+        body=Content("multipart/form-data", _FORM),
         refusals=[BadFormError, TooManyFilesError],
     )
     def upload(self) -> Response:

@@ -23,11 +23,11 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from gateway import __version__
 from gateway.http.explanations import PROBLEMS
-from gateway.web.api.operations import FileBody, Operation, operation_of
+from gateway.web.api.operations import Content, Operation, operation_of
 from gateway.web.api.schemas import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from flask import Flask
     from pydantic import BaseModel
@@ -54,9 +54,9 @@ _PARAMETERS: Final = {
     "upload_id": "The id of an upload.",
 }
 _BEARER: Final = (
-    "A token that `gateway tokens new` has printed; uploads take the code of a drop link "
-    "as well. The gateway's own pages send a session cookie instead, and a CSRF token "
-    "with each request that changes something: programs should use a token."
+    "A token that `gateway tokens new` has printed; uploads take the code of a drop "
+    "link as well. The gateway's own pages send a session cookie instead, and with "
+    "each request that changes something a CSRF token: programs use a bearer token."
 )
 
 
@@ -139,11 +139,12 @@ def _operations(
 
 
 def _models(declared: Operation) -> Iterator[Model]:
-    if declared.body is not None and not isinstance(declared.body, FileBody):
+    if declared.body is not None and not isinstance(declared.body, Content):
         yield declared.body, "validation"
-    for models in declared.returns.values():
-        for model in models:
-            yield model, "serialization"
+    for answers in declared.returns.values():
+        for answer in answers:
+            if not isinstance(answer, Content):
+                yield answer, "serialization"
 
 
 def _operation(
@@ -154,7 +155,7 @@ def _operation(
     described: dict[str, Any] = {
         "operationId": declared.id,
         "summary": " ".join(summary.split()).removesuffix("."),
-        "description": " ".join(text.split()),
+        "description": " ".join((text or summary).split()),
         "parameters": [
             *(_in_path(name, declared) for name in sorted(arguments)),
             *_in_query(declared),
@@ -166,7 +167,10 @@ def _operation(
         },
     }
     if declared.body is not None:
-        described["requestBody"] = {"required": True, "content": _body(declared.body)}
+        described["requestBody"] = {
+            "required": True,
+            "content": _content([declared.body]),
+        }
     if declared.is_public:
         described["security"] = []
     return described
@@ -187,7 +191,7 @@ def _in_query(declared: Operation) -> Iterator[dict[str, Any]]:
         return
     schema = declared.query.model_json_schema(schema_generator=_Schemas)
     for name, field in schema["properties"].items():
-        text = field.pop("description")
+        text = " ".join(field.pop("description").split())
         # A query has no null: what is missing has no default either.
         (kind,) = (each for each in field.pop("anyOf", [{}]) if each != _NULL)
         default = {"default": field.pop("default")} if field.get("default") else {}
@@ -204,21 +208,23 @@ def _header(header: Header) -> dict[str, Any]:
     return {"description": header.text, "schema": header.schema}
 
 
-def _body(body: type[BaseModel] | FileBody) -> dict[str, Any]:
-    if isinstance(body, FileBody):
-        return {body.media_type: {"schema": body.schema}}
-    return {"application/json": {"schema": _reference(body)}}
+def _content(bodies: Sequence[type[BaseModel] | Content]) -> dict[str, Any]:
+    content = {
+        b.media_type: {"schema": b.schema} for b in bodies if isinstance(b, Content)
+    }
+    models = [_reference(body) for body in bodies if not isinstance(body, Content)]
+    if models:
+        schema = models[0] if len(models) == 1 else {"anyOf": models}
+        content["application/json"] = {"schema": schema}
+    return content
 
 
 def _success(status: int, declared: Operation) -> dict[str, Any]:
-    models = [_reference(model) for model in declared.returns[status]]
-    if not models:
-        return {"description": "Done."}
-    schema = models[0] if len(models) == 1 else {"anyOf": models}
     headers = {header.name: _header(header) for header in declared.answer_headers}
+    content = _content(declared.returns[status])
     return {
         "description": HTTPStatus(status).phrase,
-        "content": {"application/json": {"schema": schema}},
+        **({"content": content} if content else {}),
         **({"headers": headers} if headers else {}),
     }
 

@@ -45,7 +45,11 @@ _WITH_JSON: Final[tuple[Refusal, ...]] = (
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 )
-_WITH_FILE: Final[tuple[Refusal, ...]] = (HTTPStatus.REQUEST_TIMEOUT,)
+#: nginx refuses a body that is too long or that takes too long.
+_WITH_FILE: Final[tuple[Refusal, ...]] = (
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+)
 #: nginx refuses requests that it can't read and clients with too many requests;
 #: the catalog may not answer in time.
 _ALWAYS: Final[tuple[Refusal, ...]] = (
@@ -65,8 +69,8 @@ class Header:
 
 
 @dataclass(frozen=True)
-class FileBody:
-    """A body that brings a file: its media type and its JSON Schema."""
+class Content:
+    """A body that is not JSON: its media type, and its schema for OpenAPI."""
 
     media_type: str
     schema: dict[str, Any]
@@ -76,15 +80,15 @@ class FileBody:
 class Operation:
     """One method of one path, and the decorator of its view.
 
-    ``returns`` has the models of an answer by its status; no model is no body.
+    ``returns`` has what an answer may be, by its status; nothing is an empty answer.
     The first status is the one of a view that does not choose.  ``parameters``
     describes path parameters that mean something else here than ``openapi`` knows.
     """
 
     id: str
-    returns: Mapping[int, tuple[type[BaseModel], ...]]
+    returns: Mapping[int, tuple[type[BaseModel] | Content, ...]]
     query: type[PageQuery] | None = None
-    body: type[Body] | FileBody | None = None
+    body: type[Body] | Content | None = None
     headers: Sequence[Header] = ()
     answer_headers: Sequence[Header] = ()
     parameters: dict[str, str] = field(default_factory=dict)
@@ -122,7 +126,7 @@ class Operation:
             refusals.append(errors.NotServableError)
         if self.query is not None:
             refusals.append(errors.BadFieldsError)
-        if isinstance(self.body, FileBody):
+        if isinstance(self.body, Content):
             refusals += _WITH_FILE
         elif self.body is not None:
             refusals += _WITH_JSON

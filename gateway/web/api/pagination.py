@@ -45,6 +45,7 @@ MAXIMUM: Final = 100
 #: Of ``?owner=``: no user has that name.
 EVERYBODY: Final = "*"
 _CURSOR: Final = re.compile(r"([0-9]{1,12})\.([a-z0-9]{1,32})", re.ASCII)
+_ENTRY: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _NUMBER: Final = re.compile(r"[0-9]{1,6}", re.ASCII)
 
 
@@ -93,6 +94,12 @@ def _drop_id(text: str) -> str:
     return text
 
 
+def _entry(text: str) -> int:
+    if not _ENTRY.fullmatch(text):
+        raise ValueError("is no cursor of this list")
+    return int(text)
+
+
 def _subject(text: str) -> str:
     # PostgreSQL takes no NUL in any text.
     if "\0" in text:
@@ -139,6 +146,13 @@ class FilesQuery(PageQuery):
     of all users. Without it the files are the caller's own."""
     drop: Annotated[str, AfterValidator(_drop_id)] | None = None
     """The id of a drop link: only files that came by it are listed."""
+
+
+class HistoryQuery(PageQuery):
+    """The query of the list of what was done with a share, with the newest first."""
+
+    after: Annotated[int, BeforeValidator(_entry), _TEXT] | None = None
+    """The cursor of a page, as the URL in `next` has it."""
 
 
 class RevocationsQuery(PageQuery):

@@ -41,7 +41,7 @@ from gateway.uploads.description import UploadDescription, UploadReceipt, locati
 from gateway.uploads.finalise import Arrival
 from gateway.uploads.upload_request import UploadRequest
 from gateway.web.api.operations import (
-    FileBody,
+    Content,
     Header,
     Operation,
     answer,
@@ -162,7 +162,7 @@ class RawUploads:
 
     @upload_operation(
         id="uploadFile",
-        body=FileBody(
+        body=Content(
             "application/octet-stream", {"type": "string", "format": "binary"}
         ),
         parameters={"file": "The name to store the file under."},

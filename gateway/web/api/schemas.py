@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from gateway.catalog.audit import Action
 from gateway.errors import BadNameError
 from gateway.links.claims import MAXIMUM_NETWORKS, MAXIMUM_NUMBER
 from gateway.shares.description import ShareDescription
@@ -211,6 +212,20 @@ class RevocationDescription(BaseModel):
     """When the revocation may be forgotten, since its links have expired."""
 
 
+class HistoryEntry(BaseModel):
+    """One thing that was done with a share."""
+
+    model_config = ConfigDict(**_FROZEN, from_attributes=True)
+
+    at: int
+    """When, in Unix seconds."""
+    actor: str
+    """The name of the user who did it; empty for the operator."""
+    action: Action
+    detail: str
+    """What was changed, as JSON, or the ids of the recipients, separated by blanks."""
+
+
 class _Page(BaseModel):
     """A page of a list."""
 
@@ -236,6 +251,12 @@ class SharePage(_Page):
     """Shares, the newest first."""
 
     shares: list[ShareDescription]
+
+
+class HistoryPage(_Page):
+    """What was done with a share, the newest first."""
+
+    history: list[HistoryEntry]
 
 
 class RevocationPage(_Page):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flask import Blueprint, request
 
-from gateway.catalog import shares
+from gateway.catalog import audit, shares
 from gateway.catalog.shares import Key
 from gateway.catalog.tokens import Scope
 from gateway.errors import (
@@ -24,11 +24,13 @@ from gateway.shares import addresses
 from gateway.shares.description import ShareDescription, gather
 from gateway.shares.policy import LIFE, SharePolicy, hash_password
 from gateway.web.api import json_bodies, pagination
-from gateway.web.api.operations import Header, Operation, answer
+from gateway.web.api.operations import Content, Header, Operation, answer
 from gateway.web.api.schemas import (
     AddRecipientsRequest,
     CreateShareRequest,
     EditShareRequest,
+    HistoryEntry,
+    HistoryPage,
     SharePage,
 )
 
@@ -67,6 +69,8 @@ class SharesAPI:
             ("/<share_id>", self.one, "GET"),
             ("/<share_id>", self.edit, "PATCH"),
             ("/<share_id>", self.revoke, "DELETE"),
+            ("/<share_id>/history", self.history, "GET"),
+            ("/<share_id>/sent.csv", self.table, "GET"),
             ("/<share_id>/recipients", self.add_recipients, "POST"),
             ("/<share_id>/recipients/<recipient_id>", self.revoke_recipient, "DELETE"),
             ("/<share_id>/recipients/<recipient_id>/mail", self.resend, "POST"),
@@ -225,6 +229,36 @@ class SharesAPI:
         recipient = self.shares.recipient(share, recipient_id)
         self.shares.changes.give_back(identity.user, recipient, now=int(self.clock()))
         return self._described(share)
+
+    @Operation(
+        id="listShareHistory",
+        query=pagination.HistoryQuery,
+        returns={200: (HistoryPage,)},
+    )
+    def history(self, share_id: str) -> HistoryPage:
+        """List what was done with a share and by whom, the newest first."""
+        share = self.shares.owned(self._sharer(), share_id)
+        query = pagination.read(pagination.HistoryQuery)
+        with self.shares.database.read() as connection:
+            rows = audit.of_share(
+                connection, share.id, limit=query.rows, before=query.after
+            )
+        page, following = pagination.cut(rows, query, lambda last: str(last.id))
+        return HistoryPage(
+            history=[HistoryEntry.model_validate(each) for each in page],
+            next=following,
+        )
+
+    @Operation(
+        id="getSentTable", returns={200: (Content("text/csv", {"type": "string"}),)}
+    )
+    def table(self, share_id: str) -> Response:
+        """Return a table of what was sent of a share (CSV).
+
+        It has a line for each file of each download. The first line has the names of
+        the columns; times are UTC.
+        """
+        return self.shares.table(self.shares.owned(self._sharer(), share_id))
 
     def _sharer(self) -> Identity:
         identity = self.shares.identities.current()

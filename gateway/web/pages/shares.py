@@ -12,9 +12,7 @@ from gateway.catalog import audit, leases, shares, uploads, users
 from gateway.catalog.audit import Action
 from gateway.catalog.shares import NewItem
 from gateway.catalog.tokens import Scope
-from gateway.delivery.disposition import content_disposition
 from gateway.errors import BadFieldsError, NotAuthenticatedError, NothingTakenError
-from gateway.shares import export
 from gateway.shares.description import gather, summarize
 from gateway.shares.items import LISTED
 from gateway.shares.policy import LIFE, SharePolicy
@@ -23,7 +21,7 @@ from gateway.web.api.pagination import OwnedQuery, chosen_owner, listed
 from gateway.web.pages import page, see_other, share_facts, share_form
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from gateway.catalog.shares import Share
     from gateway.shares.description import DescribedShare
@@ -149,17 +147,7 @@ class SharePages:
         person = self._person()
         if person is None:
             return see_other(f"/login?next={PATH}/{share_id}")
-        share = self.shares.owned(person, share_id)
-
-        def lines() -> Iterator[str]:
-            with self.shares.database.read() as connection:
-                yield from export.table(connection, share.id)
-
-        response = Response(lines(), content_type="text/csv; charset=utf-8")
-        response.headers["Content-Disposition"] = content_disposition(
-            f"sent-{share.id}.csv", is_inline=False
-        )
-        return response
+        return self.shares.table(self.shares.owned(person, share_id))
 
     def edit(self, share_id: str) -> Response:
         """Change a share under the same links."""
