@@ -48,8 +48,9 @@ CHECKS = [
 def described(site: Site) -> dict[str, Any]:
     answer = site.client.get(PATH)
     assert answer.status_code == 200
-    body: dict[str, Any] = answer.json
-    return body
+    document: Any = answer.json
+    assert isinstance(document, dict)
+    return document
 
 
 def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
