@@ -59,11 +59,10 @@ def get(root: Sharer, path: str) -> Any:
 def test_a_list_is_read_in_pages_of_any_size(root: Sharer, name: str) -> None:
     path = url(root, name)
     whole = get(root, path)
-    pages = []
-    following = f"{path}?limit=1"
-    while following is not None:
-        pages.append(get(root, following))
-        following = pages[-1]["next"]
+    pages = [get(root, f"{path}?limit=1")]
+    for _ in range(2):
+        pages.append(get(root, pages[-1]["next"]))
+    assert pages[-1]["next"] is None
     assert whole["next"] is None
     assert len(whole[LISTS[name]]) == 3
     assert [page[LISTS[name]] for page in pages] == [[r] for r in whole[LISTS[name]]]
