@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 Refusal = type[errors.RefusedError] | HTTPStatus
 
-#: Every operation that is not public.
+#: Of every operation that is not public.
 _KNOWN: Final[tuple[Refusal, ...]] = (
     errors.NotAuthenticatedError,
     errors.NotPermittedError,
-    # With a session's cookie alone.
+    # These two refuse requests with a session cookie alone.
     errors.ForgedFormError,
     errors.NewPasswordError,
 )
@@ -50,8 +50,8 @@ _WITH_FILE: Final[tuple[Refusal, ...]] = (
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 )
-#: nginx refuses requests that it can't read and clients with too many requests;
-#: the catalog may not answer in time.
+#: Of every operation: nginx refuses requests that it can't read, and clients with too
+#: many requests; the catalog may not answer in time.
 _ALWAYS: Final[tuple[Refusal, ...]] = (
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.TOO_MANY_REQUESTS,

@@ -197,9 +197,9 @@ def chosen_owner(
 
 
 def newest(rows: Sequence[R], query: PageQuery) -> tuple[Sequence[R], str | None]:
-    """Return the page of ``query.rows`` rows that were read, and the next page's URL.
+    """Return the rows of the page, and the URL of the next page, or None.
 
-    The URL is None if no page follows.
+    *rows* are those that were read, at most ``query.rows``.
     """
     return cut(rows, query, lambda last: f"{last.created}.{last.id}")
 
@@ -207,7 +207,7 @@ def newest(rows: Sequence[R], query: PageQuery) -> tuple[Sequence[R], str | None
 def cut(
     rows: Sequence[S], query: PageQuery, cursor: Callable[[S], str]
 ) -> tuple[Sequence[S], str | None]:
-    """Return what ``newest`` does; *cursor* makes the cursor behind a row."""
+    """Do the same for other rows; *cursor* returns the cursor of a row."""
     page = rows[: query.limit]
     if len(rows) <= query.limit:
         return page, None

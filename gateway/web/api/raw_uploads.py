@@ -68,12 +68,13 @@ PREFIX: Final = "/api/v1/files/"
 # RFC 9530: members of a dictionary (RFC 9651, 3.2) whose values are byte sequences.
 _DIGEST = re.compile(r"([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/]*={0,2}):(?:;[^,]*)?")
 _SHA256: Final = "sha-256"
-# What begins so is the gateway's own.
+# Keys with these prefixes are the gateway's own.
 _IDEMPOTENCY_KEY = re.compile(r"(?!tus:|drop:)[\x21-\x7e]{1,255}")
 _HEADERS: Final = (
     Header(
         "Idempotency-Key",
-        "A key of the client's for this upload, so that the request can be repeated.",
+        "A key that the client has made for this upload, so that it can repeat the "
+        "request. It must not begin with `tus:` or `drop:`.",
         {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"},
     ),
     Header(
@@ -126,7 +127,7 @@ class RawUploads:
         return routes
 
     def admit(self, method: str, path: bytes) -> None:
-        """Let a body come, or raise why not."""
+        """Admit an upload, or raise why it is refused."""
         del method  # PUT
         if "Content-Range" in request.headers:
             # RFC 9110, 14.5: a part must not be taken for the whole.
@@ -156,7 +157,7 @@ class RawUploads:
             self.admission.admit(connection, identity.user, coming, now=now)
 
     def cut(self, method: str, path: bytes) -> None:
-        """Give back the room of an upload that will never be whole."""
+        """Release the room reserved for an upload that was cut off."""
         del method, path
         self.finaliser.give_back(_reservation())
 

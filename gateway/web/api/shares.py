@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 _KEY: Final = re.compile(r"[!-~]{1,255}", re.ASCII)
 _KEY_HEADER: Final = Header(
     "Idempotency-Key",
-    "A key of the client's for this request, so that it can be repeated.",
+    "A key that the client has made for this share, so that it can repeat the request.",
     {"type": "string", "pattern": f"^{_KEY.pattern}$"},
 )
 _DESCRIBED: Final = {200: (ShareDescription,)}
