@@ -32,9 +32,11 @@ class Action(StrEnum):
 class Entry:
     """One thing that was done; ``actor`` is a user's name, or empty: the operator.
 
-    ``detail`` is what was changed, in the words of the API.
+    ``detail`` is what was changed, in the words of the API.  Later entries have higher
+    ids.
     """
 
+    id: int
     at: int
     actor: str
     action: str
@@ -63,9 +65,14 @@ def note(
     )
 
 
-def of_share(connection: Connection, share_id: str, *, limit: int) -> list[Entry]:
-    """Return what was done with a share, the newest first."""
-    return _entries(connection, audit.c.share_id == share_id, limit=limit)
+def of_share(
+    connection: Connection, share_id: str, *, limit: int, before: int | None = None
+) -> list[Entry]:
+    """Return what was done with a share, the newest first, before the id *before*."""
+    condition = audit.c.share_id == share_id
+    if before is not None:
+        condition &= audit.c.id < before
+    return _entries(connection, condition, limit=limit)
 
 
 def newest(connection: Connection, *, limit: int) -> list[Entry]:
@@ -76,6 +83,7 @@ def newest(connection: Connection, *, limit: int) -> list[Entry]:
 def _entries(connection: Connection, condition: object, *, limit: int) -> list[Entry]:
     query = (
         select(
+            audit.c.id,
             audit.c.at,
             audit.c.actor,
             audit.c.action,

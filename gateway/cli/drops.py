@@ -15,13 +15,12 @@ from gateway.cli.options import JSON, LIMIT, NO_EXPIRY, USER, Size
 from gateway.cli.times import DurationOrDateTime, timestamp
 from gateway.config import settings
 from gateway.errors import MissingDropError, SettingsError
+from gateway.uploads.description import DropDescription
 from gateway.uploads.drop_codes import DropCodes
 from gateway.uploads.drop_policy import MAXIMUM_UPLOADS, DropPolicy
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
-
-    from gateway.catalog.drops import Drop
 
 
 @click.group("drops")
@@ -94,9 +93,8 @@ def new(
         owner = users.by_name(connection, user)
         drop = drops.new(connection, owner, now=now, **vars(policy))
     url = DropCodes(current.secret, ring).url(drop, base=base_url)
-    click.echo(
-        json.dumps({"url": url, **_as_json(drop, user, now=now)}) if as_json else url
-    )
+    described = DropDescription.of(drop, owner=user, url=url, now=now)
+    click.echo(json.dumps(described.model_dump(mode="json")) if as_json else url)
 
 
 @group.command("list")
@@ -115,7 +113,12 @@ def list_drops(*, user: str | None, limit: int, as_json: bool) -> None:
         names = {each.id: each.name for each in users.everyone(connection)}
         newest = drops.newest(connection, owner, limit=limit)
     if as_json:
-        rows = [_as_json(drop, names[drop.owner_id], now=now) for drop in newest]
+        rows = [
+            DropDescription.of(
+                drop, owner=names[drop.owner_id], url=None, now=now
+            ).model_dump(mode="json", exclude={"url"})
+            for drop in newest
+        ]
         click.echo(json.dumps(rows))
         return
     for drop in newest:
@@ -136,24 +139,6 @@ def revoke(*, drop_id: str) -> None:
         if drop is None:
             raise MissingDropError(drop_id)
         drops.revoke(connection, drop, now=times.now())
-
-
-def _as_json(drop: Drop, owner: str, *, now: int) -> dict[str, object]:
-    return {
-        "id": drop.id,
-        "owner": owner,
-        "title": drop.title,
-        "state": drop.state(now=now),
-        "max_uploads": drop.max_uploads,
-        "taken": drop.taken,
-        "max_size": drop.max_size,
-        "max_total": drop.max_total,
-        "stored_bytes": drop.stored_bytes,
-        "types": drop.types,
-        "created": drop.created,
-        "expires": drop.expires,
-        "revoked": drop.revoked,
-    }
 
 
 def _day(seconds: int | None) -> str:

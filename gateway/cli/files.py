@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,18 +13,25 @@ from gateway.cli.catalog import open_catalog, open_store
 from gateway.cli.options import JSON, LIMIT, USER
 from gateway.errors import MissingUploadError
 from gateway.uploads import deletion
+from gateway.uploads.description import UploadDescription
+
+if TYPE_CHECKING:
+    from gateway.catalog.uploads import Upload
 
 
 @click.group()
 def files() -> None:
-    """List and delete uploads."""
+    """List, show and delete uploads."""
 
 
 @files.command("list")
 @USER
+@click.option("--drop", "drop_id", metavar="ID", help="Only uploads by this drop link.")
 @LIMIT
 @JSON
-def list_files(*, user: str | None, limit: int, as_json: bool) -> None:
+def list_files(
+    *, user: str | None, drop_id: str | None, limit: int, as_json: bool
+) -> None:
     """List uploads, newest first.
 
     Prints id, owner, size in bytes, upload time and name.
@@ -32,27 +40,34 @@ def list_files(*, user: str | None, limit: int, as_json: bool) -> None:
     with database.read() as connection:
         owner = None if user is None else users.by_name(connection, user)
         names = {each.id: each.name for each in users.everyone(connection)}
-        newest = uploads.newest(connection, owner, limit=limit)
+        newest = uploads.newest(connection, owner, limit=limit, drop_id=drop_id)
     if as_json:
         rows = [
-            {
-                "id": upload.id,
-                "owner": names[upload.owner_id],
-                "name": upload.name,
-                "size": upload.size,
-                "type": upload.media_type,
-                "created": upload.created,
-            }
+            UploadDescription.of(upload, names[upload.owner_id]).model_dump(mode="json")
             for upload in newest
         ]
         click.echo(json.dumps(rows))
         return
     for upload in newest:
-        created = datetime.fromtimestamp(upload.created, UTC)
-        click.echo(
-            f"{upload.id}  {names[upload.owner_id]}  {upload.size}  "
-            f"{created:%F %T}  {upload.name}"
-        )
+        click.echo(_line(upload, names[upload.owner_id]))
+
+
+@files.command("show")
+@click.argument("upload_id", metavar="ID")
+@JSON
+def show(*, upload_id: str, as_json: bool) -> None:
+    """Show upload ID in the form of `list`."""
+    database, _ = open_catalog()
+    with database.read() as connection:
+        upload = uploads.by_id(connection, upload_id)
+        if upload is None:
+            raise MissingUploadError(upload_id)
+        owner = users.names(connection, {upload.owner_id})[upload.owner_id]
+    if as_json:
+        described = UploadDescription.of(upload, owner)
+        click.echo(json.dumps(described.model_dump(mode="json")))
+    else:
+        click.echo(_line(upload, owner))
 
 
 @files.command("delete")
@@ -62,3 +77,8 @@ def delete(*, upload_id: str) -> None:
     database, current = open_catalog()
     if deletion.delete(database, open_store(current), upload_id) is None:
         raise MissingUploadError(upload_id)
+
+
+def _line(upload: Upload, owner: str) -> str:
+    created = datetime.fromtimestamp(upload.created, UTC)
+    return f"{upload.id}  {owner}  {upload.size}  {created:%F %T}  {upload.name}"

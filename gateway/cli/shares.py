@@ -21,7 +21,12 @@ from gateway.errors import MissingShareError, MissingUploadError, SettingsError
 from gateway.shares import addresses, export
 from gateway.shares.changes import ShareChanges
 from gateway.shares.codes import ShareCodes
-from gateway.shares.description import Descriptions, gather, summarize
+from gateway.shares.description import (
+    Descriptions,
+    RecipientState,
+    gather,
+    summarize,
+)
 from gateway.shares.items import of_tree
 from gateway.shares.policy import LIFE, SharePolicy
 from gateway.storage.names import visible
@@ -33,6 +38,7 @@ if TYPE_CHECKING:
     from gateway.catalog.database import Database
     from gateway.catalog.recipients import Recipient
     from gateway.catalog.shares import Share
+    from gateway.shares.description import ShareDescription
 
 
 @dataclass(frozen=True)
@@ -96,12 +102,12 @@ class _Services:
                 items.append(NewItem(upload.name, upload_id=upload.id))
         return items
 
-    def as_json(self, shares: Sequence[Share]) -> list[dict[str, Any]]:
-        """Return shares in the form that JSON prints."""
+    def described(self, shares: Sequence[Share]) -> list[ShareDescription]:
+        """Return the descriptions of shares."""
         now = times.now()
         with self.database.read() as connection:
             return [
-                self.descriptions.facts(each, now=now)
+                self.descriptions.of(each, now=now)
                 for each in gather(connection, shares)
             ]
 
@@ -161,7 +167,8 @@ def list_shares(*, user: str | None, limit: int, as_json: bool) -> None:
         newest = shares.newest(connection, owner, limit=limit)
         summaries = [] if as_json else summarize(connection, newest)
     if as_json:
-        click.echo(json.dumps(services.as_json(newest)))
+        rows = [each.model_dump(mode="json") for each in services.described(newest)]
+        click.echo(json.dumps(rows))
         return
     for each in summaries:
         share = each.share
@@ -191,9 +198,9 @@ def show(*, share_id: str, as_json: bool, as_csv: bool) -> None:
             for line in export.table(connection, share.id):
                 click.echo(line, nl=False)
         return
-    (fields,) = services.as_json([share])
+    (described,) = services.described([share])
     if as_json:
-        click.echo(json.dumps(fields))
+        click.echo(json.dumps(described.model_dump(mode="json")))
         return
     limits = [f"until {times.day(share.expires, default='revoked')}"]
     if share.max_downloads:
@@ -201,18 +208,16 @@ def show(*, share_id: str, as_json: bool, as_csv: bool) -> None:
         limits.append(f"{share.max_downloads} download{plural} of each link")
     if share.password_hash:
         limits.append("with a password")
-    click.echo(
-        f"{fields['title'] or fields['id']}: {fields['state']}, {', '.join(limits)}"
-    )
-    for item in fields["items"]:
-        click.echo(f"  {visible(item['path'] or item['name'])}")
-    for each in fields["recipients"]:
-        sent = f" {each['percent']} %" if each["state"] == "partly" else ""
-        mail = f"  mail {each['mail']}  {each['mail_words']}" if each["address"] else ""
-        who = each["address"] or each["label"]
+    click.echo(f"{described.title or share.id}: {described.state}, {', '.join(limits)}")
+    for item in described.items:
+        click.echo(f"  {visible(item.path or item.name)}")
+    for each in described.recipients:
+        sent = f" {each.percent} %" if each.state == RecipientState.PARTLY else ""
+        mail = f"  mail {each.mail}  {each.mail_words}" if each.address else ""
+        who = each.address or each.label
         click.echo(
-            f"{each['id']}  {each['state']}{sent}  taken {each['taken']}  "
-            f"sent {each['sent']}  {each['url']}\t{who}{mail.rstrip()}"
+            f"{each.id}  {each.state}{sent}  taken {each.taken}  "
+            f"sent {each.sent}  {each.url}\t{who}{mail.rstrip()}"
         )
 
 
@@ -313,10 +318,10 @@ def resend(*, share_id: str, recipient_id: str | None, as_json: bool) -> None:
 
 
 def _print(services: _Services, share: Share, *, as_json: bool) -> None:
-    (fields,) = services.as_json([share])
+    (described,) = services.described([share])
     if as_json:
-        click.echo(json.dumps(fields))
+        click.echo(json.dumps(described.model_dump(mode="json")))
         return
-    for each in fields["recipients"]:
-        address = f"\t{each['address']}" if each["address"] else ""
-        click.echo(f"{each['url']}{address}")
+    for each in described.recipients:
+        address = f"\t{each.address}" if each.address else ""
+        click.echo(f"{each.url}{address}")

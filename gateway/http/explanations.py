@@ -264,7 +264,7 @@ BY_ERROR: Final[dict[type[errors.RefusedError], Explanation]] = {
         "invalid-fields",
         HTTPStatus.BAD_REQUEST,
         "Invalid request",
-        "Its body must be a JSON object with the right fields.",
+        "A field of its JSON object, or a key of its query, is missing or wrong.",
     ),
     errors.BadNameError: Explanation(
         "invalid-name",

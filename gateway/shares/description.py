@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict
 
 from gateway.catalog import bookings, outbox, recipients, shares, users
 from gateway.catalog.outbox import MailState
@@ -22,18 +24,19 @@ if TYPE_CHECKING:
     from gateway.catalog.shares import Item, Share
     from gateway.shares.codes import ShareCodes
 
-#: Items whose names stand for a title.
+#: A share without a title is named after so many of its items.
 _NAMED: Final = 3
 #: Percent.
 _WHOLE: Final = 100
-#: Shares that are read at once: a database takes so many parameters, and no more.
+#: Shares that are read at once: databases limit the parameters of a query.
 _BATCH: Final = 50
+_FROZEN: Final = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 R = TypeVar("R", "Item", "Recipient")
 
 
 class RecipientState(StrEnum):
-    """How far a recipient has come."""
+    """How far a recipient's download has come; links that have ended are ``over``."""
 
     UNOPENED = "unopened"
     OPENED = "opened"
@@ -43,11 +46,98 @@ class RecipientState(StrEnum):
     OVER = "over"
 
 
+class ItemDescription(BaseModel):
+    """An upload, or a file or folder of the files tree, that a share opens."""
+
+    model_config = _FROZEN
+
+    number: int
+    """No other item of the share ever has this number."""
+    name: str
+    upload: str | None
+    """The id of the upload, if it is one."""
+    path: str | None
+    """The path in the files tree, if it lies there; that of a folder ends in `/`."""
+    size: int | None
+    """Bytes of an upload; null for a deleted upload and for the files tree."""
+
+    @classmethod
+    def of(cls, item: Item) -> Self:
+        """Return the description of *item*."""
+        return cls(
+            number=item.number,
+            name=item.name,
+            upload=item.upload_id,
+            path=item.path,
+            size=item.size,
+        )
+
+
+class RecipientDescription(BaseModel):
+    """A recipient of a share, the recipient's link, and what was sent by it."""
+
+    model_config = _FROZEN
+
+    id: str
+    address: str
+    """The mail address, or an empty text: then the link is handed on by hand."""
+    label: str
+    url: str
+    """The link."""
+    state: RecipientState
+    opened: int | None
+    """When the link was opened first."""
+    begun: int | None
+    """When a download began first."""
+    taken: int
+    """Downloads that count against `max`: those given back are taken off."""
+    given_back: int
+    """Downloads that were given back."""
+    sent: int
+    """Bytes."""
+    percent: int
+    """How much of the share was sent, as of the last finished request."""
+    scanned: int
+    """Downloads that a mail scanner probably made; they are among `taken`."""
+    mail: MailState
+    mail_words: str
+    """What the mail relay answered."""
+
+
+class ShareDescription(BaseModel):
+    """A share, as its owner sees it; times are Unix seconds."""
+
+    model_config = _FROZEN
+
+    id: str
+    owner: str
+    """The name of the user who made it; empty for the operator."""
+    title: str
+    message: str
+    lang: str
+    """The language of the mails; empty is English."""
+    state: State
+    created: int
+    not_before: int | None
+    """When it begins to open; null is at once."""
+    expires: int | None
+    """When it ends; null is never."""
+    revoked: int | None
+    max: int | None
+    """The most downloads of each link; null is no limit."""
+    has_password: bool
+    otp: bool
+    """Whether each download needs a one-time code."""
+    items: list[ItemDescription]
+    recipients: list[RecipientDescription]
+
+
 @dataclass(frozen=True, kw_only=True)
 class DescribedShare:
-    """A share with all that belongs to it; ``mails`` are the last, by recipient.
+    """A share with its items, recipients, and the last mail to each recipient.
 
-    ``owner`` is the name of the user who made it, empty for the operator.
+    ``mails`` and ``progress`` have the ids of recipients as keys.  ``owner`` is the
+    name of the user who made the share, empty for the operator.
     """
 
     share: Share
@@ -58,10 +148,10 @@ class DescribedShare:
     progress: dict[str, list[Progress]]
 
     def state(self, recipient: Recipient, *, now: int) -> RecipientState:
-        """Tell how far a recipient has come; a link that opens nothing more is over.
+        """Return how far a recipient's download has come; an ended link is over.
 
-        One to whom every item was sent whole has it all; of a folder that is every file
-        that was asked for.
+        A recipient to whom every item was sent whole has the whole share; of a folder
+        only the files count that were requested.
         """
         is_over = self.share.state(now=now) in {State.EXPIRED, State.REVOKED}
         if is_over or recipient.revoked is not None:
@@ -76,7 +166,7 @@ class DescribedShare:
         return RecipientState.UNOPENED
 
     def percent(self, recipient: Recipient) -> int:
-        """Return how much of the share was sent, as of the last finished request."""
+        """Return the percentage that was sent, as of the last finished request."""
         files = self.progress.get(recipient.id, [])
         by_item = {
             item.number: [f for f in files if f.item == item.number]
@@ -97,7 +187,7 @@ class DescribedShare:
 
     @property
     def has_folder(self) -> bool:
-        """Tell whether it opens a folder, of which nobody counts the files here."""
+        """Tell whether it opens a folder, whose files are not counted here."""
         return any(item.is_folder for item in self.items)
 
     def whole_files(self, recipient: Recipient) -> int:
@@ -106,13 +196,13 @@ class DescribedShare:
 
     @property
     def name(self) -> str:
-        """Its title, or else the names of what it opens."""
+        """Its title, or else the names of its items."""
         return _name(self.share, self.items)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShareSummary:
-    """A share as a list has it; ``links`` are all of its links, ``opened`` some."""
+    """A share as a list shows it; of its ``links`` so many were ``opened``."""
 
     share: Share
     owner: str
@@ -123,7 +213,7 @@ class ShareSummary:
 
 @dataclass(frozen=True)
 class Descriptions:
-    """Describes shares; ``base_url`` tells the address that people use."""
+    """Describes shares; ``base_url`` returns the public address of the gateway."""
 
     codes: ShareCodes
     base_url: Callable[[], str]
@@ -132,61 +222,61 @@ class Descriptions:
         """Return the URL of a recipient's link."""
         return self.codes.url(recipient, base=self.base_url())
 
-    def facts(self, found: DescribedShare, *, now: int) -> dict[str, object]:
-        """Return a share as JSON takes it; times are Unix seconds."""
-        share = found.share
+    def of(self, described: DescribedShare, *, now: int) -> ShareDescription:
+        """Return the description of a share; times are Unix seconds."""
+        share = described.share
         # Read once: it may be in a file.
         base = self.base_url()
-        return {
-            "id": share.id,
-            "owner": found.owner,
-            "title": share.title,
-            "message": share.message,
-            "lang": share.lang,
-            "state": share.state(now=now),
-            "created": share.created,
-            "not_before": share.not_before,
-            "expires": share.expires,
-            "revoked": share.revoked,
-            "max": share.max_downloads,
-            "has_password": share.password_hash is not None,
-            "otp": share.has_otp,
-            "items": [_item(item) for item in found.items],
-            "recipients": [
-                {
-                    "id": each.id,
-                    "address": each.address,
-                    "label": each.label,
-                    "url": self.codes.url(each, base=base),
-                    "state": found.state(each, now=now),
-                    "opened": each.opened,
-                    "begun": each.begun,
-                    "taken": each.taken - each.given_back,
-                    "given_back": each.given_back,
-                    "sent": each.sent,
-                    "percent": found.percent(each),
-                    "scanned": each.scanned,
-                    **mail_facts(found.mails.get(each.id)),
-                }
-                for each in found.recipients
+        return ShareDescription(
+            id=share.id,
+            owner=described.owner,
+            title=share.title,
+            message=share.message,
+            lang=share.lang,
+            state=share.state(now=now),
+            created=share.created,
+            not_before=share.not_before,
+            expires=share.expires,
+            revoked=share.revoked,
+            max=share.max_downloads,
+            has_password=share.password_hash is not None,
+            otp=share.has_otp,
+            items=[ItemDescription.of(item) for item in described.items],
+            recipients=[
+                self._recipient(described, each, base=base, now=now)
+                for each in described.recipients
             ],
-        }
+        )
 
-
-def mail_facts(mail: Mail | None) -> dict[str, object]:
-    """Return what became of a mail, and what the relay said."""
-    if mail is None:
-        return {"mail": MailState.NONE, "mail_words": ""}
-    return {"mail": mail.state, "mail_words": mail.words}
+    def _recipient(
+        self, described: DescribedShare, recipient: Recipient, *, base: str, now: int
+    ) -> RecipientDescription:
+        mail = described.mails.get(recipient.id)
+        return RecipientDescription(
+            id=recipient.id,
+            address=recipient.address,
+            label=recipient.label,
+            url=self.codes.url(recipient, base=base),
+            state=described.state(recipient, now=now),
+            opened=recipient.opened,
+            begun=recipient.begun,
+            taken=recipient.taken - recipient.given_back,
+            given_back=recipient.given_back,
+            sent=recipient.sent,
+            percent=described.percent(recipient),
+            scanned=recipient.scanned,
+            mail=MailState.NONE if mail is None else mail.state,
+            mail_words="" if mail is None else mail.words,
+        )
 
 
 def gather(connection: Connection, found: Sequence[Share]) -> list[DescribedShare]:
-    """Read what belongs to shares."""
+    """Read the items, recipients, mails and progress of shares."""
     return [each for some in _batches(found) for each in _gather(connection, some)]
 
 
 def summarize(connection: Connection, found: Sequence[Share]) -> list[ShareSummary]:
-    """Read what a list tells of shares, however many recipients they have."""
+    """Read what a list shows of shares: no row of a recipient is read."""
     return [each for some in _batches(found) for each in _summarize(connection, some)]
 
 
@@ -249,13 +339,3 @@ def _by_share(rows: Sequence[R]) -> dict[str, list[R]]:
     for row in rows:
         found[row.share_id].append(row)
     return found
-
-
-def _item(item: Item) -> dict[str, object]:
-    return {
-        "number": item.number,
-        "name": item.name,
-        "upload": item.upload_id,
-        "path": item.path,
-        "size": item.size,
-    }

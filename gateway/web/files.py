@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 
@@ -52,11 +51,6 @@ def blueprint(
         )
 
     return routes
-
-
-def upload_path(upload_id: str, name: str) -> str:
-    """Return an upload's URL path, for its owner."""
-    return f"/files/{upload_id}/{quote(name, safe='')}"
 
 
 def owned(database: Database, identity: Identity, upload_id: str) -> Upload:

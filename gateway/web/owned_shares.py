@@ -5,17 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from flask import Response
+
 from gateway.catalog import ids, recipients, shares
 from gateway.catalog.shares import NewItem
+from gateway.delivery.disposition import content_disposition
 from gateway.errors import (
     BadFieldsError,
     NotPermittedError,
     NotServableError,
 )
+from gateway.shares import export
 from gateway.shares.items import of_tree
 from gateway.web.files import owned
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gateway.catalog.database import Database
     from gateway.catalog.recipients import Recipient
     from gateway.catalog.shares import Share
@@ -58,6 +64,19 @@ class Shares:
         if found is None or found.share_id != share.id:
             raise NotServableError("no-recipient")
         return found
+
+    def table(self, share: Share) -> Response:
+        """Return what was sent of a share, as a table for a spreadsheet."""
+
+        def lines() -> Iterator[str]:
+            with self.database.read() as connection:
+                yield from export.table(connection, share.id)
+
+        response = Response(lines(), content_type="text/csv; charset=utf-8")
+        response.headers["Content-Disposition"] = content_disposition(
+            f"sent-{share.id}.csv", is_inline=False
+        )
+        return response
 
     def item(
         self, identity: Identity, *, upload: str | None, path: str | None

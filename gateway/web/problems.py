@@ -29,6 +29,7 @@ from gateway.http.explanations import (
     explain,
 )
 from gateway.web import clients
+from gateway.web.api.schemas import FieldFault, Problem
 from gateway.web.catalog_outages import OUTAGES
 from gateway.web.nginx.headers import REQUEST_ID_HEADER
 from gateway.web.nginx.verdicts import VERDICT_HEADER
@@ -106,7 +107,7 @@ def _refused(error: RefusedError) -> Response:
 
 
 def _bad_fields(error: BadFieldsError) -> Response:
-    errors = [{"field": k, "detail": v} for k, v in error.faults.items()]
+    errors = [FieldFault(field=k, detail=v) for k, v in error.faults.items()]
     return _answer(
         explain(error), error.reason, is_for_program=clients.is_program(), errors=errors
     )
@@ -164,11 +165,15 @@ def _reason(status: HTTPStatus) -> str:
 
 
 def _answer(
-    explanation: Explanation, reason: str, *, is_for_program: bool, **more: object
+    explanation: Explanation,
+    reason: str,
+    *,
+    is_for_program: bool,
+    errors: list[FieldFault] | None = None,
 ) -> Response:
     if is_for_program:
         response = Response(
-            _problem_json(explanation, **more), content_type="application/problem+json"
+            _problem_json(explanation, errors), content_type="application/problem+json"
         )
         response.headers["Content-Security-Policy"] = content_security.REFUSAL
     else:
@@ -213,17 +218,16 @@ def _in_one_line(markup: str) -> str:
     return " ".join(markup.split()).encode("ascii", "xmlcharrefreplace").decode()
 
 
-def _problem_json(explanation: Explanation, **more: object) -> str:
-    return json.dumps(
-        {
-            "type": f"{PROBLEMS}{explanation.name}",
-            "title": explanation.title,
-            "status": int(explanation.status),
-            "detail": explanation.text,
-            "request_id": _request_id(),
-            **more,
-        }
+def _problem_json(explanation: Explanation, errors: list[FieldFault] | None) -> str:
+    problem = Problem(
+        type=f"{PROBLEMS}{explanation.name}",
+        title=explanation.title,
+        status=int(explanation.status),
+        detail=explanation.text,
+        request_id=_request_id(),
+        errors=errors,
     )
+    return json.dumps(problem.model_dump(exclude_none=True))
 
 
 def _request_id() -> str:

@@ -7,6 +7,7 @@
 | GET HEAD         | ``/files/<id>/<name>``  | verdicts | ``files``         |
 | GET HEAD         | ``/healthz``            | verdicts | ``health``        |
 | GET HEAD         | ``/readyz``             | app      | ``health``        |
+| GET              | ``…/openapi.json``      | app      | ``openapi``       |
 | GET              | ``/api/v1/files``       | app      | ``api``           |
 | POST             | ``/api/v1/files``       | app      | ``file_forms``    |
 | PUT              | ``/api/v1/files/<name>``| app      | ``uploads``       |
@@ -55,6 +56,7 @@ from gateway.web.api.drops import DropsAPI
 from gateway.web.api.files import FilesAPI
 from gateway.web.api.form_uploads import FileForms
 from gateway.web.api.links import UploadLinks
+from gateway.web.api.openapi import Description
 from gateway.web.api.revocations import RevocationsAPI
 from gateway.web.api.shares import SharesAPI
 from gateway.web.nginx import family
@@ -161,6 +163,7 @@ def _app(dependencies: Dependencies) -> Iterator[Blueprint]:
     yield health.readiness(
         judge.tree, database, dependencies.store, dependencies.answers_verdicts
     )
+    yield Description(dependencies.base_url).blueprint()
     yield FilesAPI(database, identities, dependencies.store).blueprint()
     yield UploadLinks(
         database, identities, judge.ring, dependencies.base_url, clock

@@ -78,6 +78,14 @@ def test_the_page_of_shares_can_be_typed_from_top_to_bottom(
     assert sorted(share["state"] for share in shares) == ["open"] * 3 + ["revoked"]
 
 
+def test_the_page_of_the_api_can_be_typed_from_top_to_bottom(
+    own_stack: NativeStack, tmp_path: Path
+) -> None:
+    shown = "\n".join(blocks("docs/api.md", "sh"))
+    printed = type_in(own_stack, shown, tmp_path, *BASH)
+    assert "GET /api/v1/files - List uploads, the newest first\n" in printed
+
+
 def test_the_page_s_tus_client_in_python_uploads(
     own_stack: NativeStack, tmp_path: Path
 ) -> None:

@@ -97,6 +97,7 @@ def test_wrong_usage_is_status_2(run: Run, arguments: list[str]) -> None:
             id="sign with a name",
         ),
         pytest.param(["files", "delete", NOBODY], NOBODY, id="delete"),
+        pytest.param(["files", "show", NOBODY], NOBODY, id="show"),
         pytest.param(["files", "list", "--user", "bob"], "bob", id="no user"),
     ],
 )
@@ -146,6 +147,19 @@ def test_a_deleted_upload_is_gone_with_its_content(
     assert (was_there, blob.exists()) == (True, False)
     assert "deleted" in run("inspect", url).out
     assert run("files", "list").out == run("revoke", "--list").out == ""
+
+
+def test_an_upload_is_shown_as_the_list_does(run: Run, upload: Upload) -> None:
+    shown = run("files", "show", upload.id)
+    assert (shown.status, shown.out) == (0, run("files", "list").out)
+    (listed,) = run("files", "list", "--json").facts
+    assert run("files", "show", upload.id, "--json").facts == listed
+    assert (listed["drop"], listed["url"]) == (None, f"/files/{upload.id}/.hidden.txt")
+
+
+@pytest.mark.usefixtures("upload")
+def test_uploads_are_listed_by_the_drop_link_that_they_came_by(run: Run) -> None:
+    assert run("files", "list", "--drop", "abcdefghijkm").out == ""
 
 
 def test_inspecting_makes_no_catalog(run: Run) -> None:

@@ -70,8 +70,8 @@ def test_the_site_s_address_is_read_once_for_all_links(site: Site) -> None:
     with site.database.write() as connection:
         (found,) = gather(connection, [a_share(connection, "a.txt")])
     codes = ShareCodes(ServerSecret.generate())
-    facts: Any = Descriptions(codes, base_url).facts(found, now=NOW)
-    assert [each["url"] for each in facts["recipients"]] == [
+    described = Descriptions(codes, base_url).of(found, now=NOW)
+    assert [each.url for each in described.recipients] == [
         codes.url(each, base="https://files.example.com") for each in found.recipients
     ]
     assert asked == [1]

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, jsonify
-from pydantic import Field
+from flask import Blueprint
 
 from gateway.catalog import drops, ids, users
 from gateway.catalog.tokens import Scope
-from gateway.errors import BadFieldsError, DropPolicyError, NotServableError
+from gateway.errors import (
+    BadFieldsError,
+    DropPolicyError,
+    NoSpaceError,
+    NotServableError,
+)
+from gateway.uploads.description import DropDescription
 from gateway.uploads.drop_policy import DropPolicy
-from gateway.web.api import json_bodies
-from gateway.web.api.pagination import chosen_owner, cursor, following
+from gateway.web.api import json_bodies, pagination
+from gateway.web.api.operations import Operation
+from gateway.web.api.schemas import CreateDropRequest, DropPage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,24 +29,12 @@ if TYPE_CHECKING:
     from gateway.uploads.drop_codes import DropCodes
     from gateway.web.auth.identity import Identities, Identity
 
-_PAGE: Final = 100
-
-
-class CreateDropRequest(json_bodies.Lasting):
-    """What a drop link is to take; ``max_size`` and ``max_total`` are in bytes."""
-
-    title: str = ""
-    max_uploads: int | None = None
-    max_size: int | None = None
-    max_total: int | None = None
-    types: list[str] = Field(default=[])
-
 
 @dataclass(frozen=True)
 class Drops:
-    """A member's drop links: made, listed and revoked.
+    """Creates, describes and revokes drop links, for the API and the pages.
 
-    ``base_url`` tells the address that people use.
+    ``base_url`` returns the public address of the gateway.
     """
 
     database: Database
@@ -50,11 +44,11 @@ class Drops:
     clock: Callable[[], float]
 
     def url(self, drop: Drop) -> str | None:
-        """Return the URL of a drop link, or None if none opens it any more."""
+        """Return the URL of a drop link, or None if no URL opens it any more."""
         return self.codes.url(drop, base=self.base_url())
 
     def new(self, identity: Identity, terms: DropPolicy) -> Drop:
-        """Make a drop link to *identity*."""
+        """Create a drop link to *identity*."""
         identity.require(Scope.SHARE)
         with self.database.write() as connection:
             return drops.new(
@@ -62,9 +56,9 @@ class Drops:
             )
 
     def end(self, identity: Identity, drop_id: str) -> Drop:
-        """Revoke a drop link of *identity*'s own, or anybody's for an admin.
+        """Revoke a drop link that *identity* owns; an admin may revoke any.
 
-        Raise NotServableError for any other.
+        Raise NotServableError for a drop link that is not there or not theirs.
         """
         identity.require(Scope.SHARE)
         with self.database.write(may_use_reserve=True) as connection:
@@ -75,6 +69,11 @@ class Drops:
                 raise NotServableError("not-owner")
             drops.revoke(connection, drop, now=int(self.clock()))
         return drop
+
+    def described(self, drop: Drop, owner: str) -> DropDescription:
+        """Return the description of a drop link; *owner* is the name of its maker."""
+        now = int(self.clock())
+        return DropDescription.of(drop, owner=owner, url=self.url(drop), now=now)
 
 
 @dataclass(frozen=True)
@@ -91,14 +90,20 @@ class DropsAPI:
         routes.add_url_rule("/<drop_id>", view_func=self.end, methods=["DELETE"])
         return routes
 
-    def make(self) -> tuple[Response, int]:
-        """Return a new drop link."""
+    @Operation(
+        id="createDrop",
+        body=CreateDropRequest,
+        returns={201: (DropDescription,)},
+        refusals=[NoSpaceError],
+    )
+    def make(self) -> DropDescription:
+        """Create a drop link."""
         identity = self.drops.identities.current()
         identity.require(Scope.SHARE)
         requested = json_bodies.read(CreateDropRequest)
         now = int(self.drops.clock())
         try:
-            terms = DropPolicy.of(
+            policy = DropPolicy.of(
                 title=requested.title,
                 max_uploads=requested.max_uploads,
                 max_size=requested.max_size,
@@ -109,47 +114,31 @@ class DropsAPI:
             )
         except DropPolicyError as error:
             raise BadFieldsError(error.faults) from None
-        drop = self.drops.new(identity, terms)
-        return jsonify(self._described(drop, identity.user.name)), 201
+        drop = self.drops.new(identity, policy)
+        return self.drops.described(drop, identity.user.name)
 
-    def listing(self) -> Response:
-        """Return some drop links, newest first, and where more are.
-
-        The caller's own, or an admin's choice with ``?owner=``.
-        """
+    @Operation(
+        id="listDrops",
+        query=pagination.OwnedQuery,
+        returns={200: (DropPage,)},
+        refusals=[NotServableError],
+    )
+    def listing(self) -> DropPage:
+        """List drop links, the newest first."""
         identity = self.drops.identities.current()
         identity.require(Scope.SHARE)
+        query = pagination.read(pagination.OwnedQuery)
         with self.drops.database.read() as connection:
-            page = drops.newest(
-                connection,
-                chosen_owner(connection, identity),
-                limit=_PAGE,
-                after=cursor(ids.is_id),
-            )
+            owner = pagination.chosen_owner(connection, identity, query.owner)
+            rows = drops.newest(connection, owner, limit=query.rows, after=query.after)
+            page, following = pagination.newest(rows, query)
             names = users.names(connection, {drop.owner_id for drop in page})
-        found = [self._described(drop, names[drop.owner_id]) for drop in page]
-        more = following(page[-1]) if len(page) == _PAGE else None
-        return jsonify({"drops": found, "next": more})
+        return DropPage(
+            drops=[self.drops.described(drop, names[drop.owner_id]) for drop in page],
+            next=following,
+        )
 
-    def end(self, drop_id: str) -> Response:
-        """Revoke a drop link; what has come by it stays."""
+    @Operation(id="revokeDrop", returns={204: ()})
+    def end(self, drop_id: str) -> None:
+        """Revoke a drop link; the files that came by it stay."""
         self.drops.end(self.drops.identities.current(), drop_id)
-        return Response(status=204)
-
-    def _described(self, drop: Drop, owner: str) -> dict[str, object]:
-        return {
-            "id": drop.id,
-            "owner": owner,
-            "url": self.drops.url(drop),
-            "title": drop.title,
-            "state": drop.state(now=int(self.drops.clock())),
-            "max_uploads": drop.max_uploads,
-            "taken": drop.taken,
-            "max_size": drop.max_size,
-            "max_total": drop.max_total,
-            "stored_bytes": drop.stored_bytes,
-            "types": list(drop.types),
-            "created": drop.created,
-            "expires": drop.expires,
-            "revoked": drop.revoked,
-        }

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint
 
 from gateway.catalog import uploads, users
 from gateway.catalog.tokens import Scope
-from gateway.storage.blobs import is_id
+from gateway.errors import NotServableError
 from gateway.uploads.deletion import delete
-from gateway.web.api.pagination import chosen_drop, chosen_owner, cursor, following
-from gateway.web.api.raw_uploads import upload_as_json
+from gateway.uploads.description import UploadDescription
+from gateway.web.api import pagination
+from gateway.web.api.operations import Operation
+from gateway.web.api.schemas import FilePage
 from gateway.web.files import owned
 
 if TYPE_CHECKING:
     from gateway.catalog.database import Database
     from gateway.storage.blobs import BlobStore
     from gateway.web.auth.identity import Identities
-
-_PAGE: Final = 100
 
 
 @dataclass(frozen=True)
@@ -32,47 +32,59 @@ class FilesAPI:
     store: BlobStore
 
     def blueprint(self) -> Blueprint:
-        """Return the routes."""
+        """Return the routes.
+
+        The last part of the path has the same name as in the route of PUT: OpenAPI
+        takes ``/files/{id}`` and ``/files/{name}`` for one path.
+        """
         routes = Blueprint("api_files", __name__, url_prefix="/api/v1/files")
         routes.add_url_rule("", view_func=self.listing)
-        routes.add_url_rule("/<upload_id>", view_func=self.one)
-        routes.add_url_rule("/<upload_id>", view_func=self.delete, methods=["DELETE"])
+        routes.add_url_rule("/<file>", view_func=self.one)
+        routes.add_url_rule("/<file>", view_func=self.delete, methods=["DELETE"])
         return routes
 
-    def listing(self) -> Response:
-        """Return some uploads, newest first, and where more are.
-
-        The caller's own, or an admin's choice with ``?owner=``; with ``?drop=`` only
-        those that came by that drop link.
-        """
+    @Operation(
+        id="listFiles",
+        query=pagination.FilesQuery,
+        returns={200: (FilePage,)},
+        refusals=[NotServableError],
+    )
+    def listing(self) -> FilePage:
+        """List uploads, the newest first."""
         identity = self.identities.current()
         identity.require(Scope.READ)
+        query = pagination.read(pagination.FilesQuery)
         with self.database.read() as connection:
-            page = uploads.newest(
+            rows = uploads.newest(
                 connection,
-                chosen_owner(connection, identity),
-                limit=_PAGE,
-                after=cursor(is_id),
-                drop_id=chosen_drop(),
+                pagination.chosen_owner(connection, identity, query.owner),
+                limit=query.rows,
+                after=query.after,
+                drop_id=query.drop,
             )
+            page, following = pagination.newest(rows, query)
             names = users.names(connection, {upload.owner_id for upload in page})
-        found = [upload_as_json(upload, names[upload.owner_id]) for upload in page]
-        more = following(page[-1]) if len(page) == _PAGE else None
-        return jsonify({"files": found, "next": more})
+        return FilePage(
+            files=[
+                UploadDescription.of(upload, names[upload.owner_id]) for upload in page
+            ],
+            next=following,
+        )
 
-    def one(self, upload_id: str) -> Response:
-        """Return one upload."""
+    @Operation(id="getFile", returns={200: (UploadDescription,)})
+    def one(self, file: str) -> UploadDescription:
+        """Describe an upload."""
         identity = self.identities.current()
         identity.require(Scope.READ)
-        upload = owned(self.database, identity, upload_id)
+        upload = owned(self.database, identity, file)
         with self.database.read() as connection:
             names = users.names(connection, {upload.owner_id})
-        return jsonify(upload_as_json(upload, names[upload.owner_id]))
+        return UploadDescription.of(upload, names[upload.owner_id])
 
-    def delete(self, upload_id: str) -> Response:
-        """Delete an upload."""
+    @Operation(id="deleteFile", returns={204: ()})
+    def delete(self, file: str) -> None:
+        """Delete an upload; every link to it ends."""
         identity = self.identities.current()
         identity.require(Scope.UPLOAD)
-        upload = owned(self.database, identity, upload_id)
+        upload = owned(self.database, identity, file)
         delete(self.database, self.store, upload.id)
-        return Response(status=204)

@@ -1,4 +1,4 @@
-"""``POST /api/v1/files``: a multipart upload by a program, one file with a token.
+"""``POST /api/v1/files``: a program sends a form with one file and a bearer token.
 
 Screenshot tools such as ShareX send such forms.  nginx requests admission before it
 reads the body, and spools the body.
@@ -9,21 +9,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, request
 
-from gateway.errors import BadFormError
-from gateway.web.api.raw_uploads import created, uploader
+from gateway.errors import BadFormError, TooManyFilesError
+from gateway.web.api.operations import Content
+from gateway.web.api.raw_uploads import created, upload_operation, uploader
 
 if TYPE_CHECKING:
+    from flask import Response
+
     from gateway.web.auth.identity import Identities
     from gateway.web.multipart_uploads import FormUploads
 
 PATH: Final = "/api/v1/files"
+_FORM: Final = {
+    "type": "object",
+    "properties": {"file": {"type": "string", "format": "binary"}},
+    "required": ["file"],
+}
 
 
 @dataclass(frozen=True)
 class FileForms:
-    """The view for a program's form."""
+    """The view of the form that a program sends."""
 
     identities: Identities
     form_uploads: FormUploads
@@ -35,7 +43,7 @@ class FileForms:
         return routes
 
     def admit(self, method: str, path: bytes) -> None:
-        """Admit a form before its body is read, or raise the error that refuses it."""
+        """Admit a form, or raise why it is refused."""
         del method, path
         identity = uploader(self.identities)
         if request.mimetype != "multipart/form-data":
@@ -43,12 +51,20 @@ class FileForms:
         self.form_uploads.admit(identity)
 
     def cut(self, method: str, path: bytes) -> None:
-        """Release the reservation of an interrupted form."""
+        """Release the room reserved for a form that was cut off."""
         del method, path
         self.form_uploads.release()
 
-    def upload(self) -> tuple[Response, int, dict[str, str]]:
-        """Store the form's file."""
+    @upload_operation(
+        id="uploadForm",
+        body=Content("multipart/form-data", _FORM),
+        refusals=[BadFormError, TooManyFilesError],
+    )
+    def upload(self) -> Response:
+        """Upload a form with one file.
+
+        The name of the file's field does not matter; other fields are ignored.
+        """
         try:
             # The token may have been revoked while the body was uploading.
             identity = uploader(self.identities)

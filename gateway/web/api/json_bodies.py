@@ -12,6 +12,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 from werkzeug.exceptions import UnsupportedMediaType
@@ -25,9 +26,11 @@ _MAXIMUM_FAULTS: Final = 20
 
 
 class Body(BaseModel):
-    """What a request's JSON object must be: these fields, of these very types."""
+    """The JSON object of a request: these fields alone, of these very types."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
 
 
 def _seconds(value: object) -> object:
@@ -38,28 +41,45 @@ def _seconds(value: object) -> object:
     return int(aware.timestamp())
 
 
-#: Unix seconds, or ISO 8601 text, in UTC if it names no zone.
-Moment = Annotated[int, BeforeValidator(_seconds)]
-
-
 def _end(value: object) -> object:
     if value == NEVER:
-        raise ValueError("what has no end says never")
+        raise ValueError('must be "never" or a time')
     return NEVER if value == "never" else value
 
 
+def _schema(text: str) -> WithJsonSchema:
+    seconds = {"type": "integer", "minimum": 1, "maximum": MAXIMUM_TIME}
+    return WithJsonSchema({"anyOf": [seconds, {"type": "string"}], "description": text})
+
+
+_MOMENT: Final = "Unix seconds, or ISO 8601 text, in UTC if it names no zone."
+_Seconds = Annotated[int, BeforeValidator(_seconds)]
+#: Unix seconds, or ISO 8601 text, in UTC if it names no zone.
+Moment = Annotated[_Seconds, Field(ge=1, le=MAXIMUM_TIME), _schema(_MOMENT)]
 #: A moment, or ``never``, which becomes NEVER.
-End = Annotated[Moment, Field(ge=NEVER, le=MAXIMUM_TIME), BeforeValidator(_end)]
+End = Annotated[
+    _Seconds,
+    Field(ge=NEVER, le=MAXIMUM_TIME),
+    BeforeValidator(_end),
+    _schema(f"{_MOMENT[:-1]}; or `never`."),
+]
+#: Seconds from now.
+Lifetime = Annotated[int, Field(ge=1, le=MAXIMUM_TIME)]
 
 
-class Lasting(Body):
-    """Something with an end: ``expires`` or ``expires_in`` must be there.
+class ExpiringBody(Body):
+    """The request for something that expires: one of the two fields is required."""
 
-    ``expires`` may be ``never``, ``expires_in`` is in seconds from now.
-    """
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": ["expires"]}, {"required": ["expires_in"]}]
+        }
+    )
 
     expires: End | None = None
-    expires_in: Annotated[int, Field(ge=1, le=MAXIMUM_TIME)] | None = None
+    """When it ends."""
+    expires_in: Lifetime | None = None
+    """How long it lasts, in seconds from now."""
 
     @model_validator(mode="after")
     def _has_one_end(self) -> Self:
@@ -80,8 +100,8 @@ M = TypeVar("M", bound=Body)
 def read(model: type[M]) -> M:
     """Return the current request's JSON object.
 
-    Raise BadFieldsError if it is none or does not fit *model*, and Werkzeug's
-    errors for another content type or too large a body.
+    Raise BadFieldsError if the body is no JSON object or does not fit *model*, and
+    Werkzeug's errors for another content type and for too large a body.
     """
     if not request.is_json:
         # A form of another site could send anything else in a user's name.
@@ -90,14 +110,13 @@ def read(model: type[M]) -> M:
     try:
         return model.model_validate_json(request.get_data())
     except ValidationError as error:
-        found = error.errors(
-            include_url=False, include_context=False, include_input=False
-        )
-        raise BadFieldsError(
-            {
-                ".".join(map(str, fault["loc"])): fault["msg"].removeprefix(
-                    "Value error, "
-                )
-                for fault in found[:_MAXIMUM_FAULTS]
-            }
-        ) from None
+        raise BadFieldsError(faults(error)) from None
+
+
+def faults(error: ValidationError) -> dict[str, str]:
+    """Return what is wrong with each field, by the field's path: ``items.0.path``."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return {
+        ".".join(map(str, fault["loc"])): fault["msg"].removeprefix("Value error, ")
+        for fault in found[:_MAXIMUM_FAULTS]
+    }

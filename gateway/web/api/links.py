@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_network
-from typing import TYPE_CHECKING, Annotated
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, jsonify
-from pydantic import AfterValidator, Field
+from flask import Blueprint
 
 from gateway.catalog.tokens import Scope
-from gateway.errors import BadFieldsError, BadNameError, ClaimsError
+from gateway.errors import BadFieldsError, ClaimsError
 from gateway.links import LinkSigner
-from gateway.links.claims import (
-    MAXIMUM_NETWORKS,
-    MAXIMUM_NUMBER,
-    MAXIMUM_TIME,
-)
-from gateway.storage.names import DisplayName
 from gateway.web.api import json_bodies
+from gateway.web.api.operations import Operation
+from gateway.web.api.schemas import CreateLinkRequest, LinkDescription
 from gateway.web.files import owned
 
 if TYPE_CHECKING:
@@ -27,46 +21,12 @@ if TYPE_CHECKING:
 
     from gateway.catalog.database import Database
     from gateway.links import KeyRing
-    from gateway.links.signer import Expiry
     from gateway.web.auth.identity import Identities
-
-Beginning = Annotated[json_bodies.Moment, Field(ge=1, le=MAXIMUM_TIME)]
-
-
-def _name(text: str) -> str:
-    try:
-        return DisplayName.parse(text).text
-    except BadNameError as error:
-        raise ValueError(str(error)) from None
-
-
-def _network(text: str) -> str:
-    return str(ip_network(text))
-
-
-class CreateLinkRequest(json_bodies.Lasting):
-    """What a link is to permit; ``rate`` is in bytes a second."""
-
-    not_before: Beginning | None = None
-    attachment: bool = False
-    name: Annotated[str, AfterValidator(_name)] | None = None
-    rate: Annotated[int, Field(ge=1, le=MAXIMUM_NUMBER)] | None = None
-    networks: Annotated[
-        list[Annotated[str, AfterValidator(_network)]],
-        Field(max_length=MAXIMUM_NETWORKS),
-    ] = Field(default=[])
-
-    @property
-    def expiry(self) -> Expiry:
-        """Return the end as a signer takes it."""
-        if self.expires_in is not None:
-            return timedelta(seconds=self.expires_in)
-        return _moment(self.expires) if self.expires else "never"
 
 
 @dataclass(frozen=True)
 class UploadLinks:
-    """Signs URLs to uploads; ``base_url`` tells the address that people use."""
+    """Signs URLs to uploads; ``base_url`` returns the public address of the gateway."""
 
     database: Database
     identities: Identities
@@ -82,8 +42,13 @@ class UploadLinks:
         )
         return routes
 
-    def make(self, upload_id: str) -> tuple[Response, int]:
-        """Return a new signed URL to an upload."""
+    @Operation(
+        id="createLink",
+        body=CreateLinkRequest,
+        returns={201: (LinkDescription,)},
+    )
+    def make(self, upload_id: str) -> LinkDescription:
+        """Sign a URL of an upload, which opens it without a login."""
         identity = self.identities.current()
         identity.require(Scope.SHARE)
         upload = owned(self.database, identity, upload_id)
@@ -94,7 +59,9 @@ class UploadLinks:
             url = signer.sign(
                 requested.name or upload.name,
                 expires=requested.expiry,
-                not_before=None if begins is None else _moment(begins),
+                not_before=None
+                if begins is None
+                else datetime.fromtimestamp(begins, UTC),
                 presentation="attachment" if requested.attachment else None,
                 rate=requested.rate,
                 networks=requested.networks,
@@ -102,8 +69,4 @@ class UploadLinks:
             )
         except ClaimsError as error:
             raise BadFieldsError({"": str(error)}) from None
-        return jsonify({"url": url}), 201
-
-
-def _moment(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+        return LinkDescription(url=url)

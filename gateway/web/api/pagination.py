@@ -1,48 +1,189 @@
-"""Lists in pages: whose rows a request asks for, from where on, and what follows.
+"""Lists in pages: which rows a request asks for, and where the next page is.
 
-``?owner=`` names the user, or everybody; without it the rows are the caller's own.
-``?drop=`` is the drop link that uploads came by, ``?after=`` where the page begins.
+Every list takes ``?limit=``, the most rows of a page, and ``?after=``, a cursor that
+clients take from the URL of the next page and do not make themselves.  Lists of what
+users own take ``?owner=``, and the list of files takes ``?drop=``.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlencode
 
 from flask import request
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+)
 
 from gateway.catalog import ids, users
 from gateway.errors import (
     AccountError,
-    BadUploadError,
+    BadFieldsError,
     NotPermittedError,
     NotServableError,
 )
+from gateway.storage import blobs
+from gateway.web.api.json_bodies import faults
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection
 
-    from gateway.catalog.drops import Drop
-    from gateway.catalog.shares import Share
-    from gateway.catalog.uploads import Upload
     from gateway.catalog.users import User
     from gateway.web.auth.identity import Identity
 
+#: The most rows of a page, and how many an API list has without ``?limit=``.
+MAXIMUM: Final = 100
 #: Of ``?owner=``: no user has that name.
 EVERYBODY: Final = "*"
 _CURSOR: Final = re.compile(r"([0-9]{1,12})\.([a-z0-9]{1,32})", re.ASCII)
+_ENTRY: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
+_NUMBER: Final = re.compile(r"[0-9]{1,6}", re.ASCII)
 
 
-def chosen_owner(connection: Connection, identity: Identity) -> User | None:
-    """Return whose rows the request asks for; None is everybody.
+class Place(NamedTuple):
+    """A row's place in a list with the newest row first."""
+
+    created: int
+    id: str
+
+
+class Row(Protocol):
+    """A row of a list with the newest row first."""
+
+    @property
+    def created(self) -> int:
+        """When it was made, in Unix seconds."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+
+R = TypeVar("R", bound=Row)
+S = TypeVar("S")
+
+
+def _number(text: object) -> object:
+    if isinstance(text, str) and not _NUMBER.fullmatch(text):
+        raise ValueError("must be a whole number")
+    return text
+
+
+def _place(is_id: Callable[[str], bool]) -> Callable[[str], Place]:
+    def parse(text: str) -> Place:
+        match = _CURSOR.fullmatch(text)
+        if match is None or not is_id(match[2]):
+            raise ValueError("is no cursor of this list")
+        return Place(int(match[1]), match[2])
+
+    return parse
+
+
+def _drop_id(text: str) -> str:
+    if not ids.is_id(text):
+        raise ValueError("is no id of a drop link")
+    return text
+
+
+def _entry(text: str) -> int:
+    if not _ENTRY.fullmatch(text):
+        raise ValueError("is no cursor of this list")
+    return int(text)
+
+
+def _subject(text: str) -> str:
+    # PostgreSQL takes no NUL in any text.
+    if "\0" in text:
+        raise ValueError("is no cursor of this list")
+    return text
+
+
+_TEXT: Final = WithJsonSchema({"type": "string"})
+_FilePlace = Annotated[Place, BeforeValidator(_place(blobs.is_id)), _TEXT]
+_ShortPlace = Annotated[Place, BeforeValidator(_place(ids.is_id)), _TEXT]
+
+
+class PageQuery(BaseModel):
+    """The query of every list; keys that it does not know are ignored."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    limit: Annotated[int, Field(ge=1, le=MAXIMUM), BeforeValidator(_number)] = MAXIMUM
+    """The most rows of the answer."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows to read: one more than ``limit`` tells that more follow."""
+        return self.limit + 1
+
+
+class OwnedQuery(PageQuery):
+    """The query of a list of shares or drop links, with the newest one first."""
+
+    after: _ShortPlace | None = None
+    """The cursor of a page, as the URL in `next` has it."""
+    owner: str | None = None
+    """For administrators: the name of a user whose rows to list, or `*` for the rows of
+    all users. Without it the rows are the caller's own."""
+
+
+class FilesQuery(PageQuery):
+    """The query of the list of files, with the newest one first."""
+
+    after: _FilePlace | None = None
+    """The cursor of a page, as the URL in `next` has it."""
+    owner: str | None = None
+    """For administrators: the name of a user whose files to list, or `*` for the files
+    of all users. Without it the files are the caller's own."""
+    drop: Annotated[str, AfterValidator(_drop_id)] | None = None
+    """The id of a drop link: only files that came by it are listed."""
+
+
+class HistoryQuery(PageQuery):
+    """The query of the list of what was done with a share, with the newest first."""
+
+    after: Annotated[int, BeforeValidator(_entry), _TEXT] | None = None
+    """The cursor of a page, as the URL in `next` has it."""
+
+
+class RevocationsQuery(PageQuery):
+    """The query of the list of revocations, in the order of their subjects."""
+
+    after: Annotated[str, AfterValidator(_subject)] = ""
+    """The cursor of a page, as the URL in `next` has it."""
+
+
+Q = TypeVar("Q", bound=PageQuery)
+
+
+def read(model: type[Q], *, limit: int = MAXIMUM) -> Q:
+    """Return the current request's query; *limit* holds where it has none.
+
+    Raise BadFieldsError with every key that does not fit *model*.
+    """
+    try:
+        return model.model_validate({"limit": limit, **request.args.to_dict()})
+    except ValidationError as error:
+        raise BadFieldsError(faults(error)) from None
+
+
+def chosen_owner(
+    connection: Connection, identity: Identity, name: str | None
+) -> User | None:
+    """Return the user whose rows the ``?owner=`` of *name* asks for; None is everybody.
 
     Raise NotPermittedError for others' if *identity* is no admin, NotServableError for
     a user that does not exist.
     """
-    name = request.args.get("owner")
     if name is None:
         return identity.user
     if not identity.is_admin:
@@ -55,32 +196,26 @@ def chosen_owner(connection: Connection, identity: Identity) -> User | None:
         raise NotServableError("no-user") from None
 
 
-def chosen_drop() -> str | None:
-    """Return the id of the drop link that the request's ``?drop=`` names, if any."""
-    text = request.args.get("drop")
-    if text is not None and not ids.is_id(text):
-        raise BadUploadError("drop-is-no-id")
-    return text
+def newest(rows: Sequence[R], query: PageQuery) -> tuple[Sequence[R], str | None]:
+    """Return the rows of the page, and the URL of the next page, or None.
+
+    *rows* are those that were read, at most ``query.rows``.
+    """
+    return cut(rows, query, lambda last: f"{last.created}.{last.id}")
 
 
-def cursor(is_id: Callable[[str], bool]) -> tuple[int, str] | None:
-    """Return the ``created`` and ``id`` of the request's ``?after=``, if it has one."""
-    text = request.args.get("after")
-    if text is None:
-        return None
-    match = _CURSOR.fullmatch(text)
-    if match is None or not is_id(match[2]):
-        raise BadUploadError("after-is-no-cursor")
-    return int(match[1]), match[2]
-
-
-def following(last: Upload | Drop | Share) -> str:
-    """Return the URL of the page that begins behind *last*, of the same list."""
-    return listed(after=f"{last.created}.{last.id}")
+def cut(
+    rows: Sequence[S], query: PageQuery, cursor: Callable[[S], str]
+) -> tuple[Sequence[S], str | None]:
+    """Do the same for other rows; *cursor* returns the cursor of a row."""
+    page = rows[: query.limit]
+    if len(rows) <= query.limit:
+        return page, None
+    return page, listed(after=cursor(page[-1]))
 
 
 def listed(**changed: str | None) -> str:
-    """Return the URL of the request's list with other terms; None drops one."""
+    """Return the URL of the request's list with another query; None removes a key."""
     terms = {**request.args.to_dict(), **changed}
     query = urlencode({k: v for k, v in terms.items() if v is not None}, safe="*")
     return f"{request.path}?{query}" if query else request.path

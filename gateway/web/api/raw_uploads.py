@@ -11,27 +11,47 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, request
 
 from gateway.catalog import uploads
 from gateway.catalog.tokens import Scope
 from gateway.errors import (
     BadNameError,
     BadUploadError,
+    ContentEncodingError,
     DigestMismatchError,
+    DropOverError,
+    LengthRequiredError,
+    NameTakenError,
+    NoSpaceError,
     NotPermittedError,
+    NotServableError,
+    OverQuotaError,
+    RepeatedUploadError,
+    TooLargeError,
+    TooManyEndsError,
+    TooManyUploadsError,
+    TypeRefusedError,
 )
 from gateway.storage.names import DisplayName
+from gateway.uploads.description import UploadDescription, UploadReceipt, upload_path
 from gateway.uploads.finalise import ReceivedFile
 from gateway.uploads.upload_request import UploadRequest
-from gateway.web.files import upload_path
+from gateway.web.api.operations import (
+    Content,
+    Header,
+    Operation,
+    answer,
+)
 from gateway.web.nginx.headers import announced_length, request_id, spooled_body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from flask import Response
     from sqlalchemy import Connection
 
     from gateway.catalog.database import Database
@@ -40,6 +60,7 @@ if TYPE_CHECKING:
     from gateway.storage.media_types import MediaTypes
     from gateway.uploads.admission import Admission
     from gateway.uploads.finalise import Finaliser
+    from gateway.web.api.operations import Refusal
     from gateway.web.auth.identity import Identities, Identity
 
 PREFIX: Final = "/api/v1/files/"
@@ -48,6 +69,42 @@ _DIGEST = re.compile(r"([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/]*={0,2}):(?:;[^,]*)?
 _SHA256: Final = "sha-256"
 # Keys with these prefixes are the gateway's own.
 _IDEMPOTENCY_KEY = re.compile(r"(?!tus:|drop:)[\x21-\x7e]{1,255}")
+_HEADERS: Final = (
+    Header(
+        "Idempotency-Key",
+        "A key that the client has made for this upload, so that it can repeat the "
+        "request. It must not begin with `tus:` or `drop:`.",
+        {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"},
+    ),
+    Header(
+        "Content-Digest",
+        "Digests of the content (RFC 9530); that by `sha-256` is compared.",
+    ),
+    Header("Repr-Digest", "The same as `Content-Digest`."),
+    Header("If-None-Match", "`*`: the user must have no file of that name."),
+)
+
+
+def upload_operation(*, refusals: Sequence[Refusal], **declared: Any) -> Operation:  # noqa: ANN401
+    """Return the declaration of an upload by one request."""
+    return Operation(
+        returns={HTTPStatus.CREATED: (UploadDescription, UploadReceipt)},
+        answer_headers=[
+            Header("Location", "The URL path of the file; not for a drop link's code.")
+        ],
+        refusals=[
+            *refusals,
+            DropOverError,
+            LengthRequiredError,
+            NoSpaceError,
+            OverQuotaError,
+            TooLargeError,
+            TooManyEndsError,
+            TooManyUploadsError,
+            TypeRefusedError,
+        ],
+        **declared,
+    )
 
 
 @dataclass(frozen=True)
@@ -65,11 +122,11 @@ class RawUploads:
     def blueprint(self) -> Blueprint:
         """Return the route."""
         routes = Blueprint("uploads", __name__)
-        routes.add_url_rule(f"{PREFIX}<path:name>", view_func=self.put, methods=["PUT"])
+        routes.add_url_rule(f"{PREFIX}<path:file>", view_func=self.put, methods=["PUT"])
         return routes
 
     def admit(self, method: str, path: bytes) -> None:
-        """Admit an upload before its body is read, or raise the error that refuses."""
+        """Admit an upload, or raise why it is refused."""
         del method  # PUT
         if "Content-Range" in request.headers:
             # RFC 9110, 14.5: a server must not store a partial PUT as the whole file.
@@ -101,13 +158,34 @@ class RawUploads:
             self.admission.admit(connection, identity.user, upload_request, now=now)
 
     def cut(self, method: str, path: bytes) -> None:
-        """Release the reservation of an interrupted upload."""
+        """Release the room reserved for an upload that was cut off."""
         del method, path
         self.finaliser.release(request_id())
 
-    def put(self, name: str) -> tuple[Response, int, dict[str, str]]:
-        """Store the body that nginx has spooled."""
-        del name  # Werkzeug has changed it to valid UTF-8
+    @upload_operation(
+        id="uploadFile",
+        body=Content(
+            "application/octet-stream", {"type": "string", "format": "binary"}
+        ),
+        parameters={"file": "The name to store the file under."},
+        headers=_HEADERS,
+        refusals=[
+            BadNameError,
+            BadUploadError,
+            DigestMismatchError,
+            NameTakenError,
+            NotServableError,
+            RepeatedUploadError,
+            ContentEncodingError,
+        ],
+    )
+    def put(self, file: str) -> Response:
+        """Upload a file as the body of the request, whatever its Content-Type is.
+
+        With the same `Idempotency-Key` again the first upload is returned, and nothing
+        is stored.
+        """
+        del file  # Werkzeug has patched it to valid UTF-8
         try:
             identity, upload = self._put()
         except Exception:
@@ -144,34 +222,14 @@ def uploader(identities: Identities) -> Identity:
     return identity
 
 
-def created(upload: Upload, identity: Identity) -> tuple[Response, int, dict[str, str]]:
-    """Return the 201 for a new upload; a drop link's sender gets only a receipt."""
+def created(upload: Upload, identity: Identity) -> Response:
+    """Return the answer to a finished upload; a drop link's sender gets a receipt."""
     if identity.drop is not None:
-        return jsonify(receipt_as_json(upload)), 201, {}
-    body = upload_as_json(upload, identity.user.name)
-    return jsonify(body), 201, {"Location": location(upload)}
-
-
-def upload_as_json(upload: Upload, owner: str) -> dict[str, object]:
-    """Return an upload for the API; ``drop`` is the id of its drop link or None."""
-    return {
-        **receipt_as_json(upload),
-        "id": upload.id,
-        "owner": owner,
-        "created": upload.created,
-        "drop": upload.drop_id,
-        "url": location(upload),
-    }
-
-
-def receipt_as_json(upload: Upload) -> dict[str, object]:
-    """Return the facts of an upload that the sender of a drop link may know."""
-    return {"name": upload.name, "size": upload.size, "type": upload.media_type}
-
-
-def location(upload: Upload) -> str:
-    """Return an upload's URL path, for its owner."""
-    return upload_path(upload.id, upload.name)
+        return answer(UploadReceipt.of(upload), HTTPStatus.CREATED)
+    described = UploadDescription.of(upload, identity.user.name)
+    return answer(
+        described, HTTPStatus.CREATED, Location=upload_path(upload.id, upload.name)
+    )
 
 
 def _name(path: bytes) -> DisplayName:

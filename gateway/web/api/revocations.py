@@ -1,12 +1,11 @@
-"""``/api/v1/revocations``: links are taken back, and given back."""
+"""``/api/v1/revocations``: links are revoked, and revocations are undone."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final, Self
+from typing import TYPE_CHECKING, Final
 
-from flask import Blueprint, Response, jsonify, request
-from pydantic import Field, model_validator
+from flask import Blueprint
 
 from gateway.catalog import revocations
 from gateway.catalog.revocations import Revocation
@@ -18,8 +17,13 @@ from gateway.errors import (
     NotServableError,
     RevocationError,
 )
-from gateway.links.claims import MAXIMUM_TIME
-from gateway.web.api import json_bodies
+from gateway.web.api import json_bodies, pagination
+from gateway.web.api.operations import Operation
+from gateway.web.api.schemas import (
+    CreateRevocationRequest,
+    RevocationDescription,
+    RevocationPage,
+)
 from gateway.web.files import owned
 
 if TYPE_CHECKING:
@@ -29,45 +33,13 @@ if TYPE_CHECKING:
     from gateway.links import KeyRing
     from gateway.web.auth.identity import Identities, Identity
 
-_PAGE: Final = 100
 # In no subject; PostgreSQL takes it in no text at all.
 _NUL: Final = "\0"
 
 
-class CreateRevocationRequest(json_bodies.Body):
-    """What to take back: one of the four, for links issued until ``before``.
-
-    Without ``before`` that is now; a single URL is taken back whenever issued.
-    """
-
-    url: str | None = None
-    path: str | None = None
-    key: str | None = None
-    upload: str | None = None
-    before: Annotated[json_bodies.Moment, Field(ge=1, le=MAXIMUM_TIME)] | None = None
-
-    @model_validator(mode="after")
-    def _has_one_subject(self) -> Self:
-        given = [self.url, self.path, self.key, self.upload]
-        if given.count(None) != len(given) - 1:
-            raise ValueError("give one of url, path, key and upload")
-        if self.url is not None and self.before is not None:
-            raise ValueError("before does not fit a single url")
-        return self
-
-    @property
-    def field(self) -> str:
-        """Return the name of the field that is given."""
-        return next(
-            name
-            for name in ("url", "path", "key", "upload")
-            if getattr(self, name) is not None
-        )
-
-
 @dataclass(frozen=True)
 class RevocationsAPI:
-    """Takes links back, shows what was taken back, and gives it back."""
+    """Revokes links, lists revocations, and undoes them."""
 
     database: Database
     identities: Identities
@@ -82,11 +54,19 @@ class RevocationsAPI:
         routes.add_url_rule("/<path:subject>", view_func=self.undo, methods=["DELETE"])
         return routes
 
-    def make(self) -> tuple[Response, int]:
-        """Revoke, durably: every worker knows when this answers.
+    @Operation(
+        id="createRevocation",
+        body=CreateRevocationRequest,
+        returns={201: (RevocationDescription,)},
+        # An upload that is not there, or not the caller's.
+        refusals=[NotServableError],
+    )
+    def make(self) -> RevocationDescription:
+        """Revoke links.
 
-        An admin may revoke everything, a member with the scope ``share`` the
-        links of own uploads.
+        When the answer is sent, no worker delivers by these links any more. An
+        administrator may revoke all links, a member with the scope `share` those to own
+        uploads. Links that are issued later are good.
         """
         identity = self.identities.current()
         if not identity.is_admin:
@@ -95,23 +75,31 @@ class RevocationsAPI:
         try:
             new = self._revocation(identity, requested, now=int(self.clock()))
             with self.database.write(may_use_reserve=True, alone=False) as connection:
-                made = revocations.revoke(connection, new)
+                revocation = revocations.revoke(connection, new)
         except RevocationError as error:
             raise BadFieldsError({requested.field: str(error)}) from None
-        return jsonify(vars(made)), 201
+        return RevocationDescription.model_validate(revocation)
 
-    def listing(self) -> Response:
-        """Return revocations in the order of their subjects; ``?after=`` goes on."""
+    @Operation(
+        id="listRevocations",
+        query=pagination.RevocationsQuery,
+        returns={200: (RevocationPage,)},
+    )
+    def listing(self) -> RevocationPage:
+        """List revocations in the order of their subjects, for administrators."""
         self._require_admin(self.identities.current())
-        after = request.args.get("after", "")
-        if _NUL in after:
-            raise BadFieldsError({"after": "is no subject"})
+        query = pagination.read(pagination.RevocationsQuery)
         with self.database.read() as connection:
-            page = revocations.listing(connection, limit=_PAGE, after=after)
-        return jsonify({"revocations": [vars(found) for found in page]})
+            rows = revocations.listing(connection, limit=query.rows, after=query.after)
+        page, following = pagination.cut(rows, query, lambda last: last.subject)
+        return RevocationPage(
+            revocations=[RevocationDescription.model_validate(each) for each in page],
+            next=following,
+        )
 
-    def undo(self, subject: str) -> Response:
-        """Let the links of a subject be good again."""
+    @Operation(id="undoRevocation", returns={204: ()})
+    def undo(self, subject: str) -> None:
+        """Undo a revocation: the links of its subject work again."""
         self._require_admin(self.identities.current())
         if _NUL in subject:
             raise NotServableError("no-revocation")
@@ -120,7 +108,6 @@ class RevocationsAPI:
                 revocations.undo(connection, subject)
         except RevocationError:
             raise NotServableError("no-revocation") from None
-        return Response(status=204)
 
     def _revocation(
         self, identity: Identity, requested: CreateRevocationRequest, *, now: int

@@ -5,72 +5,52 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
 
-from flask import Blueprint, Response, jsonify, request
-from pydantic import Field
+from flask import Blueprint, request
 
-from gateway.catalog import ids, shares
+from gateway.catalog import audit, shares
 from gateway.catalog.shares import Key
 from gateway.catalog.tokens import Scope
-from gateway.errors import BadFieldsError
+from gateway.errors import (
+    BadFieldsError,
+    IdempotencyKeyError,
+    NoSpaceError,
+    NothingTakenError,
+    NotServableError,
+)
 from gateway.shares import addresses
-from gateway.shares.description import gather
+from gateway.shares.description import ShareDescription, gather
 from gateway.shares.policy import LIFE, SharePolicy, hash_password
-from gateway.web.api import json_bodies
-from gateway.web.api.pagination import chosen_owner, cursor, following
+from gateway.web.api import json_bodies, pagination
+from gateway.web.api.operations import Content, Header, Operation, answer
+from gateway.web.api.schemas import (
+    AddRecipientsRequest,
+    CreateShareRequest,
+    EditShareRequest,
+    HistoryEntry,
+    HistoryPage,
+    SharePage,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from flask import Response
 
     from gateway.catalog.shares import NewItem, Share
     from gateway.web.auth.identity import Identity
     from gateway.web.owned_shares import Shares
 
-_PAGE: Final = 100
 #: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 _KEY: Final = re.compile(r"[!-~]{1,255}", re.ASCII)
-
-
-class SharedItem(json_bodies.Body):
-    """An upload by its id, or a file or folder of the tree by its path."""
-
-    upload: str | None = None
-    path: str | None = None
-
-
-class ShareFields(json_bodies.Body):
-    """What of a share can be said: all of it when it is made, some when changed.
-
-    ``expires`` may be ``never``, and null says nothing; ``max`` counts the downloads of
-    each link, 0 or null is no limit; an empty ``password`` is none; with ``otp`` each
-    lease needs a one-time code, which is mailed to the recipient.
-    """
-
-    title: str = ""
-    message: str = ""
-    lang: str = ""
-    max: int | None = None
-    password: str = Field(default="", repr=False)
-    otp: bool = False
-    not_before: json_bodies.Moment | None = None
-    expires: json_bodies.End | None = None
-    expires_in: Annotated[int, Field(ge=1)] | None = None
-    items: list[SharedItem] = Field(default=[])
-
-
-class CreateShareRequest(ShareFields):
-    """A new share; without addresses in ``to`` it has one link, to be copied."""
-
-    to: list[str] = Field(default=[])
-    label: str = ""
-
-
-class AddRecipientsRequest(json_bodies.Body):
-    """More recipients of a share."""
-
-    to: list[str] = Field(default=[])
-    label: str = ""
+_KEY_HEADER: Final = Header(
+    "Idempotency-Key",
+    "A key that the client has made for this share, so that it can repeat the request.",
+    {"type": "string", "pattern": f"^{_KEY.pattern}$"},
+)
+_DESCRIBED: Final = {200: (ShareDescription,)}
 
 
 @dataclass(frozen=True)
@@ -89,6 +69,8 @@ class SharesAPI:
             ("/<share_id>", self.one, "GET"),
             ("/<share_id>", self.edit, "PATCH"),
             ("/<share_id>", self.revoke, "DELETE"),
+            ("/<share_id>/history", self.history, "GET"),
+            ("/<share_id>/sent.csv", self.table, "GET"),
             ("/<share_id>/recipients", self.add_recipients, "POST"),
             ("/<share_id>/recipients/<recipient_id>", self.revoke_recipient, "DELETE"),
             ("/<share_id>/recipients/<recipient_id>/mail", self.resend, "POST"),
@@ -101,97 +83,132 @@ class SharesAPI:
             routes.add_url_rule(rule, view_func=view, methods=[method])
         return routes
 
-    def listing(self) -> Response:
-        """Return shares, newest first; ``pagination`` says which can be chosen."""
+    @Operation(
+        id="listShares",
+        query=pagination.OwnedQuery,
+        returns={200: (SharePage,)},
+        refusals=[NotServableError],
+    )
+    def listing(self) -> SharePage:
+        """List shares, the newest first."""
         identity = self._sharer()
-        after = cursor(ids.is_id)
+        query = pagination.read(pagination.OwnedQuery)
         with self.shares.database.read() as connection:
-            page = shares.newest(
-                connection,
-                chosen_owner(connection, identity),
-                limit=_PAGE,
-                after=after,
-            )
-            found = gather(connection, page)
-        more = None
-        if len(page) == _PAGE:
-            more = following(page[-1])
+            owner = pagination.chosen_owner(connection, identity, query.owner)
+            rows = shares.newest(connection, owner, limit=query.rows, after=query.after)
+            page, following = pagination.newest(rows, query)
+            described = gather(connection, page)
         now = int(self.clock())
-        rows = [self.shares.descriptions.facts(each, now=now) for each in found]
-        return jsonify({"shares": rows, "next": more})
+        return SharePage(
+            shares=[self.shares.descriptions.of(each, now=now) for each in described],
+            next=following,
+        )
 
-    def one(self, share_id: str) -> Response:
-        """Return one share."""
+    @Operation(id="getShare", returns=_DESCRIBED)
+    def one(self, share_id: str) -> ShareDescription:
+        """Describe a share with its recipients."""
         return self._described(self.shares.owned(self._sharer(), share_id))
 
-    def make(self) -> tuple[Response, int]:
-        """Make a share; the same Idempotency-Key makes none twice."""
+    @Operation(
+        id="createShare",
+        body=CreateShareRequest,
+        headers=[_KEY_HEADER],
+        returns={201: (ShareDescription,), 200: (ShareDescription,)},
+        refusals=[IdempotencyKeyError, NoSpaceError],
+    )
+    def make(self) -> Response:
+        """Create a share, and mail its links to the addresses in `to`.
+
+        With the same `Idempotency-Key` again the first share is returned, with 200.
+        """
         identity = self._sharer()
         key = _key()
-        asked = json_bodies.read(CreateShareRequest)
-        # What it opens may be deleted since, and its end may have passed.
+        requested = json_bodies.read(CreateShareRequest)
+        # Its items may have been deleted since, and its end may have passed.
         earlier = key and self.shares.changes.by_key(identity.user, key)
         if earlier:
-            return self._described(earlier), 200
+            return answer(self._described(earlier), HTTPStatus.OK)
         now = int(self.clock())
         share, is_new = self.shares.changes.make(
             identity.user,
-            _changed(SharePolicy(expires=now + LIFE), asked, now=now),
-            self._items(identity, asked),
-            addresses.parse(asked.to, label=asked.label),
+            _changed(SharePolicy(expires=now + LIFE), requested, now=now),
+            self._items(identity, requested),
+            addresses.parse(requested.to, label=requested.label),
             now=now,
             key=key,
         )
-        return self._described(share), 201 if is_new else 200
+        status = HTTPStatus.CREATED if is_new else HTTPStatus.OK
+        return answer(self._described(share), status)
 
-    def edit(self, share_id: str) -> Response:
-        """Change what the request names; links and recipients stay."""
+    @Operation(
+        id="editShare",
+        body=EditShareRequest,
+        returns=_DESCRIBED,
+        refusals=[NoSpaceError],
+    )
+    def edit(self, share_id: str) -> ShareDescription:
+        """Change the fields of a share that the request has.
+
+        The links and the recipients stay the same.
+        """
         identity = self._sharer()
         share = self.shares.owned(identity, share_id)
-        asked = json_bodies.read(ShareFields)
+        requested = json_bodies.read(EditShareRequest)
+        items = None
+        if "items" in requested.model_fields_set:
+            items = self._items(identity, requested)
         now = int(self.clock())
-        items = (
-            self._items(identity, asked) if "items" in asked.model_fields_set else None
-        )
         changed = self.shares.changes.edit(
             identity.user,
             share,
-            _changed(SharePolicy.of(share), asked, now=now),
+            _changed(SharePolicy.of(share), requested, now=now),
             items=items,
             now=now,
         )
         return self._described(changed)
 
-    def revoke(self, share_id: str) -> Response:
-        """End a share with all its links."""
+    @Operation(id="revokeShare", returns={204: ()})
+    def revoke(self, share_id: str) -> None:
+        """Revoke a share with all its links."""
         identity = self._sharer()
         share = self.shares.owned(identity, share_id)
         self.shares.changes.revoke(identity.user, share, now=int(self.clock()))
-        return Response(status=204)
 
-    def add_recipients(self, share_id: str) -> tuple[Response, int]:
-        """Give a share more links."""
+    @Operation(
+        id="addRecipients",
+        body=AddRecipientsRequest,
+        returns={201: (ShareDescription,)},
+        refusals=[NoSpaceError],
+    )
+    def add_recipients(self, share_id: str) -> ShareDescription:
+        """Add recipients to a share, and mail their links."""
         identity = self._sharer()
         share = self.shares.owned(identity, share_id)
-        asked = json_bodies.read(AddRecipientsRequest)
-        to = addresses.parse(asked.to, label=asked.label)
+        requested = json_bodies.read(AddRecipientsRequest)
+        to = addresses.parse(requested.to, label=requested.label)
         self.shares.changes.add_recipients(
             identity.user, share, to, now=int(self.clock())
         )
-        return self._described(share), 201
+        return self._described(share)
 
-    def revoke_recipient(self, share_id: str, recipient_id: str) -> Response:
-        """End one link of a share."""
+    @Operation(id="revokeRecipient", returns={204: ()})
+    def revoke_recipient(self, share_id: str, recipient_id: str) -> None:
+        """Revoke one link of a share."""
         identity = self._sharer()
         share = self.shares.owned(identity, share_id)
         recipient = self.shares.recipient(share, recipient_id)
         self.shares.changes.revoke_recipient(
             identity.user, recipient, now=int(self.clock())
         )
-        return Response(status=204)
 
-    def resend(self, share_id: str, recipient_id: str) -> Response:
-        """Send one link again, unless its mail is on its way already."""
+    @Operation(
+        id="mailRecipient",
+        returns=_DESCRIBED,
+        # More mails than a user may send in a day.
+        refusals=[BadFieldsError, NoSpaceError],
+    )
+    def resend(self, share_id: str, recipient_id: str) -> ShareDescription:
+        """Mail a link of a share again, unless its mail is still being sent."""
         identity = self._sharer()
         share = self.shares.owned(identity, share_id)
         recipient = self.shares.recipient(share, recipient_id)
@@ -200,58 +217,95 @@ class SharesAPI:
         )
         return self._described(share)
 
-    def give_back(self, share_id: str, recipient_id: str) -> Response:
-        """Let one link be downloaded once more."""
+    @Operation(
+        id="giveBack",
+        returns=_DESCRIBED,
+        refusals=[NothingTakenError, NoSpaceError],
+    )
+    def give_back(self, share_id: str, recipient_id: str) -> ShareDescription:
+        """Give a download back: the link can be downloaded once more."""
         identity = self._sharer()
         share = self.shares.owned(identity, share_id)
         recipient = self.shares.recipient(share, recipient_id)
         self.shares.changes.give_back(identity.user, recipient, now=int(self.clock()))
         return self._described(share)
 
+    @Operation(
+        id="listShareHistory",
+        query=pagination.HistoryQuery,
+        returns={200: (HistoryPage,)},
+    )
+    def history(self, share_id: str) -> HistoryPage:
+        """List what was done with a share and by whom, the newest first."""
+        share = self.shares.owned(self._sharer(), share_id)
+        query = pagination.read(pagination.HistoryQuery)
+        with self.shares.database.read() as connection:
+            rows = audit.of_share(
+                connection, share.id, limit=query.rows, before=query.after
+            )
+        page, following = pagination.cut(rows, query, lambda last: str(last.id))
+        return HistoryPage(
+            history=[HistoryEntry.model_validate(each) for each in page],
+            next=following,
+        )
+
+    @Operation(
+        id="getSentTable", returns={200: (Content("text/csv", {"type": "string"}),)}
+    )
+    def table(self, share_id: str) -> Response:
+        """Return a table of what was sent of a share (CSV).
+
+        It has a line for each file of each download. The first line has the names of
+        the columns; times are UTC.
+        """
+        return self.shares.table(self.shares.owned(self._sharer(), share_id))
+
     def _sharer(self) -> Identity:
         identity = self.shares.identities.current()
         identity.require(Scope.SHARE)
         return identity
 
-    def _items(self, identity: Identity, asked: ShareFields) -> list[NewItem]:
+    def _items(self, identity: Identity, requested: EditShareRequest) -> list[NewItem]:
         return [
             self.shares.item(identity, upload=item.upload, path=item.path)
-            for item in asked.items
+            for item in requested.items
         ]
 
-    def _described(self, share: Share) -> Response:
+    def _described(self, share: Share) -> ShareDescription:
         with self.shares.database.read() as connection:
-            (found,) = gather(connection, [share])
-        return jsonify(self.shares.descriptions.facts(found, now=int(self.clock())))
+            (described,) = gather(connection, [share])
+        return self.shares.descriptions.of(described, now=int(self.clock()))
 
 
-def _changed(policy: SharePolicy, asked: ShareFields, *, now: int) -> SharePolicy:
-    """Return *policy* with what a request says of it."""
-    said = asked.model_fields_set
+def _changed(
+    policy: SharePolicy, requested: EditShareRequest, *, now: int
+) -> SharePolicy:
+    """Return *policy* with the fields that the request has."""
+    given = requested.model_fields_set
     values: dict[str, Any] = {
-        name: getattr(asked, name)
+        name: getattr(requested, name)
         for name in ("title", "message", "lang", "not_before")
-        if name in said
+        if name in given
     }
-    if asked.expires is not None and asked.expires_in is not None:
+    if requested.expires is not None and requested.expires_in is not None:
         raise BadFieldsError({"expires": "give either expires or expires_in"})
-    if asked.expires is not None:
-        values["expires"] = asked.expires or None
-    if asked.expires_in is not None:
-        values["expires"] = now + asked.expires_in
-    if "max" in said:
-        values["max_downloads"] = asked.max or None
-    if "password" in said:
+    if requested.expires is not None:
+        values["expires"] = requested.expires or None
+    if requested.expires_in is not None:
+        values["expires"] = now + requested.expires_in
+    if "max" in given:
+        values["max_downloads"] = requested.max or None
+    if "password" in given:
         values["password_hash"] = (
-            hash_password(asked.password) if asked.password else None
+            hash_password(requested.password) if requested.password else None
         )
-    if "otp" in said:
-        values["has_otp"] = asked.otp
+    if "otp" in given:
+        values["has_otp"] = requested.otp
     return replace(policy, **values)
 
 
 def _key() -> Key | None:
-    """Return the request's Idempotency-Key, with a digest of what it asks for."""
+    """Return the request's Idempotency-Key, with a digest of the body."""
     text = request.headers.get("Idempotency-Key")
     if text is None:
         return None

@@ -23,12 +23,12 @@ from gateway.errors import (
     TooManyUploadsError,
 )
 from gateway.storage.blobs import is_id
+from gateway.uploads.description import upload_path
 from gateway.uploads.resumable import protocol
 from gateway.uploads.resumable.protocol import PREFIX, Chunk, Creation
 from gateway.uploads.resumable.sender import Sender
 from gateway.uploads.upload_request import UploadRequest
 from gateway.web.api.raw_uploads import uploader
-from gateway.web.files import upload_path
 from gateway.web.nginx import family
 from gateway.web.nginx.empty_response import EmptyResponse
 from gateway.web.nginx.headers import (

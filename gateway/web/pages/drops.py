@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flask import Blueprint, flash, request
 
-from gateway.catalog import drops, ids
+from gateway.catalog import drops
 from gateway.catalog.drops import State
 from gateway.catalog.tokens import Scope
 from gateway.errors import DropPolicyError, NotAuthenticatedError
 from gateway.uploads.drop_policy import DropPolicy
-from gateway.web.api.pagination import cursor, following, listed
+from gateway.web.api import pagination
+from gateway.web.api.pagination import OwnedQuery, listed
 from gateway.web.pages import page, see_other
 from gateway.web.pages.drop_policy import KINDS, in_words
 
@@ -88,17 +89,19 @@ class DropForms:
         return see_other(PATH)
 
     def _page(self, person: Identity, *, status: int = 200, **facts: Any) -> Response:  # noqa: ANN401
-        after = cursor(ids.is_id)
+        query = pagination.read(OwnedQuery, limit=_PAGE)
         with self.drops.database.read() as connection:
-            found = drops.newest(connection, person.user, limit=_PAGE + 1, after=after)
-        shown = found[:_PAGE]
+            found = drops.newest(
+                connection, person.user, limit=query.rows, after=query.after
+            )
+        shown, older = pagination.newest(found, query)
         return page(
             "drops.html",
             status=status,
             user=person.user,
             drops=[self._row(drop) for drop in shown],
-            older=following(shown[-1]) if len(found) > _PAGE else None,
-            is_first=after is None,
+            older=older,
+            is_first=query.after is None,
             listed=listed,
             qr=request.args.get("qr", ""),
             kinds=KINDS,

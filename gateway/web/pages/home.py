@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, flash, request
 
 from gateway.catalog import drops, uploads, users
 from gateway.catalog.tokens import Scope
 from gateway.errors import NotAuthenticatedError
-from gateway.storage.blobs import is_id
 from gateway.uploads.deletion import delete
-from gateway.web.api.pagination import (
-    chosen_drop,
-    chosen_owner,
-    cursor,
-    following,
-    listed,
-)
-from gateway.web.api.raw_uploads import location
+from gateway.uploads.description import upload_path
+from gateway.web.api import pagination
+from gateway.web.api.pagination import FilesQuery, chosen_owner, listed
 from gateway.web.auth import redirects
 from gateway.web.files import owned
 from gateway.web.pages import page, see_other
@@ -31,8 +25,6 @@ if TYPE_CHECKING:
     from gateway.catalog.uploads import Upload
     from gateway.storage.blobs import BlobStore
     from gateway.web.auth.identity import Identities
-
-_PAGE: Final = 100
 
 
 @dataclass(frozen=True)
@@ -57,13 +49,17 @@ class HomePages:
             person = self.identities.person()
         except NotAuthenticatedError:
             return see_other("/login")
-        after, drop_id = cursor(is_id), chosen_drop()
+        query = pagination.read(FilesQuery)
         with self.database.read() as connection:
-            owner = chosen_owner(connection, person)
+            owner = chosen_owner(connection, person, query.owner)
             found = uploads.newest(
-                connection, owner, limit=_PAGE + 1, after=after, drop_id=drop_id
+                connection,
+                owner,
+                limit=query.rows,
+                after=query.after,
+                drop_id=query.drop,
             )
-            shown = found[:_PAGE]
+            shown, older = pagination.newest(found, query)
             titles = drops.titles(
                 connection, {upload.drop_id for upload in shown if upload.drop_id}
             )
@@ -74,9 +70,9 @@ class HomePages:
             owner=owner,
             uploads=[_row(upload, titles, names) for upload in shown],
             listed=listed,
-            older=following(shown[-1]) if len(found) > _PAGE else None,
-            is_first=after is None,
-            is_all=drop_id is None,
+            older=older,
+            is_first=query.after is None,
+            is_all=query.drop is None,
             upload_size=self.upload_size,
         )
 
@@ -98,7 +94,7 @@ def _row(
         "name": upload.name,
         "size": upload.size,
         "type": upload.media_type,
-        "url": location(upload),
+        "url": upload_path(upload.id, upload.name),
         "created": upload.created,
         "owner": names[upload.owner_id],
         "drop": upload.drop_id,

@@ -8,21 +8,20 @@ from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, flash, request, url_for
 
-from gateway.catalog import audit, ids, leases, shares, uploads, users
+from gateway.catalog import audit, leases, shares, uploads, users
 from gateway.catalog.audit import Action
 from gateway.catalog.shares import NewItem
 from gateway.catalog.tokens import Scope
-from gateway.delivery.disposition import content_disposition
 from gateway.errors import BadFieldsError, NotAuthenticatedError, NothingTakenError
-from gateway.shares import export
 from gateway.shares.description import gather, summarize
 from gateway.shares.items import LISTED
 from gateway.shares.policy import LIFE, SharePolicy
-from gateway.web.api.pagination import chosen_owner, cursor, following, listed
+from gateway.web.api import pagination
+from gateway.web.api.pagination import OwnedQuery, chosen_owner, listed
 from gateway.web.pages import page, see_other, share_facts, share_form
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from gateway.catalog.shares import Share
     from gateway.shares.description import DescribedShare
@@ -87,11 +86,14 @@ class SharePages:
         person = self._person()
         if person is None:
             return see_other(f"/login?next={PATH}")
-        after = cursor(ids.is_id)
+        query = pagination.read(OwnedQuery, limit=_PAGE)
         with self.shares.database.read() as connection:
-            owner = chosen_owner(connection, person)
-            found = shares.newest(connection, owner, limit=_PAGE + 1, after=after)
-            shown = summarize(connection, found[:_PAGE])
+            owner = chosen_owner(connection, person, query.owner)
+            found = shares.newest(
+                connection, owner, limit=query.rows, after=query.after
+            )
+            rows, older = pagination.newest(found, query)
+            shown = summarize(connection, rows)
         now = int(self.clock())
         return page(
             "shares.html",
@@ -99,8 +101,8 @@ class SharePages:
             owner=owner,
             listed=listed,
             shares=[share_facts.summary(each, now=now) for each in shown],
-            older=following(shown[-1].share) if len(found) > _PAGE else None,
-            is_first=after is None,
+            older=older,
+            is_first=query.after is None,
         )
 
     def new(self) -> Response:
@@ -145,17 +147,7 @@ class SharePages:
         person = self._person()
         if person is None:
             return see_other(f"/login?next={PATH}/{share_id}")
-        share = self.shares.owned(person, share_id)
-
-        def lines() -> Iterator[str]:
-            with self.shares.database.read() as connection:
-                yield from export.table(connection, share.id)
-
-        response = Response(lines(), content_type="text/csv; charset=utf-8")
-        response.headers["Content-Disposition"] = content_disposition(
-            f"sent-{share.id}.csv", is_inline=False
-        )
-        return response
+        return self.shares.table(self.shares.owned(person, share_id))
 
     def edit(self, share_id: str) -> Response:
         """Change a share under the same links."""
