@@ -1,4 +1,4 @@
-"""What was done with shares, by whom and when."""
+"""The audit log: who changed which share, and when."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Action(StrEnum):
-    """What was done."""
+    """The kind of change."""
 
     CREATED = "created"
     CHANGED = "changed"
@@ -30,9 +30,9 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One thing that was done; ``actor`` is a user's name, or empty: the operator.
+    """One change; ``actor`` is a user's name, or empty for the operator.
 
-    ``detail`` is what was changed, in the words of the API.
+    ``detail`` names what was changed, with the API's field names.
     """
 
     at: int
@@ -51,7 +51,7 @@ def note(
     now: int,
     detail: str = "",
 ) -> None:
-    """Write down what is done in this transaction."""
+    """Insert an entry in the transaction that makes the change."""
     connection.execute(
         insert(audit).values(
             at=now,
@@ -64,12 +64,12 @@ def note(
 
 
 def of_share(connection: Connection, share_id: str, *, limit: int) -> list[Entry]:
-    """Return what was done with a share, the newest first."""
+    """Return the entries of a share, newest first."""
     return _entries(connection, audit.c.share_id == share_id, limit=limit)
 
 
 def newest(connection: Connection, *, limit: int) -> list[Entry]:
-    """Return what was done with all shares, the newest first."""
+    """Return the entries of all shares, newest first."""
     return _entries(connection, audit.c.id > 0, limit=limit)
 
 
