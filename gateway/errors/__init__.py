@@ -1,7 +1,7 @@
-"""Every refusal and fault of the gateway, as one shallow tree.
+"""All errors of the gateway, as one shallow tree.
 
-Errors carry facts as attributes; what a client is told about them stands in
-one table, ``gateway.http.explanations``.  Nothing else is imported here.
+Errors carry facts as attributes.  ``gateway.http.explanations`` maps them to the
+answers that clients get.  This package imports no other part of the gateway.
 """
 
 from gateway.errors.accounts import (
