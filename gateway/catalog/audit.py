@@ -42,7 +42,7 @@ class Entry:
     detail: str
 
 
-def note(
+def record(
     connection: Connection,
     actor: User | None,
     action: Action,

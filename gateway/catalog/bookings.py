@@ -83,13 +83,13 @@ def offset(connection: Connection, file_id: str) -> int:
     return connection.execute(query).scalar() or 0
 
 
-def note_offset(connection: Connection, file_id: str, offset: int) -> None:
+def set_offset(connection: Connection, file_id: str, offset: int) -> None:
     """Store up to which byte a ledger file is booked."""
     row = {"id": file_id, "offset": offset}
     _upsert(connection, ledger_files, [row], "offset")
 
 
-def forget_file(connection: Connection, file_id: str) -> None:
+def delete_file(connection: Connection, file_id: str) -> None:
     """Delete the offset of a ledger file that was deleted.
 
     (!) The file must be gone for good: if it came back, it would be booked twice.
@@ -97,7 +97,7 @@ def forget_file(connection: Connection, file_id: str) -> None:
     connection.execute(delete(ledger_files).where(ledger_files.c.id == file_id))
 
 
-def known(connection: Connection, files: Collection[File]) -> dict[File, Booking]:
+def existing(connection: Connection, files: Collection[File]) -> dict[File, Booking]:
     """Return the bookings that exist for *files*."""
     by_id = {file.id: file for file in files}
     columns = [bookings.c[name] for name in Booking.__dataclass_fields__]
@@ -109,7 +109,9 @@ def known(connection: Connection, files: Collection[File]) -> dict[File, Booking
     return existing
 
 
-def there(connection: Connection, recipient_ids: Iterable[str]) -> set[str]:
+def existing_recipients(
+    connection: Connection, recipient_ids: Iterable[str]
+) -> set[str]:
     """Return the ids in *recipient_ids* whose recipients exist."""
     existing: set[str] = set()
     for batch in _batches(sorted(set(recipient_ids))):

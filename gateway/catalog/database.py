@@ -23,7 +23,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 
 from gateway.catalog import sqlite
-from gateway.catalog.deferred import Later
+from gateway.catalog.deferred import DeferredWrites
 from gateway.catalog.disk_reserve import Reserve
 from gateway.errors import CatalogBusyError, NoSpaceError
 
@@ -57,7 +57,7 @@ class Database:
 
     engine: Engine
     reserve: Reserve | None = None
-    later: Later = field(default_factory=Later)
+    deferred: DeferredWrites = field(default_factory=DeferredWrites)
 
     @classmethod
     def open(cls, url: str, *, silence: float = _SILENCE) -> Database:
@@ -145,7 +145,7 @@ class Database:
         ):
             change(connection)
 
-    def make_sure(self, change: Callable[[Connection], object]) -> None:
+    def write_or_defer(self, change: Callable[[Connection], object]) -> None:
         """Make a change now, or later when the catalog answers and has free space.
 
         The change is lost only if this process ends.  It does not use the reserve.
@@ -158,7 +158,7 @@ class Database:
         try:
             make()
         except (CatalogBusyError, NoSpaceError):
-            self.later.add(make)
+            self.deferred.add(make)
 
     @contextmanager
     def _transaction(self, *, alone: bool) -> Iterator[Connection]:
@@ -190,7 +190,7 @@ class Database:
         finally:
             if is_short:
                 self._checkpoint()
-            self.reserve.lay()
+            self.reserve.allocate()
 
     def _checkpoint(self) -> None:
         """Copy the log into the database, as far as possible without waiting."""

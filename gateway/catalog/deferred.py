@@ -21,7 +21,7 @@ _INTERVAL: Final = 0.5
 _MAXIMUM: Final = 10_000
 
 
-class Later:
+class DeferredWrites:
     """Retries queued writes in order, in a thread that runs while the queue has any.
 
     Queued writes are lost when the process ends.

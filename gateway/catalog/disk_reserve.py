@@ -27,7 +27,7 @@ class Reserve:
 
     path: Path
 
-    def lay(self) -> bool:
+    def allocate(self) -> bool:
         """Allocate the reserve, or as much as is free; tell whether it is complete."""
         allocated = self._allocated()
         with suppress(OSError):

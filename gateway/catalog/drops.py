@@ -164,7 +164,7 @@ def titles(connection: Connection, drop_ids: Collection[str]) -> dict[str, str]:
     return {row.id: row.title for row in connection.execute(query)}
 
 
-def take(connection: Connection, drop: Drop) -> None:
+def count_upload(connection: Connection, drop: Drop) -> None:
     """Count one more upload through *drop*."""
     connection.execute(
         update(drops).where(drops.c.id == drop.id).values(taken=drops.c.taken + 1)

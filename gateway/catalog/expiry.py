@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Count:
-    """A user's bytes: ``users.stored_bytes``, and the true sum of their uploads."""
+    """A user's bytes: ``users.stored_bytes``, and the actual sum of their uploads."""
 
     user_id: int
     name: str
-    kept: int
-    true: int
+    recorded: int
+    actual: int
 
 
 def remove_due(connection: Connection, *, now: int, limit: int) -> list[Upload]:
@@ -71,7 +71,7 @@ def remove_expired_reservations(connection: Connection, *, now: int, limit: int)
     )
 
 
-def end_what_ran(connection: Connection, gateway: str | None = None) -> None:
+def clear_active_requests(connection: Connection, gateway: str | None = None) -> None:
     """End the upload requests in progress of one gateway, or of all gateways.
 
     Upload sessions keep their reservations.
@@ -90,14 +90,18 @@ def end_what_ran(connection: Connection, gateway: str | None = None) -> None:
     )
 
 
-def remove_old_sessions(connection: Connection, *, now: int, limit: int) -> int:
+def remove_expired_login_sessions(
+    connection: Connection, *, now: int, limit: int
+) -> int:
     """Delete expired login sessions; return how many."""
     return _delete(
         connection, login_sessions.c.id, login_sessions.c.expires <= now, limit=limit
     )
 
 
-def remove_old_tries(connection: Connection, *, before: int, limit: int) -> int:
+def remove_old_login_attempts(
+    connection: Connection, *, before: int, limit: int
+) -> int:
     """Delete counters whose last login attempt was until *before*; return how many."""
     return _delete(
         connection,
@@ -151,7 +155,7 @@ def named_blobs(connection: Connection, blobs: Collection[str]) -> set[str]:
     return set(connection.execute(query).scalars())
 
 
-def named_partials(connection: Connection, ids: Collection[str]) -> set[str]:
+def unfinished_session_ids(connection: Connection, ids: Collection[str]) -> set[str]:
     """Return the ids in *ids* of unfinished upload sessions; finished have a blob."""
     query = select(upload_sessions.c.id).where(
         upload_sessions.c.id.in_(ids), upload_sessions.c.upload_id.is_(None)
@@ -169,8 +173,8 @@ def counts(connection: Connection) -> list[Count]:
         .order_by(users.c.id)
     )
     return [
-        Count(user_id, name, kept, int(true))
-        for user_id, name, kept, true in connection.execute(query)
+        Count(user_id, name, recorded, int(actual))
+        for user_id, name, recorded, actual in connection.execute(query)
     ]
 
 
@@ -239,14 +243,14 @@ def recount(connection: Connection) -> None:
         )
     user_counts = counts(connection)
     for count in user_counts:
-        if count.kept != count.true:
+        if count.recorded != count.actual:
             connection.execute(
                 update(users)
                 .where(users.c.id == count.user_id)
-                .values(stored_bytes=count.true)
+                .values(stored_bytes=count.actual)
             )
     connection.execute(
-        update(totals).values(stored_bytes=sum(count.true for count in user_counts))
+        update(totals).values(stored_bytes=sum(count.actual for count in user_counts))
     )
 
 

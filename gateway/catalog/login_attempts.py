@@ -58,7 +58,7 @@ ADDRESS: Final = Pace(free=50, first=2, most=60)
 
 
 @dataclass(frozen=True)
-class Subject:
+class Counter:
     """A counter of attempts: its key, and the pace at which attempts are allowed."""
 
     key: str
@@ -75,32 +75,32 @@ def account(user_id: int | None, name: str) -> str:
     return f"name:{_digest(name)}" if user_id is None else f"user:{user_id}"
 
 
-def by_account(account: str) -> Subject:
+def by_account(account: str) -> Counter:
     """Return the counter of an account's unknown browsers."""
-    return Subject(f"{account}:", ACCOUNT)
+    return Counter(f"{account}:", ACCOUNT)
 
 
-def by_network(account: str, network: str) -> Subject:
+def by_network(account: str, network: str) -> Counter:
     """Return the counter of an account's unknown browsers in one network."""
-    return Subject(f"{account}:network:{_digest(network)}", NETWORK)
+    return Counter(f"{account}:network:{_digest(network)}", NETWORK)
 
 
-def by_browser(account: str, browser: str) -> Subject:
+def by_browser(account: str, browser: str) -> Counter:
     """Return the counter of an account's known browser."""
-    return Subject(f"{account}:browser:{_digest(browser)}", BROWSER)
+    return Counter(f"{account}:browser:{_digest(browser)}", BROWSER)
 
 
-def by_address(address: str) -> Subject:
+def by_address(address: str) -> Counter:
     """Return the counter of one address, for all accounts."""
-    return Subject(f"address:{_digest(address)}", ADDRESS)
+    return Counter(f"address:{_digest(address)}", ADDRESS)
 
 
-def by_link(recipient_id: str, network: str) -> Subject:
+def by_link(recipient_id: str, network: str) -> Counter:
     """Return the counter of a share link's password attempts from one network."""
-    return Subject(f"link:{recipient_id}:network:{_digest(network)}", NETWORK)
+    return Counter(f"link:{recipient_id}:network:{_digest(network)}", NETWORK)
 
 
-def spend(connection: Connection, counters: Iterable[Subject], *, now: int) -> None:
+def spend(connection: Connection, counters: Iterable[Counter], *, now: int) -> None:
     """Count one attempt in each counter.
 
     Raise TooManyAttemptsError if any counter requires a wait; then nothing is counted.
@@ -133,7 +133,7 @@ def spend(connection: Connection, counters: Iterable[Subject], *, now: int) -> N
         )
 
 
-def give_back(connection: Connection, counter: Subject) -> None:
+def give_back(connection: Connection, counter: Counter) -> None:
     """Subtract one attempt from a counter: its password was correct."""
     connection.execute(
         update(login_attempts)
@@ -142,7 +142,7 @@ def give_back(connection: Connection, counter: Subject) -> None:
     )
 
 
-def clear(connection: Connection, counter: Subject) -> None:
+def clear(connection: Connection, counter: Counter) -> None:
     """Delete a counter's attempts."""
     connection.execute(
         delete(login_attempts).where(login_attempts.c.subject == counter.key)

@@ -19,7 +19,7 @@ RESERVED: Final = reservations.outerjoin(
     upload_sessions, upload_sessions.c.id == reservations.c.id
 )
 #: Bytes of a reservation that are not received yet.
-COMING: Final = reservations.c.size - func.coalesce(upload_sessions.c.synced, 0)
+OUTSTANDING: Final = reservations.c.size - func.coalesce(upload_sessions.c.synced, 0)
 
 
 def is_running(now: int) -> ColumnElement[bool]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gateway.catalog.verdict_queries import Reader
 
 #: Well below the maximum size of PostgreSQL's index entries.
-MAXIMUM_SUBJECT_BYTES: Final = 2048
+MAXIMUM_TARGET_BYTES: Final = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +67,9 @@ def revoke(connection: Connection, new: Revocation) -> Revocation:
 
     An existing revocation of the target is extended, never shortened.
     """
-    if len(new.subject.encode()) > MAXIMUM_SUBJECT_BYTES:
+    if len(new.subject.encode()) > MAXIMUM_TARGET_BYTES:
         raise RevocationError(
-            f"a path of more than {MAXIMUM_SUBJECT_BYTES} bytes can't be revoked: "
+            f"a path of more than {MAXIMUM_TARGET_BYTES} bytes can't be revoked: "
             "revoke a folder above it, or the URL"
         )
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite

@@ -60,7 +60,7 @@ def _configure(
         try:
             _set_wal_mode(connection, wait)
         finally:
-            reserve.lay()
+            reserve.allocate()
     for pragma in (
         # In WAL mode, NORMAL may lose commits on a power failure.
         "synchronous = FULL",

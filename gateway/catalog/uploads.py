@@ -10,8 +10,8 @@ from sqlalchemy.exc import IntegrityError
 
 from gateway.catalog import revocations
 from gateway.catalog.reservations import (
-    COMING,
     NOTHING,
+    OUTSTANDING,
     RESERVED,
     count_where,
     is_running,
@@ -72,7 +72,7 @@ class Usage:
     by_user: int
     by_all: int
     reserved: int
-    coming: int
+    outstanding: int
     """Bytes reserved by running uploads and not yet on disk."""
     running: int
     """The number of the user's running uploads."""
@@ -91,7 +91,7 @@ def usage(connection: Connection, user: User, *, now: int) -> Usage:
         select(
             func.coalesce(func.sum(size), 0).label("by_all"),
             sum_where(is_of_user, size).label("by_user"),
-            sum_where(runs, COMING).label("coming"),
+            sum_where(runs, OUTSTANDING).label("outstanding"),
             count_where(and_(is_of_user, runs)).label("running"),
         )
         .select_from(RESERVED)
@@ -101,7 +101,7 @@ def usage(connection: Connection, user: User, *, now: int) -> Usage:
         by_user=stored.stored_bytes + int(reserved.by_user),
         by_all=stored.by_all + int(reserved.by_all),
         reserved=int(reserved.by_all),
-        coming=int(reserved.coming),
+        outstanding=int(reserved.outstanding),
         running=reserved.running,
     )
 

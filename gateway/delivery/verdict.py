@@ -103,7 +103,7 @@ class SignedURLJudge:
     ring: KeyRing
     tree: FilesTree
     types: MediaTypes
-    standing: RevocationCheck
+    revocation_check: RevocationCheck
     cache_cap: int
     ttl: int
     inline: InlinePolicy
@@ -121,7 +121,7 @@ class SignedURLJudge:
             claims = link.claims
             policy.check_key(link, now=now)
             policy.check(claims, now=now, client=client)
-            self.standing.check(link, path.text)
+            self.revocation_check.check(link, path.text)
             found = self._find(claims, path)
         except RefusedError as error:
             return Refusal(error)
@@ -157,7 +157,7 @@ class SignedURLJudge:
 
     def _find(self, claims: Claims, path: FilePath) -> _Found:
         if claims.upload is not None:
-            upload = self.standing.upload(claims.upload)
+            upload = self.revocation_check.upload(claims.upload)
             return _Found(Source.BLOBS, upload.blob, upload.size, upload.media_type)
         found = self.tree.locate(path)
         media_type = self.types.of(found.path.name)

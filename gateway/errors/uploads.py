@@ -94,11 +94,11 @@ class TooManyUploadsError(UploadError):
         super().__init__(f"{limit} at a time")
 
 
-class NoPlaceError(TooManyUploadsError):
+class NoUploadSlotError(TooManyUploadsError):
     """TooManyUploadsError for a resumable upload, whose client retries by itself."""
 
 
-class TooManyEndsError(UploadError):
+class NoFinaliseSlotError(UploadError):
     """The maximum number of large uploads is being finalised."""
 
     reason = "too-many-ends"
@@ -177,23 +177,23 @@ class TusVersionError(UploadError):
 
 
 class ContentTypeError(UploadError):
-    """A body that is not said to be a chunk of an upload; ``said`` is what it is."""
+    """A chunk with another type than tus requires; ``content_type`` is the header."""
 
     reason = "content-type"
 
-    def __init__(self, said: str) -> None:
-        self.said = said
-        super().__init__(said)
+    def __init__(self, content_type: str) -> None:
+        self.content_type = content_type
+        super().__init__(content_type)
 
 
 class ContentEncodingError(UploadError):
-    """A body that is said to be encoded; ``said`` is how."""
+    """A body with a Content-Encoding; ``encoding`` is the header."""
 
     reason = "content-encoding"
 
-    def __init__(self, said: str) -> None:
-        self.said = said
-        super().__init__(said)
+    def __init__(self, encoding: str) -> None:
+        self.encoding = encoding
+        super().__init__(encoding)
 
 
 class WrongOffsetError(UploadError):

@@ -127,7 +127,7 @@ class Outbox:
             return False
         outcome = relay.deliver(content)
         # What became of it is told as soon as the catalog can be.
-        self.database.make_sure(partial(self._note, mail=begun, outcome=outcome))
+        self.database.write_or_defer(partial(self._note, mail=begun, outcome=outcome))
         return outcome.state is State.ACCEPTED
 
     def _note(self, connection: Connection, mail: Mail, outcome: Outcome) -> None:

@@ -238,7 +238,7 @@ class Booker:
         if start > size:
             self.say(f"the ledger's file {name} has lost {start - size} bytes")
             with self.database.write() as connection:
-                bookings.note_offset(connection, file_id, size)
+                bookings.set_offset(connection, file_id, size)
             return 0, True
         count = 0
         while start < size:
@@ -264,11 +264,13 @@ class Booker:
         with self.database.write() as connection:
             if bookings.offset(connection, file_id) != start:
                 return False
-            bookings.note_offset(connection, file_id, end)
-            there = bookings.there(connection, {f.recipient_id for f in batch.files})
+            bookings.set_offset(connection, file_id, end)
+            there = bookings.existing_recipients(
+                connection, {f.recipient_id for f in batch.files}
+            )
             # Shares that were deleted are no more to be told of.
             files = {f: b for f, b in batch.files.items() if f.recipient_id in there}
-            known = bookings.known(connection, files)
+            known = bookings.existing(connection, files)
             sent: dict[str, int] = {}
             for file, more in files.items():
                 recipient = file.recipient_id
@@ -300,7 +302,7 @@ class Booker:
             os.close(folder)
         self._done.pop(path.name, None)
         with self.database.write() as connection:
-            bookings.forget_file(connection, file_id)
+            bookings.delete_file(connection, file_id)
 
 
 def _id(first: bytes) -> str:

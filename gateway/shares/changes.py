@@ -75,7 +75,7 @@ class ShareChanges:
             )
             added = recipients.add(connection, made, to, now=now)
             detail = json.dumps({"has_otp": True}) if policy.has_otp else ""
-            audit.note(
+            audit.record(
                 connection, actor, Action.CREATED, made.id, now=now, detail=detail
             )
             self._mail(connection, actor, made, added, now=now)
@@ -148,7 +148,7 @@ class ShareChanges:
             _check_counts(to=len(there) + len(to))
             added = recipients.add(connection, share, to, now=now)
             ids = " ".join(each.id for each in added)
-            audit.note(
+            audit.record(
                 connection,
                 actor,
                 Action.RECIPIENT_ADDED,
@@ -235,14 +235,14 @@ class ShareChanges:
                 raise BadFieldsError({"to": fault})
         outbox.add(connection, addressed, actor, now=now)
         ids = " ".join(each.id for each in addressed)
-        audit.note(connection, actor, Action.MAILED, share.id, now=now, detail=ids)
+        audit.record(connection, actor, Action.MAILED, share.id, now=now, detail=ids)
         return addressed
 
     def revoke(self, actor: User | None, share: Share, *, now: int) -> None:
         """End a share with all its links and downloads."""
         with self.database.write(may_use_reserve=True) as connection:
             if shares.revoke(connection, share, now=now):
-                audit.note(connection, actor, Action.REVOKED, share.id, now=now)
+                audit.record(connection, actor, Action.REVOKED, share.id, now=now)
 
     def revoke_recipient(
         self, actor: User | None, recipient: Recipient, *, now: int
@@ -250,7 +250,7 @@ class ShareChanges:
         """End one link with its downloads."""
         with self.database.write(may_use_reserve=True) as connection:
             if recipients.revoke(connection, recipient, now=now):
-                audit.note(
+                audit.record(
                     connection,
                     actor,
                     Action.RECIPIENT_REVOKED,
@@ -266,7 +266,7 @@ class ShareChanges:
         """
         with self.database.write() as connection:
             leases.give_back(connection, recipient, now=now)
-            audit.note(
+            audit.record(
                 connection,
                 actor,
                 Action.GIVEN_BACK,
@@ -295,7 +295,7 @@ class ShareChanges:
         if items is not None:
             words["items"] = [item.name for item in items]
         if words:
-            audit.note(
+            audit.record(
                 connection,
                 actor,
                 Action.CHANGED,

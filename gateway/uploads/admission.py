@@ -220,7 +220,7 @@ class Admission:
             Each of its chunks has to find room anew.
         """
         # What has come of them is missing from the free bytes already.
-        return max(0, taken.coming - self.store.spooled_bytes())
+        return max(0, taken.outstanding - self.store.spooled_bytes())
 
     def _reserve(
         self,

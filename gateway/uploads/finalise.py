@@ -131,7 +131,7 @@ class Finaliser:
             if arrival.session_id is not None:
                 upload_sessions.finish(connection, arrival.session_id, upload.id)
             if arrival.drop is not None:
-                drops.take(connection, arrival.drop)
+                drops.count_upload(connection, arrival.drop)
 
     def _first(self, user: User, arrival: Arrival) -> Upload:
         key = arrival.idempotency_key or ""
@@ -148,7 +148,7 @@ class Finaliser:
 
     def give_back(self, reservation: str) -> None:
         """Count a reservation no longer, now or as soon as the catalog answers."""
-        self.database.make_sure(
+        self.database.write_or_defer(
             lambda connection: uploads.release(connection, reservation)
         )
 

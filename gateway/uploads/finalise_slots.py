@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Final
 
-from gateway.errors import TooManyEndsError
+from gateway.errors import NoFinaliseSlotError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,14 +30,14 @@ class Ends:
     def one(self, size: int) -> Iterator[None]:
         """Hold a place while *size* bytes are worked on; few bytes need none.
 
-        Raise TooManyEndsError if all are taken.
+        Raise NoFinaliseSlotError if all are taken.
         (!) Who waited for one would hold a thread.
         """
         if size < LARGE:
             yield
             return
         if not self._free.acquire(blocking=False):
-            raise TooManyEndsError
+            raise NoFinaliseSlotError
         try:
             yield
         finally:

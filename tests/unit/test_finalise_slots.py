@@ -6,16 +6,16 @@ from contextlib import ExitStack
 
 import pytest
 
-from gateway.errors import TooManyEndsError
+from gateway.errors import NoFinaliseSlotError
 from gateway.uploads.finalise_slots import LARGE, Ends
 
 
 def test_one_large_upload_more_than_there_are_places_is_refused() -> None:
     ends = Ends(2)
     with ends.one(LARGE), ends.one(LARGE):
-        with pytest.raises(TooManyEndsError), ends.one(LARGE):
+        with pytest.raises(NoFinaliseSlotError), ends.one(LARGE):
             pass
-        with pytest.raises(TooManyEndsError), ends.one(10 << 30):
+        with pytest.raises(NoFinaliseSlotError), ends.one(10 << 30):
             pass
 
 
@@ -24,7 +24,7 @@ def test_a_small_upload_needs_no_place() -> None:
     with ends.one(LARGE), ends.one(LARGE - 1), ends.one(0), ExitStack() as more:
         for size in (0, 1, LARGE - 1):
             more.enter_context(ends.one(size))
-        with pytest.raises(TooManyEndsError):
+        with pytest.raises(NoFinaliseSlotError):
             more.enter_context(ends.one(LARGE))
 
 
@@ -33,5 +33,5 @@ def test_a_place_is_free_again_whatever_became_of_its_upload() -> None:
     for _ in range(3):
         with pytest.raises(RuntimeError), ends.one(LARGE):
             raise RuntimeError
-    with ends.one(LARGE), pytest.raises(TooManyEndsError), ends.one(LARGE):
+    with ends.one(LARGE), pytest.raises(NoFinaliseSlotError), ends.one(LARGE):
         pass

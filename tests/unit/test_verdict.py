@@ -90,7 +90,7 @@ def judge(tree: FilesTree, standing: RevocationCheck) -> SignedURLJudge:
         ring=RING,
         tree=tree,
         types=TYPES,
-        standing=standing,
+        revocation_check=standing,
         cache_cap=CAP,
         ttl=0,
         inline=InlinePolicy(),

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from gateway.app import create_app
 from gateway.catalog import tokens, uploads, users
 from gateway.catalog.database import Database
-from gateway.catalog.expiry import end_what_ran
+from gateway.catalog.expiry import clear_active_requests
 from gateway.catalog.schema import reservations
 from gateway.catalog.tokens import Scope
 from gateway.catalog.upload_sessions import change
@@ -483,7 +483,7 @@ def test_a_piece_that_came_while_gunicorn_was_started_anew_is_taken(
     told = {"Upload_Offset": "0", "X_Original_Length": "10", "X_Request_ID": "a"}
     site.admit(path, **told)
     with site.database.write() as connection:
-        end_what_ran(connection)
+        clear_active_requests(connection)
     assert site.finish(path, b"0123456789", **told).status_code == 204
 
 
@@ -697,7 +697,7 @@ def test_parts_are_counted_for_as_long_as_they_are_kept(
     counted = []
     for site.now in (NOON, NOON + RESERVED_SECONDS, NOON + EXPIRY - 1, NOON + EXPIRY):
         usage = site.usage()
-        counted.append((usage.by_user, usage.coming, usage.running))
+        counted.append((usage.by_user, usage.outstanding, usage.running))
     assert broken.status_code == fault.status
     assert counted == [(3, 0, 0)] * 3 + [(0, 0, 0)]
 
@@ -763,7 +763,7 @@ def left(site: Uploads, monkeypatch: pytest.MonkeyPatch) -> Left:
 
     with monkeypatch.context() as outage:
         outage.setattr(Finaliser, "finalise", fail)
-        outage.setattr(Database, "make_sure", add)
+        outage.setattr(Database, "write_or_defer", add)
         assert found.concatenate().status_code == 503
     return found
 

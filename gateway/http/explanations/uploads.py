@@ -95,8 +95,8 @@ EXPLANATIONS: Final[dict[type[errors.RefusedError], Explanation]] = {
     errors.NoSpaceError: NO_SPACE,
     errors.TooManyUploadsError: _TOO_MANY_UPLOADS,
     # Of all 4xx statuses, tus clients only retry after 409 and 423.
-    errors.NoPlaceError: replace(_TOO_MANY_UPLOADS, status=HTTPStatus.LOCKED),
-    errors.TooManyEndsError: BUSY,
+    errors.NoUploadSlotError: replace(_TOO_MANY_UPLOADS, status=HTTPStatus.LOCKED),
+    errors.NoFinaliseSlotError: BUSY,
     errors.TusVersionError: Explanation(
         "tus-version",
         HTTPStatus.PRECONDITION_FAILED,

@@ -234,13 +234,13 @@ class UploadSessions:
 
     def give_up(self, session: UploadSession) -> None:
         """Forget an upload that nobody can finish, now or as soon as can be."""
-        self.database.make_sure(lambda connection: _delete(connection, session))
+        self.database.write_or_defer(lambda connection: _delete(connection, session))
         # Without its file a row promises nothing: no client will ask for it.
         self.files.path(session.id).unlink(missing_ok=True)
 
     def end_request(self, session_id: str, request_id: str) -> None:
         """Note that a request has come to nothing, now or when the catalog answers."""
-        self.database.make_sure(
+        self.database.write_or_defer(
             lambda connection: upload_sessions.end_request(
                 connection, session_id, request_id
             )

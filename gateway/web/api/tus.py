@@ -19,8 +19,8 @@ from gateway.catalog.tokens import Scope
 from gateway.errors import (
     BadUploadError,
     LengthRequiredError,
-    NoPlaceError,
     NotServableError,
+    NoUploadSlotError,
     TooLargeError,
     TooManyUploadsError,
 )
@@ -265,7 +265,7 @@ def _places_are_waited_for() -> Iterator[None]:
     try:
         yield
     except TooManyUploadsError as error:
-        raise NoPlaceError(error.limit) from None
+        raise NoUploadSlotError(error.limit) from None
 
 
 def _empty(status: int, headers: dict[str, str]) -> Response:
