@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _PRIVATE_FILE: Final = 0o600
 _PRIVATE_FOLDER: Final = 0o700
-_EVERYBODY_ELSE: Final = 0o077
+_GROUP_AND_OTHERS: Final = 0o077
 
 
 @dataclass(frozen=True)
@@ -139,5 +139,5 @@ def open_private(path: Path, flags: int) -> int:
 def keep_private(path: Path) -> None:
     """Set a file's mode to 0600 if others have any access; it need not exist."""
     with suppress(FileNotFoundError):
-        if path.stat().st_mode & _EVERYBODY_ELSE:
+        if path.stat().st_mode & _GROUP_AND_OTHERS:
             path.chmod(_PRIVATE_FILE)

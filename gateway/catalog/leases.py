@@ -53,7 +53,7 @@ class LeasedItem:
     ``not_before`` is when the share begins, ``expires`` the earlier of the ends of
     lease and share, in Unix seconds.  ``is_revoked`` means that the share or the share
     link was revoked, ``is_ended`` that another lease replaced this lease,
-    ``holds_place`` that it has its slot already (it is spent), or needs none (downloads
+    ``holds_slot`` that it has its slot already (it is spent), or needs none (downloads
     are not counted).
     """
 
@@ -64,7 +64,7 @@ class LeasedItem:
     is_revoked: bool
     is_ended: bool
     is_owner_disabled: bool
-    holds_place: bool
+    holds_slot: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -366,7 +366,7 @@ class LeasedItems:
             is_revoked=any(moment is not None for moment in row[7:9]),
             is_ended=ended is not None,
             is_owner_disabled=bool(row[9]),
-            holds_place=spent is not None or limit is None,
+            holds_slot=spent is not None or limit is None,
         )
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 #: Seconds to wait for a connection; psycopg's minimum is 2.
 _CONNECT_TIMEOUT: Final = 5
-_LEAST_CONNECT_TIMEOUT: Final = 2
+_MINIMUM_CONNECT_TIMEOUT: Final = 2
 #: Milliseconds that the server may take to acknowledge sent data.
 _ACKNOWLEDGE_TIMEOUT: Final = 10_000
 #: Seconds that the server may take to accept the cancellation of a statement.
@@ -167,7 +167,7 @@ def _bounded_url(url: URL, silence: float) -> URL:
     parameters = dict(url.query)
     if "options" in parameters:
         parameters["options"] = " ".join(url.normalized_query["options"])
-    to_connect = int(max(_LEAST_CONNECT_TIMEOUT, min(_CONNECT_TIMEOUT, silence)))
+    to_connect = int(max(_MINIMUM_CONNECT_TIMEOUT, min(_CONNECT_TIMEOUT, silence)))
     bounds = {
         "connect_timeout": str(to_connect),
         "tcp_user_timeout": str(_ACKNOWLEDGE_TIMEOUT),

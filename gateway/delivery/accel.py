@@ -81,9 +81,9 @@ def verdict_headers(delivery: Delivery) -> dict[str, str]:
     headers = _facts(delivery)
     headers["X-Accel-Cache-Control"] = headers.pop("Cache-Control")
     headers["X-Accel-Target"] = target.encode().decode("latin-1")
-    if delivery.stands_until is not None and delivery.renew_from is not None:
+    if delivery.valid_until is not None and delivery.renew_from is not None:
         headers["X-Accel-Expires"] = f"@{delivery.renew_from - 1}"
-        if overlap := delivery.stands_until - delivery.renew_from:
+        if overlap := delivery.valid_until - delivery.renew_from:
             headers["Cache-Control"] = f"stale-while-revalidate={overlap}"
     return headers
 

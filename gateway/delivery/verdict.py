@@ -34,7 +34,7 @@ class Delivery:
     ``target`` is its symlink-free path below ``source``, ``size`` its bytes,
     ``name`` the name that a browser saves it as, ``max_age`` the seconds that the
     client may cache it, ``rate`` bytes per second or None for full speed.
-    ``stands_until`` is the Unix second in which the verdict becomes invalid, None if it
+    ``valid_until`` is the Unix second in which the verdict becomes invalid, None if it
     is valid for this request only; from ``renew_from`` on one request asks for a new
     verdict, while others still use this one.  ``ledger`` is the text for the ledger, in
     ASCII.
@@ -47,7 +47,7 @@ class Delivery:
     is_inline: bool
     max_age: int
     rate: int | None
-    stands_until: int | None = None
+    valid_until: int | None = None
     renew_from: int | None = None
     ledger: str = ""
 
@@ -85,7 +85,7 @@ class Begin:
 Verdict = Delivery | Begin | Refusal
 
 
-class _Found(NamedTuple):
+class _ServableFile(NamedTuple):
     source: Source
     target: str
     size: int
@@ -122,20 +122,20 @@ class SignedURLJudge:
             policy.check_key(link, now=now)
             policy.check(claims, now=now, client=client)
             self.revocation_check.check(link, path.text)
-            found = self._find(claims, path)
+            file = self._find(claims, path)
         except RefusedError as error:
             return Refusal(error)
         until = self._until(claims, now)
         return Delivery(
-            source=found.source,
-            target=found.target,
-            size=found.size,
+            source=file.source,
+            target=file.target,
+            size=file.size,
             name=claims.name or path.name,
             is_inline=claims.presentation is not Presentation.ATTACHMENT
-            and self.inline.allows(found.media_type),
+            and self.inline.allows(file.media_type),
             max_age=self._max_age(claims, until),
             rate=claims.rate,
-            **self._standing(claims, until),  # type: ignore[arg-type]
+            **self._validity(claims, until),  # type: ignore[arg-type]
         )
 
     def _until(self, claims: Claims, now: float) -> int:
@@ -143,11 +143,11 @@ class SignedURLJudge:
         until = max(int(now) + self.ttl, ceil(now))
         return until if claims.expires is None else min(until, claims.expires)
 
-    def _standing(self, claims: Claims, until: int) -> dict[str, int]:
+    def _validity(self, claims: Claims, until: int) -> dict[str, int]:
         if claims.networks or not self.ttl:
             return {}
         # A ttl of one second can't be divided: then nothing is renewed early.
-        return {"stands_until": until, "renew_from": until - (self.ttl > 1)}
+        return {"valid_until": until, "renew_from": until - (self.ttl > 1)}
 
     def _max_age(self, claims: Claims, until: int) -> int:
         """Return the ``max_age`` of a file that is sent just before *until*."""
@@ -155,10 +155,12 @@ class SignedURLJudge:
             return self.cache_cap
         return min(self.cache_cap, claims.expires - until)
 
-    def _find(self, claims: Claims, path: FilePath) -> _Found:
+    def _find(self, claims: Claims, path: FilePath) -> _ServableFile:
         if claims.upload is not None:
             upload = self.revocation_check.upload(claims.upload)
-            return _Found(Source.BLOBS, upload.blob, upload.size, upload.media_type)
-        found = self.tree.locate(path)
-        media_type = self.types.of(found.path.name)
-        return _Found(Source.FILES, found.path.text, found.size, media_type)
+            return _ServableFile(
+                Source.BLOBS, upload.blob, upload.size, upload.media_type
+            )
+        located = self.tree.locate(path)
+        media_type = self.types.of(located.path.name)
+        return _ServableFile(Source.FILES, located.path.text, located.size, media_type)

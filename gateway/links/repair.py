@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from gateway.links.server_secret import ServerSecret
 
 #: Maximum number of candidates of one path; each costs a signature check.
-MOST: Final = 8
+MAXIMUM_CANDIDATES: Final = 8
 
 #: The longest path that is served has 4095 bytes, and claims have 1024 characters.
 #: (!) nginx takes no header of 16 KB from Flask, and a longer URL would be a 5xx.
-_LONGEST_URL: Final = 13_500
+_MAXIMUM_URL: Final = 13_500
 #: Maximum characters that are read of a path and of a code, and maximum entities that
 #: are decoded: these bound the time that a refusal costs.
-_LONGEST: Final = 4096
-_LONGEST_CODE: Final = 400
-_MOST_ENTITIES: Final = 16
+_MAXIMUM_PATH: Final = 4096
+_MAXIMUM_CODE: Final = 400
+_MAXIMUM_ENTITIES: Final = 16
 _DROP: Final = "/u/"
 _SHARE: Final = "/d/"
 _LEASE: Final = "/l/"
@@ -49,7 +49,7 @@ _NO_LETTER: Final = re.compile(r"[^A-Za-z0-9]")
 _EARLIER: Final = re.compile(r"[a-z0-9]{1,32}\.[A-Za-z0-9_-]{22}", re.ASCII)
 #: Invisible characters: controls, line ends, soft hyphens, zero-width and directional
 #: marks.  Not the joiners: words of Persian and of Indian languages need them.
-_UNSEEN: Final = dict.fromkeys(
+_INVISIBLE: Final = dict.fromkeys(
     (
         *range(0x20),
         *range(0x7F, 0xA0),
@@ -59,21 +59,21 @@ _UNSEEN: Final = dict.fromkeys(
     )
 )
 #: Characters that surround a link in a text.  U+FFFD replaces bytes that are not UTF-8.
-_AROUND: Final = (
+_SURROUNDING: Final = (
     " \xa0.,;:!?()[]{}<>\"'*_`~|\\=&"
     "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a"
     "\u2026\u2013\u2014\u3001\u3002\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f\ufffd"
 )
 _OPENING: Final = dict(zip(")]}>", "([{<", strict=True))
 #: Maximum number of such characters that are removed at the end.
-_MOST_BEHIND: Final = 16
+_MAXIMUM_TRAILING: Final = 16
 #: A soft line break of quoted-printable text, and quote marks on the next line.
 _SOFT_BREAK: Final = re.compile(r"=[ \t]*\r?\n(?:>[> ]*)?")
 _ESCAPED: Final = re.compile(r"=([2-7][0-9A-F])")
 _ENTITY: Final = re.compile(r"&#?[0-9A-Za-z]{1,8};")
 _SECOND_LINK: Final = re.compile(r"https?://", re.IGNORECASE)
 #: The begin of a query, a fragment or markup that has become a part of the path.
-_BEHIND: Final = re.compile(r"[?#<>\"]|&[A-Za-z_][A-Za-z0-9_.-]{0,40}=")
+_QUERY_OR_MARKUP: Final = re.compile(r"[?#<>\"]|&[A-Za-z_][A-Za-z0-9_.-]{0,40}=")
 
 
 @dataclass(frozen=True)
@@ -89,21 +89,21 @@ class Repair:
 
     def of_refused(self, path: str) -> str | None:
         """Return the original link of a refused path, or None; never *path* itself."""
-        found = candidates(path)
-        if found[1:] and self._verifies(path):
+        paths = candidates(path)
+        if paths[1:] and self._verifies(path):
             # The token covers a folder, or is a lease: any name after it verifies. So
             # only characters that can't be part of a name are certainly damage.
-            found = candidates(path, within_names=False)
-        return self._first(text for text in found if text != path)
+            paths = candidates(path, within_names=False)
+        return self._first(text for text in paths if text != path)
 
     def of_pasted(self, path: str) -> str | None:
         """Return the original link of a path that somebody has pasted, or None."""
         return self._first(candidates(path))
 
     def _first(self, paths: Iterable[str]) -> str | None:
-        found = (path for path in paths if self._verifies(path))
-        urls = (quote(path, safe="/-._~") for path in found)
-        return next((url for url in urls if len(url) <= _LONGEST_URL), None)
+        verified = (path for path in paths if self._verifies(path))
+        urls = (quote(path, safe="/-._~") for path in verified)
+        return next((url for url in urls if len(url) <= _MAXIMUM_URL), None)
 
     def _verifies(self, path: str) -> bool:
         prefix = path[:3]
@@ -126,14 +126,14 @@ def candidates(path: str, *, within_names: bool = True) -> list[str]:
     An undamaged path is its own candidate; text that is not a link has no candidates.
     With *within_names*, spaces and equals signs count as damage.
     """
-    prefix, rest = path[:3].lower(), path[3:_LONGEST]
+    prefix, rest = path[:3].lower(), path[3:_MAXIMUM_PATH]
     if prefix != signed_url.PREFIX and prefix not in _USES:
         return []
     cleaned = _cleaned(rest) if within_names else _cleaned(rest)[:_WITHOUT_NAMES]
     found = [link for text in cleaned for link in _links(prefix, text)]
     if prefix in _WITH_PATH:
         found.insert(0, _readable(rest))
-    return [prefix + text for text in dict.fromkeys(found)][:MOST]
+    return [prefix + text for text in dict.fromkeys(found)][:MAXIMUM_CANDIDATES]
 
 
 def _links(prefix: str, text: str) -> Iterator[str]:
@@ -161,9 +161,9 @@ def _is_plain(path: str) -> bool:
 
 def _cleaned(rest: str) -> list[str]:
     """Return versions of the text after the prefix, with more and more removed."""
-    text = without_unseen(without_entities(without_soft_breaks(rest)))
+    text = without_invisible(without_entities(without_soft_breaks(rest)))
     whole = _SECOND_LINK.split(text, maxsplit=1)[0]
-    alone = _BEHIND.split(whole, maxsplit=1)[0]
+    alone = _QUERY_OR_MARKUP.split(whole, maxsplit=1)[0]
     found = [
         whole,
         alone,
@@ -172,7 +172,7 @@ def _cleaned(rest: str) -> list[str]:
         without_escapes(alone),
         rest,
     ]
-    return [_alone(text) for text in found]
+    return [_without_surroundings(text) for text in found]
 
 
 def without_soft_breaks(text: str) -> str:
@@ -188,31 +188,31 @@ def without_escapes(text: str) -> str:
 def without_entities(text: str) -> str:
     """Return HTML *text* with its entities decoded."""
     return _ENTITY.sub(
-        lambda match: html.unescape(match[0]), text, count=_MOST_ENTITIES
+        lambda match: html.unescape(match[0]), text, count=_MAXIMUM_ENTITIES
     )
 
 
-def without_unseen(text: str) -> str:
+def without_invisible(text: str) -> str:
     """Return *text* without invisible characters and line ends."""
-    return text.translate(_UNSEEN)
+    return text.translate(_INVISIBLE)
 
 
 def _with_fewer_blanks(words: list[str]) -> Iterator[str]:
     """Yield the text without the spaces that a line break may have left in it."""
     yield "".join(words)
     yield " ".join(words)
-    for index in range(1, min(len(words), MOST)):
+    for index in range(1, min(len(words), MAXIMUM_CANDIDATES)):
         yield " ".join(words[:index]) + " ".join(words[index:])
 
 
-def _alone(text: str) -> str:
+def _without_surroundings(text: str) -> str:
     """Return *text* without surrounding characters; a balanced bracket stays."""
-    text = _readable(text).lstrip(_AROUND)
-    for _ in range(_MOST_BEHIND):
+    text = _readable(text).lstrip(_SURROUNDING)
+    for _ in range(_MAXIMUM_TRAILING):
         last = text[-1:]
         opening = _OPENING.get(last)
         is_balanced = opening is not None and text.count(opening) >= text.count(last)
-        if not last or last not in _AROUND or is_balanced:
+        if not last or last not in _SURROUNDING or is_balanced:
             break
         text = text[:-1]
     return text
@@ -225,7 +225,7 @@ def _readable(text: str) -> str:
 
 def _codes(token: str) -> Iterator[str]:
     """Yield the codes that *token* begins with, in the earlier and the current form."""
-    first = token[:_LONGEST_CODE]
+    first = token[:_MAXIMUM_CODE]
     if earlier := _EARLIER.match("".join(first.split())):
         yield earlier[0]
     letters = _NO_LETTER.sub("", first)

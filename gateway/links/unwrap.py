@@ -21,8 +21,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from gateway.links.repair import (
     without_entities,
     without_escapes,
+    without_invisible,
     without_soft_breaks,
-    without_unseen,
 )
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 MAXIMUM: Final = 8192
 #: Maximum URLs in the text that are unwrapped, maximum paths that are returned, and
 #: maximum layers of one link.
-_MOST_URLS: Final = 16
-_MOST: Final = 12
-_MOST_LAYERS: Final = 4
+_MAXIMUM_URLS: Final = 16
+_MAXIMUM_PATHS: Final = 12
+_MAXIMUM_LAYERS: Final = 4
 
 _URL: Final = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
 _PATH: Final = re.compile(r"/[sdluSDLU]/[^\s<>\"]+")
@@ -65,12 +65,12 @@ def paths(text: str) -> list[str]:
         for part in (*_unwrapped(spelling), spelling)
         for path in _PATH.findall(part)
     ]
-    return list(dict.fromkeys(found))[:_MOST]
+    return list(dict.fromkeys(found))[:_MAXIMUM_PATHS]
 
 
 def is_sealed(text: str) -> bool:
     """Tell whether *text* has a link of a filter that hides the original link."""
-    urls = _URL.findall(text[:MAXIMUM])[:_MOST_URLS]
+    urls = _URL.findall(text[:MAXIMUM])[:_MAXIMUM_URLS]
     return any(_host(url).endswith(_MIMECAST) for url in urls)
 
 
@@ -83,15 +83,15 @@ def _spellings(text: str) -> Iterator[str]:
         spelt = without_escapes(unbroken) if is_escaped else unbroken
         spelt = without_entities(spelt)
         lines = (line.strip(" \t>") for line in spelt.splitlines())
-        joined = without_unseen("".join(lines))
+        joined = without_invisible("".join(lines))
         yield from (spelt, joined, "".join(joined.split()))
 
 
 def _unwrapped(text: str) -> Iterator[str]:
     """Yield the links that are wrapped in the URLs in *text*, layer by layer."""
-    for url in _URL.findall(text)[:_MOST_URLS]:
+    for url in _URL.findall(text)[:_MAXIMUM_URLS]:
         inner: str | None = url
-        for _ in range(_MOST_LAYERS):
+        for _ in range(_MAXIMUM_LAYERS):
             inner = unwrap(inner) if inner else None
             yield inner or ""
 
