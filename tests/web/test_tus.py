@@ -705,7 +705,7 @@ def test_parts_are_counted_for_as_long_as_they_are_kept(
 def test_parts_are_counted_again_when_the_catalog_answers(
     site: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.catalog.deferred._EVERY", 0.01)
+    monkeypatch.setattr("gateway.catalog.deferred._INTERVAL", 0.01)
     part = site.create(3, Upload_Concat="partial")
     site.patch(part, 0, b"abc")
 
