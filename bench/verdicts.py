@@ -220,7 +220,7 @@ def _steps(site: Site, link: str) -> dict[str, Callable[[], object]]:
             site.ring, token, FilePath.decode(raw).text
         ),
         "time and network": lambda: policy.check(found.claims, now=now, client="::1"),
-        "revocations": lambda: judge.standing.check(found, path.text),
+        "revocations": lambda: judge.revocation_check.check(found, path.text),
         "the file": lambda: judge.tree.locate(path),
         "headers": lambda: accel.verdict_headers(delivery),
         "all of the judgement": lambda: judge.judge(token, raw, now=now, client="::1"),

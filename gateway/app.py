@@ -236,7 +236,7 @@ def signed_url_judge(
         ring=settings.keys,
         tree=FilesTree(settings.files, settings.data),
         types=types,
-        standing=RevocationCheck(database),
+        revocation_check=RevocationCheck(database),
         cache_cap=settings.cache_max_age,
         ttl=settings.verdict_ttl,
         inline=InlinePolicy(frozenset(settings.inline_types)),

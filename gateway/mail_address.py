@@ -1,4 +1,4 @@
-"""Mail addresses: what somebody typed becomes a mailbox (RFC 5322, section 3.4)."""
+"""Mail addresses: parse typed text into a mailbox (RFC 5322, section 3.4)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mailbox:
-    """An address that mail can be sent to, and the name of its owner, if one is known.
+    """A mail address, and the name of its owner, if known.
 
-    ``address`` is for people, ``wire`` is the same in ASCII, as SMTP takes it: they
-    differ where the domain has other letters.
+    ``address`` is for people, ``wire`` is the ASCII form for SMTP: they differ if the
+    domain has non-ASCII letters.
     """
 
     address: str
@@ -19,12 +19,12 @@ class Mailbox:
 
     @classmethod
     def parse(cls, text: str) -> Mailbox:
-        """Read ``anna@example.com`` or ``Anna Example <anna@example.com>``.
+        """Parse ``anna@example.com`` or ``Anna Example <anna@example.com>``.
 
-        Raise ValueError, in words for people, for anything else.  The domain is not
-        looked up.  What stands before the @ must be ASCII: few relays take more.
+        Raise ValueError, with a message for users, for anything else.  The domain is
+        not looked up.  The part before the @ must be ASCII: few relays accept more.
         """
-        # Here, since it takes long to load and few commands read an address.
+        # Imported here: the import takes long, and few commands parse an address.
         from email_validator import (  # noqa: PLC0415
             EmailNotValidError,
             validate_email,
@@ -37,13 +37,13 @@ class Mailbox:
         if not name.isprintable():
             raise ValueError("The name has characters that can't be printed.")
         try:
-            found = validate_email(
+            validated = validate_email(
                 address, allow_smtputf8=False, check_deliverability=False, strict=True
             )
         except EmailNotValidError as error:
             raise ValueError(str(error)) from None
-        wire = found.ascii_email or found.normalized
-        return cls(found.normalized, wire, name)
+        wire = validated.ascii_email or validated.normalized
+        return cls(validated.normalized, wire, name)
 
     @property
     def domain(self) -> str:

@@ -1,8 +1,8 @@
-"""Who owns the gateway's files: the user that its service runs as.
+"""Keep the gateway's files owned by the user that its service runs as.
 
-A command that root runs must leave what it replaces to that user, and what it makes:
-the service could not read the file of another owner.  A file keeps its owner; a new
-one gets that of its folder.
+A command that root runs must give the files that it replaces or creates to that user:
+the service could not read files of another owner.  A replaced file keeps its owner; a
+new file gets the owner of its folder.
 """
 
 from __future__ import annotations
@@ -22,39 +22,39 @@ if TYPE_CHECKING:
 
 _PRIVATE_FILE: Final = 0o600
 _PRIVATE_FOLDER: Final = 0o700
-_EVERYBODY_ELSE: Final = 0o077
+_GROUP_AND_OTHERS: Final = 0o077
 
 
 @dataclass(frozen=True)
 class Owner:
-    """A user and a group, by their numbers."""
+    """A user id and a group id."""
 
     uid: int
     gid: int
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """Return the owner of a file or folder; raise OSError if there is none."""
-        found = path.stat()
-        return cls(found.st_uid, found.st_gid)
+        """Return the owner of a file or folder; raise OSError if it does not exist."""
+        status = path.stat()
+        return cls(status.st_uid, status.st_gid)
 
     @classmethod
     def in_folder(cls, folder: Path) -> Self | None:
-        """Return whom a new file in *folder* is to be given to: None but for root."""
+        """Return the owner for new files in *folder*; None unless root runs this."""
         return cls.of(folder) if os.geteuid() == 0 else None
 
     @property
     def name(self) -> str:
-        """The user's name, or its number where it has none."""
+        """The user's name, or the user id if it has no name."""
         try:
             return pwd.getpwuid(self.uid).pw_name
         except KeyError:
             return str(self.uid)
 
     def can_read(self, file: Path) -> bool:
-        """Tell whether this user can read *file*, or that it can't be told.
+        """Tell whether this user can read *file*; True if that can't be determined.
 
-        Only root, and the user itself, can ask the kernel.
+        Only root and the user itself can ask the kernel.
         """
         if os.geteuid() not in {0, self.uid}:
             return True
@@ -63,7 +63,7 @@ class Owner:
 
     @contextmanager
     def _acting(self) -> Iterator[None]:
-        """Be this user for as long as it takes; for root, or the user itself."""
+        """Run the body as this user; for root, or the user itself."""
         if os.geteuid() == self.uid:
             yield
             return
@@ -79,12 +79,12 @@ class Owner:
             os.setgroups(groups)
 
     def take(self, descriptor: int, path: Path) -> None:
-        """Give the file that is open at *descriptor* to this owner.
+        """Change the owner of the file that is open at *descriptor* to this owner.
 
-        Raise OwnershipError if that is not allowed; *path* is what it names.
+        Raise OwnershipError, which names *path*, if that is not allowed.
         """
-        found = os.fstat(descriptor)
-        if (found.st_uid, found.st_gid) == (self.uid, self.gid):
+        status = os.fstat(descriptor)
+        if (status.st_uid, status.st_gid) == (self.uid, self.gid):
             return
         try:
             os.fchown(descriptor, self.uid, self.gid)
@@ -93,9 +93,9 @@ class Owner:
 
 
 def check(folder: Path) -> None:
-    """Raise OwnershipError if what is made in *folder* could not be given its owner.
+    """Raise OwnershipError if new files in *folder* could not be given to its owner.
 
-    If it is not there yet, the nearest one above it counts.
+    If the folder does not exist yet, its nearest existing parent is checked.
     """
     while not folder.exists():
         folder = folder.parent
@@ -106,9 +106,9 @@ def check(folder: Path) -> None:
 
 
 def make_folder(path: Path, owner: Owner | None) -> None:
-    """Make a folder of mode 0700, and those above it, if they are missing.
+    """Create a folder with mode 0700, and its missing parents.
 
-    They are given to *owner*; without one they are this process's user's.
+    They are given to *owner*; if it is None, they belong to this process's user.
     """
     if path.is_dir():
         return
@@ -120,9 +120,9 @@ def make_folder(path: Path, owner: Owner | None) -> None:
 
 
 def open_private(path: Path, flags: int) -> int:
-    """Return a descriptor of the file *path*, which is made with mode 0600 if missing.
+    """Open *path* and return the descriptor; create it with mode 0600 if missing.
 
-    It is closed on exec.
+    The descriptor is closed on exec.
     """
     try:
         descriptor = os.open(
@@ -137,7 +137,7 @@ def open_private(path: Path, flags: int) -> int:
 
 
 def keep_private(path: Path) -> None:
-    """Take a file from all but its owner, if it is there."""
+    """Set a file's mode to 0600 if others have any access; it need not exist."""
     with suppress(FileNotFoundError):
-        if path.stat().st_mode & _EVERYBODY_ELSE:
+        if path.stat().st_mode & _GROUP_AND_OTHERS:
             path.chmod(_PRIVATE_FILE)

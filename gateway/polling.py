@@ -1,4 +1,4 @@
-"""Waiting for what only asking can tell, and not for longer than is bearable."""
+"""Poll with an interval and a deadline."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 def attempts(seconds: float, *, every: float) -> Iterator[None]:
-    """Yield at once, every *every* seconds, and when *seconds* have passed.
+    """Yield at once, then every *every* seconds, and when *seconds* have passed.
 
-    With 0 there is one attempt; nobody waits after the last.
+    With 0 seconds there is one attempt.  There is no wait after the last attempt.
     """
     deadline = time.monotonic() + seconds
     yield

@@ -1,1 +1,1 @@
-"""Who there is and what came in: SQLAlchemy schema, queries, migrations."""
+"""The catalog of users, uploads and shares: SQLAlchemy schema, queries, migrations."""

@@ -1,4 +1,4 @@
-"""What was done with shares, by whom and when."""
+"""The audit log: who changed which share, and when."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Action(StrEnum):
-    """What was done."""
+    """The kind of change."""
 
     CREATED = "created"
     CHANGED = "changed"
@@ -30,7 +30,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One thing that was done; ``actor`` is a user's name, or empty: the operator.
+    """One change; ``actor`` is a user's name, or empty for the operator.
 
     ``detail`` is what was changed, in the words of the API.  Later entries have higher
     ids.
@@ -44,7 +44,7 @@ class Entry:
     detail: str
 
 
-def note(
+def record(
     connection: Connection,
     actor: User | None,
     action: Action,
@@ -53,7 +53,7 @@ def note(
     now: int,
     detail: str = "",
 ) -> None:
-    """Write down what is done in this transaction."""
+    """Insert an entry in the transaction that makes the change."""
     connection.execute(
         insert(audit).values(
             at=now,
@@ -76,7 +76,7 @@ def of_share(
 
 
 def newest(connection: Connection, *, limit: int) -> list[Entry]:
-    """Return what was done with all shares, the newest first."""
+    """Return the entries of all shares, newest first."""
     return _entries(connection, audit.c.id > 0, limit=limit)
 
 

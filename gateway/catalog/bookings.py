@@ -1,4 +1,4 @@
-"""The ledger's books: what was sent, and how far its files are booked."""
+"""The ledger's bookings: what nginx sent, and how far each ledger file is booked."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-#: Values in one IN (...).
+#: Maximum number of values in one IN (...).
 _IN: Final = 500
 _T = TypeVar("_T")
 _DAY: Final = 86_400
 
 
 class File(NamedTuple):
-    """What a booking is of; ``lease_id`` is empty for a share link itself."""
+    """What a booking is about; ``lease_id`` is empty for the share link itself."""
 
     recipient_id: str
     lease_id: str
@@ -41,13 +41,13 @@ class File(NamedTuple):
 
     @property
     def id(self) -> str:
-        """The row's key."""
+        """The primary key of the booking's row."""
         return hashlib.sha256("\0".join(map(str, self)).encode()).hexdigest()[:32]
 
 
 @dataclass
 class Booking:
-    """What was sent of a file: a row, with the columns' meanings."""
+    """What was sent of a file; the fields are the columns of the table."""
 
     requests: int
     sent: int
@@ -63,11 +63,12 @@ class Booking:
 
 @dataclass(frozen=True)
 class Effects:
-    """What lines of the ledger change beside bookings.
+    """What lines of the ledger change besides bookings.
 
-    ``spent`` are leases that sent bytes, each with the second; ``scanned`` those of
-    them that a scanner used; ``over`` are nginx's ids of requests that had begun a
-    counted download; ``keys`` count verdicts on signed URLs by key and day.
+    ``spent`` maps leases that sent bytes to the second they were spent; ``scanned``
+    holds the spent leases that a scanner used; ``over`` holds nginx's ids of ended
+    requests for counted downloads; ``keys`` counts verdicts on signed URLs by key and
+    day.
     """
 
     spent: dict[str, int] = field(default_factory=dict)
@@ -77,54 +78,56 @@ class Effects:
 
 
 def offset(connection: Connection, file_id: str) -> int:
-    """Return up to which byte a file is booked."""
+    """Return up to which byte a ledger file is booked."""
     query = select(ledger_files.c.offset).where(ledger_files.c.id == file_id)
     return connection.execute(query).scalar() or 0
 
 
-def note_offset(connection: Connection, file_id: str, offset: int) -> None:
-    """Write down up to which byte a file is booked."""
+def set_offset(connection: Connection, file_id: str, offset: int) -> None:
+    """Store up to which byte a ledger file is booked."""
     row = {"id": file_id, "offset": offset}
     _upsert(connection, ledger_files, [row], "offset")
 
 
-def forget_file(connection: Connection, file_id: str) -> None:
-    """Forget a file that was deleted.
+def delete_file(connection: Connection, file_id: str) -> None:
+    """Delete the offset of a ledger file that was deleted.
 
-    (!) For good: one that came back would be booked once more.
+    (!) The file must be gone for good: if it came back, it would be booked twice.
     """
     connection.execute(delete(ledger_files).where(ledger_files.c.id == file_id))
 
 
-def known(connection: Connection, files: Collection[File]) -> dict[File, Booking]:
-    """Return those of these bookings that there are."""
+def existing(connection: Connection, files: Collection[File]) -> dict[File, Booking]:
+    """Return the bookings that exist for *files*."""
     by_id = {file.id: file for file in files}
     columns = [bookings.c[name] for name in Booking.__dataclass_fields__]
-    found = {}
-    for ids in _chunks(list(by_id)):
+    existing = {}
+    for ids in _batches(list(by_id)):
         query = select(bookings.c.id, *columns).where(bookings.c.id.in_(ids))
         for file_id, *values in connection.execute(query):
-            found[by_id[file_id]] = Booking(*values)
-    return found
+            existing[by_id[file_id]] = Booking(*values)
+    return existing
 
 
-def there(connection: Connection, recipient_ids: Iterable[str]) -> set[str]:
-    """Return those of these recipients that are not deleted."""
-    found: set[str] = set()
-    for some in _chunks(sorted(set(recipient_ids))):
-        query = select(recipients.c.id).where(recipients.c.id.in_(some))
-        found.update(connection.execute(query).scalars())
-    return found
+def existing_recipients(
+    connection: Connection, recipient_ids: Iterable[str]
+) -> set[str]:
+    """Return the ids in *recipient_ids* whose recipients exist."""
+    existing: set[str] = set()
+    for batch in _batches(sorted(set(recipient_ids))):
+        query = select(recipients.c.id).where(recipients.c.id.in_(batch))
+        existing.update(connection.execute(query).scalars())
+    return existing
 
 
 def write(
     connection: Connection, new: dict[File, Booking], changed: dict[File, Booking]
 ) -> None:
-    """Write bookings down: *new* ones, and others in place of those that are known."""
+    """Insert the *new* bookings and update the *changed* ones."""
     if new:
         rows = [
-            {"id": file.id, **file._asdict(), **vars(each)}
-            for file, each in new.items()
+            {"id": file.id, **file._asdict(), **vars(booking)}
+            for file, booking in new.items()
         ]
         connection.execute(insert(bookings), rows)
     if changed:
@@ -133,42 +136,47 @@ def write(
             update(bookings)
             .where(bookings.c.id == bindparam("file"))
             .values({name: bindparam(name) for name in names}),
-            [{"file": file.id, **vars(each)} for file, each in changed.items()],
+            [{"file": file.id, **vars(booking)} for file, booking in changed.items()],
         )
 
 
 def add_sent(connection: Connection, sent: dict[str, int]) -> None:
-    """Count bytes as sent to recipients."""
-    rows = [{"of": one, "bytes": count} for one, count in sent.items() if count]
+    """Add bytes to the recipients' sent bytes; *sent* is by recipient id."""
+    rows = [
+        {"recipient": recipient_id, "bytes": count}
+        for recipient_id, count in sent.items()
+        if count
+    ]
     if rows:
         connection.execute(
             update(recipients)
-            .where(recipients.c.id == bindparam("of"))
+            .where(recipients.c.id == bindparam("recipient"))
             .values(sent=recipients.c.sent + bindparam("bytes")),
             rows,
         )
 
 
 def apply(connection: Connection, effects: Effects, *, gateway: str, now: int) -> None:
-    """Let leases be spent or reserved again, and count keys.
+    """Mark leases as spent, delete ended requests, and count uses of keys.
 
-    A request that has not begun here yet never will.
+    If the begin of an ended request is not recorded yet, a row without a lease is
+    inserted, so that the request can't begin later.
     """
-    for some in _chunks(list(effects.spent.items())):
-        leases.spend(connection, dict(some), scanned=effects.scanned)
-    for ids in _chunks(effects.over):
-        gone = connection.execute(
+    for batch in _batches(list(effects.spent.items())):
+        leases.spend(connection, dict(batch), scanned=effects.scanned)
+    for ids in _batches(effects.over):
+        deleted = connection.execute(
             delete(lease_requests)
             .where(lease_requests.c.id.in_(ids))
             .returning(lease_requests.c.id)
         ).scalars()
-        early = set(ids) - set(gone)
-        if early:
+        unrecorded = set(ids) - set(deleted)
+        if unrecorded:
             connection.execute(
                 insert(lease_requests),
                 [
-                    {"id": one, "gateway": gateway, "run": "", "since": now}
-                    for one in sorted(early)
+                    {"id": request_id, "gateway": gateway, "run": "", "since": now}
+                    for request_id in sorted(unrecorded)
                 ],
             )
     if effects.keys:
@@ -180,7 +188,7 @@ def apply(connection: Connection, effects: Effects, *, gateway: str, now: int) -
 
 
 def runs(connection: Connection, gateway: str) -> set[str]:
-    """Return in which starts of a gateway's nginx requests began that are not over."""
+    """Return the runs (starts) of a gateway's nginx that have requests in progress."""
     query = (
         select(lease_requests.c.run)
         .where(
@@ -192,7 +200,7 @@ def runs(connection: Connection, gateway: str) -> set[str]:
 
 
 def end_runs(connection: Connection, gateway: str, runs: Collection[str]) -> int:
-    """End the requests of these starts of a gateway's nginx; return how many."""
+    """Delete the requests of these runs of a gateway's nginx; return how many."""
     return connection.execute(
         delete(lease_requests).where(
             lease_requests.c.gateway == gateway,
@@ -203,9 +211,9 @@ def end_runs(connection: Connection, gateway: str, runs: Collection[str]) -> int
 
 
 def remove_old_uses(connection: Connection, *, before: int, limit: int) -> int:
-    """Forget which keys were used before the day of that second; return how many.
+    """Delete uses of keys before the day of the second *before*; return how many.
 
-    *limit* bounds nothing: there are as many in a day as there are keys.
+    *limit* is not used: a day has at most as many rows as there are keys.
     """
     del limit
     old = key_uses.c.day < before // _DAY
@@ -213,32 +221,32 @@ def remove_old_uses(connection: Connection, *, before: int, limit: int) -> int:
 
 
 def remove_early(connection: Connection, *, before: int, limit: int) -> int:
-    """Forget requests that ended before they began, until that second."""
-    some = (
+    """Delete requests before *before* whose end was booked, but never their begin."""
+    ids = (
         select(lease_requests.c.id)
         .where(lease_requests.c.lease_id.is_(None), lease_requests.c.since < before)
         .limit(limit)
     )
     return connection.execute(
-        delete(lease_requests).where(lease_requests.c.id.in_(some))
+        delete(lease_requests).where(lease_requests.c.id.in_(ids))
     ).rowcount
 
 
 def remove_lost(connection: Connection, *, before: int, limit: int) -> int:
-    """Forget requests since before that second: nobody will tell their end any more.
+    """Delete requests that began before *before*: the ledger will never end them.
 
-    A worker of nginx had them that was killed alone.
+    Their nginx worker was killed, while nginx itself went on running.
     """
-    some = (
+    ids = (
         select(lease_requests.c.id).where(lease_requests.c.since < before).limit(limit)
     )
     return connection.execute(
-        delete(lease_requests).where(lease_requests.c.id.in_(some))
+        delete(lease_requests).where(lease_requests.c.id.in_(ids))
     ).rowcount
 
 
 class Progress(NamedTuple):
-    """How far a recipient has come with one file: by the lease that has most of it."""
+    """A recipient's progress with one file, by the lease that got the most of it."""
 
     item: int
     path: str
@@ -248,7 +256,7 @@ class Progress(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A booking with its recipient and lease, as an export has it."""
+    """A booking with its recipient and lease: one row of an export."""
 
     recipient_id: str
     recipient: str
@@ -274,7 +282,7 @@ class Row(NamedTuple):
 def progress(
     connection: Connection, share_ids: Collection[str]
 ) -> dict[str, list[Progress]]:
-    """Return for each recipient of shares to whom something was sent how far it is."""
+    """Return the progress of each recipient of these shares who was sent any bytes."""
     query = (
         select(
             bookings.c.recipient_id,
@@ -282,22 +290,23 @@ def progress(
             bookings.c.path,
             func.max(bookings.c.size),
             func.max(bookings.c.covered),
-            # No database takes the greatest of truths.
+            # max() does not take booleans.
             func.max(case((bookings.c.is_whole, 1), else_=0)),
         )
         .join(recipients, recipients.c.id == bookings.c.recipient_id)
         .where(recipients.c.share_id.in_(share_ids))
         .group_by(bookings.c.recipient_id, bookings.c.item, bookings.c.path)
     )
-    found: dict[str, list[Progress]] = {}
+    by_recipient: dict[str, list[Progress]] = {}
     for recipient_id, item, path, size, covered, is_whole in connection.execute(query):
-        one = Progress(item, path, size, covered, bool(is_whole))
-        found.setdefault(recipient_id, []).append(one)
-    return found
+        by_recipient.setdefault(recipient_id, []).append(
+            Progress(item, path, size, covered, bool(is_whole))
+        )
+    return by_recipient
 
 
 def of_share(connection: Connection, share_id: str) -> Iterator[Row]:
-    """Return what was sent of a share, by recipients and the time of the first byte."""
+    """Return the bookings of a share, by recipient and time of the first request."""
     query = (
         select(
             bookings.c.recipient_id,
@@ -335,7 +344,7 @@ def of_share(connection: Connection, share_id: str) -> Iterator[Row]:
 
 
 def uses(connection: Connection) -> dict[str, tuple[int, int]]:
-    """Return of each key that was asked about the last day, and how often in all."""
+    """Return by key the last day on which it was used, and its total uses."""
     query = select(
         key_uses.c.key_id, func.max(key_uses.c.day), func.sum(key_uses.c.count)
     ).group_by(key_uses.c.key_id)
@@ -350,19 +359,19 @@ def _upsert(
     *,
     is_sum: bool = False,
 ) -> None:
-    """Write rows; of those that are there this column alone, or add to it."""
+    """Insert rows; if a row exists, replace the column *name*, or add to it."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     statement: Any = dialect.insert(table)
-    fresh = statement.excluded[name]
+    value = statement.excluded[name]
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=list(table.primary_key.columns),
-            set_={name: table.c[name] + fresh if is_sum else fresh},
+            set_={name: table.c[name] + value if is_sum else value},
         ),
         rows,
     )
 
 
-def _chunks(values: Sequence[_T]) -> Iterator[list[_T]]:
+def _batches(values: Sequence[_T]) -> Iterator[list[_T]]:
     for start in range(0, len(values), _IN):
         yield list(values[start : start + _IN])

@@ -1,4 +1,4 @@
-"""What is taken of a drop link, and by all drop links of its maker together."""
+"""The usage of a drop link, and of all drop links of its owner together."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """What is stored or on its way by one drop link, or by all of its maker.
+    """Uploads in progress and bytes of one drop link, or of all links of its owner.
 
-    ``files`` are on their way, unfinished resumable uploads among them, which are the
-    ``sessions``; of those ``running``, bytes are coming.  ``bytes`` are those that are
-    stored, and those that are reserved.
+    ``files`` counts all uploads in progress, ``sessions`` the upload sessions among
+    them, and ``running`` the uploads that are receiving bytes.  ``bytes`` are stored
+    plus reserved bytes.
     """
 
     files: int
@@ -41,19 +41,19 @@ class Taken:
 
 
 def taken(connection: Connection, drop: Drop, *, now: int) -> Taken:
-    """Count it; in a write transaction that stays true until the commit."""
-    is_its = reservations.c.drop_id == drop.id
-    takes_room = reservations.c.lapses != NOTHING
+    """Return the current usage; in a write transaction it holds until the commit."""
+    is_of_drop = reservations.c.drop_id == drop.id
+    counts_in_quotas = reservations.c.lapses != NOTHING
     runs = is_running(now)
-    coming = connection.execute(
+    reserved = connection.execute(
         select(
-            count_where(and_(is_its, takes_room)).label("files"),
-            count_where(and_(is_its, upload_sessions.c.id.is_not(None))).label(
+            count_where(and_(is_of_drop, counts_in_quotas)).label("files"),
+            count_where(and_(is_of_drop, upload_sessions.c.id.is_not(None))).label(
                 "sessions"
             ),
-            count_where(and_(is_its, runs)).label("running"),
+            count_where(and_(is_of_drop, runs)).label("running"),
             count_where(runs).label("running_by_all"),
-            sum_where(is_its, reserved_bytes(now)).label("bytes"),
+            sum_where(is_of_drop, reserved_bytes(now)).label("bytes"),
             func.coalesce(func.sum(reserved_bytes(now)), 0).label("bytes_by_all"),
         )
         .select_from(RESERVED)
@@ -70,10 +70,10 @@ def taken(connection: Connection, drop: Drop, *, now: int) -> Taken:
         ).where(drops.c.owner_id == drop.owner_id)
     ).one()
     return Taken(
-        files=coming.files,
-        sessions=coming.sessions,
-        running=coming.running,
-        bytes=int(coming.bytes) + int(stored.bytes),
-        running_by_all=coming.running_by_all,
-        bytes_by_all=int(coming.bytes_by_all) + int(stored.bytes_by_all),
+        files=reserved.files,
+        sessions=reserved.sessions,
+        running=reserved.running,
+        bytes=int(reserved.bytes) + int(stored.bytes),
+        running_by_all=reserved.running_by_all,
+        bytes_by_all=int(reserved.bytes_by_all) + int(stored.bytes_by_all),
     )

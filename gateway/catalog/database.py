@@ -1,14 +1,14 @@
-"""The database connection: SQLite embedded, PostgreSQL by setting.
+"""The database connection: embedded SQLite, or PostgreSQL by setting.
 
-One writer at a time, on both databases.  ``Database.write`` takes one lock before the
-transaction reads or changes anything, and the commit ends it: on SQLite the database's
-own (``BEGIN IMMEDIATE``), on PostgreSQL an advisory lock.  So what a writer has read
-stays true until it commits, and two writers never wait for each other's rows: there is
-no order of locks to keep, and there are no deadlocks.
+Both databases have one writer at a time.  ``Database.write`` takes one lock before the
+transaction reads or changes anything, and the commit releases it: on SQLite the
+database lock (``BEGIN IMMEDIATE``), on PostgreSQL an advisory lock.  So what a writer
+has read stays true until it commits, and two writers never wait for each other's rows:
+no lock order is needed, and there are no deadlocks.
 
 ``write(alone=False)`` does not take the lock on PostgreSQL.  It is for a transaction
-that changes a single row and decides nothing by what it has read: it holds nothing
-while it waits for its row, so that it can't be part of a deadlock either.
+that changes a single row and whose decisions do not depend on what it has read: it
+holds no lock while it waits for its row, so that it can't cause a deadlock either.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 
 from gateway.catalog import sqlite
-from gateway.catalog.deferred import Later
+from gateway.catalog.deferred import DeferredWrites
 from gateway.catalog.disk_reserve import Reserve
 from gateway.errors import CatalogBusyError, NoSpaceError
 
@@ -32,15 +32,16 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-#: Milliseconds that a writer waits for another one.
+#: Milliseconds that a writer waits for another writer.
 _BUSY_TIMEOUT: Final = 5000
-#: Seconds that PostgreSQL may say nothing, for commands: some read a whole table.
+#: Seconds that PostgreSQL may stay silent, for commands: some read a whole table.
 _SILENCE: Final = 60.0
-#: Five connections of a process stay open while nobody uses them.  As many more are
-#: opened as threads need at a time: no thread waits for another one.
+#: Five idle connections stay open per process.  More are opened on demand, without a
+#: limit: no thread waits for another thread's connection.
 _POOL: Final = {"pool_size": 5, "max_overflow": -1}
 _DISK_FULL: Final = "53100"  # PostgreSQL, appendix A
-#: The writers' lock on PostgreSQL: any number that no other program's lock has there.
+#: Key of the writers' advisory lock on PostgreSQL: any number that no other program
+#: uses there.
 _WRITERS: Final = 0x616363656C
 _LOCK_WRITERS: Final = text(f"SELECT pg_advisory_xact_lock({_WRITERS})")
 
@@ -49,44 +50,44 @@ _LOCK_WRITERS: Final = text(f"SELECT pg_advisory_xact_lock({_WRITERS})")
 class Database:
     """Opens connections.
 
-    A database that is locked, away or broken raises CatalogBusyError, one whose
-    disk is full NoSpaceError; the transaction is undone.  ``reserve`` is there
-    for a database in a file.
+    Methods raise CatalogBusyError if the database is locked, unreachable or broken, and
+    NoSpaceError if its disk is full; the transaction is rolled back.  ``reserve`` is
+    set if the database is a file.
     """
 
     engine: Engine
     reserve: Reserve | None = None
-    later: Later = field(default_factory=Later)
+    deferred: DeferredWrites = field(default_factory=DeferredWrites)
 
     @classmethod
     def open(cls, url: str, *, silence: float = _SILENCE) -> Database:
-        """Open the database at SQLAlchemy's *url*; nothing is connected yet.
+        """Create the engine for SQLAlchemy's *url* without connecting yet.
 
-        A PostgreSQL that says nothing for *silence* seconds is given up.
+        Statements fail if PostgreSQL stays silent for *silence* seconds.
         """
-        place = make_url(url)
-        if place.get_backend_name() == "postgresql":
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "postgresql":
             from gateway.catalog import postgresql  # noqa: PLC0415 -- an extra
 
             return cls(
-                postgresql.engine(place, silence=silence, wait=_BUSY_TIMEOUT, **_POOL)
+                postgresql.engine(parsed, silence=silence, wait=_BUSY_TIMEOUT, **_POOL)
             )
-        file = place.database
+        file = parsed.database
         reserve = Reserve(Path(f"{file}.reserve")) if file else None
-        engine = sqlite.engine(place, reserve, wait=_BUSY_TIMEOUT, **_POOL)
+        engine = sqlite.engine(parsed, reserve, wait=_BUSY_TIMEOUT, **_POOL)
         return cls(engine, reserve)
 
     @property
     def file(self) -> Path | None:
-        """Where SQLite keeps it; None if it is elsewhere, or in memory."""
-        place = self.engine.url.database
-        is_file = self.engine.dialect.name == "sqlite" and place
-        return Path(place) if is_file and place else None
+        """The SQLite file; None for PostgreSQL and for a database in memory."""
+        path = self.engine.url.database
+        is_file = self.engine.dialect.name == "sqlite" and path
+        return Path(path) if is_file and path else None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Give a connection for reading."""
-        with _faults_are_ours(), self.engine.connect() as connection:
+        """Yield a connection for reading."""
+        with _translated_errors(), self.engine.connect() as connection:
             yield connection
 
     def check_writable(self) -> None:
@@ -96,13 +97,13 @@ class Database:
                 return
             state = connection.execute(text("SHOW transaction_read_only")).scalar_one()
             if state == "on":
-                # Another server may be the primary by now.
+                # Reconnect: another server may be the primary by now.
                 connection.invalidate()
                 raise CatalogBusyError("the server is read-only")
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        """Give a connection whose every look sees the same moment."""
+        """Yield a connection whose queries all see the same snapshot."""
         with self.read() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(
@@ -114,13 +115,14 @@ class Database:
     def write(
         self, *, may_use_reserve: bool = False, alone: bool = True
     ) -> Iterator[Connection]:
-        """Give a transaction, committed durably at the end, undone on errors.
+        """Yield a transaction, committed durably at the end, rolled back on errors.
 
-        Other writers wait until it ends; on PostgreSQL those that are not *alone* do
-        not (see the module).  Deletes and what takes access away may use the reserve
-        of a full disk: everything else is refused until there is room beside it.
-        (!) Whatever else used it, an upload that is refused for example, could use it
-            up: a link could not be taken back until somebody makes room.
+        Other writers wait until it ends; on PostgreSQL, writers that are not *alone* do
+        not wait (see the module).  Deletes and revocations may use the reserve when the
+        disk is full: all other writes are refused until there is other free space.
+        (!) If other writes (a refused upload, for example) were allowed to use the
+            reserve, they could use it up: no link could be revoked until somebody frees
+            space.
         """
         if self.reserve is not None and not may_use_reserve and self.reserve.is_short():
             raise NoSpaceError
@@ -136,17 +138,17 @@ class Database:
         *,
         alone: bool = True,
     ) -> None:
-        """Make a change that need not happen: a busy or full catalog is no error."""
+        """Make an optional change: skip it if the catalog is busy or full."""
         with (
             suppress(CatalogBusyError, NoSpaceError),
             self.write(alone=alone) as connection,
         ):
             change(connection)
 
-    def make_sure(self, change: Callable[[Connection], object]) -> None:
-        """Make a change now, or as soon as the catalog answers and has room.
+    def write_or_defer(self, change: Callable[[Connection], object]) -> None:
+        """Make a change now, or later when the catalog answers and has free space.
 
-        It is lost only with this process.  It does not use the reserve.
+        The change is lost only if this process ends.  It does not use the reserve.
         """
 
         def make() -> None:
@@ -156,12 +158,12 @@ class Database:
         try:
             make()
         except (CatalogBusyError, NoSpaceError):
-            self.later.add(make)
+            self.deferred.add(make)
 
     @contextmanager
     def _transaction(self, *, alone: bool) -> Iterator[Connection]:
         with (
-            _faults_are_ours(),
+            _translated_errors(),
             self.engine.connect().execution_options(gateway_writes=True) as connection,
             connection.begin(),
         ):
@@ -171,10 +173,10 @@ class Database:
 
     @contextmanager
     def _reserve_given_up(self) -> Iterator[None]:
-        """Give up the reserve for one transaction, then take what is left of it.
+        """Release the reserve for one transaction, then allocate it again.
 
-        Another process may take that room before SQLite does.  So the log is written
-        to its beginning again, where it need not grow, and keeps its size.
+        Another process may use the freed space before SQLite does.  So checkpoint the
+        log first: SQLite then writes from the start of the log, which need not grow.
         """
         if self.reserve is None:
             yield
@@ -188,36 +190,36 @@ class Database:
         finally:
             if is_short:
                 self._checkpoint()
-            self.reserve.lay()
+            self.reserve.allocate()
 
     def _checkpoint(self) -> None:
-        """Copy the log into the database, as far as nobody has to wait for that."""
+        """Copy the log into the database, as far as possible without waiting."""
         with (
             suppress(sqlite3.Error, NoSpaceError, CatalogBusyError),
-            _faults_are_ours(),
+            _translated_errors(),
             closing(self.engine.raw_connection()) as raw,
         ):
             raw.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def wait_for_writers(connection: Connection) -> None:
-    """Wait until no other writer is there, and keep others out until the commit."""
-    # On SQLite that was done when the transaction began.
+    """Take the writers' lock, which keeps other writers out until the commit."""
+    # On SQLite, BEGIN IMMEDIATE has taken the lock.
     if connection.dialect.name == "postgresql":
         connection.execute(_LOCK_WRITERS)
 
 
 @contextmanager
-def _faults_are_ours() -> Iterator[None]:
+def _translated_errors() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, InternalError) as error:
-        # InternalError: PostgreSQL is read-only, as a standby is.
+        # InternalError: PostgreSQL is read-only, for example a standby.
         if _is_full(error.orig):
             raise NoSpaceError from error
         raise CatalogBusyError(str(error.orig)) from error
     except sqlite3.OperationalError as error:
-        # While a connection is being set up, nobody wraps the driver's errors.
+        # SQLAlchemy does not wrap the driver's errors while it sets up a connection.
         if _is_full(error):
             raise NoSpaceError from error
         raise CatalogBusyError(str(error)) from error

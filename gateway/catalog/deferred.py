@@ -1,4 +1,4 @@
-"""Work that a catalog could not do, done as soon as it can."""
+"""Writes that failed because the catalog was busy or full, retried in a thread."""
 
 from __future__ import annotations
 
@@ -15,50 +15,50 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LOGGER: Final = logging.getLogger(__name__)
-#: Seconds between two tries.
-_EVERY: Final = 0.5
-#: More than can run at a time; beyond that the oldest is dropped.
-_MOST: Final = 10_000
+#: Seconds between two attempts.
+_INTERVAL: Final = 0.5
+#: Maximum queue length: more than can run at a time. Beyond it the oldest is dropped.
+_MAXIMUM: Final = 10_000
 
 
-class Later:
-    """Tries what is left to do in its order, in a thread, as long as there is any.
+class DeferredWrites:
+    """Retries queued writes in order, in a thread that runs while the queue has any.
 
-    What is left when the process ends is lost.
+    Queued writes are lost when the process ends.
     """
 
     def __init__(self) -> None:
-        self._left: deque[Callable[[], None]] = deque(maxlen=_MOST)
+        self._queue: deque[Callable[[], None]] = deque(maxlen=_MAXIMUM)
         self._lock = threading.Lock()
-        self._is_trying = False
+        self._is_running = False
 
-    def add(self, work: Callable[[], None]) -> None:
-        """Have *work* done, which raises CatalogBusyError as long as it can't be."""
+    def add(self, write: Callable[[], None]) -> None:
+        """Queue *write*, which is retried while it raises CatalogBusyError."""
         with self._lock:
-            self._left.append(work)
-            if self._is_trying:
+            self._queue.append(write)
+            if self._is_running:
                 return
-            self._is_trying = True
-        threading.Thread(target=self._try, daemon=True).start()
+            self._is_running = True
+        threading.Thread(target=self._run, daemon=True).start()
 
-    def _try(self) -> None:
-        while (work := self._next()) is not None:
-            for _ in attempts(math.inf, every=_EVERY):
-                if _is_done(work):
+    def _run(self) -> None:
+        while (write := self._next()) is not None:
+            for _ in attempts(math.inf, every=_INTERVAL):
+                if _is_done(write):
                     break
 
     def _next(self) -> Callable[[], None] | None:
         with self._lock:
-            self._is_trying = bool(self._left)
-            return self._left.popleft() if self._left else None
+            self._is_running = bool(self._queue)
+            return self._queue.popleft() if self._queue else None
 
 
-def _is_done(work: Callable[[], None]) -> bool:
+def _is_done(write: Callable[[], None]) -> bool:
     try:
-        work()
+        write()
     except (CatalogBusyError, NoSpaceError):
         return False
     except Exception:
-        # (!) Raised, it would end the thread, and nothing added later would be done.
-        _LOGGER.exception("work that was left for later has failed")
+        # (!) An exception would end the thread, and later writes would never run.
+        _LOGGER.exception("a deferred write failed")
     return True

@@ -1,4 +1,4 @@
-"""Drop links: what someone without an account may upload to their maker."""
+"""Drop links: somebody without an account uploads files to the link's owner."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from gateway.catalog.users import User
 
 
-#: Files that a drop link takes in all, unless it says another number.
+#: Maximum number of files of a drop link without ``max_uploads``.
 UPLOADS: Final = 1000
-#: Bytes of them that are there at a time, unless it says another number.
+#: Maximum stored bytes of a drop link without ``max_total``.
 BYTES: Final = 100 * 2**30
 
 
 class State(StrEnum):
-    """Whether a drop link takes something; only an open one does."""
+    """Whether a drop link accepts uploads; only an open link does."""
 
     OPEN = "open"
     FULL = "full"
@@ -36,12 +36,13 @@ class State(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Drop:
-    """One drop link; no types are all, times are Unix seconds.
+    """One drop link; empty ``types`` allow all types, times are Unix seconds.
 
     ``max_uploads`` None is UPLOADS, ``max_total`` None is BYTES, ``max_size`` and
-    ``expires`` None are no limit.  ``taken`` counts what came by it, deleted files
-    included, ``stored_bytes`` what of that is there.  ``code_id`` is what its code is
-    made of, None if it was made before there was a server secret.
+    ``expires`` None are no limit.  ``taken`` counts the files that were uploaded,
+    deleted ones included; ``stored_bytes`` are those of the files that still exist.
+    ``code_id`` is the id part of its code, None if the link was made before the server
+    secret was introduced.
     """
 
     id: str
@@ -59,7 +60,7 @@ class Drop:
     stored_bytes: int = 0
 
     def state(self, *, now: int) -> State:
-        """Tell whether it takes something; what can never change back comes first."""
+        """Return the state at *now*; a final state wins over one that may change."""
         if self.revoked is not None:
             return State.REVOKED
         if self.expires is not None and now >= self.expires:
@@ -70,17 +71,17 @@ class Drop:
 
     @property
     def most_uploads(self) -> int:
-        """How many files it takes in all."""
+        """The maximum number of files."""
         return UPLOADS if self.max_uploads is None else self.max_uploads
 
     @property
     def most_bytes(self) -> int:
-        """How many bytes of them may be there at a time."""
+        """The maximum of stored bytes."""
         return BYTES if self.max_total is None else self.max_total
 
     @property
     def left(self) -> int | None:
-        """How many more can be stored, None if it does not say."""
+        """How many more files it accepts; None without ``max_uploads``."""
         return (
             None if self.max_uploads is None else max(0, self.max_uploads - self.taken)
         )
@@ -98,7 +99,7 @@ def new(
     now: int,
     max_total: int | None = None,
 ) -> Drop:
-    """Make a drop link of *owner*'s and return it."""
+    """Insert a drop link of *owner* and return it."""
     drop_id = new_id()
     connection.execute(
         insert(drops).values(
@@ -116,13 +117,13 @@ def new(
             code_id=new_code_id(),
         )
     )
-    made = by_id(connection, drop_id)
-    assert made is not None  # noqa: S101 -- it was inserted above
-    return made
+    drop = by_id(connection, drop_id)
+    assert drop is not None  # noqa: S101 -- it was inserted above
+    return drop
 
 
 def by_id(connection: Connection, drop_id: str) -> Drop | None:
-    """Return the drop link of that id, or None."""
+    """Return the drop link with that id, or None."""
     row = connection.execute(select(drops).where(drops.c.id == drop_id)).one_or_none()
     return None if row is None else _drop(row)
 
@@ -143,7 +144,7 @@ def newest(
 ) -> list[Drop]:
     """Return a user's drop links, or everybody's, newest first.
 
-    *after* is the ``created`` and ``id`` of the last one that is known already.
+    *after* is the ``created`` and ``id`` of the last link on the previous page.
     """
     query = select(drops).order_by(drops.c.created.desc(), drops.c.id)
     if owner is not None:
@@ -163,22 +164,22 @@ def titles(connection: Connection, drop_ids: Collection[str]) -> dict[str, str]:
     return {row.id: row.title for row in connection.execute(query)}
 
 
-def take(connection: Connection, drop: Drop) -> None:
-    """Count one more upload that came by *drop*."""
+def count_upload(connection: Connection, drop: Drop) -> None:
+    """Count one more upload through *drop*."""
     connection.execute(
         update(drops).where(drops.c.id == drop.id).values(taken=drops.c.taken + 1)
     )
 
 
 def revoke(connection: Connection, drop: Drop, *, now: int) -> None:
-    """End a drop link, and what is on its way by it; once more changes nothing."""
+    """Revoke a drop link and end its running uploads; repeating changes nothing."""
     connection.execute(
         update(drops)
         .where(drops.c.id == drop.id, drops.c.revoked.is_(None))
         .values(revoked=now)
     )
     connection.execute(delete(reservations).where(reservations.c.drop_id == drop.id))
-    # Housekeeping removes them with their files.
+    # Housekeeping deletes expired sessions with their files.
     connection.execute(
         update(upload_sessions)
         .where(upload_sessions.c.drop_id == drop.id, upload_sessions.c.expires > now)

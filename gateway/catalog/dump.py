@@ -1,8 +1,8 @@
-"""The catalog as text, one JSON object a line: the same for every database.
+"""The catalog as text, one JSON object per line: the same for every database.
 
-What lives only as long as an upload, a download or a login is left out, and so are
-tries of passwords, one-time codes, the total, which is counted anew, and what the
-schema says of itself.
+Left out are rows that live only as long as an upload, a download or a login, password
+attempts, one-time codes, the total (``load`` recounts it), and the schema's
+compatibility.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LEFT_OUT: Final = frozenset(
         "login_attempts",
     }
 )
-#: Referred-to tables come before those that refer.
+#: A table comes after the tables that its foreign keys reference.
 _TABLES: Final = {
     table.name: table for table in metadata.sorted_tables if table.name not in _LEFT_OUT
 }
@@ -43,25 +43,25 @@ _BATCH: Final = 500
 
 @dataclass(frozen=True)
 class Line:
-    """One row, of which table."""
+    """One row of a table."""
 
     table: str
     row: dict[str, Any]
 
     @classmethod
     def parse(cls, line: str) -> Line:
-        """Read what ``str`` wrote; raise ValueError for anything else."""
-        found = json.loads(line)
-        if not isinstance(found, dict) or len(found) != 1:
-            raise ValueError("a line holds one row of one table")
-        ((name, row),) = found.items()
+        """Parse the text that ``str`` returns; raise ValueError for anything else."""
+        parsed = json.loads(line)
+        if not isinstance(parsed, dict) or len(parsed) != 1:
+            raise ValueError("a line must hold one row of one table")
+        ((name, row),) = parsed.items()
         table = _TABLES.get(name)
         if (
             table is None
             or not isinstance(row, dict)
             or not row.keys() <= _columns(name)
         ):
-            raise ValueError(f"this gateway knows no such row of {name!r}")
+            raise ValueError(f"unknown table {name!r}, or unknown columns in its row")
         return cls(
             name,
             {
@@ -77,12 +77,12 @@ class Line:
 
     @property
     def is_upload(self) -> bool:
-        """Tell whether it stands for an upload, which has a blob."""
+        """Tell whether the row is an upload, which has a blob."""
         return self.table == uploads.name
 
 
 def read(connection: Connection) -> Iterator[Line]:
-    """Give every row that a backup needs."""
+    """Yield every row that a backup needs."""
     for name, table in _TABLES.items():
         rows = connection.execution_options(yield_per=_BATCH).execute(select(table))
         for row in rows.mappings():
@@ -90,7 +90,7 @@ def read(connection: Connection) -> Iterator[Line]:
 
 
 def is_empty(connection: Connection) -> bool:
-    """Tell whether there is no row at all that a backup could hold."""
+    """Tell whether the catalog has no row that a backup would hold."""
     return not any(
         connection.execute(select(table).limit(1)).first() is not None
         for table in _TABLES.values()
@@ -100,17 +100,17 @@ def is_empty(connection: Connection) -> bool:
 def load(
     connection: Connection, lines: Iterable[Line], *, without: Container[str]
 ) -> None:
-    """Write rows down, but for the uploads whose ids *without* holds."""
-    kept = (
+    """Insert the rows, except uploads whose ids are in *without*."""
+    wanted = (
         line for line in lines if not (line.is_upload and line.row["id"] in without)
     )
-    for name, group in groupby(kept, key=lambda line: line.table):
+    for name, group in groupby(wanted, key=lambda line: line.table):
         while batch := [line.row for line in islice(group, _BATCH)]:
             connection.execute(insert(_TABLES[name]), batch)
     expiry.recount(connection)
     outbox.leave_unknown(connection)
     if connection.dialect.name == "postgresql":
-        # Rows that bring their ids leave the sequence where it was.
+        # Inserting rows with ids does not advance PostgreSQL's sequence.
         for table in ("users", "audit", "outbox"):
             connection.execute(
                 text(

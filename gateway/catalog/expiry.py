@@ -1,4 +1,4 @@
-"""What time has made void, and what housekeeping and fsck compare with the disk."""
+"""Queries of housekeeping and fsck: expired rows, blobs in use, byte counts."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Count:
-    """A user's bytes: as they are kept, and as they add up."""
+    """A user's bytes: ``users.stored_bytes``, and the actual sum of their uploads."""
 
     user_id: int
     name: str
-    kept: int
-    true: int
+    recorded: int
+    actual: int
 
 
 def remove_due(connection: Connection, *, now: int, limit: int) -> list[Upload]:
-    """Strike out uploads whose time is over; their blobs are the caller's."""
+    """Delete the rows of due uploads and return them; the caller deletes the blobs."""
     query = select(uploads).where(uploads.c.delete_after <= now).limit(limit)
     due = _all(connection, query)
     for upload in due:
@@ -50,57 +50,59 @@ def remove_due(connection: Connection, *, now: int, limit: int) -> list[Upload]:
 
 
 def remove_if_expired(connection: Connection, session_id: str, *, now: int) -> bool:
-    """Strike an unfinished upload out, with its reservation; tell whether it was.
+    """Delete an upload session and its reservation if it has expired; tell whether.
 
-    One that was heard of meanwhile stays.
+    A session that was extended in the meantime stays.
     """
-    gone = connection.execute(
+    deleted = connection.execute(
         delete(upload_sessions).where(
             upload_sessions.c.id == session_id, upload_sessions.c.expires <= now
         )
     )
-    if gone.rowcount:
+    if deleted.rowcount:
         release(connection, session_id)
-    return bool(gone.rowcount)
+    return bool(deleted.rowcount)
 
 
 def remove_expired_reservations(connection: Connection, *, now: int, limit: int) -> int:
-    """Forget room that was reserved and never used; return for how many."""
+    """Delete reservations that were never used; return how many."""
     return _delete(
         connection, reservations.c.id, reservations.c.expires <= now, limit=limit
     )
 
 
-def end_what_ran(connection: Connection, gateway: str | None = None) -> None:
-    """Forget which requests are on their way, by that gateway or by any.
+def clear_active_requests(connection: Connection, gateway: str | None = None) -> None:
+    """End the upload requests in progress of one gateway, or of all gateways.
 
-    What is unfinished keeps its room.
+    Upload sessions keep their reservations.
     """
-    is_its_own = true() if gateway is None else reservations.c.gateway == gateway
-    its_own = select(reservations.c.id).where(is_its_own)
+    is_of_gateway = true() if gateway is None else reservations.c.gateway == gateway
+    ids = select(reservations.c.id).where(is_of_gateway)
     connection.execute(
         delete(reservations).where(
-            is_its_own, reservations.c.id.not_in(select(upload_sessions.c.id))
+            is_of_gateway, reservations.c.id.not_in(select(upload_sessions.c.id))
         )
     )
     connection.execute(
         update(upload_sessions)
-        .where(
-            upload_sessions.c.active_request != "", upload_sessions.c.id.in_(its_own)
-        )
+        .where(upload_sessions.c.active_request != "", upload_sessions.c.id.in_(ids))
         .values(active_request="")
     )
 
 
-def remove_old_sessions(connection: Connection, *, now: int, limit: int) -> int:
-    """Forget sessions that are over; return how many."""
+def remove_expired_login_sessions(
+    connection: Connection, *, now: int, limit: int
+) -> int:
+    """Delete expired login sessions; return how many."""
     return _delete(
         connection, login_sessions.c.id, login_sessions.c.expires <= now, limit=limit
     )
 
 
-def remove_old_tries(connection: Connection, *, before: int, limit: int) -> int:
-    """Forget tries of passwords, the last until then; return of how many subjects."""
+def remove_old_login_attempts(
+    connection: Connection, *, before: int, limit: int
+) -> int:
+    """Delete counters whose last login attempt was until *before*; return how many."""
     return _delete(
         connection,
         login_attempts.c.subject,
@@ -110,7 +112,7 @@ def remove_old_tries(connection: Connection, *, before: int, limit: int) -> int:
 
 
 def remove_old_revocations(connection: Connection, *, now: int, limit: int) -> int:
-    """Forget revocations whose last link has expired by itself; return how many."""
+    """Delete revocations whose revoked links have all expired; return how many."""
     return _delete(
         connection, revocations.c.subject, revocations.c.keep_until <= now, limit=limit
     )
@@ -119,21 +121,21 @@ def remove_old_revocations(connection: Connection, *, now: int, limit: int) -> i
 def without_digest(
     connection: Connection, *, after: tuple[int, str] | None, limit: int
 ) -> list[Upload]:
-    """Return some uploads whose digest nobody knows, the oldest first.
+    """Return uploads without a digest, oldest first.
 
-    *after* is the ``created`` and ``id`` of the last one of the page before.
+    *after* is the ``created`` and ``id`` of the last upload on the previous page.
     """
-    age = tuple_(uploads.c.created, uploads.c.id)
+    position = tuple_(uploads.c.created, uploads.c.id)
     query = select(uploads).where(uploads.c.sha256.is_(None))
     if after is not None:
-        query = query.where(age > after)
+        query = query.where(position > after)
     return _all(
         connection, query.order_by(uploads.c.created, uploads.c.id).limit(limit)
     )
 
 
 def note_digest(connection: Connection, upload: Upload, sha256: bytes) -> None:
-    """Write down what an upload's content is."""
+    """Store the digest of an upload's content, unless it has one."""
     connection.execute(
         update(uploads)
         .where(uploads.c.id == upload.id, uploads.c.sha256.is_(None))
@@ -142,19 +144,19 @@ def note_digest(connection: Connection, upload: Upload, sha256: bytes) -> None:
 
 
 def page(connection: Connection, *, after: str, limit: int) -> list[Upload]:
-    """Return uploads by id, those beyond *after*; an empty text is the beginning."""
+    """Return uploads in the order of their ids, after the id *after* ("" for all)."""
     query = select(uploads).where(uploads.c.id > after).order_by(uploads.c.id)
     return _all(connection, query.limit(limit))
 
 
 def named_blobs(connection: Connection, blobs: Collection[str]) -> set[str]:
-    """Return those of *blobs* that uploads name."""
+    """Return the paths in *blobs* that belong to an upload."""
     query = select(uploads.c.blob).where(uploads.c.blob.in_(blobs))
     return set(connection.execute(query).scalars())
 
 
-def named_partials(connection: Connection, ids: Collection[str]) -> set[str]:
-    """Return those of *ids* that unfinished uploads have; finished ones have a blob."""
+def unfinished_session_ids(connection: Connection, ids: Collection[str]) -> set[str]:
+    """Return the ids in *ids* of unfinished upload sessions; finished have a blob."""
     query = select(upload_sessions.c.id).where(
         upload_sessions.c.id.in_(ids), upload_sessions.c.upload_id.is_(None)
     )
@@ -162,7 +164,7 @@ def named_partials(connection: Connection, ids: Collection[str]) -> set[str]:
 
 
 def counts(connection: Connection) -> list[Count]:
-    """Return every user's bytes, kept and true."""
+    """Return every user's bytes, as recorded and as summed up."""
     total = func.coalesce(func.sum(uploads.c.size), 0)
     query = (
         select(users.c.id, users.c.name, users.c.stored_bytes, total)
@@ -171,19 +173,19 @@ def counts(connection: Connection) -> list[Count]:
         .order_by(users.c.id)
     )
     return [
-        Count(user_id, name, kept, int(true))
-        for user_id, name, kept, true in connection.execute(query)
+        Count(user_id, name, recorded, int(actual))
+        for user_id, name, recorded, actual in connection.execute(query)
     ]
 
 
 def total(connection: Connection) -> int:
-    """Return the bytes of all uploads as they are kept."""
-    kept: int = connection.execute(select(totals.c.stored_bytes)).scalar_one()
-    return kept
+    """Return the recorded bytes of all uploads."""
+    stored: int = connection.execute(select(totals.c.stored_bytes)).scalar_one()
+    return stored
 
 
 def drop_counts(connection: Connection) -> list[tuple[str, tuple[int, int]]]:
-    """Return the ids of drop links whose bytes are wrong: as kept, and true."""
+    """Return drop links whose recorded bytes are wrong: id, (recorded, actual)."""
     total = func.coalesce(func.sum(uploads.c.size), 0)
     query = (
         select(drops.c.id, drops.c.stored_bytes, total)
@@ -198,9 +200,9 @@ def drop_counts(connection: Connection) -> list[tuple[str, tuple[int, int]]]:
 def recipient_counts(
     connection: Connection,
 ) -> list[tuple[str, tuple[int, int], tuple[int, int]]]:
-    """Return the ids of recipients whose downloads or bytes are wrong.
+    """Return recipients whose recorded downloads or sent bytes are wrong.
 
-    Each with the downloads that are taken, as kept and true, and the bytes likewise.
+    Each is: id, (recorded, actual) spent leases, (recorded, actual) sent bytes.
     """
     taken = (
         select(func.count())
@@ -224,9 +226,10 @@ def recipient_counts(
 
 
 def recount(connection: Connection) -> None:
-    """Make every user's and drop link's bytes, and the total, what they add up to.
+    """Set all recorded counts to what the rows add up to.
 
-    And of every recipient the downloads and bytes.
+    These are the bytes of users and drop links, the total, and the downloads and sent
+    bytes of recipients.
     """
     for drop_id, (_, stored) in drop_counts(connection):
         connection.execute(
@@ -238,28 +241,28 @@ def recount(connection: Connection) -> None:
             .where(recipients.c.id == recipient_id)
             .values(taken=taken, sent=sent)
         )
-    found = counts(connection)
-    for count in found:
-        if count.kept != count.true:
+    user_counts = counts(connection)
+    for count in user_counts:
+        if count.recorded != count.actual:
             connection.execute(
                 update(users)
                 .where(users.c.id == count.user_id)
-                .values(stored_bytes=count.true)
+                .values(stored_bytes=count.actual)
             )
     connection.execute(
-        update(totals).values(stored_bytes=sum(count.true for count in found))
+        update(totals).values(stored_bytes=sum(count.actual for count in user_counts))
     )
 
 
 def _delete(
     connection: Connection,
     key: Column[str],
-    is_over: ColumnElement[bool],
+    condition: ColumnElement[bool],
     *,
     limit: int,
 ) -> int:
-    some = select(key).where(is_over).limit(limit)
-    statement = delete(key.table).where(key.in_(some), is_over)
+    keys = select(key).where(condition).limit(limit)
+    statement = delete(key.table).where(key.in_(keys), condition)
     return connection.execute(statement).rowcount
 
 

@@ -1,4 +1,4 @@
-"""Short ids of what people and programs name: no letter is taken for another."""
+"""Short random ids, in alphabets without letters that are easily confused."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 _ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 _LENGTH: Final = 12
-#: Those of codes, in Crockford's base32 as all of a code is.
+#: Ids of codes are in Crockford's base32, like the rest of a code.
 _CODE_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _CODE_LENGTH: Final = 16
 
@@ -18,10 +18,10 @@ def new_id() -> str:
 
 
 def new_code_id() -> str:
-    """Return a random id for a code, of 16 characters, 80 bits."""
+    """Return a random id of 16 characters, 80 bits, for a code."""
     return "".join(secrets.choice(_CODE_ALPHABET) for _ in range(_CODE_LENGTH))
 
 
 def is_id(text: str) -> bool:
-    """Tell whether *text* has the form of such an id."""
+    """Tell whether *text* has the form of an id from ``new_id``."""
     return len(text) == _LENGTH and set(text) <= set(_ALPHABET)

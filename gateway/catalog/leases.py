@@ -1,10 +1,10 @@
-"""Leases: permissions to download that were given on a share's page.
+"""Leases: permissions to download, issued on a share's page.
 
-Where downloads are counted, each link has a number of places.  A lease that was given
-has *reserved* a place; it has *begun* while nginx works on a GET of it; it is *spent*
-once a request that sent bytes is over, and then keeps its place for good.  While all
-places are taken, a new lease takes the place of one that is only reserved: whoever
-presses the button and leaves takes nothing from those who come afterwards.
+If a share counts downloads, each share link has a number of download slots.  A new
+lease has *reserved* a slot; it has *begun* while nginx serves a GET of it; it is
+*spent* once a request that sent bytes has ended, and then keeps its slot for good.  If
+all slots are in use, a new lease replaces one that is only reserved: a person who
+presses the button and leaves does not block later downloads.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ _ITEM_FIELDS: Final = tuple(column.name for column in ITEM)
 
 @dataclass(frozen=True, kw_only=True)
 class LeasedItem:
-    """What a verdict needs to know of a lease and one item that it opens.
+    """A lease and one item of its share, as a verdict needs them.
 
-    ``not_before`` is when the share begins, ``expires`` when lease or share end,
-    whichever is first, in Unix seconds;
-    ``is_revoked`` tells that share or link were taken back, ``is_ended`` that another
-    lease took this one's place, ``holds_place`` that it need not begin: it is spent,
-    or downloads are not counted.
+    ``not_before`` is when the share begins, ``expires`` the earlier of the ends of
+    lease and share, in Unix seconds.  ``is_revoked`` means that the share or the share
+    link was revoked, ``is_ended`` that another lease replaced this lease,
+    ``holds_slot`` that it has its slot already (it is spent), or needs none (downloads
+    are not counted).
     """
 
     item: Item
@@ -64,12 +64,12 @@ class LeasedItem:
     is_revoked: bool
     is_ended: bool
     is_owner_disabled: bool
-    holds_place: bool
+    holds_slot: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class BegunRequest:
-    """A GET as nginx names it: its id, whose nginx it is, and which start of it."""
+    """A GET that nginx has begun: its id, its gateway, and the run of that nginx."""
 
     id: str
     gateway: str
@@ -78,7 +78,7 @@ class BegunRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class NewLease:
-    """Who takes a lease: the browser in short, and until when it is given."""
+    """The expiry of a new lease, and a short description of the browser."""
 
     expires: int
     agent: str
@@ -88,17 +88,17 @@ class NewLease:
 def take(
     connection: Connection, recipient: Recipient, new: NewLease, *, now: int
 ) -> str:
-    """Give a lease and return its id.
+    """Issue a lease and return its id.
 
-    Raise ShareSpentError if all places of the link are spent, ShareBusyError if some
-    lease that has begun may still give its place back.  *connection* is in a write
+    Raise ShareSpentError if all slots of the share link are spent, ShareBusyError if
+    a lease that has begun may still give its slot back.  *connection* is in a write
     transaction, alone.
     """
-    places = _places(connection, recipient.id)
-    if places is None:
+    slots = _unspent_slots(connection, recipient.id)
+    if slots is None:
         _note_begun(connection, recipient.id, now=now)
     else:
-        _make_room(connection, recipient.id, places, now=now)
+        _free_a_slot(connection, recipient.id, slots, now=now)
     lease_id = new_code_id()
     connection.execute(
         insert(leases).values(
@@ -115,14 +115,15 @@ def take(
 def begin(
     connection: Connection, lease_id: str, request: BegunRequest, *, now: int
 ) -> None:
-    """Note that nginx begins a GET of a lease, which keeps its place meanwhile.
+    """Record that nginx begins a GET of a lease, which keeps its slot until the end.
 
-    Raise EndedLeaseError if another lease has its place, or if nginx has ended the
-    request already; ShareSpentError or ShareBusyError if no place is left for it, since
-    the limit was lowered.  *connection* is in a write transaction, alone.
+    Raise EndedLeaseError if another lease replaced this one, or if the ledger has the
+    end of the request already; ShareSpentError or ShareBusyError if no slot is left,
+    because the limit was lowered.  *connection* is in a write transaction, alone.
     """
-    is_over = select(lease_requests.c.id).where(lease_requests.c.id == request.id)
-    if connection.execute(is_over).one_or_none() is not None:
+    # A row with this id exists only if the end of the request was booked first.
+    ended = select(lease_requests.c.id).where(lease_requests.c.id == request.id)
+    if connection.execute(ended).one_or_none() is not None:
         raise EndedLeaseError
     lease = connection.execute(
         select(
@@ -132,9 +133,9 @@ def begin(
     if lease is None:
         raise EndedLeaseError
     if lease.spent is None and not lease.has_begun:
-        places = _places(connection, lease.recipient_id)
-        if places is not None:
-            _free(connection, lease.recipient_id, places)
+        slots = _unspent_slots(connection, lease.recipient_id)
+        if slots is not None:
+            _free_slots(connection, lease.recipient_id, slots)
     connection.execute(
         update(leases)
         .where(leases.c.id == lease_id)
@@ -147,12 +148,12 @@ def begin(
 
 
 def give_back(connection: Connection, recipient: Recipient, *, now: int) -> None:
-    """Give one download back; raise NothingTakenError if none is taken.
+    """Give one download back; raise NothingTakenError if there was no download.
 
-    The oldest lease that has begun counts as spent then, if no other one is.
+    If no lease is spent, the oldest lease that has begun is marked as spent first.
     *connection* is in a write transaction, alone.
     """
-    given = (
+    increment = (
         update(recipients)
         .where(
             recipients.c.id == recipient.id,
@@ -160,7 +161,7 @@ def give_back(connection: Connection, recipient: Recipient, *, now: int) -> None
         )
         .values(given_back=recipients.c.given_back + 1)
     )
-    if connection.execute(given).rowcount:
+    if connection.execute(increment).rowcount:
         return
     begun = connection.execute(
         select(leases.c.id)
@@ -171,16 +172,17 @@ def give_back(connection: Connection, recipient: Recipient, *, now: int) -> None
     if begun is None:
         raise NothingTakenError
     spend(connection, {begun: now})
-    connection.execute(given)
+    connection.execute(increment)
 
 
 def spend(
     connection: Connection, spent: dict[str, int], *, scanned: Collection[str] = ()
 ) -> None:
-    """Have leases keep their places for good, each from the second that it has here.
+    """Mark leases as spent: they keep their slots for good.
 
-    Those that do so already, or are not there, are left out.  *scanned* are those that
-    a scanner has probably used.
+    *spent* maps lease ids to the second when they were spent; leases that do not exist
+    or are spent already are skipped.  *scanned* are the leases that a scanner has
+    probably used.
     """
     rows = connection.execute(
         select(leases.c.id, leases.c.recipient_id, leases.c.is_scanner).where(
@@ -214,14 +216,18 @@ def spend(
             scanned=recipients.c.scanned + bindparam("by_scanners"),
         ),
         [
-            {"recipient": one, "more": more, "by_scanners": by_scanners[one]}
-            for one, more in taken.items()
+            {
+                "recipient": recipient_id,
+                "more": count,
+                "by_scanners": by_scanners[recipient_id],
+            }
+            for recipient_id, count in taken.items()
         ],
     )
 
 
-def _places(connection: Connection, recipient_id: str) -> int | None:
-    """Return how many downloads of a link are not spent; None is any number."""
+def _unspent_slots(connection: Connection, recipient_id: str) -> int | None:
+    """Return the number of a share link's unspent download slots; None is no limit."""
     link = connection.execute(
         select(
             shares.c.max_downloads,
@@ -232,29 +238,29 @@ def _places(connection: Connection, recipient_id: str) -> int | None:
     ).one_or_none()
     if link is None:
         raise NotServableError("no-share-link")
-    most: int | None = link.max_downloads
-    return None if most is None else most - int(link.spent)
+    limit: int | None = link.max_downloads
+    return None if limit is None else limit - int(link.spent)
 
 
-def _free(connection: Connection, recipient_id: str, places: int) -> int:
-    """Return how many of these places no running download holds, at least one.
+def _free_slots(connection: Connection, recipient_id: str, slots: int) -> int:
+    """Return how many of the unspent *slots* no running download uses, at least one.
 
-    Raise ShareSpentError if there are no places, ShareBusyError if all are held.
+    Raise ShareSpentError if *slots* is 0 or less, ShareBusyError if all are in use.
     """
-    if places <= 0:
+    if slots <= 0:
         raise ShareSpentError
     running = select(func.count()).where(_is_unspent(recipient_id), _has_begun())
-    free = places - connection.execute(running).scalar_one()
+    free = slots - connection.execute(running).scalar_one()
     if free <= 0:
         raise ShareBusyError
     return free
 
 
-def _make_room(
-    connection: Connection, recipient_id: str, places: int, *, now: int
+def _free_a_slot(
+    connection: Connection, recipient_id: str, slots: int, *, now: int
 ) -> None:
-    """End leases that are only reserved, the oldest first, until a place is free."""
-    free = _free(connection, recipient_id, places)
+    """End leases that are only reserved, the oldest first, until a slot is free."""
+    free = _free_slots(connection, recipient_id, slots)
     reserved = (
         connection.execute(
             select(leases.c.id)
@@ -264,10 +270,10 @@ def _make_room(
         .scalars()
         .all()
     )
-    over = reserved[: max(0, len(reserved) + 1 - free)]
-    if over:
+    excess = reserved[: max(0, len(reserved) + 1 - free)]
+    if excess:
         connection.execute(
-            update(leases).where(leases.c.id.in_(over)).values(ended=now)
+            update(leases).where(leases.c.id.in_(excess)).values(ended=now)
         )
 
 
@@ -292,7 +298,7 @@ def _note_begun(connection: Connection, recipient_id: str, *, now: int) -> None:
 
 
 def running(connection: Connection, share_id: str) -> set[str]:
-    """Return the recipients of a share whose download runs and is not spent yet."""
+    """Return the ids of a share's recipients whose download is running, not spent."""
     query = (
         select(leases.c.recipient_id)
         .join(recipients, recipients.c.id == leases.c.recipient_id)
@@ -307,7 +313,7 @@ def running(connection: Connection, share_id: str) -> set[str]:
 
 
 def recipient_of(connection: Connection, lease_id: str, *, now: int) -> str | None:
-    """Return the id of the recipient who took that lease, or None if it is over."""
+    """Return the id of the lease's recipient, or None if the lease has ended."""
     query = select(leases.c.recipient_id).where(
         leases.c.id == lease_id, leases.c.ended.is_(None), leases.c.expires > now
     )
@@ -315,7 +321,7 @@ def recipient_of(connection: Connection, lease_id: str, *, now: int) -> str | No
 
 
 class LeasedItems:
-    """Finds an item of a lease, in one look-up."""
+    """Finds an item of a lease with one query."""
 
     def __init__(self, reader: Reader) -> None:
         self._find = Lookup(
@@ -347,11 +353,11 @@ class LeasedItems:
         )
 
     def find(self, lease_id: str, number: int) -> LeasedItem | None:
-        """Return that item of that lease, or None."""
+        """Return item *number* of the lease, or None."""
         row = self._find.first(lease_id, number)
         if row is None:
             return None
-        recipient_id, not_before, expires, share_expires, ended, spent, most = row[:7]
+        recipient_id, not_before, expires, share_expires, ended, spent, limit = row[:7]
         return LeasedItem(
             item=Item(**dict(zip(_ITEM_FIELDS, row[10:], strict=True))),
             recipient_id=recipient_id,
@@ -360,18 +366,19 @@ class LeasedItems:
             is_revoked=any(moment is not None for moment in row[7:9]),
             is_ended=ended is not None,
             is_owner_disabled=bool(row[9]),
-            holds_place=spent is not None or most is None,
+            holds_slot=spent is not None or limit is None,
         )
 
 
 def remove_over(connection: Connection, *, before: int, limit: int) -> int:
-    """Forget leases that ended before that second and were never spent.
+    """Delete leases that expired before *before* and were never spent.
 
-    Return how many.  What has begun stays until the ledger says how it ended.
+    Return how many.  A lease that has begun stays until the ledger has the end of its
+    request.
     """
-    some = (
+    ids = (
         select(leases.c.id)
         .where(leases.c.expires < before, leases.c.spent.is_(None), ~_has_begun())
         .limit(limit)
     )
-    return connection.execute(delete(leases).where(leases.c.id.in_(some))).rowcount
+    return connection.execute(delete(leases).where(leases.c.id.in_(ids))).rowcount

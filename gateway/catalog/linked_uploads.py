@@ -1,4 +1,4 @@
-"""What a verdict needs to know of an upload that a link leads to."""
+"""Uploads that signed URLs lead to, as a verdict needs them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class LinkedUpload:
-    """Where its content lies below the blobs' folder, its bytes, type and owner."""
+    """The upload's path below the blobs' folder, its bytes, media type and owner."""
 
     blob: str
     size: int
@@ -25,7 +25,7 @@ class LinkedUpload:
 
 
 class LinkedUploads:
-    """Finds uploads by id, in one look-up."""
+    """Finds an upload by id with one query."""
 
     def __init__(self, reader: Reader) -> None:
         self._by_id = Lookup(
@@ -41,7 +41,7 @@ class LinkedUploads:
         )
 
     def by_id(self, upload_id: str) -> LinkedUpload | None:
-        """Return the upload of that id, or None."""
+        """Return the upload with that id, or None."""
         row = self._by_id.first(upload_id)
         if row is None:
             return None

@@ -1,8 +1,9 @@
-"""Tries of passwords, slowed so that nobody can guess on; no account is ever closed.
+"""Password attempts, rate-limited against guessing; accounts are never locked.
 
-A try counts before the password is looked at: parallel ones can't all slip through.
-The right password gives its try back.  The more tries a subject has had, the longer
-the next one has to wait, up to a bound: ``docs/security.md`` has the arithmetic.
+An attempt is counted before the password is checked: parallel attempts can't all slip
+through.  A correct password gives its attempt back.  The more attempts a counter has,
+the longer the next attempt must wait, up to a bound: ``docs/security.md`` has the
+arithmetic.
 """
 
 from __future__ import annotations
@@ -22,17 +23,17 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-#: Seconds after its last try from which a subject's tries are forgotten.
+#: Seconds after the last attempt from which a counter starts at 0 again.
 MEMORY: Final = 86_400
 _MAXIMUM_DOUBLINGS: Final = 16
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast tries may follow each other; times are in seconds.
+    """How fast attempts may follow each other; times are in seconds.
 
-    The first *free* tries wait for nothing, the next one *first*, each further one
-    twice as long, *most* at last.
+    The first *free* attempts need not wait, the next attempt waits *first*, each
+    further attempt twice as long as the one before, but at most *most*.
     """
 
     free: int
@@ -40,7 +41,7 @@ class Pace:
     most: int
 
     def wait(self, count: int) -> int:
-        """Return how long after the last of *count* tries the next one may come."""
+        """Return the seconds between the last of *count* attempts and the next one."""
         if count < self.free:
             return 0
         return min(self.first << min(count - self.free, _MAXIMUM_DOUBLINGS), self.most)
@@ -57,67 +58,67 @@ ADDRESS: Final = Pace(free=50, first=2, most=60)
 
 
 @dataclass(frozen=True)
-class Subject:
-    """What tries are counted by, and at which pace they may come."""
+class Counter:
+    """A counter of attempts: its key, and the pace at which attempts are allowed."""
 
     key: str
     pace: Pace
 
 
 def account(user_id: int | None, name: str) -> str:
-    """Return the key of an account's subjects, which begin with it.
+    """Return the prefix of the keys of an account's counters.
 
-    For an account that exists that is the user's id: what was tried under the name
-    before there was such a user does not count.  Of other names only a digest is
-    stored: what people type in the place of a name is at times their password.
+    For an existing account it contains the user's id: attempts under the name before
+    the user was created do not count.  For other names it contains a digest: people
+    sometimes type their password into the name field.
     """
     return f"name:{_digest(name)}" if user_id is None else f"user:{user_id}"
 
 
-def by_account(account: str) -> Subject:
-    """Return the subject of all unknown browsers of an account."""
-    return Subject(f"{account}:", ACCOUNT)
+def by_account(account: str) -> Counter:
+    """Return the counter of an account's unknown browsers."""
+    return Counter(f"{account}:", ACCOUNT)
 
 
-def by_network(account: str, network: str) -> Subject:
-    """Return the subject of a network's unknown browsers and an account."""
-    return Subject(f"{account}:network:{_digest(network)}", NETWORK)
+def by_network(account: str, network: str) -> Counter:
+    """Return the counter of an account's unknown browsers in one network."""
+    return Counter(f"{account}:network:{_digest(network)}", NETWORK)
 
 
-def by_browser(account: str, browser: str) -> Subject:
-    """Return the subject of a known browser and its account."""
-    return Subject(f"{account}:browser:{_digest(browser)}", BROWSER)
+def by_browser(account: str, browser: str) -> Counter:
+    """Return the counter of an account's known browser."""
+    return Counter(f"{account}:browser:{_digest(browser)}", BROWSER)
 
 
-def by_address(address: str) -> Subject:
-    """Return the subject of one address, whatever the accounts."""
-    return Subject(f"address:{_digest(address)}", ADDRESS)
+def by_address(address: str) -> Counter:
+    """Return the counter of one address, for all accounts."""
+    return Counter(f"address:{_digest(address)}", ADDRESS)
 
 
-def by_link(recipient_id: str, network: str) -> Subject:
-    """Return the subject of one share link's password and one network."""
-    return Subject(f"link:{recipient_id}:network:{_digest(network)}", NETWORK)
+def by_link(recipient_id: str, network: str) -> Counter:
+    """Return the counter of a share link's password attempts from one network."""
+    return Counter(f"link:{recipient_id}:network:{_digest(network)}", NETWORK)
 
 
-def spend(connection: Connection, subjects: Iterable[Subject], *, now: int) -> None:
-    """Count one try of each subject.
+def spend(connection: Connection, counters: Iterable[Counter], *, now: int) -> None:
+    """Count one attempt in each counter.
 
-    Raise TooManyAttemptsError if it comes too early for one of them; then it is counted
-    for none.  *connection* is in a write transaction, alone.
+    Raise TooManyAttemptsError if any counter requires a wait; then nothing is counted.
+    *connection* is in a write transaction, alone.
     """
     counts: dict[str, int] = {}
     wait = 0
-    for subject in subjects:
+    for counter in counters:
         row = connection.execute(
-            select(login_attempts.c.count.label("tried"), login_attempts.c.since).where(
-                login_attempts.c.subject == subject.key
-            )
+            select(
+                login_attempts.c.count.label("attempts"), login_attempts.c.since
+            ).where(login_attempts.c.subject == counter.key)
         ).one_or_none()
         count = 0
         if row is not None and now < row.since + MEMORY:
-            count = row.tried
-            wait = max(wait, row.since + subject.pace.wait(count) - now)
-        counts[subject.key] = count + 1
+            count = row.attempts
+            wait = max(wait, row.since + counter.pace.wait(count) - now)
+        counts[counter.key] = count + 1
     if wait > 0:
         raise TooManyAttemptsError(wait)
     insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert
@@ -132,24 +133,24 @@ def spend(connection: Connection, subjects: Iterable[Subject], *, now: int) -> N
         )
 
 
-def give_back(connection: Connection, subject: Subject) -> None:
-    """Count one try less: it was a good one."""
+def give_back(connection: Connection, counter: Counter) -> None:
+    """Subtract one attempt from a counter: its password was correct."""
     connection.execute(
         update(login_attempts)
-        .where(login_attempts.c.subject == subject.key, login_attempts.c.count > 0)
+        .where(login_attempts.c.subject == counter.key, login_attempts.c.count > 0)
         .values(count=login_attempts.c.count - 1)
     )
 
 
-def clear(connection: Connection, subject: Subject) -> None:
-    """Forget a subject's tries."""
+def clear(connection: Connection, counter: Counter) -> None:
+    """Delete a counter's attempts."""
     connection.execute(
-        delete(login_attempts).where(login_attempts.c.subject == subject.key)
+        delete(login_attempts).where(login_attempts.c.subject == counter.key)
     )
 
 
 def clear_user(connection: Connection, user_id: int) -> int:
-    """Forget all tries of a user's account; return of how many subjects."""
+    """Delete all counters of a user's account; return how many."""
     prefix = f"{account(user_id, '')}:"
     return connection.execute(
         delete(login_attempts).where(

@@ -1,4 +1,4 @@
-"""Sessions of people who are logged in: each can be seen and ended.
+"""Login sessions: a user can list and end each of them.
 
 A browser's cookie holds ``<id>_<secret>``; the id finds the row, which has the secret's
 digest.  The secret is 256 random bits, so that one SHA-256 is enough.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gateway.catalog.users import User
 
 _TEXT: Final = re.compile(r"([a-z0-9]{12})_([A-Za-z0-9_-]{43})", re.ASCII)
-#: Seconds between two notes of a session's last use: not every request writes.
+#: Minimum seconds between two updates of ``last_seen``: not every request writes.
 _LAST_SEEN_STEP: Final = 300
 
 
@@ -34,7 +34,7 @@ _LAST_SEEN_STEP: Final = 300
 class Session:
     """One login, without its secret; times are Unix seconds.
 
-    ``agent`` and ``network`` say in short from where it was begun.
+    ``agent`` and ``network`` describe the browser and the network at login.
     """
 
     id: str
@@ -55,9 +55,10 @@ def begin(
     now: int,
     life: int,
 ) -> str:
-    """Make a session of *life* seconds and return the text for its cookie.
+    """Insert a session of *life* seconds and return its cookie's value.
 
-    It is that of *user* as they were read: a new password since then ends it.
+    It gets the epoch of *user* as read earlier: if the password has changed since, the
+    session is invalid.
     """
     session_id = new_id()
     secret = secrets.token_urlsafe(32)
@@ -80,10 +81,10 @@ def begin(
 def authenticate(
     connection: Connection, text: str, *, now: int
 ) -> tuple[User, Session]:
-    """Return whose session *text* is; raise NotAuthenticatedError if nobody's.
+    """Return the user and the session of a cookie's value.
 
-    One that is over, was ended, or whose user has a new password or is disabled,
-    looks like one that never was.
+    Raise NotAuthenticatedError if there is no such session, or if it has expired, was
+    ended, or its user has a new password or is disabled: all look alike.
     """
     match = _TEXT.fullmatch(text)
     if match is None:
@@ -105,12 +106,12 @@ def authenticate(
 
 
 def is_use_worth_noting(session: Session, *, now: int) -> bool:
-    """Tell whether the last use that is written down is long enough ago."""
+    """Tell whether the stored last use is old enough to be updated."""
     return now - session.last_seen >= _LAST_SEEN_STEP
 
 
 def note_use(connection: Connection, session: Session, *, now: int) -> None:
-    """Write down that the session was used."""
+    """Store *now* as the session's last use."""
     connection.execute(
         update(login_sessions)
         .where(login_sessions.c.id == session.id)
@@ -119,7 +120,7 @@ def note_use(connection: Connection, session: Session, *, now: int) -> None:
 
 
 def of_user(connection: Connection, user: User, *, now: int) -> list[Session]:
-    """Return the sessions of *user* that are not over, the last used one first."""
+    """Return the valid sessions of *user*, the most recently used first."""
     query = (
         select(login_sessions)
         .where(
@@ -137,17 +138,17 @@ def of_user(connection: Connection, user: User, *, now: int) -> list[Session]:
 
 
 def end(connection: Connection, user: User, session_id: str) -> bool:
-    """End a session of *user*'s; tell whether there was one of that id."""
-    gone = connection.execute(
+    """Delete a session of *user*; tell whether it existed."""
+    deleted = connection.execute(
         delete(login_sessions).where(
             login_sessions.c.id == session_id, login_sessions.c.user_id == user.id
         )
     )
-    return bool(gone.rowcount)
+    return bool(deleted.rowcount)
 
 
 def end_by(connection: Connection, text: str) -> None:
-    """End the session whose text that is, if there is one."""
+    """Delete the session with the cookie's value *text*, if it exists."""
     match = _TEXT.fullmatch(text)
     if match is not None:
         connection.execute(
@@ -159,7 +160,7 @@ def end_by(connection: Connection, text: str) -> None:
 
 
 def end_all(connection: Connection, user: User, *, but: str | None = None) -> int:
-    """End the sessions of *user*, *but* that of one id; return how many."""
+    """Delete the sessions of *user* except the id *but*; return how many."""
     query = delete(login_sessions).where(login_sessions.c.user_id == user.id)
     if but is not None:
         query = query.where(login_sessions.c.id != but)

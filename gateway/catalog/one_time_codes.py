@@ -1,7 +1,7 @@
-"""One-time codes: mailed to a recipient who asks, good for one lease.
+"""One-time codes: mailed to a recipient on request, valid for one lease.
 
-A recipient has one code at most: the last one that was mailed.  The catalog holds its
-MAC by the server secret, and the outbox the code itself until its mail was sent.
+A recipient has at most one code, the one that was mailed last.  The catalog holds its
+MAC by the server secret, and the outbox holds the code itself until its mail was sent.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from gateway.catalog.recipients import Recipient
     from gateway.catalog.users import User
 
-#: Seconds for which a code works.
+#: Seconds for which a code is valid.
 LIFE: Final = 600
-#: Guesses of one code.
+#: Maximum guesses of one code.
 TRIES: Final = 5
-#: Seconds between two codes of a link, and how many of them are mailed in a day.
+#: Minimum seconds between two codes of a share link, and maximum codes in a day.
 PAUSE: Final = 60
 MAILS: Final = 5
 _DAY: Final = 86_400
@@ -41,10 +41,11 @@ def mail(
     mac: str,
     now: int,
 ) -> None:
-    """Have *code* mailed, in the place of an earlier one; *mac* is what is kept of it.
+    """Queue a mail with *code*, which replaces an earlier code; store its *mac*.
 
-    Raise TooManyCodesError if one is on its way or was mailed less than PAUSE seconds
-    before, or MAILS of them in a day.  *connection* is in a write transaction, alone.
+    Raise TooManyCodesError if a code's mail is waiting or was sent less than PAUSE
+    seconds ago, or MAILS codes were mailed in a day.  *connection* is in a write
+    transaction, alone.
     """
     wait = _wait(outbox.codes(connection, recipient, after=now - _DAY, now=now), now)
     if wait > 0:
@@ -63,8 +64,8 @@ def mail(
 def _wait(mails: list[tuple[int, MailState]], now: int) -> int:
     """Return after how many seconds another mail may follow *mails*, newest first.
 
-    One that waits for the relay keeps its code: a newer one would wait behind it.  One
-    that was given up has reached nobody, and counts for no day.
+    A mail that waits for the relay keeps its code: a newer mail would wait behind it.
+    A mail that was given up has reached nobody and does not count for the day.
     """
     ends = [
         created + (PAUSE if state.is_over else LIFE) for created, state in mails[:1]
@@ -75,17 +76,17 @@ def _wait(mails: list[tuple[int, MailState]], now: int) -> int:
 
 
 def spend(connection: Connection, recipient: Recipient, mac: str, *, now: int) -> bool:
-    """Tell whether *mac* is that of the recipient's code, which then is used up.
+    """Tell whether *mac* matches the recipient's code, and delete a matching code.
 
-    A wrong one counts as soon as *connection*, in a write transaction alone, commits.
+    A wrong guess counts when *connection*, in a write transaction alone, commits.
     """
-    known = connection.execute(
+    expected = connection.execute(
         update(one_time_codes)
-        .where(_stands(recipient, now))
+        .where(_is_valid(recipient, now))
         .values(tries=one_time_codes.c.tries + 1)
         .returning(one_time_codes.c.mac)
     ).scalar_one_or_none()
-    if known is None or not hmac.compare_digest(known, mac):
+    if expected is None or not hmac.compare_digest(expected, mac):
         return False
     connection.execute(
         delete(one_time_codes).where(one_time_codes.c.recipient_id == recipient.id)
@@ -94,29 +95,29 @@ def spend(connection: Connection, recipient: Recipient, mac: str, *, now: int) -
 
 
 def tries_left(connection: Connection, recipient: Recipient, *, now: int) -> int:
-    """Return how often the recipient's code can be guessed; 0 is no code."""
-    query = select(one_time_codes.c.tries).where(_stands(recipient, now))
+    """Return how many guesses the recipient's code has left; 0 if there is no code."""
+    query = select(one_time_codes.c.tries).where(_is_valid(recipient, now))
     tries = connection.execute(query).scalar_one_or_none()
     return 0 if tries is None else TRIES - tries
 
 
 def remove_over(connection: Connection, *, before: int, limit: int) -> int:
-    """Forget codes that ended before that second; return how many."""
-    some = (
+    """Delete codes that expired before *before*; return how many."""
+    ids = (
         select(one_time_codes.c.recipient_id)
         .where(one_time_codes.c.expires < before)
         .limit(limit)
     )
     return connection.execute(
-        delete(one_time_codes).where(one_time_codes.c.recipient_id.in_(some))
+        delete(one_time_codes).where(one_time_codes.c.recipient_id.in_(ids))
     ).rowcount
 
 
-def _stands(recipient: Recipient, now: int) -> ColumnElement[bool]:
+def _is_valid(recipient: Recipient, now: int) -> ColumnElement[bool]:
     return (
         (one_time_codes.c.recipient_id == recipient.id)
         & (one_time_codes.c.tries < TRIES)
         & (one_time_codes.c.expires > now)
-        # A clock that was ahead has made it: it would work for as much longer.
+        # A code from a clock that was ahead would be valid for longer than LIFE.
         & (one_time_codes.c.created <= now)
     )

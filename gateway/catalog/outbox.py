@@ -1,8 +1,8 @@
-"""The outbox: mails that are to be sent, and what became of each.
+"""The outbox: mails to be sent, and the state of each.
 
-A mail is written down in the transaction that makes what it is about.  It is
-``sending``, committed, before the relay gets its content: what a crash leaves so is
-``unknown``, and nobody sends it again but by hand.
+A mail is inserted in the transaction that creates its share or code.  Its state
+``sending`` is committed before the relay gets its content: a mail that a crash left in
+that state becomes ``unknown``, and is only sent again by hand.
 """
 
 from __future__ import annotations
@@ -25,21 +25,22 @@ if TYPE_CHECKING:
 
     Condition = ColumnElement[bool]
 
-#: Seconds for which a mail is tried.
+#: Seconds for which sending a mail is attempted.
 LIFE: Final = 2 * 86_400
-#: Seconds after which a mail is no longer being sent: no relay gets as many.
+#: Seconds after which a mail is no longer being sent: no relay gets that much time.
 SENDING: Final = 900
-#: Seconds until the next try: twice as long after each one, up to a bound.
+#: Seconds until the next attempt: doubled after each attempt, up to a bound.
 _FIRST_PAUSE: Final = 60
 _LONGEST_PAUSE: Final = 3600
 _MAXIMUM_DOUBLINGS: Final = 6
 _DAY: Final = 86_400
-#: (!) A mail that has brought a code is no mail with a link afterwards.
-_FORGOTTEN: Final = case((outbox.c.code.is_not(None), ""))
+#: Erases the code, but keeps null as null.
+#: (!) A mail with a code must not look like a mail with a link (null) afterwards.
+_ERASED: Final = case((outbox.c.code.is_not(None), ""))
 
 
 class MailState(StrEnum):
-    """What became of a mail; ``none`` was ever written down."""
+    """The state of a mail; ``none`` if there is no mail."""
 
     NONE = "none"
     WAITING = "waiting"
@@ -51,7 +52,7 @@ class MailState(StrEnum):
 
     @property
     def is_over(self) -> bool:
-        """Tell whether nothing more is done by itself."""
+        """Tell whether the state is final: the gateway does nothing more by itself."""
         return self not in {MailState.WAITING, MailState.SENDING}
 
 
@@ -59,9 +60,9 @@ class MailState(StrEnum):
 class Mail:
     """One mail; times are Unix seconds.
 
-    ``words`` are the relay's, or why it was given up.  With a ``code`` it brings that
-    and no link; the code is empty once nothing more is done by itself.  It is tried
-    from ``due`` on, and given up when the next try would come after ``expires``.
+    ``words`` are the relay's reply, or why the mail was given up.  A mail with a
+    ``code`` contains the code and no link; the code is erased (empty) in a final state.
+    The next attempt is at ``due``; the mail is given up if that is after ``expires``.
     """
 
     id: int
@@ -86,7 +87,7 @@ def add(
     code: str | None = None,
     life: int = LIFE,
 ) -> None:
-    """Write down a mail to each recipient, of *sender*, None being the operator."""
+    """Insert a mail from *sender* (None is the operator) to each recipient."""
     rows = [
         {
             "recipient_id": recipient.id,
@@ -107,7 +108,7 @@ def add(
 
 
 def count_of_day(connection: Connection, sender: User, *, now: int) -> int:
-    """Return how many mails of links *sender* has had written down in a day."""
+    """Return how many mails with links *sender* has queued in the last day."""
     return connection.execute(
         select(func.count())
         .select_from(outbox)
@@ -122,54 +123,54 @@ def count_of_day(connection: Connection, sender: User, *, now: int) -> int:
 def codes(
     connection: Connection, recipient: Recipient, *, after: int, now: int
 ) -> list[tuple[int, MailState]]:
-    """Return the mails with codes that a recipient was to get after a second.
+    """Return the mails with codes to a recipient, queued after *after*, newest first.
 
-    Each is the second in which it was written down and its state, the newest first.
+    Each is the second in which it was queued, and its state.
     """
-    found = connection.execute(
+    rows = connection.execute(
         select(outbox.c.created, outbox.c.state)
         .where(
             outbox.c.recipient_id == recipient.id,
             outbox.c.code.is_not(None),
             outbox.c.created > after,
-            # What a clock that was ahead wrote down keeps nobody waiting.
+            # A row from a clock that was ahead must not keep the recipient waiting.
             outbox.c.created <= now,
         )
         .order_by(outbox.c.created.desc())
     )
-    return [(row.created, MailState(row.state)) for row in found]
+    return [(row.created, MailState(row.state)) for row in rows]
 
 
 def latest(connection: Connection, share_ids: Collection[str]) -> dict[str, Mail]:
-    """Return the last mail with a link to each recipient of shares, by recipient."""
+    """Return the last mail with a link of each recipient, by recipient id."""
     last = (
         select(func.max(outbox.c.id))
         .join(recipients, recipients.c.id == outbox.c.recipient_id)
         .where(recipients.c.share_id.in_(share_ids), outbox.c.code.is_(None))
         .group_by(outbox.c.recipient_id)
     )
-    found = _all(connection, select(outbox).where(outbox.c.id.in_(last)))
-    return {mail.recipient_id: mail for mail in found}
+    mails = _all(connection, select(outbox).where(outbox.c.id.in_(last)))
+    return {mail.recipient_id: mail for mail in mails}
 
 
 def mailed(connection: Connection, recipient: Recipient) -> int | None:
-    """Return when the relay last took a mail with a link, None if it never did.
+    """Return when the relay last accepted a mail with a link, None if it never did.
 
-    Of one that it is just being given that is when this began: a scanner on its way may
-    be faster than the relay's answer.
+    For a mail that is being sent, return when sending began: a mail scanner may be
+    faster than the relay's answer.
     """
-    given = [MailState.SENDING.value, MailState.ACCEPTED.value]
+    sent = [MailState.SENDING.value, MailState.ACCEPTED.value]
     return connection.execute(
         select(func.max(outbox.c.changed)).where(
             outbox.c.recipient_id == recipient.id,
-            outbox.c.state.in_(given),
+            outbox.c.state.in_(sent),
             outbox.c.code.is_(None),
         )
     ).scalar()
 
 
 def due(connection: Connection, *, now: int, limit: int) -> list[Mail]:
-    """Return mails that are to be tried, the longest due first."""
+    """Return mails whose next attempt is due, the longest due first."""
     return _all(
         connection,
         select(outbox)
@@ -180,13 +181,13 @@ def due(connection: Connection, *, now: int, limit: int) -> list[Mail]:
 
 
 def begin(connection: Connection, mail: Mail, *, now: int) -> Mail | None:
-    """Note that a waiting mail is being sent, and return it so.
+    """Set a waiting mail's state to ``sending`` and return the changed mail.
 
-    None is returned if somebody else sends it or has sent it.
+    Return None if another gateway is sending it or has sent it.
     """
     is_begun = _change(
         connection,
-        *_is_as(mail),
+        *_is_unchanged(mail),
         state=MailState.SENDING,
         changed=now,
         tries=outbox.c.tries + 1,
@@ -194,30 +195,31 @@ def begin(connection: Connection, mail: Mail, *, now: int) -> Mail | None:
     return replace(mail, state=MailState.SENDING) if is_begun else None
 
 
-# (!) What becomes of a mail is noted of the state that *mail* has: another gateway may
-#     have sent it since it was read as waiting, and else it would be sent once more.
+# (!) A mail is only updated while its row has the state that *mail* has: another
+#     gateway may have sent it since it was read as waiting. Without this condition, it
+#     would be sent twice.
 
 
 def finish(
     connection: Connection, mail: Mail, state: MailState, words: str, *, now: int
 ) -> None:
-    """Note what became of a mail; nobody needs its code any more."""
+    """Store the final state of a mail, and erase its code."""
     _change(
         connection,
-        *_is_as(mail),
+        *_is_unchanged(mail),
         state=state,
         words=words,
         changed=now,
-        code=_FORGOTTEN,
+        code=_ERASED,
     )
 
 
 def postpone(connection: Connection, mail: Mail, words: str, *, now: int) -> None:
-    """Have a mail that was not taken tried later, each time after a longer pause."""
+    """Schedule the next attempt of a mail, each time after a longer pause."""
     pause = _FIRST_PAUSE << min(mail.tries, _MAXIMUM_DOUBLINGS)
     _change(
         connection,
-        *_is_as(mail),
+        *_is_unchanged(mail),
         state=MailState.WAITING,
         words=words,
         changed=now,
@@ -227,7 +229,7 @@ def postpone(connection: Connection, mail: Mail, words: str, *, now: int) -> Non
 
 
 def postpone_all(connection: Connection, words: str, *, now: int) -> None:
-    """Have all that is due tried later: the relay is away."""
+    """Schedule all due mails for later: the relay can't be reached."""
     _change(
         connection,
         outbox.c.state == MailState.WAITING.value,
@@ -245,38 +247,38 @@ def is_settled(connection: Connection, *, now: int) -> bool:
 
 
 def settle(connection: Connection, *, now: int) -> None:
-    """Give up what was tried for too long, and leave unknown what was interrupted."""
-    early, late, interrupted = _unsettled(now)
-    life = outbox.c.expires - outbox.c.created
-    # A clock that was ahead has written it down, or when it is due: else it would wait
-    # until then.
-    _change(connection, *early, created=now, due=now, expires=now + life)
-    _change(connection, *late, state=MailState.GIVEN_UP, changed=now, code=_FORGOTTEN)
+    """Give up mails that were attempted for too long; mark interrupted as unknown."""
+    from_future, late, interrupted = _unsettled(now)
+    lifetime = outbox.c.expires - outbox.c.created
+    # The clock was ahead when ``created`` or ``due`` was set: without this, the mail
+    # would wait until then.
+    _change(connection, *from_future, created=now, due=now, expires=now + lifetime)
+    _change(connection, *late, state=MailState.GIVEN_UP, changed=now, code=_ERASED)
     _change(
         connection,
         *interrupted,
         state=MailState.UNKNOWN,
         words="the gateway stopped while it sent this mail",
         changed=now,
-        code=_FORGOTTEN,
+        code=_ERASED,
     )
 
 
 def leave_unknown(connection: Connection) -> None:
-    """Send nothing that a backup was waiting to send: it may have been sent since."""
+    """Mark a backup's unsent mails as unknown: they may have been sent since."""
     _change(
         connection,
         outbox.c.state.in_([MailState.WAITING.value, MailState.SENDING.value]),
         state=MailState.UNKNOWN,
         words="the gateway was restored from a backup before this mail was sent",
-        code=_FORGOTTEN,
+        code=_ERASED,
     )
 
 
-def _is_as(mail: Mail) -> tuple[Condition, Condition]:
+def _is_unchanged(mail: Mail) -> tuple[Condition, Condition]:
     states = [mail.state.value]
     if mail.state is MailState.SENDING:
-        # The relay took its time, and is known to have answered now.
+        # The relay answered after more than SENDING seconds: ``settle`` came first.
         states.append(MailState.UNKNOWN.value)
     return outbox.c.id == mail.id, outbox.c.state.in_(states)
 
@@ -292,7 +294,8 @@ def _unsettled(now: int) -> tuple[list[Condition], list[Condition], list[Conditi
         ],
         [
             is_waiting,
-            # A link was tried once more by then; a code is worth nothing afterwards.
+            # A mail with a link that was due in time is sent late; an expired code is
+            # useless.
             or_(
                 outbox.c.due >= outbox.c.expires,
                 and_(outbox.c.code.is_not(None), outbox.c.expires <= now),

@@ -1,7 +1,7 @@
-"""What is stored of a password: argon2id, RFC 9106's low-memory profile.
+"""Password hashes: argon2id with RFC 9106's low-memory profile.
 
 argon2 takes a fifth of a second and 64 MiB.  It is computed while no transaction is
-open: SQLite has one writer, who would keep all others waiting meanwhile.
+open: SQLite has one writer at a time, and all others would wait for the hash.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Final, NewType
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 
-#: The text that argon2 makes, parameters and salt included.
+#: argon2's encoded hash, with its parameters and salt.
 PasswordHash = NewType("PasswordHash", str)
 
 MAXIMUM_LENGTH: Final = 1024
 _hasher: Final = PasswordHasher()
-#: One thread of a process hashes at a time: each hash takes 64 MiB and several cores.
+#: One thread per process hashes at a time: each hash takes 64 MiB and several cores.
 _hashing: Final = threading.RLock()
 
 
@@ -30,24 +30,24 @@ def compute(password: str) -> PasswordHash:
 
 
 def verifies(password_hash: str | None, password: str) -> bool:
-    """Tell whether *password* is the one of that hash; without a hash it never is.
+    """Tell whether *password* matches the hash; without a hash it never does.
 
-    Both take as long: the time does not tell whether there is a hash.
+    Both cases take the same time: it does not reveal whether there is a hash.
     """
-    tried = _bytes(password[: MAXIMUM_LENGTH + 1])
+    encoded = _bytes(password[: MAXIMUM_LENGTH + 1])
     try:
         with _hashing:
-            _hasher.verify(password_hash or _unknown(), tried)
+            _hasher.verify(password_hash or _dummy_hash(), encoded)
     except VerificationError:
         return False
     return password_hash is not None
 
 
 @cache
-def _unknown() -> str:
+def _dummy_hash() -> str:
     return _hasher.hash(token_urlsafe())
 
 
 def _bytes(password: str) -> bytes:
-    # A form or a terminal may give halves of surrogate pairs.
+    # A form or a terminal may send lone surrogates.
     return password.encode("utf-8", "surrogatepass")

@@ -1,11 +1,11 @@
-"""Connections to PostgreSQL on which every wait for the server has an end.
+"""Connections to PostgreSQL on which every wait for the server has a time limit.
 
-The kernel of a frozen server goes on to acknowledge what it receives, so that neither
-``tcp_user_timeout`` nor keepalives notice.  A lock can keep a statement waiting, too.
-So the client counts the seconds in which the server says nothing.
+The kernel of a frozen server still acknowledges packets, so that neither
+``tcp_user_timeout`` nor keepalives notice.  A lock can also keep a statement waiting.
+So the client counts the seconds in which the server is silent.
 
-Nothing here outlives a transaction on the server, which may be another one for the next
-transaction: a pooler such as pgbouncer hands its connections from client to client.
+No server-side state outlives a transaction, because the next transaction may run on
+another server connection: a pooler such as pgbouncer shares them between clients.
 """
 
 from __future__ import annotations
@@ -30,44 +30,44 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
     from sqlalchemy.engine import ExceptionContext
 
-#: Seconds that the server gets to take a connection; psycopg takes 2 at least.
+#: Seconds to wait for a connection; psycopg's minimum is 2.
 _CONNECT_TIMEOUT: Final = 5
-_LEAST_CONNECT_TIMEOUT: Final = 2
-#: Milliseconds that it gets to acknowledge what was sent.
-_UNHEARD_TIMEOUT: Final = 10_000
-#: Seconds that it gets to take the news that nobody waits for a statement any more.
+_MINIMUM_CONNECT_TIMEOUT: Final = 2
+#: Milliseconds that the server may take to acknowledge sent data.
+_ACKNOWLEDGE_TIMEOUT: Final = 10_000
+#: Seconds that the server may take to accept the cancellation of a statement.
 _CANCEL_TIMEOUT: Final = 1.0
-#: Milliseconds that it waits for the next statement of a transaction that writes.
+#: Milliseconds that the server waits for a writing transaction's next statement.
 _IDLE: Final = 30_000
-#: Seconds for which a server that was silent is not asked again.
+#: Seconds for which a silent server gets no new statements.
 _PAUSE: Final = 2.0
-#: psycopg's parameter: how often a statement is asked before it is prepared.
+#: psycopg's parameter: how often a statement is executed before it is prepared.
 _PREPARED: Final = "prepare_threshold"
 _READ_ONLY: Final = "25006"  # PostgreSQL, appendix A
 
 
 class SilentServerError(psycopg.OperationalError):
-    """The server said nothing for too long, or did so a moment ago."""
+    """The server was silent for too long, now or a moment ago."""
 
 
 @dataclass
 class Patience:
-    """How many seconds the server may say nothing, for all connections of an engine.
+    """How many seconds the server may be silent, for all connections of an engine.
 
-    After that it is not asked for a moment: a request that asks several times, and
-    those behind it, would wait as often.
+    After a silence, statements fail at once for a moment: otherwise a request with
+    several statements, and the requests queued behind it, would wait for each of them.
     """
 
     seconds: float
-    _asked_again: float = 0.0
+    _paused_until: float = 0.0
 
     def is_over(self) -> bool:
         """Tell whether the server was silent a moment ago."""
-        return time.monotonic() < self._asked_again
+        return time.monotonic() < self._paused_until
 
     def end(self) -> None:
-        """Note that it is."""
-        self._asked_again = time.monotonic() + _PAUSE
+        """Record that the server is silent now."""
+        self._paused_until = time.monotonic() + _PAUSE
 
     def check(self) -> None:
         """Raise SilentServerError if the server was silent a moment ago."""
@@ -76,13 +76,13 @@ class Patience:
 
 
 class PatientConnection(psycopg.Connection[Any]):
-    """A connection that is closed when the server says nothing for too long."""
+    """A connection that is closed when the server is silent for too long."""
 
     patience: Patience = Patience(math.inf)
 
     def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:  # noqa: ANN401
         """Wait as psycopg does; raise SilentServerError when patience ends."""
-        # What is under way goes on: it may be another statement that hangs.
+        # Running transactions continue: the statement that hung may be another one.
         if self.pgconn.transaction_status == TransactionStatus.IDLE:
             self.patience.check()
         try:
@@ -93,10 +93,11 @@ class PatientConnection(psycopg.Connection[Any]):
             raise
 
     def _leave(self) -> None:
-        """Close, and have the server give up what it may be waiting for.
+        """Cancel the running statement, and close the connection.
 
-        (!) It would not notice before it has something to say: statements that wait
-            for a lock would take up one connection after the other.
+        (!) Without the cancellation, the server would not notice the close before it
+            has data to send: statements that wait for a lock would use up one server
+            connection after the other.
         """
         if psycopg.capabilities.has_cancel_safe():
             with suppress(psycopg.Error):
@@ -105,73 +106,73 @@ class PatientConnection(psycopg.Connection[Any]):
 
 
 def _bounded(gen: PQGen[RV], seconds: float) -> PQGen[RV]:
-    """Give what *gen* gives, until the server has said nothing for *seconds*.
+    """Yield from *gen* until the server has been silent for *seconds*.
 
-    psycopg asks ten times a second whether anything came.
+    psycopg resumes the generator ten times a second, with or without data.
     """
     last = time.monotonic()
-    answer: Generator[Any, Any, RV] = gen
+    waiting: Generator[Any, Any, RV] = gen
     try:
-        requested = next(answer)
+        wanted = next(waiting)
         while True:
-            if ready := (yield requested):
+            if ready := (yield wanted):
                 last = time.monotonic()
             elif time.monotonic() - last >= seconds:
-                raise SilentServerError(f"the server said nothing for {seconds:g} s")
-            requested = answer.send(ready)
+                raise SilentServerError(f"the server did not answer for {seconds:g} s")
+            wanted = waiting.send(ready)
     except StopIteration as done:
         result: RV = done.value
         return result
 
 
-def engine(place: URL, *, silence: float, wait: int, **pool: int) -> Engine:
-    """Return an engine that gives up a server which says nothing for *silence* seconds.
+def engine(url: URL, *, silence: float, wait: int, **pool: int) -> Engine:
+    """Return an engine whose statements fail after *silence* seconds without an answer.
 
-    A writer waits for each of its locks for *wait* milliseconds, and its transaction is
-    undone when it asks for nothing for half a minute.  Nothing is prepared unless
-    *place* says psycopg's ``prepare_threshold``.
-    (!) A prepared statement is one connection's of the server: behind a pooler, the
-        next transaction may find itself on another one.
+    A writer waits *wait* milliseconds for each lock, and the server rolls its
+    transaction back if it is idle for half a minute.  No statements are prepared unless
+    *url* has psycopg's ``prepare_threshold``.
+    (!) A prepared statement belongs to one server connection: behind a pooler, the next
+        transaction may run on another one.
     """
-    prepared = place.query.get(_PREPARED)
-    made = create_engine(
-        _bounded_place(place.difference_update_query([_PREPARED]), silence),
+    prepared = url.query.get(_PREPARED)
+    created = create_engine(
+        _bounded_url(url.difference_update_query([_PREPARED]), silence),
         poolclass=QueuePool,
         pool_pre_ping=True,
-        # (!) In a stricter isolation a writer would read what there was before it got
-        #     the lock.  The server's default may be any.
+        # (!) With a stricter isolation level, a writer would read the state from before
+        #     it got the lock.  Set it here: the server's default may be any level.
         isolation_level="READ COMMITTED",
         connect_args={_PREPARED: int(prepared) if isinstance(prepared, str) else None},
         **pool,
     )
-    event.listen(made, "do_connect", partial(_connect, Patience(silence)))
-    event.listen(made, "handle_error", _leave_read_only)
-    said = str(made.url.query.get("options", ""))
+    event.listen(created, "do_connect", partial(_connect, Patience(silence)))
+    event.listen(created, "handle_error", _leave_read_only)
+    options = str(created.url.query.get("options", ""))
     bounds = {"lock_timeout": wait, "idle_in_transaction_session_timeout": _IDLE}
-    asked = [
+    calls = [
         f"set_config('{name}', '{milliseconds}', true)"
         for name, milliseconds in bounds.items()
-        if name not in said
+        if name not in options
     ]
-    if asked:
-        event.listen(made, "begin", partial(_begin, f"SELECT {', '.join(asked)}"))
-    return made
+    if calls:
+        event.listen(created, "begin", partial(_begin, f"SELECT {', '.join(calls)}"))
+    return created
 
 
-def _bounded_place(place: URL, silence: float) -> URL:
-    """Return *place* with a bound to what libpq waits for, unless it has one.
+def _bounded_url(url: URL, silence: float) -> URL:
+    """Return *url* with libpq's timeouts, unless it sets them itself.
 
     https://www.postgresql.org/docs/current/libpq-connect.html
     """
-    said = dict(place.query)
-    if "options" in said:
-        said["options"] = " ".join(place.normalized_query["options"])
-    to_connect = int(max(_LEAST_CONNECT_TIMEOUT, min(_CONNECT_TIMEOUT, silence)))
+    parameters = dict(url.query)
+    if "options" in parameters:
+        parameters["options"] = " ".join(url.normalized_query["options"])
+    to_connect = int(max(_MINIMUM_CONNECT_TIMEOUT, min(_CONNECT_TIMEOUT, silence)))
     bounds = {
         "connect_timeout": str(to_connect),
-        "tcp_user_timeout": str(_UNHEARD_TIMEOUT),
+        "tcp_user_timeout": str(_ACKNOWLEDGE_TIMEOUT),
     }
-    return place.set(query={**bounds, **said})
+    return url.set(query={**bounds, **parameters})
 
 
 def _connect(
@@ -183,24 +184,24 @@ def _connect(
 ) -> PatientConnection:
     patience.check()
     try:
-        made = PatientConnection.connect(*args, **arguments)
+        connection = PatientConnection.connect(*args, **arguments)
     except ConnectionTimeout:
         patience.end()
         raise
-    made.patience = patience
-    return made
+    connection.patience = patience
+    return connection
 
 
-def _begin(bound: str, connection: Connection) -> None:
-    # (!) Without, one transaction that hangs would hang every upload, and a gateway
-    #     whose machine is gone would keep all others from writing for hours.  For this
-    #     transaction alone, and not among the URL's options: a pooler may give the
-    #     connection to others, and refuse one that comes with any.
+def _begin(set_bounds: str, connection: Connection) -> None:
+    # (!) Without these bounds, one transaction that hangs would hang every upload, and
+    #     a gateway whose machine is gone would block all other writers for hours.  Set
+    #     them for this transaction only, and not in the URL's options: a pooler may
+    #     give the connection to other clients, or refuse a connection with options.
     if connection.get_execution_options().get("gateway_writes"):
-        connection.exec_driver_sql(bound)
+        connection.exec_driver_sql(set_bounds)
 
 
 def _leave_read_only(context: ExceptionContext) -> None:
-    """Open new connections after a failover: another server may be the primary now."""
+    """Reconnect after a failover: another server may be the primary now."""
     if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
         context.is_disconnect = True

@@ -1,4 +1,4 @@
-"""Recipients of shares: each has a link of its own."""
+"""Recipients of shares: each has a share link."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class NewRecipient(NamedTuple):
-    """To whom a link is to be made; both are empty for one that is only copied."""
+    """A recipient to be added; both fields are empty for a link that is only copied."""
 
     address: str = ""
     label: str = ""
@@ -27,12 +27,12 @@ class NewRecipient(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Recipient:
-    """One link of a share.
+    """One recipient of a share, who has one share link.
 
-    ``opened`` is when its page was shown first, ``begun`` when a download was begun
-    first.  ``taken`` are its leases that are spent, ``scanned`` those of them that a
-    scanner has probably taken, ``given_back`` the downloads that the sender gave back,
-    and ``sent`` the bytes that nginx has sent.
+    ``opened`` is when the share page was first shown, ``begun`` when the first download
+    began.  ``taken`` counts the spent leases, ``scanned`` the spent leases that a
+    scanner has probably taken, ``given_back`` the downloads that the sender gave back.
+    ``sent`` are the bytes that nginx has sent.
     """
 
     id: str
@@ -54,7 +54,7 @@ class Recipient:
 def add(
     connection: Connection, share: Share, new: Sequence[NewRecipient], *, now: int
 ) -> list[Recipient]:
-    """Give a share more recipients and return them."""
+    """Add recipients to a share and return them."""
     last = connection.execute(
         select(func.max(recipients.c.position)).where(recipients.c.share_id == share.id)
     ).scalar()
@@ -67,9 +67,9 @@ def add(
             "created": now,
             "revoked": None,
             "opened": None,
-            **each._asdict(),
+            **recipient._asdict(),
         }
-        for position, each in enumerate(new, start=(last or 0) + 1)
+        for position, recipient in enumerate(new, start=(last or 0) + 1)
     ]
     if rows:
         connection.execute(insert(recipients), rows)
@@ -77,17 +77,17 @@ def add(
 
 
 def by_id(connection: Connection, recipient_id: str) -> Recipient | None:
-    """Return the recipient of that id, or None."""
-    return _one(connection, recipients.c.id == recipient_id)
+    """Return the recipient with that id, or None."""
+    return _first(connection, recipients.c.id == recipient_id)
 
 
 def by_code_id(connection: Connection, code_id: str) -> Recipient | None:
-    """Return the recipient whose link's code has that id, or None."""
-    return _one(connection, recipients.c.code_id == code_id)
+    """Return the recipient whose share code has that id, or None."""
+    return _first(connection, recipients.c.code_id == code_id)
 
 
 def of_shares(connection: Connection, share_ids: Collection[str]) -> list[Recipient]:
-    """Return the recipients of shares, each one's in the order of their making."""
+    """Return the recipients of shares, by share and in the order of their creation."""
     query = (
         select(recipients)
         .where(recipients.c.share_id.in_(share_ids))
@@ -99,17 +99,18 @@ def of_shares(connection: Connection, share_ids: Collection[str]) -> list[Recipi
 def counts(
     connection: Connection, share_ids: Collection[str]
 ) -> dict[str, tuple[int, int]]:
-    """Return how many links each of these shares has, and how many were opened."""
+    """Return by share id how many share links there are, and how many were opened."""
     query = (
         select(recipients.c.share_id, func.count(), func.count(recipients.c.opened))
         .where(recipients.c.share_id.in_(share_ids))
         .group_by(recipients.c.share_id)
     )
-    return {share: (all_, opened) for share, all_, opened in connection.execute(query)}
+    rows = connection.execute(query)
+    return {share_id: (links, opened) for share_id, links, opened in rows}
 
 
 def revoke(connection: Connection, recipient: Recipient, *, now: int) -> bool:
-    """End a link and its downloads; tell whether nobody has done so before."""
+    """Revoke a share link and its leases; return False if it was revoked before."""
     changed = connection.execute(
         update(recipients)
         .where(recipients.c.id == recipient.id, recipients.c.revoked.is_(None))
@@ -119,7 +120,7 @@ def revoke(connection: Connection, recipient: Recipient, *, now: int) -> bool:
 
 
 def note_opened(connection: Connection, recipient: Recipient, *, now: int) -> None:
-    """Note that the page of a link was shown, if it is the first time."""
+    """Store when the share page was first shown."""
     connection.execute(
         update(recipients)
         .where(recipients.c.id == recipient.id, recipients.c.opened.is_(None))
@@ -127,7 +128,7 @@ def note_opened(connection: Connection, recipient: Recipient, *, now: int) -> No
     )
 
 
-def _one(connection: Connection, condition: Any) -> Recipient | None:  # noqa: ANN401
+def _first(connection: Connection, condition: Any) -> Recipient | None:  # noqa: ANN401
     row = connection.execute(select(recipients).where(condition)).one_or_none()
     return None if row is None else _recipient(row)
 

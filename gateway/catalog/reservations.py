@@ -11,18 +11,19 @@ from gateway.catalog.schema import reservations, upload_sessions
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
-#: When a reservation lapses that no quota counts: what comes is stored already.
+#: ``lapses`` of a reservation that no quota counts: its bytes are stored already.
 NOTHING: Final = 0
-#: A resumable upload holds its place for days; it runs while bytes of it come.
+#: Reservations with their upload sessions.  A session keeps its slot for days; it is
+#: running while a request sends bytes.
 RESERVED: Final = reservations.outerjoin(
     upload_sessions, upload_sessions.c.id == reservations.c.id
 )
-#: Bytes of it that have not come.
-COMING: Final = reservations.c.size - func.coalesce(upload_sessions.c.synced, 0)
+#: Bytes of a reservation that are not received yet.
+OUTSTANDING: Final = reservations.c.size - func.coalesce(upload_sessions.c.synced, 0)
 
 
 def is_running(now: int) -> ColumnElement[bool]:
-    """Return whether bytes come of what a row of RESERVED stands for."""
+    """Return the condition that a row of RESERVED is receiving bytes."""
     return or_(
         upload_sessions.c.id.is_(None),
         and_(
@@ -35,7 +36,7 @@ def is_running(now: int) -> ColumnElement[bool]:
 def reserved_bytes(now: int) -> ColumnElement[int]:
     """Return the bytes that a row of RESERVED counts toward the quotas.
 
-    Of a resumable upload whose reservation has lapsed those that have come count.
+    If the reservation of an upload session has lapsed, only the received bytes count.
     """
     return case(
         (reservations.c.lapses > now, reservations.c.size),
@@ -44,12 +45,12 @@ def reserved_bytes(now: int) -> ColumnElement[int]:
 
 
 def count_where(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    """Return the number of rows that fit."""
+    """Return the number of rows that meet *condition*."""
     return func.count(case((condition, 1)))
 
 
 def sum_where(
     condition: ColumnElement[bool], value: ColumnElement[int]
 ) -> ColumnElement[int]:
-    """Return the sum of *value* over the rows that fit."""
+    """Return the sum of *value* over the rows that meet *condition*."""
     return func.coalesce(func.sum(case((condition, value))), 0)

@@ -1,8 +1,8 @@
-"""Which schema a database has, told without Alembic, whose import takes long.
+"""The schema version of a database, read without Alembic, whose import takes long.
 
-Several gateways may share a database, and are updated one after the other: the first
-new one brings the newer schema, with which the others go on where they can.  A
-migration that they can't go on with says so in the table ``compatibility``.
+Several gateways may share a database and are updated one after the other: the first
+updated gateway migrates the schema, and the others continue with it if they can.  A
+migration that earlier gateways can't work with raises ``compatibility.oldest``.
 """
 
 from __future__ import annotations
@@ -19,43 +19,45 @@ if TYPE_CHECKING:
 
     from gateway.catalog.database import Database
 
-#: The last of ``migrations/versions``.
+#: The last revision in ``migrations/versions``.
 NEWEST: Final = "0013"
-#: Those whose backups are the newest one's too: what came since is not in backups.
+#: Revisions whose backups can be restored: later changes do not affect backups.
 RESTORABLE: Final = frozenset(f"{number:04}" for number in range(1, int(NEWEST) + 1))
 
 # Alembic's own table.
 _version: Final = Table("alembic_version", MetaData(), Column("version_num", String))
 
 
-class Fit(Enum):
-    """How a database's schema fits this gateway."""
+class Compatibility(Enum):
+    """Whether this gateway can work with a database's schema."""
 
-    OLD = "old"
-    """It has to be upgraded first, or is not there."""
-    GOOD = "good"
-    """It is the newest one that this gateway knows, or a newer one like it."""
-    NEW = "new"
-    """It is a newer one, with which this gateway can't work."""
+    TOO_OLD = "too-old"
+    """The schema must be upgraded first, or does not exist."""
+    COMPATIBLE = "compatible"
+    """It is the newest schema that this gateway knows, or a compatible newer one."""
+    TOO_NEW = "too-new"
+    """It is a newer schema that this gateway can't work with."""
 
 
 def version(connection: Connection) -> str:
-    """Return the schema's number; an empty text if there is none."""
+    """Return the schema's revision; an empty text if there is no schema."""
     if not inspect(connection).has_table(_version.name):
         return ""
     return connection.execute(select(_version.c.version_num)).scalar() or ""
 
 
-def fit(connection: Connection) -> Fit:
-    """Tell how the schema fits this gateway."""
+def check(connection: Connection) -> Compatibility:
+    """Return whether this gateway can work with the schema."""
     found = version(connection)
-    if found <= NEWEST:
-        return Fit.GOOD if found == NEWEST else Fit.OLD
+    if found == NEWEST:
+        return Compatibility.COMPATIBLE
+    if found < NEWEST:
+        return Compatibility.TOO_OLD
     oldest = connection.execute(select(compatibility.c.oldest)).scalar_one()
-    return Fit.GOOD if oldest <= NEWEST else Fit.NEW
+    return Compatibility.COMPATIBLE if oldest <= NEWEST else Compatibility.TOO_NEW
 
 
 def is_usable(database: Database) -> bool:
     """Tell whether this gateway can work with the schema."""
     with database.read() as connection:
-        return fit(connection) is Fit.GOOD
+        return check(connection) is Compatibility.COMPATIBLE

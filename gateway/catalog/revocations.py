@@ -1,7 +1,9 @@
-"""Links that were taken back, by subject: one URL, a path, a key, or an upload.
+"""Revocations of signed URLs, by target: one URL, a path, a link key, or an upload.
 
-A revocation kills the links of its subject that were issued until a moment.
-Links that are issued later are good: a file can be shared anew.
+A revocation ends all links of its target that were issued until a given second.
+Links that are issued later are valid: a file can be shared again.
+
+The column ``subject`` holds the target as text.
 """
 
 from __future__ import annotations
@@ -23,16 +25,15 @@ if TYPE_CHECKING:
 
     from gateway.catalog.verdict_queries import Reader
 
-#: What PostgreSQL's index takes, with room to spare.
-MAXIMUM_SUBJECT_BYTES: Final = 2048
+#: Well below the maximum size of PostgreSQL's index entries.
+MAXIMUM_TARGET_BYTES: Final = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
 class Revocation:
-    """One of them; times are Unix seconds, both bounds included.
+    """One revocation; times are Unix seconds, both bounds included.
 
-    It may be forgotten after ``keep_until``, when no link of its is left; None
-    is never.
+    It may be deleted after ``keep_until``, when its links have expired; None is never.
     """
 
     subject: str
@@ -42,49 +43,49 @@ class Revocation:
 
 
 def of_url(mac: str) -> str:
-    """Return the subject of the one signed URL with that MAC."""
+    """Return the revocation target of the one signed URL with that MAC."""
     return f"url:{mac}"
 
 
 def of_path(path: str) -> str:
-    """Return the subject of all links to *path* or below it, ``""`` being all."""
+    """Return the revocation target of all links to *path* or below; ``""`` is all."""
     return f"path:{path}"
 
 
 def of_key(key_id: str) -> str:
-    """Return the subject of all links that a key signed."""
+    """Return the revocation target of all links that a key has signed."""
     return f"key:{key_id}"
 
 
 def of_upload(upload_id: str) -> str:
-    """Return the subject of all links to an upload."""
+    """Return the revocation target of all links to an upload."""
     return f"upload:{upload_id}"
 
 
 def revoke(connection: Connection, new: Revocation) -> Revocation:
-    """Write a revocation down and return what now holds for its subject.
+    """Insert a revocation and return the one that now applies to its target.
 
-    One that is there already is widened, never narrowed.
+    An existing revocation of the target is extended, never shortened.
     """
-    if len(new.subject.encode()) > MAXIMUM_SUBJECT_BYTES:
+    if len(new.subject.encode()) > MAXIMUM_TARGET_BYTES:
         raise RevocationError(
-            f"a path of more than {MAXIMUM_SUBJECT_BYTES} bytes can't be revoked: "
+            f"a path of more than {MAXIMUM_TARGET_BYTES} bytes can't be revoked: "
             "revoke a folder above it, or the URL"
         )
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(revocations).values(**vars(new))
-    old, given = revocations.c, statement.excluded
+    old, added = revocations.c, statement.excluded
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=[old.subject],
             set_={
                 "issued_until": case(
-                    (given.issued_until > old.issued_until, given.issued_until),
+                    (added.issued_until > old.issued_until, added.issued_until),
                     else_=old.issued_until,
                 ),
                 "keep_until": case(
-                    (or_(given.keep_until.is_(None), old.keep_until.is_(None)), None),
-                    (given.keep_until > old.keep_until, given.keep_until),
+                    (or_(added.keep_until.is_(None), old.keep_until.is_(None)), None),
+                    (added.keep_until > old.keep_until, added.keep_until),
                     else_=old.keep_until,
                 ),
             },
@@ -96,24 +97,24 @@ def revoke(connection: Connection, new: Revocation) -> Revocation:
     return Revocation(**row._asdict())
 
 
-def undo(connection: Connection, subject: str) -> None:
-    """Let a subject's links be good again; raise RevocationError if they are."""
-    if not forget(connection, subject):
-        raise RevocationError(f"{subject} is not revoked")
+def undo(connection: Connection, target: str) -> None:
+    """Make a target's links valid again; raise RevocationError if it is not revoked."""
+    if not remove(connection, target):
+        raise RevocationError(f"{target} is not revoked")
 
 
-def forget(connection: Connection, subject: str) -> bool:
-    """Strike out a revocation, and tell whether there was one."""
-    gone = connection.execute(
-        delete(revocations).where(revocations.c.subject == subject)
+def remove(connection: Connection, target: str) -> bool:
+    """Delete a target's revocation, and tell whether it existed."""
+    deleted = connection.execute(
+        delete(revocations).where(revocations.c.subject == target)
     )
-    return bool(gone.rowcount)
+    return bool(deleted.rowcount)
 
 
 def listing(
     connection: Connection, *, limit: int | None = None, after: str = ""
 ) -> list[Revocation]:
-    """Return revocations in the order of their subjects, from behind *after*."""
+    """Return revocations in the order of their targets, those after *after*."""
     query = (
         select(revocations)
         .where(revocations.c.subject > after)
@@ -124,25 +125,25 @@ def listing(
 
 
 class RevocationQuery:
-    """Tells in one indexed look-up whether any of several subjects is revoked.
+    """Tells with one indexed query whether any of several targets is revoked.
 
-    Nothing is kept in the process: every worker sees a revocation at once.
+    Nothing is cached in the process: every worker sees a revocation at once.
     """
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._lookups: dict[int, Lookup] = {}
 
-    def covers(self, subjects: Sequence[str], *, issued: int) -> bool:
-        """Tell whether a link that was *issued* then has a revoked subject."""
-        count = len(subjects)
+    def covers(self, targets: Sequence[str], *, issued: int) -> bool:
+        """Tell whether a link, *issued* at that second, has a revoked target."""
+        count = len(targets)
         lookup = self._lookups.get(count) or self._lookup(count)
-        return lookup.first(*subjects, issued) is not None
+        return lookup.first(*targets, issued) is not None
 
     def _lookup(self, count: int) -> Lookup:
         query = select(revocations.c.subject).where(
             revocations.c.subject.in_([bindparam(f"s{n}") for n in range(count)]),
             revocations.c.issued_until >= bindparam("issued"),
         )
-        made = self._lookups[count] = Lookup(self._reader, query)
-        return made
+        lookup = self._lookups[count] = Lookup(self._reader, query)
+        return lookup

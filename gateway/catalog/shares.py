@@ -1,4 +1,4 @@
-"""Shares: permissions to fetch uploads, files and folders, and what they open."""
+"""Shares: permissions to fetch uploads, files and folders, and their items."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class State(StrEnum):
-    """Whether a share opens what it holds; only an open one does."""
+    """Whether a share gives access to its items; only an open share does."""
 
     OPEN = "open"
     EARLY = "early"
@@ -43,9 +43,9 @@ class State(StrEnum):
 class Share:
     """One share; times are Unix seconds.
 
-    ``owner_id`` None is the operator's.  ``max_downloads`` of each link, ``expires``
-    and ``not_before`` None are no limit.  ``has_otp`` tells that each lease needs a
-    one-time code.
+    ``owner_id`` None is the operator.  ``max_downloads`` (of each share link),
+    ``expires`` and ``not_before`` None are no limit.  With ``has_otp`` each lease needs
+    a one-time code.
     """
 
     id: str
@@ -62,7 +62,7 @@ class Share:
     revoked: int | None
 
     def state(self, *, now: int) -> State:
-        """Tell whether it is open; what can never change back comes first."""
+        """Return the state at *now*; a final state wins over one that may change."""
         if self.revoked is not None:
             return State.REVOKED
         if self.expires is not None and now >= self.expires:
@@ -73,7 +73,7 @@ class Share:
 
 
 class NewItem(NamedTuple):
-    """What a share is to open: an upload, or a file or folder of the tree."""
+    """An item to be added to a share: an upload, or a file or folder of the tree."""
 
     name: str
     upload_id: str | None = None
@@ -82,11 +82,11 @@ class NewItem(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """What a share opens, under a number that no other item of the share ever had.
+    """An item of a share; its number is never reused in the share.
 
-    It is an upload, or lies at ``path`` in the tree; a folder's ends in ``/``.
-    ``blob``, ``size`` in bytes and ``media_type`` are its upload's: None if that was
-    deleted, or there is none.
+    It is an upload, or lies at ``path`` in the files tree; a folder's path ends in
+    ``/``.  ``blob``, ``size`` in bytes and ``media_type`` are those of the upload: None
+    if it was deleted, or if the item is not an upload.
     """
 
     share_id: str
@@ -118,7 +118,7 @@ ITEM: Final = (
 
 
 class Key(NamedTuple):
-    """A key of the client's for one request, and the digest of that request."""
+    """A client's idempotency key, and the digest of the request that it came with."""
 
     text: str
     digest: bytes
@@ -133,7 +133,7 @@ def new(
     key: Key | None = None,
     **policy: Any,  # noqa: ANN401 -- SharePolicy's fields
 ) -> Share:
-    """Make a share without recipients and return it."""
+    """Insert a share without recipients and return it."""
     share_id = new_id()
     connection.execute(
         insert(shares).values(
@@ -145,20 +145,20 @@ def new(
             **policy,
         )
     )
-    made = by_id(connection, share_id)
-    assert made is not None  # noqa: S101 -- it was inserted above
-    add_items(connection, made, items)
-    return made
+    share = by_id(connection, share_id)
+    assert share is not None  # noqa: S101 -- it was inserted above
+    add_items(connection, share, items)
+    return share
 
 
 def by_id(connection: Connection, share_id: str) -> Share | None:
-    """Return the share of that id, or None."""
+    """Return the share with that id, or None."""
     row = connection.execute(_select().where(shares.c.id == share_id)).one_or_none()
     return None if row is None else _share(row)
 
 
 def by_key(connection: Connection, owner: User, key: Key) -> tuple[Share, bool] | None:
-    """Return the share that *owner* made with that key, and whether by that request."""
+    """Return the *owner*'s share with that key, and whether the request is the same."""
     row = connection.execute(
         select(shares.c.id, shares.c.idempotency_digest).where(
             shares.c.owner_id == owner.id, shares.c.idempotency_key == key.text
@@ -180,7 +180,7 @@ def newest(
 ) -> list[Share]:
     """Return a user's shares, or everybody's, newest first.
 
-    *after* is the ``created`` and ``id`` of the last one that is known already.
+    *after* is the ``created`` and ``id`` of the last share on the previous page.
     """
     query = _select().order_by(shares.c.created.desc(), shares.c.id)
     if owner is not None:
@@ -195,7 +195,7 @@ def newest(
 
 
 def change(connection: Connection, share: Share, **values: Any) -> Share:  # noqa: ANN401
-    """Give a share other values and return it with them."""
+    """Update columns of a share and return the changed share."""
     if values:
         connection.execute(
             update(shares).where(shares.c.id == share.id).values(**values)
@@ -206,7 +206,7 @@ def change(connection: Connection, share: Share, **values: Any) -> Share:  # noq
 
 
 def revoke(connection: Connection, share: Share, *, now: int) -> bool:
-    """End a share, its links and downloads; tell whether nobody has done so before."""
+    """Revoke a share, its links and leases; return False if it was revoked before."""
     changed = connection.execute(
         update(shares)
         .where(shares.c.id == share.id, shares.c.revoked.is_(None))
@@ -216,7 +216,7 @@ def revoke(connection: Connection, share: Share, *, now: int) -> bool:
 
 
 def items_of(connection: Connection, share_ids: Collection[str]) -> list[Item]:
-    """Return what shares open, each one's in the order in which it was added."""
+    """Return the items of shares, by share and in the order of their addition."""
     query = (
         select(*ITEM)
         .outerjoin(uploads, uploads.c.id == share_items.c.upload_id)
@@ -227,7 +227,7 @@ def items_of(connection: Connection, share_ids: Collection[str]) -> list[Item]:
 
 
 def add_items(connection: Connection, share: Share, items: Sequence[NewItem]) -> None:
-    """Let a share open more."""
+    """Add items to a share."""
     if not items:
         return
     last = connection.execute(
@@ -245,48 +245,48 @@ def add_items(connection: Connection, share: Share, items: Sequence[NewItem]) ->
 def replace_items(
     connection: Connection, share: Share, items: Sequence[NewItem], *, now: int
 ) -> None:
-    """Let a share open these; what it opened before and goes on to stays."""
+    """Replace the items of a share; items that are in both lists keep their numbers."""
     wanted = {(item.upload_id, item.path): item for item in items}
-    over = [
+    removed = [
         item.number
         for item in items_of(connection, [share.id])
         if wanted.pop((item.upload_id, item.path), None) is None
     ]
-    # Its row stays, so that its number is given to no other.
+    # The rows of removed items stay, so that their numbers are not reused.
     connection.execute(
         update(share_items)
-        .where(share_items.c.share_id == share.id, share_items.c.number.in_(over))
+        .where(share_items.c.share_id == share.id, share_items.c.number.in_(removed))
         .values(removed=now)
     )
     add_items(connection, share, list(wanted.values()))
 
 
 def remove_over(connection: Connection, *, before: int, limit: int) -> int:
-    """Delete shares that ended before that second, with all that hangs on them.
+    """Delete shares that ended before *before*, with all rows that belong to them.
 
-    Return how many rows were deleted, *limit* at most: what hangs on shares goes first,
-    and the shares themselves in the last of several calls.
+    Return how many rows were deleted, *limit* at most per table.  Dependent rows are
+    deleted first, one table per call; the shares are deleted by the last call.
     """
     ended = (shares.c.expires < before) | (shares.c.revoked < before)
     query = select(shares.c.id).where(ended).limit(limit)
-    found = list(connection.execute(query).scalars())
-    links = select(recipients.c.id).where(recipients.c.share_id.in_(found))
-    taken = select(leases.c.id).where(leases.c.recipient_id.in_(links))
-    for key, hangs_on_them in (
+    share_ids = list(connection.execute(query).scalars())
+    links = select(recipients.c.id).where(recipients.c.share_id.in_(share_ids))
+    lease_ids = select(leases.c.id).where(leases.c.recipient_id.in_(links))
+    for key, belongs_to_shares in (
         (bookings.c.id, bookings.c.recipient_id.in_(links)),
-        (lease_requests.c.id, lease_requests.c.lease_id.in_(taken)),
+        (lease_requests.c.id, lease_requests.c.lease_id.in_(lease_ids)),
         (leases.c.id, leases.c.recipient_id.in_(links)),
         (one_time_codes.c.recipient_id, one_time_codes.c.recipient_id.in_(links)),
         (outbox.c.id, outbox.c.recipient_id.in_(links)),
-        (recipients.c.id, recipients.c.share_id.in_(found)),
-        (audit.c.id, audit.c.share_id.in_(found)),
+        (recipients.c.id, recipients.c.share_id.in_(share_ids)),
+        (audit.c.id, audit.c.share_id.in_(share_ids)),
     ):
-        some = select(key).where(hangs_on_them).limit(limit)
-        gone = connection.execute(delete(key.table).where(key.in_(some))).rowcount
-        if gone:
-            return gone
-    connection.execute(delete(share_items).where(share_items.c.share_id.in_(found)))
-    return connection.execute(delete(shares).where(shares.c.id.in_(found))).rowcount
+        keys = select(key).where(belongs_to_shares).limit(limit)
+        deleted = connection.execute(delete(key.table).where(key.in_(keys))).rowcount
+        if deleted:
+            return deleted
+    connection.execute(delete(share_items).where(share_items.c.share_id.in_(share_ids)))
+    return connection.execute(delete(shares).where(shares.c.id.in_(share_ids))).rowcount
 
 
 def _select() -> Any:  # noqa: ANN401 -- SQLAlchemy's Select of many columns

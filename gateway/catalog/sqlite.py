@@ -1,6 +1,6 @@
 """Connections to SQLite: a file with its log beside it, both on a disk that can fill.
 
-WAL mode keeps readers from waiting for the writer.
+In WAL mode readers do not wait for the writer.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
     from gateway.catalog.disk_reserve import Reserve
 
-#: Seconds between two tries to set a new file's mode.
-_MODE_STEP: Final = 0.02
+#: Seconds between two attempts to set a new file's journal mode.
+_MODE_INTERVAL: Final = 0.02
 
 
-def engine(place: URL, reserve: Reserve | None, *, wait: int, **pool: int) -> Engine:
+def engine(url: URL, reserve: Reserve | None, *, wait: int, **pool: int) -> Engine:
     """Return an engine whose writers wait for each other for *wait* milliseconds."""
-    made = create_engine(place, poolclass=QueuePool, **pool)
-    event.listen(made, "connect", partial(_configure, reserve, wait))
-    event.listen(made, "begin", _begin)
-    return made
+    created = create_engine(url, poolclass=QueuePool, **pool)
+    event.listen(created, "connect", partial(_configure, reserve, wait))
+    event.listen(created, "begin", _begin)
+    return created
 
 
 def is_full(error: sqlite3.Error) -> bool:
-    """Tell whether what the file's disk lacks is room."""
-    # A journal that can't grow is an I/O error.
+    """Tell whether the error means that the disk is full."""
+    # SQLite reports a journal that can't grow as an I/O error.
     return error.sqlite_errorcode in {
         sqlite3.SQLITE_FULL,
         sqlite3.SQLITE_IOERR_WRITE,
@@ -48,21 +48,21 @@ def _configure(
     connection: Any,  # noqa: ANN401
     _record: object,
 ) -> None:
-    # The driver's own transaction handling begins too late; ours is below.
+    # The driver's own transaction handling begins too late; _begin does it instead.
     connection.isolation_level = None
     try:
-        _log_ahead(connection, wait)
+        _set_wal_mode(connection, wait)
     except sqlite3.OperationalError as error:
         if reserve is None or not is_full(error):
             raise
-        # The first connection makes the log and its index, which takes room.
+        # The first connection creates the log and its index, which needs disk space.
         reserve.release()
         try:
-            _log_ahead(connection, wait)
+            _set_wal_mode(connection, wait)
         finally:
-            reserve.lay()
+            reserve.allocate()
     for pragma in (
-        # In WAL mode NORMAL may lose commits when the power fails.
+        # In WAL mode, NORMAL may lose commits on a power failure.
         "synchronous = FULL",
         "foreign_keys = ON",
         f"busy_timeout = {wait}",
@@ -71,23 +71,23 @@ def _configure(
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _log_ahead(connection: sqlite3.Connection, wait: int) -> None:
-    """Set WAL mode, which a file keeps; raise sqlite3.OperationalError if it can't be.
+def _set_wal_mode(connection: sqlite3.Connection, wait: int) -> None:
+    """Set WAL mode, which the file keeps; raise sqlite3.OperationalError on failure.
 
-    Those who set it at once in a new file refuse each other without waiting.  The look
-    at the schema has the log's index made, if nobody has it.
+    If several connections set it at once in a new file, SQLite refuses without waiting:
+    so retry.  The query of the schema creates the log's index if it does not exist.
     """
-    for _ in attempts(wait / 1000, every=_MODE_STEP):
+    for _ in attempts(wait / 1000, every=_MODE_INTERVAL):
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("SELECT count(*) FROM sqlite_schema")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                 raise
-            refusal = error
+            last_error = error
         else:
             return
-    raise refusal
+    raise last_error
 
 
 def _begin(connection: Connection) -> None:

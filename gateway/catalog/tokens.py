@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gateway.catalog.users import User
 
 _TEXT: Final = re.compile(r"gwt_([a-z0-9]{12})_([A-Za-z0-9_-]{43})", re.ASCII)
-#: Seconds between two notes of a token's last use: not every request writes.
+#: Minimum seconds between two updates of ``last_used``: not every request writes.
 _LAST_USED_STEP: Final = 60
 
 
@@ -63,7 +63,7 @@ def new(
     expires: int | None,
     now: int,
 ) -> str:
-    """Make a token and return its text, which is nowhere to be had again."""
+    """Insert a token and return its text, which can't be recovered later."""
     if not scopes:
         raise AccountError("a token needs at least one scope")
     token_id = new_id()
@@ -82,9 +82,10 @@ def new(
 
 
 def authenticate(connection: Connection, text: str, *, now: int) -> tuple[User, Token]:
-    """Return whose token *text* is; raise NotAuthenticatedError if nobody's.
+    """Return the user and the token of *text*.
 
-    Unknown, expired and revoked ones, and those of disabled users, look alike.
+    Raise NotAuthenticatedError for unknown, expired and revoked tokens, and for tokens
+    of disabled users: all look alike.
     """
     match = _TEXT.fullmatch(text)
     if match is None:
@@ -103,30 +104,30 @@ def authenticate(connection: Connection, text: str, *, now: int) -> tuple[User, 
 
 
 def is_use_worth_noting(token: Token, *, now: int) -> bool:
-    """Tell whether the last use that is written down is long enough ago."""
+    """Tell whether the stored last use is old enough to be updated."""
     return token.last_used is None or now - token.last_used >= _LAST_USED_STEP
 
 
 def note_use(connection: Connection, token: Token, *, now: int) -> None:
-    """Write down that the token was used."""
+    """Store *now* as the token's last use."""
     connection.execute(
         update(tokens).where(tokens.c.id == token.id).values(last_used=now)
     )
 
 
 def revoke(connection: Connection, token_id: str, *, now: int) -> None:
-    """End a token; raise AccountError if there is none of that id."""
-    done = connection.execute(
+    """Revoke a token; raise AccountError if no valid token has that id."""
+    changed = connection.execute(
         update(tokens)
         .where(tokens.c.id == token_id, tokens.c.revoked.is_(None))
         .values(revoked=now)
     )
-    if not done.rowcount:
+    if not changed.rowcount:
         raise AccountError(f"there is no token {token_id} that could be revoked")
 
 
 def revoke_all(connection: Connection, user: User, *, now: int) -> int:
-    """End all tokens of *user*; return how many there were."""
+    """Revoke all tokens of *user*; return how many there were."""
     return connection.execute(
         update(tokens)
         .where(tokens.c.user_id == user.id, tokens.c.revoked.is_(None))

@@ -1,4 +1,4 @@
-"""Bringing a database to the newest schema, with Alembic."""
+"""Upgrade a database to the newest schema, with Alembic."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from gateway import ownership
 from gateway.catalog.database import wait_for_writers
-from gateway.catalog.revision import NEWEST, Fit, fit, is_usable, version
+from gateway.catalog.revision import NEWEST, Compatibility, check, is_usable, version
 from gateway.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -23,17 +23,17 @@ _LOCK_TIMEOUT: Final = 2000
 
 _TOO_NEW: Final = (
     "GATEWAY_DATABASE: the catalog has schema {found}, and this release works with "
-    "{newest}: install the release that other gateways of this catalog have"
+    "{newest}: install the release that the other gateways of this catalog run"
 )
 
 
 def upgrade(database: Database) -> None:
-    """Apply every migration that is missing, in one transaction.
+    """Apply every missing migration, in one transaction.
 
-    An SQLite catalog that is not there yet is made, for its owner alone.  Nothing is
-    done where a newer gateway has been, if this one can work with that.  Raise
-    SettingsError if it can't, CatalogBusyError if the catalog is away or locked: then
-    it can be tried again.
+    Create an SQLite catalog that does not exist yet, readable by its owner only.  Do
+    nothing if the schema is newer and compatible.  Raise SettingsError if it is newer
+    and not compatible, CatalogBusyError if the catalog is unreachable or locked: then
+    the upgrade can be tried again.
     """
     if database.file is not None:
         _make_private(database.file)
@@ -43,25 +43,25 @@ def upgrade(database: Database) -> None:
     config = _config()
     with database.write(alone=False) as connection:
         if connection.dialect.name == "postgresql":
-            # (!) A query waits behind a migration that waits for the query's table. So
-            #     without a bound a backup of an hour would stop all deliveries.
+            # (!) Queries queue behind a migration that waits for their table's lock.
+            #     Without this timeout, an hour's backup would stop all deliveries.
             connection.execute(text(f"SET LOCAL lock_timeout = {_LOCK_TIMEOUT}"))
         wait_for_writers(connection)
-        found = fit(connection)
-        if found is Fit.NEW:
+        compatibility = check(connection)
+        if compatibility is Compatibility.TOO_NEW:
             raise SettingsError(
                 [_TOO_NEW.format(found=version(connection), newest=NEWEST)]
             )
-        if found is Fit.OLD:
+        if compatibility is Compatibility.TOO_OLD:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
 
 def _make_private(file: Path) -> None:
-    # (!) SQLite gives its log the file's mode and, run by root, the file's owner.
+    # (!) SQLite creates its log with the file's mode and, if run by root, its owner.
     os.close(ownership.open_private(file, os.O_RDONLY))
-    for end in ("", "-wal", "-shm"):
-        ownership.keep_private(file.with_name(file.name + end))
+    for suffix in ("", "-wal", "-shm"):
+        ownership.keep_private(file.with_name(file.name + suffix))
 
 
 def _config() -> Config:

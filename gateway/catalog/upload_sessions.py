@@ -1,7 +1,7 @@
-"""Resumable uploads that are not whole yet.
+"""Upload sessions: resumable uploads that are not finished.
 
-How many bytes of one are there, its file below the store's ``upload-sessions`` tells:
-that stays true through every crash.
+The size of a session's file in the store's folder ``upload-sessions`` is the number of
+received bytes: that stays true through every crash.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class UploadSession:
-    """One of them; ``size`` None is not told yet.
+    """One upload session; ``size`` is None until the client sends Upload-Length.
 
     ``metadata`` and ``concat`` are tus's headers as the client sent them.
     ``active_request`` is the id of the request that is sending a chunk, or empty; it
@@ -45,20 +45,20 @@ class UploadSession:
 
 
 def add(connection: Connection, session: UploadSession) -> None:
-    """Write one down."""
+    """Insert a session."""
     connection.execute(insert(upload_sessions).values(**vars(session)))
 
 
 def by_id(connection: Connection, session_id: str) -> UploadSession | None:
-    """Return the one of that id, or None."""
+    """Return the session with that id, or None."""
     row = connection.execute(
         select(upload_sessions).where(upload_sessions.c.id == session_id)
     ).one_or_none()
-    return None if row is None else _partial(row)
+    return None if row is None else _session(row)
 
 
 def change(connection: Connection, session_id: str, **values: Any) -> None:  # noqa: ANN401
-    """Set columns of one."""
+    """Update a session's columns."""
     connection.execute(
         update(upload_sessions)
         .where(upload_sessions.c.id == session_id)
@@ -69,7 +69,7 @@ def change(connection: Connection, session_id: str, **values: Any) -> None:  # n
 def by_concat(
     connection: Connection, owner_id: int, concat: str
 ) -> UploadSession | None:
-    """Return the owner's newest that was asked for with that Upload-Concat."""
+    """Return the owner's newest session with that Upload-Concat, or None."""
     row = connection.execute(
         select(upload_sessions)
         .where(
@@ -78,11 +78,11 @@ def by_concat(
         .order_by(upload_sessions.c.created.desc(), upload_sessions.c.id)
         .limit(1)
     ).one_or_none()
-    return None if row is None else _partial(row)
+    return None if row is None else _session(row)
 
 
 def end_request(connection: Connection, session_id: str, active_request: str) -> None:
-    """Note that a request is over; one that has lost its turn changes nothing."""
+    """Clear the session's active request if it is *active_request*."""
     connection.execute(
         update(upload_sessions)
         .where(
@@ -94,35 +94,35 @@ def end_request(connection: Connection, session_id: str, active_request: str) ->
 
 
 def finish(connection: Connection, session_id: str, upload_id: str) -> None:
-    """Note what it has become; raise RepeatedUploadError if it has already."""
-    done = connection.execute(
+    """Set the session's upload; raise RepeatedUploadError if it has one already."""
+    changed = connection.execute(
         update(upload_sessions)
         .where(
             upload_sessions.c.id == session_id, upload_sessions.c.upload_id.is_(None)
         )
         .values(upload_id=upload_id, active_request="")
     )
-    if not done.rowcount:
+    if not changed.rowcount:
         raise RepeatedUploadError(session_id)
 
 
 def remove(connection: Connection, session_id: str) -> None:
-    """Strike one out; its file is the caller's to delete, afterwards."""
+    """Delete the session's row; the caller deletes its file afterwards."""
     connection.execute(
         delete(upload_sessions).where(upload_sessions.c.id == session_id)
     )
 
 
 def expired(connection: Connection, *, now: int, limit: int) -> list[UploadSession]:
-    """Return some whose time is over, the oldest first."""
+    """Return expired sessions, the oldest first."""
     query = (
         select(upload_sessions)
         .where(upload_sessions.c.expires <= now)
         .order_by(upload_sessions.c.expires)
         .limit(limit)
     )
-    return [_partial(row) for row in connection.execute(query)]
+    return [_session(row) for row in connection.execute(query)]
 
 
-def _partial(row: Row[Any]) -> UploadSession:
+def _session(row: Row[Any]) -> UploadSession:
     return UploadSession(**row._asdict())

@@ -1,4 +1,4 @@
-"""Uploads, and the reservations that keep parallel ones within the quota."""
+"""Uploads, and the reservations that keep parallel uploads within the quota."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sqlalchemy.exc import IntegrityError
 
 from gateway.catalog import revocations
 from gateway.catalog.reservations import (
-    COMING,
     NOTHING,
+    OUTSTANDING,
     RESERVED,
     count_where,
     is_running,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
-    """One file that came in; ``blob`` is its path below the blobs' folder."""
+    """One uploaded file; ``blob`` is its path below the blobs' folder."""
 
     id: str
     owner_id: int
@@ -52,9 +52,9 @@ class Upload:
     def check_repeated(
         self, *, name: str, size: int | None, sha256: bytes | None
     ) -> None:
-        """Raise RepeatedUploadError if what comes under its key again is another.
+        """Raise RepeatedUploadError if its key is reused for a different upload.
 
-        None is not known.
+        None means that the size or digest is not known.
         """
         is_same = (
             name == self.name
@@ -67,32 +67,32 @@ class Upload:
 
 @dataclass(frozen=True)
 class Usage:
-    """Bytes that are taken, or reserved for uploads that are not whole yet."""
+    """Stored and reserved bytes of a user and of all users, and running uploads."""
 
     by_user: int
     by_all: int
     reserved: int
-    coming: int
-    """Bytes that are reserved for running uploads and are not synced yet."""
+    outstanding: int
+    """Bytes reserved by running uploads and not yet on disk."""
     running: int
-    """How many uploads the user has running."""
+    """The number of the user's running uploads."""
 
 
 def usage(connection: Connection, user: User, *, now: int) -> Usage:
-    """Count what is taken; in a write transaction that stays true until the commit."""
+    """Return the current usage; in a write transaction it holds until the commit."""
     stored = connection.execute(
         select(users.c.stored_bytes, totals.c.stored_bytes.label("by_all"))
         .join(totals, true())
         .where(users.c.id == user.id)
     ).one()
-    is_ours = reservations.c.owner_id == user.id
+    is_of_user = reservations.c.owner_id == user.id
     runs, size = is_running(now), reserved_bytes(now)
     reserved = connection.execute(
         select(
             func.coalesce(func.sum(size), 0).label("by_all"),
-            sum_where(is_ours, size).label("by_user"),
-            sum_where(runs, COMING).label("coming"),
-            count_where(and_(is_ours, runs)).label("running"),
+            sum_where(is_of_user, size).label("by_user"),
+            sum_where(runs, OUTSTANDING).label("outstanding"),
+            count_where(and_(is_of_user, runs)).label("running"),
         )
         .select_from(RESERVED)
         .where(reservations.c.expires > now)
@@ -101,7 +101,7 @@ def usage(connection: Connection, user: User, *, now: int) -> Usage:
         by_user=stored.stored_bytes + int(reserved.by_user),
         by_all=stored.by_all + int(reserved.by_all),
         reserved=int(reserved.by_all),
-        coming=int(reserved.coming),
+        outstanding=int(reserved.outstanding),
         running=reserved.running,
     )
 
@@ -117,11 +117,11 @@ def reserve(
     drop_id: str | None = None,
     gateway: str = "",
 ) -> None:
-    """Count *size* bytes as taken until they have come, or until *lapses*.
+    """Reserve *size* bytes until they are received, or until *lapses*.
 
-    The upload keeps its place until it *expires*, and without *lapses* its bytes as
-    well.  *gateway* has let them in.  A second reservation of the same id takes the
-    place of the first.
+    The upload keeps its slot until *expires*, and without *lapses* its bytes as well.
+    *gateway* is the gateway that admitted it.  A second reservation with the same id
+    replaces the first.
     """
     release(connection, reservation)
     connection.execute(
@@ -138,7 +138,7 @@ def reserve(
 
 
 def extend(connection: Connection, reservation: str, *, expires: int) -> None:
-    """Keep a reservation's place until *expires*."""
+    """Keep a reservation's slot until *expires*."""
     connection.execute(
         update(reservations)
         .where(reservations.c.id == reservation)
@@ -147,17 +147,17 @@ def extend(connection: Connection, reservation: str, *, expires: int) -> None:
 
 
 def release(connection: Connection, reservation: str) -> int:
-    """Count a reservation no longer; return when it would have lapsed."""
-    gone = connection.execute(
+    """Delete a reservation; return its ``lapses``, or NOTHING if there was none."""
+    deleted = connection.execute(
         delete(reservations)
         .where(reservations.c.id == reservation)
         .returning(reservations.c.lapses)
     )
-    return gone.scalar_one_or_none() or NOTHING
+    return deleted.scalar_one_or_none() or NOTHING
 
 
 def add(connection: Connection, upload: Upload) -> None:
-    """Write an upload down; raise RepeatedUploadError for a used idempotency key."""
+    """Insert an upload; raise RepeatedUploadError for a used idempotency key."""
     try:
         connection.execute(insert(uploads).values(**vars(upload)))
     except IntegrityError:
@@ -166,22 +166,22 @@ def add(connection: Connection, upload: Upload) -> None:
 
 
 def remove(connection: Connection, upload: Upload) -> None:
-    """Strike an upload out; its blob is the caller's to delete, afterwards."""
-    gone = connection.execute(delete(uploads).where(uploads.c.id == upload.id))
-    if gone.rowcount:
+    """Delete an upload's row; the caller deletes its blob afterwards."""
+    deleted = connection.execute(delete(uploads).where(uploads.c.id == upload.id))
+    if deleted.rowcount:
         _count(connection, upload, -upload.size)
-    # No link to it opens anything now, and no other upload gets its id.
-    revocations.forget(connection, revocations.of_upload(upload.id))
+    # Its revocation is no longer needed: links to it open nothing, and ids are unique.
+    revocations.remove(connection, revocations.of_upload(upload.id))
 
 
 def by_id(connection: Connection, upload_id: str) -> Upload | None:
-    """Return the upload of that id, or None."""
-    return _one(connection, select(uploads).where(uploads.c.id == upload_id))
+    """Return the upload with that id, or None."""
+    return _first(connection, select(uploads).where(uploads.c.id == upload_id))
 
 
 def by_idempotency_key(connection: Connection, user: User, key: str) -> Upload | None:
-    """Return the upload that the user made with that key, or None."""
-    return _one(
+    """Return the user's upload with that key, or None."""
+    return _first(
         connection,
         select(uploads).where(
             uploads.c.owner_id == user.id, uploads.c.idempotency_key == key
@@ -190,18 +190,18 @@ def by_idempotency_key(connection: Connection, user: User, key: str) -> Upload |
 
 
 def is_key_used(connection: Connection, user: User, key: str | None) -> bool:
-    """Tell whether the user has made an upload with that key, if there is one."""
+    """Tell whether the user has an upload with that key; None is never used."""
     return key is not None and by_idempotency_key(connection, user, key) is not None
 
 
 def require_new_name(connection: Connection, user: User, name: str) -> None:
     """Raise NameTakenError if the user has an upload of that name."""
-    found = connection.execute(
+    same_name = connection.execute(
         select(uploads.c.id)
         .where(uploads.c.owner_id == user.id, uploads.c.name == name)
         .limit(1)
     )
-    if found.first() is not None:
+    if same_name.first() is not None:
         raise NameTakenError
 
 
@@ -215,8 +215,8 @@ def newest(
 ) -> list[Upload]:
     """Return a user's uploads, or everybody's, newest first.
 
-    *after* is the ``created`` and ``id`` of the last one that is known already,
-    *drop_id* the drop link that they came by.
+    *after* is the ``created`` and ``id`` of the last upload on the previous page.  With
+    *drop_id* only uploads through that drop link are returned.
     """
     query = select(uploads).order_by(uploads.c.created.desc(), uploads.c.id)
     if user is not None:
@@ -247,7 +247,7 @@ def _count(connection: Connection, upload: Upload, size: int) -> None:
     connection.execute(update(totals).values(stored_bytes=totals.c.stored_bytes + size))
 
 
-def _one(connection: Connection, query: Select[Any]) -> Upload | None:
+def _first(connection: Connection, query: Select[Any]) -> Upload | None:
     row = connection.execute(query).one_or_none()
     return None if row is None else _upload(row)
 

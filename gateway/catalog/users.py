@@ -1,8 +1,8 @@
 """Users: names, argon2id passwords, roles.
 
 Hashes are computed while no transaction is open (``password_hashes``): a password is
-hashed first and stored afterwards, and a login reads the hash, compares it, and then
-asks ``is_unchanged``.
+hashed first and stored afterwards.  A login reads the hash, verifies the password, and
+then calls ``is_unchanged``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MAXIMUM_PASSWORD: Final = MAXIMUM_LENGTH
 
 
 class Role(StrEnum):
-    """What a user may see: the own uploads, or everybody's."""
+    """A member sees their own uploads, an admin those of all users."""
 
     ADMIN = "admin"
     MEMBER = "member"
@@ -42,7 +42,7 @@ class User:
     """One account.
 
     ``session_epoch`` counts the changes of the password and of ``is_disabled``.  With
-    ``must_change_password`` they choose a password before they do anything else.
+    ``must_change_password`` the user must choose a password before anything else.
     """
 
     id: int
@@ -57,16 +57,16 @@ class User:
 
 @dataclass(frozen=True)
 class Credentials:
-    """What the password of a login is compared with; no ``user`` has that name."""
+    """The user and password hash of a login name; both None for an unknown name."""
 
     user: User | None = None
     password_hash: str | None = None
 
     def check(self, password: str) -> User | None:
-        """Return the user if it is their password and they are not disabled.
+        """Return the user if the password is correct and the user is not disabled.
 
-        This computes argon2, for a name that does not exist as well: the time tells
-        nobody which names there are.
+        This computes argon2 for unknown names as well: the time does not reveal which
+        names exist.
         """
         is_right = password_hashes.verifies(self.password_hash, password)
         if not is_right or self.user is None or self.user.is_disabled:
@@ -75,7 +75,7 @@ class Credentials:
 
 
 def hash_password(password: str) -> PasswordHash:
-    """Compute what is stored of *password*; raise AccountError for a bad one."""
+    """Return the hash of *password*; raise AccountError for a bad length."""
     if not MINIMUM_PASSWORD <= len(password) <= MAXIMUM_PASSWORD:
         raise AccountError(
             f"a password has {MINIMUM_PASSWORD} to {MAXIMUM_PASSWORD} characters"
@@ -92,7 +92,7 @@ def add(
     now: int,
     must_change_password: bool = False,
 ) -> User:
-    """Make a user; raise AccountError for a bad or taken name."""
+    """Insert a user and return them; raise AccountError for a bad or taken name."""
     if not _NAME.fullmatch(name):
         raise AccountError(
             "a user's name has 1 to 64 small letters, digits or ._@+- and begins "
@@ -116,15 +116,15 @@ def add(
 
 
 def by_name(connection: Connection, name: str) -> User:
-    """Return the user of that name; raise AccountError if there is none."""
-    found = credentials(connection, name).user
-    if found is None:
+    """Return the user with that name; raise AccountError if there is none."""
+    user = credentials(connection, name).user
+    if user is None:
         raise AccountError(f"there is no user {name}")
-    return found
+    return user
 
 
 def by_id(connection: Connection, user_id: int) -> User | None:
-    """Return the user of that id, or None."""
+    """Return the user with that id, or None."""
     row = connection.execute(select(users).where(users.c.id == user_id)).one_or_none()
     return None if row is None else _user(row)
 
@@ -136,14 +136,14 @@ def names(connection: Connection, user_ids: Collection[int]) -> dict[int, str]:
 
 
 def everyone(connection: Connection) -> list[User]:
-    """Return all users by name."""
+    """Return all users, ordered by name."""
     return [
         _user(row) for row in connection.execute(select(users).order_by(users.c.name))
     ]
 
 
 def credentials(connection: Connection, name: str) -> Credentials:
-    """Read what a login under *name* is compared with, whether there is one or not."""
+    """Return the credentials of the login name *name*, which need not exist."""
     if not _NAME.fullmatch(name):
         return Credentials()
     row = connection.execute(select(users).where(users.c.name == name)).one_or_none()
@@ -151,7 +151,7 @@ def credentials(connection: Connection, name: str) -> Credentials:
 
 
 def is_unchanged(connection: Connection, user: User) -> bool:
-    """Tell whether password and access of *user* are still those that were read."""
+    """Tell whether password and access of *user* are unchanged since they were read."""
     current = by_id(connection, user.id)
     return current is not None and current.session_epoch == user.session_epoch
 
@@ -159,9 +159,9 @@ def is_unchanged(connection: Connection, user: User) -> bool:
 def set_password(
     connection: Connection, user: User, password_hash: PasswordHash
 ) -> User:
-    """Give a new password and return the user with it.
+    """Set a new password and return the changed user.
 
-    Every session of the old one is over, and what was tried before is forgotten.
+    All login sessions of the user are ended, and their login attempts are deleted.
     """
     _change(
         connection,
@@ -175,7 +175,7 @@ def set_password(
 
 
 def set_disabled(connection: Connection, user: User, *, is_disabled: bool) -> None:
-    """Take a user's access away, or give it back."""
+    """Disable or enable a user."""
     _change(
         connection,
         user,
@@ -185,7 +185,7 @@ def set_disabled(connection: Connection, user: User, *, is_disabled: bool) -> No
 
 
 def set_mail(connection: Connection, user: User, *, may_send_mail: bool) -> None:
-    """Let mails go out for a user's shares, or no more."""
+    """Set whether mails go out for a user's shares."""
     connection.execute(
         update(users).where(users.c.id == user.id).values(may_send_mail=may_send_mail)
     )
@@ -193,7 +193,7 @@ def set_mail(connection: Connection, user: User, *, may_send_mail: bool) -> None
 
 def _change(connection: Connection, user: User, **values: Any) -> None:  # noqa: ANN401
     connection.execute(update(users).where(users.c.id == user.id).values(**values))
-    # Their epoch has passed; the rows are of no use any more.
+    # The new epoch has made all earlier login sessions invalid.
     connection.execute(
         delete(login_sessions).where(login_sessions.c.user_id == user.id)
     )

@@ -1,7 +1,7 @@
-"""Queries that every verdict asks: compiled once, on a connection that is kept.
+"""Queries of every verdict: compiled once, executed on a connection that stays open.
 
-SQLAlchemy's own way costs ten times as much, and a verdict is asked for every
-request.  There is no transaction: one statement is consistent by itself.
+SQLAlchemy's own execution costs ten times as much, and every delivery needs a verdict.
+There is no transaction: a single statement is consistent by itself.
 """
 
 from __future__ import annotations
@@ -19,45 +19,46 @@ if TYPE_CHECKING:
 
     from gateway.catalog.database import Database
 
-#: Parameters by position, as each dialect's driver has them.
+#: The style of positional parameters of each dialect's driver.
 _STYLE: Final = {"postgresql": "format", "sqlite": "qmark"}
 
 
 class Reader:
-    """A driver's connection that is kept, one for each thread."""
+    """Keeps one connection of the driver open per thread."""
 
     def __init__(self, database: Database) -> None:
         self._engine = database.engine
-        # Any: what follows is the drivers' own, which SQLAlchemy does not type.
+        # Any: SQLAlchemy does not type the drivers' interfaces.
         self._dialect: Any = database.engine.dialect
         driver = self._dialect.loaded_dbapi
-        self._faults = (driver.OperationalError, driver.InterfaceError)
+        self._errors = (driver.OperationalError, driver.InterfaceError)
         self._thread = threading.local()
 
     def text(self, query: Select[Any]) -> str:
-        """Return the driver's text of *query*, with parameters by position."""
+        """Return *query* as SQL for the driver, with positional parameters."""
         style = _STYLE[self._dialect.name]
         return str(query.compile(dialect=type(self._dialect)(paramstyle=style)))
 
     def first(self, text: str, values: Sequence[object]) -> tuple[Any, ...] | None:
         """Return a query's first row, or None.
 
-        Raise CatalogBusyError when the catalog does not answer; a connection
-        that it has closed meanwhile is made anew, once.
+        Raise CatalogBusyError if the catalog does not answer.  If it has closed the
+        connection meanwhile, reconnect once.
         """
         row: tuple[Any, ...] | None
-        kept = getattr(self._thread, "connection", None)
+        connection = getattr(self._thread, "connection", None)
         try:
-            row = (kept or self._connect()).execute(text, values).fetchone()
-        except self._faults as error:
-            if kept is None or not self._dialect.is_disconnect(error, kept, None):
+            row = (connection or self._connect()).execute(text, values).fetchone()
+        except self._errors as error:
+            is_new = connection is None
+            if is_new or not self._dialect.is_disconnect(error, connection, None):
                 raise CatalogBusyError(str(error)) from error
         else:
             return row
         self.close()
         try:
             row = self._connect().execute(text, values).fetchone()
-        except self._faults as error:
+        except self._errors as error:
             raise CatalogBusyError(str(error)) from error
         return row
 
@@ -68,30 +69,30 @@ class Reader:
             self._thread.pooled.invalidate()
 
     def _connect(self) -> Any:  # noqa: ANN401
-        # Its place in the pool stays taken for as long as it is kept.
+        # The connection stays checked out of the pool as long as it is open.
         pooled = self._engine.raw_connection()
-        made: Any = pooled.driver_connection
+        connection: Any = pooled.driver_connection
         if self._dialect.name == "postgresql":
-            # Else each statement would begin a transaction, at a round trip.
-            made.autocommit = True
-        self._thread.pooled, self._thread.connection = pooled, made
-        return made
+            # Without autocommit, each statement would cost a round trip for BEGIN.
+            connection.autocommit = True
+        self._thread.pooled, self._thread.connection = pooled, connection
+        return connection
 
 
 class Borrower(Reader):
-    """Borrows a connection for each query: for those who ask seldom.
+    """Borrows a connection from the pool for each query: for infrequent queries.
 
-    Kept ones would be as many as a pool of workers has threads.
+    A Reader would keep one connection open per thread of the worker pool.
     """
 
     def first(self, text: str, values: Sequence[object]) -> tuple[Any, ...] | None:
-        """Return a query's first row, or None; raise CatalogBusyError as Reader's."""
+        """Return a query's first row, or None; raise CatalogBusyError like Reader."""
         row: tuple[Any, ...] | None
         try:
             with closing(self._engine.raw_connection()) as pooled:
                 driver: Any = pooled.driver_connection
                 row = driver.execute(text, values).fetchone()
-        except self._faults as error:
+        except self._errors as error:
             raise CatalogBusyError(str(error)) from error
         return row
 
@@ -99,8 +100,8 @@ class Borrower(Reader):
 class Lookup:
     """A query for at most one row.
 
-    No type of SQLAlchemy's is applied: values are text, integers or bytes, as
-    the driver has them.
+    SQLAlchemy's types are not applied: values are text, integers or bytes, as the
+    driver returns them.
     """
 
     def __init__(self, reader: Reader, query: Select[Any]) -> None:
@@ -108,8 +109,8 @@ class Lookup:
         self._reader = reader
 
     def first(self, *values: object) -> tuple[Any, ...] | None:
-        """Return the first row for the query's parameters, in their order in it.
+        """Return the first row; *values* are the parameters in the query's order.
 
-        Raise CatalogBusyError when the catalog does not answer.
+        Raise CatalogBusyError if the catalog does not answer.
         """
         return self._reader.first(self._text, values)

@@ -1,1 +1,1 @@
-"""Verdicts: request facts and a grant become a Delivery or a Refusal."""
+"""Verdicts: a request and a permission become a Delivery or a Refusal."""

@@ -1,8 +1,7 @@
 """The only writer of ``X-Accel-*``: a Delivery becomes headers for nginx.
 
-nginx keeps just a few headers of such an answer; everything else that a
-delivery promises is set in its internal location
-(``nginx/snippets/delivery.conf``).
+nginx passes on only a few headers of such an answer; the internal location
+(``nginx/snippets/delivery.conf``) sets all other headers of a delivery.
 https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_ignore_headers
 """
 
@@ -24,13 +23,13 @@ class Way(Enum):
 
     PLAIN = "plain"
     SHOWN = "shown"
-    """Compressed if it is text: for what a browser shows at once."""
+    """Compressed if it is text: for files that a browser shows."""
     LARGE = "large"
     """Read in threads."""
 
 
-#: nginx's internal locations.  They end in ``/`` on both sides: without it a header
-#: could name a neighbour.
+#: nginx's internal locations.  Both the location and its alias end in ``/``: without
+#: it, a header could name a sibling folder with the same prefix.
 LOCATIONS: Final = {
     (Source.FILES, Way.PLAIN): "/_files/",
     (Source.FILES, Way.SHOWN): "/_shown_files/",
@@ -39,51 +38,52 @@ LOCATIONS: Final = {
     (Source.BLOBS, Way.SHOWN): "/_shown_blobs/",
     (Source.BLOBS, Way.LARGE): "/_large_blobs/",
 }
-#: What answers a request that can't be read.  Where nginx asks beside a request, it
-#: goes by the type, the first of the headers (``nginx/conf.d/refusals.conf``).
+#: Headers of the answer to an unreadable request.  If it was a subrequest, nginx looks
+#: at the first of the refusal's headers, the type (``nginx/conf.d/refusals.conf``).
 UNFIT: Final = {
     "X-Accel-Redirect": "/_unfit",
     "X-Refusal-Headers": "unfit",
     "X-Gateway-Reason": "unreadable",
 }
-#: What a verdict answers where the application has to be asked first whether the
-#: download may begin (``nginx/snippets/begin.conf``).
+#: Headers of a verdict on a counted download: nginx asks the application first whether
+#: the download may begin (``nginx/snippets/begin.conf``).
 BEGIN: Final = {
     "X-Accel-Redirect": "@gateway_begin",
     "X-Refusal-Headers": "begin",
 }
-#: What nginx is to write into the ledger (``nginx/conf.d/ledger.conf``).
+#: Header with the text that nginx writes to the ledger (``nginx/conf.d/ledger.conf``).
 LEDGER: Final = "X-Gateway-Ledger"
-#: Bytes from which a file is read in threads.  For a smaller one the hand-over costs
-#: more than all else; should it have to come from a disk, that is one access.
+#: Files of at least this many bytes are read in threads.  For smaller files, the
+#: hand-over to a thread costs more than the rest; reading one from disk is one access.
 LARGE: Final = 256 * 1024
 
 
 def accel_headers(delivery: Delivery) -> dict[str, str]:
     """Return the headers that make nginx send the file.
 
-    nginx percent-decodes the location once and cuts it at ``?``: it is
-    encoded here, once, and nowhere else.
+    nginx percent-decodes the location once and cuts it at ``?``: this function encodes
+    it, once, and nothing else does.
     """
     location = _prefix(delivery) + quote(delivery.target)
     return {"X-Accel-Redirect": location, **_facts(delivery)}
 
 
 def verdict_headers(delivery: Delivery) -> dict[str, str]:
-    """Return the headers of a verdict that nginx may keep, and acts on by itself.
+    """Return the headers of a verdict that nginx may cache, and acts on by itself.
 
-    The target is not encoded, since nothing decodes it; as nginx trims a header,
-    a ``/`` stands behind it.  nginx keeps an answer through the second that
-    X-Accel-Expires names, and while it asks anew for as long as Cache-Control says,
-    which here is nginx's own: the client's travels beside it.
+    The target is not encoded, since nothing decodes it.  A ``/`` is appended, because
+    nginx trims header values.  nginx caches the answer through the second in
+    X-Accel-Expires.  Cache-Control is for nginx: it says how long nginx may use the
+    cached answer while it asks again.  The client's Cache-Control is in
+    X-Accel-Cache-Control.
     """
     target = f"{_prefix(delivery)}{delivery.target}/"
     headers = _facts(delivery)
     headers["X-Accel-Cache-Control"] = headers.pop("Cache-Control")
     headers["X-Accel-Target"] = target.encode().decode("latin-1")
-    if delivery.stands_until is not None and delivery.renew_from is not None:
+    if delivery.valid_until is not None and delivery.renew_from is not None:
         headers["X-Accel-Expires"] = f"@{delivery.renew_from - 1}"
-        if overlap := delivery.stands_until - delivery.renew_from:
+        if overlap := delivery.valid_until - delivery.renew_from:
             headers["Cache-Control"] = f"stale-while-revalidate={overlap}"
     return headers
 
@@ -94,7 +94,7 @@ def _prefix(delivery: Delivery) -> str:
 
 
 def _facts(delivery: Delivery) -> dict[str, str]:
-    """Return what the client is told, and how fast; the type is nginx's to tell."""
+    """Return the client's headers and the rate; nginx sets the Content-Type."""
     headers = {
         "Content-Disposition": content_disposition(
             delivery.name, is_inline=delivery.is_inline

@@ -7,20 +7,20 @@ import unicodedata
 from typing import Final
 from urllib.parse import quote
 
-# What needs neither an escape nor a second form.
+# Names that need neither escapes nor ``filename*``.
 _PLAIN: Final = re.compile(r"[ !#$&-.0-\[\]-~]+")
-# RFC 8187 attr-char, less what quote() keeps anyway.
+# RFC 8187 attr-char, without the characters that quote() never encodes.
 _ATTR_CHAR: Final = "!#$&+-.^_`|~"
 
 
 def content_disposition(name: str, *, is_inline: bool) -> str:
     r"""Return the header's value, ASCII only.
 
-    ``filename`` is for clients that know no better: what ASCII can't say, and
-    ``%``, which some decode, becomes ``_``; quotes and backslashes too, whose
-    escapes browsers read differently, and the ``/`` that the plain form of
-    some letters has.  ``filename*`` carries the whole name, with ``?`` for a
-    lone surrogate, and is left out where both would say the same.
+    ``filename`` is for clients that do not support ``filename*``.  It has ``_`` in
+    place of non-ASCII characters; of ``%``, which some clients decode; of quotes and
+    backslashes, whose escapes browsers read differently; and of the ``/`` in the plain
+    form of some letters.  ``filename*`` has the whole name, with ``?`` for a lone
+    surrogate, and is left out if both are equal.
     """
     kind = "inline" if is_inline else "attachment"
     if _PLAIN.fullmatch(name):

@@ -1,4 +1,4 @@
-"""Whether a genuine link still stands, or what it permits was taken back."""
+"""Check whether a verified link was revoked, or its upload's owner disabled."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class RevocationCheck:
-    """Asks the catalog about links whose signature was verified.
+    """Checks links in the catalog after their signature was verified.
 
-    A catalog that does not answer raises CatalogBusyError: what may have been
-    taken back is not delivered.
+    Raise CatalogBusyError if the catalog does not answer: a link that may have been
+    revoked is not delivered.
     """
 
     def __init__(self, database: Database) -> None:
@@ -28,20 +28,20 @@ class RevocationCheck:
         self._uploads = LinkedUploads(reader)
 
     def check(self, link: SignedURL, path: str) -> None:
-        """Raise RevokedLinkError if *link*, asked for *path*, was taken back."""
-        under = revocation_targets.of_request(link, path)
-        if self._revoked.covers(under, issued=link.claims.issued):
+        """Raise RevokedLinkError if *link*, requested for *path*, was revoked."""
+        targets = revocation_targets.of_request(link, path)
+        if self._revoked.covers(targets, issued=link.claims.issued):
             raise RevokedLinkError
 
     def upload(self, upload_id: str) -> LinkedUpload:
         """Return the upload that a link leads to.
 
-        Raise NotServableError if it is gone, DisabledOwnerError if its owner
-        may no longer share.
+        Raise NotServableError if it does not exist, DisabledOwnerError if its owner is
+        disabled.
         """
-        found = self._uploads.by_id(upload_id)
-        if found is None:
+        upload = self._uploads.by_id(upload_id)
+        if upload is None:
             raise NotServableError("no-upload")
-        if found.is_owner_disabled:
+        if upload.is_owner_disabled:
             raise DisabledOwnerError
-        return found
+        return upload

@@ -1,4 +1,4 @@
-"""What can be taken back, and what a request for a link comes under."""
+"""Revocation targets: of a request, and of what a user asks to revoke."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def of_request(link: SignedURL, path: str) -> list[str]:
-    """Return every subject that ends *link*, asked for *path*, when it is revoked."""
+    """Return every revocation target that covers *link*, requested for *path*."""
     claims = link.claims
     always = [
         revocations.of_url(link.mac),
@@ -24,31 +24,31 @@ def of_request(link: SignedURL, path: str) -> list[str]:
         revocations.of_path(""),
     ]
     if claims.upload is not None:
-        # Its path is a name, which lies in no folder.
+        # The path of a link to an upload is only a name: no folder covers it.
         return [*always, revocations.of_upload(claims.upload)]
-    # A folder that the link covers is among the parents of what is asked for.
+    # The folder of a folder link is among the parents of the requested path.
     parents = accumulate(path.split("/"), "{}/{}".format)
     return [*always, *map(revocations.of_path, parents)]
 
 
 def verified(ring: KeyRing, url: str) -> SignedURL:
-    """Return the link that *url* is, whatever its time.
+    """Return the verified link of *url*, expired or not.
 
-    Raise RevocationError if it does not verify: it opens nothing as it is.
+    Raise RevocationError if it does not verify: then it opens nothing anyway.
     """
     try:
         return signed_url.verify(ring, *signed_url.split(url))
     except LinkError as error:
         raise RevocationError(
-            "this URL is not one that a key on the ring has signed "
-            f"({error.reason}), so it opens nothing"
+            f"no key on the ring has signed this URL ({error.reason}), so it opens "
+            "nothing"
         ) from None
 
 
 def of_path(text: str) -> str:
-    """Return the subject of a path that somebody names; ``""`` is everything.
+    """Return the revocation target of a path; ``""`` is all links.
 
-    Raise RevocationError if no link can lead there.
+    Raise RevocationError if no link can lead to the path.
     """
     if not text:
         return revocations.of_path("")
@@ -62,9 +62,12 @@ def of_path(text: str) -> str:
 
 
 def of_key(ring: KeyRing, key_id: str) -> str:
-    """Return the subject of a key; raise RevocationError if the ring lacks it."""
+    """Return the revocation target of a key.
+
+    Raise RevocationError if the key is not on the ring.
+    """
     if key_id not in {key.id for key in ring.keys}:
         raise RevocationError(
-            f"no key {key_id!r} is on the ring, so nothing that it signed verifies"
+            f"the key {key_id!r} is not on the ring, so no link that it signed verifies"
         )
     return revocations.of_key(key_id)

@@ -1,4 +1,4 @@
-"""The gateway's answer to one request: deliver, and how, or refuse, and why."""
+"""The verdict on one request: deliver (and how), or refuse (and why)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Source(StrEnum):
-    """Where a delivered file lies."""
+    """The folder that a delivered file is in."""
 
     FILES = "files"
     BLOBS = "blobs"
@@ -32,11 +32,12 @@ class Delivery:
     """Send this file.
 
     ``target`` is its symlink-free path below ``source``, ``size`` its bytes,
-    ``name`` what a browser saves it as, ``max_age`` the seconds that the client
-    may keep it, ``rate`` bytes a second or None for full speed.  ``stands_until``
-    is the Unix second from which the verdict holds no more, None if it holds for
-    this request alone; from ``renew_from`` on one request asks anew, while others
-    still go by this one.  ``ledger`` is what the ledger is told of it, in ASCII.
+    ``name`` the name that a browser saves it as, ``max_age`` the seconds that the
+    client may cache it, ``rate`` bytes per second or None for full speed.
+    ``valid_until`` is the Unix second in which the verdict becomes invalid, None if it
+    is valid for this request only; from ``renew_from`` on one request asks for a new
+    verdict, while others still use this one.  ``ledger`` is the text for the ledger, in
+    ASCII.
     """
 
     source: Source
@@ -46,14 +47,14 @@ class Delivery:
     is_inline: bool
     max_age: int
     rate: int | None
-    stands_until: int | None = None
+    valid_until: int | None = None
     renew_from: int | None = None
     ledger: str = ""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Send no file; the error tells why."""
+    """Send no file; the error is the reason."""
 
     error: RefusedError
 
@@ -62,8 +63,8 @@ class Refusal:
 class InlinePolicy:
     """Which media types browsers may show.
 
-    ``opted_in`` are those that the operator lets them show although they could
-    run script.
+    ``opted_in`` are the types that the operator allows although they can contain
+    script.
     """
 
     opted_in: frozenset[str] = frozenset()
@@ -75,7 +76,7 @@ class InlinePolicy:
 
 @dataclass(frozen=True)
 class Begin:
-    """Send a file of this lease, once it is noted that it is on its way."""
+    """Send a file of this lease after the begin of the download is recorded."""
 
     lease_id: str
     delivery: Delivery
@@ -84,7 +85,7 @@ class Begin:
 Verdict = Delivery | Begin | Refusal
 
 
-class _Found(NamedTuple):
+class _ServableFile(NamedTuple):
     source: Source
     target: str
     size: int
@@ -95,14 +96,14 @@ class _Found(NamedTuple):
 class SignedURLJudge:
     """Judges requests for signed URLs.
 
-    ``cache_cap`` bounds the seconds that a client may keep a file, ``ttl`` those
-    that a verdict may be kept which is the same for every client.
+    ``cache_cap`` is the maximum of seconds that a client may cache a file, ``ttl`` the
+    seconds that nginx may cache a verdict that is the same for every client.
     """
 
     ring: KeyRing
     tree: FilesTree
     types: MediaTypes
-    standing: RevocationCheck
+    revocation_check: RevocationCheck
     cache_cap: int
     ttl: int
     inline: InlinePolicy
@@ -110,9 +111,9 @@ class SignedURLJudge:
     def judge(self, token: str, raw_path: bytes, *, now: float, client: str) -> Verdict:
         """Judge one request; *raw_path* is percent-decoded, *now* Unix seconds.
 
-        The signature is checked before anything else is looked at, so that
-        without one nothing can be learnt of what lies in the tree, or was taken
-        back.  Raise CatalogBusyError when the catalog does not answer in time.
+        The signature is checked before anything else, so that a request without a valid
+        signature reveals nothing about existing files and revocations.  Raise
+        CatalogBusyError if the catalog does not answer in time.
         """
         try:
             path = FilePath.decode(raw_path)
@@ -120,44 +121,46 @@ class SignedURLJudge:
             claims = link.claims
             policy.check_key(link, now=now)
             policy.check(claims, now=now, client=client)
-            self.standing.check(link, path.text)
-            found = self._find(claims, path)
+            self.revocation_check.check(link, path.text)
+            file = self._find(claims, path)
         except RefusedError as error:
             return Refusal(error)
         until = self._until(claims, now)
         return Delivery(
-            source=found.source,
-            target=found.target,
-            size=found.size,
+            source=file.source,
+            target=file.target,
+            size=file.size,
             name=claims.name or path.name,
             is_inline=claims.presentation is not Presentation.ATTACHMENT
-            and self.inline.allows(found.media_type),
+            and self.inline.allows(file.media_type),
             max_age=self._max_age(claims, until),
             rate=claims.rate,
-            **self._standing(claims, until),  # type: ignore[arg-type]
+            **self._validity(claims, until),  # type: ignore[arg-type]
         )
 
     def _until(self, claims: Claims, now: float) -> int:
-        """Return the second in which the verdict is over, at the latest."""
+        """Return the second in which the verdict becomes invalid, at the latest."""
         until = max(int(now) + self.ttl, ceil(now))
         return until if claims.expires is None else min(until, claims.expires)
 
-    def _standing(self, claims: Claims, until: int) -> dict[str, int]:
+    def _validity(self, claims: Claims, until: int) -> dict[str, int]:
         if claims.networks or not self.ttl:
             return {}
-        # Of a single second none is left for both.
-        return {"stands_until": until, "renew_from": until - (self.ttl > 1)}
+        # A ttl of one second can't be divided: then nothing is renewed early.
+        return {"valid_until": until, "renew_from": until - (self.ttl > 1)}
 
     def _max_age(self, claims: Claims, until: int) -> int:
-        """Return what a client may keep that is sent just before *until*."""
+        """Return the ``max_age`` of a file that is sent just before *until*."""
         if claims.expires is None:
             return self.cache_cap
         return min(self.cache_cap, claims.expires - until)
 
-    def _find(self, claims: Claims, path: FilePath) -> _Found:
+    def _find(self, claims: Claims, path: FilePath) -> _ServableFile:
         if claims.upload is not None:
-            upload = self.standing.upload(claims.upload)
-            return _Found(Source.BLOBS, upload.blob, upload.size, upload.media_type)
-        found = self.tree.locate(path)
-        media_type = self.types.of(found.path.name)
-        return _Found(Source.FILES, found.path.text, found.size, media_type)
+            upload = self.revocation_check.upload(claims.upload)
+            return _ServableFile(
+                Source.BLOBS, upload.blob, upload.size, upload.media_type
+            )
+        located = self.tree.locate(path)
+        media_type = self.types.of(located.path.name)
+        return _ServableFile(Source.FILES, located.path.text, located.size, media_type)

@@ -1,7 +1,7 @@
-"""Every refusal and fault of the gateway, as one shallow tree.
+"""All errors of the gateway, as one shallow tree.
 
-Errors carry facts as attributes; what a client is told about them stands in
-one table, ``gateway.http.explanations``.  Nothing else is imported here.
+Errors carry facts as attributes.  ``gateway.http.explanations`` maps them to the
+answers that clients get.  This package imports no other part of the gateway.
 """
 
 from gateway.errors.accounts import (
@@ -74,12 +74,12 @@ from gateway.errors.uploads import (
     MissingDropError,
     MissingUploadError,
     NameTakenError,
-    NoPlaceError,
+    NoFinaliseSlotError,
     NoSpaceError,
+    NoUploadSlotError,
     OverQuotaError,
     RepeatedUploadError,
     TooLargeError,
-    TooManyEndsError,
     TooManyFilesError,
     TooManyUploadsError,
     TusVersionError,
@@ -129,8 +129,9 @@ __all__ = [
     "MissingUploadError",
     "NameTakenError",
     "NewPasswordError",
-    "NoPlaceError",
+    "NoFinaliseSlotError",
     "NoSpaceError",
+    "NoUploadSlotError",
     "NotAuthenticatedError",
     "NotPermittedError",
     "NotServableError",
@@ -153,7 +154,6 @@ __all__ = [
     "TooLargeError",
     "TooManyAttemptsError",
     "TooManyCodesError",
-    "TooManyEndsError",
     "TooManyFilesError",
     "TooManyUploadsError",
     "TusVersionError",

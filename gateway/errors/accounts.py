@@ -1,10 +1,10 @@
-"""Who asks, and the catalog that knows."""
+"""Errors of accounts, logins and the catalog."""
 
 from gateway.errors.base import GatewayError, RefusedError
 
 
 class AccountError(GatewayError):
-    """An account or token can't be made or changed as asked."""
+    """An account or token can't be created or changed as requested."""
 
 
 class CatalogBusyError(GatewayError):
@@ -12,19 +12,19 @@ class CatalogBusyError(GatewayError):
 
 
 class NotAuthenticatedError(RefusedError):
-    """Nobody known asks; unknown, expired and revoked tokens look alike."""
+    """No valid login or token; unknown, expired and revoked tokens look alike."""
 
     reason = "not-authenticated"
 
 
 class NewPasswordError(RefusedError):
-    """Somebody is logged in who has to choose a password of their own first."""
+    """The user is logged in and must choose a new password first."""
 
     reason = "new-password"
 
 
 class WrongPasswordError(RefusedError):
-    """No account of that name has that password."""
+    """The user name or the password is wrong."""
 
     reason = "wrong-password"
 
@@ -36,17 +36,17 @@ class TooManyAttemptsError(RefusedError):
 
     def __init__(self, retry_after: int) -> None:
         self.retry_after = retry_after
-        super().__init__(f"again in {retry_after} s")
+        super().__init__(f"retry in {retry_after} s")
 
 
 class ForgedFormError(RefusedError):
-    """A form, or a script's request, that does not come from a page of ours."""
+    """A form or script request without a valid CSRF token."""
 
     reason = "csrf"
 
 
 class NotPermittedError(RefusedError):
-    """Somebody known asks for what is not allowed; ``fact`` says what lacks."""
+    """The user or token lacks a permission; ``fact`` names what is missing."""
 
     reason = "not-permitted"
 
@@ -56,10 +56,9 @@ class NotPermittedError(RefusedError):
 
 
 class BadFieldsError(RefusedError):
-    """A request's object can't be understood; ``faults`` says why, by field.
+    """A request's JSON object is invalid; ``faults`` has a message by field name.
 
-    The name of a field that is missing or unknown is there too; the empty name
-    is the object as a whole.
+    Missing and unknown fields are included; the empty name is the whole object.
     """
 
     reason = "bad-fields"

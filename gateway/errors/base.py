@@ -1,4 +1,4 @@
-"""The roots, and what ends a command or keeps one from starting."""
+"""The base classes, and errors that end a command or prevent its start."""
 
 
 class GatewayError(Exception):
@@ -6,7 +6,7 @@ class GatewayError(Exception):
 
 
 class SettingsError(GatewayError):
-    """The settings can't be used; ``faults`` names every one that is wrong."""
+    """The settings are invalid; ``faults`` lists every fault."""
 
     def __init__(self, faults: list[str]) -> None:
         self.faults = faults
@@ -14,31 +14,31 @@ class SettingsError(GatewayError):
 
 
 class SuperviseError(GatewayError):
-    """``gateway serve`` can't start or can't go on, for the reason given."""
+    """``gateway serve`` can't start or can't continue, for the reason in the text."""
 
 
 class OwnershipError(GatewayError):
-    """What is made at ``path`` would not belong to the user ``owner``, as it has to."""
+    """A file at ``path`` must belong to the user ``owner``, but would not."""
 
     def __init__(self, path: object, owner: str) -> None:
         self.path = path
         self.owner = owner
         super().__init__(
-            f"{path} belongs to the user {owner}, and this one can't leave it to them; "
-            f"run the command as {owner} or as root"
+            f"{path} belongs to the user {owner}, and this user can't create files for "
+            f"them; run the command as {owner} or as root"
         )
 
 
 class HousekeepingError(GatewayError):
-    """The store can't be tidied or checked, for the reason given."""
+    """Housekeeping or fsck of the store failed, for the reason in the text."""
 
 
 class BackupError(GatewayError):
-    """A backup can't be made or restored, for the reason given."""
+    """A backup can't be created or restored, for the reason in the text."""
 
 
 class RefusedError(GatewayError):
-    """A request that is answered with a refusal, never with a file.
+    """A request that is refused: the answer is never a file.
 
     ``reason`` is the word that the access log shows to the operator.
     """

@@ -1,10 +1,10 @@
-"""Links, and the paths that they lead to."""
+"""Errors of links, link keys and paths."""
 
 from gateway.errors.base import GatewayError, RefusedError
 
 
 class KeyRingError(GatewayError):
-    """A key ring's text can't be used; ``faults`` names all that is wrong.
+    """The text of a key ring is invalid; ``faults`` lists every fault.
 
     The faults name keys by id or position, never by secret.
     """
@@ -15,11 +15,11 @@ class KeyRingError(GatewayError):
 
 
 class ClaimsError(GatewayError):
-    """A link was asked for with claims that make no sense together."""
+    """A link can't be minted, because its claims are invalid."""
 
 
 class NotServableError(RefusedError):
-    """A path that names nothing the gateway serves; ``fact`` says why."""
+    """A path that the gateway does not serve; ``fact`` says why."""
 
     reason = "not-servable"
 
@@ -30,13 +30,13 @@ class NotServableError(RefusedError):
 
 
 class LinkError(RefusedError):
-    """A link that does not permit what was asked."""
+    """A link that does not permit the request."""
 
     reason = "link"
 
 
 class MalformedLinkError(LinkError):
-    """Text that no signer would have written; ``fact`` says why."""
+    """Text that is not a well-formed link; ``fact`` says why."""
 
     reason = "malformed"
 
@@ -46,23 +46,23 @@ class MalformedLinkError(LinkError):
 
 
 class UnknownKeyError(LinkError):
-    """A link whose key is not on the ring: never was, or is retired."""
+    """A link whose key is not on the ring: it never was, or was removed."""
 
     reason = "unknown-key"
 
     def __init__(self, key_id: str) -> None:
         self.key_id = key_id
-        super().__init__(f"no key {key_id!r} on the ring")
+        super().__init__(f"the key {key_id!r} is not on the ring")
 
 
 class ForgedLinkError(LinkError):
-    """A link whose signature does not fit its claims and path."""
+    """A link whose signature does not match its claims and path."""
 
     reason = "forged"
 
 
 class BeyondKeyError(LinkError):
-    """A link that its key may not sign; ``fact`` says which restriction it passes."""
+    """A link that its key may not sign; ``fact`` names the violated restriction."""
 
     reason = "beyond-key"
 
@@ -72,7 +72,7 @@ class BeyondKeyError(LinkError):
 
 
 class ExpiredLinkError(LinkError):
-    """A genuine link that is over; ``expired_at`` in Unix seconds."""
+    """A genuine link that has expired; ``expired_at`` in Unix seconds."""
 
     reason = "expired"
 
@@ -92,7 +92,7 @@ class EarlyLinkError(LinkError):
 
 
 class ForeignClientError(LinkError):
-    """A genuine link, asked for from outside the networks that it names."""
+    """A genuine link, requested from outside its networks."""
 
     reason = "foreign-client"
 
@@ -102,22 +102,22 @@ class ForeignClientError(LinkError):
 
 
 class RevokedLinkError(LinkError):
-    """A genuine link that was taken back."""
+    """A genuine link that was revoked."""
 
     reason = "revoked"
 
 
 class DisabledOwnerError(LinkError):
-    """A genuine link to an upload whose owner has lost access."""
+    """A genuine link to an upload whose owner is disabled."""
 
     reason = "owner-disabled"
 
 
 class SealedLinkError(RefusedError):
-    """A pasted link of a mail filter, which keeps the sender's link to itself."""
+    """A pasted link of a mail filter that does not contain the original link."""
 
     reason = "sealed"
 
 
 class RevocationError(GatewayError):
-    """A revocation can't be made or undone as asked."""
+    """A revocation can't be created or undone as requested."""

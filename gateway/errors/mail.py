@@ -1,10 +1,10 @@
-"""Mail that does not go out."""
+"""Errors of the mail relay."""
 
 from gateway.errors.base import GatewayError
 
 
 class RelayError(GatewayError):
-    """The relay can't be reached or does not let the gateway in, for the reason given.
+    """The relay can't be reached or refuses the gateway, for the reason in the text.
 
-    No mail is lost by it: each one can be offered again.
+    No mail is lost: each can be sent again.
     """

@@ -1,10 +1,10 @@
-"""Shares, and what their links refuse."""
+"""Errors of shares, share links and leases."""
 
 from gateway.errors.base import GatewayError, RefusedError
 
 
 class MissingShareError(GatewayError):
-    """A command names a share, or a recipient of one, that is not there."""
+    """A command names a share or a recipient that does not exist."""
 
     def __init__(self, what: str) -> None:
         self.what = what
@@ -12,25 +12,25 @@ class MissingShareError(GatewayError):
 
 
 class IdempotencyKeyError(RefusedError):
-    """A key that came before, with another request."""
+    """An idempotency key that was used for a different request."""
 
     reason = "idempotency-key-of-another-request"
 
 
 class ShareLinkError(RefusedError):
-    """A genuine link of an open share that opens nothing as it was asked for."""
+    """A genuine link of an open share that does not permit the request."""
 
     reason = "share-link"
 
 
 class PostRequiredError(ShareLinkError):
-    """A GET by a program of a share whose downloads are counted."""
+    """A program's GET of a share whose downloads are counted."""
 
     reason = "post-required"
 
 
 class PasswordRequiredError(ShareLinkError):
-    """A request without the password that the share has."""
+    """A request without the share's password."""
 
     reason = "password-required"
 
@@ -38,7 +38,7 @@ class PasswordRequiredError(ShareLinkError):
 class CodeRequiredError(ShareLinkError):
     """A request without the one-time code that the share needs.
 
-    If one was mailed for this request, ``mailed_to`` is the address, shortened.
+    If a code was mailed for this request, ``mailed_to`` is the shortened address.
     """
 
     reason = "code-required"
@@ -49,7 +49,7 @@ class CodeRequiredError(ShareLinkError):
 
 
 class WrongCodeError(ShareLinkError):
-    """What is not the recipient's one-time code; ``left`` is how many tries it has."""
+    """A wrong one-time code; ``left`` is the number of tries that are left."""
 
     reason = "wrong-code"
 
@@ -59,25 +59,25 @@ class WrongCodeError(ShareLinkError):
 
 
 class TooManyCodesError(ShareLinkError):
-    """As many codes as may be were mailed; again in ``retry_after`` seconds."""
+    """No more codes are mailed for now; retry in ``retry_after`` seconds."""
 
     reason = "too-many-codes"
 
     def __init__(self, retry_after: int) -> None:
         self.retry_after = retry_after
-        super().__init__(f"again in {retry_after} s")
+        super().__init__(f"retry in {retry_after} s")
 
 
 class CodeUnavailableError(ShareLinkError):
-    """A share needs one-time codes, and none can be mailed for it any more."""
+    """The share needs one-time codes, but codes can't be mailed for it any more."""
 
     reason = "code-unavailable"
 
 
 class ShareBusyError(ShareLinkError):
-    """A POST while all downloads are taken, some by leases that may give theirs back.
+    """A POST while all downloads are in use, some by leases that may give theirs back.
 
-    It can be tried again in ``retry_after`` seconds.
+    Retry in ``retry_after`` seconds.
     """
 
     reason = "share-busy"
@@ -91,27 +91,27 @@ class ShareSpentError(ShareLinkError):
 
 
 class EndedLeaseError(ShareLinkError):
-    """A lease whose place another one has taken before its download began."""
+    """A lease that was replaced by another lease before its download began."""
 
     reason = "lease-ended"
 
 
 class NothingTakenError(RefusedError):
-    """A download is to be given back of a link of which none is taken."""
+    """A download can't be given back, because the share link has none."""
 
     reason = "nothing-taken"
 
     def __init__(self) -> None:
-        super().__init__("nothing was downloaded by this link")
+        super().__init__("nothing was downloaded through this link")
 
 
 class WrongSharePasswordError(ShareLinkError):
-    """A password that is not the share's."""
+    """A wrong share password."""
 
     reason = "wrong-share-password"
 
 
 class GoneItemError(ShareLinkError):
-    """What the share held is there no more."""
+    """The share's item does not exist any more."""
 
     reason = "item-gone"

@@ -1,10 +1,10 @@
-"""Files that come in, and the links that they come by."""
+"""Errors of uploads, upload sessions and drop links."""
 
 from gateway.errors.base import GatewayError, RefusedError
 
 
 class MissingUploadError(GatewayError):
-    """A command names an upload that is not there."""
+    """A command names an upload that does not exist."""
 
     def __init__(self, upload_id: str) -> None:
         self.upload_id = upload_id
@@ -12,7 +12,7 @@ class MissingUploadError(GatewayError):
 
 
 class DropPolicyError(GatewayError):
-    """A drop link can't be made as asked; ``faults`` says why, by field."""
+    """A drop link can't be created; ``faults`` has a message by field name."""
 
     def __init__(self, faults: dict[str, str]) -> None:
         self.faults = faults
@@ -20,7 +20,7 @@ class DropPolicyError(GatewayError):
 
 
 class MissingDropError(GatewayError):
-    """A command names a drop link that is not there."""
+    """A command names a drop link that does not exist."""
 
     def __init__(self, drop_id: str) -> None:
         self.drop_id = drop_id
@@ -28,13 +28,13 @@ class MissingDropError(GatewayError):
 
 
 class UploadError(RefusedError):
-    """An upload that is not taken."""
+    """An upload that is refused."""
 
     reason = "upload"
 
 
 class BadNameError(UploadError):
-    """A name that no file can be shown under."""
+    """A name that is not a valid file name."""
 
     reason = "bad-name"
 
@@ -46,17 +46,17 @@ class TooLargeError(UploadError):
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        super().__init__(f"over {limit} bytes")
+        super().__init__(f"more than {limit} bytes")
 
 
 class LengthRequiredError(UploadError):
-    """A body without a length where the largest upload would find no room."""
+    """A body of unknown length while the largest upload would not fit the quota."""
 
     reason = "length-required"
 
 
 class TypeRefusedError(UploadError):
-    """An upload of a type that the operator does not take."""
+    """An upload of a media type that the operator does not allow."""
 
     reason = "type-refused"
 
@@ -66,17 +66,17 @@ class TypeRefusedError(UploadError):
 
 
 class OverQuotaError(UploadError):
-    """An upload that would pass a quota; ``limit`` in bytes."""
+    """An upload that would exceed a quota; ``limit`` in bytes."""
 
     reason = "over-quota"
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        super().__init__(f"over {limit} bytes")
+        super().__init__(f"more than {limit} bytes")
 
 
 class NoSpaceError(UploadError):
-    """The disk has no room for an upload."""
+    """The disk is full."""
 
     reason = "no-space"
 
@@ -85,7 +85,7 @@ class NoSpaceError(UploadError):
 
 
 class TooManyUploadsError(UploadError):
-    """A user has as many uploads running as are allowed; ``limit`` of them."""
+    """The user has the maximum number of running uploads, which is ``limit``."""
 
     reason = "too-many-uploads"
 
@@ -94,24 +94,24 @@ class TooManyUploadsError(UploadError):
         super().__init__(f"{limit} at a time")
 
 
-class NoPlaceError(TooManyUploadsError):
-    """The same of a resumable upload, whose client waits for a place."""
+class NoUploadSlotError(TooManyUploadsError):
+    """TooManyUploadsError for a resumable upload, whose client retries by itself."""
 
 
-class TooManyEndsError(UploadError):
-    """As many large uploads are just being finished as may be at a time."""
+class NoFinaliseSlotError(UploadError):
+    """The maximum number of large uploads is being finalised."""
 
     reason = "too-many-ends"
 
 
 class DigestMismatchError(UploadError):
-    """Content that does not have the digest that its sender gave."""
+    """Content that does not match the digest in the request."""
 
     reason = "digest-mismatch"
 
 
 class BadUploadError(UploadError):
-    """A request for an upload that makes no sense; ``fact`` says why."""
+    """An invalid upload request; ``fact`` says why."""
 
     reason = "bad-upload"
 
@@ -121,7 +121,7 @@ class BadUploadError(UploadError):
 
 
 class BadFormError(UploadError):
-    """An upload form that can't be read or holds no file; ``fact`` says why."""
+    """An upload form that can't be parsed or has no file; ``fact`` says why."""
 
     reason = "bad-form"
 
@@ -131,17 +131,17 @@ class BadFormError(UploadError):
 
 
 class TooManyFilesError(UploadError):
-    """A form with more files than are taken at once; ``limit`` of them."""
+    """A form with more files than the maximum, which is ``limit``."""
 
     reason = "too-many-files"
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        super().__init__(f"over {limit} files")
+        super().__init__(f"more than {limit} files")
 
 
 class DropOverError(UploadError):
-    """A drop link that takes nothing more: used up, expired or revoked."""
+    """A drop link that accepts no more uploads: used up, expired or revoked."""
 
     reason = "drop-over"
 
@@ -151,13 +151,13 @@ class DropOverError(UploadError):
 
 
 class NameTakenError(UploadError):
-    """The sender asked not to store a second upload of the same name."""
+    """The request forbids a second upload with the same name (If-None-Match)."""
 
     reason = "name-taken"
 
 
 class RepeatedUploadError(UploadError):
-    """An idempotency key that has been used; the first upload stands."""
+    """An idempotency key that was used before; the first upload stays valid."""
 
     reason = "repeated-upload"
 
@@ -167,7 +167,7 @@ class RepeatedUploadError(UploadError):
 
 
 class TusVersionError(UploadError):
-    """A client of another version of tus; ``version`` is what it said."""
+    """A client of another tus version; ``version`` is its Tus-Resumable."""
 
     reason = "tus-version"
 
@@ -177,27 +177,27 @@ class TusVersionError(UploadError):
 
 
 class ContentTypeError(UploadError):
-    """A body that is not said to be a chunk of an upload; ``said`` is what it is."""
+    """A chunk with another type than tus requires; ``content_type`` is the header."""
 
     reason = "content-type"
 
-    def __init__(self, said: str) -> None:
-        self.said = said
-        super().__init__(said)
+    def __init__(self, content_type: str) -> None:
+        self.content_type = content_type
+        super().__init__(content_type)
 
 
 class ContentEncodingError(UploadError):
-    """A body that is said to be encoded; ``said`` is how."""
+    """A body with a Content-Encoding; ``encoding`` is the header."""
 
     reason = "content-encoding"
 
-    def __init__(self, said: str) -> None:
-        self.said = said
-        super().__init__(said)
+    def __init__(self, encoding: str) -> None:
+        self.encoding = encoding
+        super().__init__(encoding)
 
 
 class WrongOffsetError(UploadError):
-    """A chunk that does not begin where the upload ends, at ``offset`` bytes."""
+    """A chunk whose Upload-Offset is not the upload's, which is ``offset`` bytes."""
 
     reason = "wrong-offset"
 
@@ -207,19 +207,19 @@ class WrongOffsetError(UploadError):
 
 
 class LockedError(UploadError):
-    """Another request is working on the upload, or has taken its turn."""
+    """Another request is using the upload session, or has replaced this request."""
 
     reason = "locked"
 
 
 class ChecksumError(UploadError):
-    """A chunk that does not have the checksum that its sender gave."""
+    """A chunk that does not match its Upload-Checksum."""
 
     reason = "checksum-mismatch"
 
 
 class UploadSessionOverError(UploadError):
-    """A resumable upload whose time was over at ``expired_at`` (Unix seconds)."""
+    """An upload session that expired at ``expired_at`` (Unix seconds)."""
 
     reason = "upload-expired"
 
@@ -229,6 +229,6 @@ class UploadSessionOverError(UploadError):
 
 
 class UnfinishedPartError(UploadError):
-    """A part that can't be put together with others: it is not whole, or used."""
+    """A partial upload that can't be concatenated: it is unfinished, or used."""
 
     reason = "unfinished-part"

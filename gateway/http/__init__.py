@@ -1,1 +1,1 @@
-"""What Flask and nginx both know of the site: families, pools, errors, policies."""
+"""Tables that Flask and nginx share: families, pools, explanations, policies."""

@@ -1,7 +1,6 @@
-"""What scripts of the named origins may send and read, wherever it is.
+"""CORS: which methods and headers scripts of the allowed origins may use.
 
-One list for all URLs: a browser asks by method and header, and what a URL has no use
-for it ignores.
+There is one list for all URLs: a URL ignores headers that it does not use.
 https://fetch.spec.whatwg.org/#http-cors-protocol
 """
 
@@ -12,7 +11,7 @@ from typing import Final
 from gateway.http.families import FAMILIES
 
 METHODS: Final = sorted({method for family in FAMILIES for method in family.methods})
-#: Beside those that no preflight asks about.
+#: Request headers, besides those that are always allowed without a preflight.
 REQUEST_HEADERS: Final = (
     "Authorization",
     "Content-Digest",
@@ -32,11 +31,11 @@ REQUEST_HEADERS: Final = (
     "Upload-Length",
     "Upload-Metadata",
     "Upload-Offset",
-    # tus-js-client's overridePatchMethod and addRequestId.
+    # For tus-js-client's options overridePatchMethod and addRequestId.
     "X-HTTP-Method-Override",
     "X-Request-ID",
 )
-#: Beside those that every script may read.
+#: Response headers, besides those that every script may read.
 RESPONSE_HEADERS: Final = (
     "Accept-Ranges",
     "Content-Disposition",

@@ -1,8 +1,8 @@
 """Families of endpoints: requests that nginx treats alike.
 
 nginx's locations are rendered from this table (``nginx/snippets/families.conf``).
-Each location tells Flask the family in a header, and Flask answers no route of
-another family: both judge every request alike.
+Each location sends the family's name to Flask in a header, and Flask only answers
+routes of that family: both classify every request alike.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ from typing import Final
 
 from gateway.http.pools import Pool
 
-#: nginx sets it in each request; a client can't.
+#: Header with the family's name. nginx sets it in each request; a client can't.
 HEADER: Final = "X-Gateway-Family"
 #: ``.`` or ``..`` between slashes, or at an end.
 _DOT_SEGMENT: Final = re.compile(r"(?:^|/)\.\.?(?:/|$)", re.ASCII)
 
 
 class Body(Enum):
-    """What becomes of a request's body."""
+    """How nginx handles a request's body."""
 
     NONE = "none"
-    """It reaches nobody."""
+    """nginx does not pass it on."""
     SMALL = "small"
-    """At most 64 KB are passed on: a JSON object, or a form that a person POSTs."""
+    """nginx passes on at most 64 KB: a JSON object, or a form that a person POSTs."""
     SPOOLED = "spooled"
-    """A file: Flask admits it before its first byte is read, then nginx keeps it."""
+    """A file: Flask admits it before its first byte is read, then nginx stores it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Family:
     """Requests of certain methods for certain paths.
 
-    ``paths`` has the methods of each path, separated by blanks.  A path that ends in
-    ``*`` is everything below it, any other one is that very path.
-    A family whose body is spooled takes just these requests from its places.  What
-    else is asked for there is of the other family of that place, or of the place
-    around it.
+    ``paths`` maps each path to its methods, separated by spaces.  A path that ends in
+    ``*`` matches all paths below it, any other path matches exactly.
+    A family with a spooled body takes only its own methods from its locations.  Other
+    requests there belong to the other family of that location, or to the family of the
+    enclosing location.
     """
 
     name: str
@@ -48,25 +48,25 @@ class Family:
     body: Body
     pool: Pool
     is_for_programs: bool = False
-    """Whether every client is told of errors in problem JSON, whatever it accepts."""
+    """Whether errors are always problem JSON, whatever the client accepts."""
     is_form: bool = False
-    """Whether its files come in a form, which is larger than they are."""
+    """Whether files are sent in a form, whose body is larger than the files."""
     may_name_method: bool = False
     """Whether a POST may name another method, in X-HTTP-Method-Override."""
 
     @property
     def methods(self) -> frozenset[str]:
-        """All methods that it knows."""
+        """All methods of the family."""
         return frozenset(" ".join(self.paths.values()).split())
 
     @property
     def places(self) -> list[str]:
-        """The paths of its locations in nginx; a prefix ends in ``/``."""
+        """The paths of its nginx locations; a prefix ends in ``/``."""
         return [path.removesuffix("*") for path in self.paths]
 
     @property
     def requests(self) -> list[tuple[str, str]]:
-        """Each method that it knows with each path that it knows it for."""
+        """All pairs of method and path."""
         return [
             (method, path)
             for path, methods in self.paths.items()
@@ -74,7 +74,7 @@ class Family:
         ]
 
     def takes(self, method: str, path: str) -> bool:
-        """Tell whether a request has one of its methods for that path."""
+        """Tell whether a request's method and path belong to this family."""
         return any(
             method == own_method and _covers(own_path, path)
             for own_method, own_path in self.requests
@@ -92,13 +92,13 @@ _READ: Final = "GET HEAD OPTIONS"
 HEALTH: Final = Family(
     "health", {"/healthz": _READ}, Body.NONE, Pool.VERDICTS, is_for_programs=True
 )
-#: The app pool's, which asks the other pool as well.
+#: Served by the app pool, which also checks the verdicts pool.
 READINESS: Final = Family(
     "readiness", {"/readyz": _READ}, Body.NONE, Pool.APP, is_for_programs=True
 )
 SIGNED: Final = Family("signed", {"/s/*": _READ}, Body.NONE, Pool.VERDICTS)
 LEASED: Final = Family("leased", {"/l/*": _READ}, Body.NONE, Pool.VERDICTS)
-#: Those whose verdict nginx may keep.
+#: Families whose verdicts nginx may cache.
 JUDGED: Final = (SIGNED, LEASED)
 UPLOADS: Final = Family(
     "uploads", {"/api/v1/files/*": "PUT"}, Body.SPOOLED, Pool.APP, is_for_programs=True
@@ -168,7 +168,7 @@ _PREFIXES: Final = sorted(
 
 @dataclass(frozen=True)
 class Place:
-    """A location of nginx's; ``spooled`` takes the requests that bring a file."""
+    """An nginx location; ``spooled`` is the family of requests that upload a file."""
 
     path: str
     spooled: Family | None
@@ -177,9 +177,9 @@ class Place:
 
 @cache
 def places() -> dict[str, Place]:
-    """Return the places of all families by their paths.
+    """Return the locations of all families by their paths.
 
-    Each prefix is there without its last slash, too: nginx would redirect from there.
+    Each prefix is also included without its last slash: otherwise nginx would redirect.
     """
     paths = {path for family in FAMILIES for path in family.places}
     bare = {path.removesuffix("/") for path in _PREFIXES if path != "/"}
@@ -187,9 +187,9 @@ def places() -> dict[str, Place]:
 
 
 def asked(method: str, path: str) -> Family:
-    """Return the family that nginx names in a request, whether it knows it or not."""
-    known = places()
-    place = known.get(path) or known[_around(path)]
+    """Return the family that nginx puts in the header, for any method and path."""
+    by_path = places()
+    place = by_path.get(path) or by_path[_enclosing(path)]
     if place.spooled is not None and place.spooled.takes(method, path):
         return place.spooled
     return place.otherwise
@@ -198,13 +198,13 @@ def asked(method: str, path: str) -> Family:
 def of(method: str, path: str) -> Family | None:
     """Return the family of a request, or None if no route may answer it.
 
-    That is so if the family does not know the method, or *path*, decoded, has a dot
-    segment: nginx refuses these, and would resolve them in what it chooses the family
-    by.  A route's rule is as good as a path.
+    It is None if the family does not have the method, or if *path*, decoded, has a dot
+    segment: nginx refuses dot segments, because it would resolve them before it chooses
+    the family.  *path* may also be the rule of a route.
     """
     family = asked(method, path)
-    is_known = method in family.methods and not has_dot_segment(path)
-    return family if is_known else None
+    is_allowed = method in family.methods and not has_dot_segment(path)
+    return family if is_allowed else None
 
 
 def has_dot_segment(path: str) -> bool:
@@ -213,17 +213,17 @@ def has_dot_segment(path: str) -> bool:
 
 
 def _place(path: str) -> Place:
-    here = [family for family in FAMILIES if path in family.places]
-    spooled = [family for family in here if family.body is Body.SPOOLED]
-    others = [family for family in here if family.body is not Body.SPOOLED]
+    families = [family for family in FAMILIES if path in family.places]
+    spooled = [family for family in families if family.body is Body.SPOOLED]
+    others = [family for family in families if family.body is not Body.SPOOLED]
     return Place(
         path,
         spooled[0] if spooled else None,
-        others[0] if others else _place(_around(path)).otherwise,
+        others[0] if others else _place(_enclosing(path)).otherwise,
     )
 
 
-def _around(path: str) -> str:
-    """Return the longest of the families' prefixes that *path* lies below."""
-    found = (p for p in _PREFIXES if path.startswith(p) and path != p)
-    return next(found, "/")
+def _enclosing(path: str) -> str:
+    """Return the longest prefix of all families that *path* is below."""
+    prefixes = (p for p in _PREFIXES if path.startswith(p) and path != p)
+    return next(prefixes, "/")

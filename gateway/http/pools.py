@@ -6,10 +6,10 @@ from enum import StrEnum
 
 
 class Pool(StrEnum):
-    """Who answers: nginx's location decides, and each pool knows its own URLs alone."""
+    """A pool of workers: nginx's location chooses it, and it serves only its URLs."""
 
     VERDICTS = "verdicts"
-    """Short questions about deliveries: nothing here waits, hashes or copies."""
+    """Verdicts on deliveries: requests in this pool never wait, hash or copy."""
     APP = "app"
     """Uploads, pages and the API: its threads wait for disks and databases."""
 

@@ -1,7 +1,7 @@
-"""Signing and reading links: no Flask, no database, no environment.
+"""Sign and verify links: no Flask, no database, no environment.
 
-A site that only mints links needs nothing but :class:`LinkSigner`; it imports
-itsdangerous and the standard library alone.
+A site that only mints links needs :class:`LinkSigner` and nothing else; it imports only
+itsdangerous and the standard library.
 """
 
 from gateway.errors import ClaimsError

@@ -1,6 +1,6 @@
-"""What a signed URL permits, and its one canonical text.
+"""The claims of a signed URL, and their canonical text.
 
-The grammar, with test vectors, is written down in ``docs/links.md``.
+The grammar, with test vectors, is in ``docs/links.md``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NEVER: Final = 0
 MAXIMUM_TIME: Final = 253_402_300_799  # the last second of the year 9999
-MAXIMUM_NUMBER: Final = 2**53 - 1  # the largest that every language counts to
+MAXIMUM_NUMBER: Final = 2**53 - 1  # the largest integer that is exact in JavaScript
 MAXIMUM_NETWORKS: Final = 16
 MAXIMUM_NAME_BYTES: Final = 255
 MAXIMUM_TEXT: Final = 1024
@@ -45,10 +45,10 @@ class Claims:
 
     Times are Unix seconds.  ``expires`` None means that the link never
     expires.  ``depth`` None means that the link covers exactly its path; a
-    number, that it covers the folder made of the path's first *depth*
-    segments, 0 being the whole tree.  ``upload`` is the id of the upload that the
-    link leads to, instead of a file; its path is then a name and nothing more.
-    ``rate`` is bytes a second.  Raise ClaimsError for claims that make no sense.
+    number means that it covers the folder of the path's first *depth*
+    segments, 0 being the whole tree.  With ``upload``, the link leads to the upload
+    with that id instead of a file; its path is then only a name.
+    ``rate`` is in bytes per second.  Raise ClaimsError for invalid claims.
     """
 
     key_id: str
@@ -63,8 +63,8 @@ class Claims:
     upload: str | None = None
 
     def __post_init__(self) -> None:
-        # Plain ifs: each verdict comes through here, and a fault's text is only
-        # made where there is a fault.
+        # Plain ifs, for speed: every verdict runs this, and an error's text is only
+        # built if there is an error.
         if not (isinstance(self.key_id, str) and KEY_ID.fullmatch(self.key_id)):
             raise ClaimsError("a key id is 1 to 16 letters, digits, '-' or '_'")
         self._check_times()
@@ -80,7 +80,9 @@ class Claims:
         ):
             raise ClaimsError("a presentation is 'inline' or 'attachment'")
         if self.rate is not None and not _is_count(self.rate, 1, MAXIMUM_NUMBER):
-            raise ClaimsError("a rate is a whole number of bytes a second, 1 at least")
+            raise ClaimsError(
+                "a rate is a whole number of bytes per second, at least 1"
+            )
         if self.upload is not None:
             self._check_upload(self.upload)
         if self.networks:
@@ -103,18 +105,18 @@ class Claims:
         if ends <= self.issued:
             raise ClaimsError("a link must expire after it is issued")
         if begins is not None and begins >= ends:
-            raise ClaimsError("a link can't begin when it is already over")
+            raise ClaimsError("a link must become valid before it expires")
 
     def _check_folder(self) -> None:
         if not _is_count(self.depth, 0, MAXIMUM_NUMBER):
             raise ClaimsError("a folder's depth can't be negative")
         if self.name is not None:
-            raise ClaimsError("a download name fits one file, not a folder")
+            raise ClaimsError("a download name is for one file, not a folder")
 
     def _check_upload(self, upload: object) -> None:
         if not (isinstance(upload, str) and _UPLOAD.fullmatch(upload)):
             raise ClaimsError(
-                "an upload's id has 26 small letters and digits from 2 to 7"
+                "an upload's id has 26 lower-case letters and digits from 2 to 7"
             )
         if self.depth is not None:
             raise ClaimsError("an upload is one file, not a folder")
@@ -122,14 +124,14 @@ class Claims:
     def _check_networks(self) -> None:
         for network in self.networks:
             if not isinstance(network, IPv4Network | IPv6Network):
-                raise ClaimsError(f"{network!r} is no network")
+                raise ClaimsError(f"{network!r} is not a network")
             if _is_mapped(network):
                 raise ClaimsError(
-                    "an IPv4 network is written as one, not mapped into IPv6"
+                    "write an IPv4 network as IPv4, not as IPv4-mapped IPv6"
                 )
             if "%" in str(network):
                 raise ClaimsError(
-                    "a network has no zone: a zone means something on one host only"
+                    "a network can't have a zone: a zone is valid on one host only"
                 )
         if len(self.networks) > MAXIMUM_NETWORKS:
             raise ClaimsError(f"a link names at most {MAXIMUM_NETWORKS} networks")
@@ -160,10 +162,9 @@ class Claims:
 
     @classmethod
     def parse(cls, text: str) -> Claims:
-        """Read the text that ``str`` writes, and nothing else.
+        """Parse the canonical text that ``str`` returns.
 
-        Raise MalformedLinkError for anything that would not be written back
-        letter for letter the same.
+        Raise MalformedLinkError for any other text, even if it has the same meaning.
         """
         if len(text) > MAXIMUM_TEXT:
             raise MalformedLinkError("too-long")
@@ -189,7 +190,7 @@ class Claims:
 
 
 _PRESENTATIONS: Final = {p.value[0]: p for p in Presentation}
-#: By its letter, the field that may be missing, and how it is read.
+#: Optional fields: by letter, the claim's name and its parser.
 _OPTIONAL: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "a": ("networks", texts.read_networks),
     "b": ("not_before", texts.read_number),
@@ -202,7 +203,7 @@ _OPTIONAL: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
 
 
 def _is_count(value: object, least: int, most: int) -> bool:
-    # A bool is an int, and a float compares like one, but neither is written so.
+    # A bool is an int, and a float compares with ints, but both are written otherwise.
     return type(value) is int and least <= value <= most
 
 
@@ -217,8 +218,8 @@ def _is_name(name: object) -> bool:
 
 
 def _is_mapped(network: Network) -> bool:
-    # Clients that come so are known by their IPv4 address; and Python 3.13 has
-    # changed how such a network is written.
+    # Clients with mapped addresses are matched by their IPv4 address; and Python 3.13
+    # has changed the text of mapped networks.
     return (
         isinstance(network, IPv6Network)
         and network.network_address.ipv4_mapped is not None

@@ -18,9 +18,9 @@ from gateway.links.restriction import Restriction
 
 MINIMUM_SECRET_BYTES: Final = 32
 MAC_BYTES: Final = 16
-# Of the last character only the two bits are used that 16 bytes leave for it.
+# 16 bytes leave two bits for the last character: only four letters are canonical.
 _MAC: Final = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]", re.ASCII)
-#: A key's id, as it stands on the ring and in each link's claims.
+#: A key's id, on the ring and in the claims of each link.
 KEY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,16}", re.ASCII)
 _PLACEHOLDER = re.compile(
     r"change.?me|example|insert|placeholder|replace|secret.?key|your.?(key|secret)",
@@ -33,10 +33,10 @@ _BAD_RESTRICTION: Final = (
 
 
 class Purpose(StrEnum):
-    """What a MAC is for; each purpose is a salt of its own.
+    """What a MAC is for; each purpose has its own salt.
 
-    A MAC made for one purpose never verifies for another.  DROP is that of the drop
-    links that were made before there was a server secret.
+    A MAC made for one purpose never verifies for another.  DROP is for drop links from
+    before the server secret was introduced.
     """
 
     SIGNED_URL = "accel-gateway.signed-url.1"
@@ -44,10 +44,10 @@ class Purpose(StrEnum):
 
 
 class _Hmac128(SigningAlgorithm):
-    """HMAC-SHA-256 cut to 16 bytes (RFC 2104 section 5).
+    """HMAC-SHA-256 truncated to 16 bytes (RFC 2104 section 5).
 
-    22 base64url characters whose last one carries two bits, so that a link
-    never ends in ``-`` or ``_``, which mail clients cut off.
+    This gives 22 base64url characters.  The last character carries two bits, so that a
+    link never ends in ``-`` or ``_``, which mail clients cut off.
     """
 
     def get_signature(self, key: bytes, value: bytes) -> bytes:
@@ -58,7 +58,7 @@ class _Hmac128(SigningAlgorithm):
 class Key:
     """One signing key: a public id and a secret of at least 32 bytes.
 
-    ``restriction`` is what it may sign, None for everything.
+    ``restriction`` limits what it may sign; None is no limit.
     """
 
     id: str
@@ -67,7 +67,7 @@ class Key:
 
     @classmethod
     def generate(cls, restriction: Restriction | None = None) -> Key:
-        """Make a key of 256 random bits under a random id."""
+        """Generate a key of 256 random bits with a random id."""
         key_id = "".join(
             secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(6)
         )
@@ -82,21 +82,20 @@ class Key:
 class KeyRing:
     """The keys that sign and verify, newest first.
 
-    The newest signs, all verify, and a key that was taken off refuses every
-    link that it ever signed.  A restricted key is meant for another host: it signs
-    only where the ring has no other ones.
+    The newest key signs, and all keys verify.  Removing a key invalidates every link
+    that it has signed.  A restricted key is meant for another host: it signs only if
+    all keys on the ring are restricted.
     """
 
     keys: tuple[Key, ...]
 
     @classmethod
     def parse(cls, text: str) -> KeyRing:
-        """Read ``id:secret,id:secret``, newest first; newlines separate too.
+        """Parse ``id:secret,id:secret``, newest first; newlines separate keys too.
 
         A restricted key is ``id?restriction:secret``.  Raise KeyRingError with
-        every fault found: no key, a bad or repeated id, a restriction that is not
-        understood, a secret that is short (under 32 bytes) or was copied from an
-        example.
+        all faults: no key, a bad or repeated id, an invalid restriction, a secret that
+        is short (under 32 bytes) or was copied from an example.
         """
         entries = [entry for entry in re.split(r"[,\s]+", text) if entry]
         faults: list[str] = []
@@ -104,7 +103,7 @@ class KeyRing:
         for position, entry in enumerate(entries, start=1):
             name, separator, secret = entry.partition(":")
             if not separator:
-                # The entry may be a bare secret: it must not be repeated here.
+                # The entry may be a bare secret: it must not be in the message.
                 faults.append(f"key {position} is not of the form id:secret")
                 continue
             key_id, mark, text = name.partition("?")
@@ -113,14 +112,14 @@ class KeyRing:
                 try:
                     restriction = Restriction.parse(text)
                 except ValueError:
-                    # Nor must a secret that stands where the id should be.
+                    # The id may be a secret too: it must not be in the message.
                     faults.append(f"key {position}: {_BAD_RESTRICTION}")
             keys.append(Key(key_id, secret, restriction))
             faults.extend(f"key {position}: {fault}" for fault in _faults(keys[-1]))
-        # What is no id may be a secret that was put in its place.
+        # An invalid id may be a secret: only valid ids may be in messages.
         ids = [key.id for key in keys if KEY_ID.fullmatch(key.id)]
         faults.extend(
-            f"key id {key_id!r} stands there twice"
+            f"key id {key_id!r} is used twice"
             for key_id in sorted({i for i in ids if ids.count(i) > 1})
         )
         if not entries:
@@ -131,7 +130,7 @@ class KeyRing:
 
     @cached_property
     def newest(self) -> Key:
-        """The key that signs: the newest without a restriction, if there is one."""
+        """The key that signs: the newest unrestricted key, else the newest key."""
         return next((key for key in self.keys if not key.restriction), self.keys[0])
 
     def __str__(self) -> str:
@@ -140,16 +139,16 @@ class KeyRing:
     def mac(self, purpose: Purpose, key_id: str, message: bytes) -> str:
         """Return the 22-character MAC of *message* under one key.
 
-        Raise UnknownKeyError if no key has that id.
+        Raise UnknownKeyError if no key on the ring has that id.
         """
         return _signer(self.key(key_id), purpose).get_signature(message).decode("ascii")
 
     def verifies(self, purpose: Purpose, key_id: str, message: bytes, mac: str) -> bool:
-        """Tell whether *mac* is the one canonical MAC text for *message*.
+        """Tell whether *mac* is the canonical MAC text for *message*.
 
-        itsdangerous decodes leniently: other last characters, padding and
-        stray bytes pass.  What is not the text that encoding 16 bytes gives is
-        therefore refused first.  Raise UnknownKeyError if no key has that id.
+        itsdangerous decodes leniently: it accepts other last characters, padding and
+        stray bytes.  So any text that is not the canonical encoding of 16 bytes is
+        refused first.  Raise UnknownKeyError if no key on the ring has that id.
         """
         signer = _signer(self.key(key_id), purpose)
         return bool(_MAC.fullmatch(mac)) and signer.verify_signature(message, mac)
@@ -159,7 +158,7 @@ class KeyRing:
         return {key.id: key for key in self.keys}
 
     def key(self, key_id: str) -> Key:
-        """Return the key of that id; raise UnknownKeyError if there is none."""
+        """Return the key with that id; raise UnknownKeyError if there is none."""
         try:
             return self._by_id[key_id]
         except KeyError:
@@ -174,21 +173,21 @@ def _faults(key: Key) -> list[str]:
 
 
 def secret_faults(secret: str, command: str) -> list[str]:
-    """Return why *secret* is none to sign with; *command* makes a good one."""
+    """Return why *secret* can't be used; *command* generates a valid one."""
     try:
         length = len(secret.encode())
-    except UnicodeEncodeError:  # the environment had other bytes
+    except UnicodeEncodeError:  # the environment had bytes that are not UTF-8
         return ["its secret is not UTF-8"]
     if length < MINIMUM_SECRET_BYTES:
-        return [f"its secret has {length} bytes, {MINIMUM_SECRET_BYTES} are the least"]
+        return [f"its secret has {length} bytes, the minimum is {MINIMUM_SECRET_BYTES}"]
     distinct = len(set(secret))
     if _PLACEHOLDER.search(secret) or distinct < _MINIMUM_DISTINCT_CHARACTERS:
-        return [f"its secret is an example; make one with: {command}"]
+        return [f"its secret is an example; generate one with: {command}"]
     return []
 
 
 class _DerivedSigner(Signer):
-    """A Signer that derives its key once; the salted key never changes."""
+    """A Signer that derives its key only once; the salted key never changes."""
 
     def __init__(self, key: Key, purpose: Purpose) -> None:
         super().__init__(
@@ -201,7 +200,7 @@ class _DerivedSigner(Signer):
         self._derived = super().derive_key()
 
     def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
-        del secret_key  # there is exactly one
+        del secret_key  # the signer has exactly one
         return self._derived
 
 

@@ -1,4 +1,4 @@
-"""Whether a genuine signed URL permits this request: time and client."""
+"""Check whether a verified signed URL permits a request: time and client."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from gateway.links.claims import Claims
     from gateway.links.signed_url import SignedURL
 
-#: Seconds that a minting host's clock may run ahead of the gateway's.  Expiry
-#: is never forgiven: a link that is over must be over everywhere.
+#: Seconds that a minting host's clock may be ahead of the gateway's.  There is no
+#: leeway for the expiry: an expired link must be expired everywhere.
 EARLY_LEEWAY: Final = 60
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 
 
 def check_key(link: SignedURL, *, now: float) -> None:
-    """Raise BeyondKeyError for a link that its key could not have signed by *now*.
+    """Raise BeyondKeyError for a link of a key with ``max_life``, issued after *now*.
 
-    A key with a maximal life would else mint links for later, one after another.
+    Otherwise the key's holder could mint links in advance, each for a later period.
     """
     restriction = link.restriction
     if (
@@ -37,9 +37,9 @@ def check_key(link: SignedURL, *, now: float) -> None:
 
 
 def check(claims: Claims, *, now: float, client: str) -> None:
-    """Raise the reason why *claims* don't permit a request, if there is one.
+    """Raise an error if *claims* do not permit the request.
 
-    *now* in Unix seconds; *client* is the address of the peer as text.  Raise
+    *now* is in Unix seconds; *client* is the address of the peer as text.  Raise
     ExpiredLinkError, EarlyLinkError or ForeignClientError.
     """
     check_time(claims, now=now)
@@ -48,7 +48,7 @@ def check(claims: Claims, *, now: float, client: str) -> None:
 
 
 def check_time(claims: Claims, *, now: float) -> None:
-    """Raise ExpiredLinkError or EarlyLinkError if it is not the link's time."""
+    """Raise ExpiredLinkError or EarlyLinkError if the link is not valid at *now*."""
     if claims.expires is not None and now >= claims.expires:
         raise ExpiredLinkError(claims.expires)
     if claims.not_before is not None and now < claims.not_before - EARLY_LEEWAY:
@@ -67,9 +67,10 @@ def _is_inside(client: str, claims: Claims) -> bool:
 def without_translation(
     address: IPv4Address | IPv6Address,
 ) -> IPv4Address | IPv6Address:
-    """Return the IPv4 address that an IPv6 one carries, else *address* itself.
+    """Return the IPv4 address embedded in an IPv6 address, else *address* itself.
 
-    Such are mapped addresses (RFC 4291 section 2.5.5.2) and those of NAT64 (RFC 6052).
+    IPv4-mapped addresses (RFC 4291 section 2.5.5.2) and NAT64 addresses (RFC 6052)
+    embed one.
     """
     if not isinstance(address, IPv6Address):
         return address

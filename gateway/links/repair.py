@@ -1,9 +1,9 @@
-"""What mail and people do to a link, undone.
+"""Repair links that mail programs or people have damaged.
 
-A program that makes links of text takes the full stop behind one along; a mail is
-wrapped in the middle of one; a reader types one from paper.  The path that arrives
-gives a few candidates, and the signature tells which of them was sent.  Nothing else is
-looked at, so that nothing can be learnt of what exists.
+A program that detects links in text includes the full stop after a link; a mail program
+wraps the line in the middle of a link; a reader types a link from paper.  The damaged
+path gives a few candidates, and the signature tells which of them was sent.  Only the
+signature is checked, so that a request reveals nothing about what exists.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ if TYPE_CHECKING:
     from gateway.links.keyring import KeyRing
     from gateway.links.server_secret import ServerSecret
 
-#: The candidates of one path, at most; each costs a signature.
-MOST: Final = 8
+#: Maximum number of candidates of one path; each costs a signature check.
+MAXIMUM_CANDIDATES: Final = 8
 
 #: The longest path that is served has 4095 bytes, and claims have 1024 characters.
 #: (!) nginx takes no header of 16 KB from Flask, and a longer URL would be a 5xx.
-_LONGEST_URL: Final = 13_500
-#: Characters that are looked at of a path, of what should be a code, and entities that
-#: are read: a refusal is not to cost more time.
-_LONGEST: Final = 4096
-_LONGEST_CODE: Final = 400
-_MOST_ENTITIES: Final = 16
+_MAXIMUM_URL: Final = 13_500
+#: Maximum characters that are read of a path and of a code, and maximum entities that
+#: are decoded: these bound the time that a refusal costs.
+_MAXIMUM_PATH: Final = 4096
+_MAXIMUM_CODE: Final = 400
+_MAXIMUM_ENTITIES: Final = 16
 _DROP: Final = "/u/"
 _SHARE: Final = "/d/"
 _LEASE: Final = "/l/"
-#: By the prefix of its URL, what a code is signed for.
+#: The use that a code is signed for, by the prefix of its URL.
 _USES: Final = {_DROP: Use.DROP, _SHARE: Use.SHARE, _LEASE: Use.LEASE}
-#: Whose path behind the token is a part of the link.
+#: Prefixes of links whose path after the token is a part of the link.
 _WITH_PATH: Final = (signed_url.PREFIX, _LEASE)
 _FOREIGN: Final = re.compile(r"[^A-Za-z0-9._-]")
-#: How many of the cleaned texts leave names as they are.
+#: How many of the texts from ``_cleaned`` leave names unchanged.
 _WITHOUT_NAMES: Final = 2
 _NO_LETTER: Final = re.compile(r"[^A-Za-z0-9]")
 _EARLIER: Final = re.compile(r"[a-z0-9]{1,32}\.[A-Za-z0-9_-]{22}", re.ASCII)
-#: Characters that show nothing: controls and the line's end, soft hyphens, zero-width
-#: and directional marks.  Words of Persian and of Indian languages need the joiners.
-_UNSEEN: Final = dict.fromkeys(
+#: Invisible characters: controls, line ends, soft hyphens, zero-width and directional
+#: marks.  Not the joiners: words of Persian and of Indian languages need them.
+_INVISIBLE: Final = dict.fromkeys(
     (
         *range(0x20),
         *range(0x7F, 0xA0),
@@ -58,53 +58,52 @@ _UNSEEN: Final = dict.fromkeys(
         *range(0x2060, 0x2070),
     )
 )
-#: What stands around a link in a text.  U+FFFD was no UTF-8.
-_AROUND: Final = (
+#: Characters that surround a link in a text.  U+FFFD replaces bytes that are not UTF-8.
+_SURROUNDING: Final = (
     " \xa0.,;:!?()[]{}<>\"'*_`~|\\=&"
     "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a"
     "\u2026\u2013\u2014\u3001\u3002\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f\ufffd"
 )
 _OPENING: Final = dict(zip(")]}>", "([{<", strict=True))
-#: How many of them are taken off at the end.
-_MOST_BEHIND: Final = 16
-#: The end of a line that a quoted-printable text was wrapped at, and how a reply quotes
-#: the next one.
+#: Maximum number of such characters that are removed at the end.
+_MAXIMUM_TRAILING: Final = 16
+#: A soft line break of quoted-printable text, and quote marks on the next line.
 _SOFT_BREAK: Final = re.compile(r"=[ \t]*\r?\n(?:>[> ]*)?")
 _ESCAPED: Final = re.compile(r"=([2-7][0-9A-F])")
 _ENTITY: Final = re.compile(r"&#?[0-9A-Za-z]{1,8};")
 _SECOND_LINK: Final = re.compile(r"https?://", re.IGNORECASE)
-#: Where a query, a fragment or markup begins that has become a part of the path.
-_BEHIND: Final = re.compile(r"[?#<>\"]|&[A-Za-z_][A-Za-z0-9_.-]{0,40}=")
+#: The begin of a query, a fragment or markup that has become a part of the path.
+_QUERY_OR_MARKUP: Final = re.compile(r"[?#<>\"]|&[A-Za-z_][A-Za-z0-9_.-]{0,40}=")
 
 
 @dataclass(frozen=True)
 class Repair:
-    """Finds the clean link of a damaged one; ``ring`` and ``secret`` have signed it.
+    """Finds the original link of a damaged link, verified by ``ring`` and ``secret``.
 
-    A path is percent-decoded, with what is no UTF-8 as PEP 383 has it
-    (``surrogateescape``).  What is found is percent-encoded.
+    Paths are percent-decoded, with bytes that are not UTF-8 escaped as in PEP 383
+    (``surrogateescape``).  Results are percent-encoded.
     """
 
     ring: KeyRing
     secret: ServerSecret
 
     def of_refused(self, path: str) -> str | None:
-        """Return the clean link of a path that led nowhere, if it is another one."""
-        found = candidates(path)
-        if found[1:] and self._verifies(path):
-            # Its token opens a folder, or is a lease: any name behind it verifies, and
-            # what is no part of a name is all that surely is damage.
-            found = candidates(path, within_names=False)
-        return self._first(text for text in found if text != path)
+        """Return the original link of a refused path, or None; never *path* itself."""
+        paths = candidates(path)
+        if paths[1:] and self._verifies(path):
+            # The token covers a folder, or is a lease: any name after it verifies. So
+            # only characters that can't be part of a name are certainly damage.
+            paths = candidates(path, within_names=False)
+        return self._first(text for text in paths if text != path)
 
     def of_pasted(self, path: str) -> str | None:
-        """Return the clean link of a path that was not asked for yet."""
+        """Return the original link of a path that somebody has pasted, or None."""
         return self._first(candidates(path))
 
     def _first(self, paths: Iterable[str]) -> str | None:
-        found = (path for path in paths if self._verifies(path))
-        urls = (quote(path, safe="/-._~") for path in found)
-        return next((url for url in urls if len(url) <= _LONGEST_URL), None)
+        verified = (path for path in paths if self._verifies(path))
+        urls = (quote(path, safe="/-._~") for path in verified)
+        return next((url for url in urls if len(url) <= _MAXIMUM_URL), None)
 
     def _verifies(self, path: str) -> bool:
         prefix = path[:3]
@@ -122,23 +121,23 @@ class Repair:
 
 
 def candidates(path: str, *, within_names: bool = True) -> list[str]:
-    """Return the paths that may have been meant by *path*, the likeliest first.
+    """Return the paths that *path* may have been originally, the likeliest first.
 
-    A path that is clean is its own candidate; text that is no link has none.  Blanks
-    and equals signs are taken for damage if it may lie *within_names*.
+    An undamaged path is its own candidate; text that is not a link has no candidates.
+    With *within_names*, spaces and equals signs count as damage.
     """
-    prefix, rest = path[:3].lower(), path[3:_LONGEST]
+    prefix, rest = path[:3].lower(), path[3:_MAXIMUM_PATH]
     if prefix != signed_url.PREFIX and prefix not in _USES:
         return []
     cleaned = _cleaned(rest) if within_names else _cleaned(rest)[:_WITHOUT_NAMES]
-    found = [text for each in cleaned for text in _meant(prefix, each)]
+    found = [link for text in cleaned for link in _links(prefix, text)]
     if prefix in _WITH_PATH:
         found.insert(0, _readable(rest))
-    return [prefix + text for text in dict.fromkeys(found)][:MOST]
+    return [prefix + text for text in dict.fromkeys(found)][:MAXIMUM_CANDIDATES]
 
 
-def _meant(prefix: str, text: str) -> Iterator[str]:
-    """Yield the links that *text* behind the prefix may be, with a clean token."""
+def _links(prefix: str, text: str) -> Iterator[str]:
+    """Yield possible links of the *text* after the prefix, each with a clean token."""
     token, slash, inner = text.partition("/")
     if prefix == signed_url.PREFIX:
         yield f"{_FOREIGN.sub('', token)}{slash}{inner}"
@@ -147,24 +146,24 @@ def _meant(prefix: str, text: str) -> Iterator[str]:
         if prefix == _LEASE:
             yield f"{code}{slash}{inner}"
         elif prefix == _SHARE and code == token and _is_plain(inner):
-            yield text  # with the name that its sender gave it
+            yield text  # with the cosmetic name after the code
         else:
             yield code
 
 
 def _is_plain(path: str) -> bool:
-    """Tell whether a request can ask for what stands behind a token.
+    """Tell whether the path after a token has no empty and no dot segments.
 
-    (!) A browser follows dot segments, and would be led to another page.
+    (!) A browser resolves dot segments: the link would lead to another page.
     """
     return {"", ".", ".."}.isdisjoint(path.split("/"))
 
 
 def _cleaned(rest: str) -> list[str]:
-    """Return what stood behind the prefix, with ever more taken for damage."""
-    text = without_unseen(without_entities(without_soft_breaks(rest)))
+    """Return versions of the text after the prefix, with more and more removed."""
+    text = without_invisible(without_entities(without_soft_breaks(rest)))
     whole = _SECOND_LINK.split(text, maxsplit=1)[0]
-    alone = _BEHIND.split(whole, maxsplit=1)[0]
+    alone = _QUERY_OR_MARKUP.split(whole, maxsplit=1)[0]
     found = [
         whole,
         alone,
@@ -173,60 +172,60 @@ def _cleaned(rest: str) -> list[str]:
         without_escapes(alone),
         rest,
     ]
-    return [_alone(text) for text in found]
+    return [_without_surroundings(text) for text in found]
 
 
 def without_soft_breaks(text: str) -> str:
-    """Return *text* with its lines joined, if it is quoted-printable, and quoted."""
+    """Return quoted-printable *text* without soft line breaks and quote marks."""
     return _SOFT_BREAK.sub("", text)
 
 
 def without_escapes(text: str) -> str:
-    """Return quoted-printable *text* with the characters themselves."""
+    """Return quoted-printable *text* with its escapes decoded."""
     return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text)
 
 
 def without_entities(text: str) -> str:
-    """Return *text* of HTML with the characters themselves."""
+    """Return HTML *text* with its entities decoded."""
     return _ENTITY.sub(
-        lambda match: html.unescape(match[0]), text, count=_MOST_ENTITIES
+        lambda match: html.unescape(match[0]), text, count=_MAXIMUM_ENTITIES
     )
 
 
-def without_unseen(text: str) -> str:
-    """Return *text* without the characters that show nothing, line ends included."""
-    return text.translate(_UNSEEN)
+def without_invisible(text: str) -> str:
+    """Return *text* without invisible characters and line ends."""
+    return text.translate(_INVISIBLE)
 
 
 def _with_fewer_blanks(words: list[str]) -> Iterator[str]:
-    """Yield text without the blanks that a line's end has left in it."""
+    """Yield the text without the spaces that a line break may have left in it."""
     yield "".join(words)
     yield " ".join(words)
-    for place in range(1, min(len(words), MOST)):
-        yield " ".join(words[:place]) + " ".join(words[place:])
+    for index in range(1, min(len(words), MAXIMUM_CANDIDATES)):
+        yield " ".join(words[:index]) + " ".join(words[index:])
 
 
-def _alone(text: str) -> str:
-    """Return *text* without what stands around it; a bracket of its own stays."""
-    text = _readable(text).lstrip(_AROUND)
-    for _ in range(_MOST_BEHIND):
+def _without_surroundings(text: str) -> str:
+    """Return *text* without surrounding characters; a balanced bracket stays."""
+    text = _readable(text).lstrip(_SURROUNDING)
+    for _ in range(_MAXIMUM_TRAILING):
         last = text[-1:]
         opening = _OPENING.get(last)
-        is_own = opening is not None and text.count(opening) >= text.count(last)
-        if not last or last not in _AROUND or is_own:
+        is_balanced = opening is not None and text.count(opening) >= text.count(last)
+        if not last or last not in _SURROUNDING or is_balanced:
             break
         text = text[:-1]
     return text
 
 
 def _readable(text: str) -> str:
-    """Return *text* with the characters whose bytes stand together again."""
+    """Return *text* with escaped bytes decoded where they form UTF-8 characters."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _codes(token: str) -> Iterator[str]:
-    """Yield the codes that *token* begins with, in either form."""
-    first = token[:_LONGEST_CODE]
+    """Yield the codes that *token* begins with, in the earlier and the current form."""
+    first = token[:_MAXIMUM_CODE]
     if earlier := _EARLIER.match("".join(first.split())):
         yield earlier[0]
     letters = _NO_LETTER.sub("", first)

@@ -1,6 +1,6 @@
-"""What a key may sign, if it may not sign everything.
+"""Restrictions: what a link key may sign.
 
-A site that mints links only for its reports needs no key that opens the rest.
+A site that only mints links for its reports needs no key that opens other files.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _FIELD: Final = re.compile(r"([a-z-]+)=([^=&]+)", re.ASCII)
 
 
 class Kind(StrEnum):
-    """What a link leads to."""
+    """What a link leads to: a file or folder of the tree, or an upload."""
 
     FILES = "files"
     UPLOADS = "uploads"
@@ -29,10 +29,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Restriction:
-    """What links of one key may permit; raise ValueError for what makes no sense.
+    """What the links of one key may permit; raise ValueError for invalid values.
 
-    ``prefixes`` are folders, each ending in ``/``: a link covers a file or a folder
-    in one of them.  ``max_life`` is seconds from issue to expiry, at most.
+    ``prefixes`` are folders, each ending in ``/``: a link must lead into one of them.
+    ``max_life`` is the maximum of seconds from issue to expiry.
     """
 
     prefixes: tuple[str, ...] = ()
@@ -44,13 +44,13 @@ class Restriction:
             segments = prefix.removesuffix("/").split("/")
             is_plain = not {"", ".", ".."} & set(segments) and "\0" not in prefix
             if not prefix.endswith("/") or not is_plain:
-                raise ValueError("a prefix is a folder, as in reports/")
+                raise ValueError("a prefix is a folder, for example reports/")
         if self.max_life is not None and self.max_life < 1:
-            raise ValueError("a maximal life is at least one second")
+            raise ValueError("max-life is at least one second")
         if self.prefixes and self.only is Kind.UPLOADS:
-            raise ValueError("an upload lies in no folder: a prefix does not fit it")
+            raise ValueError("uploads are in no folder: a prefix can't match them")
         if not self.prefixes and self.max_life is None and self.only is None:
-            raise ValueError("a restriction says what is permitted")
+            raise ValueError("a restriction has at least one field")
 
     def fault(self, claims: Claims, covered: str) -> str | None:
         """Return why the key may not sign *claims* over the path *covered*, or None."""
@@ -78,21 +78,23 @@ class Restriction:
 
     @classmethod
     def parse(cls, text: str) -> Restriction:
-        """Read ``prefix=reports/&max-life=604800&only=files``; raise ValueError.
+        """Parse ``prefix=reports/&max-life=604800&only=files``; raise ValueError.
 
         A prefix may be repeated, and is percent-encoded.
         """
-        said: dict[str, list[str]] = {}
+        fields: dict[str, list[str]] = {}
         for field in text.split("&"):
             match = _FIELD.fullmatch(field)
             if match is None:
                 raise ValueError("a restriction has fields like prefix=reports/")
-            said.setdefault(match[1], []).append(unquote(match[2], errors="strict"))
-        prefixes = said.pop("prefix", [])
-        lives, kinds = said.pop("max-life", []), said.pop("only", [])
-        # (!) What is not understood must not be taken for no restriction.
-        if said or len(lives) > 1 or len(kinds) > 1:
-            raise ValueError("a restriction has prefix, max-life and only")
+            fields.setdefault(match[1], []).append(unquote(match[2], errors="strict"))
+        prefixes = fields.pop("prefix", [])
+        lives, kinds = fields.pop("max-life", []), fields.pop("only", [])
+        # (!) An unknown field must not be ignored: it may be a restriction.
+        if fields or len(lives) > 1 or len(kinds) > 1:
+            raise ValueError(
+                "the fields of a restriction are prefix, max-life and only"
+            )
         return cls(
             prefixes=tuple(prefixes),
             max_life=texts.read_number(lives[0]) if lives else None,

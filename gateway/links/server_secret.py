@@ -1,7 +1,7 @@
-"""The server secret: it signs what opens the gateway itself, and never leaves it.
+"""The server secret: it signs sessions, forms and codes, and never leaves the gateway.
 
-Sessions, forms, share and drop codes are signed with it.  The key ring signs URLs and
-nothing else, so that a host which mints links can do nothing else with its key.
+The key ring signs URLs only, so that a host that mints links can use its key for
+nothing else.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _HMAC: Final = HMACAlgorithm(hashlib.sha256)
 
 
 class Use(StrEnum):
-    """What is signed with it; each use is a salt of its own."""
+    """What is signed with the server secret; each use has its own salt."""
 
     SESSION = "accel-gateway.session.2"
     BROWSER = "accel-gateway.browser.1"
@@ -45,41 +45,41 @@ class Use(StrEnum):
 class ServerSecret:
     """The server's secrets, newest first: the newest signs.
 
-    What was handed out, as codes are, verifies with all of them; what lasts for hours,
-    as sessions do, with the newest alone.
+    Long-lived signatures, such as codes, verify with all secrets; signatures that last
+    for hours, such as sessions, only with the newest.
     """
 
     secrets: tuple[str, ...] = field(repr=False)
 
     @classmethod
     def generate(cls) -> ServerSecret:
-        """Make one of 256 random bits."""
+        """Generate a secret of 256 random bits."""
         return cls((random.token_urlsafe(32),))
 
     @classmethod
     def parse(cls, text: str) -> ServerSecret:
-        """Read ``secret,secret``, newest first; newlines separate too.
+        """Parse ``secret,secret``, newest first; newlines separate secrets too.
 
-        Raise KeyRingError with every fault: no secret, or one that is short (under 32
-        bytes) or was copied from an example.
+        Raise KeyRingError with all faults: no secret, or a secret that is short (under
+        32 bytes) or was copied from an example.
         """
-        found = [entry for entry in re.split(r"[,\s]+", text) if entry]
+        entries = [entry for entry in re.split(r"[,\s]+", text) if entry]
         faults = [
             f"secret {position}: {fault}"
-            for position, secret in enumerate(found, start=1)
+            for position, secret in enumerate(entries, start=1)
             for fault in secret_faults(secret, "gateway secrets new")
         ]
-        if not found:
+        if not entries:
             faults.append("there is no secret")
         if faults:
             raise KeyRingError(faults)
-        return cls(tuple(found))
+        return cls(tuple(entries))
 
     def __str__(self) -> str:
         return ",".join(self.secrets)
 
     def rotated(self, *, forget: bool = False) -> ServerSecret:
-        """Return the same with a new one in front, or with that one alone."""
+        """Return a copy with a new first secret, without the others if *forget*."""
         older = () if forget else self.secrets
         return ServerSecret((*self.generate().secrets, *older))
 
@@ -92,13 +92,13 @@ class ServerSecret:
         return _mac(self.key(use), message)
 
     def verifies(self, use: Use, message: str, mac: str, *, older: bool) -> bool:
-        """Tell whether *mac* was made for *message*, with *older* by any secret."""
-        known = self.secrets if older else self.secrets[:1]
+        """Tell whether *mac* is valid for *message*; *older* secrets count if set."""
+        accepted = self.secrets if older else self.secrets[:1]
         return any(
             hmac.compare_digest(
                 _mac(_key(secret, use), message).encode(), mac.encode(errors="replace")
             )
-            for secret in known
+            for secret in accepted
         )
 
 

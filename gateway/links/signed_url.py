@@ -1,8 +1,8 @@
 """Signed URLs: stateless links to one path, or one folder, under *files*.
 
-``/s/<claims>.<mac>/<path>``: the MAC covers the claims and the path, or with a
-folder claim the folder's part of the path.  With an upload claim the link leads to
-that upload, and its path is the name of the download.
+``/s/<claims>.<mac>/<path>``: the MAC covers the claims and the path; with a folder
+claim, only the folder's part of the path.  With an upload claim the link leads to that
+upload, and its path is the name of the download.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "/s/"
 
-# RFC 3986 pchar without what mail clients and shells damage.
+# RFC 3986 pchar without the characters that mail clients and shells damage.
 _SAFE_IN_PATH: Final = "/-._~"
 
 
@@ -35,7 +35,7 @@ class SignedURL:
     """A signed URL whose signature was verified: its claims and its MAC.
 
     The MAC's text identifies the link; caches and revocations are keyed by it.
-    ``restriction`` is that of its key, which permits it.
+    ``restriction`` is the restriction of its key, which the link meets.
     """
 
     claims: Claims
@@ -48,9 +48,9 @@ def mint(ring: KeyRing, claims: Claims, path: str) -> str:
 
     *path* is relative to the files tree and not encoded; with a folder claim
     it may name the folder itself, with a final ``/``, or anything in it.
-    Raise ClaimsError if no request could ever ask for that path, if it lies
-    outside the folder or if the key may not sign it, and UnknownKeyError if the
-    ring lacks the claims' key.
+    Raise ClaimsError if no request could ask for that path, if it lies outside the
+    folder or if the key may not sign it, and UnknownKeyError if the key of the claims
+    is not on the ring.
     """
     if not path and claims.depth != 0:
         raise ClaimsError("there is no path to sign")
@@ -60,7 +60,9 @@ def mint(ring: KeyRing, claims: Claims, path: str) -> str:
     if "\x00" in path or _is_above(claims.depth, path):
         raise ClaimsError(f"{path!r} can't be signed")
     if claims.upload is not None and "/" in path:
-        raise ClaimsError(f"{path!r} is no file's name, as the path to an upload is")
+        raise ClaimsError(
+            f"{path!r} is not a file name: the path of a link to an upload is its name"
+        )
     try:
         mac = ring.mac(
             Purpose.SIGNED_URL, claims.key_id, _message(str(claims), claims.depth, path)
@@ -77,7 +79,7 @@ def verify(ring: KeyRing, token: str, path: str) -> SignedURL:
     """Check the signature of *token* over the decoded *path*.
 
     Raise MalformedLinkError, UnknownKeyError, ForgedLinkError or BeyondKeyError.
-    Time and client are not looked at here: that is ``policy``'s.
+    Time and client are not checked here, but in ``policy``.
     """
     text, separator, mac = token.rpartition(".")
     if not separator:
@@ -89,7 +91,7 @@ def verify(ring: KeyRing, token: str, path: str) -> SignedURL:
         raise ForgedLinkError
     try:
         message = _message(text, claims.depth, path)
-    except UnicodeEncodeError:  # a lone surrogate: nobody can have signed that
+    except UnicodeEncodeError:  # a lone surrogate can't be signed
         raise ForgedLinkError from None
     if not ring.verifies(Purpose.SIGNED_URL, claims.key_id, message, mac):
         raise ForgedLinkError
@@ -102,9 +104,9 @@ def verify(ring: KeyRing, token: str, path: str) -> SignedURL:
 
 
 def split(url: str) -> tuple[str, str]:
-    """Return the token and the decoded path of a signed URL, on whichever host.
+    """Return the token and the decoded path of a signed URL on any host.
 
-    Raise MalformedLinkError for text that has no such parts.
+    Raise MalformedLinkError for text that is not of the form ``/s/<token>/<path>``.
     """
     try:
         text = urlsplit(url).path

@@ -1,4 +1,4 @@
-"""The library for sites that mint links without asking the gateway."""
+"""The library for sites that mint links without requests to the gateway."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Expiry = timedelta | datetime | Literal["never"]
 
 
 class LinkSigner:
-    """Mints signed URLs, offline, with the gateway's own keys.
+    """Mints signed URLs, offline, with the gateway's link keys.
 
-    ``keys`` is the text of ``GATEWAY_KEYS`` (``id:secret``, newest first; the
-    newest signs), ``base_url`` that of ``GATEWAY_PUBLIC_URL``, ``clock`` tells
-    the time in Unix seconds.  Raise KeyRingError for keys that are missing,
-    short or an example.
+    ``keys`` is the value of ``GATEWAY_KEYS`` (``id:secret``, newest first; the
+    newest signs), ``base_url`` the value of ``GATEWAY_PUBLIC_URL``; ``clock`` returns
+    the time in Unix seconds.  Raise KeyRingError for keys that are missing, short or
+    copied from an example.
 
     >>> signer = LinkSigner(keys, "https://files.example.com")
     >>> signer.sign("reports/q3.pdf", expires=timedelta(days=7))
@@ -60,23 +60,23 @@ class LinkSigner:
     ) -> str:
         """Return the URL of *path*, which is relative to the files tree.
 
-        *expires* is a life from now, a moment with a time zone, or
+        *expires* is a lifetime from now, a datetime with a time zone, or
         ``"never"``.  With *folder* the link covers everything below *path*,
-        and relative links inside it just work.  *rate* is in bytes a second,
+        and relative links inside it just work.  *rate* is in bytes per second,
         *networks* are the clients' CIDRs.  With *stable* the expiry is rounded
         up to a multiple of that window, so that the same call gives the same
-        URL, and caches see one, as long as the window lasts.  With *upload* the
-        link leads to the upload of that id, and *path* is the name that a browser
-        saves it as.  Raise ClaimsError for claims that make no sense.
+        URL, and caches see one URL, as long as the window lasts.  With *upload* the
+        link leads to the upload with that id, and *path* is the name that a browser
+        saves it as.  Raise ClaimsError for invalid claims.
         """
         if not isinstance(path, str):
             raise ClaimsError(f"a path is text, not {path!r}")
         if upload is not None and path.startswith("."):
-            # No path with a hidden segment is served: the claim says the name.
+            # Paths with a hidden segment are not served: the claim holds the name.
             path, name = f"_{path[1:]}", name or path
         if isinstance(name, str) and name and not name.strip(". "):
-            # Not in Claims: links that were minted before go on to verify.
-            raise ClaimsError("a download name has more than dots and blanks")
+            # Not checked in Claims, so that links that were minted before still verify.
+            raise ClaimsError("a download name must not be only dots and spaces")
         issued, expiry = _times(int(self._clock()), expires, stable)
         claims = Claims(
             key_id=self.ring.newest.id,
@@ -102,12 +102,12 @@ def _times(
         return now - now % window, None
     if isinstance(expires, datetime):
         return now - now % window, _seconds(expires)
-    life = _whole_seconds(expires, "a link's life")
+    lifetime = _whole_seconds(expires, "a link's lifetime")
     if stable is None:
-        return now, now + life
-    # Issued is counted back from the rounded expiry: both change together.
-    expiry = -(-(now + life) // window) * window
-    return expiry - life - window, expiry
+        return now, now + lifetime
+    # ``issued`` is counted back from the rounded expiry, so that both change together.
+    expiry = -(-(now + lifetime) // window) * window
+    return expiry - lifetime - window, expiry
 
 
 def _whole_seconds(span: object, what: str) -> int:
@@ -121,7 +121,7 @@ def _whole_seconds(span: object, what: str) -> int:
 
 def _seconds(moment: object) -> int:
     if not isinstance(moment, datetime):
-        raise ClaimsError(f"a moment is a datetime, not {moment!r}")
+        raise ClaimsError(f"a time is a datetime, not {moment!r}")
     if moment.tzinfo is None:
         raise ClaimsError(f"{moment} has no time zone")
     return int(moment.timestamp())
@@ -142,7 +142,7 @@ def _depth(path: str) -> int:
 
 def _networks(networks: Iterable[str]) -> tuple[Network, ...]:
     try:
-        # An int would be read as an address.
+        # str(): ip_network reads an int as an address.
         return tuple(ip_network(str(network)) for network in networks)
     except (TypeError, ValueError) as error:
         raise ClaimsError(f"networks: {error}") from None

@@ -1,7 +1,7 @@
-"""How one value of a claim is written, and read again.
+"""Encode and decode single values of claims.
 
-The readers raise ValueError for what no writer writes; that a text is the
-canonical one, ``claims`` sees by writing it again.
+Decoders raise ValueError for invalid text.  ``claims`` checks that a text is canonical
+by encoding it again.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ _NUMBER = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
 
 
 def read_number(text: str) -> int:
-    """Read a number without leading zeros."""
+    """Parse a number without leading zeros."""
     if not _NUMBER.fullmatch(text):
         raise ValueError(text)
     return int(text)
 
 
 def pack(text: str) -> str:
-    """Write free text in letters that a token may have."""
+    """Encode free text in base64url, without padding."""
     return urlsafe_b64encode(text.encode()).rstrip(b"=").decode("ascii")
 
 
 def unpack(text: str) -> str:
-    """Read what ``pack`` writes."""
+    """Decode text that ``pack`` has encoded."""
     return urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
 
 
 def read_networks(text: str) -> tuple[Network, ...]:
-    """Read the networks of a packed list."""
+    """Decode a packed, comma-separated list of networks."""
     return tuple(ip_network(network) for network in unpack(text).split(","))

@@ -1,14 +1,14 @@
-"""Links in a pasted text, taken out of what mail filters have wrapped them in.
+"""Extract links from a pasted text, and unwrap links that mail filters have rewritten.
 
-A filter has its readers open a link by way of its own site.  Most write the link into
-the URL of that site:
+A filter makes its readers open links through its own site.  Most filters put the
+original link into the URL of that site:
 
 - Microsoft's Safe Links: ``https://eur01.safelinks.protection.outlook.com/?url=...``
 - Proofpoint's URL Defense, version 3: ``https://urldefense.com/v3/__...__;...!!...$``,
   and version 2: ``https://urldefense.proofpoint.com/v2/url?u=https-3A__...``
 - Barracuda's Link Protection: ``https://linkprotect.cudasvc.com/url?a=...``
 
-Mimecast keeps the link to itself.
+Mimecast's URLs do not contain the original link.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from gateway.links.repair import (
     without_entities,
     without_escapes,
+    without_invisible,
     without_soft_breaks,
-    without_unseen,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: What is read of a pasted text.
+#: Characters of a pasted text that are read.
 MAXIMUM: Final = 8192
-#: URLs that are unwrapped of it, paths that are taken out of it, and wrappings of one
-#: link, at most.
-_MOST_URLS: Final = 16
-_MOST: Final = 12
-_MOST_LAYERS: Final = 4
+#: Maximum URLs in the text that are unwrapped, maximum paths that are returned, and
+#: maximum layers of one link.
+_MAXIMUM_URLS: Final = 16
+_MAXIMUM_PATHS: Final = 12
+_MAXIMUM_LAYERS: Final = 4
 
 _URL: Final = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
 _PATH: Final = re.compile(r"/[sdluSDLU]/[^\s<>\"]+")
@@ -42,22 +42,22 @@ _SAFE_LINKS: Final = ".safelinks.protection.outlook.com"
 _PROOFPOINT: Final = ("urldefense.com", "urldefense.us", "urldefense.proofpoint.com")
 _BARRACUDA: Final = "linkprotect.cudasvc.com"
 _MIMECAST: Final = (".mimecast.com", ".mimecastprotect.com")
-#: In version 3 of Proofpoint's, how many characters ``**`` and one of these stand for.
+#: In Proofpoint's version 3: how many characters ``**`` and one of these letters mean.
 _RUNS: Final = {
     letter: length
     for length, letter in enumerate(
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", start=2
     )
 }
-_LEFT_OUT: Final = re.compile(r"\*(?:\*([A-Za-z0-9_-]))?")
+_REPLACED: Final = re.compile(r"\*(?:\*([A-Za-z0-9_-]))?")
 _TO_ESCAPES: Final = str.maketrans("-_", "%/")
 
 
 def paths(text: str) -> list[str]:
-    """Return the paths of what may be links in *text*, the likeliest first.
+    """Return the paths of possible links in *text*, the likeliest first.
 
-    They are percent-decoded, with what is no UTF-8 as PEP 383 has it; ``Repair`` takes
-    them.  *text* may be a whole mail, wrapped and quoted.
+    The paths are percent-decoded, with bytes that are not UTF-8 escaped as in PEP 383;
+    pass them to ``Repair``.  *text* may be a whole mail, wrapped and quoted.
     """
     found = [
         unquote(path, errors="surrogateescape")
@@ -65,39 +65,39 @@ def paths(text: str) -> list[str]:
         for part in (*_unwrapped(spelling), spelling)
         for path in _PATH.findall(part)
     ]
-    return list(dict.fromkeys(found))[:_MOST]
+    return list(dict.fromkeys(found))[:_MAXIMUM_PATHS]
 
 
 def is_sealed(text: str) -> bool:
-    """Tell whether a link in *text* is one of a filter that keeps the sender's."""
-    urls = _URL.findall(text[:MAXIMUM])[:_MOST_URLS]
+    """Tell whether *text* has a link of a filter that hides the original link."""
+    urls = _URL.findall(text[:MAXIMUM])[:_MAXIMUM_URLS]
     return any(_host(url).endswith(_MIMECAST) for url in urls)
 
 
 def _spellings(text: str) -> Iterator[str]:
-    """Yield *text* as it is, with its lines joined, and without any blanks."""
-    # A line may also end in the `=` of a query.
+    """Yield *text* with decoded escapes; with joined lines; and without spaces."""
+    # Also without removing soft breaks: a line may end in the `=` of a query.
     for unbroken in (without_soft_breaks(text), text):
-        # Else each `=` is the text's own.
+        # Without `=3D`, the text is not quoted-printable: each `=` is literal.
         is_escaped = "=3D" in unbroken
         spelt = without_escapes(unbroken) if is_escaped else unbroken
         spelt = without_entities(spelt)
         lines = (line.strip(" \t>") for line in spelt.splitlines())
-        joined = without_unseen("".join(lines))
+        joined = without_invisible("".join(lines))
         yield from (spelt, joined, "".join(joined.split()))
 
 
 def _unwrapped(text: str) -> Iterator[str]:
-    """Yield what is wrapped into the URLs in *text*, one layer after another."""
-    for url in _URL.findall(text)[:_MOST_URLS]:
+    """Yield the links that are wrapped in the URLs in *text*, layer by layer."""
+    for url in _URL.findall(text)[:_MAXIMUM_URLS]:
         inner: str | None = url
-        for _ in range(_MOST_LAYERS):
+        for _ in range(_MAXIMUM_LAYERS):
             inner = unwrap(inner) if inner else None
             yield inner or ""
 
 
 def unwrap(url: str) -> str | None:
-    """Return the URL that a filter has wrapped into *url*, or None if none has."""
+    """Return the original URL that a filter has wrapped in *url*, or None."""
     host = _host(url)
     if host.endswith(_SAFE_LINKS):
         return _field(url, "url")
@@ -114,7 +114,7 @@ def unwrap(url: str) -> str | None:
 def _host(url: str) -> str:
     try:
         return urlsplit(url).hostname or ""
-    except ValueError:  # brackets that hold no IPv6 address
+    except ValueError:  # brackets without an IPv6 address
         return ""
 
 
@@ -124,17 +124,17 @@ def _field(url: str, name: str) -> str | None:
 
 
 def _proofpoint_3(url: str) -> str | None:
-    """Undo version 3: what it left out of the URL stands behind it, in base64."""
+    """Decode version 3: the characters replaced in the URL follow it, in base64."""
     shown, _, rest = url.partition("/v3/__")[2].partition("__;")
     try:
-        left_out = urlsafe_b64decode(rest.partition("!")[0] + "==")
+        replaced = urlsafe_b64decode(rest.partition("!")[0] + "==")
     except ValueError:
         return None
-    place = 0
+    position = 0
 
-    def put_back(match: re.Match[str]) -> str:
-        nonlocal place
-        begin, place = place, place + _RUNS.get(match[1], 1)
-        return left_out[begin:place].decode(errors="replace")
+    def restore(match: re.Match[str]) -> str:
+        nonlocal position
+        begin, position = position, position + _RUNS.get(match[1], 1)
+        return replaced[begin:position].decode(errors="replace")
 
-    return _LEFT_OUT.sub(put_back, shown)
+    return _REPLACED.sub(restore, shown)

@@ -129,7 +129,7 @@ class Outbox:
             return False
         outcome = relay.deliver(content)
         # Retries until the catalog has recorded the outcome.
-        self.database.make_sure(partial(self._note, mail=begun, outcome=outcome))
+        self.database.write_or_defer(partial(self._note, mail=begun, outcome=outcome))
         return outcome.state is State.ACCEPTED
 
     def _note(self, connection: Connection, mail: Mail, outcome: Outcome) -> None:

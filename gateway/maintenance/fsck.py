@@ -174,8 +174,8 @@ class Check:
             total = expiry.total(connection)
             by_drops = expiry.drop_counts(connection)
             recipients = expiry.recipient_counts(connection)
-        pairs = [(count.name, count.kept, count.true) for count in counts]
-        pairs.append((_EVERYBODY, total, sum(count.true for count in counts)))
+        pairs = [(count.name, count.recorded, count.actual) for count in counts]
+        pairs.append((_EVERYBODY, total, sum(count.actual for count in counts)))
         pairs += [(f"drop link {drop_id}", *found) for drop_id, found in by_drops]
         wrong = [pair for pair in pairs if pair[1] != pair[2]]
         if (wrong or recipients) and self.is_repairing:

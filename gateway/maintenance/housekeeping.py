@@ -179,8 +179,12 @@ class Housekeeper:
                     expiry.remove_expired_reservations(
                         connection, now=now, limit=_BATCH
                     )
-                    + expiry.remove_old_sessions(connection, now=now, limit=_BATCH)
-                    + expiry.remove_old_tries(connection, before=before, limit=_BATCH)
+                    + expiry.remove_expired_login_sessions(
+                        connection, now=now, limit=_BATCH
+                    )
+                    + expiry.remove_old_login_attempts(
+                        connection, before=before, limit=_BATCH
+                    )
                     + expiry.remove_old_revocations(connection, now=now, limit=_BATCH)
                 )
             yield gone
@@ -213,4 +217,4 @@ class Housekeeper:
     def _reserve(self) -> Iterator[int]:
         reserve = self.database.reserve
         if reserve is not None and not reserve.is_allocated():
-            yield int(reserve.lay())
+            yield int(reserve.allocate())

@@ -141,7 +141,7 @@ def find_session_files(
     return [
         name
         for batch in _batches(_old(leftovers.sessions(store), now=now, grace=grace))
-        for named in [_ask(database, expiry.named_partials, batch)]
+        for named in [_ask(database, expiry.unfinished_session_ids, batch)]
         for name in batch
         if name not in named
     ]

@@ -54,6 +54,6 @@ def clear_in_flight_requests(url: str, gateway: str) -> None:
     with suppress(CatalogBusyError, NoSpaceError):
         if is_usable(database):
             with database.write() as connection:
-                expiry.end_what_ran(connection, gateway if is_shared else None)
+                expiry.clear_active_requests(connection, gateway if is_shared else None)
     # (!) Workers must not inherit its connection.
     database.engine.dispose()

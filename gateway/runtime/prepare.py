@@ -80,7 +80,7 @@ def prepare(settings: Settings) -> Database:
     database = Database.open(settings.database, silence=math.inf)
     upgrade(database)
     if database.reserve is not None:
-        database.reserve.lay()
+        database.reserve.allocate()
     return database
 
 

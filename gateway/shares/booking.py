@@ -241,7 +241,7 @@ class Booker:
         if start > size:
             self.say(f"the ledger's file {name} has lost {start - size} bytes")
             with self.database.write() as connection:
-                bookings.note_offset(connection, file_id, size)
+                bookings.set_offset(connection, file_id, size)
             return 0, True
         count = 0
         while start < size:
@@ -269,11 +269,13 @@ class Booker:
         with self.database.write() as connection:
             if bookings.offset(connection, file_id) != start:
                 return False
-            bookings.note_offset(connection, file_id, end)
-            existing = bookings.there(connection, {f.recipient_id for f in batch.files})
+            bookings.set_offset(connection, file_id, end)
+            existing = bookings.existing_recipients(
+                connection, {f.recipient_id for f in batch.files}
+            )
             # The recipients of deleted shares are not booked.
             files = {f: b for f, b in batch.files.items() if f.recipient_id in existing}
-            known = bookings.known(connection, files)
+            known = bookings.existing(connection, files)
             sent: dict[str, int] = {}
             for file, more in files.items():
                 recipient = file.recipient_id
@@ -305,7 +307,7 @@ class Booker:
             os.close(folder)
         self._booked.pop(path.name, None)
         with self.database.write() as connection:
-            bookings.forget_file(connection, file_id)
+            bookings.delete_file(connection, file_id)
 
 
 def _id(first_line: bytes) -> str:

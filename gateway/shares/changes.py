@@ -75,7 +75,7 @@ class ShareChanges:
             )
             added = recipients.add(connection, share, to, now=now)
             detail = json.dumps({"has_otp": True}) if policy.has_otp else ""
-            audit.note(
+            audit.record(
                 connection, actor, Action.CREATED, share.id, now=now, detail=detail
             )
             self._mail(connection, actor, share, added, now=now)
@@ -148,7 +148,7 @@ class ShareChanges:
             _check_counts(to=len(existing) + len(to))
             added = recipients.add(connection, share, to, now=now)
             ids = " ".join(each.id for each in added)
-            audit.note(
+            audit.record(
                 connection,
                 actor,
                 Action.RECIPIENT_ADDED,
@@ -239,14 +239,14 @@ class ShareChanges:
                 raise BadFieldsError({"to": fault})
         outbox.add(connection, addressed, actor, now=now)
         ids = " ".join(each.id for each in addressed)
-        audit.note(connection, actor, Action.MAILED, share.id, now=now, detail=ids)
+        audit.record(connection, actor, Action.MAILED, share.id, now=now, detail=ids)
         return addressed
 
     def revoke(self, actor: User | None, share: Share, *, now: int) -> None:
         """Revoke a share with all its links and downloads."""
         with self.database.write(may_use_reserve=True) as connection:
             if shares.revoke(connection, share, now=now):
-                audit.note(connection, actor, Action.REVOKED, share.id, now=now)
+                audit.record(connection, actor, Action.REVOKED, share.id, now=now)
 
     def revoke_recipient(
         self, actor: User | None, recipient: Recipient, *, now: int
@@ -254,7 +254,7 @@ class ShareChanges:
         """Revoke one link with its downloads."""
         with self.database.write(may_use_reserve=True) as connection:
             if recipients.revoke(connection, recipient, now=now):
-                audit.note(
+                audit.record(
                     connection,
                     actor,
                     Action.RECIPIENT_REVOKED,
@@ -270,7 +270,7 @@ class ShareChanges:
         """
         with self.database.write() as connection:
             leases.give_back(connection, recipient, now=now)
-            audit.note(
+            audit.record(
                 connection,
                 actor,
                 Action.GIVEN_BACK,
@@ -299,7 +299,7 @@ class ShareChanges:
         if items is not None:
             detail["items"] = [item.name for item in items]
         if detail:
-            audit.note(
+            audit.record(
                 connection,
                 actor,
                 Action.CHANGED,

@@ -65,8 +65,8 @@ class LeaseJudge:
         except RefusedError as error:
             return Refusal(error)
         until = min(max(int(now) + self.ttl, ceil(now)), item.expires)
-        caching = {"stands_until": until, "renew_from": until - (self.ttl > 1)}
-        is_cached = self.ttl and item.holds_place
+        caching = {"valid_until": until, "renew_from": until - (self.ttl > 1)}
+        is_cached = self.ttl and item.holds_slot
         delivery = Delivery(
             source=found.source,
             target=found.target,
@@ -85,7 +85,7 @@ class LeaseJudge:
             ).text,
             **(caching if is_cached else {}),
         )
-        return delivery if item.holds_place else Begin(lease_id, delivery)
+        return delivery if item.holds_slot else Begin(lease_id, delivery)
 
 
 def _decoded(raw_path: bytes) -> str:

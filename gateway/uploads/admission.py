@@ -265,7 +265,7 @@ class Admission:
             checked against the free space again.
         """
         # Spooled bytes are already missing from the free bytes.
-        return max(0, taken.coming - self.store.spooled_bytes())
+        return max(0, taken.outstanding - self.store.spooled_bytes())
 
     def _reserve(
         self,

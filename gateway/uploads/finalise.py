@@ -132,7 +132,7 @@ class Finaliser:
             if received.session_id is not None:
                 upload_sessions.finish(connection, received.session_id, upload.id)
             if received.drop is not None:
-                drops.take(connection, received.drop)
+                drops.count_upload(connection, received.drop)
 
     def _earlier_upload(self, user: User, received: ReceivedFile) -> Upload:
         """Return the upload that *user* has made with the same idempotency key."""
@@ -150,7 +150,7 @@ class Finaliser:
 
     def release(self, reservation: str) -> None:
         """Release a reservation, now or as soon as the catalog answers."""
-        self.database.make_sure(
+        self.database.write_or_defer(
             lambda connection: uploads.release(connection, reservation)
         )
 

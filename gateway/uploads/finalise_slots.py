@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Final
 
-from gateway.errors import TooManyEndsError
+from gateway.errors import NoFinaliseSlotError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,14 +30,14 @@ class FinaliseSlots:
     def hold(self, size: int) -> Iterator[None]:
         """Hold a slot while *size* bytes are finalised; small uploads need none.
 
-        Raise TooManyEndsError if no slot is free.
+        Raise NoFinaliseSlotError if no slot is free.
         (!) Never wait for a slot: the waiting request would hold a thread.
         """
         if size < LARGE:
             yield
             return
         if not self._free.acquire(blocking=False):
-            raise TooManyEndsError
+            raise NoFinaliseSlotError
         try:
             yield
         finally:

@@ -111,7 +111,9 @@ def test_the_page_of_a_link_that_was_ended_meanwhile_says_so(
     drops = json.loads(stack.gateway("drops", "list", "--user", browser.name, "--json"))
     stack.gateway("drops", "revoke", drops[0]["id"])
     browser.speed_up()
-    browser.wait_for(".transfer.failed .state", "This drop link takes nothing more.")
+    browser.wait_for(
+        ".transfer.failed .state", "This drop link accepts no more uploads."
+    )
     browser.wait_for("#takes", "This drop link takes nothing more")
     assert not browser.find(".transfer .pause").is_displayed()
     assert not browser.find("#upload").is_displayed()
@@ -124,7 +126,7 @@ def test_a_file_that_is_not_taken_says_why_and_can_not_be_resumed(
     path.write_text("no picture")
     leave(browser, stack, make(browser, "Photos"))
     browser.choose(path)
-    browser.wait_for(".transfer.failed .state", "Files of this type are not taken.")
+    browser.wait_for(".transfer.failed .state", "File type not allowed.")
     assert not browser.find(".transfer .pause").is_displayed()
     assert browser.find(".transfer .cancel").is_displayed()
 
@@ -153,4 +155,4 @@ def test_a_link_is_ended_by_its_maker(stack: Stack, plain_browser: Browser) -> N
     plain_browser.find("#drops .danger").click()
     plain_browser.wait_for(".done", "Photos takes nothing more.")
     leave(plain_browser, stack, url)
-    assert plain_browser.find("h1").text == "This drop link takes nothing more"
+    assert plain_browser.find("h1").text == "This drop link accepts no more uploads"

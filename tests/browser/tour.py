@@ -107,7 +107,7 @@ def _login(browser: Browser) -> Iterator[str]:
     browser.find("#name").send_keys(browser.name)
     browser.find("#password").send_keys("a guess")
     browser.find("main button").click()
-    browser.wait_for(".fault", "is wrong")
+    browser.wait_for(".fault", "Wrong user name or password")
     yield "login-wrong-password"
 
 
@@ -147,7 +147,7 @@ def _senders(browser: Browser, world: World, folder: Path) -> Iterator[str]:
     picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(200_000))
     text.write_bytes(b"no picture")
     browser.choose(picture, text)
-    browser.wait_for(".transfer.failed .state", "not taken")
+    browser.wait_for(".transfer.failed .state", "not allowed")
     browser.wait_for("#news", "Thank you")
     yield "drop-by-script"
     browser.send_plainly(("lake.png", "\x89PNG\r\n\x1a\n"), ("notes.txt", "no picture"))

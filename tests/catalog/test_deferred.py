@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.catalog.deferred import Later
+from gateway.catalog.deferred import DeferredWrites
 from gateway.errors import CatalogBusyError, NoSpaceError
 from tests.live.stack import wait_until
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.catalog.deferred._EVERY", 0.01)
+    monkeypatch.setattr("gateway.catalog.deferred._INTERVAL", 0.01)
 
 
 @pytest.mark.parametrize(
@@ -37,9 +37,9 @@ def test_work_is_tried_until_it_is_done_and_in_its_order(
             raise refusal
         done.append(number)
 
-    later = Later()
+    deferred = DeferredWrites()
     for number in range(3):
-        later.add(lambda number=number: work(number))  # type: ignore[misc]
+        deferred.add(lambda number=number: work(number))  # type: ignore[misc]
     answers.set()
     wait_until(lambda: len(done) == 3, what="all of it is done")
     assert done == [0, 1, 2]
@@ -51,25 +51,25 @@ def test_work_that_fails_is_logged_and_holds_up_none(
     def fail() -> None:
         raise ZeroDivisionError
 
-    later, done = Later(), threading.Event()
-    later.add(fail)
+    deferred, done = DeferredWrites(), threading.Event()
+    deferred.add(fail)
     wait_until(lambda: caplog.records, what="it has failed")
-    later.add(done.set)
+    deferred.add(done.set)
     assert done.wait(10)
-    assert caplog.messages == ["work that was left for later has failed"]
+    assert caplog.messages == ["a deferred write failed"]
 
 
 def test_no_thread_is_left_when_all_is_done() -> None:
-    later, done = Later(), threading.Event()
+    deferred, done = DeferredWrites(), threading.Event()
     before = threading.active_count()
     for _ in range(2):
         done.clear()
-        later.add(done.set)
+        deferred.add(done.set)
         assert done.wait(10)
         wait_until(lambda: threading.active_count() == before, what="it has ended")
 
 
 def test_a_change_that_can_be_made_is_made_at_once(database: Database) -> None:
     made: list[object] = []
-    database.make_sure(made.append)
+    database.write_or_defer(made.append)
     assert len(made) == 1

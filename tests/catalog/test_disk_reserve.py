@@ -52,7 +52,7 @@ def leave(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
 
 
 def test_it_takes_up_room(reserve: Reserve) -> None:
-    assert reserve.lay()
+    assert reserve.allocate()
     assert reserve.path.stat().st_blocks * 512 >= SIZE
 
 
@@ -69,16 +69,16 @@ def test_it_takes_as_much_room_as_there_is(
     reserve: Reserve, monkeypatch: pytest.MonkeyPatch, free: int, held: int
 ) -> None:
     leave(monkeypatch, free)
-    assert reserve.lay() == (held == SIZE)
+    assert reserve.allocate() == (held == SIZE)
     assert reserve.path.stat().st_size == held
     leave(monkeypatch, SIZE)
-    assert reserve.lay()
+    assert reserve.allocate()
 
 
 def test_what_takes_access_away_has_it_while_it_is_written(
     embedded: Database, reserve: Reserve
 ) -> None:
-    reserve.lay()
+    reserve.allocate()
     with embedded.write(may_use_reserve=True) as connection:
         connection.execute(text("DELETE FROM users"))
         during = reserve.path.stat().st_size
@@ -86,7 +86,7 @@ def test_what_takes_access_away_has_it_while_it_is_written(
 
 
 def test_it_is_laid_again_after_a_failure(embedded: Database, reserve: Reserve) -> None:
-    reserve.lay()
+    reserve.allocate()
     with pytest.raises(ZeroDivisionError), embedded.write(may_use_reserve=True):
         raise ZeroDivisionError
     assert reserve.is_allocated()
@@ -114,9 +114,9 @@ def test_nothing_else_is_written_without_room_beside_it(
     reserve.path.write_bytes(bytes(held))
     leave(monkeypatch, free)
     done: list[Connection] = []
-    monkeypatch.setattr(embedded.later, "add", lambda _: None)
+    monkeypatch.setattr(embedded.deferred, "add", lambda _: None)
     embedded.attempt(done.append)
-    embedded.make_sure(done.append)
+    embedded.write_or_defer(done.append)
     assert (done == []) == is_refused
     assert reserve.path.stat().st_size == held
 
@@ -175,7 +175,7 @@ class Full:
 
     def housekeep(self) -> None:
         assert self.database.reserve is not None
-        self.database.reserve.lay()
+        self.database.reserve.allocate()
 
     def restart(self) -> None:
         """Close the last connection, which deletes the log; others take its room."""
@@ -203,7 +203,7 @@ def full(tmp_path: Path, migrated: Path) -> Iterator[Full]:
         copy = shutil.copyfile(migrated, disk.root / "uploads.sqlite3")
         database = Database.open(f"sqlite:///{copy}")
         assert database.reserve is not None
-        assert database.reserve.lay()
+        assert database.reserve.allocate()
         owner = an_owner(database)
         made = [an_upload(owner) for _ in range(40)]
         for upload in made:

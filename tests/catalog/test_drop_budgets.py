@@ -88,11 +88,11 @@ def test_a_link_without_a_number_takes_as_many_files_as_any(
     admission = Admission(store, NO_LIMITS)
     with database.write() as connection:
         for _ in range(UPLOADS - 1):
-            drops.take(connection, drop)
+            drops.count_upload(connection, drop)
         admission.admit(connection, ann, coming(drop), now=NOW)
         with pytest.raises(DropOverError):
             admission.admit(connection, ann, coming(drop), now=NOW)
-        drops.take(connection, drop)
+        drops.count_upload(connection, drop)
         full = drops.by_id(connection, drop.id)
     assert full is not None
     assert full.state(now=NOW) is State.FULL

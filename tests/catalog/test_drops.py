@@ -69,7 +69,7 @@ def test_it_takes_as_many_as_it_says_those_on_their_way_included(
 ) -> None:
     drop = a_drop(database, ann, max_uploads=2)
     with database.write() as connection:
-        drops.take(connection, drop)
+        drops.count_upload(connection, drop)
     admit(database, tmp_path, ann, drop)
     with pytest.raises(DropOverError):
         admit(database, tmp_path, ann, drop, size=11)
@@ -165,7 +165,7 @@ def test_its_state_is_told(
     drop = a_drop(database, ann, **limits)
     with database.write() as connection:
         for _ in range(taken):
-            drops.take(connection, drop)
+            drops.count_upload(connection, drop)
         found = drops.by_id(connection, drop.id)
     assert found is not None
     assert found.state(now=200) is state

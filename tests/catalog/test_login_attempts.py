@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from gateway.catalog import login_attempts
-from gateway.catalog.login_attempts import MEMORY, Pace, Subject
+from gateway.catalog.login_attempts import MEMORY, Counter, Pace
 from gateway.catalog.schema import login_attempts as table
 from gateway.errors import TooManyAttemptsError
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from gateway.catalog.database import Database
 
 PACE = Pace(free=3, first=2, most=10)
-ANN, BOB = Subject("user:1:", PACE), Subject("user:2:", PACE)
+ANN, BOB = Counter("user:1:", PACE), Counter("user:2:", PACE)
 NOW = 1_800_000_000
 
 
-def spend(database: Database, *subjects: Subject, now: int = NOW) -> int:
+def spend(database: Database, *subjects: Counter, now: int = NOW) -> int:
     """Spend one try of each; return after how long to come again, 0 if it was let."""
     try:
         with database.write() as connection:
@@ -72,7 +72,7 @@ def test_a_try_that_is_refused_is_counted_nowhere(database: Database) -> None:
 
 
 def test_the_longest_wait_is_told(database: Database) -> None:
-    slow = Subject("user:3:", Pace(free=1, first=60, most=60))
+    slow = Counter("user:3:", Pace(free=1, first=60, most=60))
     seen = [spend(database, ANN, slow), spend(database, ANN), spend(database, ANN)]
     assert (seen, spend(database, ANN, slow), spend(database, ANN)) == ([0] * 3, 60, 2)
 
@@ -151,7 +151,7 @@ def test_a_user_s_tries_are_cleared_and_no_other_s(database: Database) -> None:
 def test_whatever_was_typed_is_counted_and_not_kept(
     database: Database, name: str
 ) -> None:
-    subject = Subject(login_attempts.account(None, name), Pace(1, 2, 2))
+    subject = Counter(login_attempts.account(None, name), Pace(1, 2, 2))
     assert [spend(database, subject), spend(database, subject)] == [0, 2]
     assert len(keys(database)[0]) == len("name:") + 64
 

@@ -153,7 +153,7 @@ def test_the_longest_subject_fits_the_index_and_longer_ones_are_refused(
 ) -> None:
     # Random, as PostgreSQL compresses what repeats.
     path = "/".join(new_id() for _ in range(100))
-    fits = f"path:{path}"[: revocations.MAXIMUM_SUBJECT_BYTES]
+    fits = f"path:{path}"[: revocations.MAXIMUM_TARGET_BYTES]
     revoke(database, subject=fits)
     with pytest.raises(RevocationError):
         revoke(database, subject=fits + "a")

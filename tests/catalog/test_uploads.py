@@ -246,7 +246,7 @@ def test_a_body_without_a_length_takes_the_room_of_the_largest_upload(
         admission.admit(connection, ann, coming, now=100)
         admission.admit(connection, ann, replace(coming, reservation="s"), now=100)
         taken = uploads.usage(connection, ann, now=100)
-    assert (taken.by_user, taken.coming, taken.running) == (80, 80, 2)
+    assert (taken.by_user, taken.outstanding, taken.running) == (80, 80, 2)
 
 
 @pytest.mark.parametrize(

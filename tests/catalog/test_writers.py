@@ -20,7 +20,7 @@ from gateway.catalog import (
     users,
 )
 from gateway.catalog.database import Database
-from gateway.catalog.login_attempts import Pace, Subject
+from gateway.catalog.login_attempts import Counter, Pace
 from gateway.catalog.revocations import Revocation
 from gateway.catalog.schema import uploads as uploads_table
 from gateway.catalog.tokens import Scope
@@ -205,7 +205,7 @@ def test_a_drop_link_is_revoked_while_senders_use_it(
         counts = expiry.counts(connection)
     assert found is not None
     assert (found.revoked, found.taken) == (NOW, len(sent))
-    assert [count.kept == count.true for count in counts] == [True]
+    assert [count.recorded == count.actual for count in counts] == [True]
 
 
 def test_a_writer_waits_for_the_one_before(database: Database, ann: User) -> None:
@@ -364,8 +364,8 @@ def recount(sessions: UploadSessions, user: User) -> None:
 
 
 def log_in(sessions: UploadSessions, user: User) -> None:
-    account = Subject(login_attempts.account(user.id, user.name), FAST)
-    address = Subject("address:x", FAST)
+    account = Counter(login_attempts.account(user.id, user.name), FAST)
+    address = Counter("address:x", FAST)
     with sessions.database.write() as connection:
         login_attempts.spend(connection, (account, address), now=NOW)
     with sessions.database.write() as connection:
@@ -415,5 +415,5 @@ def test_all_who_write_get_to_their_end_at_once(
     with database.read() as connection:
         counts = expiry.counts(connection)
         total = expiry.total(connection)
-    assert [count.kept for count in counts] == [count.true for count in counts]
-    assert total == sum(count.true for count in counts) > 0
+    assert [count.recorded for count in counts] == [count.actual for count in counts]
+    assert total == sum(count.actual for count in counts) > 0

@@ -67,7 +67,7 @@ def test_an_upload_comes_back_byte_for_byte(
 
 def test_an_encoded_body_is_refused(stack: Stack, token: str) -> None:
     status, problem = put(stack, token, "a.txt", headers={"Content-Encoding": "gzip"})
-    assert (status, problem["title"]) == (415, "The body is encoded")
+    assert (status, problem["title"]) == (415, "Content-Encoding not supported")
 
 
 @pytest.mark.docker
@@ -143,7 +143,7 @@ def test_an_upload_with_a_wrong_digest_leaves_nothing(stack: Stack, token: str) 
     status, problem = put(
         stack, token, "d.bin", headers={"Repr-Digest": f"sha-256=:{digest}:"}
     )
-    assert (status, problem["title"]) == (400, "The content was damaged")
+    assert (status, problem["title"]) == (400, "The upload was damaged")
     assert stack.stored() == before
 
 

@@ -123,7 +123,7 @@ def test_everything_comes_back(
             **vars(SharePolicy(title="t", has_otp=True, expires=NOW + 1)),
         )
         links = recipients.add(connection, share, [NewRecipient("a@b.c", "l")], now=1)
-        audit.note(connection, kept.ann, Action.CREATED, share.id, now=NOW)
+        audit.record(connection, kept.ann, Action.CREATED, share.id, now=NOW)
     made = make(kept, folder, may_link=may_link)
     assert (made.uploads, made.bytes, made.copied, made.gone) == (2, 6, 2, [])
     replace(elsewhere, may_link=may_link).make()

@@ -128,7 +128,7 @@ def test_nginx_is_told_how_long_a_verdict_stands(
     renew: int, told: tuple[str, str | None]
 ) -> None:
     """Through one second, and through another while a new one is asked for."""
-    headers = verdict_headers(delivery(stands_until=100, renew_from=renew))
+    headers = verdict_headers(delivery(valid_until=100, renew_from=renew))
     assert (headers["X-Accel-Expires"], headers.get("Cache-Control")) == told
 
 

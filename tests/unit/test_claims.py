@@ -88,7 +88,9 @@ def test_an_expiry_is_never_left_out_by_accident() -> None:
         pytest.param({"key_id": "a\n"}, "key id", id="key-id-with-a-line-break"),
         pytest.param({"expires": 0}, "time", id="expires-at-zero"),
         pytest.param({"expires": NOON}, "after it is issued", id="expires-at-once"),
-        pytest.param({"not_before": NOON + 60}, "over", id="begins-at-its-end"),
+        pytest.param(
+            {"not_before": NOON + 60}, "before it expires", id="begins-at-its-end"
+        ),
         pytest.param({"depth": -1}, "depth", id="negative-depth"),
         pytest.param({"depth": 1, "name": "a"}, "not a folder", id="name-of-a-folder"),
         pytest.param({"name": "a/b"}, "name has", id="name-with-a-slash"),
@@ -104,7 +106,9 @@ def test_an_expiry_is_never_left_out_by_accident() -> None:
         pytest.param({"key_id": 1}, "key id", id="key-id-that-is-a-number"),
         pytest.param({"name": b"a"}, "name has", id="name-in-bytes"),
         pytest.param({"presentation": "inline"}, "presentation", id="a-plain-text"),
-        pytest.param({"networks": ("10.0.0.0/8",)}, "no network", id="network-as-text"),
+        pytest.param(
+            {"networks": ("10.0.0.0/8",)}, "not a network", id="network-as-text"
+        ),
         pytest.param(
             {"networks": networks("::ffff:192.0.2.0/120")}, "mapped", id="mapped"
         ),

@@ -146,7 +146,7 @@ def test_the_tries_of_an_account_are_forgotten(
     assert all(spend(database, subject, 1) for subject in subjects["bob"])
 
 
-def subjects_of(database: Database, name: str) -> list[login_attempts.Subject]:
+def subjects_of(database: Database, name: str) -> list[login_attempts.Counter]:
     with database.read() as connection:
         account = login_attempts.account(users.by_name(connection, name).id, name)
     return [
@@ -156,7 +156,7 @@ def subjects_of(database: Database, name: str) -> list[login_attempts.Subject]:
     ]
 
 
-def spend(database: Database, subject: login_attempts.Subject, count: int) -> int:
+def spend(database: Database, subject: login_attempts.Counter, count: int) -> int:
     """Spend so many tries at once; return after how long to come again."""
     wait = 0
     for _ in range(count):

@@ -6,16 +6,16 @@ from contextlib import ExitStack
 
 import pytest
 
-from gateway.errors import TooManyEndsError
+from gateway.errors import NoFinaliseSlotError
 from gateway.uploads.finalise_slots import LARGE, FinaliseSlots
 
 
 def test_a_large_upload_without_a_free_slot_is_refused() -> None:
     slots = FinaliseSlots(2)
     with slots.hold(LARGE), slots.hold(LARGE):
-        with pytest.raises(TooManyEndsError), slots.hold(LARGE):
+        with pytest.raises(NoFinaliseSlotError), slots.hold(LARGE):
             pass
-        with pytest.raises(TooManyEndsError), slots.hold(10 << 30):
+        with pytest.raises(NoFinaliseSlotError), slots.hold(10 << 30):
             pass
 
 
@@ -24,7 +24,7 @@ def test_a_small_upload_needs_no_slot() -> None:
     with slots.hold(LARGE), slots.hold(LARGE - 1), slots.hold(0), ExitStack() as more:
         for size in (0, 1, LARGE - 1):
             more.enter_context(slots.hold(size))
-        with pytest.raises(TooManyEndsError):
+        with pytest.raises(NoFinaliseSlotError):
             more.enter_context(slots.hold(LARGE))
 
 
@@ -33,5 +33,5 @@ def test_a_slot_is_free_again_after_a_failure() -> None:
     for _ in range(3):
         with pytest.raises(RuntimeError), slots.hold(LARGE):
             raise RuntimeError
-    with slots.hold(LARGE), pytest.raises(TooManyEndsError), slots.hold(LARGE):
+    with slots.hold(LARGE), pytest.raises(NoFinaliseSlotError), slots.hold(LARGE):
         pass

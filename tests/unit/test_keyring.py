@@ -102,7 +102,7 @@ def test_a_secret_of_32_bytes_is_long_enough() -> None:
 def test_a_short_secret_is_refused(secret: str, length: int) -> None:
     """The fault tells the length, the least one, and never the secret."""
     assert faults(f"a:{secret}") == [
-        f"key 1: its secret has {length} bytes, 32 are the least"
+        f"key 1: its secret has {length} bytes, the minimum is 32"
     ]
 
 
@@ -137,7 +137,7 @@ def test_a_secret_that_is_not_text_is_refused() -> None:
 def test_an_example_is_refused(secret: str) -> None:
     """What was copied from a page is known to all who read the page."""
     assert faults(f"a:{secret}") == [
-        "key 1: its secret is an example; make one with: gateway keys new"
+        "key 1: its secret is an example; generate one with: gateway keys new"
     ]
 
 
@@ -155,7 +155,7 @@ def test_no_key_is_refused(text: str) -> None:
 
 def test_a_repeated_id_is_refused() -> None:
     """Which of the two would verify could not be told."""
-    assert faults(f"{NEW},new:{OLD.secret}") == ["key id 'new' stands there twice"]
+    assert faults(f"{NEW},new:{OLD.secret}") == ["key id 'new' is used twice"]
 
 
 def test_every_fault_is_reported_at_once() -> None:

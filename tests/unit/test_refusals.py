@@ -41,7 +41,7 @@ HTML = {"Accept": "text/html"}
 JSON = {"Accept": "application/json"}
 REQUEST_ID = "0123456789abcdef0123456789abcdef"
 
-NOTHING_HERE = "There is nothing here"
+NOTHING_HERE = "Page not found"
 
 ERRORS = [
     pytest.param(ForgedLinkError(), 404, NOTHING_HERE, id="forged"),
@@ -50,11 +50,11 @@ ERRORS = [
     pytest.param(NotServableError("missing"), 404, NOTHING_HERE, id="missing"),
     pytest.param(RefusedError(), 404, NOTHING_HERE, id="any-other-refusal"),
     pytest.param(ExpiredLinkError(1), 410, "This link has expired", id="expired"),
-    pytest.param(EarlyLinkError(1), 403, "This link is not open yet", id="early"),
+    pytest.param(EarlyLinkError(1), 403, "This link is not valid yet", id="early"),
     pytest.param(
         ForeignClientError("192.0.2.1"),
         403,
-        "This link does not open from here",
+        "This link is not available from your network",
         id="foreign-client",
     ),
     pytest.param(exceptions.BadRequest(), 400, "Invalid request", id="bad-request"),
@@ -62,26 +62,26 @@ ERRORS = [
     pytest.param(
         exceptions.MethodNotAllowed(["GET"]),
         405,
-        "That is not possible here",
+        "Method not allowed",
         id="method",
     ),
     pytest.param(
         exceptions.TooManyRequests(),
         429,
-        "Too many requests at once",
+        "Too many requests",
         id="too-many-requests",
     ),
     pytest.param(exceptions.Gone(), 410, "Gone", id="without-words-of-ours"),
     pytest.param(
-        exceptions.InternalServerError(), 500, "Something went wrong here", id="failed"
+        exceptions.InternalServerError(), 500, "Something went wrong", id="failed"
     ),
     pytest.param(
-        ZeroDivisionError("inner detail"), 500, "Something went wrong here", id="bug"
+        ZeroDivisionError("inner detail"), 500, "Something went wrong", id="bug"
     ),
     pytest.param(
         exceptions.ServiceUnavailable(),
         503,
-        "Not available right now",
+        "Service temporarily unavailable",
         id="unavailable",
     ),
 ]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.links import Key, KeyRing, LinkSigner, codes
-from gateway.links.repair import MOST, Repair, candidates
+from gateway.links.repair import MAXIMUM_CANDIDATES, Repair, candidates
 from gateway.links.server_secret import ServerSecret, Use
 from tests.vectors.damages import EVERY, SPELLINGS, damaged
 
@@ -190,7 +190,7 @@ def test_no_text_gives_more_candidates_than_are_tried(text: str) -> None:
     """Each costs a signature."""
     for prefix in ("/s/", "/u/", "/S/", "/U/", "/x/", ""):
         path = prefix + text.encode("latin-1").decode("utf-8", "surrogateescape")
-        assert len(candidates(path)) <= MOST
+        assert len(candidates(path)) <= MAXIMUM_CANDIDATES
         assert REPAIR.of_refused(path) is None
 
 

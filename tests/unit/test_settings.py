@@ -236,7 +236,7 @@ FAULTS = [
     pytest.param(
         "keys",
         f"k:{EXAMPLE}",
-        "key 1: its secret is an example; make one with: gateway keys new",
+        "key 1: its secret is an example; generate one with: gateway keys new",
         id="keys-example",
     ),
     pytest.param(
@@ -838,7 +838,7 @@ def test_a_relay_needs_a_sender_and_the_address_of_the_links() -> None:
 
 
 RING_FAULTS = (
-    "key 1: its secret has 20 bytes, 32 are the least",
+    "key 1: its secret has 20 bytes, the minimum is 32",
     "key 2 is not of the form id:secret",
 )
 
@@ -858,7 +858,7 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
         "GATEWAY_FILES: is not set; set it to the folder whose files are served",
         "GATEWAY_GRACE: Input should be greater than or equal to 1",
         f"GATEWAY_HOSTS_FILE: {tmp_path}/hosts: No such file or directory",
-        "GATEWAY_KEYS: key 1: its secret has 20 bytes, 32 are the least",
+        "GATEWAY_KEYS: key 1: its secret has 20 bytes, the minimum is 32",
         "GATEWAY_WORKERS: must be a whole number",
     ]
 

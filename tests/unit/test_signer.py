@@ -64,7 +64,7 @@ def test_keys_are_given_as_text_or_as_a_ring() -> None:
 
 def test_a_bad_key_is_refused_before_a_link_is_minted() -> None:
     """A site learns of it when it starts."""
-    with pytest.raises(KeyRingError, match="32 are the least"):
+    with pytest.raises(KeyRingError, match="the minimum is 32"):
         LinkSigner("a:short", BASE)
 
 
@@ -124,9 +124,9 @@ def test_an_expiry_is_a_life_a_moment_or_never(
             id="beginning-without-a-zone",
         ),
         pytest.param({"name": "a/b"}, "download name", id="name-with-a-slash"),
-        pytest.param({"name": "."}, "dots and blanks", id="name-of-a-dot"),
-        pytest.param({"name": ".."}, "dots and blanks", id="name-of-dots"),
-        pytest.param({"name": " . "}, "dots and blanks", id="name-of-blanks"),
+        pytest.param({"name": "."}, "dots and spaces", id="name-of-a-dot"),
+        pytest.param({"name": ".."}, "dots and spaces", id="name-of-dots"),
+        pytest.param({"name": " . "}, "dots and spaces", id="name-of-blanks"),
         pytest.param({"presentation": "x"}, "'x'", id="unknown-presentation"),
         pytest.param({"presentation": 1}, "presentation", id="no-presentation"),
         pytest.param({"expires": 5}, "not 5", id="expires-as-a-number"),

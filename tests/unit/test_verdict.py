@@ -90,7 +90,7 @@ def judge(tree: FilesTree, standing: RevocationCheck) -> SignedURLJudge:
         ring=RING,
         tree=tree,
         types=TYPES,
-        standing=standing,
+        revocation_check=standing,
         cache_cap=CAP,
         ttl=0,
         inline=InlinePolicy(),
@@ -210,7 +210,7 @@ def test_a_verdict_stands_for_its_time_and_never_beyond_the_links(
 ) -> None:
     """Whole seconds, which is what nginx counts in; for one client it never stands."""
     verdict = delivered(ask(replace(judge, ttl=ttl), now=now, **claims))
-    assert verdict.stands_until == until
+    assert verdict.valid_until == until
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_a_verdict_is_renewed_in_its_last_second_if_it_has_others(
 ) -> None:
     """One request asks for the next, and nobody has to wait for it."""
     verdict = delivered(ask(replace(judge, ttl=ttl)))
-    assert verdict.stands_until == NOON + ttl
+    assert verdict.valid_until == NOON + ttl
     assert verdict.renew_from == NOON + ttl - overlap
 
 

@@ -428,7 +428,9 @@ def test_a_form_takes_as_many_as_there_is_room_for(site: Site) -> None:
     back = re.search(r'href="(/u/[^"]+)"', answer.text)
     assert back is not None
     assert answer.status_code == 410
-    assert "<strong>2.txt</strong>: This drop link takes nothing more" in answer.text
+    assert (
+        "<strong>2.txt</strong>: This drop link accepts no more uploads" in answer.text
+    )
     thanks = site.client.get(back[1])
     assert thanks.status_code == 200
     assert "2 files have arrived." in thanks.text

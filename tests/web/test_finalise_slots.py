@@ -9,7 +9,7 @@ import pytest
 
 from gateway.app import create_app
 from gateway.config import settings
-from gateway.errors import TooManyEndsError
+from gateway.errors import NoFinaliseSlotError
 from gateway.links import Key
 from gateway.links.server_secret import ServerSecret
 from gateway.uploads import finalise_slots
@@ -36,7 +36,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     def none_is_free(_slots: FinaliseSlots, size: int) -> Iterator[None]:
         sizes.append(size)
         if size:
-            raise TooManyEndsError
+            raise NoFinaliseSlotError
         yield
 
     monkeypatch.setattr(FinaliseSlots, "hold", none_is_free)

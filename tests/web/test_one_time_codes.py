@@ -119,7 +119,7 @@ def test_a_wrong_code_is_said_to_be_with_the_tries_that_are_left(ann: Sharer) ->
     assert "You have 4 more tries." in pages[0].text
     assert "You have one more try." in pages[3].text
     assert [FIELD in page.text for page in pages] == [True] * 4 + [False]
-    assert "Ask for another one." in over.text
+    assert "Request a new code." in over.text
 
 
 def test_a_code_is_typed_with_blanks(ann: Sharer) -> None:
@@ -238,7 +238,7 @@ def test_an_owner_who_may_send_no_mail_any_more_is_told_of(
     with site.database.write() as connection:
         users.set_mail(connection, ann.user, may_send_mail=False)
     answer = ann.press(path, otp="")
-    assert (answer.status_code, "Tell the sender" in answer.text) == (403, True)
+    assert (answer.status_code, "contact the sender" in answer.text) == (403, True)
     assert codes(site) == []
 
 

@@ -153,8 +153,8 @@ def test_a_link_of_mimecast_is_told_that_it_can_t_be_unwrapped(
 @pytest.mark.parametrize(
     ("text", "title"),
     [
-        pytest.param("hello", "There is nothing here", id="no link"),
-        pytest.param(MIMECAST, "This link can't be unwrapped", id="Mimecast"),
+        pytest.param("hello", "Page not found", id="no link"),
+        pytest.param(MIMECAST, "The original link can't be found", id="Mimecast"),
     ],
 )
 def test_a_program_gets_a_problem(site: Site, text: str, title: str) -> None:

@@ -163,7 +163,7 @@ def test_the_room_of_ends_that_fail_comes_back_with_the_catalog(
     site: Site, bearer: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A user with as many running as are allowed would be locked out for an hour."""
-    monkeypatch.setattr("gateway.catalog.deferred._EVERY", 0.01)
+    monkeypatch.setattr("gateway.catalog.deferred._INTERVAL", 0.01)
     for number in range(16):
         assert admit(site, bearer, f"request{number}").status_code == 204
     assert admit(site, bearer, "one more").headers["X-Refusal-Status"] == "429"

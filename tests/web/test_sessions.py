@@ -343,7 +343,7 @@ def test_who_was_refused_for_an_old_page_can_try_again_at_once(site: Site) -> No
 def test_a_form_without_its_token_does_nothing(site: Site, path: str) -> None:
     answer = site.client.post(path, data={"current": PASSWORD, "csrf_token": "x"})
     assert answer.status_code == 403
-    assert "Nothing was done" in answer.text
+    assert "Nothing was changed" in answer.text
     assert is_logged_in(site)
 
 

@@ -220,12 +220,15 @@ def test_a_link_that_is_used_up_says_so(ann: Sharer) -> None:
     ann.spend(ann.press(link).headers["Location"])
     page, pressed = ann.stranger.get(link, headers=BROWSER), ann.press(link)
     assert (page.status_code, pressed.status_code) == (410, 410)
-    assert all("has been used up" in answer.text for answer in (page, pressed))
+    assert all("Download limit reached" in answer.text for answer in (page, pressed))
     assert "<button" not in page.text
     assert "can be used" not in page.text
     elsewhere = {**BROWSER, "Sec-Fetch-Site": "cross-site"}
     foreign = ann.stranger.post(link, headers=elsewhere)
-    assert (foreign.status_code, "has been used up" in foreign.text) == (410, True)
+    assert (foreign.status_code, "Download limit reached" in foreign.text) == (
+        410,
+        True,
+    )
     headers = {**PROGRAM, "Accept": "application/json"}
     problem: Any = ann.stranger.post(link, headers=headers).json
     assert problem["type"] == "/problems/share-spent"
@@ -244,7 +247,7 @@ def test_the_first_get_begins_the_download(site: Site) -> None:
     assert ann.stranger.get(lease).status_code == 410
     assert all("X-Accel-Redirect" in answer.headers for answer in delivered)
     assert (busy.status_code, busy.headers["Retry-After"]) == (409, "30")
-    assert "downloading this right now" in busy.text
+    assert "Another download is in progress" in busy.text
 
 
 def test_a_verdict_is_kept_once_the_lease_keeps_its_place(ann: Sharer) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from gateway.app import create_app
 from gateway.catalog import tokens, uploads, users
 from gateway.catalog.database import Database
-from gateway.catalog.expiry import end_what_ran
+from gateway.catalog.expiry import clear_active_requests
 from gateway.catalog.schema import reservations
 from gateway.catalog.tokens import Scope
 from gateway.catalog.upload_sessions import change
@@ -491,7 +491,7 @@ def test_a_chunk_sent_across_a_restart_of_gunicorn_is_accepted(
     headers = {"Upload_Offset": "0", "X_Original_Length": "10", "X_Request_ID": "a"}
     site.admit(path, **headers)
     with site.database.write() as connection:
-        end_what_ran(connection)
+        clear_active_requests(connection)
     assert site.finish(path, b"0123456789", **headers).status_code == 204
 
 
@@ -707,7 +707,7 @@ def test_partial_uploads_are_counted_as_long_as_they_are_kept(
     counted = []
     for site.now in (NOON, NOON + RESERVED_SECONDS, NOON + EXPIRY - 1, NOON + EXPIRY):
         usage = site.usage()
-        counted.append((usage.by_user, usage.coming, usage.running))
+        counted.append((usage.by_user, usage.outstanding, usage.running))
     assert broken.status_code == fault.status
     assert counted == [(3, 0, 0)] * 3 + [(0, 0, 0)]
 
@@ -715,7 +715,7 @@ def test_partial_uploads_are_counted_as_long_as_they_are_kept(
 def test_partial_uploads_are_counted_again_when_the_catalog_answers(
     site: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.catalog.deferred._EVERY", 0.01)
+    monkeypatch.setattr("gateway.catalog.deferred._INTERVAL", 0.01)
     part = site.create(3, Upload_Concat="partial")
     site.patch(part, 0, b"abc")
 
@@ -773,7 +773,7 @@ def left(site: Uploads, monkeypatch: pytest.MonkeyPatch) -> Left:
 
     with monkeypatch.context() as outage:
         outage.setattr(Finaliser, "finalise", fail)
-        outage.setattr(Database, "make_sure", add)
+        outage.setattr(Database, "write_or_defer", add)
         assert found.concatenate().status_code == 503
     return found
 

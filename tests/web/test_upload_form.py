@@ -239,7 +239,7 @@ def test_what_is_refused_is_named_and_the_rest_is_stored(make_site: MakeSite) ->
         site, first + part("f", b"x", "a.txt") + part("f", b"y", "b.html") + END
     )
     assert answer.status_code == 415
-    assert "<strong>b.html</strong>: Files of this type are not taken" in answer.text
+    assert "<strong>b.html</strong>: File type not allowed" in answer.text
     assert "This file is stored:" in answer.text
     assert "<li>a.txt</li>" in answer.text
     assert names(site) == ["a.txt"]

@@ -145,7 +145,7 @@ class Concatenation:
                     gateway=self.sessions.finaliser.admission.gateway,
                 )
 
-        self.sessions.database.make_sure(reserve)
+        self.sessions.database.write_or_defer(reserve)
 
     def _use_up(
         self, partials: list[tuple[UploadSession, SessionFile]], final: UploadSession

@@ -234,7 +234,7 @@ class UploadSessions:
 
     def discard(self, session: UploadSession) -> None:
         """Delete a session that can't be finished, even if the catalog is away now."""
-        self.database.make_sure(lambda connection: _delete(connection, session))
+        self.database.write_or_defer(lambda connection: _delete(connection, session))
         # The row may outlive the file: no client asks for this session any more.
         self.files.path(session.id).unlink(missing_ok=True)
 
@@ -243,7 +243,7 @@ class UploadSessions:
 
         Do so now or as soon as the catalog answers.
         """
-        self.database.make_sure(
+        self.database.write_or_defer(
             lambda connection: upload_sessions.end_request(
                 connection, session_id, request_id
             )

@@ -17,8 +17,8 @@ from werkzeug.http import http_date
 from gateway.errors import (
     BadUploadError,
     LengthRequiredError,
-    NoPlaceError,
     NotServableError,
+    NoUploadSlotError,
     TooLargeError,
     TooManyUploadsError,
 )
@@ -263,11 +263,11 @@ def _check_method_override() -> None:
 
 @contextmanager
 def _retryable_refusals() -> Iterator[None]:
-    """Turn TooManyUploadsError into NoPlaceError, after which tus clients retry."""
+    """Raise NoUploadSlotError for TooManyUploadsError: tus clients then retry."""
     try:
         yield
     except TooManyUploadsError as error:
-        raise NoPlaceError(error.limit) from None
+        raise NoUploadSlotError(error.limit) from None
 
 
 def _empty(status: int, headers: dict[str, str]) -> Response:

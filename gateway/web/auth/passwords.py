@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from gateway.catalog.database import Database
-    from gateway.catalog.login_attempts import Subject
+    from gateway.catalog.login_attempts import Counter
     from gateway.catalog.users import User
     from gateway.web.auth.browsers import KnownBrowsers
 
@@ -69,7 +69,7 @@ class Passwords:
 
     def _subjects(
         self, name: str, user: User | None
-    ) -> tuple[Subject, tuple[Subject, ...]]:
+    ) -> tuple[Counter, tuple[Counter, ...]]:
         """Return what a try counts for: what is the browser's own, and what is not."""
         account = login_attempts.account(None if user is None else user.id, name)
         browser = self.browsers.of_request(user)

@@ -1,4 +1,4 @@
-"""Tables get the field's names: upload sessions, login sessions, login attempts."""
+"""Rename tables: upload sessions, login sessions, login attempts."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,13 +8,13 @@ down_revision = "0012"
 branch_labels = None
 depends_on = None
 
-#: Each table's earlier name, its new one, and the columns that have an index.
+#: Old table name, new table name, and the columns that have an index.
 _RENAMED = (
     ("partials", "upload_sessions", ("owner_id", "drop_id", "expires")),
     ("sessions", "login_sessions", ("user_id", "expires")),
     ("tries", "login_attempts", ("since",)),
 )
-#: What PostgreSQL names after the table, and SQLite does not name at all.
+#: Constraints that PostgreSQL names after the table. SQLite does not name them.
 _CONSTRAINTS = (
     ("upload_sessions", "pk_partials", "pk_upload_sessions"),
     ("upload_sessions", "fk_partials_owner_id", "fk_upload_sessions_owner_id"),
@@ -39,5 +39,5 @@ def upgrade() -> None:
     op.alter_column(
         "upload_sessions", "turn_expires", new_column_name="active_request_expires"
     )
-    # Gateways of an earlier version look for the earlier names.
+    # Earlier releases use the old table names and can't work with this schema.
     op.execute(sa.text("UPDATE compatibility SET oldest = '0013'"))
