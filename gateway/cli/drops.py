@@ -16,7 +16,8 @@ from gateway.cli.lists import LIMIT
 from gateway.cli.moments import DurationOrMoment
 from gateway.cli.sizes import Size
 from gateway.config import settings
-from gateway.errors import MissingDropError, SettingsError
+from gateway.errors import MissingDropError, NotServableError, SettingsError
+from gateway.uploads import drop_links
 from gateway.uploads.drop_codes import DropCodes
 from gateway.uploads.drop_policy import MAXIMUM_UPLOADS, DropPolicy
 
@@ -84,9 +85,9 @@ def new(
     base_url, ring = base_url_and_keys(current)
     if current.secret is None:
         raise SettingsError([settings.without("secret", current.data)])
-    with database.write() as connection:
+    with database.read() as connection:
         owner = users.by_name(connection, user)
-        made = drops.new(connection, owner, now=now, **vars(terms))
+    made = drop_links.create(database, owner, terms, now=now)
     url = DropCodes(current.secret, ring).url(made, base=base_url)
     click.echo(
         json.dumps({"url": url, **_facts(made, user, now=now)}) if as_json else url
@@ -122,11 +123,10 @@ def list_drops(*, user: str | None, limit: int, as_json: bool) -> None:
 def revoke(*, drop_id: str) -> None:
     """End the drop link ID; what has come by it stays."""
     database, _ = open_catalog()
-    with database.write(may_use_reserve=True) as connection:
-        drop = drops.by_id(connection, drop_id)
-        if drop is None:
-            raise MissingDropError(drop_id)
-        drops.revoke(connection, drop, now=moments.now())
+    try:
+        drop_links.revoke(database, drop_id, owner=None, now=moments.now())
+    except NotServableError:
+        raise MissingDropError(drop_id) from None
 
 
 def _facts(drop: Drop, owner: str, *, now: int) -> dict[str, object]:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gateway.catalog import audit, recipients, shares, uploads, users
-from gateway.catalog.shares import NewItem
+from gateway.catalog import audit, recipients, shares, users
 from gateway.cli import moments
 from gateway.cli.catalog import open_catalog
 from gateway.cli.links import public_address
@@ -18,12 +17,16 @@ from gateway.cli.lists import LIMIT
 from gateway.cli.moments import DurationOrMoment
 from gateway.cli.tree_paths import Tree
 from gateway.config import settings
-from gateway.errors import MissingShareError, MissingUploadError, SettingsError
-from gateway.shares import addresses, export
+from gateway.errors import (
+    MissingShareError,
+    MissingUploadError,
+    NotServableError,
+    SettingsError,
+)
+from gateway.shares import access, addresses, export
 from gateway.shares.changes import ShareChanges
 from gateway.shares.codes import ShareCodes
 from gateway.shares.description import Descriptions, gather, summarize
-from gateway.shares.items import of_tree
 from gateway.shares.policy import LIFE, MAXIMUM_DOWNLOADS, SharePolicy, hash_password
 from gateway.storage.names import visible
 from gateway.storage.tree import FilesTree
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 
     from gateway.catalog.database import Database
     from gateway.catalog.recipients import Recipient
-    from gateway.catalog.shares import Share
+    from gateway.catalog.shares import NewItem, Share
 
 _JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 #: What a share can be told when it is made, and afterwards.
@@ -109,19 +112,18 @@ class _Desk:
 
     def share(self, share_id: str) -> Share:
         """Return the share of that id; raise MissingShareError if there is none."""
-        with self.database.read() as connection:
-            found = shares.by_id(connection, share_id)
-        if found is None:
-            raise MissingShareError(f"share {share_id}")
-        return found
+        try:
+            return access.find_share(self.database, share_id, owner=None)
+        except NotServableError:
+            raise MissingShareError(f"share {share_id}") from None
 
     def recipient(self, share: Share, recipient_id: str) -> Recipient:
         """Return that recipient of a share; raise MissingShareError for another one."""
-        with self.database.read() as connection:
-            found = recipients.by_id(connection, recipient_id)
-        if found is None or found.share_id != share.id:
-            raise MissingShareError(f"recipient {recipient_id} of the share {share.id}")
-        return found
+        try:
+            return access.find_recipient(self.database, share, recipient_id)
+        except NotServableError:
+            what = f"recipient {recipient_id} of the share {share.id}"
+            raise MissingShareError(what) from None
 
     def new_items(
         self, paths: Sequence[str], upload_ids: Sequence[str]
@@ -130,19 +132,21 @@ class _Desk:
 
         Raise BadFieldsError or MissingUploadError for what is not there.
         """
-        found = []
+        items = []
         if paths:
             if self.tree.files is None:
                 raise SettingsError(["GATEWAY_FILES: is not set: no path is known"])
             tree = FilesTree(self.tree.files, self.tree.data)
-            found = [of_tree(tree, self.tree.relative(path)) for path in paths]
-        with self.database.read() as connection:
-            for upload_id in upload_ids:
-                upload = uploads.by_id(connection, upload_id)
-                if upload is None:
-                    raise MissingUploadError(upload_id)
-                found.append(NewItem(upload.name, upload_id=upload.id))
-        return found
+            items = [
+                access.path_item(tree, self.tree.relative(path), owner=None)
+                for path in paths
+            ]
+        for upload_id in upload_ids:
+            try:
+                items.append(access.upload_item(self.database, upload_id, owner=None))
+            except NotServableError:
+                raise MissingUploadError(upload_id) from None
+        return items
 
     def facts(self, shares: Sequence[Share]) -> list[dict[str, Any]]:
         """Return what JSON prints of shares."""

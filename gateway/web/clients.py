@@ -1,8 +1,8 @@
-"""Whether a person asks or a program: who gets a page, and who problem JSON or bytes.
+"""Tell browsers, which get pages, from programs, which get problem JSON or bytes.
 
-A client that does not name ``text/html`` in Accept counts as a program, as ``curl`` and
-every HTTP library do unless told otherwise; browsers name it.  nginx judges its own
-pages by the same rule (``nginx/conf.d/pages.conf``).
+A client that does not name ``text/html`` in Accept counts as a program.  Browsers name
+it; ``curl`` and HTTP libraries do not by default.  nginx uses the same rule for its own
+error pages (``nginx/conf.d/pages.conf``).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from flask import request
 
 from gateway.web.nginx import family
 
-#: A member of Accept (RFC 9110, 12.5.1), whatever its parameters.
+#: A member of Accept with any parameters (RFC 9110, section 12.5.1).
 _HTML: Final = re.compile(r"(?i)(?:^|,)[ \t]*text/html[ \t]*(?:[,;]|$)", re.ASCII)
 
 
@@ -26,7 +26,7 @@ def names_html() -> bool:
 def is_program() -> bool:
     """Tell whether the client gets errors as problem JSON.
 
-    In families for programs, such as the API, every client does.
+    In families for programs, such as the API, this is true of every client.
     """
     named = family.named()
     return (named is not None and named.is_for_programs) or not names_html()

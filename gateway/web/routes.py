@@ -16,8 +16,8 @@
 | DELETE           | ``…/revocations/<s>``   | app      | ``revocations``   |
 | OPTIONS POST     | ``/tus/``               | app      | ``tus``           |
 | HEAD PATCH DELETE| ``/tus/<id>``           | app      | ``tus``           |
-| GET              | ``/``                   | app      | ``home``          |
-| POST             | ``/delete``             | app      | ``home``          |
+| GET              | ``/``                   | app      | ``pages.files``   |
+| POST             | ``/delete``             | app      | ``pages.files``   |
 | GET POST         | ``/upload``             | app      | ``forms``         |
 | GET POST         | ``/login``              | app      | ``accounts``      |
 | POST             | ``/logout``             | app      | ``accounts``      |
@@ -74,26 +74,26 @@ if TYPE_CHECKING:
     from gateway.delivery.verdict import SignedURLJudge
     from gateway.links.repair import Repair
     from gateway.storage.blobs import BlobStore
-    from gateway.web.api.drops import Drops
     from gateway.web.api.raw_uploads import RawUploads
     from gateway.web.api.tus import TusUploads
     from gateway.web.auth.identity import Identities
     from gateway.web.nginx.begin import Begins
     from gateway.web.nginx.verdicts import Judges
+    from gateway.web.owned_drops import Drops
     from gateway.web.owned_shares import Shares
     from gateway.web.pages.drop_link import DropPage
-    from gateway.web.pages.home import HomePages
+    from gateway.web.pages.files import FilePages
     from gateway.web.pages.login import AccountPages
     from gateway.web.pages.share_link import ShareLink
     from gateway.web.pages.upload_form import UploadForm
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
-    """What the views are made of.
+class Components:
+    """The services and views that routes are made of.
 
-    ``base_url`` tells the address that people use, ``answers_verdicts`` whether the
-    verdicts' pool does.
+    ``base_url`` returns the gateway's public URL; ``answers_verdicts`` tells whether
+    the verdicts pool answers.
     """
 
     judge: SignedURLJudge
@@ -104,7 +104,7 @@ class Parts:
     identities: Identities
     uploads: RawUploads
     tus: TusUploads
-    home: HomePages
+    file_pages: FilePages
     form: UploadForm
     drop_page: DropPage
     drops: Drops
@@ -117,69 +117,73 @@ class Parts:
     answers_verdicts: Callable[[], bool]
 
 
-def register(app: Flask, parts: Parts, pool: Pool | None = None) -> None:
-    """Attach the routes of *pool* to *app*, or all of them.
+def register(app: Flask, components: Components, pool: Pool | None = None) -> None:
+    """Register the routes of *pool* with *app*, or of all pools.
 
-    (!) What a verdict worker does not route it can't be kept busy with.
+    (!) A verdict worker must not route slow requests: they would keep it busy.
     """
-    # A redirect from // to / would show a signed URL to all that reads
-    # Location headers; a path with an empty segment is simply not there.
+    # A redirect from // to / would leak a signed URL to everything that reads Location
+    # headers.  A path with an empty segment is a 404.
     app.url_map.merge_slashes = False
-    problems.register(app, parts.repair)
+    problems.register(app, components.repair)
     family.register(app)
-    app.after_request(_kept_by_nobody)
+    app.after_request(_forbid_caching)
     blueprints = {Pool.VERDICTS: _verdicts, Pool.APP: _app}
     for each in Pool if pool is None else (pool,):
-        for routes in blueprints[each](parts):
+        for routes in blueprints[each](components):
             app.register_blueprint(routes)
 
 
-def _kept_by_nobody(response: Response) -> Response:
-    """Forbid every cache to keep an answer whose view has not said otherwise."""
+def _forbid_caching(response: Response) -> Response:
+    """Forbid caching of a response whose view has set no Cache-Control."""
     response.headers.setdefault("Cache-Control", "no-store")
     return response
 
 
-def _verdicts(parts: Parts) -> Iterator[Blueprint]:
-    """Yield what the verdicts' pool routes: families of that pool alone."""
+def _verdicts(components: Components) -> Iterator[Blueprint]:
+    """Yield the blueprints of the verdicts pool."""
     yield health.liveness()
-    yield deliveries.blueprint(parts.judges, parts.clock)
-    yield files.blueprint(parts.database, parts.identities, parts.judge.inline)
+    yield deliveries.blueprint(components.judges, components.clock)
+    yield files.blueprint(
+        components.database, components.identities, components.judge.inline
+    )
 
 
-def _app(parts: Parts) -> Iterator[Blueprint]:
-    """Yield what the app pool routes: families of that pool alone."""
-    database, identities, clock = parts.database, parts.identities, parts.clock
-    judge = parts.judge
-    yield health.readiness(judge.tree, database, parts.store, parts.answers_verdicts)
-    yield FilesAPI(database, identities, parts.store).blueprint()
+def _app(components: Components) -> Iterator[Blueprint]:
+    """Yield the blueprints of the app pool."""
+    database, judge = components.database, components.judge
+    identities, clock = components.identities, components.clock
+    yield health.readiness(
+        judge.tree, database, components.store, components.answers_verdicts
+    )
+    yield FilesAPI(database, identities, components.store).blueprint()
     yield UploadLinks(
-        database, identities, judge.ring, parts.base_url, clock
+        database, identities, judge.ring, components.base_url, clock
     ).blueprint()
     yield RevocationsAPI(database, identities, judge.ring, clock).blueprint()
-    yield DropsAPI(parts.drops).blueprint()
-    yield SharesAPI(parts.shares, clock).blueprint()
-    yield SharePages(parts.shares, clock).blueprint()
-    yield parts.share_link.blueprint()
-    yield parts.begins.blueprint()
-    yield parts.uploads.blueprint()
-    yield parts.tus.blueprint()
-    yield parts.home.blueprint()
-    file_forms = FileForms(identities, parts.form.intake)
+    yield DropsAPI(components.drops).blueprint()
+    yield SharesAPI(components.shares, clock).blueprint()
+    yield SharePages(components.shares, clock).blueprint()
+    yield components.share_link.blueprint()
+    yield components.begins.blueprint()
+    yield components.uploads.blueprint()
+    yield components.tus.blueprint()
+    yield components.file_pages.blueprint()
+    file_forms = FileForms(identities, components.form.intake)
     yield file_forms.blueprint()
-    yield parts.form.blueprint()
-    yield parts.accounts.blueprint()
+    yield components.form.blueprint()
+    yield components.accounts.blueprint()
     yield SessionPages(database, identities, clock).blueprint()
-    yield parts.drop_page.blueprint()
-    yield DropForms(parts.drops).blueprint()
-    yield OpenPage(parts.repair).blueprint()
+    yield components.drop_page.blueprint()
+    yield DropForms(components.drops).blueprint()
+    yield OpenPage(components.repair).blueprint()
     yield problem_types.blueprint()
     yield Admissions(
         {
-            families.UPLOADS: parts.uploads,
-            families.TUS_BODIES: parts.tus,
+            families.UPLOADS: components.uploads,
+            families.TUS_BODIES: components.tus,
             families.FILE_FORMS: file_forms,
-            families.FORM_BODIES: parts.form,
-            families.DROP_BODIES: parts.drop_page,
+            families.FORM_BODIES: components.form,
+            families.DROP_BODIES: components.drop_page,
         }
     ).blueprint()

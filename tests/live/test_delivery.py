@@ -386,7 +386,7 @@ def test_a_version_that_is_gone_is_refused_with_a_page(
     program = {"Accept": "application/json", **condition}
     problem = stack.ask(letters, headers=program).json()
     assert answer.status_code == 412
-    assert "The file is another one now" in answer.text
+    assert "The file has changed" in answer.text
     assert answer.headers["X-Request-ID"] in answer.text
     assert {name: answer.headers[name] for name in ALWAYS} == ALWAYS
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")

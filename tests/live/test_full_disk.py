@@ -100,7 +100,7 @@ def site(running: Site) -> Iterator[Site]:
 def test_an_announced_upload_is_refused_before_it_is_read(site: Site) -> None:
     refused = site.put(CONTENT * 90)
     assert refused.status_code == 507
-    assert refused.json()["title"] == "There is no room left"
+    assert refused.json()["title"] == "Not enough storage"
     assert site.files("spool") == []
 
 
@@ -109,7 +109,7 @@ def test_an_upload_that_tells_no_length_is_refused_before_it_is_read(
 ) -> None:
     refused = site.put(iter([CONTENT]))
     assert refused.status_code == 411
-    assert refused.json()["title"] == "The size has to be said first"
+    assert refused.json()["title"] == "Content-Length required"
     assert site.files("spool") == []
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 METRICS = b"HTTP/1.0 200 OK\r\nContent-Length: 7\r\n\r\nmetrics"
-NOTHING_HERE = "There is nothing here"
+NOTHING_HERE = "Not found"
 NOT_FOUND = b"HTTP/1.0 404 Not Found\r\nContent-Length: 7\r\n\r\nno such"
 
 
@@ -335,7 +335,7 @@ def test_without_gunicorn_every_client_is_told_to_try_again(
 def test_without_gunicorn_the_page_says_try_again(nginx: Nginx) -> None:
     answer = nginx.get("/s/token/x.txt")
     assert answer.status_code == 503
-    assert "Not available right now" in answer.text
+    assert "Temporarily unavailable" in answer.text
     assert answer.headers["X-Request-ID"] in answer.text
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 

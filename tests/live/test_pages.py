@@ -97,7 +97,7 @@ def test_an_upload_is_deleted_once_by_its_form(stack: Stack, ann: Person) -> Non
     assert found is not None
     gone = ann.post("/delete", data={"csrf_token": ann.token(), "id": found[1]})
     assert gone.status_code == 303
-    assert "a.txt is deleted." in ann.get("/").text
+    assert "a.txt was deleted." in ann.get("/").text
     assert stack.stored() == before
 
 
@@ -218,7 +218,7 @@ def test_a_form_of_another_site_stores_nothing(stack: Stack, ann: Person) -> Non
     before = stack.stored()
     answer = ann.post("/upload", files=[("file", ("a.txt", b"x"))])
     assert answer.status_code == 403
-    assert "This page was too old" in answer.text
+    assert "The page has expired" in answer.text
     assert stack.stored() == before
 
 
@@ -265,7 +265,7 @@ def test_a_form_over_the_limit_is_refused_before_it_comes(
 ) -> None:
     answer = ask_with_length(stack, ann.cookie(), 10 * 2**30 + 2**21)
     assert answer.startswith("HTTP/1.1 413 ")
-    assert "<h1>That is too large</h1>" in answer
+    assert "<h1>The request is too large</h1>" in answer
 
 
 @pytest.mark.database

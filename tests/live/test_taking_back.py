@@ -321,7 +321,7 @@ def test_a_refusal_says_so_and_nothing_of_why(world: World) -> None:
     request_id = answer.headers["X-Request-ID"]
     wait_until(lambda: world.stack.log_has(request_id), what="the refusal is logged")
     line = next(row for row in world.stack.log().splitlines() if request_id in row)
-    assert "taken back" in answer.text
+    assert "This link was revoked" in answer.text
     assert world.folder not in answer.text
     assert '"reason":"revoked"' in line
 

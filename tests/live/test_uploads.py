@@ -67,7 +67,7 @@ def test_an_upload_comes_back_byte_for_byte(
 
 def test_an_encoded_body_is_refused(stack: Stack, token: str) -> None:
     status, problem = put(stack, token, "a.txt", headers={"Content-Encoding": "gzip"})
-    assert (status, problem["title"]) == (415, "The body is encoded")
+    assert (status, problem["title"]) == (415, "Content-Encoding not supported")
 
 
 @pytest.mark.docker

@@ -226,7 +226,10 @@ def test_a_link_is_made_and_ended_by_forms(site: Site) -> None:
     assert drop_id is not None
     assert "&lt;b&gt;Photos" in page
     words = re.sub("<[^>]+>", "", page)
-    assert "Only pictures and PDF. 2 more files. Until 2027-01-16 08:00 UTC." in words
+    assert (
+        "Accepts only images and PDF. Up to 2 more files. Open until 2027-01-16 08:00"
+        in words
+    )
     assert "Up to 5.0 MiB each." in page
     shown = site.client.get(found[1]).status_code
     fields = {"csrf_token": site.token("/drops"), "id": drop_id[1]}
@@ -264,7 +267,7 @@ def test_a_form_that_makes_no_sense_is_shown_again(
     answer = submit(site, **fields)
     assert answer.status_code == 400
     assert said in answer.text
-    assert "There is none yet." in answer.text
+    assert "No drop links yet." in answer.text
 
 
 @pytest.mark.usefixtures("ann")
@@ -301,7 +304,7 @@ def test_the_maker_s_pages_say_what_came_by_which_link(box: Letterbox) -> None:
     home = box.site.client.get("/").text
     chosen = box.site.client.get(f"/?drop={box.drop.id}").text
     other = box.site.client.get(f"/?drop={'a' * 12}").text
-    assert f'<a href="/?drop={box.drop.id}">1 file came</a>' in listed
+    assert f'<a href="/?drop={box.drop.id}">1 file received</a>' in listed
     assert ">by Holiday &lt;photos&gt;</a>" in home
     assert ("by-link.txt" in chosen, "by-link.txt" in other) == (True, False)
 

@@ -41,8 +41,8 @@ def test_an_unknown_name_and_a_wrong_password_look_alike(site: Site) -> None:
     wrong = site.log_in("ann", "wrong")
     unknown = site.log_in("bob", "wrong")
     assert (wrong.status_code, unknown.status_code) == (403, 403)
-    assert "The user name or the password is wrong" in wrong.text
-    assert "The user name or the password is wrong" in unknown.text
+    assert "Wrong user name or password" in wrong.text
+    assert "Wrong user name or password" in unknown.text
     assert wrong.headers["X-Gateway-Reason"] == "wrong-password"
 
 
@@ -117,7 +117,7 @@ def test_a_page_names_its_policy(site: Site) -> None:
 @pytest.mark.parametrize(
     ("fields", "status", "said"),
     [
-        pytest.param({"current": "wrong"}, 403, "is another one", id="wrong"),
+        pytest.param({"current": "wrong"}, 403, "is wrong", id="wrong"),
         pytest.param({"again": "other"}, 400, "differ", id="differ"),
         pytest.param(
             {"new": "short", "again": "short"}, 400, "a password has", id="short"

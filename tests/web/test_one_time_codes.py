@@ -97,7 +97,7 @@ def test_the_page_asks_for_a_code_then_for_its_digits(ann: Sharer) -> None:
     after = ann.stranger.get(path, headers=BROWSER).text
     assert [FIELD in page for page in (before, after)] == [False, True]
     assert all(SHORTENED in page and READER not in page for page in (before, after))
-    assert "Mail another code" in after
+    assert "Send a new code" in after
 
 
 def test_looking_mails_nothing(site: Site, ann: Sharer) -> None:
@@ -116,10 +116,10 @@ def test_a_wrong_code_is_said_to_be_with_the_tries_that_are_left(ann: Sharer) ->
     pages = [ann.press(path, otp=wrong(code)) for _ in range(5)]
     over = ann.press(path, otp=code)
     assert [page.status_code for page in (*pages, over)] == [403] * 6
-    assert "You have 4 more tries." in pages[0].text
-    assert "You have one more try." in pages[3].text
+    assert "You have 4 attempts left." in pages[0].text
+    assert "You have 1 attempt left." in pages[3].text
     assert [FIELD in page.text for page in pages] == [True] * 4 + [False]
-    assert "Ask for another one." in over.text
+    assert "Request a new code." in over.text
 
 
 def test_a_code_is_typed_with_blanks(ann: Sharer) -> None:
@@ -327,7 +327,7 @@ def test_codes_are_chosen_in_the_form_and_taken_off_on_the_page(ann: Sharer) -> 
     off = ann.site.client.get(path).text
     send(ann, path, otp="1")
     on = ann.site.client.get(path).text
-    assert ["with a code by mail" in page for page in (chosen, kept, off, on)] == [
+    assert ["one-time code required" in page for page in (chosen, kept, off, on)] == [
         True,
         True,
         False,
@@ -339,7 +339,7 @@ def test_the_form_says_what_codes_need(ann: Sharer) -> None:
     ann.site.log_in()
     answer = send(ann, "/shares", upload=ann.uploads, life="7", otp="1")
     assert (answer.status_code, "checked> A code" in answer.text) == (400, True)
-    assert "Mail addresses: must be given: one-time codes are mailed" in answer.text
+    assert "Email addresses: must be given: one-time codes are mailed" in answer.text
 
 
 def test_without_a_relay_no_form_offers_codes(make_site: MakeSite) -> None:

@@ -134,7 +134,7 @@ def test_what_is_no_link_shows_the_box_once_more_and_is_not_repeated(
 ) -> None:
     answer = pasted(site, text, **HTML)
     assert answer.status_code == 404
-    assert "There is no whole link of this site in that text." in answer.text
+    assert "The text does not contain a complete link of this site." in answer.text
     assert re.search(r"<textarea [^>]*></textarea>", answer.text)
     assert "Location" not in answer.headers
     assert "alert(1)" not in answer.text
@@ -153,8 +153,8 @@ def test_a_link_of_mimecast_is_told_that_it_can_t_be_unwrapped(
 @pytest.mark.parametrize(
     ("text", "title"),
     [
-        pytest.param("hello", "There is nothing here", id="no link"),
-        pytest.param(MIMECAST, "This link can't be unwrapped", id="Mimecast"),
+        pytest.param("hello", "Not found", id="no link"),
+        pytest.param(MIMECAST, "This link can't be read", id="Mimecast"),
     ],
 )
 def test_a_program_gets_a_problem(site: Site, text: str, title: str) -> None:

@@ -220,12 +220,12 @@ def test_a_link_that_is_used_up_says_so(ann: Sharer) -> None:
     ann.spend(ann.press(link).headers["Location"])
     page, pressed = ann.stranger.get(link, headers=BROWSER), ann.press(link)
     assert (page.status_code, pressed.status_code) == (410, 410)
-    assert all("has been used up" in answer.text for answer in (page, pressed))
+    assert all("No downloads left" in answer.text for answer in (page, pressed))
     assert "<button" not in page.text
     assert "can be used" not in page.text
     elsewhere = {**BROWSER, "Sec-Fetch-Site": "cross-site"}
     foreign = ann.stranger.post(link, headers=elsewhere)
-    assert (foreign.status_code, "has been used up" in foreign.text) == (410, True)
+    assert (foreign.status_code, "No downloads left" in foreign.text) == (410, True)
     headers = {**PROGRAM, "Accept": "application/json"}
     problem: Any = ann.stranger.post(link, headers=headers).json
     assert problem["type"] == "/problems/share-spent"
@@ -244,7 +244,7 @@ def test_the_first_get_begins_the_download(site: Site) -> None:
     assert ann.stranger.get(lease).status_code == 410
     assert all("X-Accel-Redirect" in answer.headers for answer in delivered)
     assert (busy.status_code, busy.headers["Retry-After"]) == (409, "30")
-    assert "downloading this right now" in busy.text
+    assert "Another download is running" in busy.text
 
 
 def test_a_verdict_is_kept_once_the_lease_keeps_its_place(ann: Sharer) -> None:
@@ -493,7 +493,7 @@ def test_a_file_that_was_deleted_is_said_to_be(site: Site, ann: Sharer) -> None:
         assert upload is not None
         uploads.remove(connection, upload)
     page = ann.stranger.get(link, headers=BROWSER)
-    assert (page.status_code, "not here any more" in page.text) == (200, True)
+    assert (page.status_code, "This file was deleted." in page.text) == (200, True)
     assert press(ann, link, item="1/report.pdf").status_code == 410
     assert ann.stranger.get(path).status_code == 410
 
@@ -558,7 +558,10 @@ def test_a_folder_without_files_says_so(site: Site) -> None:
     (site.files / "none").mkdir()
     link = admin.link(items=[{"path": "none"}])
     page = admin.stranger.get(link, headers=BROWSER).text
-    assert ("nothing left to download" in page, "0 files" in page) == (True, False)
+    assert ("The files of this share were deleted" in page, "0 files" in page) == (
+        True,
+        False,
+    )
 
 
 def test_a_folder_opens_what_is_in_it_and_nothing_else(site: Site) -> None:

@@ -10,18 +10,14 @@ from pydantic import Field
 
 from gateway.catalog import drops, ids, users
 from gateway.catalog.tokens import Scope
-from gateway.errors import BadFieldsError, DropPolicyError, NotServableError
+from gateway.errors import BadFieldsError, DropPolicyError
 from gateway.uploads.drop_policy import DropPolicy
 from gateway.web.api import json_bodies
 from gateway.web.api.pagination import chosen_owner, cursor, following
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from gateway.catalog.database import Database
     from gateway.catalog.drops import Drop
-    from gateway.uploads.drop_codes import DropCodes
-    from gateway.web.auth.identity import Identities, Identity
+    from gateway.web.owned_drops import Drops
 
 _PAGE: Final = 100
 
@@ -34,47 +30,6 @@ class CreateDropRequest(json_bodies.Lasting):
     max_size: int | None = None
     max_total: int | None = None
     types: list[str] = Field(default=[])
-
-
-@dataclass(frozen=True)
-class Drops:
-    """A member's drop links: made, listed and revoked.
-
-    ``base_url`` tells the address that people use.
-    """
-
-    database: Database
-    identities: Identities
-    codes: DropCodes
-    base_url: Callable[[], str]
-    clock: Callable[[], float]
-
-    def url(self, drop: Drop) -> str | None:
-        """Return the URL of a drop link, or None if none opens it any more."""
-        return self.codes.url(drop, base=self.base_url())
-
-    def new(self, identity: Identity, terms: DropPolicy) -> Drop:
-        """Make a drop link to *identity*."""
-        identity.require(Scope.SHARE)
-        with self.database.write() as connection:
-            return drops.new(
-                connection, identity.user, now=int(self.clock()), **vars(terms)
-            )
-
-    def end(self, identity: Identity, drop_id: str) -> Drop:
-        """Revoke a drop link of *identity*'s own, or anybody's for an admin.
-
-        Raise NotServableError for any other.
-        """
-        identity.require(Scope.SHARE)
-        with self.database.write(may_use_reserve=True) as connection:
-            drop = drops.by_id(connection, drop_id) if ids.is_id(drop_id) else None
-            if drop is None:
-                raise NotServableError("no-drop-link")
-            if drop.owner_id != identity.user.id and not identity.is_admin:
-                raise NotServableError("not-owner")
-            drops.revoke(connection, drop, now=int(self.clock()))
-        return drop
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from gateway.web.nginx.headers import (
 from gateway.web.problems import (
     REASON_HEADER,
     busy,
-    carried,
+    for_subrequest,
     refusal,
     unanswered,
 )
@@ -67,13 +67,13 @@ class Admissions:
             check_encoding()
             endpoint.admit(method, path)
         except RefusedError as error:
-            return carried(refusal(error, is_for_program=is_for_program))
+            return for_subrequest(refusal(error, is_for_program=is_for_program))
         except CatalogBusyError as error:
-            return carried(busy(error, is_for_program=is_for_program))
+            return for_subrequest(busy(error, is_for_program=is_for_program))
         except Exception:
             # (!) Of a 500 nginx would make 507: the disk is full.
             current_app.logger.exception("an upload could not be decided about")
-            return carried(unanswered(is_for_program=is_for_program))
+            return for_subrequest(unanswered(is_for_program=is_for_program))
         return Response(status=204)
 
     def cut(self) -> Response:
