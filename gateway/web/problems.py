@@ -10,7 +10,7 @@ import json
 from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from flask import Response, current_app, render_template, request
 from werkzeug.exceptions import HTTPException
@@ -191,7 +191,9 @@ def _page(explanation: Explanation, path: str) -> Response:
     if explanation.status == HTTPStatus.UNAUTHORIZED:
         # A path of an internal location is no destination for a browser.
         destination = "/" if path.startswith("/_") else path
-        query = urlencode({"next": f"{request.script_root}{destination}"}, safe="/")
+        query = urlencode(
+            {"next": f"{request.script_root}{destination}"}, safe="/", quote_via=quote
+        )
         # Not url_for: the verdicts pool has no route of the login page.
         return page(
             "login_required.html",

@@ -182,7 +182,7 @@ def test_a_program_asks_for_a_code_and_sends_it(ann: Sharer) -> None:
         "code-required",
         "wrong-code",
     ]
-    assert f"mailed to {SHORTENED}" in problem(mailed)["detail"]
+    assert f"sent to {SHORTENED}" in problem(mailed)["detail"]
     assert ann.stranger.get(taken.headers["Location"]).status_code == 200
 
 
@@ -338,7 +338,10 @@ def test_codes_are_chosen_in_the_form_and_taken_off_on_the_page(ann: Sharer) -> 
 def test_the_form_says_what_codes_need(ann: Sharer) -> None:
     ann.site.log_in()
     answer = send(ann, "/shares", upload=ann.uploads, life="7", otp="1")
-    assert (answer.status_code, "checked> A code" in answer.text) == (400, True)
+    assert (answer.status_code, "checked> Require a one-time code" in answer.text) == (
+        400,
+        True,
+    )
     assert "Email addresses: must be given: one-time codes are mailed" in answer.text
 
 

@@ -69,7 +69,7 @@ def test_a_new_password_ends_the_sessions_elsewhere(site: Site) -> None:
     )
     assert (before, changed.status_code) == (200, 303)
     assert elsewhere.get("/").status_code == 303
-    assert "The new password is set." in site.client.get("/").text
+    assert "Your password was changed." in site.client.get("/").text
 
 
 def test_a_disabled_user_is_logged_out(site: Site, ann: User) -> None:
@@ -343,7 +343,7 @@ def test_who_was_refused_for_an_old_page_can_try_again_at_once(site: Site) -> No
 def test_a_form_without_its_token_does_nothing(site: Site, path: str) -> None:
     answer = site.client.post(path, data={"current": PASSWORD, "csrf_token": "x"})
     assert answer.status_code == 403
-    assert "Nothing was done" in answer.text
+    assert "Nothing was changed" in answer.text
     assert is_logged_in(site)
 
 
