@@ -118,7 +118,7 @@ def test_a_link_for_a_network_opens_there_alone(stack: Stack) -> None:
     inside = [stack.ask(url, client=c) for c in ("203.0.113.9", "2001:db8:ffff::9")]
     outside = stack.ask(url, client="198.51.100.7")
     assert [a.status_code for a in inside] == [200, 200]
-    assert (outside.status_code, "from here" in outside.text) == (403, True)
+    assert (outside.status_code, "your network" in outside.text) == (403, True)
 
 
 @pytest.mark.docker
