@@ -60,7 +60,7 @@ def test_a_stranger_sends_without_script(
     plain_browser.log_in()
     assert plain_browser.names() == [file.name]
     assert plain_browser.fetch(file.name) == file.read_bytes()
-    assert plain_browser.says("#uploads .facts", "by Photos")
+    assert plain_browser.says("#uploads .facts", "from Photos")
 
 
 def test_a_stranger_sends_by_the_script(
@@ -144,7 +144,7 @@ def test_what_was_begun_by_one_link_is_not_gone_on_with_by_another(
     browser.choose(file)
     browser.wait_for(".transfer .state", "Uploaded")
     browser.log_in()
-    assert browser.says("#uploads .facts", "by Second")
+    assert browser.says("#uploads .facts", "from Second")
 
 
 def test_a_link_is_ended_by_its_maker(stack: Stack, plain_browser: Browser) -> None:

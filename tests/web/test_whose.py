@@ -79,7 +79,7 @@ def test_what_came_by_a_link_is_led_to_in_the_same_list(office: Office) -> None:
     """Among an admin's own files there is none that came by ann's link."""
     office.site.log_in("root")
     page = office.site.client.get("/?owner=*").text
-    found = re.search(r'href="([^"]*)">by for ann<', page)
+    found = re.search(r'href="([^"]*)">for ann<', page)
     assert found is not None
     assert office.names(found[1].replace("&amp;", "&")) == ["ann"]
 
