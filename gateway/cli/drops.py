@@ -126,6 +126,7 @@ def revoke(*, drop_id: str) -> None:
     try:
         drop_links.revoke(database, drop_id, owner=None, now=moments.now())
     except NotServableError:
+        drop_id.encode()  # main() reports bytes that are not UTF-8
         raise MissingDropError(drop_id) from None
 
 

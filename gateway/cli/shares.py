@@ -115,6 +115,7 @@ class _Desk:
         try:
             return access.find_share(self.database, share_id, owner=None)
         except NotServableError:
+            share_id.encode()  # main() reports bytes that are not UTF-8
             raise MissingShareError(f"share {share_id}") from None
 
     def recipient(self, share: Share, recipient_id: str) -> Recipient:
@@ -122,6 +123,7 @@ class _Desk:
         try:
             return access.find_recipient(self.database, share, recipient_id)
         except NotServableError:
+            recipient_id.encode()  # main() reports bytes that are not UTF-8
             what = f"recipient {recipient_id} of the share {share.id}"
             raise MissingShareError(what) from None
 
@@ -145,6 +147,7 @@ class _Desk:
             try:
                 items.append(access.upload_item(self.database, upload_id, owner=None))
             except NotServableError:
+                upload_id.encode()  # main() reports bytes that are not UTF-8
                 raise MissingUploadError(upload_id) from None
         return items
 
