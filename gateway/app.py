@@ -40,7 +40,6 @@ from gateway.uploads.resumable.chunks import Chunks
 from gateway.uploads.resumable.concatenation import Concatenation
 from gateway.uploads.resumable.sessions import UploadSessions
 from gateway.web import pages, routes
-from gateway.web.api.drops import Drops
 from gateway.web.api.raw_uploads import RawUploads
 from gateway.web.api.tus import TusUploads
 from gateway.web.auth import csrf, sessions
@@ -51,9 +50,10 @@ from gateway.web.background import Background, at_once
 from gateway.web.multipart_uploads import FormUploads
 from gateway.web.nginx.begin import DownloadStarts
 from gateway.web.nginx.verdicts import Verdicts
+from gateway.web.owned_drops import Drops
 from gateway.web.owned_shares import Shares
 from gateway.web.pages.drop_link import DropPage
-from gateway.web.pages.home import HomePages
+from gateway.web.pages.files import FilePages
 from gateway.web.pages.login import AccountPages
 from gateway.web.pages.share_link import ShareLink
 from gateway.web.pages.upload_form import UploadForm
@@ -163,7 +163,7 @@ def create_app(
                 concatenation=Concatenation(upload_sessions),
                 clock=clock,
             ),
-            home=HomePages(database, identities, store, settings.upload_size),
+            file_pages=FilePages(database, identities, store, settings.upload_size),
             form=UploadForm(identities, form_uploads),
             drop_page=DropPage(identities, form_uploads, settings.upload_size, clock),
             drops=Drops(database, identities, codes, base_url, clock),

@@ -14,7 +14,8 @@ from gateway.cli.links import base_url_and_keys
 from gateway.cli.options import JSON, LIMIT, NO_EXPIRY, USER, Size
 from gateway.cli.times import DurationOrDateTime, timestamp
 from gateway.config import settings
-from gateway.errors import MissingDropError, SettingsError
+from gateway.errors import MissingDropError, NotServableError, SettingsError
+from gateway.uploads import drop_links
 from gateway.uploads.description import DropDescription
 from gateway.uploads.drop_codes import DropCodes
 from gateway.uploads.drop_policy import MAXIMUM_UPLOADS, DropPolicy
@@ -89,9 +90,9 @@ def new(
     base_url, ring = base_url_and_keys(current)
     if current.secret is None:
         raise SettingsError([settings.missing_fault("secret", current.data)])
-    with database.write() as connection:
+    with database.read() as connection:
         owner = users.by_name(connection, user)
-        drop = drops.new(connection, owner, now=now, **vars(policy))
+    drop = drop_links.create(database, owner, policy, now=now)
     url = DropCodes(current.secret, ring).url(drop, base=base_url)
     described = DropDescription.of(drop, owner=user, url=url, now=now)
     click.echo(json.dumps(described.model_dump(mode="json")) if as_json else url)
@@ -134,11 +135,11 @@ def list_drops(*, user: str | None, limit: int, as_json: bool) -> None:
 def revoke(*, drop_id: str) -> None:
     """Revoke the drop link ID; its uploads are kept."""
     database, _ = open_catalog()
-    with database.write(may_use_reserve=True) as connection:
-        drop = drops.by_id(connection, drop_id)
-        if drop is None:
-            raise MissingDropError(drop_id)
-        drops.revoke(connection, drop, now=times.now())
+    try:
+        drop_links.revoke(database, drop_id, owner=None, now=times.now())
+    except NotServableError:
+        drop_id.encode()  # main() reports bytes that are not UTF-8
+        raise MissingDropError(drop_id) from None
 
 
 def _day(seconds: int | None) -> str:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.catalog import recipients, shares, uploads, users
-from gateway.catalog.shares import NewItem
+from gateway.catalog import recipients, shares, users
 from gateway.cli import times
 from gateway.cli.catalog import open_catalog
 from gateway.cli.links import public_address
@@ -17,8 +16,13 @@ from gateway.cli.options import JSON, LIMIT, USER
 from gateway.cli.share_options import LABEL, TO, UPLOAD, PolicyOptions, policy_options
 from gateway.cli.tree_paths import Tree
 from gateway.config import settings
-from gateway.errors import MissingShareError, MissingUploadError, SettingsError
-from gateway.shares import addresses, export
+from gateway.errors import (
+    MissingShareError,
+    MissingUploadError,
+    NotServableError,
+    SettingsError,
+)
+from gateway.shares import access, addresses, export
 from gateway.shares.changes import ShareChanges
 from gateway.shares.codes import ShareCodes
 from gateway.shares.description import (
@@ -27,7 +31,6 @@ from gateway.shares.description import (
     gather,
     summarize,
 )
-from gateway.shares.items import of_tree
 from gateway.shares.policy import LIFE, SharePolicy
 from gateway.storage.names import visible
 from gateway.storage.tree import FilesTree
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
 
     from gateway.catalog.database import Database
     from gateway.catalog.recipients import Recipient
-    from gateway.catalog.shares import Share
+    from gateway.catalog.shares import NewItem, Share
     from gateway.shares.description import ShareDescription
 
 
@@ -66,20 +69,21 @@ class _Services:
         )
 
     def share(self, share_id: str) -> Share:
-        """Return the share with this id; raise MissingShareError if there is none."""
-        with self.database.read() as connection:
-            share = shares.by_id(connection, share_id)
-        if share is None:
-            raise MissingShareError(f"share {share_id}")
-        return share
+        """Return the share of that id; raise MissingShareError if there is none."""
+        try:
+            return access.find_share(self.database, share_id, owner=None)
+        except NotServableError:
+            share_id.encode()  # main() reports bytes that are not UTF-8
+            raise MissingShareError(f"share {share_id}") from None
 
     def recipient(self, share: Share, recipient_id: str) -> Recipient:
-        """Return a recipient of *share*; raise MissingShareError for any other id."""
-        with self.database.read() as connection:
-            recipient = recipients.by_id(connection, recipient_id)
-        if recipient is None or recipient.share_id != share.id:
-            raise MissingShareError(f"recipient {recipient_id} of the share {share.id}")
-        return recipient
+        """Return that recipient of a share; raise MissingShareError for another one."""
+        try:
+            return access.find_recipient(self.database, share, recipient_id)
+        except NotServableError:
+            recipient_id.encode()  # main() reports bytes that are not UTF-8
+            what = f"recipient {recipient_id} of the share {share.id}"
+            raise MissingShareError(what) from None
 
     def new_items(
         self, paths: Sequence[str], upload_ids: Sequence[str]
@@ -93,13 +97,16 @@ class _Services:
             if self.tree.files is None:
                 raise SettingsError(["GATEWAY_FILES: is not set, but PATH needs it"])
             tree = FilesTree(self.tree.files, self.tree.data)
-            items = [of_tree(tree, self.tree.relative(path)) for path in paths]
-        with self.database.read() as connection:
-            for upload_id in upload_ids:
-                upload = uploads.by_id(connection, upload_id)
-                if upload is None:
-                    raise MissingUploadError(upload_id)
-                items.append(NewItem(upload.name, upload_id=upload.id))
+            items = [
+                access.path_item(tree, self.tree.relative(path), owner=None)
+                for path in paths
+            ]
+        for upload_id in upload_ids:
+            try:
+                items.append(access.upload_item(self.database, upload_id, owner=None))
+            except NotServableError:
+                upload_id.encode()  # main() reports bytes that are not UTF-8
+                raise MissingUploadError(upload_id) from None
         return items
 
     def described(self, shares: Sequence[Share]) -> list[ShareDescription]:

@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gateway.config.assets import asset
 from gateway.config.brand import Brand
-from gateway.http import content_security, cors, explanations, families
+from gateway.http import content_security, cors, explanations, families, refusal_page
 from gateway.http.pools import Pool
 from gateway.runtime import ledger_file, logs
 from gateway.uploads.multipart import ENVELOPE
@@ -33,6 +33,8 @@ _TEMPLATES: Final = (
     *("*.conf", "conf.d/*.conf", "snippets/*.conf"),
     *("pages/*", "*.sed", ledger_file.SCRIPT),
 )
+#: nginx's page of a refusal.
+_PAGE: Final = "pages/error.html"
 #: Texts that nginx reads as one word as they are.
 _WORD: Final = re.compile(r"[A-Za-z0-9_./:@%+=~,-]+")
 #: nginx's default limit, ``ssi_value_length``.
@@ -65,7 +67,10 @@ class NginxConf:
             for pattern in _TEMPLATES
             for path in sorted(root.glob(pattern))
         )
-        return {name: environment.get_template(name).render(facts) for name in names}
+        files = {name: environment.get_template(name).render(facts) for name in names}
+        # As Flask sends it: the page is the same from both.
+        files[_PAGE] = refusal_page.in_one_line(files[_PAGE])
+        return files
 
     def write(self) -> Path:
         """Write all files, static ones too, to ``conf``; return nginx.conf's path."""
@@ -97,6 +102,12 @@ class NginxConf:
             "pages": explanations.BY_NGINX,
             "otherwise": explanations.BAD_REQUEST,
             "problems": explanations.PROBLEMS,
+            "open_url": refusal_page.OPEN_PATH,
+            "link_form_statuses": [
+                int(each.status)
+                for each in explanations.BY_STATUS.values()
+                if refusal_page.has_link_form(each)
+            ],
             "statuses": explanations.statuses(),
             "refusal_headers": explanations.CARRIED,
             "policies": content_security,

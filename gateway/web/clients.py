@@ -1,8 +1,8 @@
-"""Whether a client is a person, who gets pages, or a program, which gets problem JSON.
+"""Tell browsers, which get pages, from programs, which get problem JSON or bytes.
 
-A client that does not name ``text/html`` in Accept counts as a program: browsers name
-it, ``curl`` and HTTP libraries by default do not.  nginx uses the same rule for its own
-pages (``nginx/conf.d/pages.conf``).
+A client that does not name ``text/html`` in Accept counts as a program.  Browsers name
+it; ``curl`` and HTTP libraries do not by default.  nginx uses the same rule for its own
+error pages (``nginx/conf.d/pages.conf``).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from flask import request
 
 from gateway.web.nginx import family
 
-#: ``text/html`` as a member of Accept (RFC 9110, 12.5.1), with any parameters.
+#: A member of Accept with any parameters (RFC 9110, section 12.5.1).
 _HTML: Final = re.compile(r"(?i)(?:^|,)[ \t]*text/html[ \t]*(?:[,;]|$)", re.ASCII)
 
 
@@ -26,7 +26,7 @@ def names_html() -> bool:
 def is_program() -> bool:
     """Return whether the client gets errors as problem JSON.
 
-    In families for programs, such as the API, every client does.
+    In families for programs, such as the API, this is true of every client.
     """
     current = family.current_family()
     return (current is not None and current.is_for_programs) or not names_html()

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
 
-from gateway.catalog import uploads
 from gateway.catalog.tokens import Scope
 from gateway.delivery.accel import accel_headers
 from gateway.delivery.verdict import Delivery, Source
-from gateway.errors import NotServableError
 from gateway.links.claims import Presentation
-from gateway.storage.blobs import is_id
+from gateway.uploads import lookup
 from gateway.web.nginx.empty_response import EmptyResponse
 
 if TYPE_CHECKING:
@@ -25,12 +23,12 @@ if TYPE_CHECKING:
 def blueprint(
     database: Database, identities: Identities, inline: InlinePolicy
 ) -> Blueprint:
-    """Return the route that delivers uploads."""
+    """Return the route whose answer makes nginx send an upload."""
     routes = Blueprint("files", __name__)
 
     @routes.get("/files/<upload_id>/<path:name>")
     def file(upload_id: str, name: str) -> Response:
-        del name  # cosmetic
+        del name  # decorative: the id alone identifies the upload
         identity = identities.current()
         identity.require(Scope.READ)
         upload = owned(database, identity, upload_id)
@@ -54,13 +52,8 @@ def blueprint(
 
 
 def owned(database: Database, identity: Identity, upload_id: str) -> Upload:
-    """Return an upload of *identity*, or any for an admin; else NotServableError."""
-    if not is_id(upload_id):
-        raise NotServableError("no-upload")
-    with database.read() as connection:
-        upload = uploads.by_id(connection, upload_id)
-    if upload is None:
-        raise NotServableError("no-upload")
-    if upload.owner_id != identity.user.id and not identity.is_admin:
-        raise NotServableError("not-owner")
-    return upload
+    """Return an upload that *identity* may use.
+
+    Raise NotServableError for any other: other users' uploads look missing.
+    """
+    return lookup.find(database, upload_id, owner=identity.owner_filter)

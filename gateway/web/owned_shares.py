@@ -1,4 +1,7 @@
-"""Shares as pages and API meet them: whose they are, and what may be shared."""
+"""Shares in requests: which of them the sender of a request may use.
+
+The rules themselves are in ``gateway/shares/access.py``, without HTTP.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +10,16 @@ from typing import TYPE_CHECKING
 
 from flask import Response
 
-from gateway.catalog import ids, recipients, shares
-from gateway.catalog.shares import NewItem
 from gateway.delivery.disposition import content_disposition
-from gateway.errors import (
-    BadFieldsError,
-    NotPermittedError,
-    NotServableError,
-)
-from gateway.shares import export
-from gateway.shares.items import of_tree
-from gateway.web.files import owned
+from gateway.errors import BadFieldsError, NotServableError
+from gateway.shares import access, export
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gateway.catalog.database import Database
     from gateway.catalog.recipients import Recipient
-    from gateway.catalog.shares import Share
+    from gateway.catalog.shares import NewItem, Share
     from gateway.shares.changes import ShareChanges
     from gateway.shares.codes import ShareCodes
     from gateway.shares.description import Descriptions
@@ -34,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Shares:
-    """What a member may do with shares."""
+    """The services of shares, and the shares that an identity may use."""
 
     database: Database
     identities: Identities
@@ -44,26 +39,15 @@ class Shares:
     descriptions: Descriptions
 
     def owned(self, identity: Identity, share_id: str) -> Share:
-        """Return a share that *identity* may change; all others are not there."""
-        share = None
-        if ids.is_id(share_id):
-            with self.database.read() as connection:
-                share = shares.by_id(connection, share_id)
-        if share is None:
-            raise NotServableError("no-share")
-        if share.owner_id != identity.user.id and not identity.is_admin:
-            raise NotServableError("not-owner")
-        return share
+        """Return a share that *identity* may change.
+
+        Raise NotServableError for any other: other users' shares look missing.
+        """
+        return access.find_share(self.database, share_id, owner=identity.owner_filter)
 
     def recipient(self, share: Share, recipient_id: str) -> Recipient:
-        """Return a recipient of a share; raise NotServableError for anybody else."""
-        found = None
-        if ids.is_id(recipient_id):
-            with self.database.read() as connection:
-                found = recipients.by_id(connection, recipient_id)
-        if found is None or found.share_id != share.id:
-            raise NotServableError("no-recipient")
-        return found
+        """Return a recipient of *share*; raise NotServableError for any other id."""
+        return access.find_recipient(self.database, share, recipient_id)
 
     def table(self, share: Share) -> Response:
         """Return what was sent of a share, as a table for a spreadsheet."""
@@ -81,19 +65,17 @@ class Shares:
     def item(
         self, identity: Identity, *, upload: str | None, path: str | None
     ) -> NewItem:
-        """Return what *identity* wants to share, by an upload's id or a path.
+        """Return a new item for an upload's id or for a path of the files tree.
 
-        Raise BadFieldsError for what is not there, or not theirs, and
-        NotPermittedError for the tree, which is the operator's.
+        Raise BadFieldsError for a missing file or another user's upload, and
+        NotPermittedError if a member names a path.
         """
         if (upload is None) == (path is None):
             raise BadFieldsError({"items": "give either an upload or a path"})
+        owner = identity.owner_filter
         if path is not None:
-            if not identity.is_admin:
-                raise NotPermittedError("tree")
-            return of_tree(self.items.tree, path)
+            return access.path_item(self.items.tree, path, owner=owner)
         try:
-            found = owned(self.database, identity, upload or "")
+            return access.upload_item(self.database, upload or "", owner=owner)
         except NotServableError:
             raise BadFieldsError({"items": f"there is no upload {upload}"}) from None
-        return NewItem(found.name, upload_id=found.id)

@@ -1,6 +1,6 @@
-"""Refusals and errors, as a client meets them.
+"""Turn refusals and errors into responses.
 
-People get a page in plain words, programs problem JSON (RFC 9457); both carry the
+Browsers get an HTML page, programs get problem JSON (RFC 9457).  Both contain the
 request id.
 """
 
@@ -10,10 +10,9 @@ import json
 from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from flask import Response, current_app, render_template, request
-from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 
 from gateway.errors import BadFieldsError, CatalogBusyError, RefusedError
@@ -24,9 +23,14 @@ from gateway.http.explanations import (
     BY_STATUS,
     CARRIED,
     PROBLEMS,
-    WITH_BOX,
     Explanation,
     explain,
+)
+from gateway.http.refusal_page import (
+    LOGIN_PATH,
+    OPEN_PATH,
+    has_link_form,
+    in_one_line,
 )
 from gateway.web import clients
 from gateway.web.api.schemas import FieldFault, Problem
@@ -40,24 +44,26 @@ if TYPE_CHECKING:
 
     from gateway.links.repair import Repair
 
-#: nginx logs it and takes it off: the operator may know why, the client not.
+#: The reason for the log.  nginx removes the header: clients must not see it.
 REASON_HEADER: Final = "X-Gateway-Reason"
 
-#: What a refused subrequest's answer carries.
+#: The headers of a refused subrequest's response (``for_subrequest``).
 STATUS_HEADER: Final = "X-Refusal-Status"
 BODY_HEADER: Final = "X-Refusal-Body"
-#: The refusal's own headers, joined by ``|``: ``explanations.CARRIED``.
+#: The refusal's own headers, joined by ``|``, in the order of
+#: ``explanations.CARRIED``.
 HEADERS_HEADER: Final = "X-Refusal-Headers"
 
-_READING: Final = frozenset({"GET", "HEAD"})
-#: Where an application has its ``Repair``.
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
+#: Key of the application's ``Repair`` in ``app.extensions``.
 _REPAIR: Final = "gateway.repair"
 
 
 def register(app: Flask, repair: Repair) -> None:
-    """Make *app* answer every refusal and error with its explanation.
+    """Register the handlers that turn errors into responses.
 
-    Who asks for what *repair* finds to be a damaged link is led to the clean one.
+    A request for a link that *repair* recognizes as damaged is redirected to the
+    repaired link.
     """
     app.extensions[_REPAIR] = repair
     app.register_error_handler(RefusedError, _refused)
@@ -67,43 +73,43 @@ def register(app: Flask, repair: Repair) -> None:
 
 
 def refusal(error: RefusedError, *, is_for_program: bool) -> Response:
-    """Return what a program, or else a person, is told of *error*."""
+    """Return the response to *error*: problem JSON, or a page for a browser."""
     return _answer(explain(error), error.reason, is_for_program=is_for_program)
 
 
 def busy(error: CatalogBusyError, *, is_for_program: bool) -> Response:
-    """Return what either is told when the catalog does not answer, and log why."""
+    """Return the 503 response for a catalog that does not answer, and log the cause."""
     OUTAGES.log(error)
     return _answer(BUSY, "catalog-busy", is_for_program=is_for_program)
 
 
 def unanswered(*, is_for_program: bool) -> Response:
-    """Return what either is told when the gateway could not decide, for its fault."""
+    """Return the 503 response for a decision that failed because of a bug."""
     return _answer(BUSY, "fault", is_for_program=is_for_program)
 
 
-def carried(response: Response) -> Response:
-    """Return 403 with *response* in its headers, for nginx to show.
+def for_subrequest(response: Response) -> Response:
+    """Return a 403 response that has *response* in its headers, for nginx to show.
 
-    A subrequest of auth_request may answer only 2xx, 401 or 403: its
-    status, its own headers and its text, a page as one line of ASCII, travel in one
-    header each (``nginx/snippets/subrequest.conf``).  The text of a redirect is its
-    Location, as nginx's ``return`` has it.
+    A subrequest of auth_request may answer only 2xx, 401 or 403.  So the status, the
+    other headers and the body, a page as one line of ASCII, are passed in one header
+    each (``nginx/snippets/subrequest.conf``).  The body of a redirect is its Location,
+    as nginx's ``return`` expects it.
     https://nginx.org/en/docs/http/ngx_http_auth_request_module.html
     """
-    answer = Response(status=403)
-    answer.headers[STATUS_HEADER] = str(response.status_code)
-    told = response.headers
-    answer.headers[HEADERS_HEADER] = "|".join(told.get(k, "") for k in CARRIED)
-    answer.headers[BODY_HEADER] = told.get(
-        "Location", _in_one_line(response.get_data(as_text=True))
+    subresponse = Response(status=403)
+    headers = response.headers
+    subresponse.headers[STATUS_HEADER] = str(response.status_code)
+    subresponse.headers[HEADERS_HEADER] = "|".join(headers.get(k, "") for k in CARRIED)
+    subresponse.headers[BODY_HEADER] = headers.get(
+        "Location", in_one_line(response.get_data(as_text=True))
     )
-    answer.headers[REASON_HEADER] = told.get(REASON_HEADER, "")
-    return answer
+    subresponse.headers[REASON_HEADER] = headers.get(REASON_HEADER, "")
+    return subresponse
 
 
 def _refused(error: RefusedError) -> Response:
-    return _told(refusal(error, is_for_program=clients.is_program()))
+    return _for_nginx(refusal(error, is_for_program=clients.is_program()))
 
 
 def _bad_fields(error: BadFieldsError) -> Response:
@@ -114,7 +120,7 @@ def _bad_fields(error: BadFieldsError) -> Response:
 
 
 def _busy(error: CatalogBusyError) -> Response:
-    return _told(busy(error, is_for_program=clients.is_program()))
+    return _for_nginx(busy(error, is_for_program=clients.is_program()))
 
 
 def _http_error(error: HTTPException) -> Response:
@@ -128,30 +134,30 @@ def _http_error(error: HTTPException) -> Response:
     for name, value in error.get_headers():
         if name.lower() != "content-type":
             response.headers[name] = value
-    return _told(response)
+    return _for_nginx(response)
 
 
 def is_question() -> bool:
-    """Tell whether nginx asks beside the request, for a verdict that it may keep."""
+    """Tell whether this is nginx's subrequest for a verdict, which it may cache."""
     return VERDICT_HEADER in request.environ
 
 
-def _told(response: Response) -> Response:
-    """Return *response*, or the way to a clean link, in the form that nginx takes."""
+def _for_nginx(response: Response) -> Response:
+    """Return *response* or a redirect to the repaired link, in nginx's form."""
     if response.status_code == HTTPStatus.NOT_FOUND:
         response = _repaired() or response
-    return carried(response) if is_question() else response
+    return for_subrequest(response) if is_question() else response
 
 
 def _repaired() -> Response | None:
-    """Return the redirect to the clean link, if a damaged one was asked for.
+    """Return a redirect to the repaired link, or None if the URL is no damaged link.
 
-    Whether a link is damaged is asked only of one that leads nowhere.
+    Called only for a 404: links that work are never checked for damage.
     """
-    if request.method not in _READING:
+    if request.method not in _SAFE_METHODS:
         return None
     repair: Repair = current_app.extensions[_REPAIR]
-    # Werkzeug's own text has lost what is no UTF-8.
+    # Werkzeug's request.path has lost the bytes that are not UTF-8.
     path = request.environ["PATH_INFO"].encode("latin-1")
     url = repair.of_refused(path.decode("utf-8", "surrogateescape"))
     if url is None:
@@ -187,14 +193,17 @@ def _answer(
 
 def _page(explanation: Explanation, path: str) -> Response:
     if explanation.status == HTTPStatus.UNAUTHORIZED:
-        # Nobody goes back to where nginx asks.
-        after = "/" if path.startswith("/_") else path
-        login = f"/login?next={quote(after, safe='/')}"
+        # A path of an internal location is no destination for a browser.
+        destination = "/" if path.startswith("/_") else path
+        query = urlencode(
+            {"next": f"{request.script_root}{destination}"}, safe="/", quote_via=quote
+        )
+        # Not url_for: the verdicts pool has no route of the login page.
         return page(
-            "unknown.html",
+            "login_required.html",
             explanation=explanation,
             request_id=_request_id(),
-            login=login,
+            login_url=f"{request.script_root}{LOGIN_PATH}?{query}",
         )
     text = render_template(
         "refusal.html",
@@ -202,20 +211,12 @@ def _page(explanation: Explanation, path: str) -> Response:
         text=explanation.text,
         status=int(explanation.status),
         request_id=_request_id(),
-        box=_box() if explanation.status in WITH_BOX else "",
+        has_link_form=has_link_form(explanation),
+        open_url=f"{request.script_root}{OPEN_PATH}",
     )
-    response = Response(_in_one_line(text), content_type="text/html; charset=utf-8")
+    response = Response(in_one_line(text), content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = content_security.REFUSAL
     return response
-
-
-def _box() -> Markup:
-    return Markup(render_template("paste.html"))  # noqa: S704 -- a template of ours
-
-
-def _in_one_line(markup: str) -> str:
-    """Return ASCII without line breaks, which shows the same."""
-    return " ".join(markup.split()).encode("ascii", "xmlcharrefreplace").decode()
 
 
 def _problem_json(explanation: Explanation, errors: list[FieldFault] | None) -> str:

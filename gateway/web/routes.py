@@ -17,8 +17,8 @@
 | DELETE           | ``…/revocations/<s>``   | app      | ``revocations``   |
 | OPTIONS POST     | ``/tus/``               | app      | ``tus``           |
 | HEAD PATCH DELETE| ``/tus/<id>``           | app      | ``tus``           |
-| GET              | ``/``                   | app      | ``home``          |
-| POST             | ``/delete``             | app      | ``home``          |
+| GET              | ``/``                   | app      | ``pages.files``   |
+| POST             | ``/delete``             | app      | ``pages.files``   |
 | GET POST         | ``/upload``             | app      | ``forms``         |
 | GET POST         | ``/login``              | app      | ``accounts``      |
 | POST             | ``/logout``             | app      | ``accounts``      |
@@ -76,15 +76,15 @@ if TYPE_CHECKING:
     from gateway.delivery.verdict import SignedURLJudge
     from gateway.links.repair import Repair
     from gateway.storage.blobs import BlobStore
-    from gateway.web.api.drops import Drops
     from gateway.web.api.raw_uploads import RawUploads
     from gateway.web.api.tus import TusUploads
     from gateway.web.auth.identity import Identities
     from gateway.web.nginx.begin import DownloadStarts
     from gateway.web.nginx.verdicts import Judges
+    from gateway.web.owned_drops import Drops
     from gateway.web.owned_shares import Shares
     from gateway.web.pages.drop_link import DropPage
-    from gateway.web.pages.home import HomePages
+    from gateway.web.pages.files import FilePages
     from gateway.web.pages.login import AccountPages
     from gateway.web.pages.share_link import ShareLink
     from gateway.web.pages.upload_form import UploadForm
@@ -106,7 +106,7 @@ class Dependencies:
     identities: Identities
     uploads: RawUploads
     tus: TusUploads
-    home: HomePages
+    file_pages: FilePages
     form: UploadForm
     drop_page: DropPage
     drops: Drops
@@ -176,7 +176,7 @@ def _app(dependencies: Dependencies) -> Iterator[Blueprint]:
     yield dependencies.download_starts.blueprint()
     yield dependencies.uploads.blueprint()
     yield dependencies.tus.blueprint()
-    yield dependencies.home.blueprint()
+    yield dependencies.file_pages.blueprint()
     file_forms = FileForms(identities, dependencies.form.form_uploads)
     yield file_forms.blueprint()
     yield dependencies.form.blueprint()

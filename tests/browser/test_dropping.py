@@ -35,8 +35,8 @@ def make(browser: Browser, title: str, max_uploads: str = "") -> str:
     browser.find("#max_uploads").send_keys(max_uploads)
     browser.find("input[value='image/*']").click()
     browser.find("#new button").click()
-    browser.wait_for(".done", "The link is made")
-    return str(browser.find("#drops .handing input").get_attribute("value"))
+    browser.wait_for(".done", "The drop link was created")
+    return str(browser.find("#drops .link-box input").get_attribute("value"))
 
 
 def leave(browser: Browser, stack: Stack, url: str) -> None:
@@ -54,13 +54,13 @@ def test_a_stranger_sends_without_script(
     assert plain_browser.find("h1").text == "Photos"
     plain_browser.choose(file)
     plain_browser.find("#upload button").click()
-    plain_browser.wait_for(".thanks", "Thank you. The file has arrived.")
+    plain_browser.wait_for(".thanks", "Thank you. The file was uploaded.")
     assert not plain_browser.has("form")
     assert plain_browser.driver.get_cookies() == []
     plain_browser.log_in()
     assert plain_browser.names() == [file.name]
     assert plain_browser.fetch(file.name) == file.read_bytes()
-    assert plain_browser.says("#uploads .facts", "by Photos")
+    assert plain_browser.says("#uploads .facts", "from Photos")
 
 
 def test_a_stranger_sends_by_the_script(
@@ -78,7 +78,7 @@ def test_a_stranger_sends_by_the_script(
         seconds=60,
         what="both are stored",
     )
-    assert browser.find("#news").text == "Thank you. 2 files have arrived."
+    assert browser.find("#upload-status").text == "Thank you. 2 files were uploaded."
     assert browser.remembered() == []
     assert browser.driver.get_cookies() == []
     browser.log_in()
@@ -90,14 +90,14 @@ def test_the_page_counts_down_as_files_arrive(
     stack: Stack, browser: Browser, file: Path
 ) -> None:
     leave(browser, stack, make(browser, "Photos", max_uploads="2"))
-    before = browser.find("#takes").text
+    before = browser.find("#limits").text
     browser.choose(file)
-    browser.wait_for("#takes", "1 more file.")
-    assert before.replace("2 more files", "1 more file") == browser.find("#takes").text
+    browser.wait_for("#limits", "1 more file.")
+    assert before.replace("2 more files", "1 more file") == browser.find("#limits").text
     browser.choose(file)
-    browser.wait_for("#takes", "This drop link takes nothing more.")
+    browser.wait_for("#limits", "This drop link accepts no more uploads.")
     assert not browser.find("#upload").is_displayed()
-    assert browser.find("#news").text == "Thank you. 2 files have arrived."
+    assert browser.find("#upload-status").text == "Thank you. 2 files were uploaded."
 
 
 def test_the_page_of_a_link_that_was_ended_meanwhile_says_so(
@@ -114,7 +114,7 @@ def test_the_page_of_a_link_that_was_ended_meanwhile_says_so(
     browser.wait_for(
         ".transfer.failed .state", "This drop link accepts no more uploads."
     )
-    browser.wait_for("#takes", "This drop link takes nothing more")
+    browser.wait_for("#limits", "This drop link accepts no more uploads")
     assert not browser.find(".transfer .pause").is_displayed()
     assert not browser.find("#upload").is_displayed()
 
@@ -144,15 +144,15 @@ def test_what_was_begun_by_one_link_is_not_gone_on_with_by_another(
     leave(browser, stack, second)
     browser.speed_up()
     browser.choose(file)
-    browser.wait_for(".transfer .state", "Stored")
+    browser.wait_for(".transfer .state", "Uploaded")
     browser.log_in()
-    assert browser.says("#uploads .facts", "by Second")
+    assert browser.says("#uploads .facts", "from Second")
 
 
 def test_a_link_is_ended_by_its_maker(stack: Stack, plain_browser: Browser) -> None:
     url = make(plain_browser, "Photos")
     plain_browser.find("#drops summary").click()
     plain_browser.find("#drops .danger").click()
-    plain_browser.wait_for(".done", "Photos takes nothing more.")
+    plain_browser.wait_for(".done", "Photos was revoked.")
     leave(plain_browser, stack, url)
     assert plain_browser.find("h1").text == "This drop link accepts no more uploads"

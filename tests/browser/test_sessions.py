@@ -25,6 +25,6 @@ def test_a_session_elsewhere_is_seen_and_ended(
         plain_browser.wait_for("#sessions .name", "Safari on iPhone")
         plain_browser.wait_for("#sessions strong", "this browser")
         plain_browser.find("#sessions li button").click()
-        plain_browser.wait_for(".done", "Ended.")
+        plain_browser.wait_for(".done", "The session was ended.")
         assert not plain_browser.says("#sessions .name", "iPhone")
         assert phone.get("/").status_code == requests.codes.see_other

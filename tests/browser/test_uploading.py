@@ -37,7 +37,7 @@ def test_the_form_uploads_without_script(
     second.write_bytes(os.urandom(3_000_000))
     plain_browser.choose(small, second)
     plain_browser.find("#upload button").click()
-    plain_browser.wait_for(".done", "2 files are stored.")
+    plain_browser.wait_for(".done", "2 files were uploaded.")
     assert plain_browser.names() == [small.name, second.name]
     assert plain_browser.fetch(second.name) == second.read_bytes()
     assert plain_browser.fetch(small.name) == small.read_bytes()
@@ -48,7 +48,7 @@ def test_without_script_nothing_is_promised_that_needs_it(
 ) -> None:
     said = plain_browser.find("#upload").text
     assert "drop" not in said
-    assert "at a time" in said
+    assert "in total" in said
 
 
 def test_an_upload_is_deleted_by_the_keyboard_alone(
@@ -56,10 +56,10 @@ def test_an_upload_is_deleted_by_the_keyboard_alone(
 ) -> None:
     plain_browser.choose(small)
     plain_browser.find("#upload button").send_keys(Keys.ENTER)
-    plain_browser.wait_for(".done", "is stored.")
+    plain_browser.wait_for(".done", "was uploaded.")
     plain_browser.find("#uploads summary").send_keys(Keys.ENTER)
     plain_browser.press(Keys.TAB, Keys.ENTER)
-    plain_browser.wait_for(".done", "is deleted.")
+    plain_browser.wait_for(".done", "was deleted.")
     assert plain_browser.names() == []
 
 
@@ -68,7 +68,7 @@ def test_a_new_password_is_set_and_the_person_stays(plain_browser: Browser) -> N
     plain_browser.find("#current").send_keys(PASSWORD)
     plain_browser.find("#new").send_keys("another long one")
     plain_browser.find("#again").send_keys("another long one", Keys.ENTER)
-    plain_browser.wait_for(".done", "The new password is set.")
+    plain_browser.wait_for(".done", "Your password was changed.")
 
 
 def test_logging_out_leads_to_the_login(plain_browser: Browser) -> None:

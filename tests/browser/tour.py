@@ -118,7 +118,7 @@ def _recipients(browser: Browser, world: World) -> Iterator[str]:
     several = world.link(*FILES, title="For the meeting", message=MESSAGE, max=3)
     yield from _at(browser, several, "share-of-several")
     browser.find("main .large").click()
-    browser.wait_for(".given", "Download")
+    browser.wait_for(".shared-files", "Download")
     yield "share-of-several-downloads"
     locked = world.link(REPORT, title="The report", password="correct horse")
     yield from _at(browser, locked, "share-with-password")
@@ -148,10 +148,10 @@ def _senders(browser: Browser, world: World, folder: Path) -> Iterator[str]:
     text.write_bytes(b"no picture")
     browser.choose(picture, text)
     browser.wait_for(".transfer.failed .state", "not allowed")
-    browser.wait_for("#news", "Thank you")
+    browser.wait_for("#upload-status", "Thank you")
     yield "drop-by-script"
     browser.send_plainly(("lake.png", "\x89PNG\r\n\x1a\n"), ("notes.txt", "no picture"))
-    browser.wait_for("h1", "Not everything was stored")
+    browser.wait_for("h1", "Some files were not stored")
     yield "drop-partly-stored"
     yield from _at(browser, f"{drop['url']}?stored=2", "drop-thanks")
 
@@ -187,7 +187,7 @@ def _files(browser: Browser) -> Iterator[str]:
     yield "files-account"
     browser.find(".top summary").click()
     browser.find(".selected button").click()
-    browser.wait_for("h1", "Share")
+    browser.wait_for("h1", "New share")
     yield "share-new"
     browser.open_all()
     yield "share-new-choices"

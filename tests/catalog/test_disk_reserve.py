@@ -124,15 +124,14 @@ def test_nothing_else_is_written_without_room_beside_it(
 #: What deletes, and what takes access away.
 MAY_USE_IT = {
     "catalog/database.py",
-    "cli/drops.py",
     "cli/revoke.py",
     "cli/tokens.py",
     "cli/users.py",
     "maintenance/housekeeping.py",
     "shares/changes.py",
     "uploads/deletion.py",
+    "uploads/drop_links.py",
     "uploads/resumable/sessions.py",
-    "web/api/drops.py",
     "web/api/revocations.py",
     "web/auth/passwords.py",
     "web/pages/login.py",

@@ -97,7 +97,7 @@ def test_an_upload_is_deleted_once_by_its_form(stack: Stack, ann: Person) -> Non
     assert found is not None
     gone = ann.post("/delete", data={"csrf_token": ann.token(), "id": found[1]})
     assert gone.status_code == 303
-    assert "a.txt is deleted." in ann.get("/").text
+    assert "a.txt was deleted." in ann.get("/").text
     assert stack.stored() == before
 
 

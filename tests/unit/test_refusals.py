@@ -28,6 +28,7 @@ from gateway.errors import (
     UnknownKeyError,
 )
 from gateway.http import explanations
+from gateway.http.refusal_page import in_one_line
 from gateway.links import Key
 from gateway.links.server_secret import ServerSecret
 from tests.unit.rendered import rendered
@@ -384,27 +385,32 @@ def test_a_problem_carries_any_request_id_as_text(failing: Failing) -> None:
     assert answer.get_json()["request_id"] == HOSTILE
 
 
-BOX = (ROOT / "gateway/web/templates/paste.html").read_text()
+LINK_FORM = (
+    (ROOT / "gateway/web/templates/_open_link_form.html")
+    .read_text()
+    .replace("{{ open_url }}", "/open")
+)
 
 
 @pytest.mark.parametrize(("error", "status", "title"), ERRORS)
-def test_the_page_of_a_link_that_is_not_there_has_a_box_for_the_whole_one(
+def test_the_page_of_a_dead_or_damaged_link_has_a_form_for_the_whole_link(
     failing: Failing, error: Exception, status: int, title: str
 ) -> None:
-    """Elsewhere there is nothing that a link could mend."""
+    """With any other refusal another link would not help."""
     del title
     failing.error = error
     answer = failing.client.get("/fail", headers=HTML)
-    assert (" ".join(BOX.split()) in answer.text) is (status in {404, 410})
+    has_form = " ".join(LINK_FORM.split()) in answer.text
+    assert has_form is (status in {400, 404, 410})
     assert len(answer.data) <= 8192
     assert "form-action 'self'" in answer.headers["Content-Security-Policy"]
 
 
-def test_the_box_leads_to_this_site_and_repeats_nothing() -> None:
-    """What was asked for may be half a link."""
-    assert re.findall(r'action="([^"]+)"', BOX) == ["/open"]
-    assert "value" not in BOX
-    assert "></textarea>" in BOX
+def test_the_form_leads_to_this_site_and_repeats_nothing() -> None:
+    """The request may have named half a link."""
+    assert re.findall(r'action="([^"]+)"', LINK_FORM) == ["/open"]
+    assert "value" not in LINK_FORM
+    assert "></textarea>" in LINK_FORM
 
 
 def refusal_of_flask() -> str:
@@ -412,9 +418,61 @@ def refusal_of_flask() -> str:
     templates = Environment(
         loader=FileSystemLoader(ROOT / "gateway/web/templates"), autoescape=True
     )
-    return templates.get_template("refusal.html").render(
-        brand=BRAND, title="Title", text="Text", status=404, request_id="1", box=""
+    page = templates.get_template("refusal.html").render(
+        brand=BRAND, title="Title", text="Text", status=404, request_id="1"
     )
+    return in_one_line(page)
+
+
+SSI = re.compile(r"<!--# (.*?) -->")
+
+
+def as_nginx_shows(page: str, **variables: str) -> str:
+    """Return what nginx sends for a page with server-side includes.
+
+    Only the commands, and of their syntax only the forms, that the page has.
+    https://nginx.org/en/docs/http/ngx_http_ssi_module.html
+    """
+    shown, is_shown, was_shown = [], True, False
+    for index, part in enumerate(SSI.split(page)):
+        name, _, arguments = part.partition(" ")
+        values = dict(re.findall(r'(\w+)="([^"]*)"', arguments))
+        if index % 2 == 0:
+            shown.append(part if is_shown else "")
+        elif name in {"if", "elif"}:
+            was_shown = name == "elif" and was_shown
+            is_shown = not was_shown and is_true(values["expr"], variables)
+            was_shown = was_shown or is_shown
+        elif name == "else":
+            is_shown = not was_shown
+        elif name == "endif":
+            is_shown = True
+        elif name == "set" and is_shown:
+            variables[values["var"]] = values["value"]
+        elif name == "echo" and is_shown:
+            shown.append(variables[values["var"]])
+    return "".join(shown)
+
+
+def is_true(expression: str, variables: dict[str, str]) -> bool:
+    """Evaluate ``$name = text`` or ``$name = /pattern/``."""
+    name, _, wanted = expression.removeprefix("$").partition(" = ")
+    if wanted.startswith("/"):
+        return re.search(wanted.strip("/"), variables[name]) is not None
+    return variables[name] == wanted
+
+
+@pytest.mark.parametrize("status", explanations.BY_STATUS, ids=int)
+def test_nginx_shows_the_page_that_flask_shows(failing: Failing, status: int) -> None:
+    """Nobody can tell which of the two has refused a request."""
+    failing.error = error = exceptions.HTTPException()
+    error.code = int(status)
+    answer = failing.client.get("/fail", headers=HTML | {"X-Request-ID": REQUEST_ID})
+    page = as_nginx_shows(
+        rendered()["pages/error.html"], status=str(int(status)), request_id=REQUEST_ID
+    )
+    assert answer.status_code == status
+    assert answer.text == page
 
 
 BRAND = Brand("<b>Müller & Co", "#d40000", "/logo.svg")
@@ -457,7 +515,7 @@ def test_a_page_is_light_and_dark(text: str) -> None:
 
 @EACH_PAGE
 def test_a_page_has_the_operator_s_name_and_colour(text: str) -> None:
-    assert "<span>&lt;b&gt;Müller &amp; Co</span></header>" in text
+    assert "<span>&lt;b&gt;M&#252;ller &amp; Co</span></header>" in text
     assert f"--accent: {BRAND.on_light};" in style(text)
     assert f"--accent: {BRAND.on_dark};" in style(text)
 

@@ -400,8 +400,11 @@ def test_the_page_says_what_is_taken_and_to_whom_it_goes(site: Site) -> None:
     said = " ".join(page.text.split())
     words = " ".join(re.sub("<[^>]+>", "", said).split())
     assert "<h1>Holiday &lt;photos&gt;</h1>" in said
-    assert "Only pictures and PDF. 3 more files. Until 2027-01-16 08:00 UTC." in words
-    assert "What you send here goes to ann, and to nobody else." in words
+    assert (
+        "Accepts only images and PDF. Up to 3 more files. Open until 2027-01-16 08:00"
+        in words
+    )
+    assert "The files that you upload go to ann only." in words
     assert "Up to 1.0 MiB" in said
     assert 'accept="image/*,application/pdf"' in said
 
@@ -418,7 +421,7 @@ def test_the_form_stores_and_says_thanks(box: Letterbox) -> None:
     assert answer.status_code == 303
     assert answer.headers["Location"] == f"/u/{box.code}?stored=2"
     assert "Set-Cookie" not in answer.headers
-    assert "Thank you. 2 files have arrived." in box.show("?stored=2").text
+    assert "Thank you. 2 files were uploaded." in box.show("?stored=2").text
     assert sorted(upload["name"] for upload in came(box)) == ["a.txt", "b.txt"]
 
 
@@ -433,7 +436,7 @@ def test_a_form_takes_as_many_as_there_is_room_for(site: Site) -> None:
     )
     thanks = site.client.get(back[1])
     assert thanks.status_code == 200
-    assert "2 files have arrived." in thanks.text
+    assert "2 files were uploaded." in thanks.text
     assert "<form" not in thanks.text
     assert (box.show().status_code, len(came(box))) == (410, 2)
 

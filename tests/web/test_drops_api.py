@@ -94,7 +94,7 @@ def test_a_link_that_no_key_signs_any_more_has_no_url(make_site: MakeSite) -> No
     box.site.log_in()
     page = box.site.client.get("/drops").text
     assert [drop["url"] for drop in listing["drops"]] == [None]
-    assert "This link no longer opens" in page
+    assert "This link no longer works" in page
     assert "/u/" not in page
 
 
@@ -226,8 +226,11 @@ def test_a_link_is_made_and_ended_by_forms(site: Site) -> None:
     assert drop_id is not None
     assert "&lt;b&gt;Photos" in page
     words = re.sub("<[^>]+>", "", page)
-    assert "Only pictures and PDF. 2 more files. Until 2027-01-16 08:00 UTC." in words
-    assert "Up to 5.0 MiB each." in page
+    assert (
+        "Accepts only images and PDF. Up to 2 more files. Open until 2027-01-16 08:00"
+        in words
+    )
+    assert "Up to 5.0 MiB per file." in page
     shown = site.client.get(found[1]).status_code
     fields = {"csrf_token": site.token("/drops"), "id": drop_id[1]}
     ended = site.client.post("/drops/revoke", data=fields)
@@ -243,7 +246,7 @@ def test_a_link_is_made_and_ended_by_forms(site: Site) -> None:
 @pytest.mark.usefixtures("ann")
 def test_a_life_is_chosen(site: Site, life: str) -> None:
     submit(site, life=life)
-    assert ("Until" in site.client.get("/drops").text) == bool(life)
+    assert ("Open until" in site.client.get("/drops").text) == bool(life)
 
 
 @pytest.mark.parametrize(
@@ -251,9 +254,9 @@ def test_a_life_is_chosen(site: Site, life: str) -> None:
     [
         pytest.param({"max_uploads": "many"}, "number of files", id="no number"),
         pytest.param({"max_uploads": "9" * 5000}, "number of files", id="endless"),
-        pytest.param({"max_size": "²"}, "size of a file", id="a digit that is none"),
-        pytest.param({"type": "pictures"}, "kind of file", id="no kind"),
-        pytest.param({"life": "x"}, "one of the times", id="no time"),
+        pytest.param({"max_size": "²"}, "Maximum size", id="a digit that is none"),
+        pytest.param({"type": "pictures"}, "file types from the list", id="no kind"),
+        pytest.param({"life": "x"}, "expiry from the list", id="no time"),
         pytest.param({"title": "x" * 201}, "title is too long", id="title"),
     ],
 )
@@ -264,7 +267,7 @@ def test_a_form_that_makes_no_sense_is_shown_again(
     answer = submit(site, **fields)
     assert answer.status_code == 400
     assert said in answer.text
-    assert "There is none yet." in answer.text
+    assert "No drop links yet." in answer.text
 
 
 @pytest.mark.usefixtures("ann")
@@ -301,8 +304,8 @@ def test_the_maker_s_pages_say_what_came_by_which_link(box: Letterbox) -> None:
     home = box.site.client.get("/").text
     chosen = box.site.client.get(f"/?drop={box.drop.id}").text
     other = box.site.client.get(f"/?drop={'a' * 12}").text
-    assert f'<a href="/?drop={box.drop.id}">1 file came</a>' in listed
-    assert ">by Holiday &lt;photos&gt;</a>" in home
+    assert f'<a href="/?drop={box.drop.id}">1 file received</a>' in listed
+    assert ">Holiday &lt;photos&gt;</a>" in home
     assert ("by-link.txt" in chosen, "by-link.txt" in other) == (True, False)
 
 

@@ -109,7 +109,7 @@ def test_the_same_password_is_not_one_of_their_own(site: Site, first: Path) -> N
     same = first.read_text().strip()
     answer = change(site, first, new=same, again=same)
     assert (answer.status_code, first.exists()) == (400, True)
-    assert "Choose another password" in answer.text
+    assert "must differ from the temporary password" in answer.text
     assert site.client.get("/", headers={"Accept": "text/html"}).status_code == 303
 
 

@@ -117,8 +117,8 @@ def test_a_page_names_its_policy(site: Site) -> None:
 @pytest.mark.parametrize(
     ("fields", "status", "said"),
     [
-        pytest.param({"current": "wrong"}, 403, "is another one", id="wrong"),
-        pytest.param({"again": "other"}, 400, "differ", id="differ"),
+        pytest.param({"current": "wrong"}, 403, "is wrong", id="wrong"),
+        pytest.param({"again": "other"}, 400, "do not match", id="differ"),
         pytest.param(
             {"new": "short", "again": "short"}, 400, "a password has", id="short"
         ),

@@ -124,5 +124,5 @@ def test_a_qr_code_is_made_for_one_link(ann: Sharer) -> None:
 def test_a_link_is_shown_with_its_whole_address(site: Site, ann: Sharer) -> None:
     path = a_drop_link(site, ann)
     page = site.client.get("/drops").text
-    assert f'<input readonly value="{path}" aria-label="Link of Photos">' in page
+    assert f'<input readonly value="{path}" aria-label="Link: Photos">' in page
     assert f'data-copy="{path}"' in page

@@ -97,7 +97,7 @@ def test_the_page_asks_for_a_code_then_for_its_digits(ann: Sharer) -> None:
     after = ann.stranger.get(path, headers=BROWSER).text
     assert [FIELD in page for page in (before, after)] == [False, True]
     assert all(SHORTENED in page and READER not in page for page in (before, after))
-    assert "Mail another code" in after
+    assert "Send a new code" in after
 
 
 def test_looking_mails_nothing(site: Site, ann: Sharer) -> None:
@@ -116,8 +116,8 @@ def test_a_wrong_code_is_said_to_be_with_the_tries_that_are_left(ann: Sharer) ->
     pages = [ann.press(path, otp=wrong(code)) for _ in range(5)]
     over = ann.press(path, otp=code)
     assert [page.status_code for page in (*pages, over)] == [403] * 6
-    assert "You have 4 more tries." in pages[0].text
-    assert "You have one more try." in pages[3].text
+    assert "You have 4 attempts left." in pages[0].text
+    assert "You have 1 attempt left." in pages[3].text
     assert [FIELD in page.text for page in pages] == [True] * 4 + [False]
     assert "Request a new code." in over.text
 
@@ -182,7 +182,7 @@ def test_a_program_asks_for_a_code_and_sends_it(ann: Sharer) -> None:
         "code-required",
         "wrong-code",
     ]
-    assert f"mailed to {SHORTENED}" in problem(mailed)["detail"]
+    assert f"sent to {SHORTENED}" in problem(mailed)["detail"]
     assert ann.stranger.get(taken.headers["Location"]).status_code == 200
 
 
@@ -327,7 +327,7 @@ def test_codes_are_chosen_in_the_form_and_taken_off_on_the_page(ann: Sharer) -> 
     off = ann.site.client.get(path).text
     send(ann, path, otp="1")
     on = ann.site.client.get(path).text
-    assert ["with a code by mail" in page for page in (chosen, kept, off, on)] == [
+    assert ["one-time code required" in page for page in (chosen, kept, off, on)] == [
         True,
         True,
         False,
@@ -338,9 +338,10 @@ def test_codes_are_chosen_in_the_form_and_taken_off_on_the_page(ann: Sharer) -> 
 def test_the_form_says_what_codes_need(ann: Sharer) -> None:
     ann.site.log_in()
     answer = send(ann, "/shares", upload=ann.uploads, life="7", otp="1")
-    assert (answer.status_code, "checked> A code" in answer.text) == (400, True)
+    assert answer.status_code == 400
+    assert "checked> Require a one-time code" in answer.text
     assert (
-        "Mail addresses: must be given, because one-time codes are mailed"
+        "Email addresses: must be given, because one-time codes are mailed"
         in answer.text
     )
 

@@ -134,7 +134,7 @@ def test_what_is_no_link_shows_the_box_once_more_and_is_not_repeated(
 ) -> None:
     answer = pasted(site, text, **HTML)
     assert answer.status_code == 404
-    assert "There is no whole link of this site in that text." in answer.text
+    assert "The text does not contain a complete link of this site." in answer.text
     assert re.search(r"<textarea [^>]*></textarea>", answer.text)
     assert "Location" not in answer.headers
     assert "alert(1)" not in answer.text

@@ -69,7 +69,7 @@ def test_a_new_password_ends_the_sessions_elsewhere(site: Site) -> None:
     )
     assert (before, changed.status_code) == (200, 303)
     assert elsewhere.get("/").status_code == 303
-    assert "The new password is set." in site.client.get("/").text
+    assert "Your password was changed." in site.client.get("/").text
 
 
 def test_a_disabled_user_is_logged_out(site: Site, ann: User) -> None:

@@ -496,7 +496,7 @@ def test_a_file_that_was_deleted_is_said_to_be(site: Site, ann: Sharer) -> None:
         assert upload is not None
         uploads.remove(connection, upload)
     page = ann.stranger.get(link, headers=BROWSER)
-    assert (page.status_code, "not here any more" in page.text) == (200, True)
+    assert (page.status_code, "This file was deleted." in page.text) == (200, True)
     assert press(ann, link, item="1/report.pdf").status_code == 410
     assert ann.stranger.get(path).status_code == 410
 
@@ -561,7 +561,10 @@ def test_a_folder_without_files_says_so(site: Site) -> None:
     (site.files / "none").mkdir()
     link = admin.link(items=[{"path": "none"}])
     page = admin.stranger.get(link, headers=BROWSER).text
-    assert ("nothing left to download" in page, "0 files" in page) == (True, False)
+    assert ("The files of this share were deleted" in page, "0 files" in page) == (
+        True,
+        False,
+    )
 
 
 def test_a_folder_opens_what_is_in_it_and_nothing_else(site: Site) -> None:

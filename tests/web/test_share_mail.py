@@ -104,7 +104,7 @@ def test_an_account_without_mail_makes_links_all_the_same(ann: Sharer) -> None:
     made = ann.share(to=[READER])
     assert made["recipients"][0]["mail"] == "none"
     assert resend(ann, made).status_code == 403
-    assert "Mail the link" not in ann.site.client.get(f"/shares/{made['id']}").text
+    assert "Send link" not in ann.site.client.get(f"/shares/{made['id']}").text
     assert waiting(ann.site) == 0
 
 
@@ -160,12 +160,12 @@ def test_the_page_says_what_became_of_each_mail(ann: Sharer) -> None:
     before = page(ann, made)
     end_mails(ann.site, MailState.REFUSED, "550 no such <user>")
     after = page(ann, made)
-    assert ("mail not sent yet" in before, "Mail the link again" in before) == (
+    assert ("email not sent yet" in before, "Send link again" in before) == (
         True,
         False,
     )
-    assert "mail refused: 550 no such &lt;user&gt;" in after
-    assert "Mail the link again" in after
+    assert "email refused: 550 no such &lt;user&gt;" in after
+    assert "Send link again" in after
 
 
 def test_a_button_sends_a_mail_again(ann: Sharer) -> None:
@@ -175,7 +175,7 @@ def test_a_button_sends_a_mail_again(ann: Sharer) -> None:
     token = ann.site.token("/shares/new")
     answer = ann.site.client.post(path, data={"csrf_token": token})
     assert answer.status_code == 303
-    assert "The mail goes out." in page(ann, made)
+    assert "The email will be sent." in page(ann, made)
     assert waiting(ann.site) == 1
 
 
@@ -185,7 +185,9 @@ def test_a_mail_over_the_limit_is_refused_on_the_page(ann: Sharer) -> None:
     path = f"/shares/{made['id']}/recipients/{made['recipients'][0]['id']}/mail"
     token = ann.site.token("/shares/new")
     ann.site.client.post(path, data={"csrf_token": token})
-    assert "Not sent: at most 3 mails a day, 0 are left." in page(ann, made)
+    assert "The email was not sent: at most 3 mails a day, 0 are left." in page(
+        ann, made
+    )
     assert waiting(ann.site) == 0
 
 

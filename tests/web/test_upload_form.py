@@ -68,7 +68,7 @@ def test_several_files_are_stored_at_once(site: Site, first: bytes) -> None:
     body = first + part("file", b"one", "a.txt") + part("file", b"", "b.txt") + END
     answer = send(site, body)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/")
-    assert "2 files are stored." in site.client.get("/").text
+    assert "2 files were uploaded." in site.client.get("/").text
     assert names(site) == ["a.txt", "b.txt"]
     assert len(site.stored()) == 2
 
@@ -240,7 +240,7 @@ def test_what_is_refused_is_named_and_the_rest_is_stored(make_site: MakeSite) ->
     )
     assert answer.status_code == 415
     assert "<strong>b.html</strong>: File type not allowed" in answer.text
-    assert "This file is stored:" in answer.text
+    assert "This file was stored:" in answer.text
     assert "<li>a.txt</li>" in answer.text
     assert names(site) == ["a.txt"]
     assert len(site.stored()) == 1

@@ -65,10 +65,10 @@ def test_an_admin_sees_everybody_s_files_or_those_of_one(office: Office) -> None
     office.site.log_in("root")
     own = office.site.client.get("/")
     assert office.names("/") == []
-    assert """<a href="/?owner=*">Everybody's files</a>""" in own.text
+    assert """<a href="/?owner=*">All users' files</a>""" in own.text
     assert office.names("/?owner=*") == ["ann", "bea"]
     everybody = office.site.client.get("/?owner=*").text
-    assert "<h1>Everybody&#39;s files</h1>" in everybody
+    assert "<h1>All users&#39; files</h1>" in everybody
     assert 'href="/?owner=ann">ann</a>' in everybody
     assert 'id="upload"' not in everybody
     assert office.names("/?owner=ann") == ["ann"]
@@ -79,7 +79,7 @@ def test_what_came_by_a_link_is_led_to_in_the_same_list(office: Office) -> None:
     """Among an admin's own files there is none that came by ann's link."""
     office.site.log_in("root")
     page = office.site.client.get("/?owner=*").text
-    found = re.search(r'href="([^"]*)">by for ann<', page)
+    found = re.search(r'href="([^"]*)">for ann<', page)
     assert found is not None
     assert office.names(found[1].replace("&amp;", "&")) == ["ann"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint
 
-from gateway.catalog import drops, ids, users
+from gateway.catalog import drops, users
 from gateway.catalog.tokens import Scope
 from gateway.errors import (
     BadFieldsError,
@@ -22,58 +22,7 @@ from gateway.web.api.operations import Operation
 from gateway.web.api.schemas import CreateDropRequest, DropPage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from gateway.catalog.database import Database
-    from gateway.catalog.drops import Drop
-    from gateway.uploads.drop_codes import DropCodes
-    from gateway.web.auth.identity import Identities, Identity
-
-
-@dataclass(frozen=True)
-class Drops:
-    """Creates, describes and revokes drop links, for the API and the pages.
-
-    ``base_url`` returns the public address of the gateway.
-    """
-
-    database: Database
-    identities: Identities
-    codes: DropCodes
-    base_url: Callable[[], str]
-    clock: Callable[[], float]
-
-    def url(self, drop: Drop) -> str | None:
-        """Return the URL of a drop link, or None if no URL opens it any more."""
-        return self.codes.url(drop, base=self.base_url())
-
-    def new(self, identity: Identity, terms: DropPolicy) -> Drop:
-        """Create a drop link to *identity*."""
-        identity.require(Scope.SHARE)
-        with self.database.write() as connection:
-            return drops.new(
-                connection, identity.user, now=int(self.clock()), **vars(terms)
-            )
-
-    def end(self, identity: Identity, drop_id: str) -> Drop:
-        """Revoke a drop link that *identity* owns; an admin may revoke any.
-
-        Raise NotServableError for a drop link that is not there or not theirs.
-        """
-        identity.require(Scope.SHARE)
-        with self.database.write(may_use_reserve=True) as connection:
-            drop = drops.by_id(connection, drop_id) if ids.is_id(drop_id) else None
-            if drop is None:
-                raise NotServableError("no-drop-link")
-            if drop.owner_id != identity.user.id and not identity.is_admin:
-                raise NotServableError("not-owner")
-            drops.revoke(connection, drop, now=int(self.clock()))
-        return drop
-
-    def described(self, drop: Drop, owner: str) -> DropDescription:
-        """Return the description of a drop link; *owner* is the name of its maker."""
-        now = int(self.clock())
-        return DropDescription.of(drop, owner=owner, url=self.url(drop), now=now)
+    from gateway.web.owned_drops import Drops
 
 
 @dataclass(frozen=True)

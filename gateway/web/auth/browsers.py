@@ -1,7 +1,7 @@
-"""Browsers: whether one has logged in to an account before, and what it is called.
+"""Recognize browsers that have logged in to an account before, and name browsers.
 
-A browser that has logged in keeps a signed cookie that says so.  Its tries of a
-password have a count of their own: strangers who guess can't slow it.
+Such a browser has a signed cookie.  Its login attempts are counted separately, so that
+other clients that guess passwords can't slow it down.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from gateway.links.server_secret import ServerSecret
 
 _COOKIE: Final = "gateway-browser"
-_TEXT: Final = re.compile(r"([0-9]{1,12}\.[A-Za-z0-9_-]{22})\.([0-9a-z]{24})", re.ASCII)
-#: Seconds that browsers keep a cookie at most (RFC 6265bis, section 5.5).
-_LIFE: Final = 400 * 86_400
+_VALUE: Final = re.compile(
+    r"([0-9]{1,12}\.[A-Za-z0-9_-]{22})\.([0-9a-z]{24})", re.ASCII
+)
+#: The maximum age of a cookie in browsers, in seconds (RFC 6265bis, section 5.5).
+_MAX_AGE: Final = 400 * 86_400
 
-#: What a User-Agent has, and the browser that it is; the first that is there counts.
+#: The browser, by a text in User-Agent.  The first match is used.
 _PROGRAMS: Final = {
     "Edg": "Edge",
     "OPR/": "Opera",
@@ -51,30 +53,30 @@ _SYSTEMS: Final = {
 
 @dataclass(frozen=True)
 class KnownBrowsers:
-    """Knows again the browsers that have logged in before."""
+    """Recognizes browsers that have logged in before."""
 
     secret: ServerSecret
     is_secure: bool
 
     def of_request(self, user: User | None) -> str | None:
         """Return the id of the request's browser if *user* has logged in with it."""
-        match = _TEXT.fullmatch(request.cookies.get(self._cookie, ""))
+        match = _VALUE.fullmatch(request.cookies.get(self._cookie, ""))
         if match is None or user is None:
             return None
-        said, mac = match.groups()
-        if not self.secret.verifies(Use.BROWSER, said, mac, older=False):
+        payload, mac = match.groups()
+        if not self.secret.verifies(Use.BROWSER, payload, mac, older=False):
             return None
-        user_id, _, browser = said.partition(".")
+        user_id, _, browser = payload.partition(".")
         return browser if user_id == str(user.id) else None
 
-    def remember(self, answer: Response, user: User) -> None:
-        """Have the browser that gets *answer* known again, when *user* logs in."""
+    def remember(self, response: Response, user: User) -> None:
+        """Add a cookie to *response* by which the browser is recognized for *user*."""
         browser = self.of_request(user) or secrets.token_urlsafe(16)
-        said = f"{user.id}.{browser}"
-        answer.set_cookie(
+        payload = f"{user.id}.{browser}"
+        response.set_cookie(
             self._cookie,
-            f"{said}.{self.secret.mac(Use.BROWSER, said)}",
-            max_age=_LIFE,
+            f"{payload}.{self.secret.mac(Use.BROWSER, payload)}",
+            max_age=_MAX_AGE,
             secure=self.is_secure,
             httponly=True,
             samesite="Lax",
@@ -86,7 +88,7 @@ class KnownBrowsers:
 
 
 def name() -> str:
-    """Return what the request's browser is called, as in ``Firefox on Linux``."""
+    """Return the name of the request's browser, such as ``Firefox on Linux``."""
     agent = request.headers.get("User-Agent", "")
     program = next((name for text, name in _PROGRAMS.items() if text in agent), "")
     system = next((name for text, name in _SYSTEMS.items() if text in agent), "")

@@ -1,4 +1,4 @@
-"""Whether a request comes from a page of ours: the CSRF token of its session."""
+"""Check that a form was sent from this site: by the CSRF token of the session."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ HEADER: Final = "X-CSRF-Token"
 
 
 def register(app: Flask) -> None:
-    """Let *app*'s templates call ``csrf_token()``.
+    """Register ``csrf_token()`` as a global of *app*'s templates.
 
-    Flask-WTF's own CSRFProtect stays off: it would parse each body to look for
-    the token, uploads included.
+    Flask-WTF's CSRFProtect is not used: it would parse every body, even uploads, to
+    find the token.
     """
-    # As long as the session lives.
+    # The token is valid as long as the session.
     app.config["WTF_CSRF_TIME_LIMIT"] = None
     app.jinja_env.globals["csrf_token"] = generate_csrf
 
 
 def renew() -> None:
-    """Forget the token that this request has given out; its session is another."""
+    """Discard the token of the current request, because its session is replaced."""
     g.pop(FIELD, None)
 
 
 def check() -> None:
-    """Raise ForgedFormError unless the request has the token, as header or field."""
+    """Raise ForgedFormError unless the request has the token in a header or field."""
     token = request.headers.get(HEADER)
     if token is None and request.mimetype == "application/x-www-form-urlencoded":
         token = request.form.get(FIELD)
@@ -42,7 +42,7 @@ def check() -> None:
 
 
 def check_text(token: str) -> None:
-    """Raise ForgedFormError unless *token* is the session's."""
+    """Raise ForgedFormError unless *token* belongs to the session."""
     try:
         validate_csrf(token)
     except ValidationError:

@@ -1,4 +1,4 @@
-"""Who asks: bearer tokens, drop links, and sessions of people."""
+"""Authenticate requests: by bearer token, drop link or login session."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from gateway.uploads.drop_codes import DropCodes
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-#: What a person may do who is logged in.
+#: The scopes of a login session.
 _BY_ROLE: Final = {
     Role.MEMBER: frozenset({Scope.UPLOAD, Scope.READ, Scope.SHARE}),
     Role.ADMIN: frozenset(Scope),
@@ -44,31 +44,36 @@ _BY_ROLE: Final = {
 
 @dataclass(frozen=True)
 class Identity:
-    """Somebody known, and what they may do with what they showed."""
+    """The user who sends a request, and the scopes of their credential."""
 
     user: User
     scopes: frozenset[Scope]
     drop: Drop | None = None
-    """The drop link that they came by: they only upload, to its maker."""
+    """The drop link whose code authorized the request; it permits uploads only."""
     session_id: str = ""
-    """The session that they are logged in with, if they are."""
+    """The id of the login session, or an empty string without one."""
 
     @property
     def is_admin(self) -> bool:
-        """Tell whether everybody's uploads are open to them."""
+        """Tell whether they may use the files of all users."""
         return self.user.role is Role.ADMIN and Scope.ADMIN in self.scopes
 
+    @property
+    def owner_filter(self) -> User | None:
+        """The user whose files they may use; None permits the files of all users."""
+        return None if self.is_admin else self.user
+
     def require(self, scope: Scope) -> None:
-        """Raise NotPermittedError unless *scope* was given."""
+        """Raise NotPermittedError if the credential lacks *scope*."""
         if scope not in self.scopes:
             raise NotPermittedError(f"scope-{scope.value}")
 
 
 @dataclass(frozen=True)
 class Identities:
-    """Finds out who asks; a session lasts *session_life* seconds.
+    """Authenticates requests; *session_life* is in seconds.
 
-    *note* does what need not be done before the answer.
+    *note* runs work that need not be finished before the response.
     """
 
     database: Database
@@ -78,12 +83,12 @@ class Identities:
     note: Callable[[Callable[[], None]], None] = at_once
 
     def current(self, *, may_lack_password: bool = False) -> Identity:
-        """Return who sends the current request; raise NotAuthenticatedError.
+        """Return the sender of the current request; raise NotAuthenticatedError.
 
-        A browser sends its cookie from any site's page, too: with a session, a request
-        that changes something needs the CSRF token, or raises ForgedFormError.
-        (!) Who came by a drop link is nobody here, with NotPermittedError: what
-        they have sent, and all else of its maker's, is not theirs to see.
+        With a session, an unsafe request needs the CSRF token, or raises
+        ForgedFormError: a browser sends its cookie with forms of other sites, too.
+        (!) The code of a drop link raises NotPermittedError: it must not show the
+        uploads that were sent by it, or any other file of its owner.
         """
         identity = self.sender(may_lack_password=may_lack_password)
         if identity.drop is not None:
@@ -91,9 +96,9 @@ class Identities:
         return identity
 
     def sender(self, *, may_lack_password: bool = False) -> Identity:
-        """Return who sends an upload: as ``current``, or by a drop link.
+        """Return the sender of an upload: as ``current``, or by a drop link.
 
-        Raise DropOverError by one that is over.
+        Raise DropOverError for a drop link that is expired or revoked.
         """
         if _has_bearer():
             return self._bearer()
@@ -103,28 +108,28 @@ class Identities:
         return person
 
     def by_drop_link(self, code: str) -> Identity:
-        """Return who comes by the drop link of that code: its maker, to upload.
+        """Return the identity of a drop link's code: its owner, for uploads only.
 
-        One that is full is let through: what came by it last may be asked for.
-        Raise LinkError or NotServableError for one that never was, and
-        DropOverError for one that is over.
+        A full drop link is accepted: a client may still ask about its last upload.
+        Raise LinkError or NotServableError if there is no such drop link, and
+        DropOverError if it is expired or revoked.
         """
         with self.database.read() as connection:
             drop = self.codes.find(connection, code)
-            maker = users.by_id(connection, drop.owner_id)
-        if maker is None:
+            owner = users.by_id(connection, drop.owner_id)
+        if owner is None:
             raise NotServableError("no-drop-link")
         state = drop.state(now=int(self.clock()))
-        if maker.is_disabled or state in {State.EXPIRED, State.REVOKED}:
+        if owner.is_disabled or state in {State.EXPIRED, State.REVOKED}:
             raise DropOverError(drop.id)
-        return Identity(maker, frozenset({Scope.UPLOAD}), drop)
+        return Identity(owner, frozenset({Scope.UPLOAD}), drop)
 
     def person(self, *, may_lack_password: bool = False) -> Identity:
-        """Return who is logged in; raise NotAuthenticatedError.
+        """Return the user who is logged in; raise NotAuthenticatedError.
 
-        Raise NewPasswordError for somebody who has to choose a password first, unless
-        they *may_lack_password* of their own.
-        (!) A view that does more than show must check the CSRF token.
+        Raise NewPasswordError for a user with a temporary password, unless
+        *may_lack_password*.
+        (!) A view that changes anything must check the CSRF token.
         """
         now = int(self.clock())
         text = sessions.current()
@@ -158,8 +163,8 @@ class Identities:
         return Identity(user, token.scopes)
 
     def _note_later(self, change: Callable[[Connection], None]) -> None:
-        # Reading must go on when the catalog can't be written, and without waiting
-        # for those who write.
+        # Reads must work while the catalog can't be written, and must not wait for
+        # writers.
         self.note(lambda: self.database.attempt(change, alone=False))
 
 
@@ -168,6 +173,6 @@ def _has_bearer() -> bool:
 
 
 def _is_safe() -> bool:
-    # An admission is nginx's GET about a request of another method.
+    # nginx asks for an admission by GET; the client's method is in a header.
     original = request.headers.get(ORIGINAL_METHOD_HEADER, request.method)
     return {request.method, original} <= _SAFE

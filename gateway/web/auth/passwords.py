@@ -1,4 +1,4 @@
-"""Passwords of people who log in or change theirs; wrong ones slow the next try."""
+"""Check and change passwords; wrong passwords delay further attempts."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Passwords:
-    """Checks and changes passwords, with no transaction open while argon2 runs."""
+    """Checks and changes passwords; no transaction is open while argon2 runs."""
 
     database: Database
     browsers: KnownBrowsers
 
     def check(self, name: str, password: str, *, now: int) -> User:
-        """Return the user whose password it is.
+        """Return the user with this name and password.
 
-        Raise WrongPasswordError or TooManyAttemptsError; for an account that does
-        not exist both look the same and take as long.
+        Raise WrongPasswordError or TooManyAttemptsError.  An account that does not
+        exist raises the same errors after the same time.
         """
         with self.database.read() as connection:
-            found = users.credentials(connection, name)
-        own, shared = self._subjects(name, found.user)
+            credentials = users.credentials(connection, name)
+        own, shared = self._subjects(name, credentials.user)
         with self.database.write() as connection:
             login_attempts.spend(connection, (own, *shared), now=now)
-        user = found.check(password)
+        user = credentials.check(password)
         if user is None:
             raise WrongPasswordError
         with self.database.write() as connection:
@@ -53,12 +53,11 @@ class Passwords:
     def change(
         self, user: User, password: str, *, now: int, with_tokens: bool = False
     ) -> User:
-        """Give *user*, as ``check`` returned them, a new password.
+        """Set a new password for *user*, as returned by ``check``; return the new user.
 
-        Every session of theirs ends, and *with_tokens* every token.  Return the user
-        with it.  Raise AccountError for a bad password, and
-        WrongPasswordError if the one that was checked is not the current one any
-        more, or the account was disabled meanwhile.
+        All sessions of the user end, and with *with_tokens* all tokens are revoked.
+        Raise AccountError for an unsuitable password, and WrongPasswordError if the
+        password was changed or the account disabled since ``check``.
         """
         password_hash = users.hash_password(password)
         with self.database.write(may_use_reserve=True) as connection:
@@ -70,7 +69,11 @@ class Passwords:
     def _subjects(
         self, name: str, user: User | None
     ) -> tuple[Counter, tuple[Counter, ...]]:
-        """Return what a try counts for: what is the browser's own, and what is not."""
+        """Return the counters of an attempt: the client's own, and those it shares.
+
+        A recognized browser is counted alone.  Any other client is counted by its
+        network, and also by account and address.
+        """
         account = login_attempts.account(None if user is None else user.id, name)
         browser = self.browsers.of_request(user)
         if browser is not None:
@@ -82,7 +85,7 @@ class Passwords:
 
 
 def network() -> str:
-    """Return the client's network: of IPv4 the /24, of IPv6 the /64."""
+    """Return the client's network: a /24 for IPv4, a /64 for IPv6."""
     address = _parsed()
     if address is None:
         return ""
@@ -91,7 +94,7 @@ def network() -> str:
 
 
 def _address() -> str:
-    """Return the client's address; of IPv6 its /64, which is one subscriber's."""
+    """Return the client's address; for IPv6 its /64, which is one subscriber."""
     address = _parsed()
     return network() if isinstance(address, IPv6Address) else str(address)
 

@@ -1,4 +1,4 @@
-"""Where a login leads: to a path of this site, and nowhere else."""
+"""Check redirect destinations in requests: only paths of this site are permitted."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ _MAXIMUM: Final = 2048
 
 def local(text: str | None, default: str = "/") -> str:
     """Return *text* if it is a path of this site, else *default*."""
-    is_fit = text and len(text) <= _MAXIMUM and _LOCAL.fullmatch(text)
-    return text if text and is_fit else default
+    is_local = text and len(text) <= _MAXIMUM and _LOCAL.fullmatch(text)
+    return text if text and is_local else default

@@ -1,4 +1,4 @@
-"""Who is logged in: a session of the catalog's, whose secret is in a signed cookie."""
+"""Login sessions in cookies: a signed cookie has the secret of a catalog session."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _KEY: Final = "session"
 
 
 class _Sessions(SecureCookieSessionInterface):
-    """Does per process what Flask does per request, and nothing for verdicts."""
+    """Builds the serializer once per process, and skips requests without a cookie."""
 
     get_signing_serializer = lru_cache(1)(
         SecureCookieSessionInterface.get_signing_serializer
@@ -43,7 +43,10 @@ class _Sessions(SecureCookieSessionInterface):
 def register(
     app: Flask, *, secret: ServerSecret, public_url: str | None, life: int
 ) -> None:
-    """Let *app* keep cookies of *life* seconds, signed with the newest secret."""
+    """Configure *app*'s session cookie, signed with the newest key.
+
+    It lasts *life* seconds.
+    """
     app.session_interface = _Sessions()
     is_secure = (public_url or "").startswith("https:")
     app.config.update(
@@ -58,12 +61,12 @@ def register(
 
 
 def cookie_name(name: str, *, is_secure: bool) -> str:
-    """Return the cookie's name: a neighbouring host can't set one with the prefix."""
+    """Return the cookie's name; other hosts can't set a cookie with the prefix."""
     return f"__Host-{name}" if is_secure else name
 
 
 def begin(text: str) -> None:
-    """Log in with the text of a new session; nothing of the cookie before is left."""
+    """Log in with the text of a new session; discard the previous cookie's content."""
     session.clear()
     csrf.renew()
     session.permanent = True
@@ -76,5 +79,5 @@ def end() -> None:
 
 
 def current() -> str:
-    """Return the text of the request's session, empty if it has none."""
+    """Return the text of the request's session, or an empty string."""
     return str(session.get(_KEY, ""))

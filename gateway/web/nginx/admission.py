@@ -23,7 +23,7 @@ from gateway.web.nginx.headers import (
 from gateway.web.problems import (
     REASON_HEADER,
     busy,
-    carried,
+    for_subrequest,
     refusal,
     unanswered,
 )
@@ -66,13 +66,13 @@ class Admissions:
             check_encoding()
             endpoint.admit(method, path)
         except RefusedError as error:
-            return carried(refusal(error, is_for_program=is_for_program))
+            return for_subrequest(refusal(error, is_for_program=is_for_program))
         except CatalogBusyError as error:
-            return carried(busy(error, is_for_program=is_for_program))
+            return for_subrequest(busy(error, is_for_program=is_for_program))
         except Exception:
             # (!) No 500: nginx would turn it into 507, which means a full disk.
             current_app.logger.exception("the admission of an upload failed")
-            return carried(unanswered(is_for_program=is_for_program))
+            return for_subrequest(unanswered(is_for_program=is_for_program))
         return Response(status=204)
 
     def cut(self) -> Response:

@@ -1,4 +1,4 @@
-"""Pages for people: nothing foreign runs in them."""
+"""HTML pages: rendering, template filters, and headers that allow no foreign code."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import segno
-from flask import Response, render_template
+from flask import Response, render_template, url_for
 from markupsafe import Markup
 from werkzeug.urls import iri_to_uri
 
 from gateway.http import content_security
-from gateway.web.pages.static_files import Statics
+from gateway.web.pages.static_files import StaticFiles
 
 if TYPE_CHECKING:
     from flask import Flask
 
     from gateway.config.brand import Brand
 
-#: What a media type begins with, and the icon of such files; the first one counts.
-_KINDS: Final = {
+#: The icon of a file, by the start of its media type.  The first match is used.
+_ICON_NAMES: Final = {
     "image/": "picture",
     "video/": "film",
     "audio/": "sound",
@@ -40,14 +40,15 @@ _KINDS: Final = {
 
 
 def register(app: Flask, brand: Brand) -> None:
-    """Let *app*'s templates name the operator, style and scripts."""
+    """Register the globals and filters that *app*'s templates use."""
     app.jinja_env.globals |= {
         "brand": brand,
-        "static": Statics.of(brand.statics()).url,
+        # Not url_for: nginx serves these files, and Flask has no route of them.
+        "static": StaticFiles.of(brand.statics()).url,
     }
     app.jinja_env.filters |= {
         "iso": _iso,
-        "kind": _kind,
+        "icon_name": _icon_name,
         "qr": _qr,
         "utc": _utc,
         "utc_field": _utc_field,
@@ -59,16 +60,16 @@ def _iso(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _kind(media_type: str) -> str:
-    """Return the name of an icon (``icons.html``)."""
-    found = (name for start, name in _KINDS.items() if media_type.startswith(start))
-    return next(found, "file")
+def _icon_name(media_type: str) -> str:
+    """Return the name of the icon for a media type (``_icons.html``)."""
+    names = (n for start, n in _ICON_NAMES.items() if media_type.startswith(start))
+    return next(names, "file")
 
 
 def _qr(url: str) -> Markup:
-    """Return a QR code as inline SVG; it takes 10 ms."""
+    """Return the QR code of *url* as inline SVG; this takes 10 ms."""
     code = segno.make_qr(url, error="m")
-    # Markup: made of the code's modules alone.
+    # Safe as Markup: the SVG has the code's modules only, no text of the URL.
     return Markup(code.svg_inline(border=2, dark="#000", light="#fff", omitsize=True))  # noqa: S704
 
 
@@ -77,14 +78,14 @@ def _utc(seconds: int) -> str:
 
 
 def _utc_field(seconds: int) -> str:
-    """Return a moment as a field of the type ``datetime-local`` takes it."""
+    """Return a Unix time in the format of an input of type ``datetime-local``."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M")
 
 
-def page(template: str, *, status: int = 200, **facts: Any) -> Response:  # noqa: ANN401
-    """Return a page."""
+def page(template: str, *, status: int = 200, **context: Any) -> Response:  # noqa: ANN401
+    """Return *template*, rendered with *context*, as a page."""
     response = Response(
-        render_template(template, **facts),
+        render_template(template, **context),
         status=status,
         content_type="text/html; charset=utf-8",
     )
@@ -94,5 +95,14 @@ def page(template: str, *, status: int = 200, **facts: Any) -> Response:  # noqa
 
 
 def see_other(path: str) -> Response:
-    """Lead a browser on, by GET, to a path of this site."""
+    """Return a 303 redirect to *path*, which the browser requests with GET.
+
+    (!) *path* must be a path of this site: check paths that a client names with
+        ``redirects.local``.
+    """
     return Response(status=303, headers={"Location": iri_to_uri(path)})
+
+
+def see_login(destination: str) -> Response:
+    """Return a redirect to the login page, which then leads to *destination*."""
+    return see_other(url_for("accounts.login", next=destination))

@@ -1,6 +1,6 @@
-"""``/u/<code>``: a drop link, where someone without an account uploads.
+"""``/u/<code>``: the page of a drop link, for uploads without an account.
 
-The code is all that it takes: no session begins here, and no cookie is set.
+The code alone authorizes: no session is started and no cookie is set.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from flask import Blueprint, request
+from flask import Blueprint, request, url_for
 
 from gateway.catalog.drops import State
 from gateway.errors import DropOverError, ForgedFormError
@@ -24,14 +24,17 @@ if TYPE_CHECKING:
     from gateway.web.auth.identity import Identities, Identity
     from gateway.web.multipart_uploads import FormUploads
 
-#: The form's first field says that it was this page that was sent.
+#: The form's first field; it contains the code, which shows that this page was sent.
 FIELD: Final = "code"
 _STORED: Final = re.compile(r"[1-9][0-9]{0,2}", re.ASCII)
 
 
 @dataclass(frozen=True)
 class DropPage:
-    """The page of a drop link, and its form; *upload_size* in bytes, 0 is no limit."""
+    """The page of a drop link.
+
+    *upload_size* is the maximum size of a file in bytes, 0 for no limit.
+    """
 
     identities: Identities
     form_uploads: FormUploads
@@ -46,35 +49,35 @@ class DropPage:
         return routes
 
     def admit(self, method: str, path: bytes) -> None:
-        """Let a form come, or raise why not."""
+        """Admit the body of a form, or raise the error that refuses it."""
         del method
         code = path.decode("latin-1").removeprefix(PREFIX)
         self.form_uploads.admit(self.identities.by_drop_link(code))
 
     def cut(self, method: str, path: bytes) -> None:
-        """Give back the room of a form that will never be whole."""
+        """Release the reservation of a form that was cut off."""
         del method, path
         self.form_uploads.release()
 
     def show(self, code: str) -> Response:
-        """Show what is taken, and the form; ``?stored=`` files have just come."""
+        """Show the limits and the form; ``?stored=`` is the number of new files."""
         identity = self.identities.by_drop_link(code)
         drop = identity.drop
-        assert drop is not None  # noqa: S101 -- that is how they came
+        assert drop is not None  # noqa: S101 -- by_drop_link sets it
         stored = _stored()
         is_open = drop.state(now=int(self.clock())) is State.OPEN
         if not is_open and not stored:
             raise DropOverError(drop.id)
         return page(
-            "drop.html",
+            "drop_link.html",
             code=code,
             title=drop.title,
-            maker=identity.user.name,
+            owner=identity.user.name,
             expires=drop.expires,
             is_open=is_open,
             stored=stored,
-            takes=drop_policy.in_words(drop),
-            size=drop_policy.size(drop, self.upload_size),
+            limits=drop_policy.sentences(drop),
+            size=drop_policy.maximum_size(drop, self.upload_size),
             types=",".join(drop.types),
             left=drop.left,
         )
@@ -91,17 +94,17 @@ class DropPage:
 
         outcome = self.form_uploads.store_files(sender, FIELD, check)
         stored = len(outcome.stored)
-        back = f"{PREFIX}{code}?stored={stored}"
+        back_url = url_for("drop_page.show", code=code, stored=stored)
         if outcome.refused:
             return page(
-                "partly.html",
+                "upload_result.html",
                 status=int(outcome.refused[0][1].status),
                 refusals=outcome.refused,
                 stored=[upload.name for upload in outcome.stored],
-                back=back,
-                back_to="Back",
+                back_url=back_url,
+                back_label="Back",
             )
-        return see_other(back)
+        return see_other(back_url)
 
 
 def _stored() -> int:

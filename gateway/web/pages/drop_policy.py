@@ -1,4 +1,4 @@
-"""What a drop link takes, in plain words."""
+"""The limits of a drop link, as text for pages."""
 
 from __future__ import annotations
 
@@ -7,31 +7,33 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from gateway.catalog.drops import Drop
 
-#: What a person can choose, and what it is called.
-KINDS: Final = {
-    "image/*": "pictures",
+#: The media types that the form offers, with their labels.
+TYPE_LABELS: Final = {
+    "image/*": "images",
     "video/*": "videos",
-    "audio/*": "sound",
+    "audio/*": "audio",
     "application/pdf": "PDF",
     "text/plain": "plain text",
 }
 
 
-def in_words(drop: Drop) -> list[str]:
-    """Return what may come; of the size, see ``size``."""
-    said = []
+def sentences(drop: Drop) -> list[str]:
+    """Return the limits on types and number; for the size, see ``maximum_size``."""
+    limits = []
     if drop.types:
-        said.append(f"Only {_listed([KINDS.get(t, t) for t in drop.types])}.")
+        labels = [TYPE_LABELS.get(t, t) for t in drop.types]
+        limits.append(f"Accepts only {_enumeration(labels)}.")
     if drop.left is not None:
-        said.append(f"{drop.left} more {'file' if drop.left == 1 else 'files'}.")
-    return said
+        files = "file" if drop.left == 1 else "files"
+        limits.append(f"Up to {drop.left} more {files}.")
+    return limits
 
 
-def size(drop: Drop, upload_size: int) -> int:
-    """Return the bytes that a file may have, 0 for any number."""
+def maximum_size(drop: Drop, upload_size: int) -> int:
+    """Return the maximum size of a file in bytes, 0 for no limit."""
     return min(filter(None, (drop.max_size, drop.max_total, upload_size)), default=0)
 
 
-def _listed(words: list[str]) -> str:
+def _enumeration(words: list[str]) -> str:
     *most, last = words
     return f"{', '.join(most)} and {last}" if most else last

@@ -1,11 +1,11 @@
-"""``/drops``: a person's drop links, and the form for a new one."""
+"""``/drops``: a user's drop links, and the form for a new one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from flask import Blueprint, flash, request
+from flask import Blueprint, flash, request, url_for
 
 from gateway.catalog import drops
 from gateway.catalog.drops import State
@@ -14,41 +14,41 @@ from gateway.errors import DropPolicyError, NotAuthenticatedError
 from gateway.uploads.drop_policy import DropPolicy
 from gateway.web.api import pagination
 from gateway.web.api.pagination import OwnedQuery, listed
-from gateway.web.pages import page, see_other
-from gateway.web.pages.drop_policy import KINDS, in_words
+from gateway.web.pages import page, see_login, see_other
+from gateway.web.pages.drop_policy import TYPE_LABELS, sentences
 
 if TYPE_CHECKING:
     from flask import Response
 
     from gateway.catalog.drops import Drop
-    from gateway.web.api.drops import Drops
     from gateway.web.auth.identity import Identity
+    from gateway.web.owned_drops import Drops
 
 PATH: Final = "/drops"
 _PAGE: Final = 50
 _DAY: Final = 86_400
 _MEBIBYTE: Final = 2**20
-#: What the form offers, in days; nothing is until it is revoked.
-_LIVES: Final = {"1": 1, "7": 7, "30": 30, "365": 365, "": None}
+#: The lifetimes that the form offers, in days; the empty value is no expiry.
+_LIFETIMES: Final = {"1": 1, "7": 7, "30": 30, "365": 365, "": None}
 _MAXIMUM_DIGITS: Final = 15
-_STATES: Final = {
+_STATE_LABELS: Final = {
     State.OPEN: "open",
     State.FULL: "full",
     State.EXPIRED: "expired",
-    State.REVOKED: "ended",
+    State.REVOKED: "revoked",
 }
-_FAULTS: Final = {
+_MESSAGES: Final = {
     "title": "The title is too long.",
-    "max_uploads": "The number of files must be a whole number, or be left empty.",
-    "max_size": "The size of a file must be a whole number, or be left empty.",
-    "types": "A kind of file is not known.",
-    "expires": "Choose one of the times that are offered.",
+    "max_uploads": "Maximum number of files: enter a whole number, or leave it empty.",
+    "max_size": "Maximum size: enter a whole number of MiB, or leave it empty.",
+    "types": "Choose only file types from the list.",
+    "expires": "Choose an expiry from the list.",
 }
 
 
 @dataclass(frozen=True)
 class DropForms:
-    """The page of a person's drop links."""
+    """The page of a user's drop links."""
 
     drops: Drops
 
@@ -56,39 +56,39 @@ class DropForms:
         """Return the routes."""
         routes = Blueprint("drop_forms", __name__, url_prefix=PATH)
         routes.add_url_rule("", view_func=self.show)
-        routes.add_url_rule("", view_func=self.make, methods=["POST"])
-        routes.add_url_rule("/revoke", view_func=self.end, methods=["POST"])
+        routes.add_url_rule("", view_func=self.create, methods=["POST"])
+        routes.add_url_rule("/revoke", view_func=self.revoke, methods=["POST"])
         return routes
 
     def show(self) -> Response:
-        """Show the drop links, newest first; ``?after=`` goes on."""
+        """Show the drop links, newest first; ``?after=`` is the cursor of a page."""
         try:
             person = self.drops.identities.person()
         except NotAuthenticatedError:
-            return see_other(f"/login?next={PATH}")
+            return see_login(url_for("drop_forms.show"))
         return self._page(person)
 
-    def make(self) -> Response:
-        """Make a drop link, or show the form once more with what is wrong."""
+    def create(self) -> Response:
+        """Create a drop link, or show the form again with error messages."""
         person = self.drops.identities.current()
         person.require(Scope.SHARE)
         try:
-            terms = _terms(now=int(self.drops.clock()))
+            policy = _policy(now=int(self.drops.clock()))
         except DropPolicyError as error:
-            said = [_FAULTS[field] for field in error.faults]
-            return self._page(person, status=400, faults=said)
-        self.drops.new(person, terms)
-        flash("The link is made. Copy it and hand it on.")
-        return see_other(PATH)
+            messages = [_MESSAGES[field] for field in error.faults]
+            return self._page(person, status=400, faults=messages)
+        self.drops.new(person, policy)
+        flash("The drop link was created. Copy it and send it to others.")
+        return see_other(url_for("drop_forms.show"))
 
-    def end(self) -> Response:
+    def revoke(self) -> Response:
         """Revoke a drop link."""
         person = self.drops.identities.current()
         drop = self.drops.end(person, request.form.get("id", ""))
-        flash(f"{drop.title or 'The drop link'} takes nothing more.")
-        return see_other(PATH)
+        flash(f"{drop.title or 'The drop link'} was revoked.")
+        return see_other(url_for("drop_forms.show"))
 
-    def _page(self, person: Identity, *, status: int = 200, **facts: Any) -> Response:  # noqa: ANN401
+    def _page(self, person: Identity, *, status: int = 200, **context: Any) -> Response:  # noqa: ANN401
         query = pagination.read(OwnedQuery, limit=_PAGE)
         with self.drops.database.read() as connection:
             found = drops.newest(
@@ -104,11 +104,11 @@ class DropForms:
             is_first=query.after is None,
             listed=listed,
             qr=request.args.get("qr", ""),
-            kinds=KINDS,
-            lives=_LIVES,
-            said=request.form,
-            chosen=request.form.getlist("type"),
-            **facts,
+            type_labels=TYPE_LABELS,
+            lifetimes=_LIFETIMES,
+            fields=request.form,
+            chosen_types=request.form.getlist("type"),
+            **context,
         )
 
     def _row(self, drop: Drop) -> dict[str, object]:
@@ -118,16 +118,16 @@ class DropForms:
             "title": drop.title,
             "url": self.drops.url(drop),
             "state": state,
-            "says": _STATES[state],
+            "label": _STATE_LABELS[state],
             "taken": drop.taken,
-            "takes": in_words(drop),
+            "limits": sentences(drop),
             "expires": drop.expires,
             "max_size": drop.max_size,
         }
 
 
-def _terms(*, now: int) -> DropPolicy:
-    """Read the form; raise DropPolicyError with every fault at once."""
+def _policy(*, now: int) -> DropPolicy:
+    """Return the policy in the form; raise DropPolicyError with all faults."""
     fields, faults = request.form, {}
     numbers: dict[str, int | None] = {}
     for name in ("max_uploads", "max_size"):
@@ -136,10 +136,10 @@ def _terms(*, now: int) -> DropPolicy:
         numbers[name] = int(text) if is_number else None
         if text and not is_number:
             faults[name] = "must be a whole number"
-    days = _LIVES.get(fields.get("life", "7"), 0)
+    days = _LIFETIMES.get(fields.get("life", "7"), 0)
     size = numbers["max_size"]
     try:
-        terms = DropPolicy.of(
+        policy = DropPolicy.of(
             title=fields.get("title", ""),
             max_uploads=numbers["max_uploads"],
             max_size=None if size is None else size * _MEBIBYTE,
@@ -151,4 +151,4 @@ def _terms(*, now: int) -> DropPolicy:
         raise DropPolicyError({**error.faults, **faults}) from None
     if faults:
         raise DropPolicyError(faults)
-    return terms
+    return policy

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from flask import Blueprint, flash, request
+from flask import Blueprint, flash, request, url_for
 
 from gateway.catalog import login_sessions
 from gateway.errors import (
@@ -18,11 +18,12 @@ from gateway.errors import (
     WrongPasswordError,
 )
 from gateway.http.explanations import explain
+from gateway.http.refusal_page import LOGIN_PATH
 from gateway.web import clients, problems
 from gateway.web.auth import browsers, csrf, sessions
 from gateway.web.auth.passwords import network
 from gateway.web.auth.redirects import local
-from gateway.web.pages import page, see_other
+from gateway.web.pages import page, see_login, see_other
 from gateway.web.problems import REASON_HEADER
 
 if TYPE_CHECKING:
@@ -37,15 +38,14 @@ if TYPE_CHECKING:
     from gateway.web.auth.identity import Identities
     from gateway.web.auth.passwords import Passwords
 
-_LOGIN: Final = "/login"
 _PASSWORD: Final = "/password"  # noqa: S105 -- a path
 
 
 @dataclass(frozen=True)
 class AccountPages:
-    """The pages where people log in and out and change their password.
+    """The pages to log in, log out and change the password.
 
-    ``first_password`` is the file of the password that was made for the first
+    ``first_password`` is the file with the generated password of the first
     administrator.
     """
 
@@ -59,17 +59,17 @@ class AccountPages:
     def blueprint(self) -> Blueprint:
         """Return the routes."""
         routes = Blueprint("accounts", __name__)
-        routes.add_url_rule(_LOGIN, view_func=self.login)
-        routes.add_url_rule(_LOGIN, view_func=self.log_in, methods=["POST"])
+        routes.add_url_rule(LOGIN_PATH, view_func=self.login)
+        routes.add_url_rule(LOGIN_PATH, view_func=self.log_in, methods=["POST"])
         routes.add_url_rule("/logout", view_func=self.log_out, methods=["POST"])
         routes.add_url_rule(_PASSWORD, view_func=self.password)
         routes.add_url_rule(_PASSWORD, view_func=self.change_password, methods=["POST"])
-        routes.app_errorhandler(NewPasswordError)(_lead_to_password)
+        routes.app_errorhandler(NewPasswordError)(_redirect_to_password)
         return routes
 
     def login(self) -> Response:
-        """Show the form, or lead on who is logged in already."""
-        destination = local(request.args.get("next"))
+        """Show the form, or redirect a user who is already logged in."""
+        destination = _destination(request.args.get("next"))
         try:
             self.identities.person(may_lack_password=True)
         except NotAuthenticatedError:
@@ -77,46 +77,48 @@ class AccountPages:
         return see_other(destination)
 
     def log_in(self) -> Response:
-        """Begin a session."""
-        destination = local(request.form.get("next"))
-        # Phones begin a field with a capital letter and end it with a blank.
+        """Log in: start a session."""
+        destination = _destination(request.form.get("next"))
+        # Phone keyboards capitalize the first letter and append a blank.
         name = request.form.get("name", "").strip().lower()
         now = int(self.clock())
         try:
             csrf.check()
             user = self.passwords.check(name, request.form.get("password", ""), now=now)
         except (ForgedFormError, TooManyAttemptsError, WrongPasswordError) as error:
-            return _again("login.html", error, next=destination, name=name)
+            return _form_again("login.html", error, next=destination, name=name)
         return self._begin(user, see_other(destination), now=now)
 
     def log_out(self) -> Response:
-        """End the session; it is no fault if there is none."""
+        """Log out: end the session, if there is one."""
         try:
             self.identities.current(may_lack_password=True)
         except NotAuthenticatedError:
-            return see_other(_LOGIN)
+            return see_other(url_for("accounts.login"))
         with self.database.write(may_use_reserve=True) as connection:
             login_sessions.end_by(connection, sessions.current())
         sessions.end()
-        return see_other(_LOGIN)
+        return see_other(url_for("accounts.login"))
 
     def password(self) -> Response:
         """Show the form for a new password."""
         try:
             person = self.identities.person(may_lack_password=True)
         except NotAuthenticatedError:
-            return see_other(f"{_LOGIN}?next={_PASSWORD}")
+            return see_login(url_for("accounts.password"))
         return page("password.html", user=person.user)
 
     def change_password(self) -> Response:
-        """Give a new password; every other session of the user is over."""
+        """Set a new password and end all other sessions of the user."""
         person = self.identities.current(may_lack_password=True)
         now = int(self.clock())
         fields = request.form
         new = fields.get("new", "")
-        fault = "" if new == fields.get("again") else "The two new passwords differ."
+        fault = (
+            "" if new == fields.get("again") else "The two new passwords do not match."
+        )
         if person.user.must_change_password and new == fields.get("current"):
-            fault = "Choose another password than the one that was made for you."
+            fault = "The new password must differ from the temporary password."
         try:
             user = self.passwords.check(
                 person.user.name, fields.get("current", ""), now=now
@@ -126,27 +128,29 @@ class AccountPages:
                     user, new, now=now, with_tokens="tokens" in fields
                 )
         except TooManyAttemptsError as error:
-            return _again("password.html", error, user=person.user)
+            return _form_again("password.html", error, user=person.user)
         except WrongPasswordError as error:
-            return _again(
+            return _form_again(
                 "password.html",
                 error,
                 user=person.user,
-                fault="The current password is another one.",
+                fault="The current password is wrong.",
             )
         except AccountError as error:
-            fault = f"That is not taken: {error}."
+            fault = f"Invalid new password: {error}."
         if fault:
             return page("password.html", status=400, user=person.user, fault=fault)
         if person.user.must_change_password:
             self.first_password.unlink(missing_ok=True)
-        answer = self._begin(user, see_other("/"), now=now)
-        revoked = " Your tokens are revoked." if "tokens" in fields else ""
-        flash("The new password is set. Everywhere else you are logged out." + revoked)
-        return answer
+        home = url_for("file_pages.listing")
+        response = self._begin(user, see_other(home), now=now)
+        revoked = " Your API tokens were revoked." if "tokens" in fields else ""
+        message = "Your password was changed. You are logged out on all other devices."
+        flash(message + revoked)
+        return response
 
-    def _begin(self, user: User, answer: Response, *, now: int) -> Response:
-        """Log *user* in with what answers the request; the session before ends."""
+    def _begin(self, user: User, response: Response, *, now: int) -> Response:
+        """Start a session of *user* with *response*; end the previous session."""
         with self.database.write() as connection:
             login_sessions.end_by(connection, sessions.current())
             text = login_sessions.begin(
@@ -158,23 +162,27 @@ class AccountPages:
                 life=self.identities.session_life,
             )
         sessions.begin(text)
-        self.browsers.remember(answer, user)
-        return answer
+        self.browsers.remember(response, user)
+        return response
 
 
-def _lead_to_password(error: NewPasswordError) -> Response:
-    """Lead people to where they choose a password; tell programs."""
+def _redirect_to_password(error: NewPasswordError) -> Response:
+    """Redirect a browser to the password page; a program gets the problem."""
     if clients.is_program():
         return problems.refusal(error, is_for_program=True)
-    return see_other(_PASSWORD)
+    return see_other(url_for("accounts.password"))
 
 
-def _again(template: str, error: RefusedError, **facts: object) -> Response:
-    """Show a form once more, with what was wrong about it."""
+def _form_again(template: str, error: RefusedError, **context: object) -> Response:
+    """Show a form again with an error message."""
     explanation = explain(error)
-    title = explanation.title if isinstance(error, TooManyAttemptsError) else ""
-    facts.setdefault("fault", f"{title}. {explanation.text}".removeprefix(". "))
-    answer = page(template, status=int(explanation.status), **facts)
-    answer.headers.update(explanation.headers)
-    answer.headers[REASON_HEADER] = error.reason
-    return answer
+    context.setdefault("fault", f"{explanation.title}. {explanation.text}")
+    response = page(template, status=int(explanation.status), **context)
+    response.headers.update(explanation.headers)
+    response.headers[REASON_HEADER] = error.reason
+    return response
+
+
+def _destination(text: str | None) -> str:
+    """Return where a login leads: to *text* if it is a path of this site."""
+    return local(text, default=url_for("file_pages.listing"))

@@ -1,12 +1,12 @@
-"""``/open``: a damaged link is pasted, and leads where it was meant to.
+"""``/open``: the user pastes a damaged link and is redirected to the repaired one.
 
-The form needs no token of a session, since it uses no authority: nothing is stored, no
-cookie is read, and the answer is a redirect to what the text itself names.  If another
-site sends the form, it does no more than a link there would.  So the form works without
-cookies, and on a page that nginx shows by itself.
+The form needs no CSRF token, because it uses no authority: it stores nothing, reads no
+cookie, and redirects to the link that the text contains.  If another site sends the
+form, it does no more than a link there would.  So the form works without cookies, and
+on pages that nginx serves without Flask.
 
-The link's host is not compared.  A gateway may have several names, and the signature
-tells its own links; the answer is a path of this site, whatever was pasted.
+The host of the link is ignored.  A gateway may have several names, and the signature
+identifies its own links; the redirect always goes to a path of this site.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from flask import Blueprint, request
+from flask import Blueprint, request, url_for
 
 from gateway.errors import MalformedLinkError, SealedLinkError
 from gateway.http.explanations import explain
+from gateway.http.refusal_page import OPEN_PATH
 from gateway.links import unwrap
 from gateway.web import clients
 from gateway.web.pages import page, see_other
@@ -28,47 +29,56 @@ if TYPE_CHECKING:
 
     from gateway.links.repair import Repair
 
-PATH: Final = "/open"
-#: The form is ``paste.html``, which the pages of refusals show, too.
+#: The field of ``_open_link_form.html``, which refusals show, too.
 FIELD: Final = "link"
-_NONE: Final = (
-    "There is no whole link of this site in that text. Copy all of the link, also what "
-    "stands on the next line, or ask the sender for a new one."
+_NO_LINK: Final = (
+    "The text does not contain a complete link of this site. Copy the whole link, "
+    "even if it continues on the next line, or ask the sender for a new link."
 )
 
 
 @dataclass(frozen=True)
 class OpenPage:
-    """The page with the box, and what takes the link."""
+    """The page with the form for a damaged link."""
 
     repair: Repair
 
     def blueprint(self) -> Blueprint:
         """Return the routes."""
         routes = Blueprint("open_page", __name__)
-        routes.add_url_rule(PATH, view_func=self.show)
-        routes.add_url_rule(PATH, view_func=self.open, methods=["POST"])
+        routes.add_url_rule(OPEN_PATH, view_func=self.show)
+        routes.add_url_rule(OPEN_PATH, view_func=self.open, methods=["POST"])
         return routes
 
     def show(self) -> Response:
-        """Show the box."""
-        return page("open.html", fault="")
+        """Show the form."""
+        return self._page()
 
     def open(self) -> Response:
-        """Lead to the link in the text; show the box once more if there is none."""
+        """Redirect to the link in the text, or show the form with an error message."""
         try:
-            return see_other(self._found(request.form.get(FIELD, "")))
+            return see_other(self._repaired(request.form.get(FIELD, "")))
         except (MalformedLinkError, SealedLinkError) as error:
             if clients.is_program():
                 raise
-            told = explain(error)
+            explanation = explain(error)
             is_sealed = isinstance(error, SealedLinkError)
-            fault = f"{told.title}. {told.text}" if is_sealed else _NONE
-            answer = page("open.html", status=int(told.status), fault=fault)
-            answer.headers[REASON_HEADER] = error.reason
-            return answer
+            sealed = f"{explanation.title}. {explanation.text}"
+            response = self._page(
+                status=int(explanation.status), fault=sealed if is_sealed else _NO_LINK
+            )
+            response.headers[REASON_HEADER] = error.reason
+            return response
 
-    def _found(self, text: str) -> str:
+    def _page(self, *, status: int = 200, fault: str = "") -> Response:
+        open_url = url_for("open_page.open")
+        return page("open.html", status=status, fault=fault, open_url=open_url)
+
+    def _repaired(self, text: str) -> str:
+        """Return the path of the first link in *text* that the gateway recognizes.
+
+        Raise SealedLinkError or MalformedLinkError if there is none.
+        """
         for path in unwrap.paths(text):
             url = self.repair.of_pasted(path)
             if url is not None:

@@ -1,4 +1,4 @@
-"""``/problems/<name>``: what the ``type`` of a problem means, for who reads it."""
+"""``/problems/<name>``: the documentation of a problem ``type`` (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -19,4 +19,4 @@ def blueprint() -> Blueprint:
 def _show(name: str) -> Response:
     if name not in BY_NAME:
         raise NotServableError("no-problem")
-    return page("problem.html", problem=BY_NAME[name])
+    return page("problem_type.html", problem=BY_NAME[name])

@@ -1,16 +1,16 @@
-"""``/sessions``: where a person is logged in, and the end of it."""
+"""``/sessions``: the devices on which a user is logged in."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from flask import Blueprint, flash, request
+from flask import Blueprint, flash, request, url_for
 
 from gateway.catalog import login_sessions
 from gateway.errors import NotAuthenticatedError
 from gateway.web.auth import csrf
-from gateway.web.pages import page, see_other
+from gateway.web.pages import page, see_login, see_other
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ PATH: Final = "/sessions"
 
 @dataclass(frozen=True)
 class SessionPages:
-    """The page of a person's sessions."""
+    """The page of a user's sessions."""
 
     database: Database
     identities: Identities
@@ -39,14 +39,14 @@ class SessionPages:
         return routes
 
     def show(self) -> Response:
-        """Show the sessions, the last used one first."""
+        """Show the sessions, the most recently used first."""
         try:
             person = self.identities.person()
         except NotAuthenticatedError:
-            return see_other(f"/login?next={PATH}")
+            return see_login(url_for("session_pages.show"))
         now = int(self.clock())
         with self.database.read() as connection:
-            found = login_sessions.of_user(connection, person.user, now=now)
+            current = login_sessions.of_user(connection, person.user, now=now)
         rows = [
             {
                 "id": session.id,
@@ -56,12 +56,12 @@ class SessionPages:
                 "last_seen": session.last_seen,
                 "is_this": session.id == person.session_id,
             }
-            for session in found
+            for session in current
         ]
         return page("sessions.html", user=person.user, sessions=rows)
 
     def end(self) -> Response:
-        """End one session of the person, or all but this one."""
+        """End one session of the user, or all except the current one."""
         person = self.identities.person()
         csrf.check()
         chosen = request.form.get("id", "")
@@ -70,5 +70,9 @@ class SessionPages:
                 login_sessions.end(connection, person.user, chosen)
             else:
                 login_sessions.end_all(connection, person.user, but=person.session_id)
-        flash("Ended." if chosen else "Everywhere else you are logged out.")
-        return see_other(PATH)
+        flash(
+            "The session was ended."
+            if chosen
+            else "You are logged out on all other devices."
+        )
+        return see_other(url_for("session_pages.show"))

@@ -1,4 +1,4 @@
-"""What a share's page and the list of shares tell of a share, in words."""
+"""The values that the templates of a share and of the list of shares show."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ if TYPE_CHECKING:
     from gateway.catalog.outbox import Mail
     from gateway.shares.description import DescribedShare, Descriptions, ShareSummary
 
-_STATES: Final = {
+_STATE_LABELS: Final = {
     State.OPEN: "open",
     State.EARLY: "not open yet",
     State.EXPIRED: "expired",
-    State.REVOKED: "ended",
+    State.REVOKED: "revoked",
 }
-#: How far a recipient has come.
-_REACHED: Final[dict[str, str]] = {
+#: The progress of a recipient.
+_PROGRESS_LABELS: Final[dict[str, str]] = {
     RecipientState.UNOPENED: "not opened yet",
     RecipientState.OPENED: "opened",
-    RecipientState.BEGUN: "download begun",
-    RecipientState.PARTLY: "sent in part",
-    RecipientState.WHOLE: "sent whole",
+    RecipientState.BEGUN: "download started",
+    RecipientState.PARTLY: "partly sent",
+    RecipientState.WHOLE: "completely sent",
     RecipientState.OVER: "ended",
 }
-#: What became of a mail, and where the relay's words say more.
-_MAILS: Final = {
-    MailState.WAITING: "mail not sent yet",
-    MailState.SENDING: "mail is being sent",
-    MailState.ACCEPTED: "mail sent",
-    MailState.REFUSED: "mail refused",
-    MailState.UNKNOWN: "mail perhaps sent",
-    MailState.GIVEN_UP: "mail given up",
+_MAIL_LABELS: Final = {
+    MailState.WAITING: "email not sent yet",
+    MailState.SENDING: "email is being sent",
+    MailState.ACCEPTED: "email sent",
+    MailState.REFUSED: "email refused",
+    MailState.UNKNOWN: "email possibly sent",
+    MailState.GIVEN_UP: "email not delivered",
 }
-_EXPLAINED: Final = frozenset(_MAILS) - {MailState.SENDING, MailState.ACCEPTED}
+#: The states for which the page shows the relay's reply.
+_WITH_REPLY: Final = frozenset(_MAIL_LABELS) - {MailState.SENDING, MailState.ACCEPTED}
 
 
 def facts(
@@ -48,9 +48,9 @@ def facts(
     now: int,
     running: Collection[str],
 ) -> dict[str, Any]:
-    """Return what templates show of a share and each of its links.
+    """Return the values that the page of a share shows, with those of each link.
 
-    *running* are the ids of recipients who are downloading.
+    *running* are the ids of recipients with a running download.
     """
     share = found.share
     state = share.state(now=now)
@@ -62,7 +62,7 @@ def facts(
         "name": found.name,
         "message": share.message,
         "state": state,
-        "says": _STATES[state],
+        "state_label": _STATE_LABELS[state],
         "not_before": share.not_before,
         "lang": share.lang,
         "paths": [item.path for item in found.items if item.path is not None],
@@ -79,7 +79,7 @@ def facts(
                 "url": descriptions.url(each),
                 "state": (reached := found.state(each, now=now)),
                 "reached": reached,
-                "says": _REACHED[reached],
+                "progress_label": _PROGRESS_LABELS[reached],
                 "whole_files": found.whole_files(each),
                 "opened": each.opened,
                 "taken": each.taken - each.given_back,
@@ -96,7 +96,7 @@ def facts(
 
 
 def summary(found: ShareSummary, *, now: int) -> dict[str, Any]:
-    """Return what the list of shares shows of one."""
+    """Return the values that the list of shares shows for one share."""
     share = found.share
     state = share.state(now=now)
     return {
@@ -104,7 +104,7 @@ def summary(found: ShareSummary, *, now: int) -> dict[str, Any]:
         "owner": found.owner,
         "name": found.name,
         "state": state,
-        "says": _STATES[state],
+        "state_label": _STATE_LABELS[state],
         "expires": share.expires,
         "links": found.links,
         "opened": found.opened,
@@ -112,12 +112,12 @@ def summary(found: ShareSummary, *, now: int) -> dict[str, Any]:
 
 
 def _mail(mail: Mail | None) -> dict[str, object]:
-    """Return what became of a mail, in words, and whether another may be sent."""
+    """Return the state of a mail as text, and whether it can be sent again."""
     if mail is None:
-        return {"mail": "not mailed", "is_mailed": False, "is_mail_over": True}
-    words = f": {mail.words}" if mail.words and mail.state in _EXPLAINED else ""
+        return {"mail": "no email sent", "is_mailed": False, "is_mail_over": True}
+    reply = f": {mail.words}" if mail.words and mail.state in _WITH_REPLY else ""
     return {
-        "mail": _MAILS[mail.state] + words,
+        "mail": _MAIL_LABELS[mail.state] + reply,
         "is_mailed": True,
         "is_mail_over": mail.state.is_over,
     }

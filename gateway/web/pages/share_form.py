@@ -1,4 +1,4 @@
-"""What the forms of a share say, as values; the forms are on ``pages.shares``."""
+"""Parse the forms of a share (``pages.shares``) into typed values."""
 
 from __future__ import annotations
 
@@ -19,45 +19,45 @@ if TYPE_CHECKING:
     from gateway.catalog.recipients import NewRecipient
     from gateway.shares.policy import SharePolicy
 
-#: When a share ends, in days from now; None is when its maker ends it.
-LIVES: Final = {"1": 1, "7": 7, "14": 14, "30": 30, "365": 365, "": None}
-DEFAULT_LIFE: Final = "14"
-#: The choice that leaves the end as it is.
+#: The lifetimes that the forms offer, in days; None is no expiry.
+LIFETIMES: Final = {"1": 1, "7": 7, "14": 14, "30": 30, "365": 365, "": None}
+DEFAULT_LIFETIME: Final = "14"
+#: The choice that does not change the expiry.
 SAME: Final = "same"
 
 _DAY: Final = 86_400
 _MINUTE: Final = 60
 _NUMBER: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
-#: Minutes that UTC is ahead of the browser, as its ``Date.getTimezoneOffset`` says.
+#: Minutes that UTC is ahead of local time (JavaScript's ``Date.getTimezoneOffset``).
 _ZONE: Final = re.compile(r"-?[0-9]{1,3}", re.ASCII)
-_BETWEEN: Final = re.compile(r"[,;\n\r]+")
-#: A name before an address, as mail programs give it.
+_SEPARATORS: Final = re.compile(r"[,;\n\r]+")
+#: A quoted display name before an address.
 _QUOTED: Final = re.compile(r'"[^"]*"')
-#: What the page calls the fields of the API.
-_FIELDS: Final = {
+#: The labels of the form, by the fields of the API.
+_LABELS: Final = {
     "items": "Files",
     "title": "Title",
     "message": "Message",
-    "to": "Mail addresses",
-    "label": "Name for the link",
-    "not_before": "Opens",
-    "expires": "Ends",
-    "max": "Downloads of each link",
+    "to": "Email addresses",
+    "label": "Link name",
+    "not_before": "Available from",
+    "expires": "Expires",
+    "max": "Maximum downloads per link",
     "password": "Password",
-    "otp": "Code by mail",
-    "lang": "Language of the mail",
+    "otp": "One-time code",
+    "lang": "Language of the email",
 }
 
 
 def languages() -> dict[str, str]:
-    """Return the languages of mails, each with its own name."""
+    """Return the languages of mails: their codes and native names."""
     return {code: Locale.parse(code).get_display_name() or code for code in codes()}
 
 
 def policy(before: SharePolicy, *, now: int) -> SharePolicy:
-    """Return *before* with what the form says.
+    """Return *before* with the changes in the form.
 
-    Raise BadFieldsError with every field that can't be read.
+    Raise BadFieldsError with every invalid field.
     """
     fields = request.form
     values: dict[str, Any] = {
@@ -95,45 +95,46 @@ def policy(before: SharePolicy, *, now: int) -> SharePolicy:
 
 
 def recipients() -> list[NewRecipient]:
-    """Return whom the form names; raise BadFieldsError for what is no address.
+    """Return the recipients in the form; raise BadFieldsError for an invalid address.
 
-    They stand there as in ``a@example.com b@example.com``, or as mail programs give
-    them: ``Bob <bob@example.com>, "C, D" <c@example.com>``.
+    Addresses are separated by blanks (``a@example.com b@example.com``), or written as
+    in mail programs: ``Bob <bob@example.com>, "C, D" <c@example.com>``.
     """
-    found: list[str] = []
-    for part in _BETWEEN.split(_QUOTED.sub("", request.form.get("to", ""))):
-        found += [part] if "<" in part else part.split()
-    return addresses.parse(found, label=request.form.get("label", ""))
+    texts: list[str] = []
+    for part in _SEPARATORS.split(_QUOTED.sub("", request.form.get("to", ""))):
+        texts += [part] if "<" in part else part.split()
+    return addresses.parse(texts, label=request.form.get("label", ""))
 
 
-def in_words(faults: dict[str, str]) -> dict[str, str]:
-    """Return what is wrong with fields, with the names that the form has for them."""
+def messages(faults: dict[str, str]) -> dict[str, str]:
+    """Return the error messages of fields, with the form's labels."""
     return {
-        field: f"{_FIELDS.get(field, field)}: {fault}"
+        field: f"{_LABELS.get(field, field)}: {fault}"
         for field, fault in faults.items()
     }
 
 
 def _end(text: str, *, now: int) -> int | None:
-    if text not in LIVES:
-        raise BadFieldsError({"expires": "choose one of the times that are offered"})
-    days = LIVES[text]
+    if text not in LIFETIMES:
+        raise BadFieldsError({"expires": "choose one of the options"})
+    days = LIFETIMES[text]
     return None if days is None else now + days * _DAY
 
 
 def _limit(text: str) -> int | None:
-    """Return how many downloads are permitted, None for any number."""
+    """Return the maximum number of downloads, None for no limit."""
     if not text:
         return None
     if not _NUMBER.fullmatch(text):
-        raise BadFieldsError({"max": "must be a whole number, or nothing"})
+        raise BadFieldsError({"max": "must be a whole number or empty"})
     return int(text) or None
 
 
 def _moment(text: str, *, before: int | None) -> int | None:
-    """Return the second of a local time in the zone that the form names, or in UTC.
+    """Return the Unix time of a local time in the form's time zone, or in UTC.
 
-    The field has no seconds: it means *before* if it names the same minute.
+    The field has no seconds.  If it names the minute of *before*, return *before*: the
+    field was not changed.
     """
     if not text:
         return None

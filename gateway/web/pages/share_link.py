@@ -1,7 +1,7 @@
 """``/d/<code>[/<name>]``: a share link, for people and programs.
 
-The code is all that it takes: no session begins here, and no cookie is set.  GET and
-HEAD take nothing of the share, since mail scanners send both; a POST takes a lease.
+The code alone authorizes: no session is started and no cookie is set.  GET and HEAD
+count no download, because mail scanners send both; a POST takes a lease.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify, request, url_for
 
 from gateway.delivery.accel import accel_headers
 from gateway.delivery.verdict import Delivery
@@ -49,16 +49,16 @@ if TYPE_CHECKING:
     from gateway.shares.opening import Openings, OpenShare
 
 _KEY: Final = re.compile(r"([1-9][0-9]{0,5})/(.+)", re.ASCII)
-#: Programs that fetch a link to show what it leads to: they get the page.
+#: Programs that fetch a link to show a preview of it.  They get the page.
 _PREVIEWS: Final = re.compile(
     r"Slackbot|SkypeUriPreview|WhatsApp|TelegramBot|Twitterbot|facebookexternalhit|"
     r"LinkedInBot|Discordbot|Mastodon|Google-PageRenderer|redditbot|Iframely|Signal",
     re.ASCII,
 )
-#: Where browsers say that they fetch a page before anybody asks for it.
-_PURPOSES: Final = ("Sec-Purpose", "Purpose", "X-Moz")
-#: What a person is told before the form, and the field that is at fault, if one is.
-_BEFORE_THE_FORM: Final[dict[type[RefusedError], str]] = {
+#: Headers in which browsers announce that they prefetch a page.
+_PURPOSE_HEADERS: Final = ("Sec-Purpose", "Purpose", "X-Moz")
+#: Errors that are shown above the form, with the field that they concern, if any.
+_FORM_ERRORS: Final[dict[type[RefusedError], str]] = {
     CodeRequiredError: "",
     CodeUnavailableError: "",
     PasswordRequiredError: "password",
@@ -73,9 +73,9 @@ _BEFORE_THE_FORM: Final[dict[type[RefusedError], str]] = {
 
 @dataclass(frozen=True)
 class ShareLink:
-    """The page of a share link, and what programs get of it.
+    """The page of a share link, and its responses to programs.
 
-    ``base_url`` tells the address that people use.
+    ``base_url`` returns the public URL of the gateway.
     """
 
     openings: Openings
@@ -93,16 +93,16 @@ class ShareLink:
         return routes
 
     def show(self, code: str, name: str = "") -> Response:
-        """Show the share to a person, send it to a program if nothing speaks against.
+        """Show the share to a person; send its file to a program, if it is open to all.
 
-        With ``?lease=`` of this link its files can be fetched without a POST.
+        With ``?lease=`` of this link, the files can be downloaded without a POST.
         """
         del name  # cosmetic
         now = int(self.clock())
         opened = self.openings.open(code, now=now)
         lease = self._lease(opened, now=now)
         if _is_person():
-            if _is_looked_at():
+            if _is_viewed():
                 self.openings.note_opened(opened, now=now)
             return self._page(opened, code, lease=lease)
         if lease:
@@ -118,12 +118,12 @@ class ShareLink:
         return self._send(opened, key) if key else self._list(opened, code, lease="")
 
     def take(self, code: str, name: str = "") -> Response:
-        """Give a lease, and lead on to the one file, or to a page of them all.
+        """Take a lease and redirect to the only file, or to a page with all files.
 
-        An empty ``otp`` asks for a one-time code.
+        An empty ``otp`` requests a one-time code.
 
-        (!) No page's token is asked for: the request uses no authority but the code,
-            which is in its URL.  A form of another site's gets the page.
+        (!) There is no CSRF token, because the request uses no authority but the code
+            in its URL.  A form of another site gets the page only.
         """
         del name
         now = int(self.clock())
@@ -131,7 +131,7 @@ class ShareLink:
         if request.headers.get("Sec-Fetch-Site") == "cross-site":
             return self._page(opened, code, lease="")
         try:
-            key = self._wanted(opened)
+            key = self._requested_file(opened)
             self.openings.check_password(
                 opened, request.form.get("password", ""), network=network(), now=now
             )
@@ -144,27 +144,32 @@ class ShareLink:
                 is_scanner=_is_scanner(self.openings.mailed(opened), now=now),
                 now=now,
             )
-        except tuple(_BEFORE_THE_FORM) as error:
+        except tuple(_FORM_ERRORS) as error:
             if not _is_person():
                 raise
             return self._page(opened, code, lease="", fault=error)
         if key is None:
-            return see_other(f"{LINK_PREFIX}{code}?lease={lease}")
+            return see_other(url_for("share_link.show", code=code, lease=lease))
         number, inner = key
         is_inline = request.form.get("open") == "1"
+        # Not url_for: the verdicts pool has the route of leased files.
         return see_other(lease_path(lease, number, inner, is_inline=is_inline))
 
     def _mail_code(self, opened: OpenShare, code: str, *, now: int) -> Response:
-        """Have a one-time code mailed, and show its field; a program is told so."""
+        """Send a one-time code by mail and redirect to the form that asks for it.
+
+        A program gets CodeRequiredError.
+        """
         self.openings.mail_code(opened, now=now)
         if not _is_person():
             raise CodeRequiredError(mailed_to=shortened(opened.recipient.address))
-        return see_other(f"{LINK_PREFIX}{code}")
+        return see_other(url_for("share_link.show", code=code))
 
-    def _wanted(self, opened: OpenShare) -> tuple[int, str] | None:
-        """Return number and path of the file that is asked for, None for all of them.
+    def _requested_file(self, opened: OpenShare) -> tuple[int, str] | None:
+        """Return the number and path of the requested file, or None for all files.
 
-        Raise GoneItemError or NotServableError if it is not there: no lease is taken.
+        Raise GoneItemError or NotServableError if the file is missing, before a lease
+        is taken.
         """
         text = request.form.get("item", "")
         if not text:
@@ -177,7 +182,7 @@ class ShareLink:
         if not match or item is None:
             raise NotServableError("no-item")
         self.items.find(item, match[2])
-        # Only a folder has other names in it than its own.
+        # Of an item that is a file, only its own name is valid.
         return item.number, match[2] if item.is_folder else item.name
 
     def _send(self, opened: OpenShare, key: str) -> Response:
@@ -209,12 +214,12 @@ class ShareLink:
         )
 
     def _lease(self, opened: OpenShare, *, now: int) -> str:
-        """Return the lease that the query names, if it is this link's and stands."""
+        """Return the lease in the query; ``""`` if it is invalid or of another link."""
         text = request.args.get("lease", "")
         return text if self.openings.has_lease(opened, text, now=now) else ""
 
     def _list(self, opened: OpenShare, code: str, *, lease: str) -> Response:
-        """Return the files as JSON, each with the URL by which a program gets it."""
+        """Return the files as JSON, each with its download URL for programs."""
         base = self.base_url()
         return jsonify(
             {
@@ -247,7 +252,7 @@ class ShareLink:
         fault: RefusedError | None = None,
     ) -> Response:
         if opened.is_spent and not lease:
-            # Whatever else is wrong: nothing helps.
+            # This outweighs any other error: no input helps.
             fault = ShareSpentError()
         explanation = explain(fault) if fault else None
         files = self.items.listed(opened.items, most=LISTED + 1)
@@ -257,10 +262,10 @@ class ShareLink:
             opened=opened,
             files=[self._row(file, lease) for file in files[:LISTED]],
             is_cut=len(files) > LISTED,
-            path=f"{LINK_PREFIX}{code}",
+            code=code,
             lease=lease,
-            fault=_in_words(fault) if fault else "",
-            wrong=_BEFORE_THE_FORM[type(fault)] if fault else "",
+            fault=_message(fault) if fault else "",
+            invalid_field=_FORM_ERRORS[type(fault)] if fault else "",
             mailed_to=shortened(opened.recipient.address),
             awaits_code=self.openings.awaits_code(opened, now=int(self.clock())),
         )
@@ -281,20 +286,20 @@ class ShareLink:
         }
 
 
-def _in_words(fault: RefusedError) -> str:
-    """Return what a person is told who stands before the form."""
+def _message(fault: RefusedError) -> str:
+    """Return the error message above the form."""
     if isinstance(fault, PasswordRequiredError):
-        return "Enter the password. The sender has it."
+        return "Enter the password. Ask the sender if you do not have it."
     if isinstance(fault, CodeRequiredError):
-        return "Enter the code of the last mail, or have one mailed."
-    told = explain(fault)
-    return f"{told.title}. {told.text}"
+        return "Enter the code from the last email, or request a new code."
+    explanation = explain(fault)
+    return f"{explanation.title}. {explanation.text}"
 
 
 def _is_scanner(mailed: int | None, *, now: int) -> bool:
-    """Tell whether it is probably a scanner that presses the button.
+    """Tell whether the request is probably a mail scanner's.
 
-    *mailed* is when the relay took the mail with the link.
+    *mailed* is the Unix time when the relay accepted the mail with the link.
     """
     return scanners.is_probable(
         request.headers.get("User-Agent", ""),
@@ -305,7 +310,7 @@ def _is_scanner(mailed: int | None, *, now: int) -> bool:
 
 
 def _is_person() -> bool:
-    """Tell whether the client names HTML, as browsers do, or shows previews."""
+    """Tell whether the client accepts HTML, as browsers do, or makes previews."""
     return clients.names_html() or _is_preview()
 
 
@@ -314,8 +319,8 @@ def _is_preview() -> bool:
     return _PREVIEWS.search(agent) is not None
 
 
-def _is_looked_at() -> bool:
-    """Tell whether a page is surely not fetched for somebody who may never see it."""
-    purposes = (request.headers.get(name, "") for name in _PURPOSES)
+def _is_viewed() -> bool:
+    """Tell whether a person views the page: it is no prefetch and no preview."""
+    purposes = (request.headers.get(name, "") for name in _PURPOSE_HEADERS)
     is_prefetch = any("prefetch" in purpose for purpose in purposes)
     return request.method == "GET" and not is_prefetch and not _is_preview()

@@ -1,10 +1,9 @@
-"""``/shares``: a person's shares, the form for a new one, and a page for each."""
+"""``/shares``: a user's shares, the form for a new one, and a page for each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, flash, request, url_for
 
@@ -18,7 +17,7 @@ from gateway.shares.items import LISTED
 from gateway.shares.policy import LIFE, SharePolicy
 from gateway.web.api import pagination
 from gateway.web.api.pagination import OwnedQuery, chosen_owner, listed
-from gateway.web.pages import page, see_other, share_facts, share_form
+from gateway.web.pages import page, see_login, see_other, share_facts, share_form
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,23 +31,23 @@ PATH: Final = "/shares"
 _PAGE: Final = 50
 _HISTORY: Final = 100
 _DAY: Final = 86_400
-#: Uploads that are offered when a share's files are replaced.
+#: Recent uploads that the form to replace files offers.
 _OFFERED: Final = 20
-#: What was done with a share, in words of the page.
-_DONE: Final[dict[str, str]] = {
-    Action.CREATED: "made",
+#: The entries of the history, as text.
+_ACTION_LABELS: Final[dict[str, str]] = {
+    Action.CREATED: "created",
     Action.CHANGED: "changed",
     Action.RECIPIENT_ADDED: "links added",
-    Action.RECIPIENT_REVOKED: "a link ended",
-    Action.MAILED: "mailed",
-    Action.REVOKED: "ended",
-    Action.GIVEN_BACK: "a download given back",
+    Action.RECIPIENT_REVOKED: "link revoked",
+    Action.MAILED: "sent by email",
+    Action.REVOKED: "revoked",
+    Action.GIVEN_BACK: "one more download allowed",
 }
 
 
 @dataclass(frozen=True)
 class SharePages:
-    """The pages of a person's shares."""
+    """The pages of a user's shares."""
 
     shares: Shares
     clock: Callable[[], float]
@@ -58,11 +57,11 @@ class SharePages:
         routes = Blueprint("shares", __name__, url_prefix=PATH)
         for rule, view, method in (
             ("", self.listing, "GET"),
-            ("", self.make, "POST"),
+            ("", self.create, "POST"),
             ("/new", self.new, "GET"),
             ("/<share_id>", self.show, "GET"),
             ("/<share_id>", self.edit, "POST"),
-            ("/<share_id>/sent.csv", self.table, "GET"),
+            ("/<share_id>/sent.csv", self.report, "GET"),
             ("/<share_id>/files", self.replace_files, "POST"),
             ("/<share_id>/revoke", self.revoke, "POST"),
             ("/<share_id>/recipients", self.add_recipients, "POST"),
@@ -82,10 +81,10 @@ class SharePages:
         return routes
 
     def listing(self) -> Response:
-        """Show shares, newest first; ``pagination`` says which can be chosen."""
+        """Show shares, newest first; for the query, see ``pagination``."""
         person = self._person()
         if person is None:
-            return see_other(f"/login?next={PATH}")
+            return see_login(url_for("shares.listing"))
         query = pagination.read(OwnedQuery, limit=_PAGE)
         with self.shares.database.read() as connection:
             owner = chosen_owner(connection, person, query.owner)
@@ -109,13 +108,13 @@ class SharePages:
         """Show the form for a share of the uploads in ``?upload=``."""
         person = self._person()
         if person is None:
-            chosen = urlencode({"upload": request.args.getlist("upload")}, doseq=True)
-            return see_other(f"/login?next={PATH}/new{quote(f'?{chosen}')}")
+            upload_ids = request.args.getlist("upload")
+            return see_login(url_for("shares.new", upload=upload_ids))
         person.require(Scope.SHARE)
         return self._form(person)
 
-    def make(self) -> Response:
-        """Make a share, or show the form once more with what is wrong."""
+    def create(self) -> Response:
+        """Create a share, or show the form again with error messages."""
         person = self._sharer()
         now = int(self.clock())
         faults: dict[str, str] = {}
@@ -127,10 +126,10 @@ class SharePages:
             to = share_form.recipients()
             items = self._items(person)
             if not faults:
-                made, _ = self.shares.changes.make(
+                share, _ = self.shares.changes.make(
                     person.user, policy, items, to, now=now
                 )
-                return see_other(url_for("shares.show", share_id=made.id))
+                return see_other(url_for("shares.show", share_id=share.id))
         except BadFieldsError as error:
             faults |= error.faults
         return self._form(person, faults=faults)
@@ -139,18 +138,18 @@ class SharePages:
         """Show a share with its links."""
         person = self._person()
         if person is None:
-            return see_other(f"/login?next={PATH}/{share_id}")
+            return see_login(url_for("shares.show", share_id=share_id))
         return self._share(person, self.shares.owned(person, share_id))
 
-    def table(self, share_id: str) -> Response:
-        """Return what was sent of a share, as a spreadsheet takes it."""
+    def report(self, share_id: str) -> Response:
+        """Return a CSV file of what was sent of a share to each recipient."""
         person = self._person()
         if person is None:
-            return see_other(f"/login?next={PATH}/{share_id}")
+            return see_login(url_for("shares.show", share_id=share_id))
         return self.shares.table(self.shares.owned(person, share_id))
 
     def edit(self, share_id: str) -> Response:
-        """Change a share under the same links."""
+        """Change the settings of a share; its links stay the same."""
         person = self._sharer()
         share = self.shares.owned(person, share_id)
         now = int(self.clock())
@@ -163,11 +162,11 @@ class SharePages:
             )
         except BadFieldsError as error:
             return self._share(person, share, faults=error.faults)
-        flash("The changes are saved. The links stay the same.")
+        flash("The changes were saved. The links stay the same.")
         return see_other(url_for("shares.show", share_id=share.id))
 
     def replace_files(self, share_id: str) -> Response:
-        """Let a share open other files under the same links."""
+        """Replace the files of a share; its links stay the same."""
         person = self._sharer()
         share = self.shares.owned(person, share_id)
         try:
@@ -180,19 +179,19 @@ class SharePages:
             )
         except BadFieldsError as error:
             return self._share(person, share, faults=error.faults)
-        flash("The files are replaced. The links stay the same.")
+        flash("The files were replaced. The links stay the same.")
         return see_other(url_for("shares.show", share_id=share.id))
 
     def revoke(self, share_id: str) -> Response:
-        """End a share with all its links."""
+        """Revoke a share and all its links."""
         person = self._sharer()
         share = self.shares.owned(person, share_id)
         self.shares.changes.revoke(person.user, share, now=int(self.clock()))
-        flash("The share is ended. Its links open nothing any more.")
+        flash("The share was revoked. Its links no longer work.")
         return see_other(url_for("shares.show", share_id=share.id))
 
     def add_recipients(self, share_id: str) -> Response:
-        """Give a share more links."""
+        """Add links to a share."""
         person = self._sharer()
         share = self.shares.owned(person, share_id)
         try:
@@ -205,18 +204,18 @@ class SharePages:
         return see_other(url_for("shares.show", share_id=share.id))
 
     def revoke_recipient(self, share_id: str, recipient_id: str) -> Response:
-        """End one link of a share."""
+        """Revoke one link of a share."""
         person = self._sharer()
         share = self.shares.owned(person, share_id)
         recipient = self.shares.recipient(share, recipient_id)
         self.shares.changes.revoke_recipient(
             person.user, recipient, now=int(self.clock())
         )
-        flash("The link is ended. It opens nothing any more.")
+        flash("The link was revoked. It no longer works.")
         return see_other(url_for("shares.show", share_id=share.id))
 
     def resend(self, share_id: str, recipient_id: str) -> Response:
-        """Send one link again."""
+        """Send one link by email again."""
         person = self._sharer()
         share = self.shares.owned(person, share_id)
         recipient = self.shares.recipient(share, recipient_id)
@@ -225,22 +224,26 @@ class SharePages:
                 person.user, share, [recipient], now=int(self.clock())
             )
         except BadFieldsError as error:
-            flash(f"Not sent: {error.faults['to']}.")
+            flash(f"The email was not sent: {error.faults['to']}.")
         else:
-            flash("The mail goes out." if sent else "Its mail is on its way already.")
+            flash(
+                "The email will be sent."
+                if sent
+                else "The email is already being sent."
+            )
         return see_other(url_for("shares.show", share_id=share.id))
 
     def give_back(self, share_id: str, recipient_id: str) -> Response:
-        """Let one link be downloaded once more."""
+        """Allow one more download of one link."""
         person = self._sharer()
         share = self.shares.owned(person, share_id)
         recipient = self.shares.recipient(share, recipient_id)
         try:
             self.shares.changes.give_back(person.user, recipient, now=int(self.clock()))
         except NothingTakenError:
-            flash("There is no download to give back.")
+            flash("No download of this link has been counted yet.")
         else:
-            flash("One download was given back.")
+            flash("The link can be downloaded one more time.")
         return see_other(url_for("shares.show", share_id=share.id))
 
     def _person(self) -> Identity | None:
@@ -255,7 +258,7 @@ class SharePages:
         return person
 
     def _kept(self, person: Identity, share: Share) -> list[NewItem]:
-        """Return what stays in a share since its form does not show it to *person*."""
+        """Return the items that the form does not show to *person*: they stay."""
         if person.is_admin:
             return []
         with self.shares.database.read() as connection:
@@ -279,7 +282,7 @@ class SharePages:
     def _form(
         self, person: Identity, *, faults: dict[str, str] | None = None
     ) -> Response:
-        """Show the form of a new share, with what was sent if there are *faults*."""
+        """Show the form for a new share, with the sent values if there are *faults*."""
         chosen = request.values.getlist("upload")
         items = []
         for upload in chosen:
@@ -292,10 +295,10 @@ class SharePages:
             status=400 if faults else 200,
             user=person.user,
             items=items,
-            faults=share_form.in_words(faults or {}),
-            said=request.form,
-            lives=share_form.LIVES,
-            life=request.form.get("life", share_form.DEFAULT_LIFE),
+            faults=share_form.messages(faults or {}),
+            fields=request.form,
+            lifetimes=share_form.LIFETIMES,
+            lifetime=request.form.get("life", share_form.DEFAULT_LIFETIME),
             languages=share_form.languages(),
             may_mail=self.shares.changes.may_mail(person.user),
             is_admin=person.is_admin,
@@ -319,13 +322,17 @@ class SharePages:
             files=files[:LISTED],
             is_cut=len(files) > LISTED,
             history=[
-                {"at": each.at, "actor": each.actor, "action": _DONE[each.action]}
+                {
+                    "at": each.at,
+                    "actor": each.actor,
+                    "action": _ACTION_LABELS[each.action],
+                }
                 for each in history
             ],
             qr=request.args.get("qr", ""),
-            faults=share_form.in_words(faults or {}),
-            said=request.form if faults else {},
-            lives=share_form.LIVES,
+            faults=share_form.messages(faults or {}),
+            fields=request.form if faults else {},
+            lifetimes=share_form.LIFETIMES,
             same=share_form.SAME,
             languages=share_form.languages(),
             offered=self._offered(person, found),
@@ -334,9 +341,9 @@ class SharePages:
         )
 
     def _offered(self, person: Identity, found: DescribedShare) -> list[dict[str, Any]]:
-        """Return the uploads to choose from when a share's files are replaced.
+        """Return the uploads that the form to replace files offers.
 
-        Those that it opens come first, then the newest of the share's owner.
+        The uploads in the share come first, then the newest uploads of its owner.
         """
         owner_id = found.share.owner_id
         with self.shares.database.read() as connection:
@@ -355,7 +362,7 @@ class SharePages:
 
 
 def _added(count: int) -> str:
-    """Return what is said when so many links were added."""
+    """Return the message after *count* links were added."""
     if count == 0:
-        return "No link is added: each of these addresses has one."
-    return "A link is added." if count == 1 else f"{count} links are added."
+        return "No link was added: each of these addresses already has one."
+    return "One link was added." if count == 1 else f"{count} links were added."

@@ -1,4 +1,4 @@
-"""Style and scripts: nginx serves them, the pages name them by their content."""
+"""URLs of style, scripts and icon; nginx serves them (``snippets/statics.conf``)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ PREFIX: Final = "/static/"
 
 
 @dataclass(frozen=True)
-class Statics:
-    """Where each file is; its URL changes with its content, and is kept for long."""
+class StaticFiles:
+    """The URL of each file; it changes with the content, so that it can be cached."""
 
     urls: dict[str, str]
 
     @classmethod
-    def of(cls, contents: Mapping[str, bytes]) -> Statics:
-        """Name the files of these contents."""
+    def of(cls, contents: Mapping[str, bytes]) -> StaticFiles:
+        """Return the URLs for these contents, by file name."""
         return cls(
             {
                 name: f"{PREFIX}{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
@@ -29,5 +29,5 @@ class Statics:
         )
 
     def url(self, name: str) -> str:
-        """Return the URL of a file, or nothing if there is none of that name."""
+        """Return the URL of a file, or an empty string for an unknown name."""
         return self.urls.get(name, "")

@@ -1,11 +1,11 @@
-"""``/upload``: the form of a person's own page, for browsers without JavaScript."""
+"""``/upload``: the upload form of the files page, for browsers without JavaScript."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from flask import Blueprint, flash
+from flask import Blueprint, flash, url_for
 
 from gateway.catalog.tokens import Scope
 from gateway.web.auth import csrf
@@ -17,13 +17,12 @@ if TYPE_CHECKING:
     from gateway.web.auth.identity import Identities, Identity
     from gateway.web.multipart_uploads import FormUploads
 
-HOME: Final = "/"
 PATH: Final = "/upload"
 
 
 @dataclass(frozen=True)
 class UploadForm:
-    """The views of the form's upload."""
+    """The views of the upload form."""
 
     identities: Identities
     form_uploads: FormUploads
@@ -36,12 +35,12 @@ class UploadForm:
         return routes
 
     def admit(self, method: str, path: bytes) -> None:
-        """Let a form come, or raise why not."""
+        """Admit the body of a form, or raise the error that refuses it."""
         del method, path
         self.form_uploads.admit(self._uploader())
 
     def cut(self, method: str, path: bytes) -> None:
-        """Give back the room of a form that will never be whole."""
+        """Release the reservation of a form that was cut off."""
         del method, path
         self.form_uploads.release()
 
@@ -53,23 +52,23 @@ class UploadForm:
         )
         if outcome.refused:
             return page(
-                "partly.html",
+                "upload_result.html",
                 status=int(outcome.refused[0][1].status),
                 refusals=outcome.refused,
                 stored=[upload.name for upload in outcome.stored],
-                back=HOME,
-                back_to="Your files",
+                back_url=url_for("file_pages.listing"),
+                back_label="Your files",
             )
         flash(
-            f"{outcome.stored[0].name} is stored."
+            f"{outcome.stored[0].name} was uploaded."
             if len(outcome.stored) == 1
-            else f"{len(outcome.stored)} files are stored."
+            else f"{len(outcome.stored)} files were uploaded."
         )
-        return see_other(HOME)
+        return see_other(url_for("file_pages.listing"))
 
     def show(self) -> Response:
-        """Lead somebody who reloads to the form."""
-        return see_other(HOME)
+        """Redirect to the files page, for a browser that reloads the result."""
+        return see_other(url_for("file_pages.listing"))
 
     def _uploader(self) -> Identity:
         identity = self.identities.person()

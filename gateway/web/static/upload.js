@@ -1,14 +1,13 @@
-// Uploads with a progress bar, which go on after a broken line (tus 1.0.0).
-// Without this script the form does it in one piece.
+// Resumable uploads with progress bars (tus 1.0.0).
+// Without this script, the form sends all files in one request.
 "use strict";
 
 (() => {
-  const ENDPOINT = new URL("/tus/", window.location.href).href;
-  // The gateway keeps what came of a broken piece, and would take a file in one;
-  // some CDNs take no more than 100 MB in a request.
+  // The gateway keeps the received bytes of an interrupted chunk, and would accept a whole
+  // file in one chunk; some CDNs refuse requests over 100 MB.
   const CHUNK_BYTES = 90 * 1024 * 1024;
-  const AT_ONCE = 3;
-  // Not at once: what had come of a broken piece counts a moment later.
+  const MAX_RUNNING = 3;
+  // Not 0: the gateway needs a moment to store the received bytes of an interrupted chunk.
   const RETRY_MILLISECONDS = [300, 1000, 3000, 5000, 10000, 20000];
 
   const form = document.getElementById("upload");
@@ -16,21 +15,22 @@
   const template = document.getElementById("transfer");
   if (!form || !template || !window.tus || !tus.isSupported) return;
 
+  const endpoint = new URL(form.dataset.endpoint, window.location.href).href;
   const list = document.getElementById("transfers");
-  const news = document.getElementById("news");
-  // What a drop link takes; there is none on a person's own page.
-  const takes = document.getElementById("takes");
+  const status = document.getElementById("upload-status");
+  // The limits of a drop link; null on the page of a user's own files.
+  const limits = document.getElementById("limits");
   const waiting = [];
-  let stored = 0;
   const running = new Set();
+  let storedCount = 0;
 
-  // By a drop link its code shows who asks, and nothing is listed.
-  const code = form.dataset.bearer;
-  const proof = () => code
-    ? ["Authorization", `Bearer ${code}`]
+  // On the page of a drop link its code authorizes uploads, and no files are listed.
+  const dropCode = form.dataset.bearer;
+  const authorizationHeader = () => dropCode
+    ? ["Authorization", `Bearer ${dropCode}`]
     : ["X-CSRF-Token", form.elements.csrf_token.value];
 
-  function bytes(number) {
+  function formatBytes(number) {
     const units = ["Bytes", "KiB", "MiB", "GiB", "TiB"];
     let unit = 0;
     while (number >= 1024 && unit < units.length - 1) {
@@ -40,126 +40,125 @@
     return `${number.toFixed(unit ? 1 : 0)} ${units[unit]}`;
   }
 
-  // What went wrong, in the server's own words where it had any.
-  function words(error) {
-    const answer = error.originalResponse;
-    if (!answer) return "The connection broke off.";
-    if (answer.getStatus() === 401 && !code) {
-      return "You are logged out. Log in on another tab, then go on here.";
+  // Prefers the server's own explanation.
+  function errorMessage(error) {
+    const response = error.originalResponse;
+    if (!response) return "The connection was lost.";
+    if (response.getStatus() === 401 && !dropCode) {
+      return "You are logged out. Log in in another tab, then select Resume.";
     }
     try {
-      const problem = JSON.parse(answer.getBody());
+      const problem = JSON.parse(response.getBody());
       return `${problem.title}. ${problem.detail}`;
     } catch {
-      return `The server refused it (${answer.getStatus()}).`;
+      return `The server refused the upload (status ${response.getStatus()}).`;
     }
   }
 
-  // What a person can put right: room on the disk, and a new login where there is one.
-  const MENDED = new Set(code ? [507] : [401, 403, 507]);
+  // Statuses that the user can fix: free disk space, or log in again where there are logins.
+  const USER_CAN_FIX = new Set(dropCode ? [507] : [401, 403, 507]);
 
-  // Damage on the way, a busy server and one that restarts heal by themselves.
-  function heals(error) {
-    const answer = error.originalResponse;
-    if (!answer) return true;
-    const status = answer.getStatus();
-    return status === 409 || status === 423 || status === 429 || status === 460 ||
-      (status >= 500 && status !== 507);
+  // Transmission errors, a busy server and a restarting server: a retry can succeed.
+  function isRetryable(error) {
+    const response = error.originalResponse;
+    if (!response) return true;
+    const code = response.getStatus();
+    return code === 409 || code === 423 || code === 429 || code === 460 ||
+      (code >= 500 && code !== 507);
   }
 
-  // Whether it is a file still: no folder, and neither changed nor deleted since it was
-  // chosen.  The upload of anything else fails as if the line had broken off.
+  // False for a folder, and for a file that was changed or deleted since it was chosen.
+  // Uploads of those fail with the same error as a lost connection.
   function isReadable(file) {
     return file.slice(0, 1).arrayBuffer().then(() => true, () => false);
   }
 
-  // The list as the server has it now; also the token, which a new login changes.
-  // (!) The answer that was asked for last is the newest, whichever comes last: by an older
-  //     one, what is stored since would be missing.
-  let asked = 0;
-  let shown = 0;
+  // Reloads the list of files and the CSRF token, which changes with a new login.
+  // (!) Only the response to the newest request counts, even if an older one arrives later:
+  //     the older one lacks files that were stored since.
+  let lastRequested = 0;
+  let lastShown = 0;
 
   async function refresh() {
-    const turn = asked += 1;
-    const answer = await fetch(window.location.pathname, { cache: "no-store" });
-    if (code && answer.status === 410) {
+    const sequence = lastRequested += 1;
+    const response = await fetch(window.location.pathname, { cache: "no-store" });
+    if (dropCode && response.status === 410) {
       form.hidden = true;
-      takes.textContent = "This drop link takes nothing more.";
+      limits.textContent = "This drop link accepts no more uploads.";
     }
-    if (!answer.ok) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    if (turn < shown) return;
-    shown = turn;
-    if (code) {
-      const told = page.getElementById("takes");
-      localTimes(told);
-      takes.replaceChildren(...document.importNode(told, true).childNodes);
+    if (!response.ok) return;
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    if (sequence < lastShown) return;
+    lastShown = sequence;
+    if (dropCode) {
+      const newLimits = page.getElementById("limits");
+      localizeTimes(newLimits);
+      limits.replaceChildren(...document.importNode(newLimits, true).childNodes);
       return;
     }
-    const fresh = page.getElementById("upload");
-    if (!fresh) return;
-    form.elements.csrf_token.value = fresh.elements.csrf_token.value;
-    // Somebody may just be about to delete one, or to share several: that row stays open,
-    // and what is selected stays so.
-    const before = document.getElementById("uploads");
-    const open = before.querySelector("details[open] [name=id]");
-    const selected = [...before.querySelectorAll("[name=upload]:checked")];
-    const uploads = document.importNode(page.getElementById("uploads"), true);
-    localTimes(uploads);
-    before.replaceWith(uploads);
-    const again = (field) =>
-      uploads.querySelector(`[name=${field.name}][value="${CSS.escape(field.value)}"]`);
-    if (open && again(open)) again(open).closest("details").open = true;
-    for (const field of selected) if (again(field)) again(field).checked = true;
+    const newForm = page.getElementById("upload");
+    if (!newForm) return;
+    form.elements.csrf_token.value = newForm.elements.csrf_token.value;
+    // Keep the user's state: an open menu stays open, and selected files stay selected.
+    const oldList = document.getElementById("uploads");
+    const openField = oldList.querySelector("details[open] [name=id]");
+    const selected = [...oldList.querySelectorAll("[name=upload]:checked")];
+    const newList = document.importNode(page.getElementById("uploads"), true);
+    localizeTimes(newList);
+    oldList.replaceWith(newList);
+    const sameField = (field) =>
+      newList.querySelector(`[name=${field.name}][value="${CSS.escape(field.value)}"]`);
+    if (openField && sameField(openField)) sameField(openField).closest("details").open = true;
+    for (const field of selected) if (sameField(field)) sameField(field).checked = true;
   }
 
-  function thank() {
-    stored += 1;
-    news.textContent = stored === 1
-      ? "Thank you. The file has arrived."
-      : `Thank you. ${stored} files have arrived.`;
-    news.classList.add("done");
+  function showThanks() {
+    storedCount += 1;
+    status.textContent = storedCount === 1
+      ? "Thank you. The file was uploaded."
+      : `Thank you. ${storedCount} files were uploaded.`;
+    status.classList.add("done");
   }
 
-  function next() {
-    while (running.size < AT_ONCE && waiting.length) waiting.shift().start();
+  function startWaiting() {
+    while (running.size < MAX_RUNNING && waiting.length) waiting.shift().start();
   }
 
   class Transfer {
     constructor(file) {
       this.file = file;
       this.row = template.content.firstElementChild.cloneNode(true);
-      const part = (name) => this.row.querySelector(`.${name}`);
+      const element = (name) => this.row.querySelector(`.${name}`);
       this.bar = this.row.querySelector("progress");
-      this.state = part("state");
-      this.amount = part("amount");
-      this.pause = part("pause");
-      part("name").textContent = file.name;
+      this.state = element("state");
+      this.amount = element("amount");
+      this.pause = element("pause");
+      element("name").textContent = file.name;
       this.bar.setAttribute("aria-label", file.name);
       this.pause.addEventListener("click", () => this.toggle());
-      part("cancel").addEventListener("click", () => this.cancel());
-      part("cancel").setAttribute("aria-label", `Cancel ${file.name}`);
-      this.say("Waiting");
+      element("cancel").addEventListener("click", () => this.cancel());
+      element("cancel").setAttribute("aria-label", `Cancel ${file.name}`);
+      this.setState("Waiting");
       list.append(this.row);
     }
 
-    say(state, { failed = false, action = "Pause" } = {}) {
-      this.state.textContent = state;
+    setState(text, { failed = false, action = "Pause" } = {}) {
+      this.state.textContent = text;
       this.row.classList.toggle("failed", failed);
       this.pause.textContent = action;
       this.pause.setAttribute("aria-label", `${action} ${this.file.name}`);
     }
 
-    make() {
+    createUpload() {
       return new tus.Upload(this.file, {
-        endpoint: ENDPOINT,
+        endpoint,
         chunkSize: CHUNK_BYTES,
         retryDelays: RETRY_MILLISECONDS,
         metadata: { filename: this.file.name, filetype: this.file.type },
         removeFingerprintOnSuccess: true,
-        onBeforeRequest: (request) => request.setHeader(...proof()),
-        onShouldRetry: heals,
-        onProgress: (sent, size) => this.show(sent, size),
+        onBeforeRequest: (request) => request.setHeader(...authorizationHeader()),
+        onShouldRetry: isRetryable,
+        onProgress: (sent, size) => this.showProgress(sent, size),
         onSuccess: () => this.finish(),
         onError: (error) => this.fail(error),
       });
@@ -167,48 +166,48 @@
 
     async start() {
       running.add(this);
-      this.say("Uploading");
+      this.setState("Uploading");
       if (!await isReadable(this.file)) {
-        this.lose();
+        this.failUnreadable();
         return;
       }
       if (!this.upload) {
-        this.upload = this.make();
-        const before = await this.upload.findPreviousUploads();
-        if (before.length) this.upload.resumeFromPreviousUpload(before[0]);
+        this.upload = this.createUpload();
+        const previous = await this.upload.findPreviousUploads();
+        if (previous.length) this.upload.resumeFromPreviousUpload(previous[0]);
       }
-      // It may have been paused while we looked.
+      // The user may have paused it during the awaits above.
       if (running.has(this)) this.upload.start();
     }
 
-    show(sent, size) {
+    showProgress(sent, size) {
       this.bar.value = size ? sent / size : 1;
-      this.amount.textContent = `${bytes(sent)} of ${bytes(size)}`;
+      this.amount.textContent = `${formatBytes(sent)} of ${formatBytes(size)}`;
     }
 
     async toggle() {
       if (running.has(this)) {
         this.stop();
-        this.say("Paused", { action: "Resume" });
+        this.setState("Paused", { action: "Resume" });
         await this.upload?.abort();
       } else if (waiting.includes(this)) {
         waiting.splice(waiting.indexOf(this), 1);
-        this.say("Paused", { action: "Resume" });
+        this.setState("Paused", { action: "Resume" });
       } else {
         await refresh().catch(() => {});
-        this.say("Waiting");
+        this.setState("Waiting");
         waiting.push(this);
       }
-      next();
+      startWaiting();
     }
 
     async cancel() {
       this.stop();
       this.row.remove();
       form.querySelector("input[type=file]").focus();
-      // What the server has of it goes by itself if it can't be told now.
+      // If the request to delete the upload fails, the server deletes it when it expires.
       await this.upload?.abort(true).catch(() => {});
-      next();
+      startWaiting();
     }
 
     stop() {
@@ -218,47 +217,48 @@
 
     async finish() {
       this.stop();
-      next();
-      if (code) {
-        thank();
-        this.say("Stored");
+      startWaiting();
+      if (dropCode) {
+        showThanks();
+        this.setState("Uploaded");
         this.row.querySelector(".actions").remove();
         await refresh().catch(() => {});
         return;
       }
-      news.textContent = `${this.file.name} is stored.`;
+      status.textContent = `${this.file.name} was uploaded.`;
       await refresh().catch(() => {});
       this.row.remove();
     }
 
     async fail(error) {
       if (!error.originalResponse && !await isReadable(this.file)) {
-        this.lose();
+        this.failUnreadable();
         return;
       }
       this.stop();
-      this.say(words(error), { failed: true, action: "Resume" });
-      // Sent again, it would be refused again.
-      this.pause.hidden = !(heals(error) || MENDED.has(error.originalResponse.getStatus()));
-      next();
-      if (code) await refresh().catch(() => {});
+      this.setState(errorMessage(error), { failed: true, action: "Resume" });
+      // Any other error would come again.
+      const canResume = isRetryable(error) || USER_CAN_FIX.has(error.originalResponse.getStatus());
+      this.pause.hidden = !canResume;
+      startWaiting();
+      if (dropCode) await refresh().catch(() => {});
     }
 
-    lose() {
+    failUnreadable() {
       this.stop();
-      this.say("This is a folder, or was changed or deleted. Choose it again.", { failed: true });
+      this.setState("This is a folder, or the file was changed or deleted. Choose it again.", { failed: true });
       this.pause.hidden = true;
-      next();
+      startWaiting();
     }
   }
 
-  function take(files) {
+  function addFiles(files) {
     for (const file of files) waiting.push(new Transfer(file));
-    next();
+    startWaiting();
   }
 
   input.addEventListener("change", () => {
-    take(input.files);
+    addFiles(input.files);
     input.value = "";
   });
   form.addEventListener("submit", (event) => event.preventDefault());
@@ -274,16 +274,16 @@
       form.classList.remove("over");
     });
   }
-  window.addEventListener("drop", (event) => take(event.dataTransfer.files));
+  window.addEventListener("drop", (event) => addFiles(event.dataTransfer.files));
   window.addEventListener("beforeunload", (event) => {
     if (running.size || waiting.length) event.preventDefault();
   });
 
-  // Files that the browser has kept chosen over a reload would be left out.
+  // Browsers keep chosen files over a reload; without this they would never be uploaded.
   input.value = "";
   input.required = false;
-  // The whole form is the field: a click anywhere on it chooses files.
+  // The input covers the whole form: a click anywhere on it chooses files.
   form.classList.add("live");
-  for (const element of form.querySelectorAll("[data-plain]")) element.hidden = true;
+  for (const element of form.querySelectorAll("[data-no-script]")) element.hidden = true;
   for (const element of form.querySelectorAll("[data-script]")) element.hidden = false;
 })();

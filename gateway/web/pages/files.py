@@ -1,11 +1,11 @@
-"""``/``: a person's uploads, for an admin everybody's, and the form for more."""
+"""``/``: a user's uploads, or for an admin any user's, with the upload form."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, flash, request
+from flask import Blueprint, flash, request, url_for
 
 from gateway.catalog import drops, uploads, users
 from gateway.catalog.tokens import Scope
@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class HomePages:
-    """The page of a person's uploads; *upload_size* in bytes, 0 is no limit."""
+class FilePages:
+    """The page of a user's uploads.
+
+    *upload_size* is the maximum size of a file in bytes, 0 for no limit.
+    """
 
     database: Database
     identities: Identities
@@ -38,17 +41,17 @@ class HomePages:
 
     def blueprint(self) -> Blueprint:
         """Return the routes."""
-        routes = Blueprint("home", __name__)
-        routes.add_url_rule("/", view_func=self.home)
+        routes = Blueprint("file_pages", __name__)
+        routes.add_url_rule("/", view_func=self.listing)
         routes.add_url_rule("/delete", view_func=self.delete, methods=["POST"])
         return routes
 
-    def home(self) -> Response:
-        """Show uploads, newest first; ``pagination`` says which can be chosen."""
+    def listing(self) -> Response:
+        """Show uploads, newest first; for the query, see ``pagination``."""
         try:
             person = self.identities.person()
         except NotAuthenticatedError:
-            return see_other("/login")
+            return see_other(url_for("accounts.login"))
         query = pagination.read(FilesQuery)
         with self.database.read() as connection:
             owner = chosen_owner(connection, person, query.owner)
@@ -65,7 +68,7 @@ class HomePages:
             )
             names = users.names(connection, {upload.owner_id for upload in shown})
         return page(
-            "home.html",
+            "files.html",
             user=person.user,
             owner=owner,
             uploads=[_row(upload, titles, names) for upload in shown],
@@ -82,8 +85,9 @@ class HomePages:
         identity.require(Scope.UPLOAD)
         upload = owned(self.database, identity, request.form.get("id", ""))
         delete(self.database, self.store, upload.id)
-        flash(f"{upload.name} is deleted.")
-        return see_other(redirects.local(request.form.get("next")))
+        flash(f"{upload.name} was deleted.")
+        home = url_for("file_pages.listing")
+        return see_other(redirects.local(request.form.get("next"), default=home))
 
 
 def _row(
