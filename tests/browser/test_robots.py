@@ -55,7 +55,8 @@ def test_a_robot_s_download_is_labelled_and_given_back_by_one_click(
 
     def is_labelled() -> bool:
         browser.driver.get(page)
-        return browser.says("#links .facts", "one download was probably a scanner")
+        label = "1 download was probably made by a mail scanner"
+        return browser.says("#links .facts", label)
 
     wait_until(is_labelled, what="the ledger is booked")
     pressed = stack.ask(url, "POST").status_code

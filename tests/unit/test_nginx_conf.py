@@ -9,6 +9,7 @@ from ipaddress import ip_address
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from markupsafe import escape
 
 from gateway.http import content_security, cors, explanations, families
 from gateway.runtime.rendering import in_sed, in_ssi, quoted
@@ -91,7 +92,7 @@ def test_nginx_s_own_pages_say_what_flask_says(page: str) -> None:
     for explanation in explanations.BY_NGINX:
         place = text.index(f'$status = {int(explanation.status)}"')
         assert explanation.title in text[place:].partition("<!--# el")[0]
-        assert explanation.text in text[place:].partition("<!--# el")[0]
+        assert escape(explanation.text) in text[place:].partition("<!--# el")[0]
     assert explanations.BAD_REQUEST.title in text.partition("<!--# else")[2]
 
 

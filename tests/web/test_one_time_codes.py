@@ -182,7 +182,7 @@ def test_a_program_asks_for_a_code_and_sends_it(ann: Sharer) -> None:
         "code-required",
         "wrong-code",
     ]
-    assert f"sent to {SHORTENED}" in problem(mailed)["detail"]
+    assert f"mailed to {SHORTENED}" in problem(mailed)["detail"]
     assert ann.stranger.get(taken.headers["Location"]).status_code == 200
 
 

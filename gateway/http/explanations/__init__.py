@@ -103,8 +103,11 @@ def _text(error: errors.RefusedError) -> str:
                 "curl -LOJ -d otp=... LINK"
             )
         case errors.WrongCodeError() if error.left:
-            left = "one more try" if error.left == 1 else f"{error.left} more tries"
-            return f"This is not the code in the latest mail. You have {left}."
+            plural = "" if error.left == 1 else "s"
+            return (
+                "This is not the code in the latest mail. "
+                f"You have {error.left} attempt{plural} left."
+            )
         case _:
             return ""
 
