@@ -489,20 +489,25 @@ def test_a_preflight_is_allowed_wherever_a_program_asks(
     assert {*sent.split(",")} <= {*allowed}
 
 
+#: By which a preflight names the method of the request to come.
+QUESTION = {"Access-Control-Request-Method": "PUT"}
+
+
 @pytest.mark.parametrize(
-    ("method", "path"),
+    ("method", "path", "question"),
     [
-        pytest.param("GET", "/api/v1/files", id="refusal"),
-        pytest.param("GET", "/login", id="page"),
-        pytest.param("OPTIONS", "/tus/", id="no question for anything"),
-        pytest.param("GET", None, id="delivery"),
+        pytest.param("GET", "/api/v1/files", QUESTION, id="refusal"),
+        pytest.param("GET", "/login", QUESTION, id="page"),
+        pytest.param("OPTIONS", "/tus/", {}, id="no question for anything"),
+        pytest.param("GET", None, QUESTION, id="delivery"),
     ],
 )
 def test_only_a_preflight_is_told_what_may_be_sent(
-    stack: Stack, letters: str, method: str, path: str | None
+    stack: Stack, letters: str, method: str, path: str | None, question: dict[str, str]
 ) -> None:
+    """Only OPTIONS is a preflight, whatever headers another request has."""
     url = letters if path is None else stack.url + path
-    answer = stack.ask(url, method, headers={"Origin": ORIGIN})
+    answer = stack.ask(url, method, headers={"Origin": ORIGIN, **question})
     assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
     assert "Access-Control-Allow-Methods" not in answer.headers
     assert "Access-Control-Allow-Headers" not in answer.headers

@@ -53,7 +53,7 @@ def test_every_status_of_a_refusal_is_answered_with_it() -> None:
         r"^if \(\$gateway_refusal_status = (\d+)\) { return \1 ", text, re.MULTILINE
     )
     told = {int(e.status) for e in explanations.BY_ERROR.values()}
-    assert told | {400, 404, 405, 500, 503} <= set(map(int, answered))
+    assert told | {308, 400, 404, 405, 500, 503} <= set(map(int, answered))
 
 
 def test_every_header_of_a_refusal_travels_with_it() -> None:
