@@ -120,9 +120,9 @@ def test_every_family_stands_in_the_table_of_families() -> None:
 
 
 @pytest.mark.parametrize("folder", ["gateway", "tests"], ids=str)
-def test_every_folder_stands_in_the_plan_of_the_house(folder: str) -> None:
+def test_every_folder_stands_in_the_plan_of_folders(folder: str) -> None:
     page = (DOCS / "architecture.md").read_text()
-    plan = page.partition("## The house")[2].split("```")[1]
+    plan = page.partition("## Folders and imports")[2].split("```")[1]
     assert [name for name in packages(folder) if f" {name}/" not in plan] == []
 
 

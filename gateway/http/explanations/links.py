@@ -96,8 +96,8 @@ EXPLANATIONS: Final[dict[type[errors.RefusedError], Explanation]] = {
         "share-busy",
         HTTPStatus.CONFLICT,
         "Another download is in progress",
-        "This link can be used a limited number of times. If the running download "
-        "fails, you can download instead: try again later.",
+        "All downloads of this link are used up or in progress. If a running download "
+        "fails, you can start yours: try again later.",
         {"Retry-After": str(errors.ShareBusyError.retry_after)},
     ),
     errors.ShareSpentError: Explanation(
@@ -118,8 +118,8 @@ EXPLANATIONS: Final[dict[type[errors.RefusedError], Explanation]] = {
     errors.NothingTakenError: Explanation(
         "nothing-taken",
         HTTPStatus.CONFLICT,
-        "There is no download to give back",
-        "Nothing has been downloaded through this link.",
+        "No download has been used",
+        "Nothing has been downloaded through this link yet.",
     ),
     errors.GoneItemError: Explanation(
         "file-gone",

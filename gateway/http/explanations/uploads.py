@@ -53,7 +53,8 @@ EXPLANATIONS: Final[dict[type[errors.RefusedError], Explanation]] = {
         "drop-over",
         HTTPStatus.GONE,
         "This drop link accepts no more uploads",
-        "It is used up, expired or revoked. Ask the sender for a new one.",
+        "It is used up, expired or revoked. Ask the person who sent you the link for a "
+        "new link.",
     ),
     errors.NameTakenError: Explanation(
         "name-taken",
@@ -120,15 +121,15 @@ EXPLANATIONS: Final[dict[type[errors.RefusedError], Explanation]] = {
         "wrong-offset",
         HTTPStatus.CONFLICT,
         "Wrong upload offset",
-        "Ask for the current offset (HEAD), and continue from there. Nothing was "
+        "Request the current offset with HEAD, and continue from there. Nothing was "
         "stored.",
     ),
     errors.LockedError: Explanation(
         "locked",
         HTTPStatus.LOCKED,
         "Upload in use",
-        "Another request is using this upload. Ask for the current offset (HEAD), then "
-        "continue.",
+        "Another request is using this upload. Request the current offset with HEAD, "
+        "then continue.",
     ),
     errors.ChecksumError: Explanation(
         "checksum-mismatch",
