@@ -34,7 +34,7 @@ EXPLANATIONS: Final[dict[type[errors.RefusedError], Explanation]] = {
         "wrong-login",
         HTTPStatus.FORBIDDEN,
         "Wrong user name or password",
-        "Wrong user name or password. Check both and try again.",
+        "Check the user name and the password, and try again.",
     ),
     errors.TooManyAttemptsError: Explanation(
         "too-many-attempts",

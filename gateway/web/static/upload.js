@@ -45,7 +45,7 @@
     const response = error.originalResponse;
     if (!response) return "The connection was lost.";
     if (response.getStatus() === 401 && !dropCode) {
-      return "You are logged out. Log in in another tab, then select Resume.";
+      return "You are logged out. Open another tab, log in there, then select Resume here.";
     }
     try {
       const problem = JSON.parse(response.getBody());
