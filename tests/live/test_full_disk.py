@@ -100,7 +100,7 @@ def site(running: Site) -> Iterator[Site]:
 def test_an_announced_upload_is_refused_before_it_is_read(site: Site) -> None:
     refused = site.put(CONTENT * 90)
     assert refused.status_code == 507
-    assert refused.json()["title"] == "Quota exceeded"
+    assert refused.json()["title"] == "Not enough storage space"
     assert site.files("spool") == []
 
 

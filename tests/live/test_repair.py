@@ -191,7 +191,7 @@ def test_a_cut_link_is_told_with_a_box_for_the_whole_one(
     for url in (signed.partition("/r/")[0], drop, share):
         answer = asked(stack, url[:kept], Accept="text/html")
         assert answer.status == 404
-        assert b"may be incomplete or damaged" in answer.body
+        assert b"Paste the whole link" in answer.body
         assert b'action="/open"' in answer.body
         assert len(answer.body) <= 8192
 
@@ -201,7 +201,7 @@ def test_a_link_that_is_cut_within_an_escape_has_the_box_too(
 ) -> None:
     answer = asked(stack, signed[: signed.index("%") + 2], Accept="text/html")
     assert answer.status == 400
-    assert b"may be incomplete or damaged" in answer.body
+    assert b"Paste the whole link" in answer.body
     assert b'action="/open"' in answer.body
     assert len(answer.body) <= 8192
 

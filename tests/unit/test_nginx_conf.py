@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from http import HTTPStatus
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import example, given
@@ -14,6 +15,9 @@ from markupsafe import escape
 from gateway.http import content_security, cors, explanations, families
 from gateway.runtime.rendering import in_sed, in_ssi, quoted
 from tests.unit.rendered import rendered
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ORIGINS = ("https://a.example", "https://b-c.example:8443")
 
@@ -85,14 +89,22 @@ def test_each_location_asks_the_pool_of_its_family(ttl: str) -> None:
     assert set(asked) == {*pools.items()}
 
 
-@pytest.mark.parametrize("page", ["error.html", "error.json"], ids=str)
-def test_nginx_s_own_pages_say_what_flask_says(page: str) -> None:
+@pytest.mark.parametrize(
+    ("page", "written"),
+    [
+        pytest.param("error.html", escape, id="HTML"),
+        pytest.param("error.json", str, id="JSON"),
+    ],
+)
+def test_nginx_s_own_pages_say_what_flask_says(
+    page: str, written: Callable[[str], str]
+) -> None:
     """Each status has the words of the one table."""
     text = rendered()[f"pages/{page}"]
     for explanation in explanations.BY_NGINX:
         place = text.index(f'$status = {int(explanation.status)}"')
-        assert explanation.title in text[place:].partition("<!--# el")[0]
-        assert escape(explanation.text) in text[place:].partition("<!--# el")[0]
+        assert written(explanation.title) in text[place:].partition("<!--# el")[0]
+        assert written(explanation.text) in text[place:].partition("<!--# el")[0]
     assert explanations.BAD_REQUEST.title in text.partition("<!--# else")[2]
 
 
