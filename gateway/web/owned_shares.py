@@ -50,7 +50,7 @@ class Shares:
         return access.find_recipient(self.database, share, recipient_id)
 
     def table(self, share: Share) -> Response:
-        """Return what was sent of a share, as a table for a spreadsheet."""
+        """Return the deliveries of a share as a CSV file, for spreadsheets."""
 
         def lines() -> Iterator[str]:
             with self.database.read() as connection:
