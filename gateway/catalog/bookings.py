@@ -92,7 +92,7 @@ def set_offset(connection: Connection, file_id: str, offset: int) -> None:
 def delete_file(connection: Connection, file_id: str) -> None:
     """Delete the offset of a ledger file that was deleted.
 
-    (!) The file must be gone for good: if it came back, it would be booked twice.
+    (!) The file must be deleted durably: if it came back, it would be booked twice.
     """
     connection.execute(delete(ledger_files).where(ledger_files.c.id == file_id))
 

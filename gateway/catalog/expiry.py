@@ -226,7 +226,7 @@ def recipient_counts(
 
 
 def recount(connection: Connection) -> None:
-    """Set all recorded counts to what the rows add up to.
+    """Set all recorded counts to the sums of the rows.
 
     These are the bytes of users and drop links, the total, and the downloads and sent
     bytes of recipients.

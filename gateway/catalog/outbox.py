@@ -52,7 +52,7 @@ class MailState(StrEnum):
 
     @property
     def is_over(self) -> bool:
-        """Tell whether the state is final: the gateway does nothing more by itself."""
+        """Tell whether the state is final: the gateway does not send the mail again."""
         return self not in {MailState.WAITING, MailState.SENDING}
 
 

@@ -62,7 +62,7 @@ class Share:
     revoked: int | None
 
     def state(self, *, now: int) -> State:
-        """Return the state at *now*; a final state wins over one that may change."""
+        """Return the state at *now*; final states take precedence over others."""
         if self.revoked is not None:
             return State.REVOKED
         if self.expires is not None and now >= self.expires:

@@ -177,7 +177,7 @@ class TusVersionError(UploadError):
 
 
 class ContentTypeError(UploadError):
-    """A chunk whose type is not the one of tus; ``content_type`` is the header."""
+    """A chunk without the Content-Type of tus; ``content_type`` is the header."""
 
     reason = "content-type"
 

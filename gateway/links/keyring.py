@@ -33,7 +33,7 @@ _BAD_RESTRICTION: Final = (
 
 
 class Purpose(StrEnum):
-    """What a MAC is for; each purpose has its own salt.
+    """The purposes of a MAC; each has a separate salt.
 
     A MAC made for one purpose never verifies for another.  DROP is for drop links from
     before the server secret was introduced.

@@ -63,7 +63,7 @@ class Check:
     tally: Tally = field(default_factory=Tally)
 
     def run(self, *, now: int) -> Iterator[Finding]:
-        """Yield each finding as soon as it is made."""
+        """Yield each finding as soon as it is found."""
         yield from self._uploads()
         yield from self._orphans(now)
         yield from self._session_files(now)

@@ -99,7 +99,7 @@ class Concatenation:
         try:
             return self._copy(sender, final, [file for _, file in partials], now)
         except PERMANENT_ERRORS:
-            # (!) Discard them: kept, they could be copied again and again without
+            # (!) Discard them: otherwise they could be copied again and again without
             #     ever becoming an upload.
             for partial, _ in partials:
                 sessions.discard(partial)

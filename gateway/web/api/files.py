@@ -83,7 +83,7 @@ class FilesAPI:
 
     @Operation(id="deleteFile", returns={204: ()})
     def delete(self, file: str) -> None:
-        """Delete an upload; every link to it ends."""
+        """Delete an upload; all links to it stop working."""
         identity = self.identities.current()
         identity.require(Scope.UPLOAD)
         upload = owned(self.database, identity, file)

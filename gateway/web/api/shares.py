@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 _KEY: Final = re.compile(r"[!-~]{1,255}", re.ASCII)
 _KEY_HEADER: Final = Header(
     "Idempotency-Key",
-    "A key that the client has made for this share, so that it can repeat the request.",
+    "A unique key for this share: the client can then safely repeat the request.",
     {"type": "string", "pattern": f"^{_KEY.pattern}$"},
 )
 _DESCRIBED: Final = {200: (ShareDescription,)}
@@ -236,7 +236,7 @@ class SharesAPI:
         returns={200: (HistoryPage,)},
     )
     def history(self, share_id: str) -> HistoryPage:
-        """List what was done with a share and by whom, the newest first."""
+        """List the history of a share, newest first."""
         share = self.shares.owned(self._sharer(), share_id)
         query = pagination.read(pagination.HistoryQuery)
         with self.shares.database.read() as connection:
@@ -253,7 +253,7 @@ class SharesAPI:
         id="getSentTable", returns={200: (Content("text/csv", {"type": "string"}),)}
     )
     def table(self, share_id: str) -> Response:
-        """Return a table of what was sent of a share (CSV).
+        """Return the deliveries of a share as a table (CSV).
 
         It has a line for each file of each download. The first line has the names of
         the columns; times are UTC.
