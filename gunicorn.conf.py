@@ -15,8 +15,9 @@ from gateway.http.pools import Pool
 from gateway.runtime.boot import clear_in_flight_requests, read_settings
 from gateway.runtime.gunicorn_logger import RedactingLogger
 
-# Imported modules are never garbage.  A worker that examined them would copy the memory
-# that it shares with the master: at its exit that took 0.3 s of processor time.
+# Imported modules are never garbage.  If a worker's garbage collector examined them, it
+# would copy the memory shared with the master: at exit this took 0.3 s of processor
+# time.
 gc.collect()
 gc.freeze()
 
@@ -29,7 +30,7 @@ raw_env = [f"{name}={text}" for name, text in _reading.environment.items()]
 wsgi_app = "gateway.wsgi:app"
 proc_name = f"gateway-{_pool}"
 
-# `gateway serve` sets the umask for its children; gunicorn may be started by hand.
+# `gateway serve` sets the umask for its children, but gunicorn may be started by hand.
 os.umask(0o077)
 # Only an nginx of the same user can connect to the socket.
 bind = [f"unix:{_settings.socket(_pool)}"]
@@ -47,10 +48,10 @@ umask = 0o177
 #   | gthread x4, kept alive      | 0.86 (0.73-0.93) | 0.47 (0.35-0.63) |
 #   | gthread x4, h1c, kept alive | 0.81 (0.67-0.93) | 0.44 (0.32-0.52) |
 #
-# The verdicts pool uses the sync worker that closes at once: it is the cheapest for
-# gunicorn, which takes most of the time.  Alternatives: a reloading worker can close a
-# kept-alive connection during a request; gunicorn decodes uwsgi's PATH_INFO, which
-# nginx has already decoded, a second time (100%25.txt breaks); h1c must be compiled.
+# The verdicts pool uses the sync worker that closes connections at once: it is the
+# cheapest for gunicorn, which takes most of the time.  Drawbacks of the alternatives: a
+# reloading worker can close a kept-alive connection during a request; gunicorn decodes
+# uwsgi's PATH_INFO again, after nginx (100%25.txt breaks); h1c must be compiled.
 # The app pool uses threads, since its requests wait; bodies need the graceful close.
 _cores = len(os.sched_getaffinity(0))
 if _pool is Pool.VERDICTS:
@@ -62,12 +63,12 @@ else:
     worker_class = "gateway.runtime.app_worker.AppWorker"
     workers = _settings.app_workers or max(2, _cores)
     threads = _settings.app_threads
-    # (!) With a higher value, connections wait for the threads of one worker while
-    #     those of another are idle.
+    # (!) With a higher value, connections wait for the threads of one worker while the
+    #     threads of another worker are idle.
     worker_connections = threads
-    # As long as nginx waits for the end of an upload: syncing to disk takes time.
+    # The same time as nginx waits for the answer to an upload: syncing takes time.
     timeout = 600
-# nginx keeps no connection alive: see the table.
+# nginx keeps no connection to gunicorn alive: see the table.
 keepalive = 0
 # For the heartbeat file: on a disk, a slow fsync would look like a hung worker.
 worker_tmp_dir = "/dev/shm"  # noqa: S108 -- a directory, and root's

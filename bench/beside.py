@@ -32,8 +32,8 @@ _SETTLING = 0.5
 
 
 @dataclass(frozen=True)
-class Met:
-    """The visitor's waits, what the uploaders sent, and the seconds that it took."""
+class Measurement:
+    """The visitor's waits, the uploaders' totals, and the measured seconds."""
 
     visitor: Pulse
     sent: Sent
@@ -45,15 +45,15 @@ class Beside:
     """The measurements without uploads and during uploads, round by round."""
 
     name: str
-    alone: list[Met]
-    beside: list[Met]
+    alone: list[Measurement]
+    beside: list[Measurement]
 
     @property
     def ratio(self) -> Ratio:
         """The p99 during uploads, relative to the p99 without."""
         return ratio(
-            [met.visitor.percentile(99) for met in self.beside],
-            [met.visitor.percentile(99) for met in self.alone],
+            [each.visitor.percentile(99) for each in self.beside],
+            [each.visitor.percentile(99) for each in self.alone],
         )
 
 
@@ -62,28 +62,31 @@ def measure(
 ) -> dict[Kind, Beside]:
     """Measure a visitor who requests one new link after another."""
     with ExitStack() as stack:
-        made = Gateway.start(
+        server = Gateway.start(
             stack, folder / "beside", files, GATEWAY_UPLOADS_PER_USER="0"
         )
-        token = made.run("tokens", "new", "admin", "--scope", "upload").strip()
-        fresh = itertools.cycle(made.links(SHORT, contestants.COLD_LINKS))
+        token = server.run("tokens", "new", "admin", "--scope", "upload").strip()
+        fresh = itertools.cycle(server.links(SHORT, contestants.COLD_LINKS))
         runners = {
-            kind: partial(_met, made, token, fresh, kind, seconds)
+            kind: partial(_measure, server, token, fresh, kind, seconds)
             for kind in (None, *Kind)
         }
-        met = interleaved(runners, rounds, "beside uploads")
-    return {kind: Beside(name, met[None], met[kind]) for kind, name in NAMES.items()}
+        measurements = interleaved(runners, rounds, "beside uploads")
+    return {
+        kind: Beside(name, measurements[None], measurements[kind])
+        for kind, name in NAMES.items()
+    }
 
 
-def _met(
+def _measure(
     server: Gateway,
     token: str,
     fresh: Iterator[str],
     kind: Kind | None,
     seconds: float,
-) -> Met:
+) -> Measurement:
     if kind is None:
-        return Met(pulse.take(fresh, seconds=seconds), Sent(), seconds)
+        return Measurement(pulse.take(fresh, seconds=seconds), Sent(), seconds)
     began = time.monotonic()
     with senders.sending(kind, server.url, token, CLIENTS) as sent:
         time.sleep(_SETTLING)
@@ -92,4 +95,4 @@ def _met(
     for blob in (server.home / "data" / "store" / "blobs").rglob("*.bin"):
         blob.unlink()
     time.sleep(_SETTLING)
-    return Met(visitor, sent, took)
+    return Measurement(visitor, sent, took)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 COLD_LINKS = 20_000
 #: The contestant to which the others are compared.
 BASE = "nginx, static"
-HOT, COLD, UNKEPT = "gateway, hot", "gateway, cold", "gateway, TTL 0"
+HOT, COLD, UNCACHED = "gateway, hot", "gateway, cold", "gateway, TTL 0"
 LEASED = "gateway, hot lease"
 SECURE_LINK = "nginx, secure_link"
 BARE = "Flask, an empty view"
@@ -37,7 +37,10 @@ RCLONE_PROGRAM = str(Path(sys.executable).with_name("rclone"))
 
 @dataclass(frozen=True)
 class Contestant:
-    """Its name, and its URLs of a file: one, or more than can be cached."""
+    """A contestant's name, and a function that returns its URLs of a file.
+
+    There is one URL, or more than can be cached.
+    """
 
     name: str
     urls: Callable[[str], list[str]]
@@ -56,7 +59,7 @@ def start_all(
     They write to *folder* and send the files in *files*.
     """
     hot = Gateway.start(stack, folder / "hot", files)
-    unkept = Gateway.start(stack, folder / "unkept", files, GATEWAY_VERDICT_TTL="0")
+    uncached = Gateway.start(stack, folder / "ttl0", files, GATEWAY_VERDICT_TTL="0")
     start_applications(stack, folder, files)
     nginx = Nginx.start(stack, folder, files)
     tokens = URLSafeTimedSerializer(SECRET)
@@ -75,7 +78,7 @@ def start_all(
         Contestant(HOT, one(hot.link)),
         Contestant(LEASED, one(cache(hot.lease))),
         Contestant(COLD, lambda name: hot.links(name, cold)),
-        Contestant(UNKEPT, one(unkept.link)),
+        Contestant(UNCACHED, one(uncached.link)),
         Contestant(BARE, one(lambda _: f"{nginx.url}/flask/bare")),
         Contestant(SEND_FILE, application("/flask/send_file/")),
         Contestant(GENERATOR, application("/flask/stream/")),
@@ -144,11 +147,11 @@ def _start_rclone(stack: ExitStack, folder: Path, files: Path) -> Callable[[str]
     )
 
     def presign(name: str) -> str:
-        made = subprocess.run(
+        completed = subprocess.run(
             [RCLONE_PROGRAM, "link", "--config", os.devnull, "--expire", "24h",
              f"{remote}/{name}"],
             check=True, capture_output=True, text=True,
         )  # fmt: skip
-        return made.stdout.strip()
+        return completed.stdout.strip()
 
     return presign

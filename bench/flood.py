@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 FLOODER = "127.0.0.1"
 #: The visitors' addresses: enough that none reaches the limit of a client.
 VISITORS = [f"127.0.0.{number}" for number in range(2, 10)]
-#: Seconds between two of their requests: so short that the two requests per second for
-#: which gunicorn is asked are well below one per cent.
+#: Seconds between two requests of a visitor: so short that the two requests per second
+#: for which gunicorn is asked are well below one per cent.
 PAUSE = 0.001
 CONNECTIONS = 16
 NONE, PACED, FAST = "no flood", "at a bounded rate", "as fast as it goes"
@@ -48,16 +48,16 @@ LOG_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Met:
+class Measurement:
     """The visitors' waits, and the flood's rates at the same time.
 
-    ``sent`` and ``asked`` are the flooder's requests per second: all of them, and those
-    for which gunicorn was asked; ``allowed`` is the limit of the latter.
+    Per second: ``sent`` is the number of the flooder's requests, ``passed_on`` the
+    number for which gunicorn was asked, ``allowed`` the limit of ``passed_on``.
     """
 
     visitors: Pulse
     sent: float = 0
-    asked: float = 0
+    passed_on: float = 0
     allowed: float = 0
 
 
@@ -66,20 +66,23 @@ class Flood:
     """The measurements without the flood and with it, round by round."""
 
     name: str
-    without: list[Met]
-    met: list[Met]
+    without: list[Measurement]
+    during: list[Measurement]
 
     @property
     def excess(self) -> Ratio:
         """The requests for which gunicorn was asked, relative to the limit."""
-        return ratio([one.asked for one in self.met], [one.allowed for one in self.met])
+        return ratio(
+            [each.passed_on for each in self.during],
+            [each.allowed for each in self.during],
+        )
 
     @property
     def ratio(self) -> Ratio:
         """The visitors' p99 during the flood, relative to the p99 without."""
         return ratio(
-            [one.visitors.percentile(99) for one in self.met],
-            [one.visitors.percentile(99) for one in self.without],
+            [each.visitors.percentile(99) for each in self.during],
+            [each.visitors.percentile(99) for each in self.without],
         )
 
 
@@ -92,17 +95,21 @@ def measure(folder: Path, files: Path, *, rounds: int, seconds: float) -> list[F
             for name in ("flooded", "spared")
         )
         hot = server.link(SHORT)
-        runners: dict[str, Callable[[], Met]] = {
-            NONE: lambda: Met(_visit(hot, seconds))
+        runners: dict[str, Callable[[], Measurement]] = {
+            NONE: lambda: Measurement(_visit(hot, seconds))
         }
         for name, delay in DELAYS.items():
             for where, flooded in (("", server), (ELSEWHERE, other)):
-                runners[name + where] = partial(_met, hot, flooded, delay, seconds)
-        met = interleaved(runners, rounds, "floods")
-    return [Flood(name, met[NONE], each) for name, each in met.items() if name != NONE]
+                runners[name + where] = partial(_measure, hot, flooded, delay, seconds)
+        measurements = interleaved(runners, rounds, "floods")
+    return [
+        Flood(name, measurements[NONE], each)
+        for name, each in measurements.items()
+        if name != NONE
+    ]
 
 
-def _met(hot: str, server: Gateway, delay: int, seconds: float) -> Met:
+def _measure(hot: str, server: Gateway, delay: int, seconds: float) -> Measurement:
     """Flood *server* while the visitors request *hot*."""
     forged = [_forged(server) for _ in range(FORGED)]
     logged = server.log_size()
@@ -118,11 +125,11 @@ def _met(hot: str, server: Gateway, delay: int, seconds: float) -> Met:
         visitors = _visit(hot, seconds)
         flood = flooding.result()
     time.sleep(LOG_SECONDS)
-    asked = sum(was_asked(line) for line in server.log_since(logged))
-    return Met(
+    passed_on = sum(was_asked(line) for line in server.log_since(logged))
+    return Measurement(
         visitors,
         sent=flood.rate,
-        asked=asked / flood.seconds,
+        passed_on=passed_on / flood.seconds,
         allowed=SHARE + SHARE / flood.seconds,
     )
 

@@ -38,7 +38,7 @@ READY_SECONDS = 30
 
 @dataclass
 class Gateway:
-    """A running gateway; ``home`` is its own folder, ``settings`` its environment."""
+    """A running gateway; ``home`` is its folder, ``settings`` its environment."""
 
     home: Path
     files: Path
@@ -71,7 +71,7 @@ class Gateway:
         return server
 
     def _await_gunicorn(self) -> None:
-        """Wait until it is ready: nginx listens before that."""
+        """Wait until the gateway is ready: nginx listens before gunicorn answers."""
         deadline = time.monotonic() + READY_SECONDS
         while not self._is_ready():
             if time.monotonic() > deadline:
@@ -86,7 +86,7 @@ class Gateway:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of its commands."""
+        """The environment of the gateway's commands."""
         return {
             "GATEWAY_DATA": str(self.home / "data"),
             "GATEWAY_FILES": str(self.files),

@@ -25,7 +25,7 @@ class Growth:
     figures: dict[int, list[float]]
 
     def ratios(self) -> dict[int, Ratio]:
-        """Compare each count with the smallest one."""
+        """Compare each count with the smallest count."""
         least = self.figures[min(self.figures)]
         return {count: ratio(one, least) for count, one in self.figures.items()}
 

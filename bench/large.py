@@ -43,12 +43,14 @@ def measure(
     both = [c for c in contestants if c.name in {BASE, HOT}]
 
     def compare(
-        what: str, connections: int, asked: Callable[[str], list[str]]
+        what: str, connections: int, requests_of: Callable[[str], list[str]]
     ) -> Large:
         def runner(contestant: Contestant) -> float:
             [url] = contestant.urls(Cell(SIZE, 1).file)
-            made = load.run(asked(url), connections=connections, seconds=seconds)
-            return made.throughput
+            measured = load.run(
+                requests_of(url), connections=connections, seconds=seconds
+            )
+            return measured.throughput
 
         runners = {c.name: lambda c=c: runner(c) for c in both}
         figures = interleaved(runners, rounds, f"1 GiB, {what}")

@@ -55,9 +55,9 @@ def slow(path: Path, results: Sequence[Slow]) -> None:
     panels = figure.subplots(1, len(results), sharey=True)
     for axes, result in zip(panels, results, strict=True):
         for label, pulses in (("alone", result.alone), ("beside", result.beside)):
-            waits = sorted(wait for taken in pulses for wait in taken.waits)
-            asked = sum(taken.asked for taken in pulses)
-            shares = [100 * (n + 1) / asked for n in range(len(waits))]
+            waits = sorted(wait for each in pulses for wait in each.waits)
+            requests = sum(each.requests for each in pulses)
+            shares = [100 * (n + 1) / requests for n in range(len(waits))]
             milliseconds = [1000 * wait for wait in waits]
             color = _OTHERS if label == "alone" else _OURS
             axes.plot(milliseconds, shares, label=label, color=color)

@@ -16,7 +16,7 @@ from bench.contestants import (
     LEASED,
     SEND_FILE,
     SENDFILE2,
-    UNKEPT,
+    UNCACHED,
 )
 from bench.processes import command_line, descendants
 from bench.rounds import interleaved
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from bench.contestants import Contestant
 
-WHO = (BASE, HOT, LEASED, COLD, UNKEPT, BARE, SEND_FILE, SENDFILE2)
+MEASURED = (BASE, HOT, LEASED, COLD, UNCACHED, BARE, SEND_FILE, SENDFILE2)
 CELL = Cell(4 * KIB, 16)
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -53,14 +53,14 @@ def measure(
     def runner(contestant: Contestant) -> Spent:
         urls = contestant.urls(CELL.file)
         before = spent()
-        made = load.run(urls, connections=CELL.connections, seconds=seconds)
+        measured = load.run(urls, connections=CELL.connections, seconds=seconds)
         after = spent()
         return Spent(
-            (after.nginx - before.nginx) / made.requests,
-            (after.others - before.others) / made.requests,
+            (after.nginx - before.nginx) / measured.requests,
+            (after.others - before.others) / measured.requests,
         )
 
-    runners = {c.name: lambda c=c: runner(c) for c in contestants if c.name in WHO}
+    runners = {c.name: lambda c=c: runner(c) for c in contestants if c.name in MEASURED}
     return interleaved(runners, rounds, "processor time")
 
 

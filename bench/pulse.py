@@ -23,12 +23,12 @@ class Pulse:
 
     def percentile(self, percent: int) -> float:
         """Return the wait that *percent* of the requests did not exceed, in seconds."""
-        if self.unanswered * 100 > (100 - percent) * self.asked:
+        if self.unanswered * 100 > (100 - percent) * self.requests:
             return math.inf
-        return sorted(self.waits)[math.ceil(self.asked * percent / 100) - 1]
+        return sorted(self.waits)[math.ceil(self.requests * percent / 100) - 1]
 
     @property
-    def asked(self) -> int:
+    def requests(self) -> int:
         """The number of requests."""
         return len(self.waits) + self.unanswered
 

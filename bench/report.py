@@ -9,8 +9,7 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
-from bench import contestants as who
-from bench import machine, verdicts
+from bench import contestants, machine, verdicts
 from bench.rounds import digits, ratio, table
 from bench.targets import targets
 from bench.throughput import MIB, size_name
@@ -58,7 +57,7 @@ class Report:
             minutes=f"{self.minutes:.0f}",
             machine=machine.machine(),
             versions=machine.versions(),
-            workers=str(who.workers()),
+            workers=str(contestants.workers()),
         )
 
     def tables(self) -> str:
@@ -88,16 +87,16 @@ def _throughput(results: Sequence[Result]) -> str:
         unit = "MiB/s" if cells[0].cell.is_large else "requests/s"
         text += f"### {size_name(size)}\n\n"
         head = [f"{unit}, and of nginx static"]
-        for one in cells:
-            number = one.cell.connections
+        for result in cells:
+            number = result.cell.connections
             head += [f"{number} at a time", "ratio"]
         rows = [
             [
                 name,
                 *(
                     shown
-                    for one in cells
-                    for shown in (_figure(one, name), str(one.ratio(name)))
+                    for result in cells
+                    for shown in (_figure(result, name), str(result.ratio(name)))
                 ),
             ]
             for name in cells[0].figures
@@ -116,21 +115,21 @@ def _shown(cell: Cell, figure: float) -> float:
 
 
 def _processor(figures: dict[str, list[Spent]]) -> str:
-    bare = [spent.all for spent in figures[who.BARE]]
+    bare = [spent.all for spent in figures[contestants.BARE]]
     rows = [
         [
             name,
             *(
                 digits(statistics.median(each) * 1e6)
                 for each in (
-                    [spent.nginx for spent in one],
-                    [spent.others for spent in one],
-                    [spent.all for spent in one],
+                    [spent.nginx for spent in result],
+                    [spent.others for spent in result],
+                    [spent.all for spent in result],
                 )
             ),
-            str(ratio([spent.all for spent in one], bare)),
+            str(ratio([spent.all for spent in result], bare)),
         ]
-        for name, one in figures.items()
+        for name, result in figures.items()
     ]
     what = "4 KiB, us of processor time"
     return table([what, "nginx", "others", "both", "of an empty view"], rows)
@@ -139,12 +138,12 @@ def _processor(figures: dict[str, list[Spent]]) -> str:
 def _large(results: Sequence[Large]) -> str:
     rows = [
         [
-            one.what,
-            digits(statistics.median(one.static) / MIB),
-            digits(statistics.median(one.gateway) / MIB),
-            str(one.ratio),
+            result.what,
+            digits(statistics.median(result.static) / MIB),
+            digits(statistics.median(result.gateway) / MIB),
+            str(result.ratio),
         ]
-        for one in results
+        for result in results
     ]
     return table(["1 GiB, MiB/s", "nginx static", "gateway, hot", "ratio"], rows)
 
@@ -156,23 +155,23 @@ def _slow(results: Sequence[Slow]) -> str:
     ]
     rows = [
         [
-            one.name,
-            f"{min(one.begun):,} of {one.readers:,}",
-            *(_percentile(one.alone, percent) for percent in (50, 99)),
-            *(_percentile(one.beside, percent) for percent in (50, 99)),
-            str(one.ratio),
-            f"{_lost(one.beside)} of {sum(taken.asked for taken in one.beside)}",
+            result.name,
+            f"{min(result.begun):,} of {result.readers:,}",
+            *(_percentile(result.alone, percent) for percent in (50, 99)),
+            *(_percentile(result.beside, percent) for percent in (50, 99)),
+            str(result.ratio),
+            f"{_lost(result.beside)} of {sum(each.requests for each in result.beside)}",
         ]
-        for one in results
+        for result in results
     ]
     cost = [
         [
-            one.name,
-            f"{one.descriptors:,}",
-            digits(one.memory / MIB),
-            digits(one.kernel / MIB),
+            result.name,
+            f"{result.descriptors:,}",
+            digits(result.memory / MIB),
+            digits(result.kernel / MIB),
         ]
-        for one in results
+        for result in results
     ]
     what = [
         *("what the readers took", "descriptors of a process", "MiB of processes"),
@@ -182,7 +181,7 @@ def _slow(results: Sequence[Slow]) -> str:
 
 
 def _percentile(pulses: Sequence[Pulse], percent: int) -> str:
-    return _wait(statistics.median(taken.percentile(percent) for taken in pulses))
+    return _wait(statistics.median(each.percentile(percent) for each in pulses))
 
 
 def _wait(seconds: float) -> str:
@@ -190,7 +189,7 @@ def _wait(seconds: float) -> str:
 
 
 def _lost(pulses: Sequence[Pulse]) -> int:
-    return sum(taken.unanswered for taken in pulses)
+    return sum(each.unanswered for each in pulses)
 
 
 def _beside(results: Mapping[Kind, Beside]) -> str:
@@ -200,15 +199,15 @@ def _beside(results: Mapping[Kind, Beside]) -> str:
     ]
     rows = [
         [
-            one.name,
-            digits(statistics.median(m.sent.bytes / MIB / m.seconds for m in met)),
-            digits(statistics.median(m.sent.asked / m.seconds for m in met)),
-            *(_percentile([m.visitor for m in one.alone], p) for p in (50, 99)),
-            *(_percentile([m.visitor for m in met], p) for p in (50, 99)),
-            str(one.ratio),
+            result.name,
+            digits(statistics.median(m.sent.bytes / MIB / m.seconds for m in during)),
+            digits(statistics.median(m.sent.offsets / m.seconds for m in during)),
+            *(_percentile([m.visitor for m in result.alone], p) for p in (50, 99)),
+            *(_percentile([m.visitor for m in during], p) for p in (50, 99)),
+            str(result.ratio),
         ]
-        for one in results.values()
-        for met in [one.beside]
+        for result in results.values()
+        for during in [result.beside]
     ]
     return table(head, rows)
 
@@ -219,17 +218,17 @@ def _flood(results: Sequence[Flood]) -> str:
         *("p50 beside", "p99 beside", "p99, ratio"),
     ]
     rows = []
-    for one in results:
-        without = [met.visitors for met in one.without]
-        beside = [met.visitors for met in one.met]
+    for result in results:
+        without = [each.visitors for each in result.without]
+        beside = [each.visitors for each in result.during]
         rows.append(
             [
-                one.name,
-                digits(statistics.median(met.sent for met in one.met)),
-                digits(statistics.median(met.asked for met in one.met)),
+                result.name,
+                digits(statistics.median(each.sent for each in result.during)),
+                digits(statistics.median(each.passed_on for each in result.during)),
                 *(_percentile(without, percent) for percent in (50, 99)),
                 *(_percentile(beside, percent) for percent in (50, 99)),
-                str(one.ratio),
+                str(result.ratio),
             ]
         )
     return table(head, rows)
@@ -238,8 +237,8 @@ def _flood(results: Sequence[Flood]) -> str:
 def _verdicts(figures: dict[str, list[float]]) -> str:
     bare = figures[verdicts.BARE]
     rows = [
-        [name, digits(statistics.median(one) * 1e6), str(ratio(one, bare))]
-        for name, one in figures.items()
+        [name, digits(statistics.median(result) * 1e6), str(ratio(result, bare))]
+        for name, result in figures.items()
     ]
     return table(["step", "us", "of a bare view"], rows)
 
@@ -248,11 +247,11 @@ def _booking(results: Mapping[str, Booked]) -> str:
     rows = [
         [
             name,
-            digits(statistics.median(one.clock) * 1e6),
-            digits(statistics.median(one.processor) * 1e6),
-            str(one.thousands),
+            digits(statistics.median(result.clock) * 1e6),
+            digits(statistics.median(result.processor) * 1e6),
+            str(result.thousands),
         ]
-        for name, one in results.items()
+        for name, result in results.items()
     ]
     head = ["a line of", "us", "of processor time", "thousands a second"]
     return table(head, rows)
@@ -262,12 +261,12 @@ def _growth(results: Sequence[Growth]) -> str:
     shown: Callable[[float], str] = lambda seconds: digits(seconds * 1e6)  # noqa: E731
     rows = [
         [
-            one.what,
+            result.what,
             f"{count:,}",
-            shown(statistics.median(one.figures[count])),
+            shown(statistics.median(result.figures[count])),
             str(relative),
         ]
-        for one in results
-        for count, relative in one.ratios().items()
+        for result in results
+        for count, relative in result.ratios().items()
     ]
     return table(["there are", "how many", "us", "ratio"], rows)

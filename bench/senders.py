@@ -2,8 +2,8 @@
 
 python -m bench.senders KIND URL TOKEN COUNT       runs until its stdin is closed
 
-Each client sends one file after another, at a bounded rate or at full speed; or it
-sends half of a file, stops, and requests the upload's offset again and again.
+Each client sends one file after another, at a bounded rate or at full speed.  A stalled
+client sends half of a file, then requests the upload's offset again and again.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Sent:
     """Totals of all clients: bytes stored, and offset requests answered."""
 
     bytes: int = 0
-    asked: int = 0
+    offsets: int = 0
 
 
 @contextmanager
@@ -95,7 +95,7 @@ class Sender:
             peer = self._peer()
             self._head(peer, "HEAD", path)
             self._expect(peer, http.client.OK)
-            self.total.asked += 1
+            self.total.offsets += 1
             time.sleep(PAUSE)
 
     def _put(self, pause: float) -> None:

@@ -64,8 +64,8 @@ class Slow:
     def ratio(self) -> Ratio:
         """The p99 with slow readers, relative to the p99 without."""
         return ratio(
-            [taken.percentile(99) for taken in self.beside],
-            [taken.percentile(99) for taken in self.alone],
+            [each.percentile(99) for each in self.beside],
+            [each.percentile(99) for each in self.alone],
         )
 
 
@@ -101,14 +101,14 @@ def _round(server: Server, result: Slow, seconds: float) -> None:
 @contextmanager
 def _gateway(folder: Path, files: Path) -> Iterator[Server]:
     with ExitStack() as stack:
-        made = Gateway.start(
+        server = Gateway.start(
             stack, folder / "slow", files, GATEWAY_WORKERS=str(WORKERS)
         )
         yield Server(
             "gateway",
-            made.link(LONG),
-            itertools.cycle(made.links(SHORT, contestants.COLD_LINKS)),
-            made.processes("nginx") + made.processes("gunicorn"),
+            server.link(LONG),
+            itertools.cycle(server.links(SHORT, contestants.COLD_LINKS)),
+            server.processes("nginx") + server.processes("gunicorn"),
         )
 
 

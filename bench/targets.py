@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench import booking, verdicts
-from bench import contestants as who
+from bench import booking, contestants, verdicts
 from bench.rounds import ratio, table
 from bench.senders import Kind
 from bench.throughput import KIB, MIB
@@ -23,26 +22,26 @@ def targets(report: Report) -> str:
     flood = report.flood[0]
     bare = report.verdicts[verdicts.BARE]
     rows = [
-        at_least("hot, 4 KiB, of nginx static", 0.6, small.ratio(who.HOT)),
+        at_least("hot, 4 KiB, of nginx static", 0.6, small.ratio(contestants.HOT)),
         at_least(
             "hot, 4 KiB, of django-sendfile2",
             12,
-            small.ratio(who.HOT, who.SENDFILE2),
+            small.ratio(contestants.HOT, contestants.SENDFILE2),
         ),
         at_least(
             "hot, 4 KiB, of Flask send_file",
             20,
-            small.ratio(who.HOT, who.SEND_FILE),
+            small.ratio(contestants.HOT, contestants.SEND_FILE),
         ),
         at_least(
             "hot lease, 4 KiB, of a hot signed URL",
             0.95,
-            small.ratio(who.LEASED, who.HOT),
+            small.ratio(contestants.LEASED, contestants.HOT),
         ),
         at_least(
             "cold, 4 KiB, of an empty Flask view",
             0.9,
-            small.ratio(who.COLD, who.BARE),
+            small.ratio(contestants.COLD, contestants.BARE),
         ),
         at_most(
             "a verdict in the process, of a bare view",
@@ -54,10 +53,10 @@ def targets(report: Report) -> str:
             2,
             ratio(report.verdicts[verdicts.DIRECT], bare),
         ),
-        at_least("256 MiB, of nginx static", 0.95, big.ratio(who.HOT)),
+        at_least("256 MiB, of nginx static", 0.95, big.ratio(contestants.HOT)),
         *(
-            at_least(f"1 GiB, {one.what}, of nginx static", 0.95, one.ratio)
-            for one in report.large
+            at_least(f"1 GiB, {result.what}, of nginx static", 0.95, result.ratio)
+            for result in report.large
         ),
         at_most(
             f"{report.slow[0].readers:,} slow readers: p99 of new verdicts",
@@ -65,8 +64,8 @@ def targets(report: Report) -> str:
             report.slow[0].ratio,
         ),
         *(
-            at_most(f"{one.name}: p99 of new verdicts", 1.5, one.ratio)
-            for kind, one in report.beside.items()
+            at_most(f"{result.name}: p99 of new verdicts", 1.5, result.ratio)
+            for kind, result in report.beside.items()
             if kind is not Kind.FAST
         ),
         at_most("flood: asked of gunicorn, of a client's share", 1, flood.excess),
@@ -78,11 +77,11 @@ def targets(report: Report) -> str:
         ),
         *(
             at_most(
-                f"a verdict with {max(one.figures):,} {one.what}",
+                f"a verdict with {max(result.figures):,} {result.what}",
                 1.1,
-                one.ratios()[max(one.figures)],
+                result.ratios()[max(result.figures)],
             )
-            for one in report.growth
+            for result in report.growth
         ),
     ]
     return table(["what", "target", "measured", ""], rows)
@@ -102,7 +101,7 @@ def at_most(what: str, target: float, measured: Ratio) -> list[str]:
 
 def _cell(report: Report, size: int, connections: int) -> Result:
     return next(
-        one
-        for one in report.throughput
-        if (one.cell.size, one.cell.connections) == (size, connections)
+        result
+        for result in report.throughput
+        if (result.cell.size, result.cell.connections) == (size, connections)
     )

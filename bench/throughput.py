@@ -88,12 +88,12 @@ def _measure(
     contestants: Sequence[Contestant], cell: Cell, rounds: int, seconds: float
 ) -> Result:
     def runner(contestant: Contestant) -> float:
-        made = load.run(
+        measured = load.run(
             contestant.urls(cell.file), connections=cell.connections, seconds=seconds
         )
-        return made.throughput if cell.is_large else made.rate
+        return measured.throughput if cell.is_large else measured.rate
 
-    taking_part = [c for c in contestants if not (cell.is_large and c.name == BARE)]
+    selected = [c for c in contestants if not (cell.is_large and c.name == BARE)]
     what = f"{size_name(cell.size)}, {cell.connections} at a time"
-    runners = {c.name: lambda c=c: runner(c) for c in taking_part}
+    runners = {c.name: lambda c=c: runner(c) for c in selected}
     return Result(cell, interleaved(runners, rounds, what))

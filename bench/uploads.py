@@ -123,12 +123,12 @@ def tus(server: Gateway, token: str, file: Path, chunk: int) -> None:
     """Upload to the gateway by tus, *chunk* bytes per request."""
     size = file.stat().st_size
     headers = {"Authorization": f"Bearer {token}", "Tus_Resumable": "1.0.0"}
-    made = send(
+    creation = send(
         server.port, "POST /tus/", file, 0, 0,
         **headers, Upload_Length=str(size), Upload_Metadata="filename ZmlsZS5iaW4=",
     )  # fmt: skip
-    expect(made, 201)
-    path = re.sub(r"^https?://[^/]+", "", made.headers["Location"])
+    expect(creation, 201)
+    path = re.sub(r"^https?://[^/]+", "", creation.headers["Location"])
     for offset in range(0, size, chunk):
         answer = send(
             server.port, f"PATCH {path}", file, offset, min(chunk, size - offset),
@@ -165,7 +165,7 @@ def main() -> None:
                 gateway, token, file, CHUNK
             ),
         }
-        put(gateway, token, file)  # warm up: code that is loaded once is no growth
+        put(gateway, token, file)  # warm up: loading code must not count as growth
         before = memory(gateway)
         stored = (server.folder / "dav", gateway.home / "data" / "store" / "blobs")
         speeds = run(contestants, rounds, size, stored)

@@ -84,7 +84,7 @@ class Site:
         return self
 
     def upload(self, count: int) -> Site:
-        """Add *count* uploads to the catalog, from ``upload_id(0)`` on."""
+        """Add *count* uploads to the catalog; their ids start with ``upload_id(0)``."""
         with self.database.write() as connection:
             owner = users.add(
                 connection,
@@ -129,11 +129,11 @@ class Site:
         """Return the path of a leased download of q3.pdf."""
         return lease_path(ShareCodes(self.secret).lease_code(lease_id), 1, "q3.pdf")
 
-    def ask(self, link: str, *, is_kept: bool = True) -> Callable[[], float]:
+    def ask(self, link: str, *, is_cacheable: bool = True) -> Callable[[], float]:
         """Return a function that measures the seconds of a verdict on *link*."""
         headers = (
             {"X-Verdict": "0123456789abcdef"}
-            if is_kept
+            if is_cacheable
             else {families.HEADER: families.SIGNED.name}
         )
         return caller(create_app(self.settings), link, headers)
@@ -200,7 +200,7 @@ def measure(home: Path, rounds: int) -> dict[str, list[float]]:
     contestants = {
         BARE: caller(bare(), link),
         VERDICT: site.ask(link),
-        DIRECT: site.ask(link, is_kept=False),
+        DIRECT: site.ask(link, is_cacheable=False),
     }
     contestants |= {name: _repeated(step) for name, step in _steps(site, link).items()}
     return interleaved(contestants, rounds, "verdicts in the process")

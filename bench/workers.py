@@ -47,20 +47,20 @@ class Variant:
 
 
 PYTHON, H1C = "--http-parser=python", "--http-parser=fast"
-KEPT = ("--threads=4", "--keep-alive=65")
+KEEPALIVE = ("--threads=4", "--keep-alive=65")
 VARIANTS = [
     Variant("sync", (PYTHON,)),
     Variant("sync, closing at once", (PYTHON, f"--worker-class={CLOSING}")),
     Variant("sync, h1c parser", (H1C,)),
     Variant("sync, uwsgi", ("--protocol=uwsgi",), uwsgi=True),
     Variant("gthread x4", (PYTHON, "--threads=4", "--keep-alive=0")),
-    Variant("gthread x4, kept alive", (PYTHON, *KEPT), keepalive=True),
-    Variant("gthread x4, h1c, kept alive", (H1C, *KEPT), keepalive=True),
+    Variant("gthread x4, kept alive", (PYTHON, *KEEPALIVE), keepalive=True),
+    Variant("gthread x4, h1c, kept alive", (H1C, *KEEPALIVE), keepalive=True),
 ]
 
 
 @dataclass(frozen=True)
-class Answered:
+class Figures:
     """Requests per second, and the seconds of processor time per request."""
 
     rate: float
@@ -93,7 +93,7 @@ def nginx_conf(folder: Path, port: int, variant: Variant) -> str:
         server {{ listen {HOST}:{port}; location / {{ {ask} }} }} }}"""
 
 
-def measure(variant: Variant, folder: Path, keys: KeyRing) -> Answered:
+def measure(variant: Variant, folder: Path, keys: KeyRing) -> Figures:
     """Return the figures of one round."""
     port = free_port()
     (folder / "nginx.conf").write_text(nginx_conf(folder, port, variant))
@@ -116,12 +116,12 @@ def measure(variant: Variant, folder: Path, keys: KeyRing) -> Answered:
         load.check(url, b"")  # workers may still be booting
         load.run([url], connections=CONNECTIONS, seconds=WARMING)
         before = processor.spent()
-        made = load.run([url], connections=CONNECTIONS, seconds=SECONDS)
+        measured = load.run([url], connections=CONNECTIONS, seconds=SECONDS)
         after = processor.spent()
-        return Answered(
-            made.rate,
-            (after.others - before.others) / made.requests,
-            (after.nginx - before.nginx) / made.requests,
+        return Figures(
+            measured.rate,
+            (after.others - before.others) / measured.requests,
+            (after.nginx - before.nginx) / measured.requests,
         )
 
 
@@ -151,17 +151,17 @@ def main() -> None:
             check=True,
         )
         runners = {v.name: lambda v=v: measure(v, folder, keys) for v in variants}
-        answered = interleaved(runners, rounds, "workers")
-    first = answered[variants[0].name]
+        figures = interleaved(runners, rounds, "workers")
+    first = figures[variants[0].name]
     rows = [
         [
             label,
-            digits(statistics.median(each.gunicorn for each in one) * 1e6),
-            str(ratio([e.gunicorn for e in one], [e.gunicorn for e in first])),
-            str(ratio([e.nginx for e in one], [e.nginx for e in first])),
-            str(ratio([e.rate for e in one], [e.rate for e in first])),
+            digits(statistics.median(each.gunicorn for each in rounds_of) * 1e6),
+            str(ratio([e.gunicorn for e in rounds_of], [e.gunicorn for e in first])),
+            str(ratio([e.nginx for e in rounds_of], [e.nginx for e in first])),
+            str(ratio([e.rate for e in rounds_of], [e.rate for e in first])),
         ]
-        for label, one in answered.items()
+        for label, rounds_of in figures.items()
     ]
     head = ["variant", "gunicorn, us", "gunicorn, ratio", "nginx", "requests/s"]
     print(table(head, rows))

@@ -83,8 +83,8 @@ def create_app(
     # For forms and the API's JSON; Flask never gets the body of an upload.
     app.config["MAX_CONTENT_LENGTH"] = 65_536
     types = MediaTypes.read(asset("nginx/snippets/media_types.conf"))
-    # Seconds to wait for PostgreSQL: a verdict worker that waits answers no one else,
-    # and none of its queries takes long.
+    # Seconds to wait for PostgreSQL: a waiting verdict worker answers no other request,
+    # and its queries are all short.
     silence = 3 if pool is Pool.VERDICTS else 8
     database = Database.open(settings.database, silence=silence)
     store = BlobStore(settings.store)
@@ -95,7 +95,7 @@ def create_app(
         codes,
         clock,
         settings.session_life,
-        # (!) Verdict workers must not wait for the catalog's one writer.
+        # (!) Verdict workers must not wait for the catalog's single writer.
         Background() if pool is Pool.VERDICTS else at_once,
     )
     finaliser = Finaliser(
@@ -244,7 +244,7 @@ def signed_url_judge(
 
 
 def upload_limits(settings: Settings) -> UploadLimits:
-    """Return the limits of uploads that the settings contain."""
+    """Return the upload limits in the settings."""
     return UploadLimits(
         size=settings.upload_size,
         quota=settings.quota,

@@ -68,7 +68,7 @@ def record(
 def of_share(
     connection: Connection, share_id: str, *, limit: int, before: int | None = None
 ) -> list[Entry]:
-    """Return what was done with a share, the newest first, before the id *before*."""
+    """Return a share's entries with ids below *before*, newest first."""
     condition = audit.c.share_id == share_id
     if before is not None:
         condition &= audit.c.id < before

@@ -32,7 +32,7 @@ _DAY: Final = 86_400
 
 
 class File(NamedTuple):
-    """What a booking is about; ``lease_id`` is empty for the share link itself."""
+    """A file as bookings name it; ``lease_id`` is empty for a GET without a lease."""
 
     recipient_id: str
     lease_id: str
@@ -47,7 +47,7 @@ class File(NamedTuple):
 
 @dataclass
 class Booking:
-    """What was sent of a file; the fields are the columns of the table."""
+    """The sums of a file's deliveries; the fields are the columns of the table."""
 
     requests: int
     sent: int
@@ -63,7 +63,7 @@ class Booking:
 
 @dataclass(frozen=True)
 class Effects:
-    """What lines of the ledger change besides bookings.
+    """The effects of ledger lines besides the bookings.
 
     ``spent`` maps leases that sent bytes to the second they were spent; ``scanned``
     holds the spent leases that a scanner used; ``over`` holds nginx's ids of ended
@@ -78,13 +78,13 @@ class Effects:
 
 
 def offset(connection: Connection, file_id: str) -> int:
-    """Return up to which byte a ledger file is booked."""
+    """Return the number of bytes of a ledger file that are booked."""
     query = select(ledger_files.c.offset).where(ledger_files.c.id == file_id)
     return connection.execute(query).scalar() or 0
 
 
 def set_offset(connection: Connection, file_id: str, offset: int) -> None:
-    """Store up to which byte a ledger file is booked."""
+    """Store the number of bytes of a ledger file that are booked."""
     row = {"id": file_id, "offset": offset}
     _upsert(connection, ledger_files, [row], "offset")
 
@@ -92,7 +92,7 @@ def set_offset(connection: Connection, file_id: str, offset: int) -> None:
 def delete_file(connection: Connection, file_id: str) -> None:
     """Delete the offset of a ledger file that was deleted.
 
-    (!) The file must be gone for good: if it came back, it would be booked twice.
+    (!) The file must be deleted durably: if it came back, it would be booked twice.
     """
     connection.execute(delete(ledger_files).where(ledger_files.c.id == file_id))
 
@@ -123,7 +123,7 @@ def existing_recipients(
 def write(
     connection: Connection, new: dict[File, Booking], changed: dict[File, Booking]
 ) -> None:
-    """Insert the *new* bookings and update the *changed* ones."""
+    """Insert the *new* bookings and update the *changed* bookings."""
     if new:
         rows = [
             {"id": file.id, **file._asdict(), **vars(booking)}
@@ -141,7 +141,7 @@ def write(
 
 
 def add_sent(connection: Connection, sent: dict[str, int]) -> None:
-    """Add bytes to the recipients' sent bytes; *sent* is by recipient id."""
+    """Add bytes to the recipients' sent bytes; *sent* maps recipient ids to bytes."""
     rows = [
         {"recipient": recipient_id, "bytes": count}
         for recipient_id, count in sent.items()
@@ -159,8 +159,8 @@ def add_sent(connection: Connection, sent: dict[str, int]) -> None:
 def apply(connection: Connection, effects: Effects, *, gateway: str, now: int) -> None:
     """Mark leases as spent, delete ended requests, and count uses of keys.
 
-    If the begin of an ended request is not recorded yet, a row without a lease is
-    inserted, so that the request can't begin later.
+    If the start of an ended request is not recorded yet, a row without a lease is
+    inserted, so that the start can't be recorded later.
     """
     for batch in _batches(list(effects.spent.items())):
         leases.spend(connection, dict(batch), scanned=effects.scanned)
@@ -200,7 +200,7 @@ def runs(connection: Connection, gateway: str) -> set[str]:
 
 
 def end_runs(connection: Connection, gateway: str, runs: Collection[str]) -> int:
-    """Delete the requests of these runs of a gateway's nginx; return how many."""
+    """Delete the requests of these runs of a gateway's nginx; return their number."""
     return connection.execute(
         delete(lease_requests).where(
             lease_requests.c.gateway == gateway,
@@ -211,9 +211,9 @@ def end_runs(connection: Connection, gateway: str, runs: Collection[str]) -> int
 
 
 def remove_old_uses(connection: Connection, *, before: int, limit: int) -> int:
-    """Delete uses of keys before the day of the second *before*; return how many.
+    """Delete uses of keys before the day of the second *before*; return their number.
 
-    *limit* is not used: a day has at most as many rows as there are keys.
+    *limit* is not used: a day has at most one row per key.
     """
     del limit
     old = key_uses.c.day < before // _DAY
@@ -221,7 +221,7 @@ def remove_old_uses(connection: Connection, *, before: int, limit: int) -> int:
 
 
 def remove_early(connection: Connection, *, before: int, limit: int) -> int:
-    """Delete requests before *before* whose end was booked, but never their begin."""
+    """Delete requests before *before* with a booked end but no recorded start."""
     ids = (
         select(lease_requests.c.id)
         .where(lease_requests.c.lease_id.is_(None), lease_requests.c.since < before)
@@ -233,9 +233,9 @@ def remove_early(connection: Connection, *, before: int, limit: int) -> int:
 
 
 def remove_lost(connection: Connection, *, before: int, limit: int) -> int:
-    """Delete requests that began before *before*: the ledger will never end them.
+    """Delete requests that started before *before*: their end is never logged.
 
-    Their nginx worker was killed, while nginx itself went on running.
+    Their nginx worker was killed while nginx itself continued to run.
     """
     ids = (
         select(lease_requests.c.id).where(lease_requests.c.since < before).limit(limit)
@@ -246,7 +246,7 @@ def remove_lost(connection: Connection, *, before: int, limit: int) -> int:
 
 
 class Progress(NamedTuple):
-    """A recipient's progress with one file, by the lease that got the most of it."""
+    """A recipient's progress with one file: the maximum over all leases."""
 
     item: int
     path: str
@@ -282,7 +282,7 @@ class Row(NamedTuple):
 def progress(
     connection: Connection, share_ids: Collection[str]
 ) -> dict[str, list[Progress]]:
-    """Return the progress of each recipient of these shares who was sent any bytes."""
+    """Return the progress of all recipients of these shares who were sent bytes."""
     query = (
         select(
             bookings.c.recipient_id,
@@ -344,7 +344,7 @@ def of_share(connection: Connection, share_id: str) -> Iterator[Row]:
 
 
 def uses(connection: Connection) -> dict[str, tuple[int, int]]:
-    """Return by key the last day on which it was used, and its total uses."""
+    """Return the last day of use and the number of uses, by key id."""
     query = select(
         key_uses.c.key_id, func.max(key_uses.c.day), func.sum(key_uses.c.count)
     ).group_by(key_uses.c.key_id)

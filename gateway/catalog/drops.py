@@ -38,11 +38,11 @@ class State(StrEnum):
 class Drop:
     """One drop link; empty ``types`` allow all types, times are Unix seconds.
 
-    ``max_uploads`` None is UPLOADS, ``max_total`` None is BYTES, ``max_size`` and
-    ``expires`` None are no limit.  ``taken`` counts the files that were uploaded,
-    deleted ones included; ``stored_bytes`` are those of the files that still exist.
-    ``code_id`` is the id part of its code, None if the link was made before the server
-    secret was introduced.
+    None means UPLOADS for ``max_uploads``, BYTES for ``max_total``, and no limit for
+    ``max_size`` and ``expires``.  ``taken`` is the number of uploaded files, including
+    deleted files; ``stored_bytes`` is the size of the files that still exist.
+    ``code_id`` is the id part of the link's code, None if the link was created before
+    the server secret was introduced.
     """
 
     id: str
@@ -60,7 +60,7 @@ class Drop:
     stored_bytes: int = 0
 
     def state(self, *, now: int) -> State:
-        """Return the state at *now*; a final state wins over one that may change."""
+        """Return the state at *now*; final states take precedence over others."""
         if self.revoked is not None:
             return State.REVOKED
         if self.expires is not None and now >= self.expires:

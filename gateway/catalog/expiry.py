@@ -41,7 +41,7 @@ class Count:
 
 
 def remove_due(connection: Connection, *, now: int, limit: int) -> list[Upload]:
-    """Delete the rows of due uploads and return them; the caller deletes the blobs."""
+    """Delete the rows of due uploads; return the uploads to delete their blobs."""
     query = select(uploads).where(uploads.c.delete_after <= now).limit(limit)
     due = _all(connection, query)
     for upload in due:
@@ -50,9 +50,9 @@ def remove_due(connection: Connection, *, now: int, limit: int) -> list[Upload]:
 
 
 def remove_if_expired(connection: Connection, session_id: str, *, now: int) -> bool:
-    """Delete an upload session and its reservation if it has expired; tell whether.
+    """Delete an upload session and its reservation, if the session has expired.
 
-    A session that was extended in the meantime stays.
+    Return whether it was deleted: it may have been extended in the meantime.
     """
     deleted = connection.execute(
         delete(upload_sessions).where(
@@ -65,7 +65,7 @@ def remove_if_expired(connection: Connection, session_id: str, *, now: int) -> b
 
 
 def remove_expired_reservations(connection: Connection, *, now: int, limit: int) -> int:
-    """Delete reservations that were never used; return how many."""
+    """Delete reservations that were never used; return their number."""
     return _delete(
         connection, reservations.c.id, reservations.c.expires <= now, limit=limit
     )
@@ -93,7 +93,7 @@ def clear_active_requests(connection: Connection, gateway: str | None = None) ->
 def remove_expired_login_sessions(
     connection: Connection, *, now: int, limit: int
 ) -> int:
-    """Delete expired login sessions; return how many."""
+    """Delete expired login sessions; return their number."""
     return _delete(
         connection, login_sessions.c.id, login_sessions.c.expires <= now, limit=limit
     )
@@ -102,7 +102,7 @@ def remove_expired_login_sessions(
 def remove_old_login_attempts(
     connection: Connection, *, before: int, limit: int
 ) -> int:
-    """Delete counters whose last login attempt was until *before*; return how many."""
+    """Delete counters without login attempts after *before*; return their number."""
     return _delete(
         connection,
         login_attempts.c.subject,
@@ -112,7 +112,7 @@ def remove_old_login_attempts(
 
 
 def remove_old_revocations(connection: Connection, *, now: int, limit: int) -> int:
-    """Delete revocations whose revoked links have all expired; return how many."""
+    """Delete revocations whose revoked links have all expired; return their number."""
     return _delete(
         connection, revocations.c.subject, revocations.c.keep_until <= now, limit=limit
     )
@@ -144,7 +144,7 @@ def note_digest(connection: Connection, upload: Upload, sha256: bytes) -> None:
 
 
 def page(connection: Connection, *, after: str, limit: int) -> list[Upload]:
-    """Return uploads in the order of their ids, after the id *after* ("" for all)."""
+    """Return uploads sorted by id, after the id *after*, which may be empty."""
     query = select(uploads).where(uploads.c.id > after).order_by(uploads.c.id)
     return _all(connection, query.limit(limit))
 
@@ -156,7 +156,7 @@ def named_blobs(connection: Connection, blobs: Collection[str]) -> set[str]:
 
 
 def unfinished_session_ids(connection: Connection, ids: Collection[str]) -> set[str]:
-    """Return the ids in *ids* of unfinished upload sessions; finished have a blob."""
+    """Return the ids in *ids* of unfinished upload sessions; others need no file."""
     query = select(upload_sessions.c.id).where(
         upload_sessions.c.id.in_(ids), upload_sessions.c.upload_id.is_(None)
     )
@@ -164,7 +164,7 @@ def unfinished_session_ids(connection: Connection, ids: Collection[str]) -> set[
 
 
 def counts(connection: Connection) -> list[Count]:
-    """Return every user's bytes, as recorded and as summed up."""
+    """Return each user's bytes: the recorded count, and the actual sum."""
     total = func.coalesce(func.sum(uploads.c.size), 0)
     query = (
         select(users.c.id, users.c.name, users.c.stored_bytes, total)
@@ -202,7 +202,7 @@ def recipient_counts(
 ) -> list[tuple[str, tuple[int, int], tuple[int, int]]]:
     """Return recipients whose recorded downloads or sent bytes are wrong.
 
-    Each is: id, (recorded, actual) spent leases, (recorded, actual) sent bytes.
+    The values are: id, (recorded, actual) spent leases, (recorded, actual) sent bytes.
     """
     taken = (
         select(func.count())
@@ -226,7 +226,7 @@ def recipient_counts(
 
 
 def recount(connection: Connection) -> None:
-    """Set all recorded counts to what the rows add up to.
+    """Set all recorded counts to the sums of the rows.
 
     These are the bytes of users and drop links, the total, and the downloads and sent
     bytes of recipients.

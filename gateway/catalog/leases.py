@@ -2,9 +2,9 @@
 
 If a share counts downloads, each share link has a number of download slots.  A new
 lease has *reserved* a slot; it has *begun* while nginx serves a GET of it; it is
-*spent* once a request that sent bytes has ended, and then keeps its slot for good.  If
-all slots are in use, a new lease replaces one that is only reserved: a person who
-presses the button and leaves does not block later downloads.
+*spent* once a request that sent bytes has ended, and then keeps its slot permanently.
+If all slots are in use, a new lease replaces the oldest lease that has only reserved a
+slot: a person who presses the button and leaves does not block later downloads.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ _ITEM_FIELDS: Final = tuple(column.name for column in ITEM)
 
 @dataclass(frozen=True, kw_only=True)
 class LeasedItem:
-    """A lease and one item of its share, as a verdict needs them.
+    """A lease and one item of its share: the facts that a verdict needs.
 
-    ``not_before`` is when the share begins, ``expires`` the earlier of the ends of
-    lease and share, in Unix seconds.  ``is_revoked`` means that the share or the share
-    link was revoked, ``is_ended`` that another lease replaced this lease,
-    ``holds_slot`` that it has its slot already (it is spent), or needs none (downloads
-    are not counted).
+    ``not_before`` is when the share becomes valid, ``expires`` when the lease or the
+    share expires, whichever is earlier, in Unix seconds.  ``is_revoked`` means that
+    the share or the share link was revoked, ``is_ended`` that another lease replaced
+    this lease.  ``holds_slot`` means that the lease already has its slot because it is
+    spent, or needs no slot because downloads are not counted.
     """
 
     item: Item
@@ -69,7 +69,7 @@ class LeasedItem:
 
 @dataclass(frozen=True, kw_only=True)
 class BegunRequest:
-    """A GET that nginx has begun: its id, its gateway, and the run of that nginx."""
+    """A GET that nginx has started: the ids of the request, the gateway and the run."""
 
     id: str
     gateway: str
@@ -91,8 +91,8 @@ def take(
     """Issue a lease and return its id.
 
     Raise ShareSpentError if all slots of the share link are spent, ShareBusyError if
-    a lease that has begun may still give its slot back.  *connection* is in a write
-    transaction, alone.
+    running downloads use the remaining slots and may still free them.  *connection* is
+    in a write transaction that excludes other writers.
     """
     slots = _unspent_slots(connection, recipient.id)
     if slots is None:
@@ -115,11 +115,12 @@ def take(
 def begin(
     connection: Connection, lease_id: str, request: BegunRequest, *, now: int
 ) -> None:
-    """Record that nginx begins a GET of a lease, which keeps its slot until the end.
+    """Record that nginx starts a GET of a lease: it keeps its slot until the GET ends.
 
-    Raise EndedLeaseError if another lease replaced this one, or if the ledger has the
-    end of the request already; ShareSpentError or ShareBusyError if no slot is left,
-    because the limit was lowered.  *connection* is in a write transaction, alone.
+    Raise EndedLeaseError if another lease replaced this lease, or if the end of the
+    request is already booked; ShareSpentError or ShareBusyError if no slot is left,
+    because the limit was lowered.  *connection* is in a write transaction that
+    excludes other writers.
     """
     # A row with this id exists only if the end of the request was booked first.
     ended = select(lease_requests.c.id).where(lease_requests.c.id == request.id)
@@ -151,7 +152,7 @@ def give_back(connection: Connection, recipient: Recipient, *, now: int) -> None
     """Give one download back; raise NothingTakenError if there was no download.
 
     If no lease is spent, the oldest lease that has begun is marked as spent first.
-    *connection* is in a write transaction, alone.
+    *connection* is in a write transaction that excludes other writers.
     """
     increment = (
         update(recipients)
@@ -178,11 +179,11 @@ def give_back(connection: Connection, recipient: Recipient, *, now: int) -> None
 def spend(
     connection: Connection, spent: dict[str, int], *, scanned: Collection[str] = ()
 ) -> None:
-    """Mark leases as spent: they keep their slots for good.
+    """Mark leases as spent: they keep their slots permanently.
 
-    *spent* maps lease ids to the second when they were spent; leases that do not exist
-    or are spent already are skipped.  *scanned* are the leases that a scanner has
-    probably used.
+    *spent* maps lease ids to the Unix second when they were spent; leases that do not
+    exist or are already spent are skipped.  *scanned* are the leases that a mail
+    scanner has probably used.
     """
     rows = connection.execute(
         select(leases.c.id, leases.c.recipient_id, leases.c.is_scanner).where(
@@ -227,7 +228,7 @@ def spend(
 
 
 def _unspent_slots(connection: Connection, recipient_id: str) -> int | None:
-    """Return the number of a share link's unspent download slots; None is no limit."""
+    """Return the number of a share link's unspent slots, or None without a limit."""
     link = connection.execute(
         select(
             shares.c.max_downloads,
@@ -373,8 +374,8 @@ class LeasedItems:
 def remove_over(connection: Connection, *, before: int, limit: int) -> int:
     """Delete leases that expired before *before* and were never spent.
 
-    Return how many.  A lease that has begun stays until the ledger has the end of its
-    request.
+    Return their number.  A lease that has begun is kept until the end of its request is
+    booked.
     """
     ids = (
         select(leases.c.id)

@@ -30,10 +30,10 @@ _MAXIMUM_DOUBLINGS: Final = 16
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast attempts may follow each other; times are in seconds.
+    """The waiting time between attempts, in seconds.
 
-    The first *free* attempts need not wait, the next attempt waits *first*, each
-    further attempt twice as long as the one before, but at most *most*.
+    The first *free* attempts need not wait.  The next attempt waits *first*, and each
+    further attempt twice as long as the attempt before, but at most *most*.
     """
 
     free: int
@@ -104,7 +104,7 @@ def spend(connection: Connection, counters: Iterable[Counter], *, now: int) -> N
     """Count one attempt in each counter.
 
     Raise TooManyAttemptsError if any counter requires a wait; then nothing is counted.
-    *connection* is in a write transaction, alone.
+    *connection* is in a write transaction that excludes other writers.
     """
     counts: dict[str, int] = {}
     wait = 0

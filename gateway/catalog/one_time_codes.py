@@ -1,6 +1,6 @@
 """One-time codes: mailed to a recipient on request, valid for one lease.
 
-A recipient has at most one code, the one that was mailed last.  The catalog holds its
+A recipient has at most one code, the last mailed code.  The catalog holds its
 MAC by the server secret, and the outbox holds the code itself until its mail was sent.
 """
 
@@ -45,7 +45,7 @@ def mail(
 
     Raise TooManyCodesError if a code's mail is waiting or was sent less than PAUSE
     seconds ago, or MAILS codes were mailed in a day.  *connection* is in a write
-    transaction, alone.
+    transaction that excludes other writers.
     """
     wait = _wait(outbox.codes(connection, recipient, after=now - _DAY, now=now), now)
     if wait > 0:
@@ -65,7 +65,7 @@ def _wait(mails: list[tuple[int, MailState]], now: int) -> int:
     """Return after how many seconds another mail may follow *mails*, newest first.
 
     A mail that waits for the relay keeps its code: a newer mail would wait behind it.
-    A mail that was given up has reached nobody and does not count for the day.
+    A mail that was given up has not reached the recipient: it does not count.
     """
     ends = [
         created + (PAUSE if state.is_over else LIFE) for created, state in mails[:1]
@@ -78,7 +78,8 @@ def _wait(mails: list[tuple[int, MailState]], now: int) -> int:
 def spend(connection: Connection, recipient: Recipient, mac: str, *, now: int) -> bool:
     """Tell whether *mac* matches the recipient's code, and delete a matching code.
 
-    A wrong guess counts when *connection*, in a write transaction alone, commits.
+    A wrong guess counts once the transaction commits.  *connection* is in a write
+    transaction that excludes other writers.
     """
     expected = connection.execute(
         update(one_time_codes)

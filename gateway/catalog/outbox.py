@@ -1,8 +1,8 @@
-"""The outbox: mails to be sent, and the state of each.
+"""The outbox: mails to be sent, with their states.
 
 A mail is inserted in the transaction that creates its share or code.  Its state
 ``sending`` is committed before the relay gets its content: a mail that a crash left in
-that state becomes ``unknown``, and is only sent again by hand.
+that state becomes ``unknown``, and is sent again only if a user requests it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Condition = ColumnElement[bool]
 
-#: Seconds for which sending a mail is attempted.
+#: Seconds for which the gateway attempts to send a mail.
 LIFE: Final = 2 * 86_400
 #: Seconds after which a mail is no longer being sent: no relay gets that much time.
 SENDING: Final = 900
@@ -52,7 +52,7 @@ class MailState(StrEnum):
 
     @property
     def is_over(self) -> bool:
-        """Tell whether the state is final: the gateway does nothing more by itself."""
+        """Tell whether the state is final: the gateway does not send the mail again."""
         return self not in {MailState.WAITING, MailState.SENDING}
 
 
@@ -60,9 +60,10 @@ class MailState(StrEnum):
 class Mail:
     """One mail; times are Unix seconds.
 
-    ``words`` are the relay's reply, or why the mail was given up.  A mail with a
-    ``code`` contains the code and no link; the code is erased (empty) in a final state.
-    The next attempt is at ``due``; the mail is given up if that is after ``expires``.
+    ``words`` are the relay's reply, or the reason why the mail was given up.  A mail
+    with a ``code`` contains the code and no link; the code is erased (empty) in a final
+    state.  The next attempt is at ``due``; if ``due`` is not before ``expires``, the
+    mail is given up.
     """
 
     id: int
@@ -108,7 +109,7 @@ def add(
 
 
 def count_of_day(connection: Connection, sender: User, *, now: int) -> int:
-    """Return how many mails with links *sender* has queued in the last day."""
+    """Return the number of mails with links that *sender* queued in the last day."""
     return connection.execute(
         select(func.count())
         .select_from(outbox)
@@ -125,7 +126,7 @@ def codes(
 ) -> list[tuple[int, MailState]]:
     """Return the mails with codes to a recipient, queued after *after*, newest first.
 
-    Each is the second in which it was queued, and its state.
+    Each mail is returned as the Unix second in which it was queued, and its state.
     """
     rows = connection.execute(
         select(outbox.c.created, outbox.c.state)
@@ -170,7 +171,7 @@ def mailed(connection: Connection, recipient: Recipient) -> int | None:
 
 
 def due(connection: Connection, *, now: int, limit: int) -> list[Mail]:
-    """Return mails whose next attempt is due, the longest due first."""
+    """Return mails whose next attempt is due, the earliest due first."""
     return _all(
         connection,
         select(outbox)
@@ -247,7 +248,7 @@ def is_settled(connection: Connection, *, now: int) -> bool:
 
 
 def settle(connection: Connection, *, now: int) -> None:
-    """Give up mails that were attempted for too long; mark interrupted as unknown."""
+    """Give up mails after too many attempts; mark interrupted mails as unknown."""
     from_future, late, interrupted = _unsettled(now)
     lifetime = outbox.c.expires - outbox.c.created
     # The clock was ahead when ``created`` or ``due`` was set: without this, the mail

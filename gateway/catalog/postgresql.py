@@ -52,7 +52,7 @@ class SilentServerError(psycopg.OperationalError):
 
 @dataclass
 class Patience:
-    """How many seconds the server may be silent, for all connections of an engine.
+    """The seconds for which the server may be silent, for all connections of an engine.
 
     After a silence, statements fail at once for a moment: otherwise a request with
     several statements, and the requests queued behind it, would wait for each of them.
@@ -82,7 +82,7 @@ class PatientConnection(psycopg.Connection[Any]):
 
     def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:  # noqa: ANN401
         """Wait as psycopg does; raise SilentServerError when patience ends."""
-        # Running transactions continue: the statement that hung may be another one.
+        # Running transactions continue: perhaps only another statement is hanging.
         if self.pgconn.transaction_status == TransactionStatus.IDLE:
             self.patience.check()
         try:
@@ -132,7 +132,7 @@ def engine(url: URL, *, silence: float, wait: int, **pool: int) -> Engine:
     transaction back if it is idle for half a minute.  No statements are prepared unless
     *url* has psycopg's ``prepare_threshold``.
     (!) A prepared statement belongs to one server connection: behind a pooler, the next
-        transaction may run on another one.
+        transaction may run on another connection.
     """
     prepared = url.query.get(_PREPARED)
     created = create_engine(
@@ -160,7 +160,7 @@ def engine(url: URL, *, silence: float, wait: int, **pool: int) -> Engine:
 
 
 def _bounded_url(url: URL, silence: float) -> URL:
-    """Return *url* with libpq's timeouts, unless it sets them itself.
+    """Return *url* with libpq's timeouts, unless *url* sets them.
 
     https://www.postgresql.org/docs/current/libpq-connect.html
     """

@@ -43,7 +43,7 @@ class Revocation:
 
 
 def of_url(mac: str) -> str:
-    """Return the revocation target of the one signed URL with that MAC."""
+    """Return the revocation target of the single signed URL with that MAC."""
     return f"url:{mac}"
 
 
@@ -63,7 +63,7 @@ def of_upload(upload_id: str) -> str:
 
 
 def revoke(connection: Connection, new: Revocation) -> Revocation:
-    """Insert a revocation and return the one that now applies to its target.
+    """Insert a revocation, and return the revocation that now applies to its target.
 
     An existing revocation of the target is extended, never shortened.
     """
@@ -114,7 +114,7 @@ def remove(connection: Connection, target: str) -> bool:
 def listing(
     connection: Connection, *, limit: int | None = None, after: str = ""
 ) -> list[Revocation]:
-    """Return revocations in the order of their targets, those after *after*."""
+    """Return the revocations whose target follows *after*, sorted by target."""
     query = (
         select(revocations)
         .where(revocations.c.subject > after)

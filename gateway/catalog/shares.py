@@ -43,9 +43,9 @@ class State(StrEnum):
 class Share:
     """One share; times are Unix seconds.
 
-    ``owner_id`` None is the operator.  ``max_downloads`` (of each share link),
-    ``expires`` and ``not_before`` None are no limit.  With ``has_otp`` each lease needs
-    a one-time code.
+    An ``owner_id`` of None means the operator.  None means no limit for ``expires``,
+    ``not_before`` and ``max_downloads`` (per share link).  With ``has_otp`` each lease
+    needs a one-time code.
     """
 
     id: str
@@ -62,7 +62,7 @@ class Share:
     revoked: int | None
 
     def state(self, *, now: int) -> State:
-        """Return the state at *now*; a final state wins over one that may change."""
+        """Return the state at *now*; final states take precedence over others."""
         if self.revoked is not None:
             return State.REVOKED
         if self.expires is not None and now >= self.expires:
@@ -84,9 +84,9 @@ class NewItem(NamedTuple):
 class Item:
     """An item of a share; its number is never reused in the share.
 
-    It is an upload, or lies at ``path`` in the files tree; a folder's path ends in
-    ``/``.  ``blob``, ``size`` in bytes and ``media_type`` are those of the upload: None
-    if it was deleted, or if the item is not an upload.
+    The item is an upload, or the file or folder ``path`` in the files tree; a folder's
+    path ends in ``/``.  ``blob``, ``size`` in bytes and ``media_type`` belong to the
+    upload: they are None if it was deleted, or if the item is not an upload.
     """
 
     share_id: str
@@ -100,7 +100,7 @@ class Item:
 
     @property
     def is_folder(self) -> bool:
-        """Tell whether it is a folder of the tree."""
+        """Tell whether the item is a folder of the files tree."""
         return self.path is not None and self.path.endswith("/")
 
 
@@ -118,7 +118,7 @@ ITEM: Final = (
 
 
 class Key(NamedTuple):
-    """A client's idempotency key, and the digest of the request that it came with."""
+    """A client's idempotency key, and the digest of its request."""
 
     text: str
     digest: bytes

@@ -52,9 +52,9 @@ class Upload:
     def check_repeated(
         self, *, name: str, size: int | None, sha256: bytes | None
     ) -> None:
-        """Raise RepeatedUploadError if its key is reused for a different upload.
+        """Raise RepeatedUploadError if its idempotency key is reused for another file.
 
-        None means that the size or digest is not known.
+        A *size* or *sha256* of None is not known, and not compared.
         """
         is_same = (
             name == self.name
@@ -79,20 +79,20 @@ class Usage:
 
 
 def usage(connection: Connection, user: User, *, now: int) -> Usage:
-    """Return the current usage; in a write transaction it holds until the commit."""
+    """Return the current usage; in a write transaction it is valid until the commit."""
     stored = connection.execute(
         select(users.c.stored_bytes, totals.c.stored_bytes.label("by_all"))
         .join(totals, true())
         .where(users.c.id == user.id)
     ).one()
     is_of_user = reservations.c.owner_id == user.id
-    runs, size = is_running(now), reserved_bytes(now)
+    running_now, size = is_running(now), reserved_bytes(now)
     reserved = connection.execute(
         select(
             func.coalesce(func.sum(size), 0).label("by_all"),
             sum_where(is_of_user, size).label("by_user"),
-            sum_where(runs, OUTSTANDING).label("outstanding"),
-            count_where(and_(is_of_user, runs)).label("running"),
+            sum_where(running_now, OUTSTANDING).label("outstanding"),
+            count_where(and_(is_of_user, running_now)).label("running"),
         )
         .select_from(RESERVED)
         .where(reservations.c.expires > now)
@@ -119,9 +119,9 @@ def reserve(
 ) -> None:
     """Reserve *size* bytes until they are received, or until *lapses*.
 
-    The upload keeps its slot until *expires*, and without *lapses* its bytes as well.
-    *gateway* is the gateway that admitted it.  A second reservation with the same id
-    replaces the first.
+    The upload's slot is reserved until *expires*; without *lapses*, so are its bytes.
+    *gateway* is the id of the gateway that admitted the upload.  A second reservation
+    with the same id replaces the first.
     """
     release(connection, reservation)
     connection.execute(
@@ -170,7 +170,8 @@ def remove(connection: Connection, upload: Upload) -> None:
     deleted = connection.execute(delete(uploads).where(uploads.c.id == upload.id))
     if deleted.rowcount:
         _count(connection, upload, -upload.size)
-    # Its revocation is no longer needed: links to it open nothing, and ids are unique.
+    # Its revocation is not needed: links to a deleted upload open nothing, and its id
+    # is never used again.
     revocations.remove(connection, revocations.of_upload(upload.id))
 
 
@@ -190,7 +191,7 @@ def by_idempotency_key(connection: Connection, user: User, key: str) -> Upload |
 
 
 def is_key_used(connection: Connection, user: User, key: str | None) -> bool:
-    """Tell whether the user has an upload with that key; None is never used."""
+    """Tell whether the user has an upload with that key; False for no key."""
     return key is not None and by_idempotency_key(connection, user, key) is not None
 
 

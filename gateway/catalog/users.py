@@ -31,7 +31,7 @@ MAXIMUM_PASSWORD: Final = MAXIMUM_LENGTH
 
 
 class Role(StrEnum):
-    """A member sees their own uploads, an admin those of all users."""
+    """Members see only their own uploads, admins the uploads of all users."""
 
     ADMIN = "admin"
     MEMBER = "member"

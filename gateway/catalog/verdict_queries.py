@@ -1,7 +1,7 @@
 """Queries of every verdict: compiled once, executed on a connection that stays open.
 
 SQLAlchemy's own execution costs ten times as much, and every delivery needs a verdict.
-There is no transaction: a single statement is consistent by itself.
+There is no transaction: a single statement is always consistent.
 """
 
 from __future__ import annotations

@@ -94,8 +94,8 @@ def new(
         owner = users.by_name(connection, user)
     drop = drop_links.create(database, owner, policy, now=now)
     url = DropCodes(current.secret, ring).url(drop, base=base_url)
-    described = DropDescription.of(drop, owner=user, url=url, now=now)
-    click.echo(json.dumps(described.model_dump(mode="json")) if as_json else url)
+    description = DropDescription.of(drop, owner=user, url=url, now=now)
+    click.echo(json.dumps(description.model_dump(mode="json")) if as_json else url)
 
 
 @group.command("list")

@@ -64,8 +64,8 @@ def show(*, upload_id: str, as_json: bool) -> None:
             raise MissingUploadError(upload_id)
         owner = users.names(connection, {upload.owner_id})[upload.owner_id]
     if as_json:
-        described = UploadDescription.of(upload, owner)
-        click.echo(json.dumps(described.model_dump(mode="json")))
+        description = UploadDescription.of(upload, owner)
+        click.echo(json.dumps(description.model_dump(mode="json")))
     else:
         click.echo(_line(upload, owner))
 

@@ -56,8 +56,8 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     default=GRACE,
     show_default=True,
     metavar="SECONDS",
-    help="Keep files younger than this that no upload refers to; they may belong to "
-    "an upload that is being stored.",
+    help="Keep unreferenced files that are younger than this: they may belong to an "
+    "upload that is being stored.",
 )
 @JSON
 def housekeep(*, every: int | None, grace: int, as_json: bool) -> None:

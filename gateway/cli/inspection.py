@@ -1,4 +1,4 @@
-"""What a signed URL allows, as text and as JSON, for ``gateway inspect``."""
+"""The facts about a signed URL, as text and as JSON, for ``gateway inspect``."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def _as_lines(claims: Claims, path: str, now: float) -> list[str]:
     if claims.name is not None:
         lines.append(f"saved as {shown(claims.name)}")
     if claims.rate is not None:
-        lines.append(f"at {claims.rate} bytes a second")
+        lines.append(f"at most {claims.rate} bytes per second")
     if claims.networks:
         lines.append(f"only from {', '.join(map(str, claims.networks))}")
     return lines

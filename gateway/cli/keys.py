@@ -107,8 +107,8 @@ def new(
 def list_keys(*, as_json: bool) -> None:
     """List the ids of the keys, newest first, without secrets.
 
-    The newest key signs; all keys verify. Also prints the last day on which a link of
-    the key was used, if the catalog knows it.
+    The newest key signs; all keys verify. For each key, the last day on which one of
+    its links was used is also printed, if the catalog knows it.
     """
     current = settings.read(required=("keys",), embedded=True).settings
     ring = current.keys
@@ -160,7 +160,7 @@ def _uses(current: settings.Settings) -> dict[str, _Use]:
 
 
 def _facts(key: Key) -> dict[str, object]:
-    """Return what JSON shows of a key, without its secret."""
+    """Return a key's fields for JSON, without its secret."""
     limits = key.restriction
     return {
         "id": key.id,
@@ -189,8 +189,8 @@ def add_key(path: Path, key: Key, *, if_none: bool = False) -> bool:
     """Insert *key* as the first of the key ring file *path*; keep its owner and mode.
 
     With *if_none*, do nothing if the file exists.  Return whether the key was added.
-    The file is replaced atomically and durably: a reader sees the old or the new ring,
-    and of two concurrent calls both keys are added.
+    The file is replaced atomically and durably: a reader sees the old or the new ring.
+    If two calls run at the same time, both keys are added.
     """
     ownership.make_folder(path.parent, None)
     with locked(path):

@@ -33,11 +33,13 @@ if TYPE_CHECKING:
 @click.option(
     "--expires",
     type=DurationOrDateTime(),
-    help="End the link then: 7d, 2030-01-31T18:00.",
+    help="The expiry, as a duration or a time: 7d, 2030-01-31T18:00.",
 )
 @NO_EXPIRY
 @click.option(
-    "--not-before", type=DateTime(), help="Refuse the link before then: 2030-01-31."
+    "--not-before",
+    type=DateTime(),
+    help="Refuse the link before this time: 2030-01-31.",
 )
 @click.option("--folder", is_flag=True, help="Cover all files below the folder PATH.")
 @click.option(
@@ -172,8 +174,8 @@ def public_address(current: Settings) -> str:
     if base is None:
         fault = (
             "GATEWAY_PUBLIC_URL: is not set, and no gateway has run from "
-            f"{current.data}; is GATEWAY_DATA right? Else set it to the base URL of "
-            "links"
+            f"{current.data}; is GATEWAY_DATA right? Otherwise set GATEWAY_PUBLIC_URL "
+            "to the base URL of links"
         )
         raise SettingsError([fault])
     return base

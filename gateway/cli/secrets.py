@@ -48,7 +48,7 @@ def new(*, as_json: bool) -> None:
     help="Delete the older secrets; drop links that they signed stop working.",
 )
 def rotate(*, forget: bool) -> None:
-    """Insert a new secret before those in the data folder.
+    """Insert a new secret before the existing secrets in the data folder.
 
     Run `gateway reload` afterwards: it logs out all users. Drop links that an older
     secret signed stay valid, unless --forget is given.

@@ -69,7 +69,7 @@ class _Services:
         )
 
     def share(self, share_id: str) -> Share:
-        """Return the share of that id; raise MissingShareError if there is none."""
+        """Return the share with that id; raise MissingShareError if it is missing."""
         try:
             return access.find_share(self.database, share_id, owner=None)
         except NotServableError:
@@ -77,7 +77,7 @@ class _Services:
             raise MissingShareError(f"share {share_id}") from None
 
     def recipient(self, share: Share, recipient_id: str) -> Recipient:
-        """Return that recipient of a share; raise MissingShareError for another one."""
+        """Return a recipient of a share; raise MissingShareError if it is missing."""
         try:
             return access.find_recipient(self.database, share, recipient_id)
         except NotServableError:
@@ -109,7 +109,7 @@ class _Services:
                 raise MissingUploadError(upload_id) from None
         return items
 
-    def described(self, shares: Sequence[Share]) -> list[ShareDescription]:
+    def describe(self, shares: Sequence[Share]) -> list[ShareDescription]:
         """Return the descriptions of shares."""
         now = times.now()
         with self.database.read() as connection:
@@ -174,7 +174,7 @@ def list_shares(*, user: str | None, limit: int, as_json: bool) -> None:
         newest = shares.newest(connection, owner, limit=limit)
         summaries = [] if as_json else summarize(connection, newest)
     if as_json:
-        rows = [each.model_dump(mode="json") for each in services.described(newest)]
+        rows = [each.model_dump(mode="json") for each in services.describe(newest)]
         click.echo(json.dumps(rows))
         return
     for each in summaries:
@@ -205,9 +205,9 @@ def show(*, share_id: str, as_json: bool, as_csv: bool) -> None:
             for line in export.table(connection, share.id):
                 click.echo(line, nl=False)
         return
-    (described,) = services.described([share])
+    (description,) = services.describe([share])
     if as_json:
-        click.echo(json.dumps(described.model_dump(mode="json")))
+        click.echo(json.dumps(description.model_dump(mode="json")))
         return
     limits = [f"until {times.day(share.expires, default='revoked')}"]
     if share.max_downloads:
@@ -215,16 +215,17 @@ def show(*, share_id: str, as_json: bool, as_csv: bool) -> None:
         limits.append(f"{share.max_downloads} download{plural} of each link")
     if share.password_hash:
         limits.append("with a password")
-    click.echo(f"{described.title or share.id}: {described.state}, {', '.join(limits)}")
-    for item in described.items:
+    title = description.title or share.id
+    click.echo(f"{title}: {description.state}, {', '.join(limits)}")
+    for item in description.items:
         click.echo(f"  {visible(item.path or item.name)}")
-    for each in described.recipients:
+    for each in description.recipients:
         sent = f" {each.percent} %" if each.state == RecipientState.PARTLY else ""
         mail = f"  mail {each.mail}  {each.mail_words}" if each.address else ""
-        who = each.address or each.label
+        name = each.address or each.label
         click.echo(
             f"{each.id}  {each.state}{sent}  taken {each.taken}  "
-            f"sent {each.sent}  {each.url}\t{who}{mail.rstrip()}"
+            f"sent {each.sent}  {each.url}\t{name}{mail.rstrip()}"
         )
 
 
@@ -325,10 +326,10 @@ def resend(*, share_id: str, recipient_id: str | None, as_json: bool) -> None:
 
 
 def _print(services: _Services, share: Share, *, as_json: bool) -> None:
-    (described,) = services.described([share])
+    (description,) = services.describe([share])
     if as_json:
-        click.echo(json.dumps(described.model_dump(mode="json")))
+        click.echo(json.dumps(description.model_dump(mode="json")))
         return
-    for each in described.recipients:
+    for each in description.recipients:
         address = f"\t{each.address}" if each.address else ""
         click.echo(f"{each.url}{address}")

@@ -87,7 +87,7 @@ def _words(text: object) -> object:
 
 
 def _is_whole(text: str) -> bool:
-    # int() also accepts 1_000, 5.0 and blanks, but nginx, which gets the same, doesn't.
+    # int() also accepts 1_000, 5.0 and blanks, but nginx gets this text and doesn't.
     return re.fullmatch(r"-?[0-9]+", text) is not None
 
 

@@ -1,8 +1,8 @@
 """The settings: environment variables, read here and nowhere else.
 
-Every ``GATEWAY_X`` may also be given as ``GATEWAY_X_FILE``, the path of a file that
-contains the value.  The children of ``gateway serve`` get the settings that it has
-read.  ``docs/settings.md`` describes all settings for operators.
+Every ``GATEWAY_X`` may also be set as ``GATEWAY_X_FILE``, the path of a file that
+contains the value.  The children of ``gateway serve`` get the settings that their
+parent has read.  ``docs/settings.md`` describes all settings for operators.
 """
 
 from __future__ import annotations
@@ -207,8 +207,8 @@ def describe() -> dict[str, str]:
 class Reading:
     """Settings, warnings about misspelt variables, and the texts that were read.
 
-    ``environment`` contains all values, those of files included, as variables that
-    give the same settings when read again.
+    ``environment`` contains all values, including those read from files, as variables
+    that give the same settings when read again.
     """
 
     settings: Settings
@@ -290,7 +290,7 @@ def _add_embedded(values: dict[str, str], faults: list[str]) -> None:
 
 
 def missing_fault(field: str, data: Path) -> str:
-    """Return the fault for keys or a secret neither set nor in the folder *data*."""
+    """Return the fault for keys or secret that are neither set nor in *data*."""
     return f"{variable(field)}: is not set{_missing_hint(data / field)}"
 
 
@@ -302,7 +302,7 @@ def _missing_hint(file: Path) -> str:
 
 
 def has(field: str, environ: Mapping[str, str] | None = None) -> bool:
-    """Return whether a field is set, to a valid value or not."""
+    """Return whether a field is set, even to an invalid value."""
     environ = os.environ if environ is None else environ
     try:
         return variables.value(environ, variable(field)) is not None
@@ -323,7 +323,7 @@ def state_folder(environ: Mapping[str, str] | None = None) -> Path:
 def child_environment(snapshot: Snapshot, **more: str) -> dict[str, str]:
     """Return the environment of a child that reads its settings from *snapshot*.
 
-    The settings in *more* override the snapshot; it contains no other settings.
+    The settings in *more* override the snapshot; no other settings are included.
     """
     own = {f"{name}{end}" for name in describe() for end in ("", FILE_SUFFIX)}
     rest = {name: text for name, text in os.environ.items() if name not in own}
@@ -333,7 +333,7 @@ def child_environment(snapshot: Snapshot, **more: str) -> dict[str, str]:
 def _misplaced(
     environ: Mapping[str, str], values: Mapping[str, str], faults: list[str]
 ) -> Iterable[str]:
-    """Yield the faults of folders' locations, skipping variables that have a fault."""
+    """Yield faults in the locations of folders, except of variables with a fault."""
     own = {variable("data"): values.get("data", _DATA)}
     own |= {
         variable(f): values[f] for f in ("run", "store", "verdict_cache") if f in values

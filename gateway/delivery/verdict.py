@@ -35,9 +35,9 @@ class Delivery:
     ``name`` the name that a browser saves it as, ``max_age`` the seconds that the
     client may cache it, ``rate`` bytes per second or None for full speed.
     ``valid_until`` is the Unix second in which the verdict becomes invalid, None if it
-    is valid for this request only; from ``renew_from`` on one request asks for a new
-    verdict, while others still use this one.  ``ledger`` is the text for the ledger, in
-    ASCII.
+    is valid for this request only.  From ``renew_from`` on, one request asks for a new
+    verdict, while other requests still use the old verdict.  ``ledger`` is the text for
+    the ledger, in ASCII.
     """
 
     source: Source
@@ -76,7 +76,7 @@ class InlinePolicy:
 
 @dataclass(frozen=True)
 class Begin:
-    """Send a file of this lease after the begin of the download is recorded."""
+    """Send a file of this lease once the start of the download is recorded."""
 
     lease_id: str
     delivery: Delivery
@@ -96,8 +96,9 @@ class _ServableFile(NamedTuple):
 class SignedURLJudge:
     """Judges requests for signed URLs.
 
-    ``cache_cap`` is the maximum of seconds that a client may cache a file, ``ttl`` the
-    seconds that nginx may cache a verdict that is the same for every client.
+    ``cache_cap`` is the maximum number of seconds that a client may cache a file,
+    ``ttl`` the number of seconds that nginx may cache a verdict that is the same for
+    every client.
     """
 
     ring: KeyRing
@@ -146,7 +147,7 @@ class SignedURLJudge:
     def _validity(self, claims: Claims, until: int) -> dict[str, int]:
         if claims.networks or not self.ttl:
             return {}
-        # A ttl of one second can't be divided: then nothing is renewed early.
+        # A ttl of one second is too short: such a verdict is not renewed early.
         return {"valid_until": until, "renew_from": until - (self.ttl > 1)}
 
     def _max_age(self, claims: Claims, until: int) -> int:

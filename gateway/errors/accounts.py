@@ -8,7 +8,7 @@ class AccountError(GatewayError):
 
 
 class CatalogBusyError(GatewayError):
-    """The catalog does not answer in time; the request may be tried again."""
+    """The catalog does not answer in time; the request may be retried."""
 
 
 class NotAuthenticatedError(RefusedError):
@@ -56,9 +56,9 @@ class NotPermittedError(RefusedError):
 
 
 class BadFieldsError(RefusedError):
-    """A request's JSON object is invalid; ``faults`` has a message by field name.
+    """A request's JSON object is invalid; ``faults`` maps field names to messages.
 
-    Missing and unknown fields are included; the empty name is the whole object.
+    Missing and unknown fields are included; the empty name means the whole object.
     """
 
     reason = "bad-fields"

@@ -40,7 +40,7 @@ class BackupError(GatewayError):
 class RefusedError(GatewayError):
     """A request that is refused: the answer is never a file.
 
-    ``reason`` is the word that the access log shows to the operator.
+    ``reason`` is the reason code in the access log, for the operator.
     """
 
     reason = "refused"

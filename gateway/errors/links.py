@@ -46,7 +46,7 @@ class MalformedLinkError(LinkError):
 
 
 class UnknownKeyError(LinkError):
-    """A link whose key is not on the ring: it never was, or was removed."""
+    """A link whose key is not on the ring: it was never added, or was removed."""
 
     reason = "unknown-key"
 
@@ -62,7 +62,7 @@ class ForgedLinkError(LinkError):
 
 
 class BeyondKeyError(LinkError):
-    """A link that its key may not sign; ``fact`` names the violated restriction."""
+    """A link that its key must not sign; ``fact`` names the violated restriction."""
 
     reason = "beyond-key"
 
@@ -114,7 +114,7 @@ class DisabledOwnerError(LinkError):
 
 
 class SealedLinkError(RefusedError):
-    """A pasted link of a mail filter that does not contain the original link."""
+    """A pasted link that a mail filter has rewritten, without the original link."""
 
     reason = "sealed"
 

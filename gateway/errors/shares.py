@@ -49,17 +49,17 @@ class CodeRequiredError(ShareLinkError):
 
 
 class WrongCodeError(ShareLinkError):
-    """A wrong one-time code; ``left`` is the number of tries that are left."""
+    """A wrong one-time code; ``left`` is the number of remaining attempts."""
 
     reason = "wrong-code"
 
     def __init__(self, left: int) -> None:
         self.left = left
-        super().__init__(f"{left} tries left")
+        super().__init__(f"{left} attempts left")
 
 
 class TooManyCodesError(ShareLinkError):
-    """No more codes are mailed for now; retry in ``retry_after`` seconds."""
+    """Too many codes were mailed; retry in ``retry_after`` seconds."""
 
     reason = "too-many-codes"
 
@@ -75,7 +75,7 @@ class CodeUnavailableError(ShareLinkError):
 
 
 class ShareBusyError(ShareLinkError):
-    """A POST while all downloads are in use, some by leases that may give theirs back.
+    """A POST while running downloads use all remaining slots, which may become free.
 
     Retry in ``retry_after`` seconds.
     """
@@ -97,7 +97,7 @@ class EndedLeaseError(ShareLinkError):
 
 
 class NothingTakenError(RefusedError):
-    """A download can't be given back, because the share link has none."""
+    """A download can't be given back, because none was counted for the share link."""
 
     reason = "nothing-taken"
 

@@ -12,7 +12,7 @@ class MissingUploadError(GatewayError):
 
 
 class DropPolicyError(GatewayError):
-    """A drop link can't be created; ``faults`` has a message by field name."""
+    """A drop link can't be created; ``faults`` maps field names to messages."""
 
     def __init__(self, faults: dict[str, str]) -> None:
         self.faults = faults
@@ -50,7 +50,7 @@ class TooLargeError(UploadError):
 
 
 class LengthRequiredError(UploadError):
-    """A body of unknown length while the largest upload would not fit the quota."""
+    """A body of unknown length, while there is no space for the largest upload."""
 
     reason = "length-required"
 
@@ -95,7 +95,7 @@ class TooManyUploadsError(UploadError):
 
 
 class NoUploadSlotError(TooManyUploadsError):
-    """TooManyUploadsError for a resumable upload, whose client retries by itself."""
+    """TooManyUploadsError for a resumable upload: its client retries automatically."""
 
 
 class NoFinaliseSlotError(UploadError):
@@ -177,7 +177,7 @@ class TusVersionError(UploadError):
 
 
 class ContentTypeError(UploadError):
-    """A chunk with another type than tus requires; ``content_type`` is the header."""
+    """A chunk without the Content-Type of tus; ``content_type`` is the header."""
 
     reason = "content-type"
 
@@ -197,7 +197,7 @@ class ContentEncodingError(UploadError):
 
 
 class WrongOffsetError(UploadError):
-    """A chunk whose Upload-Offset is not the upload's, which is ``offset`` bytes."""
+    """A chunk with a wrong Upload-Offset; the upload's is ``offset``, in bytes."""
 
     reason = "wrong-offset"
 
@@ -229,6 +229,6 @@ class UploadSessionOverError(UploadError):
 
 
 class UnfinishedPartError(UploadError):
-    """A partial upload that can't be concatenated: it is unfinished, or used."""
+    """A partial upload can't be concatenated: it is unfinished or already used."""
 
     reason = "unfinished-part"

@@ -38,8 +38,8 @@ class Family:
 
     ``paths`` maps each path to its methods, separated by spaces.  A path that ends in
     ``*`` matches all paths below it, any other path matches exactly.
-    A family with a spooled body takes only its own methods from its locations.  Other
-    requests there belong to the other family of that location, or to the family of the
+    A family with a spooled body gets only requests with its own methods.  Others at its
+    locations belong to the other family of that location, or to the family of the
     enclosing location.
     """
 
@@ -50,7 +50,7 @@ class Family:
     is_for_programs: bool = False
     """Whether errors are always problem JSON, whatever the client accepts."""
     is_form: bool = False
-    """Whether files are sent in a form, whose body is larger than the files."""
+    """Whether files are sent in a form: its body is larger than the files."""
     may_name_method: bool = False
     """Whether a POST may name another method, in X-HTTP-Method-Override."""
 
@@ -187,7 +187,7 @@ def places() -> dict[str, Place]:
 
 
 def asked(method: str, path: str) -> Family:
-    """Return the family that nginx puts in the header, for any method and path."""
+    """Return the family that nginx names in the header, for any method and path."""
     by_path = places()
     place = by_path.get(path) or by_path[_enclosing(path)]
     if place.spooled is not None and place.spooled.takes(method, path):
@@ -198,9 +198,9 @@ def asked(method: str, path: str) -> Family:
 def of(method: str, path: str) -> Family | None:
     """Return the family of a request, or None if no route may answer it.
 
-    It is None if the family does not have the method, or if *path*, decoded, has a dot
-    segment: nginx refuses dot segments, because it would resolve them before it chooses
-    the family.  *path* may also be the rule of a route.
+    None is returned if the family does not have the method, or if the decoded *path*
+    has a dot segment: nginx refuses dot segments, because it would resolve them before
+    it chooses the family.  *path* may also be the rule of a route.
     """
     family = asked(method, path)
     is_allowed = method in family.methods and not has_dot_segment(path)
@@ -224,6 +224,6 @@ def _place(path: str) -> Place:
 
 
 def _enclosing(path: str) -> str:
-    """Return the longest prefix of all families that *path* is below."""
+    """Return the longest prefix of any family that contains *path*."""
     prefixes = (p for p in _PREFIXES if path.startswith(p) and path != p)
     return next(prefixes, "/")

@@ -43,12 +43,12 @@ class Presentation(StrEnum):
 class Claims:
     """What one signed URL permits.
 
-    Times are Unix seconds.  ``expires`` None means that the link never
-    expires.  ``depth`` None means that the link covers exactly its path; a
-    number means that it covers the folder of the path's first *depth*
-    segments, 0 being the whole tree.  With ``upload``, the link leads to the upload
-    with that id instead of a file; its path is then only a name.
-    ``rate`` is in bytes per second.  Raise ClaimsError for invalid claims.
+    Times are Unix seconds.  If ``expires`` is None, the link never expires.  If
+    ``depth`` is None, the link covers exactly its path; a number means that it covers
+    the folder of the path's first *depth* segments, and 0 is the whole tree.  With
+    ``upload``, the link leads to the upload with that id instead of a file; its path is
+    then only a name.  ``rate`` is in bytes per second.  Raise ClaimsError for invalid
+    claims.
     """
 
     key_id: str
@@ -203,7 +203,7 @@ _OPTIONAL: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
 
 
 def _is_count(value: object, least: int, most: int) -> bool:
-    # A bool is an int, and a float compares with ints, but both are written otherwise.
+    # A bool is an int, and a float can equal an int, but their texts are different.
     return type(value) is int and least <= value <= most
 
 
@@ -218,8 +218,8 @@ def _is_name(name: object) -> bool:
 
 
 def _is_mapped(network: Network) -> bool:
-    # Clients with mapped addresses are matched by their IPv4 address; and Python 3.13
-    # has changed the text of mapped networks.
+    # Clients with mapped addresses are matched by their IPv4 address.  Also, Python
+    # 3.13 changed the text of mapped networks.
     return (
         isinstance(network, IPv6Network)
         and network.network_address.ipv4_mapped is not None

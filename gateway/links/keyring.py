@@ -33,7 +33,7 @@ _BAD_RESTRICTION: Final = (
 
 
 class Purpose(StrEnum):
-    """What a MAC is for; each purpose has its own salt.
+    """The purposes of a MAC; each has a separate salt.
 
     A MAC made for one purpose never verifies for another.  DROP is for drop links from
     before the server secret was introduced.
@@ -58,7 +58,7 @@ class _Hmac128(SigningAlgorithm):
 class Key:
     """One signing key: a public id and a secret of at least 32 bytes.
 
-    ``restriction`` limits what it may sign; None is no limit.
+    ``restriction`` limits the links that the key may sign; None means no limit.
     """
 
     id: str
@@ -130,7 +130,7 @@ class KeyRing:
 
     @cached_property
     def newest(self) -> Key:
-        """The key that signs: the newest unrestricted key, else the newest key."""
+        """The key that signs: the newest unrestricted key, or else the newest key."""
         return next((key for key in self.keys if not key.restriction), self.keys[0])
 
     def __str__(self) -> str:

@@ -30,8 +30,8 @@ MAXIMUM_CANDIDATES: Final = 8
 #: The longest path that is served has 4095 bytes, and claims have 1024 characters.
 #: (!) nginx takes no header of 16 KB from Flask, and a longer URL would be a 5xx.
 _MAXIMUM_URL: Final = 13_500
-#: Maximum characters that are read of a path and of a code, and maximum entities that
-#: are decoded: these bound the time that a refusal costs.
+#: Maximum number of characters read from a path and from a code, and of decoded
+#: entities: these limit the time that a refusal takes.
 _MAXIMUM_PATH: Final = 4096
 _MAXIMUM_CODE: Final = 400
 _MAXIMUM_ENTITIES: Final = 16
@@ -42,10 +42,12 @@ _LEASE: Final = "/l/"
 _USES: Final = {_DROP: Use.DROP, _SHARE: Use.SHARE, _LEASE: Use.LEASE}
 #: Prefixes of links whose path after the token is a part of the link.
 _WITH_PATH: Final = (signed_url.PREFIX, _LEASE)
+#: Characters that no token contains.
 _FOREIGN: Final = re.compile(r"[^A-Za-z0-9._-]")
-#: How many of the texts from ``_cleaned`` leave names unchanged.
+#: How many texts of ``_cleaned``, from the first, leave names unchanged.
 _WITHOUT_NAMES: Final = 2
 _NO_LETTER: Final = re.compile(r"[^A-Za-z0-9]")
+#: A code in the earlier form.
 _EARLIER: Final = re.compile(r"[a-z0-9]{1,32}\.[A-Za-z0-9_-]{22}", re.ASCII)
 #: Invisible characters: controls, line ends, soft hyphens, zero-width and directional
 #: marks.  Not the joiners: words of Persian and of Indian languages need them.
@@ -65,7 +67,7 @@ _SURROUNDING: Final = (
     "\u2026\u2013\u2014\u3001\u3002\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f\ufffd"
 )
 _OPENING: Final = dict(zip(")]}>", "([{<", strict=True))
-#: Maximum number of such characters that are removed at the end.
+#: Maximum number of surrounding characters that are removed at the end.
 _MAXIMUM_TRAILING: Final = 16
 #: A soft line break of quoted-printable text, and quote marks on the next line.
 _SOFT_BREAK: Final = re.compile(r"=[ \t]*\r?\n(?:>[> ]*)?")
@@ -130,10 +132,10 @@ def candidates(path: str, *, within_names: bool = True) -> list[str]:
     if prefix != signed_url.PREFIX and prefix not in _USES:
         return []
     cleaned = _cleaned(rest) if within_names else _cleaned(rest)[:_WITHOUT_NAMES]
-    found = [link for text in cleaned for link in _links(prefix, text)]
+    links = [link for text in cleaned for link in _links(prefix, text)]
     if prefix in _WITH_PATH:
-        found.insert(0, _readable(rest))
-    return [prefix + text for text in dict.fromkeys(found)][:MAXIMUM_CANDIDATES]
+        links.insert(0, _readable(rest))
+    return [prefix + text for text in dict.fromkeys(links)][:MAXIMUM_CANDIDATES]
 
 
 def _links(prefix: str, text: str) -> Iterator[str]:
@@ -160,19 +162,19 @@ def _is_plain(path: str) -> bool:
 
 
 def _cleaned(rest: str) -> list[str]:
-    """Return versions of the text after the prefix, with more and more removed."""
+    """Return versions of the text after the prefix, with different damage removed."""
     text = without_invisible(without_entities(without_soft_breaks(rest)))
-    whole = _SECOND_LINK.split(text, maxsplit=1)[0]
-    alone = _QUERY_OR_MARKUP.split(whole, maxsplit=1)[0]
-    found = [
-        whole,
-        alone,
-        *_with_fewer_blanks(alone.split()),
-        alone.replace("=3D", "").replace("=", ""),
-        without_escapes(alone),
+    link = _SECOND_LINK.split(text, maxsplit=1)[0]
+    path = _QUERY_OR_MARKUP.split(link, maxsplit=1)[0]
+    versions = [
+        link,
+        path,
+        *_with_fewer_blanks(path.split()),
+        path.replace("=3D", "").replace("=", ""),
+        without_escapes(path),
         rest,
     ]
-    return [_without_surroundings(text) for text in found]
+    return [_without_surroundings(text) for text in versions]
 
 
 def without_soft_breaks(text: str) -> str:

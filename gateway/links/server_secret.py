@@ -31,7 +31,7 @@ _HMAC: Final = HMACAlgorithm(hashlib.sha256)
 
 
 class Use(StrEnum):
-    """What is signed with the server secret; each use has its own salt."""
+    """The uses of the server secret; each has a separate salt."""
 
     SESSION = "accel-gateway.session.2"
     BROWSER = "accel-gateway.browser.1"

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from gateway.mail.languages import Language
     from gateway.mail_address import Mailbox
 
-#: Characters of a title or a name, at most; the rest is cut.
+#: Maximum characters of a title or a name; the rest is cut.
 _MAXIMUM_LINE: Final = 200
 _MAXIMUM_FILES: Final = 20
 _COLUMNS: Final = 72
-#: Bytes of a word that is not split; a line has at most 998 (RFC 5321, 4.5.3.1.6).
+#: Maximum bytes of a word; a line has at most 998 (RFC 5321, 4.5.3.1.6).
 _MAXIMUM_WORD: Final = 900
 
 
 @dataclass(frozen=True, kw_only=True)
 class Letter:
-    """The texts of a mail, in the order of the page.
+    """The texts of a mail, in the order in which they appear.
 
     ``message`` has paragraphs, each a tuple of lines.  ``key`` is the link or the code,
     on a separate line; it is a link if ``button`` is set.
@@ -218,15 +218,15 @@ def one_line(text: str) -> str:
 def _paragraphs(text: str) -> Iterator[tuple[str, ...]]:
     """Yield the paragraphs of a message as wrapped lines; long links are not split."""
     for line in text.strip().splitlines():
-        words = [chunk for word in _words(line) for chunk in _chunks(word)]
+        words = [part for word in _words(line) for part in _split(word)]
         lines = textwrap.wrap(
             " ".join(words), _COLUMNS, break_long_words=False, break_on_hyphens=False
         )
         yield tuple(lines or [""])
 
 
-def _chunks(word: str) -> Iterator[str]:
-    """Yield *word* in chunks of at most _MAXIMUM_WORD bytes."""
+def _split(word: str) -> Iterator[str]:
+    """Yield *word* in parts of at most _MAXIMUM_WORD bytes."""
     while len(word.encode()) > _MAXIMUM_WORD:
         fits = len(word.encode()[:_MAXIMUM_WORD].decode(errors="ignore"))
         yield word[:fits]

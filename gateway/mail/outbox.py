@@ -61,7 +61,7 @@ class Outbox:
     timeouts: Timeouts = field(default_factory=Timeouts)
 
     def send(self, *, is_stopped: Callable[[], bool] = bool) -> int:
-        """Send all due mails; return how many the relay has accepted.
+        """Send all due mails; return the number of mails that the relay has accepted.
 
         If the relay is unavailable, the mails stay in the outbox.  *is_stopped* is
         checked before each mail.  Raise CatalogBusyError or NoSpaceError if the
@@ -118,7 +118,7 @@ class Outbox:
             refusal = relay.offer(to.wire)
         if refusal is not None:
             # (!) An error of the catalog must end the loop here: the mail is still due,
-            #     and the relay would be offered it again and again.
+            #     and would be offered to the relay again and again.
             with self.database.write() as connection:
                 self._note(connection, mail, refusal)
             return False
@@ -141,7 +141,7 @@ class Outbox:
             outbox.finish(connection, mail, state, words, now=now)
 
     def _compose(self, mail: Mail) -> tuple[Mailbox, bytes]:
-        """Return a mail's address and bytes; raise _ObsoleteError if it is over."""
+        """Return a mail's address and bytes; raise _ObsoleteError if it is obsolete."""
         recipient, share, items, owner = self._read(mail)
         now = self._now()
         if recipient.revoked is not None or share.revoked is not None:

@@ -2,7 +2,7 @@
 
 First a snapshot of the catalog is written, then every blob that it names is copied:
 blobs never change, so a copy made later has the same content.  A second backup into the
-same folder copies new blobs and deletes those that the catalog no longer names.
+same folder copies new blobs and deletes the blobs that the catalog no longer names.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class BackupResult:
-    """What a backup contains; ``copied`` counts the blobs that were new.
+    """The contents of a backup; ``copied`` is the number of new blobs.
 
-    ``gone`` lists the uploads without a copied blob, by id.  ``lost`` lists those among
-    them that were not deleted during the backup: the store has no intact blob for them.
+    ``gone`` lists the ids of uploads whose blob could not be copied.  ``lost`` lists
+    the ids in ``gone`` whose upload was not deleted during the backup: the store has no
+    intact blob for it.
     """
 
     uploads: int = 0
@@ -52,8 +53,8 @@ class BackupResult:
 class Backup:
     """Copies one store and its catalog into ``folder``.
 
-    ``keys`` is the text of the key ring and ``secret`` that of the server secret; None
-    leaves it out.  ``version`` of the gateway is written to the manifest.
+    ``keys`` is the text of the key ring and ``secret`` the text of the server secret;
+    None leaves it out.  ``version`` is the gateway's version, for the manifest.
     """
 
     database: Database
@@ -71,7 +72,7 @@ class Backup:
             raise BackupError(f"{root} is inside the store")
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self.folder.is_fresh():
-            raise BackupError(f"{root} contains files that are not of a backup")
+            raise BackupError(f"{root} contains files that are not part of a backup")
         with _locked(root):
             self.folder.blobs.mkdir(mode=0o700, exist_ok=True)
             catalog, sha256 = self._write_catalog(now)
@@ -129,7 +130,9 @@ class Backup:
                     self._copy_blob(line, result, folders)
         for folder in folders:
             copies.sync(folder)
-        result.lost = [item for item in result.gone if self._is_known(item)]
+        result.lost = [
+            upload_id for upload_id in result.gone if self._exists(upload_id)
+        ]
         return result
 
     def _copy_blob(
@@ -164,12 +167,12 @@ class Backup:
     def _trashed(self) -> dict[str, Trashed]:
         return Trash(self.store).by_blob()
 
-    def _is_known(self, upload_id: str) -> bool:
+    def _exists(self, upload_id: str) -> bool:
         with self.database.read() as connection:
             return uploads.by_id(connection, upload_id) is not None
 
     def _delete_old(self, catalog: Path) -> None:
-        """Delete the files that only an earlier backup in this folder needs."""
+        """Delete files in this folder that only an earlier backup needed."""
         with lines(catalog) as rows:
             named = {line.row["blob"] for line in rows if line.is_upload}
         for path in self.folder.blobs.glob("*/*"):
@@ -181,7 +184,7 @@ class Backup:
 
 
 def _check_schema(connection: Connection) -> None:
-    """Raise BackupError if the catalog's schema is not the one of this release."""
+    """Raise BackupError if the catalog's schema is not this release's schema."""
     schema = version(connection)
     if schema != NEWEST:
         raise BackupError(

@@ -36,7 +36,7 @@ class Finding:
 
 @dataclass
 class Tally:
-    """What was checked; ``unknown`` counts uploads that have no digest yet."""
+    """Counts of the checked data; ``unknown`` counts uploads without a digest yet."""
 
     uploads: int = 0
     bytes: int = 0
@@ -50,9 +50,9 @@ class Check:
 
     With ``with_digests`` every blob is read and its digest compared.  With
     ``is_repairing`` counters are corrected, blobs that uploads name are restored from
-    the trash, blobs that no upload names are moved to it, and other files that the
-    catalog does not name are deleted.  An upload whose content is lost or damaged is
-    only reported: its owner must learn about it.
+    the trash, blobs that no upload names are moved to the trash, and other files that
+    the catalog does not name are deleted.  An upload whose content is lost or damaged
+    is only reported: its owner must learn about it.
     """
 
     database: Database
@@ -63,7 +63,7 @@ class Check:
     tally: Tally = field(default_factory=Tally)
 
     def run(self, *, now: int) -> Iterator[Finding]:
-        """Yield each finding as soon as it is made."""
+        """Yield each finding as soon as it is found."""
         yield from self._uploads()
         yield from self._orphans(now)
         yield from self._session_files(now)

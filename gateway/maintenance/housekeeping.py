@@ -50,9 +50,9 @@ _LOST: Final = 7 * _DAY
 
 @contextmanager
 def maintenance_lock(store: BlobStore, *, patience: float) -> Iterator[None]:
-    """Lock the store against other maintenance; wait up to *patience* seconds for it.
+    """Lock the store against other maintenance; wait up to *patience* seconds.
 
-    Raise HousekeepingError if another process still holds the lock then.
+    Raise HousekeepingError if another process holds the lock longer.
     """
     descriptor = os.open(store.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -65,7 +65,7 @@ def maintenance_lock(store: BlobStore, *, patience: float) -> Iterator[None]:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """The result of a round: counts by kind of work, and what failed."""
+    """The result of a round: counts by kind of work, and messages of failures."""
 
     done: dict[str, int] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
@@ -77,8 +77,8 @@ class Housekeeper:
 
     ``log`` gets one line per kind of work done.  ``is_stopped`` is called between units
     of work.  A file without a row is kept for ``grace`` seconds.  ``booker`` books the
-    ledger; None means that another thread does.  A share and its bookings are kept for
-    ``ledger_days`` after its end.
+    ledger; with None, another thread books it.  A share and its bookings are kept for
+    ``ledger_days`` after the share has ended.
     """
 
     database: Database
@@ -92,7 +92,7 @@ class Housekeeper:
     def round(self, *, now: int, with_sweep: bool = True) -> Report:
         """Do all work that is due; failed work is reported and retried next round.
 
-        With *with_sweep*, check every blob for those without a row, too.
+        With *with_sweep*, also search all blobs for orphans.
         """
         report = Report()
         for name, work in self._work(now, with_sweep=with_sweep):
@@ -117,8 +117,8 @@ class Housekeeper:
             yield "ledger lines booked", iter([self.booker.round(now=now)])
         yield "expired upload sessions deleted", self._sessions(now)
         yield "expired uploads deleted", self._uploads(now)
-        # Sweep before the spool: deleting a spool file that is hard linked to a blob
-        # updates the blob's ctime, and the blob looks new again.
+        # Sweep before deleting spool files: if a spool file is hard linked to a blob,
+        # deleting it updates the blob's ctime, and the blob looks new again.
         if with_sweep:
             sweep = orphans.Sweep(
                 self.database, self.store, now, self.grace, self.is_stopped
@@ -151,19 +151,21 @@ class Housekeeper:
             # A session with an active request is left for the next round.
             with suppress(LockedError), files.lock(session.id) as file:
                 with self.database.write(may_use_reserve=True) as connection:
-                    is_gone = expiry.remove_if_expired(connection, session.id, now=now)
-                if is_gone:
+                    is_deleted = expiry.remove_if_expired(
+                        connection, session.id, now=now
+                    )
+                if is_deleted:
                     file.remove()
-                yield int(is_gone)
+                yield int(is_deleted)
 
     def _uploads(self, now: int) -> Iterator[int]:
         while not self.is_stopped():
             with self.database.write(may_use_reserve=True) as connection:
-                gone = expiry.remove_due(connection, now=now, limit=_BATCH)
-            for upload in gone:
+                deleted = expiry.remove_due(connection, now=now, limit=_BATCH)
+            for upload in deleted:
                 self.store.discard(upload.blob)
-            yield len(gone)
-            if not gone:
+            yield len(deleted)
+            if not deleted:
                 return
 
     def _spool(self, now: int) -> Iterator[int]:
@@ -175,7 +177,7 @@ class Housekeeper:
         before = now - login_attempts.MEMORY
         while not self.is_stopped():
             with self.database.write() as connection:
-                gone = (
+                deleted = (
                     expiry.remove_expired_reservations(
                         connection, now=now, limit=_BATCH
                     )
@@ -187,8 +189,8 @@ class Housekeeper:
                     )
                     + expiry.remove_old_revocations(connection, now=now, limit=_BATCH)
                 )
-            yield gone
-            if not gone:
+            yield deleted
+            if not deleted:
                 return
 
     def _shares(self, now: int) -> Iterator[int]:
@@ -201,11 +203,11 @@ class Housekeeper:
             (bookings.remove_old_uses, before),
             (shares.remove_over, before),
         ):
-            gone = 1
-            while gone and not self.is_stopped():
+            deleted = 1
+            while deleted and not self.is_stopped():
                 with self.database.write() as connection:
-                    gone = delete(connection, before=until, limit=_ROWS)
-                yield gone
+                    deleted = delete(connection, before=until, limit=_ROWS)
+                yield deleted
 
     def _session_files(self, now: int) -> Iterator[int]:
         for name in orphans.find_session_files(

@@ -1,4 +1,4 @@
-"""Files that the catalog does not name: crash leftovers, or it is the wrong catalog.
+"""Files that the catalog does not name: crash leftovers, or the catalog is wrong.
 
 A blob without an upload is moved to the trash, and put back when an upload names it
 again: for example, after an old catalog was restored by mistake, then the right one.
@@ -43,7 +43,7 @@ class Orphans:
 
     @property
     def are_few(self) -> bool:
-        """Return whether crashes explain them: at most 1 % of all blobs, or 16.
+        """Return whether crashes can explain the orphans: at most 1 % of blobs, or 16.
 
         With more orphans, the catalog is an old one or belongs to another store, and
         the orphans are users' files.
@@ -52,7 +52,7 @@ class Orphans:
 
     @property
     def are_credible(self) -> bool:
-        """Return whether the catalog fits the store: at most half lack a row, or 16."""
+        """Return whether the catalog can fit the store: at most half or 16 orphans."""
         return len(self.blobs) <= max(_FEW, self.known)
 
 
@@ -94,7 +94,7 @@ class Sweep:
     def move(self) -> Iterator[int]:
         """Move the blobs without an upload to the trash.
 
-        Raise HousekeepingError, and move nothing, if there are more than crashes leave.
+        Raise HousekeepingError and move nothing if crashes can't explain the number.
         """
         found = find_blobs(self.database, self.store, now=self.now, grace=self.grace)
         if not found.are_few:

@@ -25,7 +25,7 @@ def read_settings() -> settings.Reading:
     At the start, invalid settings exit with status 1; at a reload they are reported
     and the last valid settings stay in effect.
     """
-    global _last  # noqa: PLW0603 -- gunicorn runs its conf anew at each reload
+    global _last  # noqa: PLW0603 -- gunicorn runs its conf again at each reload
     try:
         _last = settings.read(required=("keys", "secret", "files", "pool"))
     except SettingsError as error:
@@ -41,7 +41,7 @@ def read_settings() -> settings.Reading:
 
 
 def clear_in_flight_requests(url: str, gateway: str) -> None:
-    """Clear what the requests of a previous gunicorn hold in the catalog at *url*.
+    """Clear the in-flight requests of a previous gunicorn in the catalog at *url*.
 
     A killed gunicorn can't release its reservations, and until they expire its users
     would be refused for having too many uploads in progress.  If the catalog can't be

@@ -48,9 +48,9 @@ _TOKENS: Final = (
     # A bearer token: `gwt_`, its id and its secret.
     Rule(r"(gwt(_|%(25)*5[Ff]))[A-Za-z0-9_%-]+", rf"\1{BLANK}"),
 )
-# A client's mistake is not an error of the gateway.  nginx logs most of them as
-# [info], but some, such as its own 413, as [error].  A download that runs longer than
-# its verdict is cached is no reason for an [alert] either.
+# A mistake of a client is no error of the gateway.  nginx logs most of them as [info],
+# but some, such as its own 413, as [error].  nginx also logs an [alert] for a download
+# that runs longer than its verdict is cached: this is not an error either.
 _CLIENTS_FAULT: Final = Rule(
     r"^([0-9/]{10} [0-9:]{8} )\[(error|alert)\]( [0-9]+#[0-9]+: (\*[0-9]+ )?"
     r"(client |access forbidden by rule|ignore long locked inactive cache entry ))",
@@ -60,7 +60,7 @@ RULES: Final = (_CLIENTS_FAULT, *_TOKENS)
 
 
 def redact_line(line: str) -> str:
-    """Return a line of nginx's or gunicorn's output as it is to be logged."""
+    """Return a line of nginx's or gunicorn's output, changed for the log."""
     return redact(_CLIENTS_FAULT.apply(line))
 
 

@@ -33,9 +33,9 @@ _TEMPLATES: Final = (
     *("*.conf", "conf.d/*.conf", "snippets/*.conf"),
     *("pages/*", "*.sed", ledger_file.SCRIPT),
 )
-#: nginx's page of a refusal.
+#: nginx's error page for browsers.
 _PAGE: Final = "pages/error.html"
-#: Texts that nginx reads as one word as they are.
+#: Texts that nginx reads as one word without quotes.
 _WORD: Final = re.compile(r"[A-Za-z0-9_./:@%+=~,-]+")
 #: nginx's default limit, ``ssi_value_length``.
 _SSI_BYTES: Final = 256
@@ -68,7 +68,7 @@ class NginxConf:
             for path in sorted(root.glob(pattern))
         )
         files = {name: environment.get_template(name).render(facts) for name in names}
-        # As Flask sends it: the page is the same from both.
+        # In one line, as Flask sends it: both send the same page.
         files[_PAGE] = refusal_page.in_one_line(files[_PAGE])
         return files
 

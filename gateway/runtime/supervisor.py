@@ -44,9 +44,9 @@ class Supervisor:
     ``conf`` is nginx's configuration, rendered at the start.  ``reload`` renders it
     again and replaces the children's settings; if it raises, nothing has changed.
     ``environment`` and ``descriptors`` are passed to the Python children; the pools
-    listen on ``sockets``.  nginx listens on ``address``, a host and a port, or None if
-    nginx is not started here.  ``on_reload`` is called after each reload with an empty
-    string, or with the reason why it failed.
+    listen on ``sockets``.  nginx listens on ``address``, a host and a port; with None,
+    nginx is not started.  ``on_reload`` is called after each reload with an empty
+    string, or with the reason of the failure.
     """
 
     conf: LiveConf
@@ -153,8 +153,8 @@ class Supervisor:
         return True
 
     def _pools_answer(self) -> bool:
-        # (!) Don't require that they are ready: a database may be read-only for hours
-        #     after a failover, and deliveries continue meanwhile.
+        # (!) Don't wait for readiness: a database may be read-only for hours after a
+        #     failover, and deliveries must continue meanwhile.
         return all(map(answers, self.sockets.values()))
 
     def _nginx_accepts(self) -> bool:
@@ -188,7 +188,7 @@ class Supervisor:
                 self._last_ledger_warning = warning
 
     def _reload(self) -> None:
-        """Reload all children; log an invalid configuration, and change nothing."""
+        """Reload all children; log an invalid configuration without reloading."""
         try:
             self.reload()
         except (GatewayError, OSError) as error:

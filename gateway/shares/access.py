@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def find_share(database: Database, share_id: str, *, owner: User | None) -> Share:
     """Return a share of *owner*'s.
 
-    Raise NotServableError if it does not exist, or is another user's.
+    Raise NotServableError if it does not exist or belongs to another user.
     """
     share = None
     if ids.is_id(share_id):
@@ -52,7 +52,7 @@ def find_recipient(database: Database, share: Share, recipient_id: str) -> Recip
 def upload_item(database: Database, upload_id: str, *, owner: User | None) -> NewItem:
     """Return a new item for an upload of *owner*'s.
 
-    Raise NotServableError if it does not exist, or is another user's.
+    Raise NotServableError if it does not exist or belongs to another user.
     """
     upload = lookup.find(database, upload_id, owner=owner)
     return NewItem(upload.name, upload_id=upload.id)

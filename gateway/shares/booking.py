@@ -126,9 +126,10 @@ def _empty(line: Line) -> Booking:
 
 
 def _merged(known: Booking, more: Booking, ranges: Ranges) -> Booking:
-    """Return *known* with *more* added; *ranges*, those of *more*, get the known ones.
+    """Return the sum of two bookings; add the ranges of *known* to *ranges*.
 
-    If the file's size has changed, the known ranges are dropped.
+    *ranges* are the ranges of *more*.  If the file's size has changed, the ranges of
+    *known* are dropped.
     """
     if known.size == more.size:
         ranges.update(Ranges.parse(known.ranges))
@@ -169,13 +170,13 @@ class Booker:
         preallocation.reserve(self.folder / CURRENT, _PREALLOCATED)
         with self.database.read() as connection:
             runs = bookings.runs(connection, self.gateway)
-        # (!) Read after the catalog: a start of nginx that the catalog already knew is
-        #     then either the current one or over.
+        # (!) Read after the catalog: each nginx run in the catalog is then either the
+        #     current run or has ended.
         current = self._run()
         count = sum(self._book(path, now=now) for path in self._files())
         ended = runs - {current}
         if current and ended and self._all_are_booked():
-            # The requests of an nginx that has ended are over.
+            # When an nginx run ends, all its requests end.
             with self.database.write() as connection:
                 bookings.end_runs(connection, self.gateway, ended)
         return count
@@ -228,7 +229,7 @@ class Booker:
     ) -> tuple[int, bool]:
         """Return the number of booked lines, and whether all lines are booked now.
 
-        Not all are booked if another process is booking the same file.
+        Some are not booked if another process is booking the same file.
         """
         first = file.readline(_BATCH_BYTES)
         if not first.endswith(b"\n") and len(first) < _BATCH_BYTES:
@@ -247,7 +248,7 @@ class Booker:
         while start < size:
             file.seek(start)
             text = file.read(min(_BATCH_BYTES, size - start))
-            # Bytes without a line end in a whole batch are not a valid line: skip them.
+            # If a whole batch has no line end, it is not a valid line: skip it.
             end = text.rfind(b"\n") + 1 or (
                 len(text) if len(text) == _BATCH_BYTES else 0
             )
@@ -299,7 +300,8 @@ class Booker:
         """Delete a rotated file that is booked."""
         file_id = _id(file.readline(_BATCH_BYTES))
         path.unlink()
-        # (!) Before its offset is deleted: a power cut would bring the file back.
+        # (!) Sync before the offset is deleted: a power cut could bring the file back,
+        #     and it would be booked again.
         folder = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(folder)

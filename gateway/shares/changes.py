@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 #: Maximum number of recipients of a share.
 MAXIMUM_RECIPIENTS: Final = 500
-#: Links that an error message names.
+#: Maximum number of links that an error message names.
 _NAMED: Final = 5
 
 
@@ -124,9 +124,9 @@ class ShareChanges:
     def add_recipients(
         self, actor: User | None, share: Share, to: Sequence[NewRecipient], *, now: int
     ) -> list[Recipient]:
-        """Add recipients to a share, and return those that were added.
+        """Add recipients to a share, and return the added recipients.
 
-        Addresses that already have a link, not revoked, are skipped.  Raise
+        Addresses that already have a link that is not revoked are skipped.  Raise
         BadFieldsError for too many recipients, for an expired or revoked share, and for
         a recipient without an address if one-time codes are required.
         """
@@ -226,15 +226,18 @@ class ShareChanges:
         *,
         now: int,
     ) -> list[Recipient]:
-        """Add mails to the outbox for recipients with an address; return those."""
+        """Add mails to the outbox for recipients with an address; return these."""
         addressed = [each for each in to if each.address]
         if not addressed or not self.may_mail(actor):
             return []
         if actor is not None and self.mail_limit:
-            left = self.mail_limit - outbox.count_of_day(connection, actor, now=now)
-            if len(addressed) > left:
+            remaining = self.mail_limit - outbox.count_of_day(
+                connection, actor, now=now
+            )
+            if len(addressed) > remaining:
                 fault = (
-                    f"at most {self.mail_limit} mails a day, {max(0, left)} are left"
+                    f"at most {self.mail_limit} mails a day, {max(0, remaining)} are "
+                    "left"
                 )
                 raise BadFieldsError({"to": fault})
         outbox.add(connection, addressed, actor, now=now)
@@ -264,9 +267,10 @@ class ShareChanges:
                 )
 
     def give_back(self, actor: User | None, recipient: Recipient, *, now: int) -> None:
-        """Allow one more download with a link; raise NothingTakenError for no download.
+        """Allow one more download with a link.
 
-        A running download counts as taken, and continues.
+        Raise NothingTakenError if none was counted yet.  A running download is counted,
+        and continues.
         """
         with self.database.write() as connection:
             leases.give_back(connection, recipient, now=now)

@@ -52,12 +52,12 @@ class ItemDescription(BaseModel):
     model_config = _FROZEN
 
     number: int
-    """No other item of the share ever has this number."""
+    """The number of the item; it is never reused within the share."""
     name: str
     upload: str | None
-    """The id of the upload, if it is one."""
+    """The id of the upload, or null for a path."""
     path: str | None
-    """The path in the files tree, if it lies there; that of a folder ends in `/`."""
+    """The path in the files tree, or null for an upload; a folder's ends in `/`."""
     size: int | None
     """Bytes of an upload; null for a deleted upload and for the files tree."""
 
@@ -74,31 +74,31 @@ class ItemDescription(BaseModel):
 
 
 class RecipientDescription(BaseModel):
-    """A recipient of a share, the recipient's link, and what was sent by it."""
+    """A recipient of a share, the recipient's link, and its downloads."""
 
     model_config = _FROZEN
 
     id: str
     address: str
-    """The mail address, or an empty text: then the link is handed on by hand."""
+    """The mail address; empty if the owner passes the link on."""
     label: str
     url: str
     """The link."""
     state: RecipientState
     opened: int | None
-    """When the link was opened first."""
+    """When the link was first opened."""
     begun: int | None
-    """When a download began first."""
+    """When a download was first started."""
     taken: int
-    """Downloads that count against `max`: those given back are taken off."""
+    """Downloads that count against `max`, without those that were given back."""
     given_back: int
     """Downloads that were given back."""
     sent: int
-    """Bytes."""
+    """Sent bytes."""
     percent: int
-    """How much of the share was sent, as of the last finished request."""
+    """The sent percentage of the share, as of the last finished request."""
     scanned: int
-    """Downloads that a mail scanner probably made; they are among `taken`."""
+    """Downloads that were probably made by a mail scanner; `taken` includes them."""
     mail: MailState
     mail_words: str
     """What the mail relay answered."""
@@ -111,20 +111,20 @@ class ShareDescription(BaseModel):
 
     id: str
     owner: str
-    """The name of the user who made it; empty for the operator."""
+    """The name of the user who created the share; empty for the operator."""
     title: str
     message: str
     lang: str
-    """The language of the mails; empty is English."""
+    """The language of the mails; empty means English."""
     state: State
     created: int
     not_before: int | None
-    """When it begins to open; null is at once."""
+    """When the share becomes valid; null means at once."""
     expires: int | None
-    """When it ends; null is never."""
+    """When the share expires; null means never."""
     revoked: int | None
     max: int | None
-    """The most downloads of each link; null is no limit."""
+    """Maximum downloads per link; null means no limit."""
     has_password: bool
     otp: bool
     """Whether each download needs a one-time code."""
@@ -148,10 +148,10 @@ class DescribedShare:
     progress: dict[str, list[Progress]]
 
     def state(self, recipient: Recipient, *, now: int) -> RecipientState:
-        """Return how far a recipient's download has come; an ended link is over.
+        """Return the state of a recipient's download; an ended link is over.
 
-        A recipient to whom every item was sent whole has the whole share; of a folder
-        only the files count that were requested.
+        The download is whole if every item was sent completely; in a folder, only the
+        requested files count.
         """
         is_over = self.share.state(now=now) in {State.EXPIRED, State.REVOKED}
         if is_over or recipient.revoked is not None:
@@ -187,7 +187,7 @@ class DescribedShare:
 
     @property
     def has_folder(self) -> bool:
-        """Tell whether it opens a folder, whose files are not counted here."""
+        """Tell whether the share has a folder: its files are not counted."""
         return any(item.is_folder for item in self.items)
 
     def whole_files(self, recipient: Recipient) -> int:
@@ -196,13 +196,13 @@ class DescribedShare:
 
     @property
     def name(self) -> str:
-        """Its title, or else the names of its items."""
+        """The share's title or, without a title, the names of its items."""
         return _name(self.share, self.items)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShareSummary:
-    """A share as a list shows it; of its ``links`` so many were ``opened``."""
+    """A share in a list; ``links`` and ``opened`` count its links and opened links."""
 
     share: Share
     owner: str
@@ -276,7 +276,7 @@ def gather(connection: Connection, found: Sequence[Share]) -> list[DescribedShar
 
 
 def summarize(connection: Connection, found: Sequence[Share]) -> list[ShareSummary]:
-    """Read what a list shows of shares: no row of a recipient is read."""
+    """Return the summaries of shares for a list, without reading recipients' rows."""
     return [each for some in _batches(found) for each in _summarize(connection, some)]
 
 

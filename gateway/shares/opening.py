@@ -1,4 +1,4 @@
-"""Opens share links: checks them before anything of the share is shown."""
+"""Opens share links: checks them before the share is shown."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ class OpenShare:
     @property
     def left(self) -> int | None:
         """The number of downloads left for the link; None means no limit."""
-        most = self.share.max_downloads
+        limit = self.share.max_downloads
         spent = self.recipient.taken - self.recipient.given_back
-        return None if most is None else max(0, most - spent)
+        return None if limit is None else max(0, limit - spent)
 
     @property
     def is_spent(self) -> bool:
@@ -145,10 +145,11 @@ class Openings:
     def check_password(
         self, opened: OpenShare, password: str, *, network: str, now: int
     ) -> None:
-        """Raise unless *password* is correct or the share has no password.
+        """Raise an error unless *password* is correct or the share has no password.
 
         Raise PasswordRequiredError for an empty password, WrongSharePasswordError for
-        a wrong one, TooManyAttemptsError for too many attempts per link and *network*.
+        a wrong password, TooManyAttemptsError for too many attempts per link and
+        *network*.
         """
         if opened.share.password_hash is None:
             return

@@ -1,4 +1,4 @@
-"""Blobs: immutable files under random ids, and the spool they are made from.
+"""Blobs: immutable files under random ids, and the spool that they come from.
 
 Blobs and spool are in one folder, the store, so that a hard link turns a spooled file
 into a blob: no byte is copied, and the name appears in one step with all its content.
@@ -95,7 +95,7 @@ class BlobStore:
     def prepare(self) -> None:
         """Create the folders durably."""
         ownership.make_folder(self.root, None)
-        # The folder's name in earlier versions; renamed, their sessions continue.
+        # The folder's name in earlier versions: rename it, so that sessions continue.
         earlier = self.root / "partials"
         if earlier.is_dir() and not self.sessions.exists():
             earlier.rename(self.sessions)
@@ -135,7 +135,7 @@ class BlobStore:
         return total
 
     def spooled_file(self, name: str) -> Path | None:
-        """Return the spool file at the path *name*, or None if that is none."""
+        """Return the path *name* if it is a spool file, or None."""
         path = self.root.__class__(name)
         is_in_spool = path.parent == self.spool and not path.is_symlink()
         return path if is_in_spool and path.is_file() else None
@@ -158,7 +158,7 @@ class BlobStore:
         """Turn the spooled file *source* into a blob that survives a power cut.
 
         Sync the content, link the name, then sync the folder of the name.  Return the
-        blob's path below ``blobs``; *source* stays.  Raise NoSpaceError when the disk
+        blob's path below ``blobs``; *source* is kept.  Raise NoSpaceError when the disk
         is full, with nothing left behind.
         """
         blob = f"{upload_id[:2]}/{upload_id}.{suffix or 'bin'}"
@@ -189,7 +189,7 @@ class BlobStore:
         self.path(blob).unlink(missing_ok=True)
 
     def path(self, blob: str) -> Path:
-        """Return a blob's path; raise ValueError if *blob* has not the form of one."""
+        """Return a blob's path; raise ValueError if *blob* is not a blob's name."""
         if not _BLOB.fullmatch(blob):
             raise ValueError(blob)
         return self.blobs / blob

@@ -52,24 +52,25 @@ class SessionFile:
         if size:
             os.ftruncate(self.descriptor, size)
             return
-        # (!) Replace the file, never truncate it to nothing: it may be a body in the
-        #     spool, which nginx still names if the worker that linked it was killed.
+        # (!) Replace the file, never truncate it to 0 bytes: it may be a hard link to a
+        #     spooled body, which nginx still names if the worker that linked it was
+        #     killed.
         with full_disk_as_no_space(), self.store.empty_file() as empty:
             self._link_spooled(empty)
 
     def truncate_in_place(self, size: int) -> None:
-        """Cut the file to *size* bytes, and with it the spooled body it may be.
+        """Cut the file to *size* bytes; the removed bytes can't be recovered.
 
-        The removed bytes can't be recovered.
+        If the file is a hard link to a spooled body, that body is cut, too.
         """
         if self.size > size:
             os.ftruncate(self.descriptor, size)
 
     def append(self, source: Path, *, is_whole: bool) -> None:
-        """Append the bytes of *source*, which stays; ``sync`` makes them durable.
+        """Append the bytes of *source*, which is kept; ``sync`` makes them durable.
 
-        Raise NoSpaceError when the disk is full.  The bytes that fit stay, unless
-        *is_whole*: then all of *source* is appended or nothing.
+        Raise NoSpaceError when the disk is full: with *is_whole*, nothing is appended
+        then; otherwise the bytes that fit.
         """
         before = self.size
         if source.stat().st_size == 0:
@@ -152,7 +153,7 @@ class SessionFiles:
             with _opened(path) as descriptor:
                 if not try_lock(descriptor):
                     raise LockedError
-                # If not, the file was replaced between open and lock: try again.
+                # Otherwise the file was replaced between open and lock: try again.
                 if _is_at(path, descriptor):
                     yield SessionFile(path, self.store, descriptor)
                     return

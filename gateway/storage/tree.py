@@ -18,7 +18,7 @@ from gateway.storage.paths import FilePath
 _PATH_ONLY: Final = os.O_PATH | os.O_CLOEXEC
 # The kernel appends this to the path of a deleted file (d_path in its fs/d_path.c).
 _DELETED: Final = " (deleted)"
-# A file that is replaced so many times in a row while it is located counts as missing.
+# If a file is replaced this many times in a row while it is located, it is missing.
 _ATTEMPTS: Final = 16
 #: How many names ``below`` examines per file of its limit.
 _NAMES_PER_FILE: Final = 10
@@ -59,15 +59,15 @@ class FilesTree:
         try:
             root = self._root.real_path()
             for _ in range(_ATTEMPTS):
-                found = _real_file(f"{root}/{path.text}")
-                if found is not None:
+                real_file = _real_file(f"{root}/{path.text}")
+                if real_file is not None:
                     break
             else:
                 raise NotServableError("changing")
         except OSError:
             self._root.forget()
             raise NotServableError("missing") from None
-        real, size = found
+        real, size = real_file
         prefix = f"{root.rstrip('/')}/"
         if not real.startswith(prefix):
             raise NotServableError("outside")
@@ -148,7 +148,7 @@ class _Folder:
         self._known: tuple[tuple[int, ...], str] | None = None
 
     def real_path(self) -> str:
-        """Return the folder's symlink-free path; raise OSError if it is no folder.
+        """Return the folder's symlink-free path; raise OSError if it is not a folder.
 
         The path is read from an opened descriptor and cached while the name leads to
         the same inode and that inode was not renamed.
@@ -156,8 +156,8 @@ class _Folder:
         known = self._known
         # Not pathlib: its stat takes 1.5 times as long, and every verdict calls this
         # twice.
-        found = os.stat(self._path)  # noqa: PTH116
-        if known is not None and known[0] == _identity(found):
+        status = os.stat(self._path)  # noqa: PTH116
+        if known is not None and known[0] == _identity(status):
             return known[1]
         descriptor = os.open(self._path, _PATH_ONLY | os.O_DIRECTORY)
         try:
@@ -173,10 +173,10 @@ class _Folder:
         self._known = None
 
 
-def _identity(found: os.stat_result) -> tuple[int, ...]:
+def _identity(status: os.stat_result) -> tuple[int, ...]:
     # A rename changes the inode's ctime, as does every change of the folder's entries.
     # Before kernel 6.13, ctime has a resolution of some milliseconds.
-    return found.st_dev, found.st_ino, found.st_ctime_ns
+    return status.st_dev, status.st_ino, status.st_ctime_ns
 
 
 def _real_file(path: str) -> tuple[str, int] | None:
@@ -195,9 +195,9 @@ def _real_file(path: str) -> tuple[str, int] | None:
         os.close(descriptor)
     if real.endswith(_DELETED):
         try:
-            found = os.lstat(real)
+            named = os.lstat(real)
         except FileNotFoundError:
             return None
-        if not os.path.samestat(opened, found):
+        if not os.path.samestat(opened, named):
             return None
     return real, opened.st_size

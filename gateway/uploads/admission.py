@@ -175,11 +175,11 @@ class Admission:
     ) -> None:
         """Check running uploads and disk space for *size* bytes, but no quota.
 
-        The quota counts these bytes already.
+        The quotas already count these bytes.
         """
-        taken = uploads.usage(connection, user, now=now)
-        self._check_running(connection, upload_request, taken.running, now=now)
-        self._check_disk(size + self._unwritten(taken))
+        usage = uploads.usage(connection, user, now=now)
+        self._check_running(connection, upload_request, usage.running, now=now)
+        self._check_disk(size + self._unwritten(usage))
 
     def _check_running(
         self,
@@ -189,13 +189,16 @@ class Admission:
         *,
         now: int,
     ) -> None:
-        """Raise TooManyUploadsError if user or drop link has too many running."""
-        most = self.limits.running
-        if most and running >= most:
-            raise TooManyUploadsError(most)
+        """Raise TooManyUploadsError if user or drop link has too many running uploads.
+
+        *running* is the number of the user's running uploads.
+        """
+        limit = self.limits.running
+        if limit and running >= limit:
+            raise TooManyUploadsError(limit)
         if upload_request.drop is not None:
             taken = budgets.taken(connection, upload_request.drop, now=now)
-            check_running(taken, most, is_session=upload_request.expires is not None)
+            check_running(taken, limit, is_session=upload_request.expires is not None)
 
     def check_type(self, media_type: str, drop: Drop | None) -> None:
         """Raise TypeRefusedError if the operator or *drop* refuses *media_type*."""
@@ -216,28 +219,28 @@ class Admission:
         bytes_on_disk: int = 0,
         is_on_disk: bool = False,
     ) -> int:
-        """Check size, quotas and disk space for *size* bytes more.
+        """Check size, quotas and disk space for an upload of *size* bytes.
 
-        Return how many uploads the user has running.  Raise TooLargeError,
+        Return the number of the user's running uploads.  Raise TooLargeError,
         OverQuotaError or NoSpaceError, or DropOverError if *drop* accepts no further
-        file.  Free disk space is not checked for *bytes_on_disk*, or for any byte if
+        file.  Disk space is not checked for *bytes_on_disk*, and not at all if
         *is_on_disk*.
         """
         limits = self.limits
         for limit in (limits.size, drop.max_size if drop else None):
             if limit and size > limit:
                 raise TooLargeError(limit)
-        taken = uploads.usage(connection, user, now=now)
+        usage = uploads.usage(connection, user, now=now)
         if drop is not None:
             self._check_drop(connection, drop, size=size, now=now)
-        if limits.user_quota and taken.by_user + size > limits.user_quota:
+        if limits.user_quota and usage.by_user + size > limits.user_quota:
             raise OverQuotaError(limits.user_quota)
-        if limits.quota and taken.by_all + size > limits.quota:
+        if limits.quota and usage.by_all + size > limits.quota:
             raise OverQuotaError(limits.quota)
         self._check_disk(
-            0 if is_on_disk else size - bytes_on_disk + self._unwritten(taken)
+            0 if is_on_disk else size - bytes_on_disk + self._unwritten(usage)
         )
-        return taken.running
+        return usage.running
 
     def _check_drop(
         self, connection: Connection, drop: Drop, *, size: int, now: int
@@ -257,15 +260,15 @@ class Admission:
         if self.store.free_bytes() - size < self.limits.free_space:
             raise NoSpaceError
 
-    def _unwritten(self, taken: uploads.Usage) -> int:
+    def _unwritten(self, usage: uploads.Usage) -> int:
         """Return the bytes that running uploads will still write.
 
-        (!) Idle upload sessions do not count: else anybody with a drop link could
-            reserve the whole disk without sending a byte.  Each of their chunks is
-            checked against the free space again.
+        (!) Idle upload sessions do not count: otherwise anybody with a drop link could
+            reserve the whole disk without sending a byte.  The free space is checked
+            again for each chunk of an upload session.
         """
         # Spooled bytes are already missing from the free bytes.
-        return max(0, taken.outstanding - self.store.spooled_bytes())
+        return max(0, usage.outstanding - self.store.spooled_bytes())
 
     def _reserve(
         self,

@@ -45,15 +45,15 @@ class UploadDescription(BaseModel):
 
     id: str
     owner: str
-    """The name of the user who owns it."""
+    """The name of the upload's owner."""
     name: str
     size: int
     """Bytes."""
     type: str
-    """The media type, by which the file is delivered."""
+    """The media type with which the file is delivered."""
     created: int
     drop: str | None
-    """The id of the drop link by which the file came, if it came by one."""
+    """The id of the drop link that the file was uploaded to, or null."""
     url: str
     """The URL path of the file, for its owner."""
 
@@ -79,26 +79,26 @@ class DropDescription(BaseModel):
 
     id: str
     owner: str
-    """The name of the user who made it, and who gets the files."""
+    """The name of the user who created the drop link and owns the files."""
     url: str | None
-    """The link; null if nothing opens it any more."""
+    """The drop link; null if it can no longer be opened."""
     title: str
     state: State
     max_uploads: int | None
-    """The most files in all; null is the default of 1000."""
+    """Maximum number of files in total; null means the default, 1000."""
     taken: int
-    """How many files have come, deleted ones included."""
+    """The number of uploaded files, including deleted files."""
     max_size: int | None
-    """The most bytes of one file; null is no limit."""
+    """Maximum size of a file, in bytes; null means no limit."""
     max_total: int | None
-    """The most bytes that are stored at a time; null is the default of 100 GiB."""
+    """Maximum size of all stored files, in bytes; null means the default, 100 GiB."""
     stored_bytes: int
-    """Bytes that are stored now."""
+    """The current size of all stored files, in bytes."""
     types: list[str]
-    """The media types that it takes, such as `image/*`; none is every type."""
+    """The accepted media types, such as `image/*`; empty means all types."""
     created: int
     expires: int | None
-    """When it ends; null is never."""
+    """When the drop link expires; null means never."""
     revoked: int | None
 
     @classmethod

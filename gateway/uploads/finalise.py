@@ -2,7 +2,7 @@
 
 The blob's content and name are synced before the row is committed, and the row is
 committed before the client gets its answer.  So every acknowledged upload survives a
-power cut, and any other leaves at most a blob that housekeeping finds.
+power cut, and an unacknowledged upload leaves at most a blob that housekeeping finds.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ReceivedFile:
-    """A file that was received completely, with what the client said about it.
+    """A file that was received completely, with the client's information about it.
 
     ``source`` is its path, ``drop`` the drop link that it was uploaded to, ``sha256``
     the digest that the client sent.  ``session_id`` is its upload session, which keeps
@@ -72,8 +72,8 @@ class Finaliser:
         """Store a received file durably and return its upload; the source stays.
 
         If the idempotency key was used before, nothing is stored and the first upload
-        is returned; RepeatedUploadError is raised if that is a different file.  Raise
-        the UploadError that applies, with nothing left behind, or CatalogBusyError.
+        is returned; RepeatedUploadError is raised if that is a different file.  On an
+        UploadError or CatalogBusyError, nothing is left behind.
         """
         try:
             return self._store(user, received, now)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def find(database: Database, upload_id: str, *, owner: User | None) -> Upload:
     """Return an upload of *owner*'s; None permits the uploads of all users.
 
-    Raise NotServableError if it does not exist, or is another user's.
+    Raise NotServableError if it does not exist or belongs to another user.
     """
     upload = None
     if is_id(upload_id):

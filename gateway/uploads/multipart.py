@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from gateway.storage.blobs import BlobStore
 
-#: The most files of one form.
+#: Maximum number of files in a form.
 MAXIMUM_FILES: Final = 100
 #: Bytes that a form may have besides its files' content.
 ENVELOPE: Final = 1 << 20

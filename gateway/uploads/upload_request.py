@@ -1,4 +1,4 @@
-"""An upload as it is announced, and how long its space stays reserved."""
+"""The request for an upload, and the time for which its space is reserved."""
 
 from __future__ import annotations
 

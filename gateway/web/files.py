@@ -54,6 +54,6 @@ def blueprint(
 def owned(database: Database, identity: Identity, upload_id: str) -> Upload:
     """Return an upload that *identity* may use.
 
-    Raise NotServableError for any other: other users' uploads look missing.
+    Raise NotServableError for any other upload: other users' uploads look missing.
     """
     return lookup.find(database, upload_id, owner=identity.owner_filter)

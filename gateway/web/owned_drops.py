@@ -1,4 +1,4 @@
-"""Drop links in requests: which of them the sender of a request may use.
+"""Drop links in requests: checks whether the sender may use a drop link.
 
 The rules themselves are in ``gateway/uploads/drop_links.py``, without HTTP.
 """

@@ -1,4 +1,4 @@
-"""Shares in requests: which of them the sender of a request may use.
+"""Shares in requests: checks whether the sender may use a share.
 
 The rules themselves are in ``gateway/shares/access.py``, without HTTP.
 """
@@ -41,7 +41,7 @@ class Shares:
     def owned(self, identity: Identity, share_id: str) -> Share:
         """Return a share that *identity* may change.
 
-        Raise NotServableError for any other: other users' shares look missing.
+        Raise NotServableError for any other share: other users' shares look missing.
         """
         return access.find_share(self.database, share_id, owner=identity.owner_filter)
 
@@ -50,7 +50,7 @@ class Shares:
         return access.find_recipient(self.database, share, recipient_id)
 
     def table(self, share: Share) -> Response:
-        """Return what was sent of a share, as a table for a spreadsheet."""
+        """Return the deliveries of a share as a CSV file, for spreadsheets."""
 
         def lines() -> Iterator[str]:
             with self.database.read() as connection:

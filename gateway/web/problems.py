@@ -84,17 +84,17 @@ def busy(error: CatalogBusyError, *, is_for_program: bool) -> Response:
 
 
 def unanswered(*, is_for_program: bool) -> Response:
-    """Return the 503 response for a decision that failed because of a bug."""
+    """Return the 503 response for a request that can't be judged because of a bug."""
     return _answer(BUSY, "fault", is_for_program=is_for_program)
 
 
 def for_subrequest(response: Response) -> Response:
-    """Return a 403 response that has *response* in its headers, for nginx to show.
+    """Return a 403 response that carries *response* in its headers, for nginx to send.
 
     A subrequest of auth_request may answer only 2xx, 401 or 403.  So the status, the
-    other headers and the body, a page as one line of ASCII, are passed in one header
-    each (``nginx/snippets/subrequest.conf``).  The body of a redirect is its Location,
-    as nginx's ``return`` expects it.
+    other headers and the body are passed in one header each, the body as one line of
+    ASCII (``nginx/snippets/subrequest.conf``).  For a redirect, the body is its
+    Location, as nginx's ``return`` expects.
     https://nginx.org/en/docs/http/ngx_http_auth_request_module.html
     """
     subresponse = Response(status=403)
@@ -138,19 +138,19 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def is_question() -> bool:
-    """Tell whether this is nginx's subrequest for a verdict, which it may cache."""
+    """Tell whether this is nginx's subrequest for a verdict that nginx may cache."""
     return VERDICT_HEADER in request.environ
 
 
 def _for_nginx(response: Response) -> Response:
-    """Return *response* or a redirect to the repaired link, in nginx's form."""
+    """Return *response* or a redirect to the repaired link, in the form nginx needs."""
     if response.status_code == HTTPStatus.NOT_FOUND:
         response = _repaired() or response
     return for_subrequest(response) if is_question() else response
 
 
 def _repaired() -> Response | None:
-    """Return a redirect to the repaired link, or None if the URL is no damaged link.
+    """Return a redirect to the repaired link; None if the URL is not a damaged link.
 
     Called only for a 404: links that work are never checked for damage.
     """
@@ -193,7 +193,7 @@ def _answer(
 
 def _page(explanation: Explanation, path: str) -> Response:
     if explanation.status == HTTPStatus.UNAUTHORIZED:
-        # A path of an internal location is no destination for a browser.
+        # A browser can't request an internal location: go to the start page.
         destination = "/" if path.startswith("/_") else path
         query = urlencode(
             {"next": f"{request.script_root}{destination}"}, safe="/", quote_via=quote
@@ -232,5 +232,5 @@ def _problem_json(explanation: Explanation, errors: list[FieldFault] | None) -> 
 
 
 def _request_id() -> str:
-    asked: str = request.environ.get(VERDICT_HEADER, "")
-    return asked or request.headers.get(REQUEST_ID_HEADER, "")
+    main_request_id: str = request.environ.get(VERDICT_HEADER, "")
+    return main_request_id or request.headers.get(REQUEST_ID_HEADER, "")

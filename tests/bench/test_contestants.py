@@ -24,7 +24,7 @@ from bench.contestants import (
     SEND_FILE,
     SENDFILE2,
     STARLETTE,
-    UNKEPT,
+    UNCACHED,
     start_all,
 )
 
@@ -41,7 +41,7 @@ SECRET_PARTS: Final = {
     HOT: r"\.(?P<mac>[\w-]{22})/",
     LEASED: r"/l/\w{16}(?P<mac>\w{24})/",
     COLD: r"\.(?P<mac>[\w-]{22})/",
-    UNKEPT: r"\.(?P<mac>[\w-]{22})/",
+    UNCACHED: r"\.(?P<mac>[\w-]{22})/",
     SEND_FILE: r"\.(?P<mac>[\w-]+)$",
     GENERATOR: r"\.(?P<mac>[\w-]+)$",
     SENDFILE2: r":(?P<mac>[\w-]+)$",

@@ -464,7 +464,7 @@ def test_a_folder_with_something_else_in_it_is_left_alone(
 ) -> None:
     folder.root.mkdir()
     (folder.root / "thesis.tex").touch()
-    with pytest.raises(BackupError, match="files that are not of a backup"):
+    with pytest.raises(BackupError, match="files that are not part of a backup"):
         make(kept, folder)
 
 

@@ -166,7 +166,7 @@ def test_without_keys_the_claims_can_still_be_read() -> None:
             id="attachment",
         ),
         pytest.param({"name": "Q3 \u2713.pdf"}, "saved as Q3 \u2713.pdf", id="name"),
-        pytest.param({"rate": 9}, "at 9 bytes a second", id="rate"),
+        pytest.param({"rate": 9}, "at most 9 bytes per second", id="rate"),
         pytest.param(
             {"networks": ["192.0.2.0/24", "2001:db8::/32"]},
             "only from 192.0.2.0/24, 2001:db8::/32",

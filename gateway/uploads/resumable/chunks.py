@@ -68,8 +68,8 @@ class Chunks:
                 size=creation.size,
                 now=now,
                 is_url_known=not size,
-                # A POST with a body was admitted for the whole upload, and each
-                # later chunk is admitted for itself.
+                # A POST with a body was admitted for the whole upload; each later
+                # chunk is admitted separately.
                 bytes_on_disk=(creation.size or 0) if size else 0,
             )
         try:
@@ -97,7 +97,7 @@ class Chunks:
     ) -> None:
         """Make a request the session's active request, before its body is read.
 
-        Raise the error that refuses its chunk of *length* bytes.
+        Raise the error that refuses the chunk, which has *length* bytes.
         """
         sessions = self.sessions
         with sessions.locked(sender, session_id, now=now) as (session, file):
@@ -179,7 +179,7 @@ class Chunks:
     ) -> None:
         """Append the bytes of a chunk that were received before its connection broke.
 
-        Nothing is kept of a chunk with a checksum, or of a request that is no longer
+        A chunk with a checksum is discarded.  Raise LockedError if another request is
         the session's active request.
         """
         if source is None or chunk.checksum is not None:

@@ -32,18 +32,19 @@ class Concatenation:
     sessions: UploadSessions
 
     def concatenate(self, sender: Sender, creation: Creation, *, now: int) -> Progress:
-        """Make the final upload of the partial uploads that *creation* names.
+        """Create the final upload from the partial uploads that *creation* names.
 
         The partial uploads are used up.  A repeated request, for example after a lost
         answer, returns the same upload.  Raise UnfinishedPartError if a partial upload
-        is incomplete or used up, and what finalising raises.  After an error the
-        partial uploads stay, unless the final upload can never be accepted.
+        is incomplete or used up, or an error of finalising.  After an error the partial
+        uploads are kept, unless the final upload can never be accepted.
         """
         earlier = self._earlier(sender, creation, now)
         if earlier is not None:
             return self.sessions.progress(sender, earlier.id, now=now)
         with ExitStack() as held:
-            # In sorted order, so that two requests for the same can't deadlock.
+            # Lock in sorted order: requests for the same partial uploads can't
+            # deadlock.
             locked = {
                 partial_id: held.enter_context(
                     self.sessions.locked(sender, partial_id, now=now)
@@ -85,7 +86,7 @@ class Concatenation:
     ) -> Progress:
         sessions = self.sessions
         with sessions.database.write() as connection:
-            # Count the bytes once, as the final upload's.
+            # Count the bytes only once, for the final upload.
             for partial, _ in partials:
                 uploads.release(connection, partial.id)
             final = sessions.create(
@@ -99,7 +100,7 @@ class Concatenation:
         try:
             return self._copy(sender, final, [file for _, file in partials], now)
         except PERMANENT_ERRORS:
-            # (!) Discard them: kept, they could be copied again and again without
+            # (!) Discard them: otherwise they could be copied again and again without
             #     ever becoming an upload.
             for partial, _ in partials:
                 sessions.discard(partial)

@@ -44,7 +44,7 @@ UNNAMED: Final = "unnamed"
 # 18 digits stay below 2^63, so that every program and database on the way can store it.
 _NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _KEY: Final = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,255}")
-# The catalog stores it for each upload session; a name takes at most 340 bytes of it.
+# The catalog stores the metadata of each upload session; a name has at most 340 bytes.
 _MAXIMUM_METADATA: Final = 1024
 _FINAL: Final = "final;"
 _MAXIMUM_PARTIALS: Final = 1000
@@ -104,7 +104,7 @@ class Checksum:
 
 @dataclass(frozen=True, kw_only=True)
 class Chunk:
-    """The headers of a PATCH; ``size`` is the upload's, None if they don't name it."""
+    """The headers of a PATCH; ``size`` is the Upload-Length, None without one."""
 
     offset: int
     size: int | None
@@ -140,7 +140,7 @@ def check_version(header: Header) -> None:
 
 
 def check_content_type(header: Header) -> None:
-    """Raise ContentTypeError unless Content-Type is that of a chunk."""
+    """Raise ContentTypeError unless Content-Type is ``CONTENT_TYPE``."""
     media_type = (header("Content-Type") or "").partition(";")[0].strip().lower()
     if media_type != CONTENT_TYPE:
         raise ContentTypeError(media_type)
@@ -200,7 +200,7 @@ def _name(pairs: dict[str, bytes]) -> DisplayName | None:
 
 
 def _partial_ids(concat: str) -> tuple[str, ...]:
-    """Return the ids in ``final;URL URL ...``; raise BadUploadError for a repeated."""
+    """Return the ids in ``final;URL URL ...``; raise BadUploadError for duplicates."""
     if concat in {"", PARTIAL}:
         return ()
     if not concat.startswith(_FINAL):

@@ -47,7 +47,7 @@ PERMANENT_ERRORS: Final = (TypeRefusedError, TooLargeError, DropOverError)
 
 @dataclass(frozen=True)
 class Progress:
-    """An upload session and how many bytes of it are stored."""
+    """An upload session, and the number of its stored bytes."""
 
     session: UploadSession
     offset: int
@@ -57,7 +57,7 @@ class Progress:
 class UploadSessions:
     """Creates, finds, finishes and terminates upload sessions.
 
-    ``lifetime`` is how many seconds a session is kept after its last request.
+    ``lifetime`` is the number of seconds that a session is kept after its last request.
     """
 
     database: Database
@@ -117,7 +117,7 @@ class UploadSessions:
         is_typed = is_named and session.concat != PARTIAL
         return UploadRequest(
             reservation=session.id,
-            # A deferred length is sent with a chunk, which is admitted for it.
+            # A deferred length is sent with a chunk: admitting the chunk reserves it.
             size=session.size or 0,
             media_type=self.types.of(session.name) if is_typed else None,
             expires=session.expires,
@@ -168,7 +168,7 @@ class UploadSessions:
     def progress(self, sender: Sender, session_id: str, *, now: int) -> Progress:
         """Return a session's progress; finish the upload first if it is complete.
 
-        So an upload is not lost if its last request dies after the last byte and
+        So an upload is not lost if its last request fails after the last byte and
         before the answer.  Bytes that another request is appending count once they are
         synced.
         (!) Take no lock for an incomplete upload: the request that appends to it would
@@ -233,15 +233,18 @@ class UploadSessions:
         self.files.path(session.id).unlink(missing_ok=True)
 
     def discard(self, session: UploadSession) -> None:
-        """Delete a session that can't be finished, even if the catalog is away now."""
+        """Delete a session that can't be finished, even if the catalog is unavailable.
+
+        The row is then deleted later.
+        """
         self.database.write_or_defer(lambda connection: _delete(connection, session))
-        # The row may outlive the file: no client asks for this session any more.
+        # The row may outlive the file: no client uses this session any more.
         self.files.path(session.id).unlink(missing_ok=True)
 
     def end_request(self, session_id: str, request_id: str) -> None:
-        """Clear a failed request as the session's active one.
+        """End the session's active request, if it is *request_id*.
 
-        Do so now or as soon as the catalog answers.
+        Do so now, or as soon as the catalog answers.
         """
         self.database.write_or_defer(
             lambda connection: upload_sessions.end_request(

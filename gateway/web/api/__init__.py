@@ -1,1 +1,1 @@
-"""The API: what the pages can do, for programs."""
+"""The API: all functions of the pages, for programs."""

@@ -89,5 +89,5 @@ class DropsAPI:
 
     @Operation(id="revokeDrop", returns={204: ()})
     def end(self, drop_id: str) -> None:
-        """Revoke a drop link; the files that came by it stay."""
+        """Revoke a drop link; the files uploaded to it are kept."""
         self.drops.end(self.drops.identities.current(), drop_id)

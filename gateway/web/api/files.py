@@ -39,7 +39,7 @@ class FilesAPI:
         """
         routes = Blueprint("api_files", __name__, url_prefix="/api/v1/files")
         routes.add_url_rule("", view_func=self.listing)
-        routes.add_url_rule("/<file>", view_func=self.one)
+        routes.add_url_rule("/<file>", view_func=self.get)
         routes.add_url_rule("/<file>", view_func=self.delete, methods=["DELETE"])
         return routes
 
@@ -72,7 +72,7 @@ class FilesAPI:
         )
 
     @Operation(id="getFile", returns={200: (UploadDescription,)})
-    def one(self, file: str) -> UploadDescription:
+    def get(self, file: str) -> UploadDescription:
         """Describe an upload."""
         identity = self.identities.current()
         identity.require(Scope.READ)
@@ -83,7 +83,7 @@ class FilesAPI:
 
     @Operation(id="deleteFile", returns={204: ()})
     def delete(self, file: str) -> None:
-        """Delete an upload; every link to it ends."""
+        """Delete an upload; all links to it stop working."""
         identity = self.identities.current()
         identity.require(Scope.UPLOAD)
         upload = owned(self.database, identity, file)

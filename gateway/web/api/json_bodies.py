@@ -26,7 +26,7 @@ _MAXIMUM_FAULTS: Final = 20
 
 
 class Body(BaseModel):
-    """The JSON object of a request: these fields alone, of these very types."""
+    """The JSON object of a request: no other fields, and no type conversions."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
@@ -114,7 +114,7 @@ def read(model: type[M]) -> M:
 
 
 def faults(error: ValidationError) -> dict[str, str]:
-    """Return what is wrong with each field, by the field's path: ``items.0.path``."""
+    """Return a message per invalid field, by the field's path: ``items.0.path``."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return {
         ".".join(map(str, fault["loc"])): fault["msg"].removeprefix("Value error, ")

@@ -1,12 +1,12 @@
 """``GET /api/v1/openapi.json``: the API describes itself (OpenAPI 3.1).
 
-The document is made of the routes, the operations declared beside their views, the
-views' docstrings, and the models.
+The document is generated from the routes, the operations declared beside their views,
+the views' docstrings, and the models.
 
-No library makes it: spectree reads and checks requests itself and answers 422 with its
-own errors; flask-openapi3 replaces Flask and Blueprint by its own classes; apispec
-takes the dictionaries that are made here, and its Flask plugin reads YAML from
-docstrings.  None of them lists the problems of an operation.
+No library generates it: spectree reads and checks requests itself and answers 422 with
+its own errors; flask-openapi3 replaces Flask and Blueprint by its own classes; apispec
+needs the dictionaries that this module builds, and its Flask plugin reads YAML from
+docstrings.  No library lists the problems of an operation.
 """
 
 from __future__ import annotations
@@ -103,8 +103,9 @@ def document(app: Flask, base_url: str) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for rule, method, declared, view in operations:
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
-        described = _operation(declared, inspect.getdoc(view) or "", rule.arguments)
-        paths.setdefault(path, {})[method.lower()] = described
+        paths.setdefault(path, {})[method.lower()] = _operation(
+            declared, inspect.getdoc(view) or "", rule.arguments
+        )
     return {
         "openapi": "3.1.0",
         "info": {
@@ -152,7 +153,7 @@ def _operation(
 ) -> dict[str, Any]:
     summary, _, text = doc.partition("\n\n")
     problems = declared.problems(has_parameters=bool(arguments))
-    described: dict[str, Any] = {
+    operation: dict[str, Any] = {
         "operationId": declared.id,
         "summary": " ".join(summary.split()).removesuffix("."),
         "description": " ".join((text or summary).split()),
@@ -163,17 +164,17 @@ def _operation(
         ],
         "responses": {
             **{str(status): _success(status, declared) for status in declared.returns},
-            **{str(status): _problem(those) for status, those in problems.items()},
+            **{str(status): _problem(names) for status, names in problems.items()},
         },
     }
     if declared.body is not None:
-        described["requestBody"] = {
+        operation["requestBody"] = {
             "required": True,
             "content": _content([declared.body]),
         }
     if declared.is_public:
-        described["security"] = []
-    return described
+        operation["security"] = []
+    return operation
 
 
 def _in_path(name: str, declared: Operation) -> dict[str, Any]:
@@ -192,7 +193,7 @@ def _in_query(declared: Operation) -> Iterator[dict[str, Any]]:
     schema = declared.query.model_json_schema(schema_generator=_Schemas)
     for name, field in schema["properties"].items():
         text = " ".join(field.pop("description").split())
-        # A query has no null: what is missing has no default either.
+        # A query has no null: a key without a default is just missing.
         (kind,) = (each for each in field.pop("anyOf", [{}]) if each != _NULL)
         default = {"default": field.pop("default")} if field.get("default") else {}
         field.pop("default", None)
@@ -230,7 +231,7 @@ def _success(status: int, declared: Operation) -> dict[str, Any]:
 
 
 def _problem(explanations: Collection[Explanation]) -> dict[str, Any]:
-    """Return a response that is one of several problems; an extension has their types.
+    """Return the response for several problems; an extension lists their types.
 
     (!) ``tests/web/test_openapi.py`` compares real answers with it.
     """

@@ -118,7 +118,7 @@ class Operation:
         return respond
 
     def problems(self, *, has_parameters: bool) -> dict[int, list[Explanation]]:
-        """Return what the operation may be refused with, by status."""
+        """Return the explanations of the operation's possible refusals, by status."""
         refusals = [*_ALWAYS, *self.refusals]
         if not self.is_public:
             refusals += _KNOWN

@@ -113,60 +113,60 @@ _ShortPlace = Annotated[Place, BeforeValidator(_place(ids.is_id)), _TEXT]
 
 
 class PageQuery(BaseModel):
-    """The query of every list; keys that it does not know are ignored."""
+    """The query of every list; unknown keys are ignored."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     limit: Annotated[int, Field(ge=1, le=MAXIMUM), BeforeValidator(_number)] = MAXIMUM
-    """The most rows of the answer."""
+    """Maximum number of rows in the answer."""
 
     @property
     def rows(self) -> int:
-        """How many rows to read: one more than ``limit`` tells that more follow."""
+        """The number of rows to read: one more than ``limit`` shows if more follow."""
         return self.limit + 1
 
 
 class OwnedQuery(PageQuery):
-    """The query of a list of shares or drop links, with the newest one first."""
+    """The query of a list of shares or drop links, newest first."""
 
     after: _ShortPlace | None = None
-    """The cursor of a page, as the URL in `next` has it."""
+    """The cursor of a page, from the URL in `next`."""
     owner: str | None = None
-    """For administrators: the name of a user whose rows to list, or `*` for the rows of
-    all users. Without it the rows are the caller's own."""
+    """For administrators: the name of the user whose rows to list, or `*` for all
+    users. By default, the caller's rows are listed."""
 
 
 class FilesQuery(PageQuery):
-    """The query of the list of files, with the newest one first."""
+    """The query of the list of files, newest first."""
 
     after: _FilePlace | None = None
-    """The cursor of a page, as the URL in `next` has it."""
+    """The cursor of a page, from the URL in `next`."""
     owner: str | None = None
-    """For administrators: the name of a user whose files to list, or `*` for the files
-    of all users. Without it the files are the caller's own."""
+    """For administrators: the name of the user whose files to list, or `*` for all
+    users. By default, the caller's files are listed."""
     drop: Annotated[str, AfterValidator(_drop_id)] | None = None
-    """The id of a drop link: only files that came by it are listed."""
+    """The id of a drop link: only files uploaded to it are listed."""
 
 
 class HistoryQuery(PageQuery):
-    """The query of the list of what was done with a share, with the newest first."""
+    """The query of a share's history, newest first."""
 
     after: Annotated[int, BeforeValidator(_entry), _TEXT] | None = None
-    """The cursor of a page, as the URL in `next` has it."""
+    """The cursor of a page, from the URL in `next`."""
 
 
 class RevocationsQuery(PageQuery):
     """The query of the list of revocations, in the order of their subjects."""
 
     after: Annotated[str, AfterValidator(_subject)] = ""
-    """The cursor of a page, as the URL in `next` has it."""
+    """The cursor of a page, from the URL in `next`."""
 
 
 Q = TypeVar("Q", bound=PageQuery)
 
 
 def read(model: type[Q], *, limit: int = MAXIMUM) -> Q:
-    """Return the current request's query; *limit* holds where it has none.
+    """Return the current request's query; *limit* is the default of its limit.
 
     Raise BadFieldsError with every key that does not fit *model*.
     """
@@ -179,10 +179,10 @@ def read(model: type[Q], *, limit: int = MAXIMUM) -> Q:
 def chosen_owner(
     connection: Connection, identity: Identity, name: str | None
 ) -> User | None:
-    """Return the user whose rows the ``?owner=`` of *name* asks for; None is everybody.
+    """Return the user that ``?owner=`` names, or None for all users.
 
-    Raise NotPermittedError for others' if *identity* is no admin, NotServableError for
-    a user that does not exist.
+    Without a *name*, return the user of *identity*.  Raise NotPermittedError if
+    *identity* is not an admin, NotServableError for a user that does not exist.
     """
     if name is None:
         return identity.user
@@ -199,7 +199,7 @@ def chosen_owner(
 def newest(rows: Sequence[R], query: PageQuery) -> tuple[Sequence[R], str | None]:
     """Return the rows of the page, and the URL of the next page, or None.
 
-    *rows* are those that were read, at most ``query.rows``.
+    *rows* are the rows that were read, at most ``query.rows``.
     """
     return cut(rows, query, lambda last: f"{last.created}.{last.id}")
 
@@ -207,7 +207,7 @@ def newest(rows: Sequence[R], query: PageQuery) -> tuple[Sequence[R], str | None
 def cut(
     rows: Sequence[S], query: PageQuery, cursor: Callable[[S], str]
 ) -> tuple[Sequence[S], str | None]:
-    """Do the same for other rows; *cursor* returns the cursor of a row."""
+    """Do the same as ``newest`` for any rows; *cursor* returns the cursor of a row."""
     page = rows[: query.limit]
     if len(rows) <= query.limit:
         return page, None

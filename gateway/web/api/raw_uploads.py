@@ -67,18 +67,18 @@ PREFIX: Final = "/api/v1/files/"
 # RFC 9530: members of a dictionary (RFC 9651, 3.2) whose values are byte sequences.
 _DIGEST = re.compile(r"([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/]*={0,2}):(?:;[^,]*)?")
 _SHA256: Final = "sha-256"
-# Keys with these prefixes are the gateway's own.
+# Keys with these prefixes are reserved for the gateway.
 _IDEMPOTENCY_KEY = re.compile(r"(?!tus:|drop:)[\x21-\x7e]{1,255}")
 _HEADERS: Final = (
     Header(
         "Idempotency-Key",
-        "A key that the client has made for this upload, so that it can repeat the "
-        "request. It must not begin with `tus:` or `drop:`.",
+        "A unique key for this upload: the client can then safely repeat the request. "
+        "It must not begin with `tus:` or `drop:`.",
         {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"},
     ),
     Header(
         "Content-Digest",
-        "Digests of the content (RFC 9530); that by `sha-256` is compared.",
+        "Digests of the content (RFC 9530); only the `sha-256` digest is checked.",
     ),
     Header("Repr-Digest", "The same as `Content-Digest`."),
     Header("If-None-Match", "`*`: the user must have no file of that name."),
@@ -90,7 +90,7 @@ def upload_operation(*, refusals: Sequence[Refusal], **declared: Any) -> Operati
     return Operation(
         returns={HTTPStatus.CREATED: (UploadDescription, UploadReceipt)},
         answer_headers=[
-            Header("Location", "The URL path of the file; not for a drop link's code.")
+            Header("Location", "The URL path of the file; absent with a drop link.")
         ],
         refusals=[
             *refusals,
@@ -126,7 +126,7 @@ class RawUploads:
         return routes
 
     def admit(self, method: str, path: bytes) -> None:
-        """Admit an upload, or raise why it is refused."""
+        """Admit an upload, or raise the error that refuses it."""
         del method  # PUT
         if "Content-Range" in request.headers:
             # RFC 9110, 14.5: a server must not store a partial PUT as the whole file.
@@ -158,7 +158,7 @@ class RawUploads:
             self.admission.admit(connection, identity.user, upload_request, now=now)
 
     def cut(self, method: str, path: bytes) -> None:
-        """Release the room reserved for an upload that was cut off."""
+        """Release the reservation of an upload that was interrupted."""
         del method, path
         self.finaliser.release(request_id())
 
@@ -182,10 +182,10 @@ class RawUploads:
     def put(self, file: str) -> Response:
         """Upload a file as the body of the request, whatever its Content-Type is.
 
-        With the same `Idempotency-Key` again the first upload is returned, and nothing
-        is stored.
+        If the `Idempotency-Key` was used before, the first upload is returned, and
+        nothing is stored.
         """
-        del file  # Werkzeug has patched it to valid UTF-8
+        del file  # Werkzeug has replaced invalid UTF-8 in it
         try:
             identity, upload = self._put()
         except Exception:
@@ -226,9 +226,9 @@ def created(upload: Upload, identity: Identity) -> Response:
     """Return the answer to a finished upload; a drop link's sender gets a receipt."""
     if identity.drop is not None:
         return answer(UploadReceipt.of(upload), HTTPStatus.CREATED)
-    described = UploadDescription.of(upload, identity.user.name)
+    description = UploadDescription.of(upload, identity.user.name)
     return answer(
-        described, HTTPStatus.CREATED, Location=upload_path(upload.id, upload.name)
+        description, HTTPStatus.CREATED, Location=upload_path(upload.id, upload.name)
     )
 
 
@@ -238,8 +238,8 @@ def _name(path: bytes) -> DisplayName:
     name = path.removeprefix(PREFIX.encode())
     if name.startswith(b"/") or b"\n" in name:
         # (!) Refuse it here: no route matches it, so nginx would read the body and the
-        #     reservation would stay.
-        raise BadNameError("a name has one line and begins with no slash")
+        #     reservation would never be released.
+        raise BadNameError("a name must not begin with a slash or contain a line break")
     try:
         return DisplayName.parse(name.decode())
     except UnicodeDecodeError:
@@ -249,7 +249,7 @@ def _name(path: bytes) -> DisplayName:
 def _digest() -> bytes | None:
     """Return the SHA-256 that the client sent (RFC 9530), or None.
 
-    Content and representation are the same here: two digests that differ raise
+    Content and representation are the same for an upload: two different digests raise
     DigestMismatchError.
     """
     digests = {
@@ -290,7 +290,8 @@ def _idempotency_key(
     if key is None or identity.drop is None:
         return key
     # (!) A repeated key returns the first upload.  Senders of a drop link must get
-    #     neither the maker's uploads nor each other's: so size and name count, too.
+    #     neither the maker's uploads nor each other's: the stored key therefore depends
+    #     on size and name, too.
     combined = f"{key} {size} {name.text}".encode()
     return f"drop:{identity.drop.id}:{hashlib.sha256(combined).hexdigest()}"
 

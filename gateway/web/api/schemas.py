@@ -64,25 +64,25 @@ def _network(text: str) -> str:
 
 
 class CreateLinkRequest(ExpiringBody):
-    """A signed URL to make."""
+    """A request to create a signed URL."""
 
     not_before: Moment | None = None
-    """When the URL begins to work."""
+    """When the URL becomes valid."""
     attachment: bool = False
     """Whether browsers save the file instead of showing it."""
     name: Annotated[str, AfterValidator(_name)] | None = None
     """The name to save the file under; the upload's name if it is null."""
     rate: Annotated[int, Field(ge=1, le=MAXIMUM_NUMBER)] | None = None
-    """The most bytes a second."""
+    """Maximum rate, in bytes per second."""
     networks: Annotated[
         list[Annotated[str, AfterValidator(_network)]],
         Field(max_length=MAXIMUM_NETWORKS),
     ] = Field(default=[])
-    """The clients' networks (CIDR) in which the URL works; none is everywhere."""
+    """The client networks (CIDR) from which the URL works; empty means any."""
 
     @property
     def expiry(self) -> Expiry:
-        """Return the end as a signer takes it."""
+        """Return the expiry in the form that a signer accepts."""
         if self.expires_in is not None:
             return timedelta(seconds=self.expires_in)
         return datetime.fromtimestamp(self.expires, UTC) if self.expires else "never"
@@ -97,18 +97,18 @@ class LinkDescription(BaseModel):
 
 
 class CreateDropRequest(ExpiringBody):
-    """A drop link to make."""
+    """A request to create a drop link."""
 
     title: str = ""
-    """What the senders read, of at most 200 characters."""
+    """The title that senders see; at most 200 characters."""
     max_uploads: int | None = None
-    """The most files in all; null is 1000."""
+    """Maximum number of files in total; null means 1000."""
     max_size: int | None = None
-    """The most bytes of one file; null is no limit."""
+    """Maximum size of a file, in bytes; null means no limit."""
     max_total: int | None = None
-    """The most bytes that are stored at a time; null is 100 GiB."""
+    """Maximum size of all stored files, in bytes; null means 100 GiB."""
     types: list[str] = Field(default=[])
-    """The media types that it takes, such as `image/*`; none is every type."""
+    """The accepted media types, such as `image/*`; empty means all types."""
 
 
 class SharedItem(Body):
@@ -120,44 +120,45 @@ class SharedItem(Body):
 
 
 class EditShareRequest(Body):
-    """The fields of a share; a field that is missing stays as it is."""
+    """The fields of a share; missing fields are not changed."""
 
     title: str = ""
-    """What the recipients read first, of at most 200 characters."""
+    """The title that recipients see; at most 200 characters."""
     message: str = ""
-    """What the recipients read below the title, of at most 5000 characters."""
+    """The text below the title; at most 5000 characters."""
     lang: str = ""
-    """The language of the mails, such as `de`; empty is English."""
+    """The language of the mails, such as `de`; empty means English."""
     max: int | None = None
-    """The most downloads of each link; 0 or null is no limit."""
+    """Maximum downloads per link; 0 or null means no limit."""
     password: str = Field(default="", repr=False)
-    """The password that opens the share, of 4 to 1024 characters; empty is none."""
+    """The password of the share, 4 to 1024 characters; empty means no password."""
     otp: bool = False
     """Whether each download needs a one-time code, which is mailed to the recipient."""
     not_before: Moment | None = None
-    """When the share begins to open; null is at once."""
+    """When the share becomes valid; null means at once."""
     expires: End | None = None
-    """When the share ends; null changes nothing."""
+    """When the share expires; null changes nothing."""
     expires_in: Annotated[int, Field(ge=1)] | None = None
-    """How long the share lasts, in seconds from now, instead of `expires`."""
+    """When the share expires, in seconds from now, instead of `expires`."""
     items: list[SharedItem] = Field(default=[])
-    """What the share opens: 1 to 100 uploads, files or folders."""
+    """The contents of the share: 1 to 100 uploads, files or folders."""
 
 
 class AddRecipientsRequest(Body):
     """Recipients to add to a share."""
 
     to: list[str] = Field(default=[])
-    """Mail addresses; each gets a link. None is one link without an address."""
+    """Mail addresses; each gets a link. If empty, one link without an address is
+    created."""
     label: str = ""
-    """What you call the recipients, in at most 100 characters."""
+    """A name for the recipients, for the owner; at most 100 characters."""
 
 
 class CreateShareRequest(EditShareRequest, AddRecipientsRequest):
-    """A share to make; it ends after 14 days unless the request says otherwise."""
+    """A request to create a share; by default it expires after 14 days."""
 
 
-#: The fields of a revocation's request of which exactly one is given.
+#: The subject fields of a revocation request: it has exactly one of them.
 _SUBJECTS: Final = ("url", "path", "key", "upload")
 
 
@@ -171,21 +172,22 @@ class CreateRevocationRequest(Body):
     url: str | None = None
     """One signed URL."""
     path: str | None = None
-    """A path of the files tree: all links to it and below it; empty is every link."""
+    """A path of the files tree: all links to this path and to paths below it are
+    revoked; empty means all links."""
     key: str | None = None
-    """The id of a link key: all links that it signed."""
+    """The id of a link key: all links signed with this key are revoked."""
     upload: str | None = None
-    """The id of an upload: all links to it."""
+    """The id of an upload: all links to this upload are revoked."""
     before: Moment | None = None
-    """Links that were issued until then are revoked; null is now. A single URL is
-    revoked whenever it was issued."""
+    """Only links issued until this time are revoked; null means now. A single URL is
+    revoked regardless of when it was issued."""
 
     @model_validator(mode="after")
     def _has_one_subject(self) -> Self:
         if len(self._named) != 1:
             raise ValueError("give one of url, path, key and upload")
         if self.url is not None and self.before is not None:
-            raise ValueError("before does not fit a single url")
+            raise ValueError("before can't be combined with url")
         return self
 
     @property
@@ -204,16 +206,16 @@ class RevocationDescription(BaseModel):
     model_config = ConfigDict(**_FROZEN, from_attributes=True)
 
     subject: str
-    """Which links: `url:MAC`, `path:PATH`, `key:ID` or `upload:ID`."""
+    """The revoked links: `url:MAC`, `path:PATH`, `key:ID` or `upload:ID`."""
     issued_until: int
-    """Links that were issued until then are revoked."""
+    """Only links issued until this time are revoked."""
     created: int
     keep_until: int | None
-    """When the revocation may be forgotten, since its links have expired."""
+    """When the revocation can be deleted, because its links have expired."""
 
 
 class HistoryEntry(BaseModel):
-    """One thing that was done with a share."""
+    """One entry of a share's history."""
 
     model_config = ConfigDict(**_FROZEN, from_attributes=True)
 
@@ -223,7 +225,7 @@ class HistoryEntry(BaseModel):
     """The name of the user who did it; empty for the operator."""
     action: Action
     detail: str
-    """What was changed, as JSON, or the ids of the recipients, separated by blanks."""
+    """The changes, as JSON, or the ids of the recipients, separated by spaces."""
 
 
 class _Page(BaseModel):
@@ -254,7 +256,7 @@ class SharePage(_Page):
 
 
 class HistoryPage(_Page):
-    """What was done with a share, the newest first."""
+    """The history of a share, newest first."""
 
     history: list[HistoryEntry]
 

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 _KEY: Final = re.compile(r"[!-~]{1,255}", re.ASCII)
 _KEY_HEADER: Final = Header(
     "Idempotency-Key",
-    "A key that the client has made for this share, so that it can repeat the request.",
+    "A unique key for this share: the client can then safely repeat the request.",
     {"type": "string", "pattern": f"^{_KEY.pattern}$"},
 )
 _DESCRIBED: Final = {200: (ShareDescription,)}
@@ -66,7 +66,7 @@ class SharesAPI:
         for rule, view, method in (
             ("", self.listing, "GET"),
             ("", self.make, "POST"),
-            ("/<share_id>", self.one, "GET"),
+            ("/<share_id>", self.get, "GET"),
             ("/<share_id>", self.edit, "PATCH"),
             ("/<share_id>", self.revoke, "DELETE"),
             ("/<share_id>/history", self.history, "GET"),
@@ -97,17 +97,17 @@ class SharesAPI:
             owner = pagination.chosen_owner(connection, identity, query.owner)
             rows = shares.newest(connection, owner, limit=query.rows, after=query.after)
             page, following = pagination.newest(rows, query)
-            described = gather(connection, page)
+            gathered = gather(connection, page)
         now = int(self.clock())
         return SharePage(
-            shares=[self.shares.descriptions.of(each, now=now) for each in described],
+            shares=[self.shares.descriptions.of(each, now=now) for each in gathered],
             next=following,
         )
 
     @Operation(id="getShare", returns=_DESCRIBED)
-    def one(self, share_id: str) -> ShareDescription:
+    def get(self, share_id: str) -> ShareDescription:
         """Describe a share with its recipients."""
-        return self._described(self.shares.owned(self._sharer(), share_id))
+        return self._describe(self.shares.owned(self._sharer(), share_id))
 
     @Operation(
         id="createShare",
@@ -127,7 +127,7 @@ class SharesAPI:
         # Its items may have been deleted since, and its end may have passed.
         earlier = key and self.shares.changes.by_key(identity.user, key)
         if earlier:
-            return answer(self._described(earlier), HTTPStatus.OK)
+            return answer(self._describe(earlier), HTTPStatus.OK)
         now = int(self.clock())
         share, is_new = self.shares.changes.make(
             identity.user,
@@ -138,7 +138,7 @@ class SharesAPI:
             key=key,
         )
         status = HTTPStatus.CREATED if is_new else HTTPStatus.OK
-        return answer(self._described(share), status)
+        return answer(self._describe(share), status)
 
     @Operation(
         id="editShare",
@@ -165,7 +165,7 @@ class SharesAPI:
             items=items,
             now=now,
         )
-        return self._described(changed)
+        return self._describe(changed)
 
     @Operation(id="revokeShare", returns={204: ()})
     def revoke(self, share_id: str) -> None:
@@ -189,7 +189,7 @@ class SharesAPI:
         self.shares.changes.add_recipients(
             identity.user, share, to, now=int(self.clock())
         )
-        return self._described(share)
+        return self._describe(share)
 
     @Operation(id="revokeRecipient", returns={204: ()})
     def revoke_recipient(self, share_id: str, recipient_id: str) -> None:
@@ -215,7 +215,7 @@ class SharesAPI:
         self.shares.changes.resend(
             identity.user, share, [recipient], now=int(self.clock())
         )
-        return self._described(share)
+        return self._describe(share)
 
     @Operation(
         id="giveBack",
@@ -228,7 +228,7 @@ class SharesAPI:
         share = self.shares.owned(identity, share_id)
         recipient = self.shares.recipient(share, recipient_id)
         self.shares.changes.give_back(identity.user, recipient, now=int(self.clock()))
-        return self._described(share)
+        return self._describe(share)
 
     @Operation(
         id="listShareHistory",
@@ -236,7 +236,7 @@ class SharesAPI:
         returns={200: (HistoryPage,)},
     )
     def history(self, share_id: str) -> HistoryPage:
-        """List what was done with a share and by whom, the newest first."""
+        """List the history of a share, newest first."""
         share = self.shares.owned(self._sharer(), share_id)
         query = pagination.read(pagination.HistoryQuery)
         with self.shares.database.read() as connection:
@@ -253,7 +253,7 @@ class SharesAPI:
         id="getSentTable", returns={200: (Content("text/csv", {"type": "string"}),)}
     )
     def table(self, share_id: str) -> Response:
-        """Return a table of what was sent of a share (CSV).
+        """Return the deliveries of a share as a table (CSV).
 
         It has a line for each file of each download. The first line has the names of
         the columns; times are UTC.
@@ -271,21 +271,21 @@ class SharesAPI:
             for item in requested.items
         ]
 
-    def _described(self, share: Share) -> ShareDescription:
+    def _describe(self, share: Share) -> ShareDescription:
         with self.shares.database.read() as connection:
-            (described,) = gather(connection, [share])
-        return self.shares.descriptions.of(described, now=int(self.clock()))
+            (gathered,) = gather(connection, [share])
+        return self.shares.descriptions.of(gathered, now=int(self.clock()))
 
 
 def _changed(
     policy: SharePolicy, requested: EditShareRequest, *, now: int
 ) -> SharePolicy:
-    """Return *policy* with the fields that the request has."""
-    given = requested.model_fields_set
+    """Return *policy* with the fields that the request sets."""
+    fields = requested.model_fields_set
     values: dict[str, Any] = {
         name: getattr(requested, name)
         for name in ("title", "message", "lang", "not_before")
-        if name in given
+        if name in fields
     }
     if requested.expires is not None and requested.expires_in is not None:
         raise BadFieldsError({"expires": "give either expires or expires_in"})
@@ -293,13 +293,13 @@ def _changed(
         values["expires"] = requested.expires or None
     if requested.expires_in is not None:
         values["expires"] = now + requested.expires_in
-    if "max" in given:
+    if "max" in fields:
         values["max_downloads"] = requested.max or None
-    if "password" in given:
+    if "password" in fields:
         values["password_hash"] = (
             hash_password(requested.password) if requested.password else None
         )
-    if "otp" in given:
+    if "otp" in fields:
         values["has_otp"] = requested.otp
     return replace(policy, **values)
 
@@ -311,6 +311,6 @@ def _key() -> Key | None:
         return None
     if not _KEY.fullmatch(text):
         raise BadFieldsError(
-            {"Idempotency-Key": "must be 1 to 255 visible characters of ASCII"}
+            {"Idempotency-Key": "must be 1 to 255 visible ASCII characters"}
         )
     return Key(text, hashlib.sha256(request.get_data()).digest())

@@ -65,7 +65,7 @@ class TusUploads:
     def blueprint(self) -> Blueprint:
         """Return the routes."""
         routes = Blueprint("tus", __name__, url_prefix="/tus")
-        # For the whole app: also when no route accepts the method.
+        # Registered for the whole app, to run also when no route accepts the method.
         routes.before_app_request(_check_method_override)
         for rule, method, view in (
             ("", "OPTIONS", self.options),
@@ -234,7 +234,8 @@ class TusUploads:
     def _releasing_on_failure(self, session_id: str | None = None) -> Iterator[None]:
         """On an error, release the reservation or end the session's active request.
 
-        The token may have been revoked while the body was uploading.
+        An error is possible even after admission: for example, the token may have been
+        revoked while the body was uploading.
         """
         try:
             with _retryable_refusals():
@@ -275,7 +276,7 @@ def _empty(status: int, headers: dict[str, str]) -> Response:
 
 
 def _creation_headers(session: UploadSession) -> dict[str, str]:
-    """Return the headers with which the client created the upload."""
+    """Return the headers of the request that created the upload."""
     headers = {"Upload-Metadata": session.metadata, "Upload-Concat": session.concat}
     if session.size is None:
         headers["Upload-Defer-Length"] = "1"

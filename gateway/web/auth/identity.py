@@ -55,12 +55,12 @@ class Identity:
 
     @property
     def is_admin(self) -> bool:
-        """Tell whether they may use the files of all users."""
+        """Tell whether the user may use the files of all users."""
         return self.user.role is Role.ADMIN and Scope.ADMIN in self.scopes
 
     @property
     def owner_filter(self) -> User | None:
-        """The user whose files they may use; None permits the files of all users."""
+        """The user whose files may be used; None permits the files of all users."""
         return None if self.is_admin else self.user
 
     def require(self, scope: Scope) -> None:
@@ -73,7 +73,7 @@ class Identity:
 class Identities:
     """Authenticates requests; *session_life* is in seconds.
 
-    *note* runs work that need not be finished before the response.
+    *note* runs work that the response need not wait for.
     """
 
     database: Database
@@ -85,10 +85,10 @@ class Identities:
     def current(self, *, may_lack_password: bool = False) -> Identity:
         """Return the sender of the current request; raise NotAuthenticatedError.
 
-        With a session, an unsafe request needs the CSRF token, or raises
+        An unsafe request with a login session needs the CSRF token, or raises
         ForgedFormError: a browser sends its cookie with forms of other sites, too.
-        (!) The code of a drop link raises NotPermittedError: it must not show the
-        uploads that were sent by it, or any other file of its owner.
+        (!) The code of a drop link raises NotPermittedError: it must not give access to
+        the uploads sent through that link, or to any other file of its owner.
         """
         identity = self.sender(may_lack_password=may_lack_password)
         if identity.drop is not None:
@@ -96,7 +96,7 @@ class Identities:
         return identity
 
     def sender(self, *, may_lack_password: bool = False) -> Identity:
-        """Return the sender of an upload: as ``current``, or by a drop link.
+        """Return the sender of an upload: like ``current``, but accept a drop link.
 
         Raise DropOverError for a drop link that is expired or revoked.
         """
@@ -110,7 +110,8 @@ class Identities:
     def by_drop_link(self, code: str) -> Identity:
         """Return the identity of a drop link's code: its owner, for uploads only.
 
-        A full drop link is accepted: a client may still ask about its last upload.
+        A full drop link is accepted: a client may still request the state of its last
+        upload.
         Raise LinkError or NotServableError if there is no such drop link, and
         DropOverError if it is expired or revoked.
         """
@@ -173,6 +174,6 @@ def _has_bearer() -> bool:
 
 
 def _is_safe() -> bool:
-    # nginx asks for an admission by GET; the client's method is in a header.
+    # nginx requests an admission with GET; the client's method is in a header.
     original = request.headers.get(ORIGINAL_METHOD_HEADER, request.method)
     return {request.method, original} <= _SAFE

@@ -69,10 +69,10 @@ class Passwords:
     def _subjects(
         self, name: str, user: User | None
     ) -> tuple[Counter, tuple[Counter, ...]]:
-        """Return the counters of an attempt: the client's own, and those it shares.
+        """Return the counters of an attempt: the client's own, and shared counters.
 
-        A recognized browser is counted alone.  Any other client is counted by its
-        network, and also by account and address.
+        A recognized browser has only its own counter.  Any other client is counted by
+        its network, and in the shared counters of the account and the address.
         """
         account = login_attempts.account(None if user is None else user.id, name)
         browser = self.browsers.of_request(user)
@@ -94,7 +94,7 @@ def network() -> str:
 
 
 def _address() -> str:
-    """Return the client's address; for IPv6 its /64, which is one subscriber."""
+    """Return the client's address; for IPv6 the /64, which identifies a subscriber."""
     address = _parsed()
     return network() if isinstance(address, IPv6Address) else str(address)
 

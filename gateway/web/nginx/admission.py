@@ -36,7 +36,7 @@ class UploadEndpoint(Protocol):
     """An endpoint for uploads; its methods get the client's method and decoded path."""
 
     def admit(self, method: str, path: bytes) -> None:
-        """Admit an upload before its body is read, or raise the error that refuses."""
+        """Admit an upload before its body is read, or raise the refusing error."""
 
     def cut(self, method: str, path: bytes) -> None:
         """Release the reservation of a request that ended without an answer."""

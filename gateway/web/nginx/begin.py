@@ -1,7 +1,8 @@
 """``/_begin``: nginx requests it when a GET of a counted download starts.
 
-The workers that give verdicts write nothing to the catalog.  So nginx sends the GET of
-a lease that may still lose its place to this view, which records the start.
+The workers that give verdicts write nothing to the catalog.  So if a lease is not spent
+yet and can still lose its slot, nginx sends its GET to this view, which records the
+start.
 """
 
 from __future__ import annotations
@@ -56,9 +57,9 @@ class DownloadStarts:
         return routes
 
     def begin(self) -> Response:
-        """Answer with the file for nginx to send; record the start of a GET first.
+        """Record the start of a GET, then answer with the file for nginx to send.
 
-        HEAD starts no download.
+        HEAD starts no download, and nothing is recorded.
         """
         path = unquote_to_bytes(original_path())
         if families.of(request.method, path.decode("latin-1")) is not families.LEASED:

@@ -22,16 +22,16 @@ BEGIN: Final = "/_begin"
 
 
 def register(app: Flask) -> None:
-    """Let *app* answer each request only by the routes of its family."""
+    """Let *app* answer each request only with a route of the request's family."""
     app.before_request(check)
 
 
 def current_family() -> Family | None:
     """Return the family of the current request, or None if no route may answer it.
 
-    A request for a verdict is about a delivery and names no family, since every header
-    makes it slower.  Any other request without a family came over the socket itself:
-    the probe requests only health and readiness.
+    A verdict's subrequest names no family, since every header makes it slower: its path
+    gives the family of deliveries.  Any other request without a family came directly to
+    the socket, from the probe, which requests only health and readiness.
     """
     if VERDICT_HEADER in request.environ:
         family = families.asked("GET", request.path)

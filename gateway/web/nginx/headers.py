@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from gateway.storage.blobs import BlobStore
 
-#: The request's id: nginx makes it, for its log, the gateway's log and error pages.
+#: The request's id. nginx generates it; it appears in both logs and on error pages.
 REQUEST_ID_HEADER: Final = "X-Request-ID"
 SPOOL_HEADER: Final = "X-Spool-File"
 ORIGINAL_URI_HEADER: Final = "X-Original-URI"
@@ -44,7 +44,7 @@ def original_path() -> str:
 def announced_length() -> int | None:
     """Return the body's length in bytes, as the client announces it.
 
-    None means a body without a length; an admission gets 0 for a request without body.
+    None means a body of unknown length; in an admission, 0 means no body.
     """
     length = request.headers.get(ORIGINAL_LENGTH_HEADER) or None
     return None if length is None else int(length)
@@ -53,7 +53,7 @@ def announced_length() -> int | None:
 def check_encoding() -> None:
     """Raise ContentEncodingError for an encoded body, which can't be stored as sent.
 
-    RFC 9110, 8.4: name and digest are those of the content, not of its encoding.
+    RFC 9110, 8.4: name and digest belong to the content, not to its encoded form.
     """
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in {"", "identity"}:

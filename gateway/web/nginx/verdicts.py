@@ -1,8 +1,8 @@
 """Verdicts: answers nginx's requests about deliveries, with headers only.
 
 A delivery needs no session, route or page; answering it before Flask handles the
-request takes about half the time.  Flask answers every other outcome; it gets the error
-from here, so that no request is judged twice.
+request takes about half the time.  Flask answers refusals and errors: this module
+passes the error to Flask, so that no request is judged twice.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from gateway.delivery.verdict import Verdict
 
-#: Headers that only nginx sets, by their WSGI names: the id of the request that a
-#: verdict is about, and the peer's address.
+#: Headers that only nginx sets, by their WSGI names: the id of the request to judge,
+#: and the client's address.
 VERDICT_HEADER: Final = "HTTP_X_VERDICT"
 CLIENT_ADDRESS: Final = "HTTP_X_REAL_IP"
-#: The WSGI key of the exception for the view to raise when there is no delivery.
+#: The WSGI key of the exception that the view raises when there is no delivery.
 VERDICT_ERROR: Final = "gateway.verdict_error"
 
 

@@ -48,7 +48,7 @@ def facts(
     now: int,
     running: Collection[str],
 ) -> dict[str, Any]:
-    """Return the values that the page of a share shows, with those of each link.
+    """Return the values of a share and of each link, for the share's page.
 
     *running* are the ids of recipients with a running download.
     """

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from gateway.shares.opening import Openings, OpenShare
 
 _KEY: Final = re.compile(r"([1-9][0-9]{0,5})/(.+)", re.ASCII)
-#: Programs that fetch a link to show a preview of it.  They get the page.
+#: User agents of programs that fetch a link to show a preview; they get the page.
 _PREVIEWS: Final = re.compile(
     r"Slackbot|SkypeUriPreview|WhatsApp|TelegramBot|Twitterbot|facebookexternalhit|"
     r"LinkedInBot|Discordbot|Mastodon|Google-PageRenderer|redditbot|Iframely|Signal",
@@ -122,8 +122,8 @@ class ShareLink:
 
         An empty ``otp`` requests a one-time code.
 
-        (!) There is no CSRF token, because the request uses no authority but the code
-            in its URL.  A form of another site gets the page only.
+        (!) There is no CSRF token, because the request is authorized only by the code
+            in its URL.  A form on another site gets the page, and no lease.
         """
         del name
         now = int(self.clock())
@@ -182,7 +182,7 @@ class ShareLink:
         if not match or item is None:
             raise NotServableError("no-item")
         self.items.find(item, match[2])
-        # Of an item that is a file, only its own name is valid.
+        # If the item is a file, the only valid path is its name.
         return item.number, match[2] if item.is_folder else item.name
 
     def _send(self, opened: OpenShare, key: str) -> Response:
@@ -214,7 +214,7 @@ class ShareLink:
         )
 
     def _lease(self, opened: OpenShare, *, now: int) -> str:
-        """Return the lease in the query; ``""`` if it is invalid or of another link."""
+        """Return the query's lease; ``""`` if it is invalid or of another link."""
         text = request.args.get("lease", "")
         return text if self.openings.has_lease(opened, text, now=now) else ""
 
@@ -252,7 +252,7 @@ class ShareLink:
         fault: RefusedError | None = None,
     ) -> Response:
         if opened.is_spent and not lease:
-            # This outweighs any other error: no input helps.
+            # Show this error instead of any other: no input can change it.
             fault = ShareSpentError()
         explanation = explain(fault) if fault else None
         files = self.items.listed(opened.items, most=LISTED + 1)
@@ -310,7 +310,7 @@ def _is_scanner(mailed: int | None, *, now: int) -> bool:
 
 
 def _is_person() -> bool:
-    """Tell whether the client accepts HTML, as browsers do, or makes previews."""
+    """Tell whether the client accepts HTML, as browsers do, or shows previews."""
     return clients.names_html() or _is_preview()
 
 
@@ -320,7 +320,7 @@ def _is_preview() -> bool:
 
 
 def _is_viewed() -> bool:
-    """Tell whether a person views the page: it is no prefetch and no preview."""
+    """Tell whether a person views the page: neither a prefetch nor a preview."""
     purposes = (request.headers.get(name, "") for name in _PURPOSE_HEADERS)
     is_prefetch = any("prefetch" in purpose for purpose in purposes)
     return request.method == "GET" and not is_prefetch and not _is_preview()

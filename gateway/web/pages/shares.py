@@ -142,7 +142,7 @@ class SharePages:
         return self._share(person, self.shares.owned(person, share_id))
 
     def report(self, share_id: str) -> Response:
-        """Return a CSV file of what was sent of a share to each recipient."""
+        """Return a CSV file of the deliveries to each recipient of a share."""
         person = self._person()
         if person is None:
             return see_login(url_for("shares.show", share_id=share_id))
@@ -174,7 +174,7 @@ class SharePages:
                 person.user,
                 share,
                 SharePolicy.of(share),
-                items=[*self._kept(person, share), *self._items(person)],
+                items=[*self._hidden_items(person, share), *self._items(person)],
                 now=int(self.clock()),
             )
         except BadFieldsError as error:
@@ -257,8 +257,11 @@ class SharePages:
         person.require(Scope.SHARE)
         return person
 
-    def _kept(self, person: Identity, share: Share) -> list[NewItem]:
-        """Return the items that the form does not show to *person*: they stay."""
+    def _hidden_items(self, person: Identity, share: Share) -> list[NewItem]:
+        """Return the items that *person*'s form does not show: they are not replaced.
+
+        Only administrators see items that are paths.
+        """
         if person.is_admin:
             return []
         with self.shares.database.read() as connection:
@@ -282,10 +285,9 @@ class SharePages:
     def _form(
         self, person: Identity, *, faults: dict[str, str] | None = None
     ) -> Response:
-        """Show the form for a new share, with the sent values if there are *faults*."""
-        chosen = request.values.getlist("upload")
+        """Show the form for a new share, with the sent values and any *faults*."""
         items = []
-        for upload in chosen:
+        for upload in request.values.getlist("upload"):
             try:
                 items.append(self.shares.item(person, upload=upload, path=None))
             except BadFieldsError as error:
@@ -349,11 +351,11 @@ class SharePages:
         with self.shares.database.read() as connection:
             owner = users.by_id(connection, owner_id) if owner_id else person.user
             newest = uploads.newest(connection, owner, limit=_OFFERED) if owner else []
-        opened = [item for item in found.items if item.blob is not None]
-        ids = {item.upload_id for item in opened}
+        shared = [item for item in found.items if item.blob is not None]
+        ids = {item.upload_id for item in shared}
         return [
             {"id": item.upload_id, "name": item.name, "size": item.size, "shared": True}
-            for item in opened
+            for item in shared
         ] + [
             {"id": each.id, "name": each.name, "size": each.size, "at": each.created}
             for each in newest
@@ -362,7 +364,7 @@ class SharePages:
 
 
 def _added(count: int) -> str:
-    """Return the message after *count* links were added."""
+    """Return the message that *count* links were added."""
     if count == 0:
-        return "No link was added: each of these addresses already has one."
+        return "No link was added: each of these addresses already has a link."
     return "One link was added." if count == 1 else f"{count} links were added."

@@ -1,4 +1,4 @@
-"""Uploads without a digest are found without a look at all others."""
+"""Add an index to find uploads without a digest."""
 
 import sqlalchemy as sa
 from alembic import op

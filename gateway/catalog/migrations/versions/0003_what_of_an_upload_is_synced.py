@@ -1,4 +1,4 @@
-"""What of an unfinished upload is synced; those that there are begin anew."""
+"""Record how many bytes of an unfinished upload are synced; existing ones restart."""
 
 import sqlalchemy as sa
 from alembic import op

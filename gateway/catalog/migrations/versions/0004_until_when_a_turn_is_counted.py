@@ -1,4 +1,4 @@
-"""Until when a request that brings a piece is counted; those that there are end."""
+"""Record until when a session's active request counts; existing active requests end."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""The bytes of all uploads are kept in one row: an admission adds up no users."""
+"""Store the bytes of all uploads in one row: an admission need not sum all users."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,8 +12,8 @@ depends_on = None
 def upgrade() -> None:
     """Apply."""
     if op.get_context().dialect.name == "postgresql":
-        # A gateway of the release before may still count an upload: the sum waits for
-        # it, and it for the sum.
+        # A gateway of the previous release may be counting an upload: this lock waits
+        # for its transaction, and later ones wait until the sum is stored.
         op.execute("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")
     op.create_table(
         "totals",

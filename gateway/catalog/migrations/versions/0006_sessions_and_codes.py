@@ -1,4 +1,4 @@
-"""Sessions, drop links' ids for codes, and passwords that have to be changed."""
+"""Add sessions, code ids of drop links, and temporary passwords."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -29,7 +29,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_sessions_user_id"), "sessions", ["user_id"])
     op.create_index(op.f("ix_sessions_expires"), "sessions", ["expires"])
-    # Those that are there have none: link keys have signed their codes.
+    # Existing drop links have no code id: link keys have signed their codes.
     op.add_column("drops", sa.Column("code_id", sa.String(length=16), nullable=True))
     op.create_index(op.f("ix_drops_code_id"), "drops", ["code_id"], unique=True)
     op.add_column(
@@ -41,5 +41,5 @@ def upgrade() -> None:
             nullable=False,
         ),
     )
-    # They were counted in another way.
+    # Earlier releases counted login attempts differently.
     op.execute("DELETE FROM tries")

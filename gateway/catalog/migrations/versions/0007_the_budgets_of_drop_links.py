@@ -1,6 +1,6 @@
-"""What is stored by a drop link is counted, and reservations lapse before they end.
+"""Count the bytes stored through a drop link; reservations lapse before they expire.
 
-A link that has no limits goes on to take as much as a new one.
+Existing drop links may take as much more as a new drop link.
 """
 
 import sqlalchemy as sa

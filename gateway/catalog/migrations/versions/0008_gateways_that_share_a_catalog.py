@@ -1,4 +1,4 @@
-"""Reservations name their gateway, and the schema the oldest one that fits it."""
+"""Record the gateway of each reservation, and the oldest compatible schema."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,6 +18,6 @@ def upgrade() -> None:
         sa.Column("oldest", sa.String(4), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_compatibility")),
     )
-    # A later migration that gateways of an older schema can't go on with writes its
-    # own number here.
+    # A later migration that breaks gateways with an older schema sets its own number in
+    # this row.
     op.bulk_insert(table, [{"id": 1, "oldest": revision}])

@@ -1,4 +1,4 @@
-"""Shares, what they open, their recipients and leases, and the audit."""
+"""Add shares with their items, recipients and leases, and the audit log."""
 
 import sqlalchemy as sa
 from alembic import op

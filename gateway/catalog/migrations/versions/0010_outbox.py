@@ -1,4 +1,4 @@
-"""Mails that are to be sent, and who may send any."""
+"""Add the outbox of mails, and the users' permission to send mail."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Leases hold places, which bytes that were sent spend, and the ledger of them."""
+"""Add the leases' download slots, and the tables of the ledger."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Shares whose downloads need a code that is mailed to the recipient."""
+"""Add shares whose downloads need a code that is mailed to the recipient."""
 
 import sqlalchemy as sa
 from alembic import op
