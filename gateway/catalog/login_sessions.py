@@ -1,7 +1,7 @@
 """Login sessions: a user can list and end each of them.
 
 A browser's cookie holds ``<id>_<secret>``; the id finds the row, which has the secret's
-digest.  The secret is 256 random bits, so that one SHA-256 is enough.
+digest.  The secret has 256 random bits, so one SHA-256 is enough.
 """
 
 from __future__ import annotations
