@@ -33,7 +33,7 @@ bookings: Final = Table(
     Column("requests", Integer, nullable=False),
     # Bytes sent, repeated bytes included.
     Column("sent", BigInteger, nullable=False),
-    # The file's size; how many different bytes were sent; and which ranges.
+    # The file's size; the number of different bytes sent; and their ranges.
     Column("size", BigInteger, nullable=False),
     Column("covered", BigInteger, nullable=False),
     Column("ranges", Text, nullable=False),
