@@ -120,14 +120,14 @@ EXPLANATIONS: Final[dict[type[errors.RefusedError], Explanation]] = {
         "wrong-offset",
         HTTPStatus.CONFLICT,
         "Wrong upload offset",
-        "Ask for the current offset (HEAD), and continue from there. Nothing was "
+        "Request the current offset (HEAD), and continue from there. Nothing was "
         "stored.",
     ),
     errors.LockedError: Explanation(
         "locked",
         HTTPStatus.LOCKED,
         "Upload in use",
-        "Another request is using this upload. Ask for the current offset (HEAD), then "
+        "Another request is using this upload. Request the current offset (HEAD), then "
         "continue.",
     ),
     errors.ChecksumError: Explanation(
