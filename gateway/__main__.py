@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line, or say which package it lacks."""
+    """Run the command line, or print which package is missing."""
     try:
         from gateway import cli  # noqa: PLC0415 -- it may not be there
 

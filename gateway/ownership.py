@@ -1,8 +1,8 @@
 """Keep the gateway's files owned by the user that its service runs as.
 
-A command that root runs must give the files that it replaces or creates to that user:
-the service could not read files of another owner.  A replaced file keeps its owner; a
-new file gets the owner of its folder.
+A command that root runs must give replaced and new files to that user: the service
+could not read files of another owner.  A replaced file keeps its owner; a new file gets
+the owner of its folder.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def open_private(path: Path, flags: int) -> int:
 
 
 def keep_private(path: Path) -> None:
-    """Set a file's mode to 0600 if others have any access; it need not exist."""
+    """Set a file's mode to 0600 if other users have access, if the file exists."""
     with suppress(FileNotFoundError):
         if path.stat().st_mode & _GROUP_AND_OTHERS:
             path.chmod(_PRIVATE_FILE)

@@ -1,4 +1,4 @@
-"""What a test needs and this machine has not: a skip, or a failure in CI."""
+"""Missing requirements of a test: it is skipped, or fails in CI."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 
 def lacking(reason: str, *, required: str) -> NoReturn:
-    """Skip the test for *reason*; fail it where the variable *required* is 1."""
+    """Skip the test for *reason*; fail it if the variable *required* is 1."""
     if os.environ.get(required) == "1":
         pytest.fail(f"{required} is set, but {reason}")
     pytest.skip(reason)

@@ -32,8 +32,7 @@ class Action(StrEnum):
 class Entry:
     """One change; ``actor`` is a user's name, or empty for the operator.
 
-    ``detail`` is what was changed, in the words of the API.  Later entries have higher
-    ids.
+    ``detail`` names the changes, in the API's terms.  Later entries have higher ids.
     """
 
     id: int

@@ -41,7 +41,7 @@ class Taken:
 
 
 def taken(connection: Connection, drop: Drop, *, now: int) -> Taken:
-    """Return the current usage; in a write transaction it holds until the commit."""
+    """Return the current usage; in a write transaction it is valid until the commit."""
     is_of_drop = reservations.c.drop_id == drop.id
     counts_in_quotas = reservations.c.lapses != NOTHING
     runs = is_running(now)

@@ -2,9 +2,9 @@
 
 Both databases have one writer at a time.  ``Database.write`` takes one lock before the
 transaction reads or changes anything, and the commit releases it: on SQLite the
-database lock (``BEGIN IMMEDIATE``), on PostgreSQL an advisory lock.  So what a writer
-has read stays true until it commits, and two writers never wait for each other's rows:
-no lock order is needed, and there are no deadlocks.
+database lock (``BEGIN IMMEDIATE``), on PostgreSQL an advisory lock.  So the data that a
+writer has read does not change until it commits, and two writers never wait for each
+other's rows: no lock order is needed, and there are no deadlocks.
 
 ``write(alone=False)`` does not take the lock on PostgreSQL.  It is for a transaction
 that changes a single row and whose decisions do not depend on what it has read: it

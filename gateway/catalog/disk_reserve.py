@@ -1,7 +1,7 @@
 """Disk space reserved beside an SQLite catalog, for when its disk is full.
 
-Deleting a row needs space too: SQLite first writes to its log.  On a full disk the
-reserve is released for that moment, so that deletes and revocations still work.
+Deleting a row needs space, too: SQLite first writes to its log.  On a full disk the
+reserve is released during that write, so that deletes and revocations still work.
 """
 
 from __future__ import annotations

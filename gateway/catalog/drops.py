@@ -1,4 +1,4 @@
-"""Drop links: somebody without an account uploads files to the link's owner."""
+"""Drop links: people without an account upload files to the link's owner."""
 
 from __future__ import annotations
 
@@ -76,12 +76,12 @@ class Drop:
 
     @property
     def most_bytes(self) -> int:
-        """The maximum of stored bytes."""
+        """The maximum number of stored bytes."""
         return BYTES if self.max_total is None else self.max_total
 
     @property
     def left(self) -> int | None:
-        """How many more files it accepts; None without ``max_uploads``."""
+        """The number of files that it still accepts; None without ``max_uploads``."""
         return (
             None if self.max_uploads is None else max(0, self.max_uploads - self.taken)
         )
@@ -172,7 +172,7 @@ def count_upload(connection: Connection, drop: Drop) -> None:
 
 
 def revoke(connection: Connection, drop: Drop, *, now: int) -> None:
-    """Revoke a drop link and end its running uploads; repeating changes nothing."""
+    """Revoke a drop link and end its running uploads; do nothing if it is revoked."""
     connection.execute(
         update(drops)
         .where(drops.c.id == drop.id, drops.c.revoked.is_(None))

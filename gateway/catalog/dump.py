@@ -1,7 +1,7 @@
 """The catalog as text, one JSON object per line: the same for every database.
 
-Left out are rows that live only as long as an upload, a download or a login, password
-attempts, one-time codes, the total (``load`` recounts it), and the schema's
+The dump does not contain rows that exist only during an upload, a download or a login,
+password attempts, one-time codes, the total (``load`` recounts it), and the schema's
 compatibility.
 """
 

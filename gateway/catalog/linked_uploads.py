@@ -1,4 +1,4 @@
-"""Uploads that signed URLs lead to, as a verdict needs them."""
+"""Uploads that signed URLs lead to: the facts that a verdict needs."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
 """Password attempts, rate-limited against guessing; accounts are never locked.
 
-An attempt is counted before the password is checked: parallel attempts can't all slip
-through.  A correct password gives its attempt back.  The more attempts a counter has,
-the longer the next attempt must wait, up to a bound: ``docs/security.md`` has the
-arithmetic.
+An attempt is counted before the password is checked: parallel attempts can't evade the
+limit.  A correct password gives its attempt back.  The more attempts a counter has, the
+longer the next attempt must wait, up to a bound: ``docs/security.md`` has the numbers.
 """
 
 from __future__ import annotations
@@ -150,7 +149,7 @@ def clear(connection: Connection, counter: Counter) -> None:
 
 
 def clear_user(connection: Connection, user_id: int) -> int:
-    """Delete all counters of a user's account; return how many."""
+    """Delete all counters of a user's account; return their number."""
     prefix = f"{account(user_id, '')}:"
     return connection.execute(
         delete(login_attempts).where(

@@ -1,7 +1,7 @@
 """Login sessions: a user can list and end each of them.
 
 A browser's cookie holds ``<id>_<secret>``; the id finds the row, which has the secret's
-digest.  The secret is 256 random bits, so that one SHA-256 is enough.
+digest.  The secret has 256 random bits, so one SHA-256 is enough.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def begin(
 ) -> str:
     """Insert a session of *life* seconds and return its cookie's value.
 
-    It gets the epoch of *user* as read earlier: if the password has changed since, the
-    session is invalid.
+    The session gets the epoch in *user*: if the password has changed since *user* was
+    read, the session is invalid.
     """
     session_id = new_id()
     secret = secrets.token_urlsafe(32)
@@ -160,7 +160,7 @@ def end_by(connection: Connection, text: str) -> None:
 
 
 def end_all(connection: Connection, user: User, *, but: str | None = None) -> int:
-    """Delete the sessions of *user* except the id *but*; return how many."""
+    """Delete the sessions of *user* except the id *but*; return their number."""
     query = delete(login_sessions).where(login_sessions.c.user_id == user.id)
     if but is not None:
         query = query.where(login_sessions.c.id != but)

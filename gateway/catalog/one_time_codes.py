@@ -1,7 +1,7 @@
 """One-time codes: mailed to a recipient on request, valid for one lease.
 
-A recipient has at most one code, the last mailed code.  The catalog holds its
-MAC by the server secret, and the outbox holds the code itself until its mail was sent.
+A recipient has at most one code, the last mailed code.  The catalog holds the code's
+MAC by the server secret, and the outbox holds the code itself until its mail is sent.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def mail(
 
 
 def _wait(mails: list[tuple[int, MailState]], now: int) -> int:
-    """Return after how many seconds another mail may follow *mails*, newest first.
+    """Return the seconds until another mail may follow *mails*, newest first.
 
     A mail that waits for the relay keeps its code: a newer mail would wait behind it.
     A mail that was given up has not reached the recipient: it does not count.
@@ -96,14 +96,14 @@ def spend(connection: Connection, recipient: Recipient, mac: str, *, now: int) -
 
 
 def tries_left(connection: Connection, recipient: Recipient, *, now: int) -> int:
-    """Return how many guesses the recipient's code has left; 0 if there is no code."""
+    """Return the number of guesses left for the recipient's code; 0 without a code."""
     query = select(one_time_codes.c.tries).where(_is_valid(recipient, now))
     tries = connection.execute(query).scalar_one_or_none()
     return 0 if tries is None else TRIES - tries
 
 
 def remove_over(connection: Connection, *, before: int, limit: int) -> int:
-    """Delete codes that expired before *before*; return how many."""
+    """Delete codes that expired before *before*; return their number."""
     ids = (
         select(one_time_codes.c.recipient_id)
         .where(one_time_codes.c.expires < before)

@@ -1,7 +1,7 @@
 """Password hashes: argon2id with RFC 9106's low-memory profile.
 
 argon2 takes a fifth of a second and 64 MiB.  It is computed while no transaction is
-open: SQLite has one writer at a time, and all others would wait for the hash.
+open: SQLite has one writer at a time, and all other writers would wait for the hash.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def compute(password: str) -> PasswordHash:
 def verifies(password_hash: str | None, password: str) -> bool:
     """Tell whether *password* matches the hash; without a hash it never does.
 
-    Both cases take the same time: it does not reveal whether there is a hash.
+    Both cases take the same time: the time does not reveal whether there is a hash.
     """
     encoded = _bytes(password[: MAXIMUM_LENGTH + 1])
     try:

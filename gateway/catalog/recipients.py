@@ -99,7 +99,7 @@ def of_shares(connection: Connection, share_ids: Collection[str]) -> list[Recipi
 def counts(
     connection: Connection, share_ids: Collection[str]
 ) -> dict[str, tuple[int, int]]:
-    """Return by share id how many share links there are, and how many were opened."""
+    """Return the number of share links and of opened share links, by share id."""
     query = (
         select(recipients.c.share_id, func.count(), func.count(recipients.c.opened))
         .where(recipients.c.share_id.in_(share_ids))

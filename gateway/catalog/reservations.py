@@ -1,4 +1,4 @@
-"""SQL expressions that add up reservations, for quotas, budgets and usage."""
+"""SQL expressions for sums of reservations: for quotas, budgets and usage."""
 
 from __future__ import annotations
 

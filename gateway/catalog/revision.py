@@ -34,7 +34,7 @@ class Compatibility(Enum):
     TOO_OLD = "too-old"
     """The schema must be upgraded first, or does not exist."""
     COMPATIBLE = "compatible"
-    """It is the newest schema that this gateway knows, or a compatible newer one."""
+    """It is the newest schema that this gateway knows, or newer and compatible."""
     TOO_NEW = "too-new"
     """It is a newer schema that this gateway can't work with."""
 

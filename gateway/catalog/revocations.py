@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from gateway.catalog.verdict_queries import Reader
 
-#: Well below the maximum size of PostgreSQL's index entries.
+#: Maximum length, well below the maximum size of PostgreSQL's index entries.
 MAXIMUM_TARGET_BYTES: Final = 2048
 
 
@@ -33,7 +33,8 @@ MAXIMUM_TARGET_BYTES: Final = 2048
 class Revocation:
     """One revocation; times are Unix seconds, both bounds included.
 
-    It may be deleted after ``keep_until``, when its links have expired; None is never.
+    It may be deleted after ``keep_until``, when its links have expired; None means
+    never.
     """
 
     subject: str
@@ -48,7 +49,7 @@ def of_url(mac: str) -> str:
 
 
 def of_path(path: str) -> str:
-    """Return the revocation target of all links to *path* or below; ``""`` is all."""
+    """Return the revocation target of all links to *path* or below; ``""`` for all."""
     return f"path:{path}"
 
 

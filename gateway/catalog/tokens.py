@@ -1,7 +1,7 @@
 """Bearer tokens: shown once, stored hashed, scoped, revocable.
 
-``gwt_<id>_<secret>``: the prefix lets secret scanners find a leaked one, the id
-finds the row.  The secret is 256 random bits, so that one SHA-256 is enough.
+``gwt_<id>_<secret>``: the prefix lets secret scanners find a leaked token, the id is
+the key of the row.  The secret has 256 random bits, so one SHA-256 is enough.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LAST_USED_STEP: Final = 60
 
 
 class Scope(StrEnum):
-    """What a token may be used for."""
+    """The permissions of a token."""
 
     UPLOAD = "upload"
     READ = "read"
@@ -127,7 +127,7 @@ def revoke(connection: Connection, token_id: str, *, now: int) -> None:
 
 
 def revoke_all(connection: Connection, user: User, *, now: int) -> int:
-    """Revoke all tokens of *user*; return how many there were."""
+    """Revoke all tokens of *user*; return their number."""
     return connection.execute(
         update(tokens)
         .where(tokens.c.user_id == user.id, tokens.c.revoked.is_(None))

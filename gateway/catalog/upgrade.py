@@ -33,7 +33,7 @@ def upgrade(database: Database) -> None:
     Create an SQLite catalog that does not exist yet, readable by its owner only.  Do
     nothing if the schema is newer and compatible.  Raise SettingsError if it is newer
     and not compatible, CatalogBusyError if the catalog is unreachable or locked: then
-    the upgrade can be tried again.
+    the upgrade can be retried.
     """
     if database.file is not None:
         _make_private(database.file)

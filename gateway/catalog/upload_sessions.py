@@ -1,7 +1,7 @@
 """Upload sessions: resumable uploads that are not finished.
 
 The size of a session's file in the store's folder ``upload-sessions`` is the number of
-received bytes: that stays true through every crash.
+received bytes, even after a crash.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ class UploadSession:
     ``metadata`` and ``concat`` are tus's headers as the client sent them.
     ``active_request`` is the id of the request that is sending a chunk, or empty; it
     counts as running until ``active_request_expires``.  ``upload_id`` is set when the
-    session has become an upload: a client that missed the last answer asks again.
+    session has become an upload: a client that missed the last answer may still request
+    its offset.
     ``synced`` bytes of the session's file are on the disk.
     """
 
@@ -94,7 +95,7 @@ def end_request(connection: Connection, session_id: str, active_request: str) ->
 
 
 def finish(connection: Connection, session_id: str, upload_id: str) -> None:
-    """Set the session's upload; raise RepeatedUploadError if it has one already."""
+    """Set the session's upload; raise RepeatedUploadError if it is already set."""
     changed = connection.execute(
         update(upload_sessions)
         .where(

@@ -143,7 +143,7 @@ def everyone(connection: Connection) -> list[User]:
 
 
 def credentials(connection: Connection, name: str) -> Credentials:
-    """Return the credentials of the login name *name*, which need not exist."""
+    """Return the credentials of the login name *name*, even if it does not exist."""
     if not _NAME.fullmatch(name):
         return Credentials()
     row = connection.execute(select(users).where(users.c.name == name)).one_or_none()
@@ -185,7 +185,7 @@ def set_disabled(connection: Connection, user: User, *, is_disabled: bool) -> No
 
 
 def set_mail(connection: Connection, user: User, *, may_send_mail: bool) -> None:
-    """Set whether mails go out for a user's shares."""
+    """Set whether mails are sent for a user's shares."""
     connection.execute(
         update(users).where(users.c.id == user.id).values(may_send_mail=may_send_mail)
     )

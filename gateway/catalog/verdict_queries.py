@@ -42,8 +42,8 @@ class Reader:
     def first(self, text: str, values: Sequence[object]) -> tuple[Any, ...] | None:
         """Return a query's first row, or None.
 
-        Raise CatalogBusyError if the catalog does not answer.  If it has closed the
-        connection meanwhile, reconnect once.
+        If the catalog has closed the connection, reconnect once.  Raise
+        CatalogBusyError if the catalog does not answer.
         """
         row: tuple[Any, ...] | None
         connection = getattr(self._thread, "connection", None)

@@ -10,7 +10,7 @@ from gateway.errors import SuperviseError
 
 _FILE: Final = "url"
 _SERVED: Final = "served"
-#: The wildcard addresses, and the address by which this machine reaches itself.
+#: The wildcard addresses, each with the address at which this machine reaches itself.
 _LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 Address = tuple[str, int]

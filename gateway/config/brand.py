@@ -18,7 +18,7 @@ from gateway.config.assets import asset
 _RENDERED: Final = ("style.css", "icon.svg")
 #: Minimum contrast of text: Web Content Accessibility Guidelines 2.2, criterion 1.4.3.
 READABLE: Final = 4.5
-#: The darkest background of light pages and the lightest one of dark pages
+#: The darkest background of light pages, and the lightest background of dark pages
 #: (``tokens.css``).
 _LIGHT: Final = "#eef0f4"
 _DARK: Final = "#2a2f3a"

@@ -26,7 +26,7 @@ def own_id(data: Path) -> str:
         # Files that root creates must belong to the owner of the folder.
         owner = data.stat()
         os.chown(new, owner.st_uid, owner.st_gid)
-    # Another process may create it at the same time; the link makes it appear whole.
+    # Another process may create it at the same time; the link makes it appear complete.
     with suppress(FileExistsError):
         os.link(new, path)
     new.unlink()

@@ -57,7 +57,7 @@ class MailURL:
             port = parts.port
             user, password = _decoded(parts.username), _decoded(parts.password)
         except ValueError:
-            # (!) urlsplit's message quotes what it takes for the port.
+            # (!) urlsplit's message quotes the invalid port, which may be the password.
             raise ValueError(f"{_FORM}; percent-encode user and password") from None
         if parts.scheme not in {"smtp", "smtps"}:
             raise ValueError(f"{_FORM} or smtps://user:password@host:465")

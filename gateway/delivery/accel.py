@@ -45,8 +45,8 @@ UNFIT: Final = {
     "X-Refusal-Headers": "unfit",
     "X-Gateway-Reason": "unreadable",
 }
-#: Headers of a verdict on a counted download: nginx asks the application first whether
-#: the download may begin (``nginx/snippets/begin.conf``).
+#: Headers of a verdict on a counted download: nginx then asks the app pool whether the
+#: download may start (``nginx/snippets/begin.conf``).
 BEGIN: Final = {
     "X-Accel-Redirect": "@gateway_begin",
     "X-Refusal-Headers": "begin",
@@ -61,15 +61,15 @@ LARGE: Final = 256 * 1024
 def accel_headers(delivery: Delivery) -> dict[str, str]:
     """Return the headers that make nginx send the file.
 
-    nginx percent-decodes the location once and cuts it at ``?``: this function encodes
-    it, once, and nothing else does.
+    nginx percent-decodes the location once and cuts it at ``?``: only this function
+    encodes it, and only once.
     """
     location = _prefix(delivery) + quote(delivery.target)
     return {"X-Accel-Redirect": location, **_facts(delivery)}
 
 
 def verdict_headers(delivery: Delivery) -> dict[str, str]:
-    """Return the headers of a verdict that nginx may cache, and acts on by itself.
+    """Return the headers of a verdict that nginx may cache and use without Flask.
 
     The target is not encoded, since nothing decodes it.  A ``/`` is appended, because
     nginx trims header values.  nginx caches the answer through the second in

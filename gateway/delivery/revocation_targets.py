@@ -1,4 +1,4 @@
-"""Revocation targets: of a request, and of what a user asks to revoke."""
+"""Revocation targets: of a request for a link, and of a request to revoke links."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def of_request(link: SignedURL, path: str) -> list[str]:
 def verified(ring: KeyRing, url: str) -> SignedURL:
     """Return the verified link of *url*, expired or not.
 
-    Raise RevocationError if it does not verify: then it opens nothing anyway.
+    Raise RevocationError if the URL does not verify: it does not work in any case.
     """
     try:
         return signed_url.verify(ring, *signed_url.split(url))
@@ -46,7 +46,7 @@ def verified(ring: KeyRing, url: str) -> SignedURL:
 
 
 def of_path(text: str) -> str:
-    """Return the revocation target of a path; ``""`` is all links.
+    """Return the revocation target of a path; ``""`` means all links.
 
     Raise RevocationError if no link can lead to the path.
     """

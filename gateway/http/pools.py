@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Pool(StrEnum):
-    """A pool of workers: nginx's location chooses it, and it serves only its URLs."""
+    """A pool of workers: nginx's location chooses the pool; each has separate URLs."""
 
     VERDICTS = "verdicts"
     """Verdicts on deliveries: requests in this pool never wait, hash or copy."""
@@ -15,5 +15,5 @@ class Pool(StrEnum):
 
     @property
     def socket(self) -> str:
-        """The name of its socket in the run folder."""
+        """The name of the pool's socket in the run folder."""
         return f"{self.value}.sock"

@@ -1,4 +1,4 @@
-"""What Flask and nginx must do alike when they show the page of a refusal.
+"""The parts of a refusal's page that must be the same from Flask and from nginx.
 
 Both render ``web/templates/refusal.html``: Flask for each request
 (``gateway/web/problems.py``), nginx's page once, with server-side includes in place of
@@ -15,9 +15,8 @@ from gateway.http.explanations import BAD_REQUEST
 if TYPE_CHECKING:
     from gateway.http.explanations import Explanation
 
-#: The pages that a refusal links to.  These are paths and no endpoints: nginx's page is
-#: rendered outside a request, and the verdicts pool has no routes of pages, so that
-#: ``url_for`` works in neither.
+#: The pages that a refusal links to, as paths: ``url_for`` would need a request, but
+#: nginx's page is rendered without one; and the verdicts pool has no routes of pages.
 LOGIN_PATH: Final = "/login"
 OPEN_PATH: Final = "/open"
 
@@ -33,6 +32,7 @@ def has_link_form(explanation: Explanation) -> bool:
 def in_one_line(markup: str) -> str:
     """Return *markup* as ASCII without line breaks, which looks the same.
 
-    A page of Flask's must fit into one header, for nginx to show it after a subrequest.
+    A page from Flask must fit into one header, so that nginx can send it after a
+    subrequest.
     """
     return " ".join(markup.split()).encode("ascii", "xmlcharrefreplace").decode()

@@ -2,7 +2,7 @@
 
 The catalog stores what a code permits; the MAC rejects guesses without a query.  A code
 is 40 characters of Crockford's base32, lower case, so that no character ends a link in
-a mail or is confused with another one.
+a mail or is confused with another character.
 
 Codes from before the server secret was introduced are ``<id>.<mac>``, signed by a link
 key; every key on the ring is tried.

@@ -67,7 +67,7 @@ def _is_inside(client: str, claims: Claims) -> bool:
 def without_translation(
     address: IPv4Address | IPv6Address,
 ) -> IPv4Address | IPv6Address:
-    """Return the IPv4 address embedded in an IPv6 address, else *address* itself.
+    """Return the IPv4 address embedded in an IPv6 address, or else *address*.
 
     IPv4-mapped addresses (RFC 4291 section 2.5.5.2) and NAT64 addresses (RFC 6052)
     embed one.

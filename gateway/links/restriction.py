@@ -1,4 +1,4 @@
-"""Restrictions: what a link key may sign.
+"""Restrictions of the links that a link key may sign.
 
 A site that only mints links for its reports needs no key that opens other files.
 """
@@ -21,7 +21,7 @@ _FIELD: Final = re.compile(r"([a-z-]+)=([^=&]+)", re.ASCII)
 
 
 class Kind(StrEnum):
-    """What a link leads to: a file or folder of the tree, or an upload."""
+    """The target of a link: a file or folder of the files tree, or an upload."""
 
     FILES = "files"
     UPLOADS = "uploads"
@@ -29,10 +29,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Restriction:
-    """What the links of one key may permit; raise ValueError for invalid values.
+    """Limits for the links of one key; raise ValueError for invalid values.
 
     ``prefixes`` are folders, each ending in ``/``: a link must lead into one of them.
-    ``max_life`` is the maximum of seconds from issue to expiry.
+    ``max_life`` is the maximum number of seconds from issue to expiry.
     """
 
     prefixes: tuple[str, ...] = ()

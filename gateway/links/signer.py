@@ -75,7 +75,7 @@ class LinkSigner:
             # Paths with a hidden segment are not served: the claim holds the name.
             path, name = f"_{path[1:]}", name or path
         if isinstance(name, str) and name and not name.strip(". "):
-            # Not checked in Claims, so that links that were minted before still verify.
+            # Not checked in Claims: links from earlier releases must still verify.
             raise ClaimsError("a download name must not be only dots and spaces")
         issued, expiry = _times(int(self._clock()), expires, stable)
         claims = Claims(

@@ -1,7 +1,7 @@
 """Encode and decode single values of claims.
 
-Decoders raise ValueError for invalid text.  ``claims`` checks that a text is canonical
-by encoding it again.
+Decoders raise ValueError for invalid text.  To check that a text is canonical,
+``claims`` encodes it again.
 """
 
 from __future__ import annotations

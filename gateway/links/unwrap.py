@@ -1,7 +1,7 @@
 """Extract links from a pasted text, and unwrap links that mail filters have rewritten.
 
-A filter makes its readers open links through its own site.  Most filters put the
-original link into the URL of that site:
+A filter replaces each link by a link to the filter's site.  Most filters put the
+original link into that URL:
 
 - Microsoft's Safe Links: ``https://eur01.safelinks.protection.outlook.com/?url=...``
 - Proofpoint's URL Defense, version 3: ``https://urldefense.com/v3/__...__;...!!...$``,
@@ -75,7 +75,7 @@ def is_sealed(text: str) -> bool:
 
 
 def _spellings(text: str) -> Iterator[str]:
-    """Yield *text* with decoded escapes; with joined lines; and without spaces."""
+    """Yield *text* with decoded escapes, with joined lines, and without spaces."""
     # Also without removing soft breaks: a line may end in the `=` of a query.
     for unbroken in (without_soft_breaks(text), text):
         # Without `=3D`, the text is not quoted-printable: each `=` is literal.

@@ -44,11 +44,11 @@ class State(StrEnum):
     ACCEPTED = "accepted"
     """The relay has accepted the mail."""
     REFUSED = "refused"
-    """The relay has refused the mail for good (5xx)."""
+    """The relay has refused the mail permanently (5xx)."""
     LATER = "later"
     """The relay has not accepted the mail; a retry may succeed."""
     UNKNOWN = "unknown"
-    """The whole mail was sent but no reply came: it may or may not arrive."""
+    """The whole mail was sent, but no reply was received: it may or may not arrive."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def record(
             path = store.path(upload.blob)
             digest = leftovers.sha256(path, is_stopped=is_stopped)
         except OSError as error:
-            # It may have been deleted meanwhile.
+            # The upload may have been deleted meanwhile.
             if _exists(database, upload):
                 failed.append(f"{upload.id}: {error}")
             continue

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class Restore:
     """Restores the backup in ``folder`` into a prepared store and catalog.
 
-    ``keys`` is the path for the key ring and ``secret`` that for the server secret;
+    ``keys`` is the path for the key ring and ``secret`` the path for the server secret;
     None leaves it out.
     """
 

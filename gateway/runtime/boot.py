@@ -1,7 +1,7 @@
-"""What gunicorn's master does before it forks workers.
+"""The work of gunicorn's master before it forks workers.
 
 The master reads the settings once per start and reload, and passes them to all
-workers: a worker restarted in between must not pick up half a change.  Under
+workers: a worker that is restarted later must not read half a change.  Under
 ``gateway serve`` the master reads the supervisor's snapshot of the settings.
 """
 

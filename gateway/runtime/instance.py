@@ -1,8 +1,8 @@
 """The gateway process that serves from a data folder: its lock, and how to reload it.
 
 The process holds a lock on ``run/lock``, which contains its process id.
-``run/reloaded`` contains the result of the last reload: empty if it succeeded, else
-the reason why not.
+``run/reloaded`` contains the result of the last reload: empty if it succeeded, or else
+the reason of the failure.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 #: The script that is rendered beside nginx.conf.
 SCRIPT: Final = "ledger.sh"
-#: Bytes from which the file is rotated.
+#: The file is rotated when it has this many bytes.
 LONG: Final = 64 * 2**20
 
 
@@ -26,7 +26,7 @@ class LedgerFile:
     script: Path
 
     def begin(self) -> None:
-        """Set aside the file of a previous nginx; raise SuperviseError on failure."""
+        """Rename the file of a previous nginx; raise SuperviseError on failure."""
         result = self._run("begin")
         if result.returncode:
             raise SuperviseError(f"can't start the ledger: {result.stderr.strip()}")

@@ -31,8 +31,8 @@ class Rule:
         return re.sub(self.pattern, self.replacement, text)
 
 
-# The tokens in URLs of the families that take one, and anything that looks like a
-# MAC, anywhere: a link without its MAC is useless.  Percent-encoded forms, `%73` for
+# The tokens in URLs of the families that have one, and any text that looks like a MAC:
+# a link without its MAC is useless.  Percent-encoded forms, `%73` for
 # `s` or `%252E` for a dot, are redacted too, since a reader of the log can decode them.
 _TOKENS: Final = (
     Rule(
@@ -48,9 +48,9 @@ _TOKENS: Final = (
     # A bearer token: `gwt_`, its id and its secret.
     Rule(r"(gwt(_|%(25)*5[Ff]))[A-Za-z0-9_%-]+", rf"\1{BLANK}"),
 )
-# A mistake of a client is no error of the gateway.  nginx logs most of them as [info],
-# but some, such as its own 413, as [error].  nginx also logs an [alert] for a download
-# that runs longer than its verdict is cached: this is not an error either.
+# A client's mistake is not an error of the gateway.  nginx logs most such mistakes as
+# [info], but some, such as its own 413, as [error].  nginx also logs an [alert] for a
+# download that runs longer than its verdict is cached: this is not an error either.
 _CLIENTS_FAULT: Final = Rule(
     r"^([0-9/]{10} [0-9:]{8} )\[(error|alert)\]( [0-9]+#[0-9]+: (\*[0-9]+ )?"
     r"(client |access forbidden by rule|ignore long locked inactive cache entry ))",

@@ -25,7 +25,7 @@ class VerdictWorker(UnreadableRequestMixin, SyncWorker):  # type: ignore[misc]
     """Handles one request without a body at a time, on a unix socket.
 
     SyncWorker waits until its peer closes the connection.  This worker closes it after
-    the response: what it has written is in the peer's queue by then.
+    the response: the written bytes are in the peer's queue by then.
     (!) Only for requests without a body: if a body were left unread, the peer could
         lose the response.
     """

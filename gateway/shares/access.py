@@ -1,7 +1,7 @@
-"""Find shares and recipients, and make new items, for pages, API and commands.
+"""Find shares and recipients, and create new items, for pages, API and commands.
 
 In every function *owner* is the user whose shares and files are permitted; None permits
-those of all users, as for admins and the operator's commands.
+the shares and files of all users, for admins and the operator's commands.
 """
 
 from __future__ import annotations

@@ -41,8 +41,9 @@ class FoundItem:
 class ListedFile:
     """A file in the list of a share.
 
-    ``number`` is its item's, ``inner`` the path inside an item that is a folder, else
-    the file's name; ``size`` is None if the file no longer exists.
+    ``number`` is the number of its item.  ``inner`` is the file's path inside its item
+    if that is a folder, or else its name; ``size`` is None if the file no longer
+    exists.
     """
 
     number: int
@@ -85,7 +86,7 @@ class Items:
             raise GoneItemError from error
 
     def listed(self, items: list[Item], *, most: int = LISTED) -> list[ListedFile]:
-        """Return the files of items, at most *most*."""
+        """Return at most *most* files of the items."""
         files: list[ListedFile] = []
         for item in items:
             files.extend(self._listed(item, most=most - len(files)))

@@ -47,8 +47,8 @@ class LeaseJudge:
     def judge(self, token: str, raw_path: bytes, *, now: float, client: str) -> Verdict:
         """Judge one request; *raw_path* is percent-decoded, *now* Unix seconds.
 
-        While a lease holds no place yet, the verdict is Begin, which is never cached:
-        each request must first try to begin the download.
+        While a lease holds no slot yet, the verdict is Begin, which is never cached:
+        each request must first try to start the download.
         Raise CatalogBusyError if the catalog does not answer in time.
         """
         del client

@@ -1,4 +1,6 @@
-"""Detects downloads by link scanners, to label them; never to permit or count them.
+"""Detects downloads by link scanners, only to label them in reports.
+
+The result never decides whether a download is permitted or counted.
 
 Mail scanners often pretend to be browsers.  This module detects scanners that name
 themselves, and some that are too fast for a person.

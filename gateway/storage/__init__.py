@@ -1,1 +1,1 @@
-"""Names, the files tree, and what lies on disk."""
+"""Names, the files tree, and the files on disk."""

@@ -23,8 +23,8 @@ def copy(
     """Copy *source* to *target* durably, with its modification time.
 
     With *may_link*, make a hard link if the file systems allow it and *source* belongs
-    to *owner*; without *owner*, any owner will do.  The folder is not synced: the
-    caller does that once, after the last copy.
+    to *owner*; without *owner*, any owner is accepted.  The folder is not synced: the
+    caller syncs it once, after the last copy.
     """
     if may_link and owner in {None, Owner.of(source)}:
         try:

@@ -17,8 +17,8 @@ DEFAULT: Final = "application/octet-stream"
 
 _ENTRY = re.compile(r"^ +([a-z]+/[a-z0-9.+-]+) +([a-z0-9][a-z0-9 ]*);$", re.MULTILINE)
 
-# Types of which browsers never run scripts, whatever the file contains.  SVG, HTML, XML
-# and unlisted types are scriptable or unknown: their files are downloaded.
+# Types for which browsers never run scripts, whatever the file contains.  SVG, HTML,
+# XML and unlisted types are scriptable or unknown: their files are downloaded.
 _INERT: Final = frozenset(
     {
         "application/pdf",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from gateway.storage.names import DisplayName
 
-# What browsers sniff as HTML (WHATWG mimesniff 7.1), and XML.
+# The texts that browsers sniff as HTML (WHATWG mimesniff 7.1), and XML.
 _MARKUP: Final = re.compile(
     rb"^(?:\xef\xbb\xbf)?[\t\n\x0c\r ]*<(?:!doctype html|html|head|script|iframe|h1|"
     rb"div|font|table|a|style|title|b|body|br|p|svg|\?xml|!--)[\t\n\x0c\r />?!-]",
@@ -76,5 +76,5 @@ _CONFIDENCE: Final = 0.8
 
 def _family(media_type: str) -> str:
     family = media_type.partition("/")[0]
-    # A container may hold audio or video, and its name may say either.
+    # A container may hold audio or video, and its name may indicate either.
     return "media" if family in {"audio", "video"} else family

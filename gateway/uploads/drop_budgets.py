@@ -1,7 +1,7 @@
 """The limits of drop links.
 
-Anybody with a drop link can use up the link's limits, but no more: half of the maker's
-quota and of the maker's running uploads is out of reach for drop links.
+A person with a drop link can use up the link's limits, but no more: drop links can use
+at most half of the maker's quota and half of the maker's running uploads.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from gateway.catalog.budgets import Taken
     from gateway.catalog.drops import Drop
 
-#: Running uploads of one drop link.
+#: Maximum number of running uploads of one drop link.
 MAXIMUM_RUNNING: Final = 8
-#: Unfinished resumable uploads of one drop link.
+#: Maximum number of unfinished resumable uploads of one drop link.
 MAXIMUM_SESSIONS: Final = 100
 
 

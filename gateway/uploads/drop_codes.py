@@ -25,24 +25,24 @@ PREFIX: Final = "/u/"
 class DropCodes:
     """Makes and verifies the codes of drop links.
 
-    ``secret`` signs the codes; ``ring`` verifies codes from before there was a server
-    secret.
+    ``secret`` signs the codes; ``ring`` verifies codes from before the server secret
+    was introduced.
     """
 
     secret: ServerSecret
     ring: KeyRing
 
     def of(self, drop: Drop) -> str | None:
-        """Return the code of *drop*, or None if no code opens it any more.
+        """Return the code of *drop*, or None if it has no valid code any more.
 
-        Only a drop link from before there was a server secret can lose its code.
+        This happens only to drop links from before the server secret was introduced.
         """
         if drop.code_id is None:
             return codes.mint_earlier(self.ring, drop.id)
         return codes.mint(self.secret, Use.DROP, drop.code_id)
 
     def url(self, drop: Drop, *, base: str) -> str | None:
-        """Return the URL of *drop* below *base*, or None if no code opens it."""
+        """Return the URL of *drop* below *base*, or None without a valid code."""
         code = self.of(drop)
         return None if code is None else f"{base}{PREFIX}{code}"
 

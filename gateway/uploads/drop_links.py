@@ -23,8 +23,8 @@ def create(database: Database, owner: User, policy: DropPolicy, *, now: int) -> 
 def revoke(database: Database, drop_id: str, *, owner: User | None, now: int) -> Drop:
     """Revoke a drop link; files that were uploaded through it are kept.
 
-    Raise NotServableError if it does not exist, or is not *owner*'s; None permits the
-    drop links of all users.
+    Raise NotServableError if it does not exist or *owner* does not own it; None permits
+    the drop links of all users.
     """
     with database.write(may_use_reserve=True) as connection:
         drop = drops.by_id(connection, drop_id) if ids.is_id(drop_id) else None

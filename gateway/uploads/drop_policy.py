@@ -17,7 +17,7 @@ MAXIMUM_TITLE: Final = 200
 MAXIMUM_UPLOADS: Final = 1_000_000
 MAXIMUM_SIZE: Final = 10**15
 MAXIMUM_TYPES: Final = 20
-#: The end of the year 9999, the last that all date formats and databases can write.
+#: The end of the year 9999: all date formats and databases support times up to it.
 MAXIMUM_TIME: Final = 253_402_300_799
 
 _MEDIA_RANGE: Final = re.compile(r"[a-z]+/([a-z0-9.+-]{1,100}|\*)", re.ASCII)

@@ -16,7 +16,7 @@ from gateway.errors import NoFinaliseSlotError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Uploads of at least so many bytes need a slot: a tenth of a second's work.
+#: Uploads of at least this many bytes need a slot: a tenth of a second's work.
 LARGE: Final = 64 << 20
 
 

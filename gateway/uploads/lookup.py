@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def find(database: Database, upload_id: str, *, owner: User | None) -> Upload:
-    """Return an upload of *owner*'s; None permits the uploads of all users.
+    """Return an upload that *owner* owns; None permits the uploads of all users.
 
     Raise NotServableError if it does not exist or belongs to another user.
     """

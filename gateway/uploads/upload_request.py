@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from gateway.catalog.drops import Drop
 
-#: The shortest time that an upload's bytes stay reserved, unless they are released: a
-#: killed nginx releases nothing.
+#: Minimum seconds that an upload's bytes stay reserved unless they are released: a
+#: killed nginx never causes their release.
 RESERVED_SECONDS: Final = 600
 #: Bytes per second that a reservation allows for; a slower chunk is admitted again.
 SLOWEST: Final = 16 * 2**10
@@ -22,7 +22,7 @@ class UploadRequest:
     ``reservation`` is the id of its reservation.  ``size`` is in bytes, None for a
     body without a length; ``media_type`` is None if only the finished file shows it.
     ``expires`` (Unix seconds) is when the upload session expires, None for a single
-    request.  ``bytes_on_disk`` need no free disk space: they are written already, or
+    request.  ``bytes_on_disk`` need no free disk space: they are already written, or
     an earlier admission has checked them.
     """
 
@@ -35,5 +35,5 @@ class UploadRequest:
 
 
 def reserved_until(size: int, *, now: int) -> int:
-    """Return until when (Unix seconds) an upload of *size* bytes stays reserved."""
+    """Return the Unix second until which an upload of *size* bytes stays reserved."""
     return now + max(RESERVED_SECONDS, size // SLOWEST)

@@ -1,1 +1,1 @@
-"""Flask: one module per URL family; ``routes`` shows the whole surface."""
+"""Flask: one module per URL family; ``routes`` lists all URLs."""

@@ -1,4 +1,4 @@
-"""Work in the background, which no answer waits for."""
+"""Runs work in the background: no answer waits for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Background:
-    """Runs one job at a time in a thread; drops jobs that come meanwhile."""
+    """Runs one job at a time in a thread; drops other jobs while a job runs."""
 
     def __init__(self) -> None:
         self._busy = threading.Lock()

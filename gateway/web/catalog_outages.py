@@ -18,7 +18,7 @@ _EVERY: Final = 10.0
 
 
 class OutageLog:
-    """Logs one error every ten seconds: all requests meanwhile fail for one cause."""
+    """Logs one error every ten seconds: other requests fail for the same reason."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -27,7 +27,7 @@ class OutageLog:
         self._suppressed = 0
 
     def log(self, error: CatalogBusyError) -> None:
-        """Log *error*, or only count it if a line was logged just now."""
+        """Log *error*, or only count it if a line was logged recently."""
         with self._lock:
             now = self._clock()
             if now < self._next:

@@ -26,7 +26,7 @@ def names_html() -> bool:
 def is_program() -> bool:
     """Return whether the client gets errors as problem JSON.
 
-    In families for programs, such as the API, this is true of every client.
+    In families for programs, such as the API, this is true for every client.
     """
     current = family.current_family()
     return (current is not None and current.is_for_programs) or not names_html()

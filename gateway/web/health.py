@@ -41,7 +41,7 @@ def readiness(
 
     @routes.get("/readyz")
     def readyz() -> tuple[Response, int] | Response:
-        """Return 200 if both pools can serve requests, 503 with what fails if not."""
+        """Return 200 if both pools can serve requests, else 503 with the reasons."""
         states = {
             "files": tree.is_readable(),
             "catalog": _is_ready(database),

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FormResult:
-    """The stored files of a form, and the refused ones by name."""
+    """The stored files of a form, and the refused files by name."""
 
     stored: list[Upload]
     refused: list[tuple[str, Explanation]]
@@ -93,7 +93,7 @@ class FormUploads:
         """Store the one file of a program's form, which has no token field.
 
         The caller releases the reservation after an error.  Raise BadFormError and
-        other errors of ``FormReader``, and what finalising raises.
+        other errors of ``FormReader``, or an error of finalising.
         """
         reader = FormReader(self.store, None, maximum_files=1)
         with self._parts(reader, lambda _: None) as (part,):

@@ -36,7 +36,7 @@ class Drops:
     clock: Callable[[], float]
 
     def url(self, drop: Drop) -> str | None:
-        """Return the URL of a drop link, or None if no code opens it any more."""
+        """Return the URL of a drop link, or None if it has no valid code any more."""
         return self.codes.url(drop, base=self.base_url())
 
     def described(self, drop: Drop, owner: str) -> DropDescription:
@@ -57,8 +57,8 @@ class Drops:
     def end(self, identity: Identity, drop_id: str) -> Drop:
         """Revoke a drop link of *identity*'s user, or of any user for an admin.
 
-        Raise NotServableError for any other, NotPermittedError without the scope
-        ``share``.
+        Raise NotServableError for any other drop link, NotPermittedError without the
+        scope ``share``.
         """
         identity.require(Scope.SHARE)
         return drop_links.revoke(

@@ -1,4 +1,4 @@
-"""Somebody at a browser."""
+"""A user with a browser."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ def start(
 
 
 class Browser:
-    """Chromium, which others may use later, and a person with an account of their own.
+    """Chromium, which later tests may reuse, and a user with a separate account.
 
-    It is as it was started: ``leave`` makes it so again.
+    ``leave`` restores the state that it had at the start.
     """
 
     def __init__(self, stack: Stack, driver: webdriver.Chrome, name: str = "") -> None:
@@ -68,7 +68,7 @@ class Browser:
         stack.gateway("users", "add", self.name, "--password", PASSWORD)
 
     def leave(self) -> None:
-        """Forget all that this person has done, and end what still runs."""
+        """Delete all traces of this user, and stop everything that still runs."""
         first, *others = self.driver.window_handles
         for other in others:
             self.driver.switch_to.window(other)
@@ -81,7 +81,7 @@ class Browser:
         self._command("Emulation.setEmulatedMedia", features=[])
         self._command("Emulation.clearDeviceMetricsOverride")
         self.speed_up()
-        self.policy_violations()  # what is told of them is told once
+        self.policy_violations()  # discard them: each is reported only once
 
     def log_in(self) -> None:
         self.driver.get(self.url)
@@ -99,12 +99,12 @@ class Browser:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
     def open_all(self) -> None:
-        """Open what is folded away on the page, but for menus."""
+        """Open all folded sections of the page, except menus."""
         for summary in self.all("details.fold:not([open]) > summary"):
             summary.click()
 
     def look(self, *, is_dark: bool, width: int) -> None:
-        """Look at the page with another screen."""
+        """Change the size of the screen."""
         scheme = {
             "name": "prefers-color-scheme",
             "value": "dark" if is_dark else "light",
@@ -140,7 +140,7 @@ class Browser:
         )
 
     def fetch(self, name: str) -> bytes:
-        """Return the content of the upload of that name, as its link gives it."""
+        """Return the content of the upload with that name, through its link."""
         link = self.driver.find_element(By.LINK_TEXT, name).get_attribute("href")
         cookies = {c["name"]: c["value"] for c in self.driver.get_cookies()}
         answer = requests.get(str(link), cookies=cookies, timeout=60)
@@ -148,7 +148,7 @@ class Browser:
         return answer.content
 
     def slow_down(self, bytes_per_second: int) -> None:
-        """Let the line take so much and no more."""
+        """Limit the speed of the connection."""
         self._command("Network.enable")
         self._conditions(bytes_per_second)
 
@@ -156,7 +156,7 @@ class Browser:
         self._conditions(-1)
 
     def download_to(self, folder: Path) -> None:
-        """Put files that are downloaded there, and ask nobody."""
+        """Save downloaded files to this folder, without a dialog."""
         self._command(
             "Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder)
         )
@@ -175,7 +175,7 @@ class Browser:
         )
 
     def send_plainly(self, *files: tuple[str, str]) -> None:
-        """Send files by the form, as without script."""
+        """Send files with the form, as without JavaScript."""
         self.driver.execute_script(
             """
             const carried = new DataTransfer();
@@ -188,21 +188,21 @@ class Browser:
         )
 
     def remembered(self) -> list[str]:
-        """Return what the script has kept to go on with after a reload."""
+        """Return the state that the script stores to resume after a reload."""
         keys: list[str] = self.driver.execute_script(
             "return Object.keys(localStorage);"
         )
         return keys
 
     def colour_at(self, x: int, y: int) -> bytes:
-        """Return one pixel of what is shown, as red, green and blue."""
+        """Return one pixel of the shown image, as red, green and blue."""
         place = {"x": x, "y": y, "width": 1, "height": 1, "scale": 1}
         shot = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"clip": place})
         png = b64decode(shot["data"])
         start = png.index(b"IDAT")
         size = int.from_bytes(png[start - 4 : start])
         row = zlib.decompressobj().decompress(png[start + 4 : start + 4 + size])
-        # Before it stands its filter, which changes nothing in a first pixel.
+        # The first byte of a row is its filter, which does not change the first pixel.
         return row[1:4]
 
     def policy_violations(self) -> list[str]:

@@ -49,7 +49,7 @@ def chromium(programs: tuple[str, ...]) -> Iterator[Chrome]:
 
 @pytest.fixture(scope="session")
 def plain_chromium(programs: tuple[str, ...]) -> Iterator[Chrome]:
-    """Start one that runs no script."""
+    """Start a browser without JavaScript."""
     with _chromium(programs, is_scripted=False) as driver:
         yield driver
 
@@ -66,11 +66,11 @@ def _open(stack: Stack, driver: Chrome) -> Iterator[Browser]:
 
 @pytest.fixture
 def browser(stack: Stack, chromium: Chrome) -> Iterator[Browser]:
-    """Give a browser with somebody new logged in."""
+    """Yield a browser with a new user who is logged in."""
     yield from _open(stack, chromium)
 
 
 @pytest.fixture
 def plain_browser(stack: Stack, plain_chromium: Chrome) -> Iterator[Browser]:
-    """Give one that runs no script."""
+    """Yield a browser without JavaScript."""
     yield from _open(stack, plain_chromium)

@@ -2,7 +2,7 @@
 
     python -m tests.browser.screens [NAME ...]    into docs/screens
 
-They are made from a gateway that runs, by the tour that the tests take, too.
+They are taken from a running gateway, on the same tour as in the tests.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from tests.mail.relays import FakeRelay
 
 FOLDER: Final = ROOT / "docs" / "screens"
 WIDTHS: Final = (390, 1280)
-#: Pixels of height, at most.
+#: Maximum height in pixels.
 TALLEST: Final = 2000
 #: Few colours make a page's picture a quarter as large.
 COLOURS: Final = 128
 
 
-#: The system's own font is another one on each machine.
+#: The system's font differs between machines.
 FONTS: Final = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
 <fontconfig>

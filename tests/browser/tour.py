@@ -1,4 +1,4 @@
-"""A tour through every page, in each state in which a person meets it."""
+"""A tour through every page, in each state that users see."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MESSAGE: Final = "Dear Ruth,\nhere is what we talked about on Monday.\nBest rega
 
 @dataclass
 class World:
-    """Somebody's files, and links to them in every state."""
+    """A user's files, with links to them in every state."""
 
     stack: Stack
     headers: dict[str, str]
@@ -70,7 +70,7 @@ class World:
         return url
 
     def mails(self, share_id: str) -> set[str]:
-        """Return what became of the mails of a share."""
+        """Return the states of a share's mails."""
         shown = self.ask("GET", f"/api/v1/shares/{share_id}")
         return {recipient["mail"] for recipient in shown["recipients"]}
 
@@ -82,10 +82,10 @@ class World:
 
 
 def tour(browser: Browser, stack: Stack, folder: Path) -> Iterator[str]:
-    """Lead *browser* to each page, and yield the name of what it stands before.
+    """Open each page in *browser*, and yield the name of the page and its state.
 
-    Its person has no files yet; *folder* is for those that are chosen.  The stack
-    has a relay.
+    The browser's user has no files yet; *folder* is for the files to be chosen.  The
+    stack has a relay.
     """
     browser.driver.delete_all_cookies()
     yield from _login(browser)

@@ -1,4 +1,4 @@
-"""One fixture, two databases: a catalog test runs on both, unless it says not."""
+"""The catalog's fixtures: a test runs on both databases, unless it is ON_SQLITE."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 def _sync_nothing(connection: object, _record: object) -> None:
     if isinstance(connection, sqlite3.Connection):
-        # A disk may be full, which is the test's own.
+        # The test may have filled the disk.
         with suppress(sqlite3.OperationalError):
             connection.execute("PRAGMA synchronous = OFF")
 
 
 @pytest.fixture(autouse=True)
 def unsynced() -> Iterator[None]:
-    """Have SQLite wait for no disk: these tests cut no power."""
+    """Switch off SQLite's syncs: no test with this fixture simulates a power cut."""
     event.listen(Pool, "connect", _sync_nothing)
     yield
     event.remove(Pool, "connect", _sync_nothing)
@@ -41,7 +41,7 @@ def unsynced() -> Iterator[None]:
 def url(
     request: pytest.FixtureRequest, tmp_path: Path, migrated: Path
 ) -> Iterator[str]:
-    """Give the URL of a database with the newest schema and no rows."""
+    """Yield the URL of a database with the newest schema and no rows."""
     if request.param == "sqlite":
         copy = shutil.copyfile(migrated, tmp_path / "catalog.sqlite3")
         yield f"sqlite:///{copy}"
@@ -51,7 +51,7 @@ def url(
         yield url
 
 
-#: Runs a test on SQLite alone: what it is about is above the database.
+#: Runs a test on SQLite only: the tested code does not depend on the database.
 ON_SQLITE = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 
 

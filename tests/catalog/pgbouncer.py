@@ -1,4 +1,4 @@
-"""A pgbouncer of the tests' own, from Debian's package."""
+"""A pgbouncer for the tests, from Debian's package."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ logfile = {home}/log
 
 @contextmanager
 def pooled(server: Server, database: str) -> Iterator[str]:
-    """Give SQLAlchemy's URL of a database behind a pooler of transactions."""
+    """Yield the SQLAlchemy URL of a database behind a pooler in transaction mode."""
     found = program()
     home = Path(tempfile.mkdtemp(prefix="gw-pool-"))
     (home / "users").write_text('"postgres" ""\n')
     text = _CONFIGURATION.format(server=server.home, home=home, port=_PORT)
     (home / "pgbouncer.ini").write_text(text)
-    # It refuses to run as root.
+    # pgbouncer refuses to run as root.
     owner = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     for path in (home, *home.iterdir()):
         shutil.chown(path, owner)

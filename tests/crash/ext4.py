@@ -1,4 +1,4 @@
-"""An ext4 in a file, whose power can be cut."""
+"""An ext4 file system in a file, with simulated power cuts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-#: fs/ext4/ext4.h: no more writes, and nothing that waits is written any more.
+#: fs/ext4/ext4.h: stop all writes, and drop writes that are pending.
 _SHUTDOWN: Final = 0x8004587D  # _IOR('X', 125, __u32)
 _NO_LOG_FLUSH: Final = 2
 
@@ -35,7 +35,7 @@ class Ext4:
         subprocess.run(["umount", self.root], check=True)
 
     def cut_power(self) -> None:
-        """Forget all that was not asked to be durable; only ``umount`` is left."""
+        """Drop all data that was not synced; then only ``umount`` works."""
         descriptor = os.open(self.root, os.O_RDONLY)
         try:
             fcntl.ioctl(descriptor, _SHUTDOWN, struct.pack("I", _NO_LOG_FLUSH))
@@ -45,7 +45,7 @@ class Ext4:
 
 @contextmanager
 def ext4(home: Path, *, megabytes: int = 256) -> Iterator[Ext4]:
-    """Make one in *home* and mount it for as long as it takes."""
+    """Create a file system in *home*, and mount it within the context."""
     require_root()
     image, root = home / "image", home / "mounted"
     with image.open("wb") as file:

@@ -1,4 +1,4 @@
-"""What no honest client sends, as data: some hundred cases of each kind.
+"""Requests that only hostile clients send, as data: hundreds of cases per kind.
 
 Each case is named by its own text. The lists are products of what the public
 collections of such requests have in common: PayloadsAllTheThings and SecLists for
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: What a segment that leads upwards has been written as.
+#: Spellings of a segment that leads upwards.
 UPWARDS: Final = (
     "../", "..%2f", "..%2F", "%2e%2e/", "%2e%2e%2f", "%2E.%2f", ".%2e/", "..%5c",
     "..\\",
@@ -25,12 +25,12 @@ UPWARDS: Final = (
     "%uff0e%uff0e/", "..%ef%bc%8f", "%e2%80%a5/", "..%u2215", "..%26%23x2f;",
     "%2e%2e%5c", "..%5C%2f", "/../", "//..//", "/%2e%2e/", "..?/", "..#/",
 )  # fmt: skip
-#: Where the way up leads to: to a secret, or into another place of nginx's.
+#: The targets of the traversal: a secret, or another location of nginx.
 AIMS: Final = (
     "outside.txt", "etc/passwd", "_files/outside.txt", "_blobs/outside.txt",
     "data/keys", "healthz", "tus/",
 )  # fmt: skip
-#: The places that it starts from; ``FOLDER`` is a genuine link to a folder.
+#: The paths where a traversal starts; ``FOLDER`` is a genuine link to a folder.
 STARTS: Final = (
     "/", "FOLDER", "/s/token/", "/files/abcdefghijklmnopqrstuvwxyz/", "/api/v1/files/",
     "/tus/", "/u/", "/static/", "/_files/", "/metrics/",
@@ -38,7 +38,7 @@ STARTS: Final = (
 
 
 def traversals() -> list[str]:
-    """Return targets: every way up from every place, each to the next aim."""
+    """Return request targets: each spelling at each start, with changing targets."""
     aims = itertools.cycle(AIMS)
     return [
         f"{start}{way * depth}{next(aims)}"
@@ -86,15 +86,15 @@ _METHODS: Final = (
     ("GET", "LINK"), ("POST", "/login"), ("PUT", "/api/v1/files/a.bin"),
     ("POST", "/tus/"), ("POST", "/upload"), ("PATCH", "/tus/abc"),
 )  # fmt: skip
-#: A second request, where a first one may end too early.
+#: A second request, hidden where the first request may end too early.
 SMUGGLED: Final = "GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 def framings() -> list[str]:
-    """Return requests whose end two programs may see in two places.
+    """Return requests whose end two programs may see at different positions.
 
-    ``LINK`` stands for a genuine link; each closes its connection, so that it has one
-    answer.
+    ``LINK`` is a genuine link.  Each request closes its connection, so that it has only
+    one answer.
     """
     places = itertools.cycle(_METHODS)
     heads = [
@@ -155,7 +155,7 @@ _RESERVED: Final = (
 
 
 def names() -> list[str]:
-    """Return file names: each mark at three places, and known traps."""
+    """Return file names: each mark at three positions, and known traps."""
     marked = [
         n for mark in _MARKS for n in (f"{mark}a.txt", f"a{mark}b.txt", f"a.txt{mark}")
     ]
@@ -207,7 +207,7 @@ _TYPES: Final = (
     "a" * 2000, "\x00", "text/plain\r\nContent-Transfer-Encoding: base64",
     "text/plain\r\nContent-Length: 1", "message/rfc822", "text/plain\r\n continued: x",
 )  # fmt: skip
-#: Each makes a whole body of its parts, whose boundary is ``edge``.
+#: Each template builds a body from parts with the boundary ``edge``.
 _FORMS: Final[tuple[Callable[[str], str], ...]] = (
     lambda part: f"--edge\r\n{part}\r\n--edge--\r\n",
     lambda part: f"--edge\r\n{part}\r\n--edge\r\n",

@@ -44,13 +44,13 @@ class Checkout:
     @classmethod
     @contextmanager
     def copied(cls) -> Iterator[Checkout]:
-        """Make a copy, and delete it with all that was made in it."""
+        """Make a copy, and delete it with all created files at the end."""
         with tempfile.TemporaryDirectory(prefix="gw-") as home:
             yield cls(Path(home))
 
     @property
     def environment(self) -> dict[str, str]:
-        """A clean shell's; ``make run`` serves on the free port."""
+        """The environment of a clean shell; ``make run`` serves on the free port."""
         venv = str(Path(sys.executable).parent)
         path = [p for p in os.environ["PATH"].split(os.pathsep) if p != venv]
         return {
@@ -62,10 +62,11 @@ class Checkout:
         }
 
     def use_installed(self) -> None:
-        """Use what is installed and compiled for these tests: make installs nothing.
+        """Use the installed and compiled files of these tests: make installs nothing.
 
-        (!) The marks that make looks at are the copy's own, and new: an older one
-            would have it install the copy's package into this virtual environment.
+        (!) The stamp files that make checks belong to the copy and are new: with an
+            older stamp, make would install the copy's package into this virtual
+            environment.
         """
         for source, mark, names in (
             (Path(sys.prefix), ".venv/.run", ("bin", "lib", "pyvenv.cfg")),
@@ -77,7 +78,7 @@ class Checkout:
             for name in names:
                 (folder / name).symlink_to(source / name)
             (self.home / mark).touch()
-        # Sources keep their time of change, so that their compiled forms are valid.
+        # Sources keep their modification time, so that their compiled forms are valid.
         for compiled in ROOT.glob("gateway/**/__pycache__"):
             if (self.home / compiled.relative_to(ROOT)).parent.exists():
                 shutil.copytree(compiled, self.home / compiled.relative_to(ROOT))

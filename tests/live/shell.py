@@ -1,7 +1,7 @@
 """A Python process that runs the gateway's commands, here or in a container.
 
 A new process per command, with its imports, took half of the live tests' time.  The
-process runs this file, in a container too, so this file imports nothing of the tests.
+process runs this file, also in a container, so it imports no other test module.
 """
 
 from __future__ import annotations

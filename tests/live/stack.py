@@ -482,7 +482,7 @@ class ContainerStack(Stack):
         self._follow_logs()
 
     def end(self) -> None:
-        """Stop and remove the containers; each must end by itself, with status 0."""
+        """Stop and remove the containers; each must exit with status 0."""
         self.close_shell()
         try:
             self._compose("stop")

@@ -1,4 +1,4 @@
-"""Certificates of relays, and who trusts them."""
+"""Certificates of relays, and clients that trust them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["run"]
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a certificate for this machine, with its key in one file."""
+    """Create a certificate for this machine; certificate and key are in one file."""
     file = tmp_path_factory.mktemp("tls") / "relay.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", f"/CN={HOST}",
@@ -36,7 +36,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tls(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
-    """Return a relay's side of TLS, with a certificate that clients here trust."""
+    """Return a relay's TLS context, with a certificate that the clients trust."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)

@@ -1,4 +1,4 @@
-"""Mail relays on this machine, honest ones and others, by aiosmtpd."""
+"""Mail relays on this machine, correct and faulty, based on aiosmtpd."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from aiosmtpd.smtp import Envelope, Session
 
-    #: What a relay answers to a command: a line, or whatever it does instead.
+    #: A relay's answer to a command: a line, or a function that does something else.
     Answer = str | Callable[[SMTP], Awaitable[str]]
 
 HOST: Final = "localhost"
@@ -27,32 +27,32 @@ PASSWORD: Final = "TheSecret-\u00e4"
 
 
 async def silence(_: SMTP) -> str:
-    """Say nothing, for ever."""
+    """Never answer."""
     await asyncio.Event().wait()
     return ""
 
 
 async def hang_up(server: SMTP) -> str:
-    """Close the connection without a word."""
+    """Close the connection without an answer."""
     _line(server).close()
     return await silence(server)
 
 
 async def dribble(server: SMTP) -> str:
-    """Say a line after another, and never the last one."""
+    """Send lines of a reply forever, without its last line."""
     while True:
         _line(server).write(b"250-and\r\n")
         await asyncio.sleep(0.02)
 
 
 async def pour(server: SMTP) -> str:
-    """Say a reply without an end, as fast as it goes."""
+    """Send thousands of lines of a reply at once, without its last line."""
     _line(server).write(b"250-and\r\n" * 10_000)
     return await silence(server)
 
 
 async def babble(server: SMTP) -> str:
-    """Say what is no SMTP."""
+    """Send a reply that is not SMTP."""
     _line(server).write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     return await silence(server)
 
@@ -63,18 +63,18 @@ def _line(server: SMTP) -> asyncio.Transport:
 
 
 def content(mail: Envelope) -> bytes:
-    """Return a mail's bytes, as the relay has got them."""
+    """Return a mail's bytes as the relay received them."""
     assert isinstance(mail.content, bytes)
     return mail.content
 
 
 @dataclass
 class FakeRelay:
-    """A relay: what it answers to each command, and what it has taken.
+    """A relay, with its answers and the mails that it has accepted.
 
-    The answers are good ones but for those in ``answers``, by command; ``CONNECT`` is
-    the connection, ``DOT`` the end of a mail.  Several answers to a command are used
-    up one by one, and the last one stays.
+    All answers are positive except those in ``answers``, by command; ``CONNECT`` is the
+    connection, ``DOT`` the end of a mail.  Several answers to a command are used one
+    after another, and the last answer is repeated.
     """
 
     answers: Mapping[str, Answer | list[Answer]] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class FakeRelay:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The settings of a gateway that mails by it."""
+        """The settings of a gateway that uses this relay."""
         return {
             "GATEWAY_MAIL_URL": f"smtp://{HOST}:{self.port}?tls=none",
             "GATEWAY_MAIL_FROM": "Files of Example <files@example.com>",
@@ -93,11 +93,11 @@ class FakeRelay:
 
     @property
     def connections(self) -> int:
-        """How often somebody connected."""
+        """The number of connections."""
         return self.commands.count("CONNECT")
 
     async def answer(self, command: str, server: SMTP, good: str) -> str:
-        """Return what is answered to a command."""
+        """Return the answer to a command."""
         self.commands.append(command)
         chosen = self.answers.get(command, good)
         if isinstance(chosen, list):
@@ -168,7 +168,7 @@ class FakeRelay:
         _mechanism: str,
         login: LoginPassword,
     ) -> AuthResult:
-        """Let in who has the password."""
+        """Accept a client with the right password."""
         self.logins.append((login.login.decode(), login.password.decode()))
         is_right = self.logins[-1] == (USER, PASSWORD)
         return AuthResult(success=is_right, handled=False)
@@ -180,7 +180,7 @@ class FakeRelay:
         tls: ssl.SSLContext | None = None,
         **more: Any,
     ) -> Iterator[FakeRelay]:
-        """Serve, with *tls* from the start; *more* are arguments of aiosmtpd's SMTP."""
+        """Serve; *tls* starts at once, *more* are arguments of aiosmtpd's SMTP."""
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever)
         thread.start()
@@ -223,7 +223,7 @@ class FakeRelay:
 
 
 class _Session(SMTP):
-    """One connection; aiosmtpd has no hooks for what is overridden here."""
+    """One connection; aiosmtpd has no hooks for the methods overridden here."""
 
     event_handler: FakeRelay
 

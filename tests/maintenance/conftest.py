@@ -58,7 +58,7 @@ class Kept:
         return upload
 
     def orphan(self, content: bytes = b"orphan") -> str:
-        """Leave a blob without a row, as a kill between the two would."""
+        """Leave a blob without a row, as a kill before the commit would."""
         source = self.spool("orphan", content)
         blob = self.store.adopt(source, new_id(), "bin")
         source.unlink()
@@ -74,13 +74,13 @@ class Kept:
             return uploads.by_id(connection, upload.id)
 
     def files(self) -> set[str]:
-        """Return what is in the store, its trash aside."""
+        """Return the files in the store, without the trash."""
         root, trash = self.store.root, self.store.trash
         files = {p for p in root.rglob("*") if p.is_file() and p.parent != trash}
         return {str(path.relative_to(root)) for path in files}
 
     def trashed(self) -> list[str]:
-        """Return which blobs are in the trash."""
+        """Return the blobs in the trash."""
         return [entry.blob for entry in Trash(self.store).entries()]
 
     def keeper(self, **changes: Any) -> Housekeeper:
@@ -102,6 +102,6 @@ def kept(database: Database, ann: User, tmp_path: Path) -> Kept:
 
 
 def age(path: Path, seconds: int) -> None:
-    """Make a file look untouched for so long; its inode's time can't be set."""
+    """Move a file's mtime *seconds* into the past; its inode's ctime can't be set."""
     state = path.stat()
     os.utime(path, (state.st_atime, state.st_mtime - seconds))

@@ -1,6 +1,6 @@
-"""Small breakages of the product, and the tests that notice each of them.
+"""Mutants: small breakages of the product, and the tests that detect them.
 
-``*.toml`` beside this module: one file for each area, one table for each mutant::
+The files ``*.toml`` beside this module have one table for each mutant::
 
     [a-name-that-states-the-breakage]
     file = "gateway/links/policy.py"
@@ -8,7 +8,7 @@
     instead = 'now > claims.expires'
     tests = "tests/unit/test_policy.py::test_an_expiry_is_never_forgiven"
 
-``text`` stands exactly once in ``file``; ``tests`` are pytest's arguments.
+``text`` occurs exactly once in ``file``; ``tests`` are pytest's arguments.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Mutant:
         return content.replace(self.text, self.instead)
 
     def faults(self) -> Iterator[str]:
-        """Give what no longer fits the checkout."""
+        """Yield the faults of the mutant: it does not fit the checkout any more."""
         path = ROOT / self.file
         found = path.read_text("utf-8").count(self.text) if path.is_file() else 0
         if found != 1:
@@ -72,7 +72,7 @@ def read() -> list[Mutant]:
 
 
 def check(mutants: list[Mutant]) -> list[str]:
-    """Return what is wrong with *mutants*, as lines."""
+    """Return the faults of *mutants*, as lines."""
     counted = Counter(mutant.name for mutant in mutants)
     return [
         *(f"{mutant.name}: {fault}" for mutant in mutants for fault in mutant.faults()),

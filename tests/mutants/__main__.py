@@ -1,8 +1,8 @@
 """``python -m tests.mutants [NAME...]``: break a copy of the checkout, and test it.
 
-Each mutant is put into one copy in turn, and its tests must fail: by a failed test,
-not because none could be collected or a fixture broke.  Before that, the same tests
-must pass in the unchanged copy.
+One mutant after another is put into the copy, and its tests must fail: a test must
+fail, not the collection or a fixture.  Before that, the same tests must pass in the
+unchanged copy.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from tests.mutants import ROOT, Mutant, check, read
 
 #: Seconds that one run of tests may take.
 _SECONDS: Final = 1800
-#: Seconds that one test may take: a mutant that never ends is caught, too.
+#: Seconds that one test may take: this also catches a mutant that never ends.
 _TEST_SECONDS: Final = 100
-#: Fails where a live test would not start the copy's gateway.
+#: Fails if a live test would not start the copy's gateway.
 _COPY_IS_RUN: Final = (
     "tests/live/test_serve.py::test_the_stack_runs_the_checkout_of_its_tests"
 )
@@ -45,7 +45,7 @@ class Copy:
 
     @classmethod
     def make(cls, root: Path) -> Copy:
-        """Copy the checkout, as it is, to *root*."""
+        """Copy the checkout, with uncommitted changes, to *root*."""
         ignored = shutil.ignore_patterns(*_LEFT_OUT, *_SHARED)
         shutil.copytree(ROOT, root, symlinks=True, ignore=ignored)
         for name in _SHARED:
@@ -61,7 +61,7 @@ class Copy:
         with subprocess.Popen(
             [sys.executable, "-m", "pytest", *options, *shlex.split(tests)],
             cwd=self.root,
-            # For the commands that tests start elsewhere, too.
+            # Also for the commands that tests start in other folders.
             env={**os.environ, "PYTHONPATH": str(self.root)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -70,18 +70,18 @@ class Copy:
             process_group=0,
         ) as run:
             try:
-                said, _ = run.communicate(timeout=_SECONDS)
+                output, _ = run.communicate(timeout=_SECONDS)
             except subprocess.TimeoutExpired:
-                said = f"not done within {_SECONDS} s"
+                output = f"not done within {_SECONDS} s"
             finally:
                 if run.poll() is None:
                     os.killpg(run.pid, signal.SIGKILL)
         if run.returncode == 0:
             return None
-        failed = re.search(r"^FAILED (.+?)(?: - |$)", said, re.MULTILINE)
+        failed = re.search(r"^FAILED (.+?)(?: - |$)", output, re.MULTILINE)
         if run.returncode == 1 and failed:
             return failed[1]
-        raise click.ClickException(f"pytest {tests}:\n{said[-4000:]}")
+        raise click.ClickException(f"pytest {tests}:\n{output[-4000:]}")
 
     def caught_by(self, mutant: Mutant) -> str | None:
         """Return the test that fails with *mutant*, or None if it survives."""
@@ -93,12 +93,13 @@ class Copy:
             click.echo(f"{mutant.name}: {error.message}", err=True)
             return None
         finally:
-            # Its time of change, too: no compiled form of the mutant is taken for it.
+            # Restore the modification time, too: else Python would use the mutant's
+            # compiled form.
             shutil.copy2(ROOT / mutant.file, path)
 
 
 def together(mutants: list[Mutant]) -> list[str]:
-    """Return the tests of all *mutants*, those with the same options in one run."""
+    """Return the tests of all *mutants*; tests with the same options share a run."""
     nodes: dict[str, dict[str, None]] = {}
     for mutant in mutants:
         names, dash, options = mutant.tests.partition(" -")
@@ -121,7 +122,7 @@ def main(*, names: tuple[str, ...], is_check: bool) -> None:
         return
     chosen = [m for m in mutants if not names or {m.name, m.area} & set(names)]
     survivors = 0
-    # The copy is removed then, too.
+    # The copy is removed in this case, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy = Copy.make(Path(folder) / "copy")

@@ -1,4 +1,4 @@
-"""A command of ``gateway`` as a test runs it: what all tests of commands share."""
+"""Runs commands of ``gateway``, for all tests of commands."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RING: Final = KeyRing((Key.generate(), Key.generate()))
 
 @dataclass(frozen=True)
 class Ran:
-    """What a command left: its status and both of its streams."""
+    """The result of a command: its status and both output streams."""
 
     status: int
     out: str
@@ -43,7 +43,7 @@ Run = Callable[..., Ran]
 
 
 def script(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the installed console script with no settings but these."""
+    """Run the installed console script with only these settings."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("GATEWAY_")}
     scripts = str(Path(sys.executable).parent)
     return subprocess.run(

@@ -27,7 +27,7 @@ def run(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Run]:
-    """Run a command as the console script does, in a folder of its own."""
+    """Run a command as the console script does, in a separate folder."""
     mask = os.umask(0o022)
     for name in [name for name in os.environ if name.startswith("GATEWAY_")]:
         monkeypatch.delenv(name)

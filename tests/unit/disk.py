@@ -1,4 +1,4 @@
-"""What a power cut leaves, as POSIX promises it: what was synced, and nothing else."""
+"""A disk after a power cut, as POSIX specifies it: only synced data remains."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 class Disk:
-    """Some folders, which are on the disk as they are now.
+    """Some folders, whose current content is on the disk.
 
-    ``fsync`` takes the place of ``os.fsync``: what it is called for is on the disk
-    from then on, a file with its content, a folder with its names.
+    ``fsync`` replaces ``os.fsync``: after the call, a file's content or a folder's
+    names are on the disk.
     """
 
     def __init__(self, *roots: Path) -> None:
@@ -33,7 +33,7 @@ class Disk:
             self._contents[state.st_ino] = path.read_bytes()
 
     def lost(self) -> list[Path]:
-        """Return the files that a power cut would take away or damage."""
+        """Return the files that a power cut would delete or damage."""
         return [
             path
             for root in self._roots

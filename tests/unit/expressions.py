@@ -16,7 +16,7 @@ from tests.unit.rendered import rendered
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Every branch of the templates is in one of these.
+#: Settings: together they render every branch of the templates.
 _RENDERINGS: Final = (
     {"GATEWAY_CORS_ORIGINS": "https://a.example", "GATEWAY_HOSTS": "*"},
     {"GATEWAY_VERDICT_TTL": "0"},
@@ -30,7 +30,7 @@ _IN_NGINX: Final = re.compile(
 _FUNCTIONS: Final = frozenset(
     {"compile", "findall", "finditer", "fullmatch", "match", "search", "split", "sub"}
 )
-#: What is made of more than one text, by the file that makes it.
+#: Expressions that are built from several texts, by the file that builds them.
 _MADE: Final = {
     "ops/logs.py": [Expression("ops/logs.py", rule.pattern) for rule in logs.RULES],
     "storage/formats.py": [
@@ -59,12 +59,12 @@ def _in_nginx(content: str) -> Iterator[tuple[str, int]]:
     for match in _IN_NGINX.finditer(content):
         text = match["tested"] or match["rewritten"] or match["quoted"]
         is_caseless = "~*" in {match["if"], match["key"]}
-        # nginx takes the backslash from an escaped quote or backslash, and no other.
+        # nginx removes the backslash before a quote or a backslash, but no others.
         yield re.sub(r'\\(["\\])', r"\1", text), re.IGNORECASE if is_caseless else 0
 
 
 def of_python() -> list[Expression]:
-    """Return the expressions of the package, each with how it is used."""
+    """Return the expressions of the package, each with the way it is used."""
     root = Path(gateway.__file__).parent
     found: list[Expression] = []
     for path in sorted(root.rglob("*.py")):
@@ -74,7 +74,7 @@ def of_python() -> list[Expression]:
 
 
 def made_elsewhere() -> set[str]:
-    """Return the files with an expression that is no plain text there."""
+    """Return the files with an expression that is not a literal."""
     root = Path(gateway.__file__).parent
     return {
         str(path.relative_to(root))
@@ -111,13 +111,13 @@ def _in_python(name: str, text: str) -> Iterator[Expression]:
 
 
 def _uses(call: ast.Call, text: str) -> set[str]:
-    """Return by which functions an expression is used in its module."""
+    """Return the functions that use an expression in its module."""
     assert isinstance(call.func, ast.Attribute)
     if call.func.attr != "compile":
         return {call.func.attr}
     source = ast.get_source_segment(text, call) or ""
     named = re.search(rf"^(\w+)(?:: Final)? = {re.escape(source)}", text, re.MULTILINE)
-    # What another module takes may be searched for.
+    # Another module that imports the expression may search with it.
     return set(re.findall(rf"\b{named[1]}\.(\w+)\(", text)) if named else {"search"}
 
 

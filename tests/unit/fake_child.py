@@ -1,7 +1,7 @@
-"""A tiny stand-in for a supervised process, which does as it is told by signals.
+"""A fake supervised process, which reacts to signals as a test orders.
 
-Its file's name says which of them it is.  It reads its orders from the JSON
-file that ``ORDERS`` names; all that befalls it goes to the file ``EVENTS``.
+The name of its file says which process it replaces.  It reads its orders from the JSON
+file that ``ORDERS`` names, and writes all events to the file ``EVENTS``.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ ORDER = ORDERS[NAME]
 
 
 def note(event: str) -> None:
-    """Tell the test; one write each, so that lines never mix."""
+    """Report an event to the test; with one write per line, lines never mix."""
     with Path(os.environ["EVENTS"]).open("a") as events:
         events.write(f"{NAME} {event} {os.getpid()}\n")
 
 
 def on_signal(number: int, _frame: FrameType | None) -> None:
-    """Note the signal; end at once, later or not at all, as ordered."""
+    """Report the signal; exit at once, later or never, as ordered."""
     name = signal.Signals(number).name
     note(name)
     if name in ORDER["ends_on"]:
@@ -56,7 +56,7 @@ def check() -> None:
 
 
 def listen() -> socket.socket:
-    """Listen where the real one would."""
+    """Listen on the socket of the real process."""
     if NAME == "nginx":
         return socket.create_server(("127.0.0.1", ORDERS["port"]))
     server = socket.socket(socket.AF_UNIX)
@@ -66,7 +66,7 @@ def listen() -> socket.socket:
 
 
 def serve() -> None:
-    """Answer everybody the same, until a signal ends it."""
+    """Give every client the same answer, until a signal ends the process."""
     for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
         signal.signal(number, on_signal)
     sys.stdout.write(ORDER["out"])
@@ -88,7 +88,7 @@ def serve() -> None:
 
 
 def work() -> None:
-    """Be a worker that hangs: it outlives its master, and no signal ends it."""
+    """Be a hanging worker: it outlives its master and ignores signals."""
     ORDER["ends_on"] = []
     note("started")
     rest()

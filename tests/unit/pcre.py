@@ -1,7 +1,7 @@
-"""How many steps PCRE takes to match, as pcre2test counts them.
+"""The number of steps that PCRE needs to match, as counted by pcre2test.
 
-nginx's expressions are PCRE's.  Python's matcher backtracks in the same way, so that
-the count holds for its expressions, too.
+nginx uses PCRE.  Python's matcher backtracks in the same way, so the count is valid for
+Python's expressions, too.
 https://www.pcre.org/current/doc/html/pcre2test.html
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.unit.pumps import Pump
 
-#: What makes PCRE faster than a plain matcher, and hides what that would do.
+#: Switches off PCRE's optimisations: they hide the cost for a plain matcher.
 _PLAIN: Final = "no_auto_possess,no_start_optimize,no_dotstar_anchor"
 _OUTCOME: Final = re.compile(r"^(?: 0:|No match|Failed: error (-\d+))", re.MULTILINE)
 _LIMIT_PASSED: Final = "-47"
@@ -27,9 +27,9 @@ _LIMIT_PASSED: Final = "-47"
 
 @dataclass(frozen=True)
 class Expression:
-    """A pattern of nginx's or Python's, and which texts it is asked about.
+    """A pattern of nginx or Python, and how it is matched.
 
-    One that *is_whole* has to match the whole text, one that *is_anchored* its start.
+    With *is_whole* it must match the whole text, with *is_anchored* its start.
     """
 
     where: str
@@ -40,27 +40,27 @@ class Expression:
 
     @property
     def searched(self) -> str:
-        """The pattern as one that is matched once, at the text's start.
+        """An equivalent pattern that is matched only once, at the text's start.
 
-        PCRE counts anew at each place where a match may begin: the steps from all of
-        them are those of a match that may skip what comes before.
+        PCRE counts separately at each position where a match may begin.  This pattern
+        can skip the text before a match, so its steps are the sum for all positions.
         """
         skipped = "" if self.is_anchored or self.is_whole else "(?s:.)*?"
         end = r"\z" if self.is_whole else ""
-        # What was matched is not wanted.
+        # A final \K drops the matched text from the output.
         pattern = re.sub(r"\\u([0-9a-f]{4})", r"\\x{\1}", self.pattern)
         return rf"\A{skipped}(?:{pattern}){end}\K"
 
     @property
     def modifiers(self) -> str:
-        """What pcre2test calls the pattern's flags."""
+        """The pattern's flags in pcre2test's syntax."""
         known = {
             re.IGNORECASE: "caseless",
             re.DOTALL: "dotall",
             re.MULTILINE: "multiline",
         }
         names = [name for flag, name in known.items() if self.flags & flag]
-        # In Python a text has characters, in nginx and in a file bytes.
+        # A text consists of characters in Python, of bytes in nginx and in a file.
         is_of_bytes = self.searched.isascii() and r"\x{" not in self.searched
         return ",".join(names if is_of_bytes else [*names, "utf"])
 
@@ -68,7 +68,7 @@ class Expression:
 def is_enough(
     expression: Expression, texts: Sequence[tuple[Pump, int]], limit: int
 ) -> list[bool]:
-    """Tell of each text, of that length, whether it takes *limit* steps a character."""
+    """Tell for each text of that length if it takes *limit* steps per character."""
     lines = [
         f"{_subject(pump, size)}\\=match_limit={limit * size}" for pump, size in texts
     ]
@@ -94,7 +94,7 @@ def _escaped(text: str) -> str:
 
 
 def _outcomes(expression: Expression, lines: list[str], modifiers: str) -> list[str]:
-    """Return the number of each text's error, or nothing."""
+    """Return each text's error number, or an empty text."""
     chosen = ",".join(filter(None, ["hex", expression.modifiers, modifiers]))
     script = [f"/{expression.searched.encode().hex()}/{chosen}", *lines, ""]
     with tempfile.TemporaryDirectory() as folder:

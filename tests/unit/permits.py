@@ -1,4 +1,4 @@
-"""Every set of claims that makes sense, for hypothesis to draw from."""
+"""Hypothesis strategies for all consistent sets of claims."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def valid_claims(
     depths: SearchStrategy[int | None] = DEPTHS,
     uploads: SearchStrategy[str | None] = UPLOADS,
 ) -> Claims:
-    """Draw claims that make sense together."""
+    """Draw consistent claims."""
     issued = draw(st.integers(1, MAXIMUM_TIME - 1))
     expires = draw(st.none() | st.integers(issued + 1, MAXIMUM_TIME))
     last = MAXIMUM_TIME if expires is None else expires - 1
     depth = draw(depths)
-    # Eight networks and the longest name stay below the longest text.
+    # Eight networks and the longest name fit into the maximum text.
     return Claims(
         key_id=draw(key_ids),
         issued=issued,

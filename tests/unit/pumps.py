@@ -1,8 +1,8 @@
-"""Texts that make a regular expression work hard, at each of its repeats.
+"""Texts that make a regular expression slow, for each of its repeats.
 
-What a backtracking matcher may do too often is decided at its repeats.  For each of
-them a text leads there, goes on with what the repeat takes, and ends with what the
-rest of the expression does not.
+A backtracking matcher spends its time at repeats.  For each repeat there is a text that
+begins with a match of everything before the repeat, continues with text that the repeat
+matches, and ends with text that the rest of the expression does not match.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-# Python has no public name for what its `re` makes of a pattern.
+# Python has no public name for the parser of its `re`.
 _parser: Any = importlib.import_module("re._parser")
 
-#: What the rest of an expression may not expect: nothing, no ASCII, a line end.
+#: Ends that an expression may not match: an empty text, not ASCII, a line end.
 TAILS: Final = ("", "\x80", "\n")
 _REPEATS: Final = {"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"}
 _CHARACTERS: Final = {"LITERAL", "NOT_LITERAL", "ANY", "IN"}
@@ -31,15 +31,15 @@ _CATEGORIES: Final = {
     "CATEGORY_WORD": r"\w",
     "CATEGORY_NOT_WORD": r"\W",
 }
-#: A repeat of fewer is no way to spend time.
+#: A repeat with a lower maximum can't take much time.
 _FEW: Final = 8
-#: Of a repeated group's texts so many are enough.
+#: Maximum number of texts of a repeated group.
 _SAMPLES: Final = 8
 
 
 @dataclass(frozen=True)
 class Pump:
-    """A text of any length: *start*, *unit* again and again, *tail*."""
+    """A text of any length: *start*, repeated *unit*, *tail*."""
 
     start: str
     unit: str
@@ -47,7 +47,7 @@ class Pump:
 
 
 def pumps(pattern: str, flags: int = 0) -> list[Pump]:
-    """Return the texts for *pattern*, which is Python's or PCRE's."""
+    """Return the texts for *pattern*, of Python or PCRE."""
     tree = list(
         _parser.parse(pattern.replace("(?<", "(?P<").replace("(?P<!", "(?<!"), flags)
     )
@@ -63,7 +63,7 @@ def pumps(pattern: str, flags: int = 0) -> list[Pump]:
 
 
 def _repeats(items: Iterable[Any], start: str) -> Iterator[tuple[str, list[Any]]]:
-    """Return what each repeat repeats, with a text that leads there."""
+    """Return the repeated part of each repeat, with a text that matches up to it."""
     for item in items:
         if item[0].name in _REPEATS and item[1][1] > _FEW:
             yield start, list(item[1][2])
@@ -73,7 +73,7 @@ def _repeats(items: Iterable[Any], start: str) -> Iterator[tuple[str, list[Any]]
 
 
 def _inner(item: Any) -> list[list[Any]]:
-    """Return the expressions in one."""
+    """Return the expressions in an expression."""
     operation, value = item[0].name, item[1]
     if operation in _REPEATS:
         return [list(value[2])]
@@ -89,7 +89,7 @@ def _inner(item: Any) -> list[list[Any]]:
 
 
 def _samples(items: list[Any]) -> Iterator[str]:
-    """Return short texts that match, one for each way through."""
+    """Return short texts that match, one for each alternative."""
     ways = [list(itertools.islice(_ways(item), _SAMPLES)) for item in items]
     return map("".join, itertools.product(*ways))
 
@@ -113,7 +113,7 @@ def _ways(item: Any) -> Iterator[str]:
 
 
 def _units(repeated: list[Any], alphabet: list[str], runs: list[str]) -> Iterator[str]:
-    """Return what a repeat takes: letters and words that the rest knows, too."""
+    """Return texts that a repeat matches, of letters and words in the expression."""
     if len(repeated) == 1 and repeated[0][0].name in _CHARACTERS:
         for text in [*alphabet, *runs]:
             if all(_takes(repeated[0], letter) for letter in text):
@@ -123,7 +123,7 @@ def _units(repeated: list[Any], alphabet: list[str], runs: list[str]) -> Iterato
 
 
 def _letters(items: Iterable[Any]) -> Iterator[str]:
-    """Return letters that the expression names, the ends of its ranges among them."""
+    """Return the letters in the expression, including the ends of its ranges."""
     for item in items:
         operation, value = item[0].name, item[1]
         if operation in {"LITERAL", "NOT_LITERAL"}:
@@ -137,7 +137,7 @@ def _letters(items: Iterable[Any]) -> Iterator[str]:
 
 
 def _runs(items: list[Any]) -> Iterator[str]:
-    """Return the words that the expression names."""
+    """Return the words in the expression."""
     for is_word, some in itertools.groupby(items, lambda i: i[0].name == "LITERAL"):
         if is_word:
             yield "".join(chr(item[1]) for item in some)
@@ -148,7 +148,7 @@ def _runs(items: list[Any]) -> Iterator[str]:
 
 
 def _takes(item: Any, letter: str) -> bool:
-    """Tell whether a character of an expression may be *letter*."""
+    """Tell whether a character class of an expression matches *letter*."""
     operation, value = item[0].name, item[1]
     code = ord(letter)
     if operation == "LITERAL":

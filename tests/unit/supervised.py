@@ -1,6 +1,6 @@
 """Runs a Supervisor on fake children: ``python -m tests.unit.supervised HOME``.
 
-A process of its own: the supervisor takes signals, which pytest's must not get.
+It is a separate process: the supervisor handles signals that pytest must not get.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main(home: Path) -> int:
     supervisor = Supervisor(
         conf=conf,
         reload=conf.renew,
-        # There, and for the children alone, `python -m gateway` is a fake, too.
+        # In this folder, for the children only, `python -m gateway` is a fake, too.
         environment={**os.environ, "PYTHONPATH": str(home / "bin")},
         sockets={pool: home / pool.socket for pool in Pool},
         address=("127.0.0.1", port) if port else None,

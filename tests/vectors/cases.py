@@ -1,4 +1,4 @@
-"""The vectors' inputs: what is minted, and what must not be."""
+"""The vectors' inputs: links to mint, and links that must not be minted."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ BEYOND_KEY: Final[list[tuple[str, str, dict[str, Any], str]]] = [
     ("a file by a key for uploads", "q3.pdf", {}, "uploads"),
 ]
 
-# Each is signed with a true key: only reading the claims finds it out.
+# Each is signed with a valid key: only parsing the claims detects the fault.
 MALFORMED: Final = {
     "no key id": f"e0.i{ISSUED}",
     "no expiry": f"kdocs01.i{ISSUED}",

@@ -1,8 +1,8 @@
-"""What becomes of a link between its sender and its reader, as data.
+"""Damage to a link between its sender and its reader, as data.
 
 Each damage is a template: ``{link}`` is the whole link, ``{head}`` and ``{tail}`` are
-its two parts, of which the second begins in the middle of its token or code.  It is
-written as it comes over the wire.  Whatever is there, the link as it was sent is meant.
+its two parts; the tail begins in the middle of its token or code.  The templates are
+written as they appear in the request.  All damaged links mean the original link.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlsplit
 
-#: What is no damage: a query is not looked at.
+#: Not damage: a query is ignored.
 QUERIES: Final = {
     "question mark": "{link}?",
     "query of a newsletter": "{link}?utm_source=news&utm_medium=email",
@@ -81,8 +81,8 @@ INSIDE: Final = {
     "equals sign, escaped": "{head}=3D{tail}",
     "line end inside, full stop behind": "{head}%0A{tail}.",
 }
-#: Of codes alone: ``{capitals}`` is the link in capitals, ``{typed}`` and ``{read}``
-#: have letters for its digits.
+#: Damage to codes only: ``{capitals}`` is the link in capitals, ``{typed}`` and
+#: ``{read}`` have letters instead of digits.
 SPELLINGS: Final = {
     "capitals": "{site}{capitals}",
     "capitals, full stop behind": "{site}{capitals}.",
@@ -91,12 +91,12 @@ SPELLINGS: Final = {
     "o for 0 and i for 1": "{site}{heard}",
     "hyphens between": "{head}-{tail}",
 }
-#: What every link survives.
+#: Damage that can be repaired in every link.
 EVERY: Final = {**BEHIND, **INSIDE}
 
 
 def damaged(template: str, link: str) -> str:
-    """Return what has become of *link*."""
+    """Return the damaged *link*."""
     parts = urlsplit(link)
     site = f"{parts.scheme}://{parts.netloc}"
     first = parts.path.split("/")[2]

@@ -1,8 +1,7 @@
 """Write ``signed_urls.json``: ``python -m tests.vectors.generate``.
 
-The URLs come from ``gateway.links``.  That they are right is for the other two
-minters to say, which know nothing but ``docs/links.md``: see
-``test_vectors.py``.
+The URLs come from ``gateway.links``.  Two other minters, which are based only on
+``docs/links.md``, check them: see ``test_vectors.py``.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ def ring() -> KeyRing:
 
 
 def read(key_id: str, claims: dict[str, Any]) -> Claims:
-    """Return the claims that a vector says."""
+    """Return the claims of a vector."""
     networks = tuple(ip_network(network) for network in claims.get("networks", []))
     kind = claims.get("presentation")
     presentation = None if kind is None else Presentation(kind)
@@ -61,7 +60,7 @@ def read(key_id: str, claims: dict[str, Any]) -> Claims:
 
 
 def text() -> str:
-    """Return what the file has to say."""
+    """Return the content of the file."""
     content = {
         "about": "Vectors of docs/links.md; written by tests/vectors/generate.py.",
         "base": BASE,
@@ -81,9 +80,9 @@ def text() -> str:
 
 
 def _minted(name: str, path: str, claims: dict[str, Any], key: str) -> dict[str, Any]:
-    said = WEEK | claims
-    url = BASE + mint(ring(), read(key, said), path)
-    return {"name": name, "key": key, "claims": said, "path": path, "url": url}
+    claims = WEEK | claims
+    url = BASE + mint(ring(), read(key, claims), path)
+    return {"name": name, "key": key, "claims": claims, "path": path, "url": url}
 
 
 def _refused() -> list[dict[str, Any]]:
@@ -168,7 +167,7 @@ def _forged() -> list[dict[str, Any]]:
 
 
 def _next(letter: str, step: int) -> str:
-    """Return the letter that differs from *letter* in the unused bits alone."""
+    """Return the letter that differs from *letter* only in the unused bits."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     return alphabet[alphabet.index(letter) + step]
 
@@ -188,13 +187,13 @@ def _strangers() -> list[dict[str, Any]]:
 
 
 def _beyond_key() -> list[dict[str, Any]]:
-    """Return links that a key has signed all the same, as a leaked one would."""
+    """Return forbidden links that a key has signed, as a leaked key could."""
     cases = []
     for name, path, claims, key in BEYOND_KEY:
-        said = read(key, WEEK | claims)
-        segments = path.split("/")[: said.depth]
-        covered = path if said.depth is None else "".join(f"{s}/" for s in segments)
-        token = _signed(str(said), covered, key)
+        parsed = read(key, WEEK | claims)
+        segments = path.split("/")[: parsed.depth]
+        covered = path if parsed.depth is None else "".join(f"{s}/" for s in segments)
+        token = _signed(str(parsed), covered, key)
         cases.append(_case(name, "beyond-key", token, path=path))
     later = _signed(str(read("reports", WEEK)), "reports/a", "reports")
     early = {"path": "reports/a", "now": ISSUED - 61}

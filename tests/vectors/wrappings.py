@@ -1,7 +1,7 @@
-"""How mail filters wrap a link, as data: what is pasted is the wrapped link.
+"""Links as mail filters wrap them, as data; users paste the wrapped link.
 
-``{url}`` is the link, ``{quoted}`` the link as a value of a query, ``{dashed}`` that of
-Proofpoint's second version, ``{starred}`` and ``{left_out}`` those of its third.
+``{url}`` is the link, ``{quoted}`` the link as a query value, ``{dashed}`` the form of
+Proofpoint's second version, ``{starred}`` and ``{left_out}`` the forms of its third.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ WRAPPINGS: Final = {
 
 
 def wrapped(template: str, url: str) -> str:
-    """Return what a filter makes of *url*."""
+    """Return *url* as a filter wraps it."""
     left_out = base64.urlsafe_b64encode(b"%" * url.count("%")).decode().rstrip("=")
     dashed = "".join(c if c.isalnum() or c in "./" else f"-{ord(c):02X}" for c in url)
     return template.format(

@@ -1,4 +1,4 @@
-"""The application under Flask's own client, with a clock that stands."""
+"""The application with Flask's test client and a stopped clock."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Site:
     now: float = NOON
 
     def sign(self, path: str, **claims: Any) -> str:
-        """Return the URL's path, signed at the site's present."""
+        """Return the path of a URL that is signed at the site's current time."""
         return self.signer.sign(path, **{"expires": timedelta(hours=1), **claims})
 
     def add_user(self, name: str, role: Role = Role.MEMBER) -> User:
@@ -80,7 +80,7 @@ class Site:
         )
 
     def browser(self) -> FlaskClient:
-        """Return another browser, that has been nowhere."""
+        """Return a new browser, without cookies."""
         return self.client.application.test_client()
 
     def stored(self) -> list[Path]:
@@ -89,7 +89,7 @@ class Site:
 
 
 class MakeSite(Protocol):
-    """Makes a site with other settings."""
+    """Creates a site with other settings."""
 
     def __call__(self, **chosen: str) -> Site: ...
 
@@ -105,7 +105,7 @@ def csrf_token(answer: TestResponse) -> str:
 def catalog(
     request: pytest.FixtureRequest, tmp_path: Path, migrated: Path
 ) -> Iterator[dict[str, str]]:
-    """Give the settings of the catalog: SQLite's, or by EITHER_CATALOG each one's."""
+    """Yield the catalog's settings: SQLite, or with EITHER_CATALOG each database."""
     if getattr(request, "param", "sqlite") == "sqlite":
         (tmp_path / "data").mkdir()
         shutil.copyfile(migrated, tmp_path / "data" / "catalog.sqlite3")
@@ -132,7 +132,7 @@ def make_site(tmp_path: Path, catalog: dict[str, str]) -> MakeSite:
 
     def make(**chosen: str) -> Site:
         if "GATEWAY_MAIL_URL" in chosen:
-            # Where the links in mails lead.
+            # The base URL of the links in mails.
             chosen.setdefault("GATEWAY_PUBLIC_URL", "http://localhost")
         reading = settings.read(
             {

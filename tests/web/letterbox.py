@@ -1,4 +1,4 @@
-"""A drop link as its tests see it: ann's, and a stranger who has it."""
+"""A drop link of ann's, and a sender who uses it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DAY = 86_400
 
 @dataclass
 class Letterbox:
-    """A site, a drop link of ann's on it, and a stranger who has it."""
+    """A site with a drop link of ann's, and a sender who uses it."""
 
     site: Site
     maker: User
@@ -35,8 +35,8 @@ class Letterbox:
     code: str
 
     def ask(self, method: str, path: str, **headers: str) -> TestResponse:
-        """Ask with the code as a bearer token."""
-        said = {name.replace("_", "-"): text for name, text in headers.items()}
+        """Send a request with the code as a bearer token."""
+        extra = {name.replace("_", "-"): text for name, text in headers.items()}
         return self.site.client.open(
             path,
             method=method,
@@ -44,7 +44,7 @@ class Letterbox:
                 "Authorization": f"Bearer {self.code}",
                 "X-Request-ID": "r",
                 "X-Original-Length": "0",
-                **said,
+                **extra,
             },
         )
 
@@ -52,7 +52,7 @@ class Letterbox:
         return self.ask("PUT", f"/api/v1/files/{name}", **headers)
 
     def send(self, *parts: bytes, first: str | None = None) -> TestResponse:
-        """Send the form as nginx does when it has spooled it."""
+        """Send the form as nginx does after it has spooled the body."""
         code = self.code if first is None else first
         spooled = self.site.store / "spool" / "0001"
         spooled.write_bytes(part("code", code.encode()) + b"".join(parts) + END)
@@ -102,7 +102,7 @@ def code_of(site: Site, drop: Drop) -> str:
 
 
 def made_before_the_secret(box: Letterbox) -> None:
-    """Have the box a drop link of the time when link keys signed them."""
+    """Make the drop link one that a link key signed, as in earlier versions."""
     with box.site.database.write() as connection:
         connection.execute(update(drops_table).values(code_id=None))
     box.drop = replace(box.drop, code_id=None)
@@ -115,7 +115,7 @@ def a_token(site: Site, user: User, *scopes: Scope) -> dict[str, str]:
 
 
 def came(box: Letterbox) -> list[dict[str, Any]]:
-    """Return what the maker's list says."""
+    """Return the files in the list of the drop link's maker."""
     reading = a_token(box.site, box.maker, Scope.READ)
     listing: Any = box.site.client.get("/api/v1/files", headers=reading).json
     files: list[dict[str, Any]] = listing["files"]

@@ -1,4 +1,4 @@
-"""What nginx adds to the requests of Flask's own client."""
+"""Adds the headers that nginx would add to requests of Flask's test client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A member with files to share, and a stranger who gets the links."""
+"""A member with files to share, and a recipient of the links."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 BROWSER = {"Accept": "text/html,*/*;q=0.8", "X-Real-IP": "192.0.2.7"}
 PROGRAM = {"Accept": "*/*", "X-Real-IP": "192.0.2.7"}
-#: Settings by which mails go out.
+#: Settings with which mails are sent.
 RELAY = {
     "GATEWAY_MAIL_URL": "smtp://relay.example",
     "GATEWAY_MAIL_FROM": "files@example.com",
@@ -34,7 +34,7 @@ RELAY = {
 
 @dataclass
 class Sharer:
-    """Somebody with a token that may share, and two uploads."""
+    """A member with two uploads and a token that may share."""
 
     site: Site
     user: User
@@ -43,7 +43,7 @@ class Sharer:
     uploads: list[str]
 
     def make(self, **fields: object) -> TestResponse:
-        """Share the first upload, or what *fields* say."""
+        """Share the first upload, or the items in *fields*."""
         fields = {"items": [{"upload": self.uploads[0]}], **fields}
         return self.site.client.post(
             "/api/v1/shares", json=fields, headers=self.headers
@@ -61,19 +61,19 @@ class Sharer:
         return found
 
     def press(self, link: str, **fields: str) -> TestResponse:
-        """Press the page's button as a person who has the link."""
+        """Submit the page's form as a recipient."""
         return self.stranger.post(link, data=fields, headers=BROWSER)
 
     def spend(self, lease_path: str) -> None:
-        """Have the download of a lease be over, as the ledger would tell."""
+        """End the download of a lease, with a line in the ledger."""
         lease_id = lease_path.split("/")[2][:16]
         with self.site.database.write() as connection:
             leases.spend(connection, {lease_id: int(self.site.now)})
 
     def sent(self, answer: TestResponse, count: int = 1000, **changes: object) -> None:
-        """Book that nginx has sent so many of the 1000 bytes of a delivery."""
+        """Book a delivery of which nginx has sent this many of 1000 bytes."""
         is_whole = count == 1000
-        said = {
+        line = {
             "at": self.site.now,
             "request": secrets.token_hex(16),
             "began": "",
@@ -90,7 +90,7 @@ class Sharer:
             **changes,
         }
         with (self.site.store / "current.log").open("a") as file:
-            file.write(f"{json.dumps(said)}\n")
+            file.write(f"{json.dumps(line)}\n")
         Booker(
             database=self.site.database,
             folder=self.site.store,
@@ -123,7 +123,7 @@ def a_sharer(site: Site, name: str = "ann", role: Role = Role.MEMBER) -> Sharer:
 
 
 def store(site: Site, user: User, name: str, media_type: str) -> str:
-    """Write an upload down and return its id."""
+    """Insert an upload and return its id."""
     upload_id = new_id()
     with site.database.write() as connection:
         uploads.add(

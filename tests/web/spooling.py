@@ -1,4 +1,4 @@
-"""What nginx does with a body that it spools, for requests without an nginx."""
+"""Spools bodies as nginx does, for requests of Flask's test client."""
 
 from __future__ import annotations
 

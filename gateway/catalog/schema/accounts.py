@@ -34,10 +34,10 @@ users: Final = Table(
     # longer with each upload.
     Column("stored_bytes", BigInteger, nullable=False),
     Column("created", BigInteger, nullable=False),
-    # Set for the first administrator, whose password was generated: they choose their
-    # own at the first login.
+    # Set for the first administrator, whose password was generated: at the first login
+    # they choose a new password.
     Column("must_change_password", Boolean, nullable=False, server_default=false()),
-    # Whether mails go out for their shares.
+    # Whether mails are sent for the user's shares.
     Column("may_send_mail", Boolean, nullable=False, server_default=true()),
 )
 
@@ -70,7 +70,7 @@ tokens: Final = Table(
     Column("revoked", BigInteger),
 )
 
-# Counters of password attempts: how many attempts, and when the last one was made.
+# Counters of password attempts: their number, and the time of the last attempt.
 login_attempts: Final = Table(
     "login_attempts",
     metadata,

@@ -1,4 +1,4 @@
-"""What the ledger books: bytes sent to recipients, and verdicts per link key."""
+"""The tables of the ledger: bytes sent to recipients, and verdicts per link key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sqlalchemy import (
 
 from gateway.catalog.schema.base import metadata
 
-# What nginx has sent of a file to a recipient, by one lease or (empty lease_id) by the
+# The deliveries of a file to a recipient, with one lease or (empty lease_id) with the
 # share link itself.
 bookings: Final = Table(
     "bookings",
@@ -33,7 +33,7 @@ bookings: Final = Table(
     Column("requests", Integer, nullable=False),
     # Bytes sent, repeated bytes included.
     Column("sent", BigInteger, nullable=False),
-    # The file's size; how many different bytes were sent; and which ranges.
+    # The file's size; the number of different bytes sent; and their ranges.
     Column("size", BigInteger, nullable=False),
     Column("covered", BigInteger, nullable=False),
     Column("ranges", Text, nullable=False),

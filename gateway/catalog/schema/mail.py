@@ -34,7 +34,7 @@ outbox: Final = Table(
     Column("created", BigInteger, nullable=False),
     # When the state last changed.
     Column("changed", BigInteger, nullable=False),
-    # When the next attempt is due, and after which second no attempt is made.
+    # When the next attempt is due, and when the last attempt may be made.
     Column("due", BigInteger, nullable=False),
     Column("expires", BigInteger, nullable=False),
     Index("ix_outbox_state_due", "state", "due"),

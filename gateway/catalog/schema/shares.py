@@ -26,13 +26,13 @@ shares: Final = Table(
     "shares",
     metadata,
     Column("id", String(12), primary_key=True),
-    # Null: the operator made the share, by command.
+    # Null: the operator created the share, with a command.
     Column("owner_id", ForeignKey("users.id")),
     Column("title", Text, nullable=False),
     Column("message", Text, nullable=False),
-    # The language of its mails, as in "de"; empty is English.
+    # The language of its mails, such as "de"; empty means English.
     Column("lang", String(8), nullable=False),
-    # Maximum number of downloads of each share link; null is no limit.
+    # Maximum number of downloads of each share link; null means no limit.
     Column("max_downloads", Integer),
     Column("password_hash", Text),
     # Whether each download needs a one-time code.
@@ -138,14 +138,14 @@ Index(
     sqlite_where=leases.c.ended.is_(None) & leases.c.spent.is_(None),
 )
 
-# GETs of counted downloads that nginx has begun. A row is deleted when the ledger
-# shows how the request ended.
+# GETs of counted downloads that nginx has started. A row is deleted when the ledger
+# has the end of the request.
 lease_requests: Final = Table(
     "lease_requests",
     metadata,
     # nginx's request id.
     Column("id", String(32), primary_key=True),
-    # Null: the ledger reported the end of the request before its begin was recorded.
+    # Null: the end of the request was booked before its start was recorded.
     Column("lease_id", ForeignKey("leases.id"), index=True),
     # The gateway whose nginx serves the request, and the run (start) of that nginx:
     # when nginx stops, all requests of its run have ended.
@@ -154,7 +154,7 @@ lease_requests: Final = Table(
     Column("since", BigInteger, nullable=False),
 )
 
-# Changes of shares. The actor is a user's name; empty is the operator.
+# Changes of shares. The actor is a user's name; empty means the operator.
 audit: Final = Table(
     "audit",
     metadata,
@@ -166,7 +166,7 @@ audit: Final = Table(
     Column("detail", Text, nullable=False),
 )
 
-# A target's links that were issued until issued_until are revoked.
+# Revocations: all links of the target that were issued until issued_until are revoked.
 revocations: Final = Table(
     "revocations",
     metadata,
@@ -174,7 +174,7 @@ revocations: Final = Table(
     Column("subject", Text, primary_key=True),
     Column("issued_until", BigInteger, nullable=False),
     Column("created", BigInteger, nullable=False),
-    # All revoked links have expired by then, and housekeeping deletes the row. Null is
-    # never.
+    # The time when all revoked links have expired, and housekeeping deletes the row.
+    # Null means never.
     Column("keep_until", BigInteger, index=True),
 )

@@ -1,8 +1,8 @@
-"""The one table from errors and statuses to the answers; Flask and nginx share it.
+"""The table of errors and statuses with their answers; Flask and nginx share it.
 
-Each module of this package has the explanations of one subject; this module puts them
-together.  Forged, malformed, unknown and missing look alike: an error that is not in
-the table is a 404.
+Each module of this package has the explanations of one subject; this module combines
+them.  Forged, malformed, unknown and missing links look alike: an error that is not in
+the table gets 404.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ CARRIED: Final = (
 )
 #: The statuses whose page has a box to paste the original link.
 WITH_BOX: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
-#: All explanations by name.  ``too-many-uploads`` has a second status for tus; this is
-#: the one with the status for other clients.
+#: All explanations by name.  ``too-many-uploads`` has a second status for tus; here it
+#: has the status for other clients.
 BY_NAME: Final = {
     explanation.name: explanation
     for explanation in (*BY_STATUS.values(), *reversed(BY_ERROR.values()))

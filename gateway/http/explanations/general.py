@@ -12,7 +12,7 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a client gets for an error: status, title, text and headers.
+    """The answer to an error: status, title, text and headers.
 
     ``name`` is the public class of the error, the last part of a problem's ``type``;
     ``phrase`` is the reason phrase of the status line, for a status that is not in

@@ -9,14 +9,14 @@ if TYPE_CHECKING:
     from gateway.catalog.drops import Drop
     from gateway.catalog.users import User
 
-#: The longest that a drop link's upload session is kept, in seconds: it counts against
-#: the link's limits.
+#: Maximum seconds that a drop link's upload session is kept: it counts against the
+#: link's limits.
 DROP_LIFETIME: Final = 86_400
 
 
 @dataclass(frozen=True)
 class Sender:
-    """The user who will own the upload, and the drop link it is sent to, if any."""
+    """The future owner of the upload, and the drop link that it is sent to, if any."""
 
     user: User
     drop: Drop | None = None
@@ -27,7 +27,7 @@ class Sender:
         return None if self.drop is None else self.drop.id
 
     def expiry(self, lifetime: int, *, now: int) -> int:
-        """Return when (Unix seconds) an upload session expires that is used *now*.
+        """Return when (Unix seconds) an upload session expires if it is used *now*.
 
         *lifetime* is in seconds; a drop link's sessions live for at most
         DROP_LIFETIME, and no longer than the drop link.

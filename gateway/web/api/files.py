@@ -34,8 +34,8 @@ class FilesAPI:
     def blueprint(self) -> Blueprint:
         """Return the routes.
 
-        The last part of the path has the same name as in the route of PUT: OpenAPI
-        takes ``/files/{id}`` and ``/files/{name}`` for one path.
+        The last part of the path has the same name as in the route of PUT: for OpenAPI
+        ``/files/{id}`` and ``/files/{name}`` are the same path.
         """
         routes = Blueprint("api_files", __name__, url_prefix="/api/v1/files")
         routes.add_url_rule("", view_func=self.listing)

@@ -43,7 +43,7 @@ class FileForms:
         return routes
 
     def admit(self, method: str, path: bytes) -> None:
-        """Admit a form, or raise why it is refused."""
+        """Admit a form, or raise the error that refuses it."""
         del method, path
         identity = uploader(self.identities)
         if request.mimetype != "multipart/form-data":
@@ -51,7 +51,7 @@ class FileForms:
         self.form_uploads.admit(identity)
 
     def cut(self, method: str, path: bytes) -> None:
-        """Release the room reserved for a form that was cut off."""
+        """Release the reservation of an interrupted form."""
         del method, path
         self.form_uploads.release()
 

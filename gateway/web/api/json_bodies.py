@@ -1,4 +1,4 @@
-"""JSON bodies become typed values, or a refusal that names every faulty field."""
+"""Parse JSON bodies into typed values, or refuse them with all faulty fields."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 from gateway.errors import BadFieldsError
 from gateway.links.claims import MAXIMUM_TIME, NEVER
 
-#: nginx lets no more through to Python.
+#: Maximum size of a body; nginx refuses larger bodies.
 MAXIMUM_BYTES: Final = 65_536
 _MAXIMUM_FAULTS: Final = 20
 
@@ -68,7 +68,7 @@ Lifetime = Annotated[int, Field(ge=1, le=MAXIMUM_TIME)]
 
 
 class ExpiringBody(Body):
-    """The request for something that expires: one of the two fields is required."""
+    """A request to create an object that expires: one of both fields is required."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -77,9 +77,9 @@ class ExpiringBody(Body):
     )
 
     expires: End | None = None
-    """When it ends."""
+    """When the new object expires."""
     expires_in: Lifetime | None = None
-    """How long it lasts, in seconds from now."""
+    """When the new object expires, in seconds from now."""
 
     @model_validator(mode="after")
     def _has_one_end(self) -> Self:
@@ -100,11 +100,11 @@ M = TypeVar("M", bound=Body)
 def read(model: type[M]) -> M:
     """Return the current request's JSON object.
 
-    Raise BadFieldsError if the body is no JSON object or does not fit *model*, and
-    Werkzeug's errors for another content type and for too large a body.
+    Raise BadFieldsError if the body is not a JSON object or does not fit *model*, and
+    Werkzeug's errors for a wrong content type and for a body that is too large.
     """
     if not request.is_json:
-        # A form of another site could send anything else in a user's name.
+        # A form on another site could send any other type on the user's behalf.
         raise UnsupportedMediaType("Send an object as application/json.")
     request.max_content_length = MAXIMUM_BYTES
     try:

@@ -1,6 +1,6 @@
-"""What a view of the API takes, returns and refuses, declared beside the view.
+"""Declarations of the API's views: their requests, answers and refusals.
 
-``openapi`` makes the API's description of these declarations.
+``openapi`` generates the API's description from these declarations.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 Refusal = type[errors.RefusedError] | HTTPStatus
 
-#: Of every operation that is not public.
+#: Refusals of every operation that is not public.
 _KNOWN: Final[tuple[Refusal, ...]] = (
     errors.NotAuthenticatedError,
     errors.NotPermittedError,
-    # These two refuse requests with a session cookie alone.
+    # These two refuse only requests with a session cookie.
     errors.ForgedFormError,
     errors.NewPasswordError,
 )
@@ -50,8 +50,8 @@ _WITH_FILE: Final[tuple[Refusal, ...]] = (
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 )
-#: Of every operation: nginx refuses requests that it can't read, and clients with too
-#: many requests; the catalog may not answer in time.
+#: Refusals of every operation: nginx refuses requests that it can't parse, and clients
+#: with too many requests; the catalog may not answer in time.
 _ALWAYS: Final[tuple[Refusal, ...]] = (
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.TOO_MANY_REQUESTS,
@@ -80,9 +80,9 @@ class Content:
 class Operation:
     """One method of one path, and the decorator of its view.
 
-    ``returns`` has what an answer may be, by its status; nothing is an empty answer.
-    The first status is the one of a view that does not choose.  ``parameters``
-    describes path parameters that mean something else here than ``openapi`` knows.
+    ``returns`` maps each status to the possible models; no model means an empty answer.
+    The first status is the default.  ``parameters`` describes path parameters whose
+    meaning differs from the description in ``openapi``.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""``/api/v1/revocations``: links are revoked, and revocations are undone."""
+"""``/api/v1/revocations``: revokes links, and undoes revocations."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from gateway.links import KeyRing
     from gateway.web.auth.identity import Identities, Identity
 
-# In no subject; PostgreSQL takes it in no text at all.
+# No subject contains it, and PostgreSQL accepts it in no text.
 _NUL: Final = "\0"
 
 
@@ -58,15 +58,15 @@ class RevocationsAPI:
         id="createRevocation",
         body=CreateRevocationRequest,
         returns={201: (RevocationDescription,)},
-        # An upload that is not there, or not the caller's.
+        # The upload does not exist, or belongs to another user.
         refusals=[NotServableError],
     )
     def make(self) -> RevocationDescription:
         """Revoke links.
 
-        When the answer is sent, no worker delivers by these links any more. An
-        administrator may revoke all links, a member with the scope `share` those to own
-        uploads. Links that are issued later are good.
+        When the answer is sent, the links do not work any more. Administrators may
+        revoke all links, members with the scope `share` the links to their uploads.
+        Links that are issued later are valid.
         """
         identity = self.identities.current()
         if not identity.is_admin:

@@ -119,12 +119,12 @@ class SharesAPI:
     def make(self) -> Response:
         """Create a share, and mail its links to the addresses in `to`.
 
-        With the same `Idempotency-Key` again the first share is returned, with 200.
+        If the `Idempotency-Key` was used before, the first share is returned, with 200.
         """
         identity = self._sharer()
         key = _key()
         requested = json_bodies.read(CreateShareRequest)
-        # Its items may have been deleted since, and its end may have passed.
+        # The share's items may have been deleted since, and it may have expired.
         earlier = key and self.shares.changes.by_key(identity.user, key)
         if earlier:
             return answer(self._describe(earlier), HTTPStatus.OK)
@@ -147,7 +147,7 @@ class SharesAPI:
         refusals=[NoSpaceError],
     )
     def edit(self, share_id: str) -> ShareDescription:
-        """Change the fields of a share that the request has.
+        """Change the fields of a share that are in the request.
 
         The links and the recipients stay the same.
         """

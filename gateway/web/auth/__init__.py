@@ -1,1 +1,1 @@
-"""Who sends a request: tokens, login sessions, passwords, CSRF."""
+"""Authentication of requests: tokens, login sessions, passwords, CSRF."""

@@ -70,7 +70,7 @@ class KnownBrowsers:
         return browser if user_id == str(user.id) else None
 
     def remember(self, response: Response, user: User) -> None:
-        """Add a cookie to *response* by which the browser is recognized for *user*."""
+        """Add the cookie to *response* that lets *user*'s browser be recognized."""
         browser = self.of_request(user) or secrets.token_urlsafe(16)
         payload = f"{user.id}.{browser}"
         response.set_cookie(

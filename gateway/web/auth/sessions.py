@@ -1,4 +1,4 @@
-"""Login sessions in cookies: a signed cookie has the secret of a catalog session."""
+"""Login sessions in cookies: a signed cookie has a login session's secret."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gateway.web.auth.identity import Identities, Identity
     from gateway.web.multipart_uploads import FormUploads
 
-#: The form's first field; it contains the code, which shows that this page was sent.
+#: The form's first field; it contains the code, as proof that this page sent the form.
 FIELD: Final = "code"
 _STORED: Final = re.compile(r"[1-9][0-9]{0,2}", re.ASCII)
 
@@ -55,7 +55,7 @@ class DropPage:
         self.form_uploads.admit(self.identities.by_drop_link(code))
 
     def cut(self, method: str, path: bytes) -> None:
-        """Release the reservation of a form that was cut off."""
+        """Release the reservation of an interrupted form."""
         del method, path
         self.form_uploads.release()
 

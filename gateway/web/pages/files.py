@@ -1,4 +1,4 @@
-"""``/``: a user's uploads, or for an admin any user's, with the upload form."""
+"""``/``: a user's uploads, for admins those of any user, with the upload form."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""``/open``: the user pastes a damaged link and is redirected to the repaired one.
+"""``/open``: the user pastes a damaged link and is redirected to the repaired link.
 
 The form needs no CSRF token, because it uses no authority: it stores nothing, reads no
-cookie, and redirects to the link that the text contains.  If another site sends the
-form, it does no more than a link there would.  So the form works without cookies, and
-on pages that nginx serves without Flask.
+cookie, and redirects to the link in the text.  If another site sends the form, the
+effect is that of a link on that site.  So the form works without cookies, and on pages
+that nginx sends without Flask.
 
 The host of the link is ignored.  A gateway may have several names, and the signature
 identifies its own links; the redirect always goes to a path of this site.

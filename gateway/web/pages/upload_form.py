@@ -40,7 +40,7 @@ class UploadForm:
         self.form_uploads.admit(self._uploader())
 
     def cut(self, method: str, path: bytes) -> None:
-        """Release the reservation of a form that was cut off."""
+        """Release the reservation of an interrupted form."""
         del method, path
         self.form_uploads.release()
 
