@@ -13,7 +13,7 @@ _TOO_MANY_UPLOADS: Final = Explanation(
     "too-many-uploads",
     HTTPStatus.TOO_MANY_REQUESTS,
     "Too many uploads at once",
-    "Wait until another upload has finished, then try again. Nothing was stored.",
+    "The file was not stored. Wait until another upload has finished, then try again.",
     {"Retry-After": "5"},
 )
 
@@ -73,7 +73,7 @@ EXPLANATIONS: Final[dict[type[errors.RefusedError], Explanation]] = {
         "file-too-large",
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "File too large",
-        "The file exceeds the size limit. Nothing was stored.",
+        "The file exceeds the size limit and was not stored.",
     ),
     errors.LengthRequiredError: Explanation(
         "length-required",
@@ -85,7 +85,7 @@ EXPLANATIONS: Final[dict[type[errors.RefusedError], Explanation]] = {
         "type-not-allowed",
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         "File type not allowed",
-        "Nothing was stored.",
+        "The file was not stored.",
     ),
     errors.OverQuotaError: Explanation(
         "over-quota",
