@@ -9,12 +9,12 @@ import click
 
 from gateway.catalog import audit as audit_log
 from gateway.cli.catalog import open_catalog
-from gateway.cli.options import JSON, LIMIT
+from gateway.cli.options import JSON, LIMIT, Id
 from gateway.errors import MissingShareError
 
 
 @click.command()
-@click.argument("share_id", metavar="[SHARE]", required=False)
+@click.argument("share_id", metavar="[SHARE]", type=Id(), required=False)
 @LIMIT
 @JSON
 def audit(*, share_id: str | None, limit: int, as_json: bool) -> None:

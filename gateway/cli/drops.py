@@ -11,7 +11,7 @@ from gateway.catalog import drops, users
 from gateway.cli import times
 from gateway.cli.catalog import open_catalog
 from gateway.cli.links import base_url_and_keys
-from gateway.cli.options import JSON, LIMIT, NO_EXPIRY, USER, Size
+from gateway.cli.options import JSON, LIMIT, NO_EXPIRY, USER, Id, Size
 from gateway.cli.times import DurationOrDateTime, timestamp
 from gateway.config import settings
 from gateway.errors import MissingDropError, NotServableError, SettingsError
@@ -131,14 +131,13 @@ def list_drops(*, user: str | None, limit: int, as_json: bool) -> None:
 
 
 @group.command("revoke")
-@click.argument("drop_id", metavar="ID")
+@click.argument("drop_id", metavar="ID", type=Id())
 def revoke(*, drop_id: str) -> None:
     """Revoke the drop link ID; its uploads are kept."""
     database, _ = open_catalog()
     try:
         drop_links.revoke(database, drop_id, owner=None, now=times.now())
     except NotServableError:
-        drop_id.encode()  # main() reports bytes that are not UTF-8
         raise MissingDropError(drop_id) from None
 
 

@@ -10,7 +10,7 @@ import click
 
 from gateway.catalog import uploads, users
 from gateway.cli.catalog import open_catalog, open_store
-from gateway.cli.options import JSON, LIMIT, USER
+from gateway.cli.options import JSON, LIMIT, USER, Id
 from gateway.errors import MissingUploadError
 from gateway.uploads import deletion
 from gateway.uploads.description import UploadDescription
@@ -26,7 +26,9 @@ def files() -> None:
 
 @files.command("list")
 @USER
-@click.option("--drop", "drop_id", metavar="ID", help="Only uploads by this drop link.")
+@click.option(
+    "--drop", "drop_id", type=Id(), metavar="ID", help="Only uploads by this drop link."
+)
 @LIMIT
 @JSON
 def list_files(
@@ -53,7 +55,7 @@ def list_files(
 
 
 @files.command("show")
-@click.argument("upload_id", metavar="ID")
+@click.argument("upload_id", metavar="ID", type=Id())
 @JSON
 def show(*, upload_id: str, as_json: bool) -> None:
     """Show upload ID in the form of `list`."""
@@ -71,7 +73,7 @@ def show(*, upload_id: str, as_json: bool) -> None:
 
 
 @files.command("delete")
-@click.argument("upload_id", metavar="ID")
+@click.argument("upload_id", metavar="ID", type=Id())
 def delete(*, upload_id: str) -> None:
     """Delete the upload ID; all links to it stop working."""
     database, current = open_catalog()

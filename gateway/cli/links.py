@@ -12,7 +12,7 @@ from gateway.catalog import uploads
 from gateway.cli import times
 from gateway.cli.catalog import catalog_if_usable, open_catalog
 from gateway.cli.inspection import Inspection, shown
-from gateway.cli.options import JSON, NO_EXPIRY
+from gateway.cli.options import JSON, NO_EXPIRY, Id
 from gateway.cli.times import DateTime, Duration, DurationOrDateTime
 from gateway.cli.tree_paths import Tree
 from gateway.config import settings
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("path", required=False)
-@click.option("--upload", metavar="ID", help="Link to this upload instead of PATH.")
+@click.option(
+    "--upload", type=Id(), metavar="ID", help="Link to this upload instead of PATH."
+)
 @click.option(
     "--expires",
     type=DurationOrDateTime(),

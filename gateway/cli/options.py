@@ -46,3 +46,20 @@ class Size(click.ParamType[int]):
             return quantities.size(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class Id(click.ParamType[str]):
+    """An id, as the commands print it."""
+
+    name = "id"
+
+    def convert(
+        self,
+        value: str,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str:
+        """Return the id; raise UnicodeEncodeError for bytes, which main() reports."""
+        del param, ctx
+        value.encode()
+        return value

@@ -12,7 +12,7 @@ from gateway.catalog import revocations, uploads
 from gateway.catalog.revocations import Revocation
 from gateway.cli import times
 from gateway.cli.catalog import open_catalog
-from gateway.cli.options import JSON
+from gateway.cli.options import JSON, Id
 from gateway.cli.times import DateTime
 from gateway.config import settings
 from gateway.delivery import revocation_targets
@@ -31,8 +31,12 @@ if TYPE_CHECKING:
     metavar="PATH",
     help="Revoke all links to PATH and below; '' means all links.",
 )
-@click.option("--key", metavar="ID", help="Revoke all links that this key signed.")
-@click.option("--upload", metavar="ID", help="Revoke all links to this upload.")
+@click.option(
+    "--key", type=Id(), metavar="ID", help="Revoke all links that this key signed."
+)
+@click.option(
+    "--upload", type=Id(), metavar="ID", help="Revoke all links to this upload."
+)
 @click.option(
     "--before",
     type=DateTime(),

@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
-from gateway.cli.options import NO_EXPIRY
+from gateway.cli.options import NO_EXPIRY, Id
 from gateway.cli.times import DurationOrDateTime, timestamp
 from gateway.shares.policy import MAXIMUM_DOWNLOADS, SharePolicy, hash_password
 
@@ -25,7 +25,12 @@ LABEL: Final = click.option(
     "--label", default="", help="Name for the recipients, visible only to you."
 )
 UPLOAD: Final = click.option(
-    "--upload", "upload_ids", multiple=True, metavar="ID", help="Share this upload."
+    "--upload",
+    "upload_ids",
+    type=Id(),
+    multiple=True,
+    metavar="ID",
+    help="Share this upload.",
 )
 _POLICY: Final = (
     click.option("--title", help="Title of the page and the mail."),

@@ -12,7 +12,7 @@ from gateway.catalog import recipients, shares, users
 from gateway.cli import times
 from gateway.cli.catalog import open_catalog
 from gateway.cli.links import public_address
-from gateway.cli.options import JSON, LIMIT, USER
+from gateway.cli.options import JSON, LIMIT, USER, Id
 from gateway.cli.share_options import LABEL, TO, UPLOAD, PolicyOptions, policy_options
 from gateway.cli.tree_paths import Tree
 from gateway.config import settings
@@ -73,7 +73,6 @@ class _Services:
         try:
             return access.find_share(self.database, share_id, owner=None)
         except NotServableError:
-            share_id.encode()  # main() reports bytes that are not UTF-8
             raise MissingShareError(f"share {share_id}") from None
 
     def recipient(self, share: Share, recipient_id: str) -> Recipient:
@@ -81,7 +80,6 @@ class _Services:
         try:
             return access.find_recipient(self.database, share, recipient_id)
         except NotServableError:
-            recipient_id.encode()  # main() reports bytes that are not UTF-8
             what = f"recipient {recipient_id} of the share {share.id}"
             raise MissingShareError(what) from None
 
@@ -105,7 +103,6 @@ class _Services:
             try:
                 items.append(access.upload_item(self.database, upload_id, owner=None))
             except NotServableError:
-                upload_id.encode()  # main() reports bytes that are not UTF-8
                 raise MissingUploadError(upload_id) from None
         return items
 
@@ -186,7 +183,7 @@ def list_shares(*, user: str | None, limit: int, as_json: bool) -> None:
 
 
 @group.command("show")
-@click.argument("share_id", metavar="ID")
+@click.argument("share_id", metavar="ID", type=Id())
 @JSON
 @click.option("--csv", "as_csv", is_flag=True, help="Print all downloads as CSV.")
 def show(*, share_id: str, as_json: bool, as_csv: bool) -> None:
@@ -230,7 +227,7 @@ def show(*, share_id: str, as_json: bool, as_csv: bool) -> None:
 
 
 @group.command("edit")
-@click.argument("share_id", metavar="ID")
+@click.argument("share_id", metavar="ID", type=Id())
 @click.option(
     "--path",
     "paths",
@@ -245,6 +242,7 @@ def show(*, share_id: str, as_json: bool, as_csv: bool) -> None:
 @click.option(
     "--give-back",
     "recipient_id",
+    type=Id(),
     metavar="RECIPIENT",
     help="Allow one more download with this recipient's link.",
 )
@@ -281,10 +279,11 @@ def edit(
 
 
 @group.command("revoke")
-@click.argument("share_id", metavar="ID")
+@click.argument("share_id", metavar="ID", type=Id())
 @click.option(
     "--recipient",
     "recipient_id",
+    type=Id(),
     metavar="ID",
     help="Revoke only this recipient's link.",
 )
@@ -300,9 +299,13 @@ def revoke(*, share_id: str, recipient_id: str | None) -> None:
 
 
 @group.command("resend")
-@click.argument("share_id", metavar="ID")
+@click.argument("share_id", metavar="ID", type=Id())
 @click.option(
-    "--recipient", "recipient_id", metavar="ID", help="Send only to this recipient."
+    "--recipient",
+    "recipient_id",
+    type=Id(),
+    metavar="ID",
+    help="Send only to this recipient.",
 )
 @JSON
 def resend(*, share_id: str, recipient_id: str | None, as_json: bool) -> None:

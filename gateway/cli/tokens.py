@@ -11,7 +11,7 @@ from gateway.catalog import tokens, users
 from gateway.catalog.tokens import Scope
 from gateway.cli import times
 from gateway.cli.catalog import open_catalog
-from gateway.cli.options import JSON
+from gateway.cli.options import JSON, Id
 from gateway.cli.times import DurationOrDateTime, timestamp
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def list_tokens(*, as_json: bool) -> None:
 
 
 @group.command("revoke")
-@click.argument("token_id", metavar="ID")
+@click.argument("token_id", metavar="ID", type=Id())
 def revoke(*, token_id: str) -> None:
     """Revoke the token ID."""
     database, _ = open_catalog()

@@ -11,7 +11,7 @@ from gateway.catalog import login_attempts, login_sessions, tokens, users
 from gateway.catalog.users import Role
 from gateway.cli import times
 from gateway.cli.catalog import open_catalog
-from gateway.cli.options import JSON
+from gateway.cli.options import JSON, Id
 from gateway.errors import AccountError
 
 _password = click.option(
@@ -148,7 +148,7 @@ def unlock(*, name: str) -> None:
 
 @group.command("sessions")
 @click.argument("name")
-@click.option("--end", "ended", metavar="ID", help="End this session.")
+@click.option("--end", "ended", type=Id(), metavar="ID", help="End this session.")
 @click.option("--all", "end_all", is_flag=True, help="End all sessions.")
 @JSON
 def list_sessions(

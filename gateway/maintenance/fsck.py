@@ -181,11 +181,11 @@ class Check:
         if (wrong or recipients) and self.is_repairing:
             with self.database.write() as connection:
                 expiry.recount(connection)
-        for name, kept, true in wrong:
+        for name, recorded, actual in wrong:
             yield Finding(
                 kind="stored-bytes",
                 subject=name,
-                detail=f"the counter says {kept} bytes, the uploads have {true}",
+                detail=f"the counter says {recorded} bytes, the uploads have {actual}",
                 is_repaired=self.is_repairing,
             )
 

@@ -39,7 +39,7 @@ class Drops:
         """Return the URL of a drop link, or None if it has no valid code any more."""
         return self.codes.url(drop, base=self.base_url())
 
-    def described(self, drop: Drop, owner: str) -> DropDescription:
+    def describe(self, drop: Drop, owner: str) -> DropDescription:
         """Return the description of a drop link; *owner* is the name of its maker."""
         now = int(self.clock())
         return DropDescription.of(drop, owner=owner, url=self.url(drop), now=now)

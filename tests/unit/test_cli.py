@@ -13,6 +13,7 @@ import pytest
 
 import gateway as module
 from gateway.cli import COMMANDS, gateway
+from gateway.cli.options import Id
 from tests.unit.command import Run, script
 
 if TYPE_CHECKING:
@@ -174,6 +175,21 @@ def test_every_command_that_prints_can_print_json() -> None:
         if "--json" not in {o for option in command.params for o in option.opts}
     }
     assert plain == {*SILENT, "serve"}
+
+
+def test_every_id_that_is_bytes_is_one_clear_line(run: Run) -> None:
+    """Parameters that take ids have one type, which refuses what is not UTF-8."""
+    found = {
+        f"{name} {parameter.opts[0]}": parameter.type
+        for name, command in commands(gateway)
+        for parameter in command.params
+        if parameter.metavar in {"ID", "RECIPIENT", "[SHARE]"}
+    }
+    assert len(found) > 10
+    assert {name for name, kind in found.items() if not isinstance(kind, Id)} == set()
+    ran = run("tokens", "revoke", "\udcff")
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err == "gateway: an argument or a file name is not valid UTF-8\n"
 
 
 def commands(

@@ -64,7 +64,7 @@ class DropsAPI:
         except DropPolicyError as error:
             raise BadFieldsError(error.faults) from None
         drop = self.drops.new(identity, policy)
-        return self.drops.described(drop, identity.user.name)
+        return self.drops.describe(drop, identity.user.name)
 
     @Operation(
         id="listDrops",
@@ -83,7 +83,7 @@ class DropsAPI:
             page, following = pagination.newest(rows, query)
             names = users.names(connection, {drop.owner_id for drop in page})
         return DropPage(
-            drops=[self.drops.described(drop, names[drop.owner_id]) for drop in page],
+            drops=[self.drops.describe(drop, names[drop.owner_id]) for drop in page],
             next=following,
         )
 

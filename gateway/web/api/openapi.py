@@ -14,6 +14,7 @@ from __future__ import annotations
 import inspect
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -73,7 +74,7 @@ class Document(RootModel[dict[str, Any]]):
 
 @dataclass(frozen=True)
 class Description:
-    """The view of the description; ``base_url`` returns the gateway's address."""
+    """The view of one app's description; ``base_url`` returns the gateway's address."""
 
     base_url: Callable[[], str]
 
@@ -86,11 +87,18 @@ class Description:
     @Operation(id="getDescription", returns={200: (Document,)}, is_public=True)
     def show(self) -> Document:
         """Describe the API: this document."""
-        return Document(document(current_app, self.base_url()))
+        return Document(
+            {**self._document, "servers": [{"url": self.base_url() or "/"}]}
+        )
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        # Generating all schemas takes too long for each request: anybody may send it.
+        return _document(current_app)
 
 
-def document(app: Flask, base_url: str) -> dict[str, Any]:
-    """Return the OpenAPI document of the routes of *app* below ``/api/v1/``."""
+def _document(app: Flask) -> dict[str, Any]:
+    """Return the description of the routes below ``/api/v1/``, without the server."""
     operations = list(_operations(app))
     models: set[Model] = {(Problem, "serialization")}
     for _, _, declared, _ in operations:
@@ -113,7 +121,6 @@ def document(app: Flask, base_url: str) -> dict[str, Any]:
             "version": __version__,
             "description": "Private files: uploads, shares, drop links, signed URLs.",
         },
-        "servers": [{"url": base_url or "/"}],
         "security": [{"bearer": []}],
         "paths": dict(sorted(paths.items())),
         "components": {

@@ -37,7 +37,7 @@ class Passwords:
         """
         with self.database.read() as connection:
             credentials = users.credentials(connection, name)
-        own, shared = self._subjects(name, credentials.user)
+        own, shared = self._counters(name, credentials.user)
         with self.database.write() as connection:
             login_attempts.spend(connection, (own, *shared), now=now)
         user = credentials.check(password)
@@ -46,8 +46,8 @@ class Passwords:
         with self.database.write() as connection:
             _require_unchanged(connection, user)
             login_attempts.clear(connection, own)
-            for subject in shared:
-                login_attempts.give_back(connection, subject)
+            for counter in shared:
+                login_attempts.give_back(connection, counter)
         return user
 
     def change(
@@ -66,7 +66,7 @@ class Passwords:
                 tokens.revoke_all(connection, user, now=now)
             return users.set_password(connection, user, password_hash)
 
-    def _subjects(
+    def _counters(
         self, name: str, user: User | None
     ) -> tuple[Counter, tuple[Counter, ...]]:
         """Return the counters of an attempt: the client's own, and shared counters.
