@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import Pool, event
 
-from gateway.catalog import users
 from gateway.catalog.database import Database
-from gateway.catalog.users import Role
+from tests.users import a_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,10 +64,4 @@ def database(url: str) -> Iterator[Database]:
 @pytest.fixture
 def ann(database: Database) -> User:
     with database.write() as connection:
-        return users.add(
-            connection,
-            name="ann",
-            password_hash=users.hash_password("a long password"),
-            role=Role.MEMBER,
-            now=1,
-        )
+        return a_user(connection, "ann")

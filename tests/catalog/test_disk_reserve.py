@@ -12,14 +12,14 @@ import pytest
 from sqlalchemy import text
 
 import gateway
-from gateway.catalog import revocations, uploads, users
+from gateway.catalog import revocations, uploads
 from gateway.catalog.database import Database
 from gateway.catalog.disk_reserve import SIZE, Reserve
 from gateway.catalog.revocations import Revocation
-from gateway.catalog.users import Role
 from gateway.errors import NoSpaceError
 from tests.catalog.test_uploads import an_upload
 from tests.live.disks import small_disk
+from tests.users import a_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -216,13 +216,7 @@ def full(tmp_path: Path, migrated: Path) -> Iterator[Full]:
 
 def an_owner(database: Database) -> User:
     with database.write() as connection:
-        return users.add(
-            connection,
-            name="ann",
-            password_hash=users.hash_password("a long password"),
-            role=Role.MEMBER,
-            now=1,
-        )
+        return a_user(connection, "ann")
 
 
 ORDERS = [

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from sqlalchemy import make_url, text
 
-from gateway.catalog import revocations, users
+from gateway.catalog import revocations
 from gateway.catalog.database import Database
 from gateway.catalog.revision import is_usable
 from gateway.catalog.upgrade import upgrade
-from gateway.catalog.users import Role
 from gateway.catalog.verdict_queries import Reader
 from tests.catalog.pgbouncer import pooled
+from tests.users import a_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,13 +96,7 @@ def test_the_catalog_is_made_and_changed_through_it(postgresql: Server) -> None:
         upgrade(database)
         for number in range(OFTEN):
             with database.write() as connection:
-                users.add(
-                    connection,
-                    name=f"user{number}",
-                    password_hash=users.hash_password("a long password"),
-                    role=Role.MEMBER,
-                    now=1,
-                )
+                a_user(connection, f"user{number}")
         check = revocations.RevocationQuery(Reader(database))
         assert not any(check.covers(["path:"], issued=1) for _ in range(OFTEN))
         assert is_usable(database)

@@ -11,7 +11,6 @@ import pytest
 from gateway.catalog import expiry, upload_sessions, uploads, users
 from gateway.catalog.upload_sessions import UploadSession
 from gateway.catalog.uploads import Upload
-from gateway.catalog.users import Role
 from gateway.errors import (
     LengthRequiredError,
     NameTakenError,
@@ -26,6 +25,7 @@ from gateway.storage.blobs import BlobStore, new_id
 from gateway.uploads.admission import Admission, UploadLimits
 from gateway.uploads.upload_request import UploadRequest, reserved_until
 from tests.catalog.test_drops import a_drop
+from tests.users import a_user
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,13 +92,7 @@ def test_all_users_uploads_are_counted_for_all_and_each_s_own_for_each(
     database: Database, ann: User
 ) -> None:
     with database.write() as connection:
-        bob = users.add(
-            connection,
-            name="bob",
-            password_hash=users.hash_password("a long password"),
-            role=Role.MEMBER,
-            now=1,
-        )
+        bob = a_user(connection, "bob")
         uploads.add(connection, an_upload(ann, size=5))
         uploads.add(connection, an_upload(bob, size=7))
         uploads.reserve(connection, ann, reservation="a", size=11, expires=200)
@@ -217,13 +211,7 @@ def test_an_upload_may_fill_a_limit_to_the_last_byte_and_no_more(
     """Of 100 bytes that are free 25 are promised; ann has 30 bytes, all have 65."""
     admission = Admission(disk, limits)
     with database.write() as connection:
-        ben = users.add(
-            connection,
-            name="ben",
-            password_hash=users.hash_password("a long password"),
-            role=Role.MEMBER,
-            now=1,
-        )
+        ben = a_user(connection, "ben")
         for owner, stored, reserved in ((ann, 10, 20), (ben, 30, 5)):
             uploads.add(connection, an_upload(owner, size=stored))
             uploads.reserve(

@@ -18,6 +18,7 @@ from gateway.catalog import password_hashes, users
 from gateway.catalog.users import MAXIMUM_PASSWORD, MINIMUM_PASSWORD, Role
 from gateway.errors import AccountError
 from tests.catalog.conftest import ON_SQLITE
+from tests.users import a_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -200,13 +201,7 @@ def test_a_bad_name_is_refused(database: Database, name: str) -> None:
         database.write() as connection,
         pytest.raises(AccountError, match="1 to 64 small letters"),
     ):
-        users.add(
-            connection,
-            name=name,
-            password_hash=users.hash_password("a long password"),
-            role=Role.ADMIN,
-            now=1,
-        )
+        a_user(connection, name, role=Role.ADMIN)
 
 
 @pytest.mark.parametrize(
@@ -226,10 +221,4 @@ def test_a_name_is_given_once(database: Database, ann: User) -> None:
         pytest.raises(AccountError, match="there is a user ann already"),
         database.write() as connection,
     ):
-        users.add(
-            connection,
-            name=ann.name,
-            password_hash=users.hash_password("a long password"),
-            role=Role.MEMBER,
-            now=1,
-        )
+        a_user(connection, ann.name)

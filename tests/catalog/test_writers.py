@@ -24,7 +24,6 @@ from gateway.catalog.login_attempts import Counter, Pace
 from gateway.catalog.revocations import Revocation
 from gateway.catalog.schema import uploads as uploads_table
 from gateway.catalog.tokens import Scope
-from gateway.catalog.users import Role
 from gateway.config.assets import asset
 from gateway.errors import CatalogBusyError, DropOverError, UploadSessionOverError
 from gateway.maintenance.housekeeping import Housekeeper
@@ -43,6 +42,7 @@ from gateway.uploads.resumable.protocol import Chunk, Creation
 from gateway.uploads.resumable.sender import Sender
 from gateway.uploads.resumable.sessions import UploadSessions
 from gateway.uploads.upload_request import UploadRequest
+from tests.users import a_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -394,13 +394,7 @@ def test_all_who_write_get_to_their_end_at_once(
 ) -> None:
     """Every kind of transaction that there is, each from a thread of its own."""
     with database.write() as connection:
-        bob = users.add(
-            connection,
-            name="bob",
-            password_hash=users.hash_password("a long password"),
-            role=Role.MEMBER,
-            now=1,
-        )
+        bob = a_user(connection, "bob")
 
     def act(actor: Actor) -> None:
         for user in (ann, bob) * 2:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from gateway.catalog import uploads, users
+from gateway.catalog import uploads
 from gateway.catalog.database import Database
 from gateway.catalog.upgrade import upgrade
-from gateway.catalog.users import Role
 from gateway.config.assets import asset
 from gateway.storage.blobs import BlobStore, new_id
 from gateway.storage.media_types import MediaTypes
@@ -30,6 +29,7 @@ from gateway.uploads.resumable.sessions import UploadSessions
 from tests.crash.ext4 import ext4
 from tests.live.stack import NativeStack
 from tests.live.tus import Tus
+from tests.users import a_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,13 +164,7 @@ def a_finaliser(catalog: Path, disk: Ext4, fsync: Callable[[int], None]) -> Fina
 
 def an_owner(database: Database) -> User:
     with database.write() as connection:
-        return users.add(
-            connection,
-            name="ann",
-            password_hash=users.hash_password("a long password"),
-            role=Role.MEMBER,
-            now=1,
-        )
+        return a_user(connection, "ann")
 
 
 def the_resumables(finaliser: Finaliser) -> UploadSessions:

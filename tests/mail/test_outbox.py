@@ -23,6 +23,7 @@ from tests.catalog.conftest import ON_SQLITE, ann, database, unsynced, url
 from tests.live.ports import free_port
 from tests.live.stack import wait_until
 from tests.mail.relays import HOST, FakeRelay, content, hang_up, silence
+from tests.users import a_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,13 +141,7 @@ def links(office: Office, made: Share) -> list[recipients.Recipient]:
 
 def test_replies_go_to_a_sender_whose_name_is_an_address(office: Office) -> None:
     with office.database.write() as connection:
-        bob = users.add(
-            connection,
-            name="bob@example.net",
-            password_hash=users.hash_password("a long password"),
-            role=users.Role.MEMBER,
-            now=1,
-        )
+        bob = a_user(connection, "bob@example.net")
     office.share(bob, "r@example.com")
     office.outbox().send()
     assert b"\r\nReply-To: bob@example.net\r\n" in (

@@ -45,6 +45,7 @@ from tests.catalog.test_leases import a_link
 from tests.catalog.test_upgrade import in_the_future
 from tests.maintenance.conftest import Kept
 from tests.unit.disk import Disk
+from tests.users import a_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -295,13 +296,7 @@ def test_new_users_can_be_made_after_a_restore(
     store.prepare()
     Restore(database=kept.database, store=store, folder=folder, keys=None).make()
     with kept.database.write() as connection:
-        made = users.add(
-            connection,
-            name="bob",
-            password_hash=users.hash_password("a long password"),
-            role=Role.ADMIN,
-            now=1,
-        )
+        made = a_user(connection, "bob", role=Role.ADMIN)
     assert made.id > kept.ann.id
 
 

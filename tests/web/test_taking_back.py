@@ -14,6 +14,7 @@ from gateway.catalog.uploads import Upload
 from gateway.catalog.users import Role
 from gateway.links import Claims, signed_url
 from gateway.storage.blobs import new_id
+from tests.users import a_user
 from tests.web.conftest import NOON
 
 if TYPE_CHECKING:
@@ -56,32 +57,26 @@ class House:
         return self.site.client.get(url).status_code
 
 
-def a_user(
+def a_holder(
     database: Database, name: str, role: Role, *scopes: Scope
 ) -> tuple[User, str]:
     with database.write() as connection:
-        user = users.add(
-            connection,
-            name=name,
-            password_hash=users.hash_password("a long password"),
-            role=role,
-            now=1,
-        )
+        user = a_user(connection, name, role=role)
         return user, tokens.new(connection, user, scopes=scopes, expires=None, now=1)
 
 
 @pytest.fixture
 def house(site: Site) -> House:
     database = site.database
-    ann, ann_token = a_user(database, "ann", Role.MEMBER, Scope.SHARE)
+    ann, ann_token = a_holder(database, "ann", Role.MEMBER, Scope.SHARE)
     texts = {
         "ann": ann_token,
         "ann reading": "",
-        "ben": a_user(database, "ben", Role.MEMBER, Scope.SHARE)[1],
+        "ben": a_holder(database, "ben", Role.MEMBER, Scope.SHARE)[1],
         # A member's token may have any scope: it makes no admin of them.
-        "dan": a_user(database, "dan", Role.MEMBER, Scope.ADMIN, Scope.SHARE)[1],
-        "root": a_user(database, "root", Role.ADMIN, Scope.ADMIN, Scope.SHARE)[1],
-        "root sharing": a_user(database, "root2", Role.ADMIN, Scope.SHARE)[1],
+        "dan": a_holder(database, "dan", Role.MEMBER, Scope.ADMIN, Scope.SHARE)[1],
+        "root": a_holder(database, "root", Role.ADMIN, Scope.ADMIN, Scope.SHARE)[1],
+        "root sharing": a_holder(database, "root2", Role.ADMIN, Scope.SHARE)[1],
     }
     with database.write() as connection:
         texts["ann reading"] = tokens.new(
