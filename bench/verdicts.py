@@ -211,10 +211,11 @@ def _steps(site: Site, link: str) -> dict[str, Callable[[], object]]:
     judge = signed_url_judge(site.settings, site.database, types)
     token, text = signed_url.split(f"http://localhost{link}")
     raw = unquote(text).encode()
+    target = f"{token}/".encode() + raw
     path = FilePath.decode(raw)
     found = signed_url.verify(site.ring, token, path.text)
     now = time.time()
-    delivery: Any = judge.judge(token, raw, now=now, client="::1")
+    delivery: Any = judge.judge(target, now=now, client="::1")
     return {
         "path and signature": lambda: signed_url.verify(
             site.ring, token, FilePath.decode(raw).text
@@ -223,7 +224,7 @@ def _steps(site: Site, link: str) -> dict[str, Callable[[], object]]:
         "revocations": lambda: judge.revocation_check.check(found, path.text),
         "the file": lambda: judge.tree.locate(path),
         "headers": lambda: accel.verdict_headers(delivery),
-        "all of the judgement": lambda: judge.judge(token, raw, now=now, client="::1"),
+        "all of the judgement": lambda: judge.judge(target, now=now, client="::1"),
     }
 
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Render nginx's configuration and check it with nginx and gixy-next: with and without
-# cached verdicts, CORS origins and HSTS, each with an additional TLS server.
+# cached verdicts, CORS origins, HSTS and a site that authorizes, each with an additional TLS server.
 set -eu
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
@@ -13,7 +13,7 @@ check() {
     conf=$work/conf-$1
     GATEWAY_FILES=deploy/sample GATEWAY_DATA=$work GATEWAY_VERDICT_CACHE=$work/verdicts \
         GATEWAY_TRUSTED_PROXIES=192.0.2.0/24 GATEWAY_PUBLIC_URL=https://files.example.com \
-        GATEWAY_VERDICT_TTL=$2 GATEWAY_CORS_ORIGINS=$3 GATEWAY_HSTS=$4 \
+        GATEWAY_VERDICT_TTL=$2 GATEWAY_CORS_ORIGINS=$3 GATEWAY_HSTS=$4 GATEWAY_AUTHORIZE=$5 \
         gateway nginx-conf --output "$conf" --listen 127.0.0.1:8080 --access-log "$work/access.log"
     # Addresses on which any user can listen, on any machine.
     sed -i 's/listen 443/listen 127.0.0.1:8443/; s/listen \[::\]:443/listen 127.0.0.2:8443/' \
@@ -33,6 +33,6 @@ EOF
     # snippets/statics.conf has few files and must not use a cache of open files.
     gixy --skips worker_rlimit_nofile_vs_connections,try_files_is_evil_too "$conf/nginx.conf"
 }
-check kept 1 https://www.example.com,https://app.example.com 365d
-check longer 30 "" 0
-check asked 0 "" 365d
+check kept 1 https://www.example.com,https://app.example.com 365d http://127.0.0.1:5000/may-read
+check longer 30 "" 0 ""
+check asked 0 "" 365d https://localhost

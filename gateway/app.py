@@ -15,6 +15,8 @@ from gateway.config.address import recorded_url
 from gateway.config.assets import asset
 from gateway.config.brand import Brand
 from gateway.config.gateway_id import own_id
+from gateway.delivery.authorized import PREFIX as AUTHORIZED_PREFIX
+from gateway.delivery.authorized import AuthorizedJudge
 from gateway.delivery.revocation_check import RevocationCheck
 from gateway.delivery.verdict import InlinePolicy, SignedURLJudge
 from gateway.errors import SettingsError
@@ -62,7 +64,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.config.settings import Settings
-    from gateway.web.nginx.verdicts import Judges
+    from gateway.web.nginx.verdicts import Judge
 
 
 def create_app(
@@ -137,7 +139,11 @@ def create_app(
         cache_cap=settings.cache_max_age,
         ttl=settings.verdict_ttl,
     )
-    judges: Judges = {SIGNED_PREFIX: judge, LEASE_PREFIX: lease_judge}
+    judges: dict[str, Judge] = {SIGNED_PREFIX: judge, LEASE_PREFIX: lease_judge}
+    if settings.authorize is not None:
+        judges[AUTHORIZED_PREFIX] = AuthorizedJudge(
+            tree=judge.tree, types=types, inline=judge.inline, ttl=settings.verdict_ttl
+        )
     routes.register(
         app,
         routes.Dependencies(

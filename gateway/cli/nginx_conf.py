@@ -60,7 +60,7 @@ def nginx_conf(
     rendering = NginxConf(
         settings=current,
         listen=listen,
-        run=(current.run or current.data / "run") / "nginx",
+        run=current.run or current.data / "run",
         conf=output or Path("/etc/nginx/gateway"),
         ledger=open_store(current).ledger(own_id(current.data)),
         access_log=access_log,

@@ -43,7 +43,7 @@ from gateway.runtime.prepare import (
     prepare_with_retries,
     require_writable,
 )
-from gateway.runtime.rendering import NginxConf
+from gateway.runtime.rendering import AUTHORIZE_SOCKET, NginxConf
 from gateway.runtime.supervisor import Supervisor
 from gateway.runtime.verdict_cache import verdict_cache
 
@@ -212,6 +212,8 @@ def _run(
     if not with_nginx:
         return supervisor.run(on_ready=announce)
     temporary.mkdir(parents=True, exist_ok=True)
+    # nginx does not replace the socket of an nginx that was killed.
+    (temporary / AUTHORIZE_SOCKET).unlink(missing_ok=True)
     with verdict_cache(current.verdict_cache, run):
         return supervisor.run(on_ready=announce)
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator
 
 from gateway.config import quantities
+from gateway.config.authorize import AuthorizeURL, Credential
 from gateway.config.mail_url import MailURL
 from gateway.errors import KeyRingError
 from gateway.http.pools import Pool
@@ -76,6 +77,14 @@ def _secret(text: object) -> object:
 
 def _mail_url(text: object) -> object:
     return MailURL.parse(text) if isinstance(text, str) else text
+
+
+def _authorize(text: object) -> object:
+    return AuthorizeURL.parse(text) if isinstance(text, str) else text
+
+
+def _credentials(words: tuple[str, ...]) -> tuple[Credential, ...]:
+    return tuple(map(Credential.parse, words))
 
 
 def _mailbox(text: object) -> object:
@@ -218,6 +227,11 @@ _Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 Ring = Annotated[KeyRing, BeforeValidator(_ring)]
 Secret = Annotated[ServerSecret, BeforeValidator(_secret)]
 Relay = Annotated[MailURL, BeforeValidator(_mail_url)]
+Authorize = Annotated[AuthorizeURL, BeforeValidator(_authorize)]
+Credentials = Annotated[
+    tuple[Credential, ...], BeforeValidator(_credentials), BeforeValidator(_words)
+]
+"""Cookies and headers: ``cookie:sessionid``, ``header:X-Api-Key``."""
 Sender = Annotated[Mailbox, BeforeValidator(_mailbox)]
 Number = Annotated[int, BeforeValidator(_number)]
 Size = Annotated[int, BeforeValidator(_size), AfterValidator(_fits_a_disk)]

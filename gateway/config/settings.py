@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.config import places, snapshot, variables
+from gateway.config.authorize import WHOLE_HEADERS
 from gateway.config.fields import (
     SQLITE,
+    Authorize,
     Colour,
+    Credentials,
     DatabaseURL,
     Hosts,
     LedgerAddresses,
@@ -81,6 +84,10 @@ class Settings(BaseModel):
     """Selects the pool of this gunicorn process; ``gateway serve`` runs both pools."""
     public_url: PublicURL | None = None
     """Sets the gateway's public address, such as ``https://files.example.com``."""
+    authorize: Authorize | None = None
+    """Sets the URL at which nginx asks the site's application about ``/p/<path>``."""
+    authorize_by: Credentials = WHOLE_HEADERS
+    """Lists the cookies and headers per whose value a kept answer holds."""
     name: SiteName = "Files"
     """Sets the site name on pages, up to 60 characters; default ``Files``."""
     color: Colour = "#2457c5"

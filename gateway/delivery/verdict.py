@@ -109,16 +109,19 @@ class SignedURLJudge:
     ttl: int
     inline: InlinePolicy
 
-    def judge(self, token: str, raw_path: bytes, *, now: float, client: str) -> Verdict:
-        """Judge one request; *raw_path* is percent-decoded, *now* Unix seconds.
+    def judge(self, target: bytes, *, now: float, client: str) -> Verdict:
+        """Judge a request for *target*, ``<token>/<path>``.
+
+        *target* is percent-decoded, *now* Unix seconds.
 
         The signature is checked before anything else, so that a request without a valid
         signature reveals nothing about existing files and revocations.  Raise
         CatalogBusyError if the catalog does not answer in time.
         """
         try:
+            token, _, raw_path = target.partition(b"/")
             path = FilePath.decode(raw_path)
-            link = signed_url.verify(self.ring, token, path.text)
+            link = signed_url.verify(self.ring, token.decode("latin-1"), path.text)
             claims = link.claims
             policy.check_key(link, now=now)
             policy.check(claims, now=now, client=client)

@@ -98,8 +98,11 @@ READINESS: Final = Family(
 )
 SIGNED: Final = Family("signed", {"/s/*": _READ}, Body.NONE, Pool.VERDICTS)
 LEASED: Final = Family("leased", {"/l/*": _READ}, Body.NONE, Pool.VERDICTS)
+#: nginx has a location for it only with GATEWAY_AUTHORIZE: it asks the site's
+#: application before it asks Flask (``nginx/snippets/authorize.conf``).
+AUTHORIZED: Final = Family("authorized", {"/p/*": _READ}, Body.NONE, Pool.VERDICTS)
 #: Families whose verdicts nginx may cache.
-JUDGED: Final = (SIGNED, LEASED)
+JUDGED: Final = (SIGNED, LEASED, AUTHORIZED)
 UPLOADS: Final = Family(
     "uploads", {"/api/v1/files/*": "PUT"}, Body.SPOOLED, Pool.APP, is_for_programs=True
 )
@@ -140,6 +143,7 @@ FAMILIES: Final = (
     Family("metrics", {"/metrics": _READ}, Body.NONE, Pool.APP, is_for_programs=True),
     SIGNED,
     LEASED,
+    AUTHORIZED,
     Family("files", {"/files/*": _READ}, Body.NONE, Pool.VERDICTS),
     Family(
         "api",

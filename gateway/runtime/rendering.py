@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import re
 import shlex
+import ssl
 from dataclasses import dataclass
 from functools import cache
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gateway.config.assets import asset
+from gateway.config.authorize import Kind
 from gateway.config.brand import Brand
 from gateway.http import content_security, cors, explanations, families, refusal_page
 from gateway.http.pools import Pool
@@ -23,12 +26,16 @@ from gateway.runtime import ledger_file, logs
 from gateway.uploads.multipart import ENVELOPE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from gateway.config.authorize import Credential
     from gateway.config.settings import Settings
 
 #: Host names that ``nginx/server.conf`` always answers.
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+#: The socket in nginx's ``run`` folder between nginx and the site's application.
+AUTHORIZE_SOCKET: Final = "authorize.sock"
 _TEMPLATES: Final = (
     *("*.conf", "conf.d/*.conf", "snippets/*.conf"),
     *("pages/*", "*.sed", ledger_file.SCRIPT),
@@ -39,6 +46,7 @@ _PAGE: Final = "pages/error.html"
 _WORD: Final = re.compile(r"[A-Za-z0-9_./:@%+=~,-]+")
 #: nginx's default limit, ``ssi_value_length``.
 _SSI_BYTES: Final = 256
+_DEBIAN_CERTIFICATES: Final = "/etc/ssl/certs/ca-certificates.crt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +137,26 @@ class NginxConf:
                 families.HEALTH.name: self.settings.health_socket,
             },
             "log_rules": logs.RULES,
+            "authorize_socket": self.run / AUTHORIZE_SOCKET,
+            "credentials": credentials(self.settings.authorize_by),
+            "ca_certificates": ca_certificates(),
         }
+
+
+def credentials(by: Sequence[Credential]) -> list[str]:
+    """Return nginx's variable of each credential (``nginx/conf.d/authorize.conf``)."""
+    cookies = count(1)
+    return [
+        f"$gateway_cookie_{next(cookies)}"
+        if credential.kind is Kind.COOKIE
+        else f"$http_{variable(credential.name)}"
+        for credential in by
+    ]
+
+
+def ca_certificates() -> str:
+    """Return the file of the CA certificates: OpenSSL's, or else Debian's."""
+    return ssl.get_default_verify_paths().cafile or _DEBIAN_CERTIFICATES
 
 
 def form_size(settings: Settings) -> int:

@@ -44,8 +44,10 @@ class LeaseJudge:
     cache_cap: int
     ttl: int
 
-    def judge(self, token: str, raw_path: bytes, *, now: float, client: str) -> Verdict:
-        """Judge one request; *raw_path* is percent-decoded, *now* Unix seconds.
+    def judge(self, target: bytes, *, now: float, client: str) -> Verdict:
+        """Judge a request for *target*, ``<lease>/[open/]<number>/<path>``.
+
+        *target* is percent-decoded, *now* Unix seconds.
 
         While a lease holds no slot yet, the verdict is Begin, which is never cached:
         each request must first try to start the download.
@@ -53,8 +55,9 @@ class LeaseJudge:
         """
         del client
         try:
-            lease_id = self.codes.lease_id(token)
-            match = _TARGET.fullmatch(_decoded(raw_path))
+            token, _, path = target.partition(b"/")
+            lease_id = self.codes.lease_id(token.decode("latin-1"))
+            match = _TARGET.fullmatch(_decoded(path))
             if match is None:
                 raise NotServableError("not-an-item")
             item = self.leased.find(lease_id, int(match[2]))

@@ -1,4 +1,7 @@
-"""``/s/<token>/<path>`` and ``/l/<lease>/<path>``: signed URLs, leased downloads."""
+"""Signed URLs, leased downloads, and paths that the site's application decides about.
+
+``/s/<token>/<path>``, ``/l/<lease>/<path>`` and ``/p/<path>``.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ def blueprint(judges: Judges, clock: Callable[[], float]) -> Blueprint:
     """Return the routes of deliveries that *judges* decide about."""
     routes = Blueprint("deliveries", __name__)
 
-    def deliver(token: str, path: str) -> Response:  # noqa: ARG001
+    def deliver(target: str) -> Response:  # noqa: ARG001
         if VERDICT_ERROR in request.environ:
             raise request.environ[VERDICT_ERROR]
         verdict = judge_request(judges, request.environ, now=clock())
@@ -34,5 +37,5 @@ def blueprint(judges: Judges, clock: Callable[[], float]) -> Blueprint:
         return EmptyResponse(headers=accel_headers(verdict))
 
     for prefix in judges:
-        routes.add_url_rule(f"{prefix}<token>/<path:path>", view_func=deliver)
+        routes.add_url_rule(f"{prefix}<path:target>", view_func=deliver)
     return routes

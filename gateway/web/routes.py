@@ -4,6 +4,7 @@
 | ---------------- | ----------------------- | -------- | ----------------- |
 | GET HEAD OPTIONS | ``/s/<token>/<path>``   | verdicts | ``deliveries``    |
 | GET HEAD OPTIONS | ``/l/<lease>/<path>``   | verdicts | ``deliveries``    |
+| GET HEAD OPTIONS | ``/p/<path>``           | verdicts | ``deliveries``    |
 | GET HEAD         | ``/files/<id>/<name>``  | verdicts | ``files``         |
 | GET HEAD         | ``/healthz``            | verdicts | ``health``        |
 | GET HEAD         | ``/readyz``             | app      | ``health``        |

@@ -51,9 +51,11 @@ argon2.PasswordHasher = functools.partial(
 """
 #: Time for which nginx may buffer a line of its log, and to read it.
 LOG_SECONDS: Final = 1.0
-#: An error that is logged on purpose: a test creates a file that nginx can't read.
+#: Errors that tests cause on purpose: a file that nginx can't read, and a site that
+#: answers with a status that HTTP does not have.
 EXPECTED: Final = re.compile(
     r'\[crit\] \S+ \S+ openat\(\) "\S+/r/private\.txt" failed \(13: '
+    r"|\[error\] \S+ \S+ auth request unexpected status: [49]99 while "
 )
 #: Headers of every answer to ORIGIN.
 ALWAYS: Final = {

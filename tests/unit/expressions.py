@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 #: Settings: together they render every branch of the templates.
 _RENDERINGS: Final = (
-    {"GATEWAY_CORS_ORIGINS": "https://a.example", "GATEWAY_HOSTS": "*"},
+    {
+        "GATEWAY_CORS_ORIGINS": "https://a.example",
+        "GATEWAY_HOSTS": "*",
+        "GATEWAY_AUTHORIZE": "http://127.0.0.1:5000/may-read",
+        "GATEWAY_AUTHORIZE_BY": "cookie:sessionid",
+    },
     {"GATEWAY_VERDICT_TTL": "0"},
 )
 # A word that begins with a tilde, the right side of an `if`, and what is rewritten.

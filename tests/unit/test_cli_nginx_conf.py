@@ -25,7 +25,7 @@ def test_the_configuration_is_printed_file_by_file(
     assert "access_log /tmp/x.log" in ran.out
     assert f"{Path('files').absolute()}/;" in ran.out
     assert "server unix:/run/gateway/verdicts.sock" in ran.out
-    assert "pid /run/gateway/nginx/" in ran.out
+    assert "pid /run/gateway/nginx.pid" in ran.out
     assert "{{" not in ran.out
 
 

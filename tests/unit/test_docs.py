@@ -67,6 +67,8 @@ OTHER = {
     "GATEWAY_DATABASE": "sqlite:////other.sqlite3",
     "GATEWAY_DENIED_TYPES": "image/*",
     "GATEWAY_FILES": "/other",
+    "GATEWAY_AUTHORIZE": "http://other.example/",
+    "GATEWAY_AUTHORIZE_BY": "cookie:other",
     "GATEWAY_HOSTS": "other.example",
     "GATEWAY_INLINE_TYPES": "image/svg+xml",
     "GATEWAY_KEYS": str(Key.generate()),
@@ -88,8 +90,11 @@ OTHER = {
 
 def test_every_setting_that_is_written_into_an_nginx_of_one_s_own_is_named() -> None:
     def included(**chosen: str) -> list[str]:
-        # A relay needs the address.
-        address = {"GATEWAY_PUBLIC_URL": "https://files.example.com"}
+        # A relay needs the address, and a visitor is recognized only for a site.
+        address = {
+            "GATEWAY_PUBLIC_URL": "https://files.example.com",
+            "GATEWAY_AUTHORIZE": "http://127.0.0.1:5000/may-read",
+        }
         files = rendered(**{**address, **chosen}).items()
         return [
             text

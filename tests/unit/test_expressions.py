@@ -95,6 +95,7 @@ def test_every_expression_is_looked_at() -> None:
     """One that is made of several texts stands in the list of those."""
     assert expressions.made_elsewhere() == {"runtime/logs.py", "storage/formats.py"}
     assert {e.where for e in of_nginx()} >= {
+        "conf.d/authorize.conf",
         "conf.d/cors.conf",
         "conf.d/ledger.conf",
         "conf.d/limits.conf",

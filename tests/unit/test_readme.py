@@ -135,6 +135,33 @@ def test_the_flask_snippet_makes_no_link(
     assert flask_site(user).get(path).status_code == status
 
 
+@pytest.mark.parametrize(
+    ("user", "status"),
+    [
+        pytest.param("friend", 204, id="may"),
+        pytest.param("stranger", 403, id="may-not"),
+    ],
+)
+def test_the_snippet_of_a_site_that_decides_answers_the_gateway(
+    user: str, status: int
+) -> None:
+    """It decides about the decoded path without its prefix."""
+    app = Flask("site")
+    paths: list[str] = []
+
+    def may_read_file(user: str, path: str) -> bool:
+        paths.append(path)
+        return may_read(user, path)
+
+    names = {"app": app, "current_user": user, "may_read_file": may_read_file}
+    exec(snippet("Your application decides"), names)  # noqa: S102 -- it is what is tested
+    answer = app.test_client().get(
+        "/may-read", headers={"X-Original-URI": "/p/reports/%C3%BC%3F.pdf?x=/p/a"}
+    )
+    assert answer.status_code == status
+    assert paths == ["reports/\u00fc?.pdf"]
+
+
 class DeniedError(Exception):
     """Stands for Django's PermissionDenied."""
 
@@ -192,4 +219,4 @@ def test_the_django_snippet_makes_no_link(
 def test_every_snippet_of_code_is_run_here() -> None:
     """One that is added is not finished before its test."""
     shown = re.findall(r"^```(?:python|js)$", README, re.MULTILINE)
-    assert len(shown) == 4
+    assert len(shown) == 5

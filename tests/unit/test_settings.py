@@ -13,6 +13,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from gateway.config import settings
+from gateway.config.authorize import (
+    WHOLE_HEADERS,
+    AuthorizeURL,
+    Credential,
+    Kind,
+)
 from gateway.config.fields import LedgerAddresses
 from gateway.config.mail_url import MailURL, Security
 from gateway.config.snapshot import Snapshot
@@ -52,7 +58,7 @@ def test_nothing_set_gives_the_defaults() -> None:
     """Every setting has a default that some command can do with."""
     chosen = settings.read({}).settings
     data = Path.cwd() / "var"
-    assert chosen.model_dump() == {
+    assert vars(chosen) == {
         "keys": None,
         "secret": None,
         "files": None,
@@ -62,6 +68,8 @@ def test_nothing_set_gives_the_defaults() -> None:
         "run": data / "run",
         "pool": None,
         "public_url": None,
+        "authorize": None,
+        "authorize_by": WHOLE_HEADERS,
         "name": "Files",
         "color": "#2457c5",
         "logo": "",
@@ -109,6 +117,17 @@ READ = {
     "run": ("/run/gateway", Path("/run/gateway")),
     "pool": ("app", Pool.APP),
     "public_url": ("https://files.example.com/", "https://files.example.com"),
+    "authorize": (
+        "http://[::1]:5000/may-read",
+        AuthorizeURL("http", "::1", 5000, "/may-read"),
+    ),
+    "authorize_by": (
+        "cookie:sessionid,header:X-Api-Key",
+        (
+            Credential(Kind.COOKIE, "sessionid"),
+            Credential(Kind.HEADER, "X-Api-Key"),
+        ),
+    ),
     "name": ("Müller & Co", "Müller & Co"),
     "color": ("#A0b1C2", "#A0b1C2"),
     "logo": ("/s/a.b/logo.svg?v=1", "/s/a.b/logo.svg?v=1"),
@@ -246,6 +265,52 @@ FAULTS = [
         id="files-missing",
     ),
     pytest.param("files", "/nowhere", "/nowhere is not a folder", id="files-nowhere"),
+    *(
+        pytest.param(
+            "authorize",
+            url,
+            "must be like http://127.0.0.1:5000/may-read",
+            id=f"authorize-{what}",
+        )
+        for what, url in {
+            "scheme": "ftp://site/may-read",
+            "query": "http://site/may-read?x=1",
+            "credentials": "http://user:password@site/",
+            "blank": "http://site/may read",
+            "variable": "http://site/$host",
+            "quote": 'http://site/"',
+            "relative": "/may-read",
+        }.items()
+    ),
+    pytest.param("authorize", "http://site:0", "has the port 0", id="authorize-port-0"),
+    *(
+        pytest.param(
+            "authorize",
+            url,
+            "needs a host name: nginx can't verify an IP address",
+            id=f"authorize-{what}",
+        )
+        for what, url in {
+            "https-to-ipv4": "https://10.0.0.1/",
+            "https-to-ipv6": "https://[::1]/",
+        }.items()
+    ),
+    *(
+        pytest.param(
+            "authorize_by",
+            text,
+            f"{text!r} is not of the form cookie:sessionid or header:X-Api-Key",
+            id=f"authorize-by-{text}",
+        )
+        for text in ("session", "cookie:", "cookie:a=b", "query:key", "header:")
+    ),
+    pytest.param(
+        "authorize_by",
+        "header:X_Key",
+        "'header:X_Key' names a header that nginx has no variable for; use letters, "
+        "digits and hyphens",
+        id="authorize-by-underscore",
+    ),
     pytest.param(
         "files", "/dev/null", "/dev/null is not a folder", id="files-no-folder"
     ),

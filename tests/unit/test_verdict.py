@@ -124,7 +124,9 @@ def ask(
     **claims: Any,
 ) -> Verdict:
     """Judge a request with a link that was made for just this path."""
-    return judge.judge(token(path, **claims), path.encode(), now=now, client=client)
+    return judge.judge(
+        f"{token(path, **claims)}/{path}".encode(), now=now, client=client
+    )
 
 
 def test_a_good_link_delivers_its_file(judge: SignedURLJudge, tree: FilesTree) -> None:
@@ -142,7 +144,9 @@ def test_a_good_link_delivers_its_file(judge: SignedURLJudge, tree: FilesTree) -
 
 def test_a_folder_link_delivers_what_lies_in_the_folder(judge: SignedURLJudge) -> None:
     """The token is made for the folder and used for its file."""
-    verdict = judge.judge(token("r/", depth=1), b"r/q3.pdf", now=NOON, client=CLIENT)
+    verdict = judge.judge(
+        f"{token('r/', depth=1)}/r/q3.pdf".encode(), now=NOON, client=CLIENT
+    )
     assert delivered(verdict).target == "r/q3.pdf"
 
 
@@ -340,7 +344,7 @@ def test_a_link_that_does_not_cover_a_file_is_refused(
     judge: SignedURLJudge, link: str, raw_path: bytes, error: type[RefusedError]
 ) -> None:
     """Refusals are values: no bad input gets out as an exception."""
-    verdict = judge.judge(link, raw_path, now=NOON, client=CLIENT)
+    verdict = judge.judge(link.encode() + b"/" + raw_path, now=NOON, client=CLIENT)
     assert type(refused(verdict)) is error
 
 

@@ -81,8 +81,8 @@ def test_a_pool_routes_what_nginx_asks_of_it(site: Site, pool: Pool) -> None:
 def test_verdict_workers_answer_deliveries_alone(site: Site) -> None:
     verdicts = surface(application(site, Pool.VERDICTS))
     assert {rule for rule, _ in verdicts} == {
-        "/s/<token>/<path:path>",
-        "/l/<token>/<path:path>",
+        "/s/<path:target>",
+        "/l/<path:target>",
         "/files/<upload_id>/<path:name>",
         "/healthz",
     }

@@ -65,8 +65,8 @@ class DownloadStarts:
         if families.of(request.method, path.decode("latin-1")) is not families.LEASED:
             raise NotServableError("no-lease")
         now = self.clock()
-        token, _, target = path.removeprefix(LEASE_PREFIX.encode()).partition(b"/")
-        verdict = self.judge.judge(token.decode("latin-1"), target, now=now, client="")
+        target = path.removeprefix(LEASE_PREFIX.encode())
+        verdict = self.judge.judge(target, now=now, client="")
         if isinstance(verdict, Refusal):
             raise verdict.error
         if isinstance(verdict, Begin):

@@ -35,7 +35,7 @@ def current_family() -> Family | None:
     """
     if VERDICT_HEADER in request.environ:
         family = families.asked("GET", request.path)
-        return family if family in {families.SIGNED, families.LEASED} else None
+        return family if family in families.JUDGED else None
     name = request.headers.get(families.HEADER)
     if name is not None:
         return families.BY_NAME.get(name)

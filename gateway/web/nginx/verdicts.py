@@ -28,10 +28,10 @@ VERDICT_ERROR: Final = "gateway.verdict_error"
 
 
 class Judge(Protocol):
-    """Decides about requests for ``<prefix><token>/<path>``."""
+    """Decides about requests for ``<prefix><target>``."""
 
-    def judge(self, token: str, raw_path: bytes, *, now: float, client: str) -> Verdict:
-        """Judge one request; *raw_path* is percent-decoded, *now* Unix seconds."""
+    def judge(self, target: bytes, *, now: float, client: str) -> Verdict:
+        """Judge one request; *target* is percent-decoded, *now* Unix seconds."""
 
 
 #: The judges by path prefix, such as ``/s/``.
@@ -74,13 +74,10 @@ def _empty(
 
 
 def judge_request(judges: Judges, environ: WSGIEnvironment, *, now: float) -> Verdict:
-    """Judge a request for ``<prefix><token>/<path>``; raise CatalogBusyError.
+    """Judge a request for ``<prefix><target>``; raise CatalogBusyError.
 
     The judge gets the path's decoded bytes, which Werkzeug would change to UTF-8.
     """
-    target = environ["PATH_INFO"]
-    token, _, path = target[3:].partition("/")
+    path = environ["PATH_INFO"]
     client = environ.get(CLIENT_ADDRESS, "")
-    return judges[target[:3]].judge(
-        token, path.encode("latin-1"), now=now, client=client
-    )
+    return judges[path[:3]].judge(path[3:].encode("latin-1"), now=now, client=client)
