@@ -12,6 +12,7 @@ import ssl
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -27,7 +28,6 @@ from gateway.uploads.multipart import ENVELOPE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from gateway.config.authorize import Credential
     from gateway.config.settings import Settings
@@ -46,7 +46,8 @@ _PAGE: Final = "pages/error.html"
 _WORD: Final = re.compile(r"[A-Za-z0-9_./:@%+=~,-]+")
 #: nginx's default limit, ``ssi_value_length``.
 _SSI_BYTES: Final = 256
-_DEBIAN_CERTIFICATES: Final = "/etc/ssl/certs/ca-certificates.crt"
+#: Of Debian's package ca-certificates.
+_CERTIFICATES: Final = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,8 +156,14 @@ def credentials(by: Sequence[Credential]) -> list[str]:
 
 
 def ca_certificates() -> str:
-    """Return the file of the CA certificates: OpenSSL's, or else Debian's."""
-    return ssl.get_default_verify_paths().cafile or _DEBIAN_CERTIFICATES
+    """Return the file of the CA certificates: SSL_CERT_FILE, Debian's or OpenSSL's.
+
+    Debian's comes before OpenSSL's: nginx's container has it, too.
+    """
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile in {None, paths.openssl_cafile} and _CERTIFICATES.exists():
+        return str(_CERTIFICATES)
+    return paths.cafile or str(_CERTIFICATES)
 
 
 def form_size(settings: Settings) -> int:
