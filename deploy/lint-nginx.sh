@@ -1,6 +1,7 @@
 #!/bin/sh
 # Render nginx's configuration and check it with nginx and gixy-next: with and without
-# cached verdicts, CORS origins, HSTS and a site that authorizes, each with an additional TLS server.
+# cached verdicts, CORS origins, HSTS and a site that authorizes, each with an additional
+# TLS server; and the internal locations in an nginx without the gateway.
 set -eu
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
@@ -35,6 +36,36 @@ EOF
     gixy --skips worker_rlimit_nofile_vs_connections,try_files_is_evil_too,stale_dns_cache \
         "$conf/nginx.conf"
 }
+
+# A site's own nginx with snippets/internal.conf, and nothing else of the gateway.
+check_alone() {
+    conf=$work/conf-$1
+    cat >"$work/alone.conf" <<EOF
+worker_processes auto;
+pid $work/alone.pid;
+events {
+    worker_connections 1024;
+}
+http {
+    access_log $work/access.log;
+    server_tokens off;
+    include $conf/conf.d/delivery.conf;
+    server {
+        listen 127.0.0.1:8081;
+        server_name www.example.com;
+        include $conf/snippets/internal.conf;
+        location / {
+            proxy_pass http://127.0.0.1:8000;
+            proxy_set_header Host \$host;
+        }
+    }
+}
+EOF
+    nginx -e stderr -t -q -c "$work/alone.conf"
+    gixy --skips worker_rlimit_nofile_vs_connections "$work/alone.conf"
+}
+
 check kept 1 https://www.example.com,https://app.example.com 365d http://127.0.0.1:5000/may-read
 check longer 30 "" 0 ""
 check asked 0 "" 365d https://localhost
+check_alone kept

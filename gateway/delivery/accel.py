@@ -2,6 +2,7 @@
 
 nginx passes on only a few headers of such an answer; the internal location
 (``nginx/snippets/delivery.conf``) sets all other headers of a delivery.
+For a site's own views it is that of ``nginx/snippets/internal.conf``.
 https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_ignore_headers
 """
 
@@ -88,6 +89,16 @@ def verdict_headers(delivery: Delivery) -> dict[str, str]:
     return headers
 
 
+def client_headers(delivery: Delivery) -> dict[str, str]:
+    """Return the headers for the client that nginx passes on."""
+    return {
+        "Content-Disposition": content_disposition(
+            delivery.name, is_inline=delivery.is_inline
+        ),
+        "Cache-Control": f"private, max-age={delivery.max_age}",
+    }
+
+
 def _prefix(delivery: Delivery) -> str:
     way = Way.SHOWN if delivery.is_inline else Way.PLAIN
     return LOCATIONS[delivery.source, Way.LARGE if delivery.size >= LARGE else way]
@@ -95,12 +106,7 @@ def _prefix(delivery: Delivery) -> str:
 
 def _facts(delivery: Delivery) -> dict[str, str]:
     """Return the client's headers and the rate; nginx sets the Content-Type."""
-    headers = {
-        "Content-Disposition": content_disposition(
-            delivery.name, is_inline=delivery.is_inline
-        ),
-        "Cache-Control": f"private, max-age={delivery.max_age}",
-    }
+    headers = client_headers(delivery)
     if delivery.ledger:
         headers[LEDGER] = delivery.ledger
     if delivery.rate is not None:

@@ -28,3 +28,9 @@ PLAYED_DELIVERY: Final = (
     "sandbox allow-same-origin; default-src 'none'; media-src 'self'; "
     "style-src 'unsafe-inline'"
 )
+
+
+def of_delivery(media_type: str) -> str:
+    """Return the policy of a delivered file, as ``nginx/conf.d/delivery.conf`` does."""
+    is_played = media_type.startswith(("audio/", "video/"))
+    return PLAYED_DELIVERY if is_played else DELIVERY

@@ -21,7 +21,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from gateway.config.assets import asset
 from gateway.config.authorize import Kind
 from gateway.config.brand import Brand
-from gateway.http import content_security, cors, explanations, families, refusal_page
+from gateway.http import (
+    content_security,
+    cors,
+    explanations,
+    families,
+    file_headers,
+    refusal_page,
+)
 from gateway.http.pools import Pool
 from gateway.runtime import ledger_file, logs
 from gateway.uploads.multipart import ENVELOPE
@@ -121,6 +128,7 @@ class NginxConf:
             "refusal_headers": explanations.CARRIED,
             "policies": content_security,
             "cors": cors,
+            "file_headers": file_headers.HEADERS,
             "families": families.BY_NAME,
             "cached_families": families.JUDGED,
             "family_header": families.HEADER,

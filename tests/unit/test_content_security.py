@@ -51,6 +51,20 @@ def test_a_delivery_runs_in_a_sandbox(policy: str, allowed: set[str]) -> None:
     assert directives(policy)["sandbox"] == allowed
 
 
+@pytest.mark.parametrize(
+    ("media_type", "policy"),
+    [
+        pytest.param("video/mp4", content_security.PLAYED_DELIVERY, id="video"),
+        pytest.param("audio/ogg", content_security.PLAYED_DELIVERY, id="audio"),
+        pytest.param("text/html; charset=utf-8", content_security.DELIVERY, id="page"),
+        pytest.param("x/audio/", content_security.DELIVERY, id="not-at-the-start"),
+    ],
+)
+def test_only_what_is_played_may_load_itself(media_type: str, policy: str) -> None:
+    """As in nginx's map."""
+    assert content_security.of_delivery(media_type) == policy
+
+
 @pytest.mark.parametrize("name", ["PAGE", "REFUSAL"])
 def test_no_other_site_frames_a_page(name: str) -> None:
     """Nor may a page be made to send its forms there."""

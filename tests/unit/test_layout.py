@@ -7,13 +7,20 @@ import re
 from pathlib import Path
 
 from gateway.delivery import accel
+from gateway.delivery.verdict import Source
 from tests.unit.rendered import rendered
 
+#: The internal locations for an nginx without a gateway, which have the same names.
+ALONE = "snippets/internal.conf"
 
-def locations() -> dict[str, str]:
-    """Return the body of every top-level location of nginx's rendered snippets."""
-    files = rendered().items()
-    texts = [text for name, text in files if name.startswith("snippets/")]
+
+def locations(*, alone: bool = False) -> dict[str, str]:
+    """Return the body of every top-level location of the gateway, or of ALONE."""
+    texts = [
+        text
+        for name, text in rendered().items()
+        if name.startswith("snippets/") and (name == ALONE) is alone
+    ]
     bare = re.sub(r"(?m)^\s*#.*\n", "", "\n".join(texts))
     found = re.finditer(r"(?ms)^location (?:[=~^*]+ )?(\S+) \{\n(.*?)^\}", bare)
     return {match[1]: match[2] for match in found}
@@ -60,6 +67,18 @@ def test_the_prefixes_in_python_are_the_internal_locations_of_nginx() -> None:
     assert prefixes() == delivering()
     assert prefixes() == internal() - {PAGES}
     assert prefixes() == set(accel.LOCATIONS.values())
+
+
+def test_an_nginx_without_a_gateway_has_the_internal_locations_of_files() -> None:
+    """And no other location: the URLs are the site's."""
+    files = {p for (source, _), p in accel.LOCATIONS.items() if source is Source.FILES}
+    found = locations(alone=True)
+    assert set(found) == files
+    for name, body in found.items():
+        as_of_the_gateway = locations()[name]
+        assert body == as_of_the_gateway.replace(
+            "/delivery.conf", "/internal_delivery.conf"
+        )
 
 
 def test_no_location_sends_deliveries_but_internal_ones() -> None:

@@ -15,7 +15,9 @@ from gateway.storage.media_types import DEFAULT, MediaTypes, is_inert
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "nginx/snippets/media_types.conf"
-DELIVERY = ROOT / "nginx/snippets/delivery.conf"
+SENDING = ROOT / "nginx/snippets/sending.conf"
+#: What includes it: for the gateway's deliveries, and for a site's own views.
+DELIVERIES = [ROOT / f"nginx/snippets/{n}delivery.conf" for n in ("", "internal_")]
 TYPES = MediaTypes.read(CONF)
 
 
@@ -72,13 +74,16 @@ def test_suffixes_stand_in_lower_case() -> None:
 
 def test_the_application_reads_the_file_that_deliveries_include() -> None:
     """The table that Python decides by is the one that nginx sends by."""
-    assert ["include", "snippets/media_types.conf"] in directives(DELIVERY)
+    assert ["include", "snippets/media_types.conf"] in directives(SENDING)
+    for conf in DELIVERIES:
+        assert ["include", "snippets/sending.conf"] in directives(conf)
     assert asset("nginx/snippets/media_types.conf").samefile(CONF)
 
 
 def test_deliveries_have_no_second_table() -> None:
     """A ``types`` block beside the include would replace the table."""
-    assert [words for words in directives(DELIVERY) if words[0] == "types"] == []
+    found = [words for conf in (SENDING, *DELIVERIES) for words in directives(conf)]
+    assert [words for words in found if words[0] == "types"] == []
 
 
 def test_what_nothing_is_known_about_has_the_same_type_on_both_sides() -> None:
@@ -115,8 +120,19 @@ def test_a_known_suffix_is_known_behind_any_stem(stem: str, suffix: str) -> None
 def test_another_file_gives_another_table(tmp_path: Path) -> None:
     """The table is the file's and is not written down in Python."""
     conf = tmp_path / "types.conf"
-    conf.write_text("types {\n    a/b  x y;\n    c/d  z;\n}\n")
-    assert MediaTypes.read(conf).by_suffix == {"x": "a/b", "y": "a/b", "z": "c/d"}
+    conf.write_text(
+        "types {\n    a/b  x y;\n    c/d  z;\n}\ncharset_types c/d\n    e/f;\n"
+    )
+    types = MediaTypes.read(conf)
+    assert types.by_suffix == {"x": "a/b", "y": "a/b", "z": "c/d"}
+    assert types.texts == {"text/html", "c/d", "e/f"}
+
+
+def test_text_has_a_charset_and_nothing_else_has() -> None:
+    """As nginx appends it."""
+    assert TYPES.content_type("text/csv") == "text/csv; charset=utf-8"
+    assert TYPES.content_type("image/png") == "image/png"
+    assert ["charset", "utf-8"] in directives(CONF)
 
 
 def test_these_types_and_no_others_may_be_shown() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from markupsafe import escape
 
 from gateway.http import content_security, cors, explanations, families
+from gateway.http.file_headers import HEADERS
 from gateway.runtime.rendering import in_sed, in_ssi, quoted
 from tests.unit.rendered import rendered
 
@@ -48,6 +49,16 @@ def test_without_origins_no_header_lets_a_script_read() -> None:
     files = rendered()
     assert "Access-Control" not in "".join(files.values())
     assert "same-site" in files["snippets/headers.conf"]
+
+
+def test_a_file_of_a_sites_view_has_the_headers_of_a_delivery() -> None:
+    """All but those that belong to the gateway's origin."""
+    files = rendered()
+    for name, value in HEADERS.items():
+        assert f"add_header {name} {value} always;" in files["snippets/headers.conf"]
+        own = files["snippets/internal_delivery.conf"]
+        # nginx would add it twice to a 416.
+        assert f"add_header {name} {value};" in own
 
 
 def test_every_status_of_a_refusal_is_answered_with_it() -> None:
