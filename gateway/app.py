@@ -244,6 +244,7 @@ def signed_url_judge(
         types=types,
         revocation_check=RevocationCheck(database),
         cache_cap=settings.cache_max_age,
+        shared_cap=settings.shared_max_age,
         ttl=settings.verdict_ttl,
         inline=InlinePolicy(frozenset(settings.inline_types)),
     )

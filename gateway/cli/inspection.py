@@ -154,6 +154,11 @@ def _as_lines(claims: Claims, path: str, now: float) -> list[str]:
         lines.append(f"saved as {shown(claims.name)}")
     if claims.rate is not None:
         lines.append(f"at most {claims.rate} bytes per second")
+    if claims.shared:
+        lines.append(
+            "shared caches may store the file, for as long as GATEWAY_SHARED_MAX_AGE "
+            "permits"
+        )
     if claims.networks:
         lines.append(f"only from {', '.join(map(str, claims.networks))}")
     return lines
@@ -170,6 +175,7 @@ def _facts(claims: Claims, path: str) -> dict[str, object]:
         "presentation": claims.presentation,
         "name": claims.name,
         "rate": claims.rate,
+        "shared": claims.shared,
         "networks": [str(network) for network in claims.networks],
         "upload": claims.upload,
     }

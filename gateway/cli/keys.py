@@ -60,6 +60,12 @@ def keys() -> None:
     type=click.Choice([kind.value for kind in Kind]),
     help="Allow only links to files, or only to uploads.",
 )
+@click.option(
+    "--shared",
+    is_flag=True,
+    help="Allow links that shared caches may store; a key without a restriction may "
+    "sign them in any case.",
+)
 @JSON
 def new(
     *,
@@ -68,17 +74,19 @@ def new(
     prefixes: tuple[str, ...],
     max_life: timedelta | None,
     only: str | None,
+    shared: bool,
     as_json: bool,
 ) -> None:
     """Create a signing key and print it in the format of GATEWAY_KEYS.
 
     --prefix, --max-life and --only restrict the key, for a host that signs links
-    itself. Add the restricted key to the gateway's key ring, too: the gateway refuses
-    links that the key may not sign.
+    itself; a restricted key may sign shared links only with --shared. Add the
+    restricted key to the gateway's key ring, too: the gateway refuses links that the
+    key may not sign.
     """
     if if_none and not add:
         raise click.UsageError("--if-none needs --add")
-    key = Key.generate(_restriction(prefixes, max_life, only))
+    key = Key.generate(_restriction(prefixes, max_life, only, shared=shared))
     if not add:
         facts = {**_facts(key), "key": str(key)}
         click.echo(json.dumps(facts) if as_json else str(key))
@@ -167,11 +175,16 @@ def _facts(key: Key) -> dict[str, object]:
         "prefixes": list(limits.prefixes) if limits else [],
         "max_life": limits.max_life if limits else None,
         "only": limits.only if limits else None,
+        "shared": limits.shared if limits else True,
     }
 
 
 def _restriction(
-    prefixes: tuple[str, ...], max_life: timedelta | None, only: str | None
+    prefixes: tuple[str, ...],
+    max_life: timedelta | None,
+    only: str | None,
+    *,
+    shared: bool,
 ) -> Restriction | None:
     if not prefixes and max_life is None and only is None:
         return None
@@ -180,6 +193,7 @@ def _restriction(
             prefixes=tuple(f"{prefix.removesuffix('/')}/" for prefix in prefixes),
             max_life=None if max_life is None else int(max_life.total_seconds()),
             only=None if only is None else Kind(only),
+            shared=shared,
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None

@@ -64,6 +64,12 @@ if TYPE_CHECKING:
     help="Limit the speed to N bytes per second.",
 )
 @click.option(
+    "--shared",
+    is_flag=True,
+    help="Let shared caches, such as CDNs, store the file; for as long as "
+    "GATEWAY_SHARED_MAX_AGE permits.",
+)
+@click.option(
     "--ip",
     "networks",
     multiple=True,
@@ -87,6 +93,7 @@ def sign(
     presentation: Literal["inline", "attachment"] | None,
     name: str | None,
     rate: int | None,
+    shared: bool,
     networks: tuple[str, ...],
     stable: timedelta | None,
     as_json: bool,
@@ -121,6 +128,7 @@ def sign(
         presentation=presentation,
         name=name,
         rate=rate,
+        shared=shared,
         networks=networks,
         stable=stable,
         upload=upload,

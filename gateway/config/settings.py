@@ -106,6 +106,8 @@ class Settings(BaseModel):
     """Lists media types to show inline although they can run script; default none."""
     cache_max_age: Seconds = Field(default=86_400, ge=0, le=31_536_000)
     """Sets how long a client may cache a delivery, in seconds; default one day."""
+    shared_max_age: Seconds = Field(default=0, ge=0, le=31_536_000)
+    """Sets how long shared caches may store shared links, in seconds; default 0."""
     verdict_ttl: Seconds = Field(default=1, ge=0, le=60)
     """Sets how long nginx caches a verdict, in seconds; default 1; 0 disables it."""
     verdict_cache: PlainPath | None = None

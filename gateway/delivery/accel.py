@@ -95,7 +95,7 @@ def client_headers(delivery: Delivery) -> dict[str, str]:
         "Content-Disposition": content_disposition(
             delivery.name, is_inline=delivery.is_inline
         ),
-        "Cache-Control": f"private, max-age={delivery.max_age}",
+        "Cache-Control": _cache_control(delivery),
     }
 
 
@@ -112,3 +112,10 @@ def _facts(delivery: Delivery) -> dict[str, str]:
     if delivery.rate is not None:
         headers["X-Accel-Limit-Rate"] = str(delivery.rate)
     return headers
+
+
+def _cache_control(delivery: Delivery) -> str:
+    """Return the client's Cache-Control; shared caches ignore its ``max-age``."""
+    if not delivery.shared_max_age:
+        return f"private, max-age={delivery.max_age}"
+    return f"public, max-age={delivery.max_age}, s-maxage={delivery.shared_max_age}"

@@ -33,7 +33,8 @@ class Delivery:
 
     ``target`` is its symlink-free path below ``source``, ``size`` its bytes,
     ``name`` the name that a browser saves it as, ``max_age`` the seconds that the
-    client may cache it, ``rate`` bytes per second or None for full speed.
+    client may cache it, ``shared_max_age`` the seconds that shared caches may store it,
+    ``rate`` bytes per second or None for full speed.
     ``valid_until`` is the Unix second in which the verdict becomes invalid, None if it
     is valid for this request only.  From ``renew_from`` on, one request asks for a new
     verdict, while other requests still use the old verdict.  ``ledger`` is the text for
@@ -47,6 +48,7 @@ class Delivery:
     is_inline: bool
     max_age: int
     rate: int | None
+    shared_max_age: int = 0
     valid_until: int | None = None
     renew_from: int | None = None
     ledger: str = ""
@@ -97,8 +99,8 @@ class SignedURLJudge:
     """Judges requests for signed URLs.
 
     ``cache_cap`` is the maximum number of seconds that a client may cache a file,
-    ``ttl`` the number of seconds that nginx may cache a verdict that is the same for
-    every client.
+    ``shared_cap`` that a shared cache may store the file of a shared link, and ``ttl``
+    that nginx may cache a verdict that is the same for every client.
     """
 
     ring: KeyRing
@@ -106,6 +108,7 @@ class SignedURLJudge:
     types: MediaTypes
     revocation_check: RevocationCheck
     cache_cap: int
+    shared_cap: int
     ttl: int
     inline: InlinePolicy
 
@@ -137,7 +140,8 @@ class SignedURLJudge:
             name=claims.name or path.name,
             is_inline=claims.presentation is not Presentation.ATTACHMENT
             and self.inline.allows(file.media_type),
-            max_age=self._max_age(claims, until),
+            max_age=_lifetime(self.cache_cap, claims, until),
+            shared_max_age=self._shared_max_age(claims, until),
             rate=claims.rate,
             **self._validity(claims, until),  # type: ignore[arg-type]
         )
@@ -153,11 +157,11 @@ class SignedURLJudge:
         # A ttl of one second is too short: such a verdict is not renewed early.
         return {"valid_until": until, "renew_from": until - (self.ttl > 1)}
 
-    def _max_age(self, claims: Claims, until: int) -> int:
-        """Return the ``max_age`` of a file that is sent just before *until*."""
-        if claims.expires is None:
-            return self.cache_cap
-        return min(self.cache_cap, claims.expires - until)
+    def _shared_max_age(self, claims: Claims, until: int) -> int:
+        # (!) nginx, as a shared cache, counts whole seconds from the answer's arrival,
+        #     and uses its copy through the last one: without the second that is left
+        #     out here, a copy may outlive the link.
+        return _lifetime(self.shared_cap, claims, until + 1) if claims.shared else 0
 
     def _find(self, claims: Claims, path: FilePath) -> _ServableFile:
         if claims.upload is not None:
@@ -168,3 +172,13 @@ class SignedURLJudge:
         located = self.tree.locate(path)
         media_type = self.types.of(located.path.name)
         return _ServableFile(Source.FILES, located.path.text, located.size, media_type)
+
+
+def _lifetime(cap: int, claims: Claims, until: int) -> int:
+    """Return the seconds for which a file that is sent just before *until* is fresh.
+
+    They are at most *cap*, and end with the link.
+    """
+    if claims.expires is None:
+        return cap
+    return max(0, min(cap, claims.expires - until))

@@ -47,8 +47,8 @@ class Claims:
     ``depth`` is None, the link covers exactly its path; a number means that it covers
     the folder of the path's first *depth* segments, and 0 is the whole tree.  With
     ``upload``, the link leads to the upload with that id instead of a file; its path is
-    then only a name.  ``rate`` is in bytes per second.  Raise ClaimsError for invalid
-    claims.
+    then only a name.  ``rate`` is in bytes per second.  ``shared`` permits shared
+    caches, such as CDNs, to store the file.  Raise ClaimsError for invalid claims.
     """
 
     key_id: str
@@ -59,6 +59,7 @@ class Claims:
     presentation: Presentation | None = None
     name: str | None = None
     rate: int | None = None
+    shared: bool = False
     networks: tuple[Network, ...] = ()
     upload: str | None = None
 
@@ -83,6 +84,8 @@ class Claims:
             raise ClaimsError(
                 "a rate is a whole number of bytes per second, at least 1"
             )
+        if self.shared is not False and self.shared is not True:
+            raise ClaimsError(f"shared is True or False, not {self.shared!r}")
         if self.upload is not None:
             self._check_upload(self.upload)
         if self.networks:
@@ -135,6 +138,11 @@ class Claims:
                 )
         if len(self.networks) > MAXIMUM_NETWORKS:
             raise ClaimsError(f"a link names at most {MAXIMUM_NETWORKS} networks")
+        if self.shared:
+            raise ClaimsError(
+                "a link for certain networks can't be shared: a shared cache delivers "
+                "to clients in any network"
+            )
 
     def __str__(self) -> str:
         """Return the canonical text: ``k<id>``, then the other fields by letter."""
@@ -156,6 +164,8 @@ class Claims:
             text += f".p{self.presentation.value[0]}"
         if self.rate is not None:
             text += f".r{self.rate}"
+        if self.shared:
+            text += ".s1"
         if self.upload is not None:
             text += f".u{self.upload}"
         return text
@@ -190,6 +200,7 @@ class Claims:
 
 
 _PRESENTATIONS: Final = {p.value[0]: p for p in Presentation}
+_SHARED: Final = {"1": True}
 #: Optional fields: by letter, the claim's name and its parser.
 _OPTIONAL: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "a": ("networks", texts.read_networks),
@@ -198,6 +209,7 @@ _OPTIONAL: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "n": ("name", texts.unpack),
     "p": ("presentation", _PRESENTATIONS.__getitem__),
     "r": ("rate", texts.read_number),
+    "s": ("shared", _SHARED.__getitem__),
     "u": ("upload", str),
 }
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gateway.links.claims import Claims
 
 _SAFE_IN_PREFIX: Final = "/-._~"
+_SHARED: Final = "shared=yes"
 _FIELD: Final = re.compile(r"([a-z-]+)=([^=&]+)", re.ASCII)
 
 
@@ -32,12 +33,14 @@ class Restriction:
     """Limits for the links of one key; raise ValueError for invalid values.
 
     ``prefixes`` are folders, each ending in ``/``: a link must lead into one of them.
-    ``max_life`` is the maximum number of seconds from issue to expiry.
+    ``max_life`` is the maximum number of seconds from issue to expiry.  ``shared``
+    permits links with the claim of that name, and restricts nothing.
     """
 
     prefixes: tuple[str, ...] = ()
     max_life: int | None = None
     only: Kind | None = None
+    shared: bool = False
 
     def __post_init__(self) -> None:
         for prefix in self.prefixes:
@@ -50,7 +53,7 @@ class Restriction:
         if self.prefixes and self.only is Kind.UPLOADS:
             raise ValueError("uploads are in no folder: a prefix can't match them")
         if not self.prefixes and self.max_life is None and self.only is None:
-            raise ValueError("a restriction has at least one field")
+            raise ValueError("a restriction has a prefix, max-life or only")
 
     def fault(self, claims: Claims, covered: str) -> str | None:
         """Return why the key may not sign *claims* over the path *covered*, or None."""
@@ -64,7 +67,9 @@ class Restriction:
             _kind(claims) is Kind.UPLOADS or not covered.startswith(self.prefixes)
         ):
             return "prefix"
-        return None
+        # (!) A restricted key that predates the claim must not gain it: a shared link
+        #     outlives its key in the caches.
+        return "shared" if claims.shared and not self.shared else None
 
     def __str__(self) -> str:
         fields = [
@@ -74,6 +79,8 @@ class Restriction:
             fields.append(f"max-life={self.max_life}")
         if self.only is not None:
             fields.append(f"only={self.only}")
+        if self.shared:
+            fields.append(_SHARED)
         return "&".join(fields)
 
     @classmethod
@@ -90,15 +97,17 @@ class Restriction:
             fields.setdefault(match[1], []).append(unquote(match[2], errors="strict"))
         prefixes = fields.pop("prefix", [])
         lives, kinds = fields.pop("max-life", []), fields.pop("only", [])
+        shared = fields.pop("shared", [])
         # (!) An unknown field must not be ignored: it may be a restriction.
-        if fields or len(lives) > 1 or len(kinds) > 1:
+        if fields or len(lives) > 1 or len(kinds) > 1 or shared not in ([], ["yes"]):
             raise ValueError(
-                "the fields of a restriction are prefix, max-life and only"
+                f"the fields of a restriction are prefix, max-life, only and {_SHARED}"
             )
         return cls(
             prefixes=tuple(prefixes),
             max_life=texts.read_number(lives[0]) if lives else None,
             only=Kind(kinds[0]) if kinds else None,
+            shared=bool(shared),
         )
 
 

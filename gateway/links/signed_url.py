@@ -71,7 +71,10 @@ def mint(ring: KeyRing, claims: Claims, path: str) -> str:
         raise ClaimsError(f"{path!r} is not valid Unicode") from None
     key = ring.key(claims.key_id)
     if key.restriction and key.restriction.fault(claims, _covered(claims.depth, path)):
-        raise ClaimsError(f"the key {key.id} may only sign {key.restriction}")
+        permitted = str(key.restriction)
+        if claims.shared and not key.restriction.shared:
+            permitted += ", and no shared links"
+        raise ClaimsError(f"the key {key.id} may only sign {permitted}")
     return f"{PREFIX}{claims}.{mac}/{quote(path, safe=_SAFE_IN_PATH)}"
 
 

@@ -54,6 +54,7 @@ class LinkSigner:
         presentation: Literal["inline", "attachment"] | None = None,
         name: str | None = None,
         rate: int | None = None,
+        shared: bool = False,
         networks: Iterable[str] = (),
         stable: timedelta | None = None,
         upload: str | None = None,
@@ -63,7 +64,9 @@ class LinkSigner:
         *expires* is a lifetime from now, a datetime with a time zone, or
         ``"never"``.  With *folder* the link covers everything below *path*,
         and relative links inside it just work.  *rate* is in bytes per second,
-        *networks* are the clients' CIDRs.  With *stable* the expiry is rounded
+        *networks* are the clients' CIDRs.  With *shared*, shared caches such as CDNs
+        may store the file, if the gateway's GATEWAY_SHARED_MAX_AGE permits it; such a
+        link can't have *networks*.  With *stable* the expiry is rounded
         up to a multiple of that window, so that the same call gives the same
         URL, and caches see one URL, as long as the window lasts.  With *upload* the
         link leads to the upload with that id, and *path* is the name that a browser
@@ -87,6 +90,7 @@ class LinkSigner:
             presentation=_presentation(presentation),
             name=name,
             rate=rate,
+            shared=shared,
             networks=_networks(networks),
             upload=upload,
         )

@@ -132,6 +132,7 @@ class Stack(ABC):
             "GATEWAY_INLINE_TYPES": "text/vtt",
             "GATEWAY_KEYS": str(self.keys),
             "GATEWAY_PUBLIC_URL": self.url,
+            "GATEWAY_SHARED_MAX_AGE": "60",
             "GATEWAY_TRUSTED_PROXIES": TRUSTED,
             "GATEWAY_WORKERS": "3",
             "GATEWAY_APP_WORKERS": "2",

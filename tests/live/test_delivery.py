@@ -340,19 +340,19 @@ def test_a_rate_holds_the_delivery_back(stack: Stack) -> None:
     assert answer.elapsed.total_seconds() < took / 2
 
 
+STATUSES = [
+    pytest.param(200, {}, id="200"),
+    pytest.param(206, {"Range": "bytes=1-2"}, id="206"),
+    pytest.param(304, {"If-Modified-Since": "Fri, 01 Jan 2100 00:00:00 GMT"}, id="304"),
+    pytest.param(416, {"Range": "bytes=99-"}, id="416"),
+]
+#: What a 416 says beside the words of the delivery that it is not.
+UNSTORED = {416: ", no-store"}
+
+
 @pytest.mark.docker
 @pytest.mark.database
-@pytest.mark.parametrize(
-    ("status", "headers"),
-    [
-        pytest.param(200, {}, id="200"),
-        pytest.param(206, {"Range": "bytes=1-2"}, id="206"),
-        pytest.param(
-            304, {"If-Modified-Since": "Fri, 01 Jan 2100 00:00:00 GMT"}, id="304"
-        ),
-        pytest.param(416, {"Range": "bytes=99-"}, id="416"),
-    ],
-)
+@pytest.mark.parametrize(("status", "headers"), STATUSES)
 def test_every_delivery_carries_every_promised_header(
     stack: Stack, letters: str, status: int, headers: dict[str, str]
 ) -> None:
@@ -363,10 +363,27 @@ def test_every_delivery_carries_every_promised_header(
     assert answer.headers["Content-Disposition"] == (
         'attachment; filename="letters.bin"'
     )
-    assert re.fullmatch(r"private, max-age=3\d{3}", answer.headers["Cache-Control"])
+    told = r"private, max-age=3\d{3}" + UNSTORED.get(status, "")
+    assert re.fullmatch(told, answer.headers["Cache-Control"])
     assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-ID"])
     assert "Origin" in answer.headers["Vary"]
     assert "Content-Range" in answer.headers["Access-Control-Expose-Headers"]
+
+
+@pytest.mark.docker
+@pytest.mark.database
+@pytest.mark.parametrize(("status", "headers"), STATUSES)
+def test_a_shared_link_is_delivered_for_everybody(
+    stack: Stack, status: int, headers: dict[str, str]
+) -> None:
+    stack.put("a/shared.bin", ALPHABET)
+    asked = {"Origin": ORIGIN, "Cookie": "session=x", **headers}
+    answer = stack.ask(stack.sign("a/shared.bin", shared=True), headers=asked)
+    assert answer.status_code == status
+    told = r"public, max-age=3\d{3}, s-maxage=60" + UNSTORED.get(status, "")
+    assert re.fullmatch(told, answer.headers["Cache-Control"])
+    assert answer.headers["Vary"] == "Origin"
+    assert "Set-Cookie" not in answer.headers
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,7 @@ def valid_claims(
     expires = draw(st.none() | st.integers(issued + 1, MAXIMUM_TIME))
     last = MAXIMUM_TIME if expires is None else expires - 1
     depth = draw(depths)
+    shared = draw(st.booleans())
     # Eight networks and the longest name fit into the maximum text.
     return Claims(
         key_id=draw(key_ids),
@@ -73,6 +74,7 @@ def valid_claims(
         presentation=draw(st.none() | st.sampled_from(Presentation)),
         name=draw(st.none() | NAMES) if depth is None else None,
         rate=draw(st.none() | st.integers(1, MAXIMUM_NUMBER)),
-        networks=tuple(draw(st.lists(_networks(), max_size=8))),
+        shared=shared,
+        networks=() if shared else tuple(draw(st.lists(_networks(), max_size=8))),
         upload=draw(uploads) if depth is None else None,
     )

@@ -110,7 +110,7 @@ def test_any_kept_target_is_the_path_as_it_is(path: str, name: str) -> None:
 
 def test_both_ways_tell_the_client_the_same() -> None:
     """A client can't see whether its verdict was a kept one."""
-    told = delivery(rate=1, name="\u65e5")
+    told = delivery(rate=1, name="\u65e5", shared_max_age=9)
     kept, direct = verdict_headers(told), accel_headers(told)
     kept["Cache-Control"] = kept.pop("X-Accel-Cache-Control")
     del kept["X-Accel-Target"], direct["X-Accel-Redirect"]
@@ -201,6 +201,12 @@ def test_a_private_copy_may_be_kept_for_the_deliverys_seconds(seconds: int) -> N
     """No shared cache keeps what was delivered to one person."""
     headers = accel_headers(delivery(max_age=seconds))
     assert headers["Cache-Control"] == f"private, max-age={seconds}"
+
+
+def test_shared_caches_are_told_the_seconds_that_are_theirs() -> None:
+    """A browser's time stays what it was, and caches know which is whose."""
+    headers = accel_headers(delivery(max_age=600, shared_max_age=60))
+    assert headers["Cache-Control"] == "public, max-age=600, s-maxage=60"
 
 
 def test_a_rate_is_told_in_bytes_a_second() -> None:

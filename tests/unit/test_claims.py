@@ -65,6 +65,11 @@ def test_a_text_is_safe_in_a_url_and_in_mail(claims: Claims) -> None:
             f"kk1.a{pack('::/0')}.b1799999999.e1800000060.i1800000000.nYQ.pi.r9",
             id="all-in-their-order",
         ),
+        pytest.param(
+            {"rate": 9, "shared": True, "upload": "a" * 26},
+            f"kk1.e1800000060.i1800000000.r9.s1.u{'a' * 26}",
+            id="all-of-a-shared-upload",
+        ),
     ],
 )
 def test_claims_have_this_text(claims: dict[str, Any], text: str) -> None:
@@ -118,6 +123,13 @@ def test_an_expiry_is_never_left_out_by_accident() -> None:
         pytest.param(
             {"networks": networks("10.0.0.0/8") * 17}, "at most 16", id="17-networks"
         ),
+        pytest.param({"shared": 1}, "not 1", id="shared-that-is-a-number"),
+        pytest.param({"shared": None}, "not None", id="shared-that-is-nothing"),
+        pytest.param(
+            {"shared": True, "networks": networks("10.0.0.0/8")},
+            "can't be shared",
+            id="shared-with-networks",
+        ),
     ],
 )
 def test_claims_that_make_no_sense_are_refused(
@@ -169,6 +181,10 @@ def test_claims_that_no_gateway_would_read_are_not_made() -> None:
         pytest.param("kk1.e" + "9" * 5000 + ".i1", id="endless-digits"),
         pytest.param("kk1.e2.i1.pI", id="upper-case-presentation"),
         pytest.param("kk1.e2.i1.p", id="empty-presentation"),
+        pytest.param("kk1.e2.i1.s", id="shared-without-a-value"),
+        pytest.param("kk1.e2.i1.s0", id="shared-and-not"),
+        pytest.param("kk1.e2.i1.s1.r5", id="shared-before-the-rate"),
+        pytest.param(f"kk1.a{pack('10.0.0.0/8')}.e2.i1.s1", id="shared-with-networks"),
         pytest.param("kk1.e2.i1.nY", id="name-cut-within-a-byte"),
         pytest.param("kk1.e2.i1.nY~Q", id="stray-byte-in-a-name"),
         pytest.param("kk1.e2.i1.n" + pack(b"\xed\xa0\x80"), id="name-of-a-surrogate"),

@@ -168,6 +168,12 @@ def test_without_keys_the_claims_can_still_be_read() -> None:
         pytest.param({"name": "Q3 \u2713.pdf"}, "saved as Q3 \u2713.pdf", id="name"),
         pytest.param({"rate": 9}, "at most 9 bytes per second", id="rate"),
         pytest.param(
+            {"shared": True},
+            "shared caches may store the file, for as long as GATEWAY_SHARED_MAX_AGE "
+            "permits",
+            id="shared",
+        ),
+        pytest.param(
             {"networks": ["192.0.2.0/24", "2001:db8::/32"]},
             "only from 192.0.2.0/24, 2001:db8::/32",
             id="networks",
@@ -253,6 +259,7 @@ def test_inspecting_prints_json_when_asked(run: Run) -> None:
         "presentation": None,
         "name": None,
         "rate": None,
+        "shared": False,
         "networks": [],
         "upload": None,
     }

@@ -21,7 +21,12 @@ from tests.unit.command import RING, Ran, Run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FREE: dict[str, object] = {"prefixes": [], "max_life": None, "only": None}
+FREE: dict[str, object] = {
+    "prefixes": [],
+    "max_life": None,
+    "only": None,
+    "shared": True,
+}
 UNUSED: dict[str, object] = {"last_used": None, "asked": 0}
 
 
@@ -68,8 +73,8 @@ def test_a_new_key_is_printed_as_json_when_asked(
     """With its text where it is to be pasted, without it where it is on the ring."""
     made = run("keys", "new", "--json", "--prefix", "reports/").facts
     key = KeyRing.parse(made["key"]).newest
-    limits = {"prefixes": ["reports/"], "max_life": None, "only": None}
-    assert made == {"id": key.id, "key": str(key), **limits}
+    limits = {"prefixes": ["reports/"], "shared": False}
+    assert made == {**FREE, "id": key.id, "key": str(key), **limits}
     monkeypatch.delenv("GATEWAY_KEYS")
     add = ("keys", "new", "--add", "--if-none", "--json")
     added, again = run(*add).facts, run(*add).facts
@@ -177,6 +182,25 @@ def test_a_key_is_restricted_by_options(run: Run) -> None:
     assert key.restriction == Restriction(
         prefixes=("reports/", "a b/"), max_life=604_800, only=Kind.FILES
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "restriction"),
+    [
+        pytest.param([], None, id="a-free-key"),
+        pytest.param(
+            ["--only", "files"],
+            Restriction(only=Kind.FILES, shared=True),
+            id="a-restricted-key",
+        ),
+    ],
+)
+def test_a_key_for_shared_links_is_asked_for(
+    run: Run, options: list[str], restriction: Restriction | None
+) -> None:
+    """A key that is not restricted needs no permission."""
+    key = KeyRing.parse(run("keys", "new", "--shared", *options).out).newest
+    assert key.restriction == restriction
 
 
 @pytest.mark.parametrize(

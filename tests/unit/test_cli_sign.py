@@ -37,6 +37,8 @@ def test_signing_prints_the_url_and_nothing_else(run: Run) -> None:
         ),
         pytest.param(["--name", "Q3 \u2713.pdf"], "name", "Q3 \u2713.pdf", id="name"),
         pytest.param(["--rate", "1000"], "rate", 1000, id="rate"),
+        pytest.param([], "shared", False, id="not-shared"),
+        pytest.param(["--shared"], "shared", True, id="shared"),
         pytest.param(["--folder"], "depth", 2, id="folder"),
         pytest.param(
             ["--not-before", "2990-01-31T12:00", "--expires", "2990-02-01"],
@@ -75,6 +77,13 @@ def test_networks_may_be_given_more_than_once(run: Run) -> None:
         *("--ip", networks[0], "--ip", networks[1]),
     )
     assert [str(network) for network in ran.claims.networks] == networks
+
+
+def test_a_link_for_certain_networks_is_not_shared(run: Run) -> None:
+    """A cache would deliver it to everybody: there is no such link."""
+    ran = run("sign", "a/b.txt", "--expires", "1h", "--ip", "10.0.0.0/8", "--shared")
+    assert (ran.status, ran.out) == (1, "")
+    assert "can't be shared" in ran.err
 
 
 def test_a_stable_link_ends_on_its_window(run: Run) -> None:

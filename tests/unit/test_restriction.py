@@ -28,7 +28,8 @@ EVERY = [
     pytest.param(Restriction(only=Kind.FILES), id="files"),
     pytest.param(Restriction(only=Kind.UPLOADS, max_life=1), id="uploads"),
     pytest.param(
-        Restriction(prefixes=("a/",), max_life=9, only=Kind.FILES), id="everything"
+        Restriction(prefixes=("a/",), max_life=9, only=Kind.FILES, shared=True),
+        id="everything",
     ),
 ]
 
@@ -61,6 +62,9 @@ def test_a_key_without_a_restriction_is_written_as_before() -> None:
         pytest.param("max-life=7d", id="a unit"),
         pytest.param("max-life=1&max-life=2", id="two lives"),
         pytest.param("only=folders", id="unknown kind"),
+        pytest.param("shared=yes", id="no restriction"),
+        pytest.param("only=files&shared=no", id="shared and not"),
+        pytest.param("only=files&shared=yes&shared=yes", id="shared twice"),
         pytest.param("only=uploads&prefix=a/", id="uploads in a folder"),
         pytest.param("networks=10.0.0.0/8", id="unknown field"),
         pytest.param("only=files&networks=10.0.0.0/8", id="a field more"),
@@ -90,6 +94,11 @@ PERMITTED = [
     pytest.param(LASTING, "a", {}, id="just as long"),
     pytest.param(Restriction(only=Kind.FILES), "a", {}, id="a file"),
     pytest.param(Restriction(only=Kind.UPLOADS), "a", {"upload": UPLOAD}, id="upload"),
+    pytest.param(
+        Restriction(only=Kind.FILES, shared=True), "a", {"shared": True}, id="shared"
+    ),
+    pytest.param(Restriction(only=Kind.FILES, shared=True), "a", {}, id="not shared"),
+    pytest.param(None, "a", {"shared": True}, id="shared by a free key"),
 ]
 FORBIDDEN = [
     pytest.param(REPORTS, "other/q3.pdf", {}, "prefix", id="another folder"),
@@ -107,12 +116,22 @@ FORBIDDEN = [
         Restriction(only=Kind.FILES), "a", {"upload": UPLOAD}, "only-files", id="upload"
     ),
     pytest.param(Restriction(only=Kind.UPLOADS), "a", {}, "only-uploads", id="a file"),
+    pytest.param(
+        Restriction(only=Kind.FILES), "a", {"shared": True}, "shared", id="shared"
+    ),
+    pytest.param(
+        Restriction(only=Kind.FILES, shared=True),
+        "a",
+        {"shared": True, "upload": UPLOAD},
+        "only-files",
+        id="a shared upload",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("restriction", "path", "said"), PERMITTED)
 def test_what_a_key_may_sign_is_signed_and_verifies(
-    restriction: Restriction, path: str, said: dict[str, Any]
+    restriction: Restriction | None, path: str, said: dict[str, Any]
 ) -> None:
     """The host and the gateway agree."""
     ring = KeyRing((Key("a", SECRET, restriction),))
@@ -188,4 +207,15 @@ def test_a_site_s_signer_says_what_its_key_may_not_sign() -> None:
         signer.sign("q3.pdf", expires=timedelta(days=7))
     assert str(caught.value) == (
         "the key a may only sign prefix=reports/&max-life=604800"
+    )
+
+
+def test_a_site_s_signer_says_that_its_key_may_sign_no_shared_links() -> None:
+    """The restriction alone would not tell: it names what is permitted."""
+    key = Key("a", SECRET, Restriction(only=Kind.FILES))
+    signer = LinkSigner(str(key), "https://files.example.com", clock=lambda: NOON)
+    with pytest.raises(ClaimsError) as caught:
+        signer.sign("a", expires=timedelta(days=7), shared=True)
+    assert str(caught.value) == (
+        "the key a may only sign only=files, and no shared links"
     )

@@ -79,6 +79,7 @@ def test_nothing_set_gives_the_defaults() -> None:
         "cors_origins": (),
         "inline_types": (),
         "cache_max_age": 86_400,
+        "shared_max_age": 0,
         "verdict_ttl": 1,
         "verdict_cache": data / "run" / "verdicts",
         "workers": 0,
@@ -143,6 +144,7 @@ READ = {
     ),
     "inline_types": (" image/svg+xml,, text/csv ", ("image/svg+xml", "text/csv")),
     "cache_max_age": ("0", 0),
+    "shared_max_age": ("5m", 300),
     "verdict_ttl": ("60", 60),
     "verdict_cache": ("/run/verdicts", Path("/run/verdicts")),
     "workers": ("256", 256),
@@ -529,6 +531,12 @@ FAULTS = [
         id="cache-above",
     ),
     pytest.param(
+        "shared_max_age",
+        "366d",
+        "Input should be less than or equal to 31536000",
+        id="shared-above",
+    ),
+    pytest.param(
         "workers",
         "-1",
         "Input should be greater than or equal to 0",
@@ -681,6 +689,7 @@ DURATIONS = [
     "lease_life",
     "retention",
     "session_life",
+    "shared_max_age",
     "tus_expiry",
     "verdict_ttl",
 ]

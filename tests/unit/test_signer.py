@@ -141,6 +141,12 @@ def test_an_expiry_is_a_life_a_moment_or_never(
         pytest.param({"networks": ["here"]}, "here", id="no-network"),
         pytest.param({"networks": "10.0.0.0/8"}, "'1'", id="a-text-for-a-list"),
         pytest.param({"stable": timedelta(0)}, "window", id="no-window"),
+        pytest.param({"shared": "yes"}, "'yes'", id="shared-as-a-text"),
+        pytest.param(
+            {"shared": True, "networks": ["10.0.0.0/8"]},
+            "can't be shared",
+            id="shared-with-networks",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(claims: dict[str, Any], words: str) -> None:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 NOON = 1_800_000_000
 CAP = 600
+SHARED_CAP = 60
 CLIENT = "192.0.2.7"
 RING = KeyRing((Key.generate(),))
 FORGERS = KeyRing((Key(RING.newest.id, "0123456789" * 4),))
@@ -92,6 +93,7 @@ def judge(tree: FilesTree, standing: RevocationCheck) -> SignedURLJudge:
         types=TYPES,
         revocation_check=standing,
         cache_cap=CAP,
+        shared_cap=SHARED_CAP,
         ttl=0,
         inline=InlinePolicy(),
     )
@@ -181,6 +183,37 @@ def test_a_copy_is_never_kept_beyond_the_links_life_or_the_cap(
 ) -> None:
     """Rounded down: a browser's copy is stale before its link is over."""
     assert delivered(ask(judge, now=now, **claims)).max_age == seconds
+
+
+@pytest.mark.parametrize(
+    ("claims", "now", "ttl", "seconds"),
+    [
+        pytest.param({}, NOON, 0, SHARED_CAP, id="capped"),
+        pytest.param({"expires": NOON + 9}, NOON, 0, 8, id="as-long-as-the-link"),
+        pytest.param({"expires": NOON + 9}, NOON + 0.5, 0, 7, id="whole-seconds-only"),
+        pytest.param(
+            {"expires": NOON + 9}, NOON + 0.5, 7, 1, id="after-a-kept-verdict"
+        ),
+        pytest.param({"expires": NOON + 9}, NOON, 60, 0, id="no-time-after-a-verdict"),
+        pytest.param({"expires": NOON + 1}, NOON + 0.9, 0, 0, id="hardly-any-time"),
+        pytest.param({"expires": NOON + 61}, NOON, 0, SHARED_CAP, id="just-enough"),
+        pytest.param({"expires": NOON + 60}, NOON, 0, 59, id="just-not-enough"),
+        pytest.param({"expires": None}, NOON, 7, SHARED_CAP, id="endless-link"),
+    ],
+)
+def test_a_shared_cache_never_stores_a_file_beyond_the_links_life_or_the_cap(
+    judge: SignedURLJudge, claims: dict[str, Any], now: float, ttl: int, seconds: int
+) -> None:
+    """Even if it is sent in a verdict's last second, and arrives in the next one."""
+    verdict = ask(replace(judge, ttl=ttl), now=now, shared=True, **claims)
+    assert delivered(verdict).shared_max_age == seconds
+
+
+def test_a_link_that_is_not_shared_is_for_no_shared_cache(
+    judge: SignedURLJudge,
+) -> None:
+    """The setting alone opens nothing."""
+    assert delivered(ask(judge)).shared_max_age == 0
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,12 @@ KEYS: Final = {
     "block-65": "0123456789abcdef" * 4 + "x",
     "reports": "gT5vB2nM8kL1jH4fD7sA0pO3iU6yR9eWqZxC",
     "uploads": "wQ9zX6cV3bN0mL7kJ4hG1fD8sA5pO2iUyTrE",
+    "web": "pL3kJ8hG2fD7sA1qW6eR0tY5uI9oZxCvBnMq",
 }
 RESTRICTIONS: Final = {
     "reports": "prefix=reports/&prefix=%C3%A4%20b/c/&max-life=604800&only=files",
     "uploads": "only=uploads",
+    "web": "prefix=public/&shared=yes",
 }
 
 # name, path, claims beside WEEK's, key
@@ -94,6 +96,9 @@ MINTED: Final[list[tuple[str, str, dict[str, Any], str]]] = [
     ("a name of 255 bytes", "a", {"name": "\u00fc" * 127 + "x"}, "docs01"),
     ("the least rate", "a", {"rate": 1}, "docs01"),
     ("the greatest rate", "a", {"rate": LARGEST}, "docs01"),
+    ("shared", "a", {"shared": True}, "docs01"),
+    ("shared for ever", "a", {"expires": None, "shared": True}, "docs01"),
+    ("a shared folder", "videos/", {"depth": 1, "shared": True}, "docs01"),
     ("an ipv4 address", "a", {"networks": ["192.0.2.7/32"]}, "docs01"),
     ("an ipv6 address", "a", {"networks": ["2001:db8::7/128"]}, "docs01"),
     ("everybody", "a", {"networks": ["0.0.0.0/0", "::/0"]}, "docs01"),
@@ -122,7 +127,20 @@ MINTED: Final[list[tuple[str, str, dict[str, Any], str]]] = [
         },
         "docs01",
     ),
+    (
+        "everything that can be shared",
+        "reports/q3.pdf",
+        {
+            "not_before": ISSUED,
+            "presentation": "attachment",
+            "name": "Q3 \u2013 final.pdf",
+            "rate": 1_048_576,
+            "shared": True,
+        },
+        "docs01",
+    ),
     ("an upload", "q3.pdf", {"upload": UPLOAD}, "docs01"),
+    ("a shared upload", "q3.pdf", {"shared": True, "upload": UPLOAD}, "docs01"),
     ("an upload beyond ascii", "\u00e4 (1).txt", {"upload": UPLOAD}, "docs01"),
     (
         "an upload with a hidden name",
@@ -152,6 +170,8 @@ MINTED: Final[list[tuple[str, str, dict[str, Any], str]]] = [
     ("a folder in that of its key", "reports/2026/a", {"depth": 2}, "reports"),
     ("a key's second folder", "\u00e4 b/c/d.txt", {}, "reports"),
     ("an upload by a key for uploads", "q3.pdf", {"upload": UPLOAD}, "uploads"),
+    ("shared by a key that may", "public/a", {"shared": True}, "web"),
+    ("not shared by a key that may", "public/a", {}, "web"),
 ]
 
 # name, path, claims beside WEEK's
@@ -181,6 +201,7 @@ UNMINTABLE: Final[list[tuple[str, str, dict[str, Any]]]] = [
     ("begins in 10000", "a", {"expires": None, "not_before": LAST_SECOND + 1}),
     ("a rate of zero", "a", {"rate": 0}),
     ("a rate beyond counting", "a", {"rate": LARGEST + 1}),
+    ("shared with networks", "a", {"shared": True, "networks": ["10.0.0.0/8"]}),
     ("a name of a folder", "a/", {"depth": 1, "name": "a"}),
     ("an empty name", "a", {"name": ""}),
     ("a name with a slash", "a", {"name": "a/b"}),
@@ -218,6 +239,8 @@ BEYOND_KEY: Final[list[tuple[str, str, dict[str, Any], str]]] = [
     ),
     ("an upload by a key for files", "reports", {"upload": UPLOAD}, "reports"),
     ("a file by a key for uploads", "q3.pdf", {}, "uploads"),
+    ("shared by a key that may not", "reports/a", {"shared": True}, "reports"),
+    ("shared beside its key's folder", "a", {"shared": True}, "web"),
 ]
 
 # Each is signed with a valid key: only parsing the claims detects the fault.
@@ -252,6 +275,11 @@ MALFORMED: Final = {
     "a whole word for a letter": f"kdocs01.e0.i{ISSUED}.pinline",
     "another presentation": f"kdocs01.e0.i{ISSUED}.px",
     "a rate of zero": f"kdocs01.e0.i{ISSUED}.r0",
+    "shared without a value": f"kdocs01.e0.i{ISSUED}.s",
+    "shared with zero": f"kdocs01.e0.i{ISSUED}.s0",
+    "shared twice": f"kdocs01.e0.i{ISSUED}.s1.s1",
+    "shared before the rate": f"kdocs01.e0.i{ISSUED}.s1.r9",
+    "shared with networks": f"kdocs01.aMTAuMC4wLjAvOA.e0.i{ISSUED}.s1",
     "an empty upload": f"kdocs01.e0.i{ISSUED}.u",
     "a short upload": f"kdocs01.e0.i{ISSUED}.u{UPLOAD[1:]}",
     "an upload in capitals": f"kdocs01.e0.i{ISSUED}.u{UPLOAD.upper()}",

@@ -151,6 +151,7 @@ def _forged() -> list[dict[str, Any]]:
         _case("a cut mac", "forged", token[:-1]),
         _case("another expiry", "forged", token.replace("e0", "e1767830400")),
         _case("a claim more", "forged", token.replace(f"i{ISSUED}", f"i{ISSUED}.r9")),
+        _case("shared", "forged", token.replace(f"i{ISSUED}", f"i{ISSUED}.s1")),
         _case("another key's id", "forged", token.replace("docs01", "block-64")),
         _case("another path", "forged", token, path="b"),
         _case("a longer path", "forged", token, path="a/b"),

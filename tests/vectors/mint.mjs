@@ -19,8 +19,8 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
  *
  * key is "id:secret", or "id?restriction:secret".  claims has issued, expires (null: never) and, where
  * wanted, not_before, depth, presentation ("inline" or "attachment"), name,
- * rate, upload and networks (an array, written as docs/links.md has it: that is
- * not checked here).  Throws a RangeError for what must not be signed.
+ * rate, shared (true), upload and networks (an array, written as docs/links.md has
+ * it: that is not checked here).  Throws a RangeError for what must not be signed.
  */
 export function mint(key, claims, path, base = "") {
   const [, id, restriction, secret] = key.match(/^([^?:]*)(?:\?([^:]*))?:(.*)$/s);
@@ -36,7 +36,7 @@ export function mint(key, claims, path, base = "") {
 
 function check(claims, path) {
   const { issued, expires, not_before: notBefore, depth } = claims;
-  const { presentation, name, rate, networks, upload } = claims;
+  const { presentation, name, rate, shared, networks, upload } = claims;
   require(expires !== undefined, "say that it never expires: null");
   const times = [issued, expires ?? 1, notBefore ?? 1];
   require(times.every((t) => isNumber(t, 1, LAST_SECOND)), "not a time");
@@ -49,6 +49,7 @@ function check(claims, path) {
   require(upload == null || (/^[a-z2-7]{26}$/.test(upload) && depth == null), "not an upload");
   require(upload == null || !path.includes("/"), "an upload's path is its name");
   require((networks ?? []).length <= 16, "too many networks");
+  require(!(shared && networks?.length), "a shared cache does not know networks");
   const inner = depth == null ? path : path.replace(/\/$/, "");
   const isPlain = !inner.split("/").some((segment) => ["", ".", ".."].includes(segment));
   require(isPlain || (path === "" && depth === 0), "not a plain path");
@@ -56,11 +57,12 @@ function check(claims, path) {
   require(path.isWellFormed() && !path.includes("\0"), "not a path");
 }
 
-function checkKey(restriction, { issued, expires, depth, upload }, path) {
+function checkKey(restriction, { issued, expires, depth, shared, upload }, path) {
   const fields = restriction.split("&").map((field) => field.split("="));
   const said = (name) => fields.filter((field) => field[0] === name).map((field) => decodeURIComponent(field[1]));
-  const known = fields.every(([name]) => ["prefix", "max-life", "only"].includes(name));
+  const known = fields.every(([name]) => ["prefix", "max-life", "only", "shared"].includes(name));
   require(known, "a restriction that is not known");
+  require(!shared || said("shared")[0] === "yes", "the key signs nothing shared");
   const [prefixes, [life], [only]] = [said("prefix"), said("max-life"), said("only")];
   require(only === undefined || only === (upload == null ? "files" : "uploads"), "not what the key may sign");
   require(life === undefined || (expires != null && expires - issued <= Number(life)), "a life beyond the key's");
@@ -70,7 +72,7 @@ function checkKey(restriction, { issued, expires, depth, upload }, path) {
 
 function write(keyId, claims) {
   const { issued, expires, not_before: notBefore, depth } = claims;
-  const { presentation, name, rate, networks, upload } = claims;
+  const { presentation, name, rate, shared, networks, upload } = claims;
   const fields = [
     ["k", keyId],
     ["a", networks?.length ? pack(networks.join(",")) : null],
@@ -81,6 +83,7 @@ function write(keyId, claims) {
     ["n", name == null ? null : pack(name)],
     ["p", presentation?.slice(0, 1)],
     ["r", rate],
+    ["s", shared ? 1 : null],
     ["u", upload],
   ];
   return fields

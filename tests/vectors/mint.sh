@@ -9,6 +9,7 @@
 #     -r BYTES    rate, a second     -a CIDR,..  networks, written as
 #                                                docs/links.md has them
 #     -u ID       upload; the path is its name
+#     -s          shared
 #
 # MINT_KEY is the key, id:secret or id?restriction:secret; MINT_BASE is the URL's base, if any.  Status
 # 1 with a line on stderr for what must not be signed.
@@ -59,8 +60,8 @@ encode() {
 }
 
 networks='' not_before='' depth='' expires='' issued='' name='' has_name=''
-presentation='' rate='' upload='' has_upload=''
-while getopts a:b:d:e:i:n:p:r:u: option; do
+presentation='' rate='' shared='' upload='' has_upload=''
+while getopts a:b:d:e:i:n:p:r:su: option; do
     case $option in
     a) networks=$OPTARG ;;
     b) not_before=$OPTARG ;;
@@ -70,6 +71,7 @@ while getopts a:b:d:e:i:n:p:r:u: option; do
     n) name=$OPTARG has_name=1 ;;
     p) presentation=$OPTARG ;;
     r) rate=$OPTARG ;;
+    s) shared=1 ;;
     u) upload=$OPTARG has_upload=1 ;;
     *) exit 2 ;;
     esac
@@ -87,6 +89,7 @@ if [ -n "$not_before" ]; then
     [ "$expires" -eq 0 ] || [ "$not_before" -lt "$expires" ] || refuse "over when it begins"
 fi
 [ -z "$rate" ] || number "$rate" 1 $largest
+[ -z "$shared" ] || [ -z "$networks" ] || refuse "a shared cache does not know networks"
 if [ -n "$has_name" ]; then
     [ -z "$depth" ] || refuse "a name fits one file"
     [ ${#name} -ge 1 ] && [ ${#name} -le 255 ] || refuse "a name has 1 to 255 bytes"
@@ -135,8 +138,8 @@ if [ -n "$depth" ]; then
 fi
 
 # The key's restriction; its prefixes are encoded as paths are.
-key_id=${MINT_KEY%%:*} restriction=''
-case $key_id in *\?*) restriction=${key_id#*\?} ;; esac
+key_id=${MINT_KEY%%:*} restriction='' may_share=1
+case $key_id in *\?*) restriction=${key_id#*\?} may_share='' ;; esac
 key_id=${key_id%%\?*}
 has_prefix='' is_inside='' encoded=$(encode "$covered")
 while [ -n "$restriction" ]; do
@@ -155,9 +158,11 @@ while [ -n "$restriction" ]; do
         ;;
     only=files) [ -z "$has_upload" ] || refuse "the key signs files alone" ;;
     only=uploads) [ -n "$has_upload" ] || refuse "the key signs uploads alone" ;;
+    shared=yes) may_share=1 ;;
     *) refuse "a restriction that is not known" ;;
     esac
 done
+[ -z "$shared" ] || [ -n "$may_share" ] || refuse "the key signs nothing shared"
 [ -z "$has_upload" ] || is_inside=''
 [ -z "$has_prefix" ] || [ -n "$is_inside" ] || refuse "not in the key's folders"
 
@@ -169,6 +174,7 @@ claims=$claims.e$expires.i$issued
 [ -z "$has_name" ] || claims=$claims.n$(pack "$name")
 [ -z "$presentation" ] || claims=$claims.p$presentation
 [ -z "$rate" ] || claims=$claims.r$rate
+[ -z "$shared" ] || claims=$claims.s1
 [ -z "$has_upload" ] || claims=$claims.u$upload
 [ ${#claims} -le 1024 ] || refuse "the claims are too long"
 

@@ -72,6 +72,7 @@ def by_openssl(vector: dict[str, Any]) -> subprocess.CompletedProcess[str]:
         if value is not None
         for text in (option, str(value))
     ]
+    options += ["-s"] if said.get("shared") else []
     return subprocess.run(
         ["sh", HERE / "mint.sh", *options, "--", vector["path"]],
         env=os.environ | {"MINT_KEY": key_text(vector), "MINT_BASE": VECTORS["base"]},

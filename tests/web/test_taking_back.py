@@ -155,6 +155,8 @@ def test_a_link_to_an_upload_leads_to_its_blob(house: House) -> None:
         ),
         pytest.param({"attachment": True}, "presentation", "attachment", id="save"),
         pytest.param({"rate": 9}, "rate", 9, id="rate"),
+        pytest.param({}, "shared", False, id="not shared"),
+        pytest.param({"shared": True}, "shared", True, id="shared"),
         pytest.param(
             {"not_before": "2027-01-15T08:00:01"},
             "not_before",
@@ -189,6 +191,7 @@ def test_a_link_can_have_another_name_and_networks(house: House) -> None:
         pytest.param({"expires": 0}, "expires", id="never in disguise"),
         pytest.param({"not_before": -1}, "not_before", id="before time"),
         pytest.param({"rate": 0}, "rate", id="no rate"),
+        pytest.param({"shared": "yes"}, "shared", id="text for a truth"),
         pytest.param({"networks": ["192.0.2.1/24"]}, "networks.0", id="host bits"),
         pytest.param({"networks": ["10.0.0.0/8"] * 17}, "networks", id="many networks"),
         pytest.param({"name": "\u202e"}, "name", id="nothing left of a name"),
@@ -211,6 +214,9 @@ def test_a_wish_that_can_not_be_understood_names_the_field(
         pytest.param({"expires_in": None, "expires": 1}, id="an end that has been"),
         pytest.param({"not_before": int(NOON) + 60}, id="begins at its end"),
         pytest.param({"networks": ["::ffff:192.0.2.0/120"]}, id="mapped network"),
+        pytest.param(
+            {"shared": True, "networks": ["10.0.0.0/8"]}, id="shared for networks"
+        ),
     ],
 )
 def test_fields_that_make_no_sense_together_are_refused(

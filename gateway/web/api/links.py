@@ -64,6 +64,7 @@ class UploadLinks:
                 else datetime.fromtimestamp(begins, UTC),
                 presentation="attachment" if requested.attachment else None,
                 rate=requested.rate,
+                shared=requested.shared,
                 networks=requested.networks,
                 upload=upload.id,
             )

@@ -74,6 +74,8 @@ class CreateLinkRequest(ExpiringBody):
     """The name to save the file under; the upload's name if it is null."""
     rate: Annotated[int, Field(ge=1, le=MAXIMUM_NUMBER)] | None = None
     """Maximum rate, in bytes per second."""
+    shared: bool = False
+    """Whether shared caches, such as CDNs, may store the file."""
     networks: Annotated[
         list[Annotated[str, AfterValidator(_network)]],
         Field(max_length=MAXIMUM_NETWORKS),
