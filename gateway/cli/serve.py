@@ -30,6 +30,7 @@ from gateway.config.address import (
     record_files,
     record_url,
 )
+from gateway.config.fields import check_socket
 from gateway.config.gateway_id import own_id
 from gateway.config.snapshot import Snapshot
 from gateway.errors import SettingsError
@@ -115,6 +116,8 @@ def serve(
     if not without_nginx:
         find_nginx()
         check_free(bind)
+        if before.authorize is not None:
+            _check_authorize_socket(nginx_run or (before.run or before.data) / "nginx")
     require_writable(before, with_nginx=not without_nginx, nginx_run=nginx_run)
     with instance.hold(before.data):
         _ensure_secrets(before)
@@ -216,6 +219,14 @@ def _run(
     (temporary / AUTHORIZE_SOCKET).unlink(missing_ok=True)
     with verdict_cache(current.verdict_cache, run):
         return supervisor.run(on_ready=announce)
+
+
+def _check_authorize_socket(folder: Path) -> None:
+    """Raise SettingsError if nginx can't listen in its run *folder*."""
+    try:
+        check_socket(folder / AUTHORIZE_SOCKET)
+    except ValueError as error:
+        raise SettingsError([f"GATEWAY_AUTHORIZE: {error}"]) from None
 
 
 def _say(text: str) -> None:

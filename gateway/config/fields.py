@@ -191,13 +191,18 @@ def plain_path(path: Path) -> Path:
 def run_folder(path: Path) -> Path:
     """Return the absolute *path*; raise ValueError if it is too long for a socket."""
     path = plain_path(path)
-    for socket in (path / pool.socket for pool in Pool):
-        if len(os.fsencode(socket)) > _MAXIMUM_SOCKET_PATH:
-            raise ValueError(
-                f"{socket} is longer than {_MAXIMUM_SOCKET_PATH} bytes, the maximum "
-                "path of a unix socket"
-            )
+    for pool in Pool:
+        check_socket(path / pool.socket)
     return path
+
+
+def check_socket(path: Path) -> None:
+    """Raise ValueError if *path* is too long for a unix socket."""
+    if len(os.fsencode(path)) > _MAXIMUM_SOCKET_PATH:
+        raise ValueError(
+            f"{path} is longer than {_MAXIMUM_SOCKET_PATH} bytes, the maximum "
+            "path of a unix socket"
+        )
 
 
 def _database(url: str) -> str:

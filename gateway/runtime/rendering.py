@@ -43,6 +43,14 @@ if TYPE_CHECKING:
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 #: The socket in nginx's ``run`` folder between nginx and the site's application.
 AUTHORIZE_SOCKET: Final = "authorize.sock"
+#: Headers that nginx sets (``nginx/snippets/site.conf``): a client's own are ignored.
+_FACTS: Final = {
+    "host": "$host$gateway_port",
+    "x-forwarded-for": "$remote_addr",
+    "x-forwarded-host": "$host$gateway_port",
+    "x-forwarded-proto": "$gateway_scheme",
+    "x-real-ip": "$remote_addr",
+}
 _TEMPLATES: Final = (
     *("*.conf", "conf.d/*.conf", "snippets/*.conf"),
     *("pages/*", "*.sed", ledger_file.SCRIPT),
@@ -158,7 +166,7 @@ def credentials(by: Sequence[Credential]) -> list[str]:
     return [
         f"$gateway_cookie_{next(cookies)}"
         if credential.kind is Kind.COOKIE
-        else f"$http_{variable(credential.name)}"
+        else _FACTS.get(credential.name.lower(), f"$http_{variable(credential.name)}")
         for credential in by
     ]
 
