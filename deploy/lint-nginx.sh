@@ -1,7 +1,7 @@
 #!/bin/sh
 # Render nginx's configuration and check it with nginx and gixy-next: with and without
-# cached verdicts, CORS origins, HSTS and a site that authorizes, each with an additional
-# TLS server; and the internal locations in an nginx without the gateway.
+# cached verdicts, CORS origins, HSTS, a site that authorizes and a path prefix, each with
+# an additional TLS server; and the internal locations in an nginx without the gateway.
 set -eu
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
@@ -13,7 +13,7 @@ PATH=$PATH:/usr/sbin:/sbin
 check() {
     conf=$work/conf-$1
     GATEWAY_FILES=deploy/sample GATEWAY_DATA=$work GATEWAY_VERDICT_CACHE=$work/verdicts \
-        GATEWAY_TRUSTED_PROXIES=192.0.2.0/24 GATEWAY_PUBLIC_URL=https://files.example.com \
+        GATEWAY_TRUSTED_PROXIES=192.0.2.0/24 GATEWAY_PUBLIC_URL=https://files.example.com$6 \
         GATEWAY_VERDICT_TTL=$2 GATEWAY_CORS_ORIGINS=$3 GATEWAY_HSTS=$4 GATEWAY_AUTHORIZE=$5 \
         gateway nginx-conf --output "$conf" --listen 127.0.0.1:8080 --access-log "$work/access.log"
     # Addresses on which any user can listen, on any machine.
@@ -65,7 +65,8 @@ EOF
     gixy --skips worker_rlimit_nofile_vs_connections "$work/alone.conf"
 }
 
-check kept 1 https://www.example.com,https://app.example.com 365d http://127.0.0.1:5000/may-read
-check longer 30 "" 0 ""
-check asked 0 "" 365d https://localhost
+check kept 1 https://www.example.com,https://app.example.com 365d http://127.0.0.1:5000/may-read ""
+check longer 30 "" 0 "" ""
+check asked 0 "" 365d https://localhost ""
+check below 1 "" 0 http://127.0.0.1:5000/may-read /media/v1.2
 check_alone kept

@@ -59,6 +59,7 @@ from gateway.web.pages.files import FilePages
 from gateway.web.pages.login import AccountPages
 from gateway.web.pages.share_link import ShareLink
 from gateway.web.pages.upload_form import UploadForm
+from gateway.web.path_prefix import PathPrefix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,13 +122,17 @@ def create_app(
         app,
         secret=settings.secret,
         public_url=settings.public_url,
+        path_prefix=settings.path_prefix,
         life=settings.session_life,
     )
     browsers = KnownBrowsers(
-        settings.secret, is_secure=app.config["SESSION_COOKIE_SECURE"]
+        settings.secret,
+        is_secure=app.config["SESSION_COOKIE_SECURE"],
+        path=app.config["SESSION_COOKIE_PATH"],
     )
     csrf.register(app)
-    pages.register(app, Brand(settings.name, settings.color, settings.logo))
+    brand = Brand(settings.name, settings.color, settings.logo)
+    pages.register(app, brand, settings.path_prefix)
     judge = signed_url_judge(settings, database, types)
     share_codes = ShareCodes(settings.secret)
     items = Items(judge.tree, types)
@@ -215,6 +220,8 @@ def create_app(
     )
     if pool is not Pool.APP:
         app.wsgi_app = Verdicts(app.wsgi_app, judges, clock)  # type: ignore[method-assign]
+    if settings.path_prefix:
+        app.wsgi_app = PathPrefix(app.wsgi_app, settings.path_prefix)  # type: ignore[method-assign]
     return app
 
 

@@ -38,14 +38,16 @@ def list_files(
 
     Prints id, owner, size in bytes, upload time and name.
     """
-    database, _ = open_catalog()
+    database, current = open_catalog()
     with database.read() as connection:
         owner = None if user is None else users.by_name(connection, user)
         names = {each.id: each.name for each in users.everyone(connection)}
         newest = uploads.newest(connection, owner, limit=limit, drop_id=drop_id)
     if as_json:
         rows = [
-            UploadDescription.of(upload, names[upload.owner_id]).model_dump(mode="json")
+            UploadDescription.of(
+                upload, names[upload.owner_id], path_prefix=current.path_prefix
+            ).model_dump(mode="json")
             for upload in newest
         ]
         click.echo(json.dumps(rows))
@@ -59,14 +61,16 @@ def list_files(
 @JSON
 def show(*, upload_id: str, as_json: bool) -> None:
     """Show upload ID in the form of `list`."""
-    database, _ = open_catalog()
+    database, current = open_catalog()
     with database.read() as connection:
         upload = uploads.by_id(connection, upload_id)
         if upload is None:
             raise MissingUploadError(upload_id)
         owner = users.names(connection, {upload.owner_id})[upload.owner_id]
     if as_json:
-        description = UploadDescription.of(upload, owner)
+        description = UploadDescription.of(
+            upload, owner, path_prefix=current.path_prefix
+        )
         click.echo(json.dumps(description.model_dump(mode="json")))
     else:
         click.echo(_line(upload, owner))

@@ -44,7 +44,7 @@ class _RetryableError(Exception):
 
 @dataclass(frozen=True)
 class TusClient:
-    """Uploads to the gateway at ``url`` with a bearer token."""
+    """Uploads to the gateway at the public URL ``url`` with a bearer token."""
 
     url: str
     token: str
@@ -63,7 +63,8 @@ class TusClient:
             "Upload-Length": str(size),
             "Upload-Metadata": f"filename {encoded}",
         }
-        response = _retry(lambda: self._request("POST", "/tus/", headers))
+        path = f"{urlsplit(self.url).path}/tus/"
+        response = _retry(lambda: self._request("POST", path, headers))
         return str(urlsplit(response.headers["Location"]).path)
 
     def exists(self, path: str) -> bool:

@@ -17,6 +17,7 @@ from gateway.config import quantities
 from gateway.config.authorize import AuthorizeURL, Credential
 from gateway.config.mail_url import MailURL
 from gateway.errors import KeyRingError
+from gateway.http import path_prefix
 from gateway.http.pools import Pool
 from gateway.links.keyring import KeyRing
 from gateway.links.server_secret import ServerSecret
@@ -42,9 +43,10 @@ _MAXIMUM_SOCKET_PATH: Final = 107  # unix(7): sun_path without its NUL
 _MAXIMUM_YEARS: Final = 100  # an HTTP date's year has four digits
 _HOST = re.compile(r"\*|(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
+# The path is checked before.
 _PUBLIC_URL = re.compile(
     r"https?://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
-    r"(:[0-9]{1,5})?/*"
+    r"(:[0-9]{1,5})?(/[A-Za-z0-9/._~-]*)?"
 )
 _NETWORK = re.compile(r"[0-9a-fA-F:.]+(/[0-9]{1,3})?")
 _MEDIA_RANGE = re.compile(r"[a-z]+/([a-z0-9.+-]+|\*)")
@@ -164,14 +166,33 @@ def _networks(words: tuple[str, ...]) -> tuple[str, ...]:
 def _public_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be like https://files.example.com")
-    if parts.path.rstrip("/") or parts.query or parts.fragment or parts.username:
-        raise ValueError("must be scheme and host only: the gateway serves all paths")
+        raise ValueError(
+            "must be like https://files.example.com or https://www.example.com/media"
+        )
+    if parts.query or parts.fragment or parts.username:
+        raise ValueError("must have no query, no fragment and no user name")
     _ = parts.port  # raises ValueError if the port is invalid
+    _check_path_prefix(parts.path.rstrip("/"))
     # urlsplit accepts blanks and an empty query, but links begin with this text.
     if not _PUBLIC_URL.fullmatch(url):
         raise ValueError("has characters that are not allowed in a host name")
     return url.rstrip("/")
+
+
+def _check_path_prefix(path: str) -> None:
+    if not path_prefix.FORM.fullmatch(path):
+        raise ValueError(
+            f"has the path {path!r}: each segment must begin with a letter or digit, "
+            "and consist of letters, digits, dots, '_', '~' and '-'"
+        )
+    if len(path) > path_prefix.MAXIMUM:
+        raise ValueError(f"its path has more than {path_prefix.MAXIMUM} characters")
+    segment = path_prefix.reserved_segment(path)
+    if segment is not None:
+        raise ValueError(
+            f"has the path {path!r}, but {segment!r} is a part of the gateway's own "
+            "paths: choose another path"
+        )
 
 
 def _site_name(text: str) -> str:

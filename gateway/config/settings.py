@@ -11,6 +11,7 @@ import dataclasses
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -158,6 +159,11 @@ class Settings(BaseModel):
     """Sets the sender of all mails, such as ``Files <files@example.com>``."""
     mails_per_user: Number = Field(default=1000, ge=0)
     """Sets the maximum mails of a user in 24 hours; default 1000; 0 is no limit."""
+
+    @property
+    def path_prefix(self) -> str:
+        """The path of the public URL, such as ``/media``; empty if it has no path."""
+        return urlsplit(self.public_url or "").path
 
     @property
     def mail_limit(self) -> int | None:

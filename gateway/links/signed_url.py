@@ -7,6 +7,7 @@ upload, and its path is the name of the download.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote, urlsplit
@@ -28,6 +29,8 @@ PREFIX: Final = "/s/"
 
 # RFC 3986 pchar without the characters that mail clients and shells damage.
 _SAFE_IN_PATH: Final = "/-._~"
+#: The path of a base URL: no segment is empty or begins with a dot.
+_BASE_PATH: Final = re.compile(r"(?:/[A-Za-z0-9][A-Za-z0-9._~-]*)*")
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ def verify(ring: KeyRing, token: str, path: str) -> SignedURL:
 
 
 def split(url: str) -> tuple[str, str]:
-    """Return the token and the decoded path of a signed URL on any host.
+    """Return the token and the decoded path of a signed URL with any base URL.
 
     Raise MalformedLinkError for text that is not of the form ``/s/<token>/<path>``.
     """
@@ -115,8 +118,10 @@ def split(url: str) -> tuple[str, str]:
         text = urlsplit(url).path
     except ValueError:
         raise MalformedLinkError("not-a-url") from None
-    token, slash, rest = text.removeprefix(PREFIX).partition("/")
-    if not text.startswith(PREFIX) or not slash:
+    # The path of a base URL has no segment `s` (docs/links.md).
+    base, prefix, link = text.partition(PREFIX)
+    token, slash, rest = link.partition("/")
+    if not prefix or not slash or not _BASE_PATH.fullmatch(base):
         raise MalformedLinkError("not-of-the-form-/s/token/path")
     try:
         return token, unquote(rest, errors="strict")

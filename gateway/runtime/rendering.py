@@ -115,6 +115,8 @@ class NginxConf:
         """Return the variables of the templates."""
         return {
             "settings": self.settings,
+            "prefix": self.settings.path_prefix,
+            "optional_prefix": _optional(self.settings.path_prefix),
             "brand": self._brand,
             "listen": self.listen,
             "run": self.run,
@@ -125,8 +127,8 @@ class NginxConf:
             "server_names": server_names(self.settings),
             "pages": explanations.BY_NGINX,
             "otherwise": explanations.BAD_REQUEST,
-            "problems": explanations.PROBLEMS,
-            "open_url": refusal_page.OPEN_PATH,
+            "problems": self.settings.path_prefix + explanations.PROBLEMS,
+            "open_url": self.settings.path_prefix + refusal_page.OPEN_PATH,
             "link_form_statuses": [
                 int(each.status)
                 for each in explanations.BY_STATUS.values()
@@ -180,6 +182,11 @@ def ca_certificates() -> str:
     if paths.cafile in {None, paths.openssl_cafile} and _CERTIFICATES.exists():
         return str(_CERTIFICATES)
     return paths.cafile or str(_CERTIFICATES)
+
+
+def _optional(prefix: str) -> str:
+    """Return a pattern of a path prefix that a path may have or not."""
+    return f"(?:{re.escape(prefix)})?" if prefix else ""
 
 
 def form_size(settings: Settings) -> int:

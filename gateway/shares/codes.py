@@ -60,7 +60,7 @@ class ShareCodes:
 
 
 def lease_path(code: str, number: int, name: str, *, is_inline: bool = False) -> str:
-    """Return the path of a leased download of item *number*.
+    """Return the path of a leased download of item *number*, without the path prefix.
 
     *name* is the item's name, or the path of a file in an item that is a folder.
     """

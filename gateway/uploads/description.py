@@ -58,7 +58,7 @@ class UploadDescription(BaseModel):
     """The URL path of the file, for its owner."""
 
     @classmethod
-    def of(cls, upload: Upload, owner: str) -> Self:
+    def of(cls, upload: Upload, owner: str, *, path_prefix: str) -> Self:
         """Return the description of *upload*; *owner* is the name of its owner."""
         return cls(
             id=upload.id,
@@ -68,7 +68,7 @@ class UploadDescription(BaseModel):
             type=upload.media_type,
             created=upload.created,
             drop=upload.drop_id,
-            url=upload_path(upload.id, upload.name),
+            url=path_prefix + upload_path(upload.id, upload.name),
         )
 
 
@@ -123,5 +123,5 @@ class DropDescription(BaseModel):
 
 
 def upload_path(upload_id: str, name: str) -> str:
-    """Return the URL path of an upload, for its owner."""
+    """Return the path of an upload, for its owner, without the path prefix."""
     return f"/files/{upload_id}/{quote(name, safe='')}"

@@ -38,6 +38,7 @@ from gateway.web.catalog_outages import OUTAGES
 from gateway.web.nginx.headers import REQUEST_ID_HEADER
 from gateway.web.nginx.verdicts import VERDICT_HEADER
 from gateway.web.pages import page
+from gateway.web.path_prefix import prefixed
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -162,7 +163,7 @@ def _repaired() -> Response | None:
     url = repair.of_refused(path.decode("utf-8", "surrogateescape"))
     if url is None:
         return None
-    headers = {"Location": url, REASON_HEADER: "repaired"}
+    headers = {"Location": prefixed(url), REASON_HEADER: "repaired"}
     return Response(status=HTTPStatus.PERMANENT_REDIRECT, headers=headers)
 
 
@@ -194,16 +195,14 @@ def _answer(
 def _page(explanation: Explanation, path: str) -> Response:
     if explanation.status == HTTPStatus.UNAUTHORIZED:
         # A browser can't request an internal location: go to the start page.
-        destination = "/" if path.startswith("/_") else path
-        query = urlencode(
-            {"next": f"{request.script_root}{destination}"}, safe="/", quote_via=quote
-        )
+        destination = prefixed("/" if path.startswith("/_") else path)
+        query = urlencode({"next": destination}, safe="/", quote_via=quote)
         # Not url_for: the verdicts pool has no route of the login page.
         return page(
             "login_required.html",
             explanation=explanation,
             request_id=_request_id(),
-            login_url=f"{request.script_root}{LOGIN_PATH}?{query}",
+            login_url=f"{prefixed(LOGIN_PATH)}?{query}",
         )
     text = render_template(
         "refusal.html",
@@ -212,7 +211,7 @@ def _page(explanation: Explanation, path: str) -> Response:
         status=int(explanation.status),
         request_id=_request_id(),
         has_link_form=has_link_form(explanation),
-        open_url=f"{request.script_root}{OPEN_PATH}",
+        open_url=prefixed(OPEN_PATH),
     )
     response = Response(in_one_line(text), content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = content_security.REFUSAL
@@ -221,7 +220,7 @@ def _page(explanation: Explanation, path: str) -> Response:
 
 def _problem_json(explanation: Explanation, errors: list[FieldFault] | None) -> str:
     problem = Problem(
-        type=f"{PROBLEMS}{explanation.name}",
+        type=prefixed(f"{PROBLEMS}{explanation.name}"),
         title=explanation.title,
         status=int(explanation.status),
         detail=explanation.text,

@@ -30,17 +30,20 @@ PATHS = (
 )
 
 
-@pytest.fixture(scope="module", params=["1", "0"], ids=["kept", "asked"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param({}, id="kept"),
+        pytest.param({"GATEWAY_VERDICT_TTL": "0"}, id="asked"),
+        pytest.param({"GATEWAY_PUBLIC_URL": "http://localhost/a/b"}, id="below a path"),
+    ],
+)
 def nginx(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Nginx]:
     home: Path = tmp_path_factory.mktemp("nginx")
     (home / "data/store/spool").mkdir(parents=True)
-    chosen = {
-        "GATEWAY_VERDICT_TTL": request.param,
-        "GATEWAY_CLIENT_REQUESTS": "100000",
-    }
-    with Nginx(home, **chosen) as running:
+    with Nginx(home, GATEWAY_CLIENT_REQUESTS="100000", **request.param) as running:
         fake = running.fake_gunicorn()
         fake.script = lambda line: ADMITTED if b" /_admit " in line else NOT_FOUND
         yield running
@@ -73,7 +76,7 @@ def test_nginx_names_the_family_and_asks_the_pool_of_the_table(
     with requests.Session() as client:
         answers = {
             method: client.request(
-                method, nginx.url + path, headers=headers, timeout=20
+                method, nginx.below(path), headers=headers, timeout=20
             )
             for method in METHODS
         }
@@ -82,15 +85,17 @@ def test_nginx_names_the_family_and_asks_the_pool_of_the_table(
 
 
 @pytest.mark.parametrize(
-    "path", ["/_admit", "/_cut", "/_verdict", "/_files/x", "/static/x"]
+    "path",
+    ["/_admit", "/_cut", "/_verdict", "/_begin", "/_files/x", "/%5fadmit", "/static/x"],
 )
 def test_nobody_is_asked_about_what_nginx_does_not_find(
     nginx: Nginx, path: str
 ) -> None:
-    answer = nginx.get(path)
+    answer = requests.get(nginx.below(path), timeout=20)
     assert (answer.status_code, asked(nginx, answer)) == (404, {})
 
 
 def test_the_question_about_a_signed_url_is_the_verdicts_pool_s(nginx: Nginx) -> None:
-    (pool,) = asked(nginx, nginx.get(cacheable("x.txt")))
+    answer = requests.get(nginx.below(cacheable("x.txt")), timeout=20)
+    (pool,) = asked(nginx, answer)
     assert pool is Pool.VERDICTS

@@ -92,15 +92,17 @@ class Nginx:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = home / "log"
+        read = settings.read(
+            {
+                "GATEWAY_FILES": str(self.files),
+                "GATEWAY_DATA": str(home / "data"),
+                "GATEWAY_VERDICT_CACHE": str(home / "verdicts"),
+                **chosen,
+            }
+        ).settings
+        self.prefix = read.path_prefix
         rendering = NginxConf(
-            settings=settings.read(
-                {
-                    "GATEWAY_FILES": str(self.files),
-                    "GATEWAY_DATA": str(home / "data"),
-                    "GATEWAY_VERDICT_CACHE": str(home / "verdicts"),
-                    **chosen,
-                }
-            ).settings,
+            settings=read,
             listen=f"127.0.0.1:{self.port}",
             run=home / "nginx",
             conf=home / "conf",
@@ -127,6 +129,10 @@ class Nginx:
 
     def get(self, path: str, **options: object) -> requests.Response:
         return requests.get(self.url + path, timeout=20, **options)  # type: ignore[arg-type]
+
+    def below(self, path: str) -> str:
+        """Return the URL of a path below the path prefix."""
+        return f"{self.url}{self.prefix}{path}"
 
     def send(self, line: str) -> str:
         """Send a request as it is, and return what comes back."""

@@ -25,6 +25,7 @@ _RENDERINGS: Final = (
         "GATEWAY_AUTHORIZE_BY": "cookie:sessionid",
     },
     {"GATEWAY_VERDICT_TTL": "0"},
+    {"GATEWAY_PUBLIC_URL": "https://www.example.com/media"},
 )
 # A word that begins with a tilde, the right side of an `if`, and what is rewritten.
 _IN_NGINX: Final = re.compile(

@@ -125,6 +125,24 @@ def test_inspecting_tells_what_was_taken_back(run: Run) -> None:
     assert run("inspect", url).status == 0
 
 
+def test_commands_know_the_path_of_the_public_url(
+    run: Run, upload: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link below it is signed, inspected and taken back as any other."""
+    monkeypatch.setenv("GATEWAY_PUBLIC_URL", f"{SITE}/media")
+    url = run("sign", "a/b.txt", "--expires", "1h").out.strip()
+    before, revoked, after = (
+        run("inspect", url),
+        run("revoke", url),
+        run("inspect", url),
+    )
+    (listed,) = run("files", "list", "--json").facts
+    assert url.startswith(f"{SITE}/media/s/k{RING.newest.id}.")
+    assert (before.status, revoked.status, after.status) == (0, 0, 1)
+    assert listed["url"] == f"/media/files/{upload.id}/.hidden.txt"
+    assert run("files", "show", upload.id, "--json").facts == listed
+
+
 def test_a_link_to_an_upload_has_its_name(run: Run, upload: Upload) -> None:
     """A hidden name can't be a path that is served, so the claim carries it."""
     ran = run("sign", "--upload", upload.id, "--expires", "1h")

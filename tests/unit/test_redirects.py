@@ -21,7 +21,7 @@ from gateway.web.auth.redirects import local
 )
 def test_a_path_of_this_site_is_kept(path: str) -> None:
     """What a page of ours asked for is where the person wants to go."""
-    assert local(path) == path
+    assert local(path, "/") == path
 
 
 @pytest.mark.parametrize(
@@ -45,13 +45,30 @@ def test_a_path_of_this_site_is_kept(path: str) -> None:
 )
 def test_anything_else_leads_home(text: str | None) -> None:
     """A login page that leads elsewhere lends its name to whoever wrote the link."""
-    assert local(text) == "/"
+    assert local(text, "/") == "/"
+
+
+@pytest.mark.parametrize(
+    ("text", "led"),
+    [
+        pytest.param("/media/shares", "/media/shares", id="page"),
+        pytest.param("/media/", "/media/", id="home"),
+        pytest.param("/", "/media/", id="the site's own home"),
+        pytest.param("/media", "/media/", id="without the slash"),
+        pytest.param("/mediax/shares", "/media/", id="another path"),
+        pytest.param("/shares", "/media/", id="page without the prefix"),
+        pytest.param("//media/shares", "/media/", id="another host"),
+    ],
+)
+def test_below_a_path_only_paths_below_it_are_kept(text: str, led: str) -> None:
+    """The other pages of the host are not the gateway's."""
+    assert local(text, "/media/") == led
 
 
 @given(st.text(st.sampled_from("/\\:@.\t\n\r aevil"), max_size=12))
 def test_no_text_leads_to_another_host(text: str) -> None:
     """Whatever a browser makes of it, it stays below one slash."""
-    led = local(text)
+    led = local(text, "/")
     assert led.startswith("/")
     assert not led.startswith(("//", "/\\"))
     assert not set(led) & set("\t\n\r\\ ")

@@ -200,6 +200,25 @@ def test_a_setting_is_read_from_a_file(tmp_path: Path) -> None:
     assert chosen == {field: value for field, (_, value) in READ.items()}
 
 
+@pytest.mark.parametrize(
+    ("url", "prefix"),
+    [
+        pytest.param("https://a.example", "", id="none"),
+        pytest.param("https://a.example/", "", id="a slash"),
+        pytest.param("https://a.example/media", "/media", id="one segment"),
+        pytest.param("https://a.example/media/", "/media", id="with a slash"),
+        pytest.param("http://[::1]:81/v1.2/Me-di_a~", "/v1.2/Me-di_a~", id="two"),
+        pytest.param("https://a.example/intranet/files", "/intranet/files", id="below"),
+        pytest.param("https://a.example/sdl", "/sdl", id="several letters"),
+    ],
+)
+def test_the_public_url_may_have_a_path(url: str, prefix: str) -> None:
+    """All paths of the gateway begin with it."""
+    chosen = settings.read({"GATEWAY_PUBLIC_URL": url}).settings
+    assert chosen.public_url == url.rstrip("/")
+    assert chosen.path_prefix == prefix
+
+
 def test_an_empty_variable_is_not_set() -> None:
     """Compose passes on every variable, most of them empty."""
     names = [variable(field) for field in READ]
@@ -359,38 +378,97 @@ FAULTS = [
     pytest.param(
         "public_url",
         "files.example.com",
-        "must be like https://files.example.com",
+        "must be like https://files.example.com or https://www.example.com/media",
         id="public-url-bare",
     ),
     pytest.param(
         "public_url",
         "ftp://a.example",
-        "must be like https://files.example.com",
+        "must be like https://files.example.com or https://www.example.com/media",
         id="public-url-ftp",
     ),
     pytest.param(
         "public_url",
         "https://",
-        "must be like https://files.example.com",
+        "must be like https://files.example.com or https://www.example.com/media",
         id="public-url-hostless",
     ),
     pytest.param(
         "public_url",
-        "https://a.example/x",
-        "must be scheme and host only: the gateway serves all paths",
-        id="public-url-path",
-    ),
-    pytest.param(
-        "public_url",
         "https://a.example?x",
-        "must be scheme and host only: the gateway serves all paths",
+        "must have no query, no fragment and no user name",
         id="public-url-query",
     ),
     pytest.param(
         "public_url",
+        "https://a.example/media#x",
+        "must have no query, no fragment and no user name",
+        id="public-url-fragment",
+    ),
+    pytest.param(
+        "public_url",
         "https://me@a.example",
-        "must be scheme and host only: the gateway serves all paths",
+        "must have no query, no fragment and no user name",
         id="public-url-user",
+    ),
+    *(
+        pytest.param(
+            "public_url",
+            f"https://a.example{path}",
+            f"has the path {path!r}: each segment must begin with a letter or digit, "
+            "and consist of letters, digits, dots, '_', '~' and '-'",
+            id=f"public-url-path-{name}",
+        )
+        for name, path in {
+            "dot": "/./media",
+            "dots": "/media/..",
+            "hidden": "/.media",
+            "internal": "/_media",
+            "internal-below": "/media/_files",
+            "empty-first": "//media",
+            "empty-between": "/media//files",
+            "encoded": "/%6dedia",
+            "blank": "/me dia",
+            "nginx-syntax": "/media;",
+            "variable": "/$media",
+            "unicode": "/m\u00e9dia",
+        }.items()
+    ),
+    pytest.param(
+        "public_url",
+        f"https://a.example/{'a' * 100}",
+        "its path has more than 100 characters",
+        id="public-url-path-long",
+    ),
+    *(
+        pytest.param(
+            "public_url",
+            f"https://a.example{path}",
+            f"has the path {path!r}, but {segment!r} is a part of the gateway's own "
+            "paths: choose another path",
+            id=f"public-url-path-{segment}",
+        )
+        for path, segment in {
+            "/s": "s",
+            "/L": "L",
+            "/files": "files",
+            "/Api/v1": "Api",
+            "/tus": "tus",
+            "/healthz": "healthz",
+            "/metrics": "metrics",
+            "/upload": "upload",
+            "/login/media": "login",
+            "/static": "static",
+            # A token would be looked for behind it.
+            "/media/d": "d",
+            "/media/U/files": "U",
+        }.items()
+    ),
+    pytest.param(
+        "public_url",
+        "https://a.example/me\tdia",
+        "has characters that are not allowed in a host name",
+        id="public-url-path-tab",
     ),
     pytest.param(
         "public_url",

@@ -69,8 +69,22 @@ def test_a_name_of_its_own_is_kept() -> None:
         pytest.param("https://files.example.com/s/token", id="no path"),
         pytest.param("https://[files/s/token/a", id="no url"),
         pytest.param("/s/token/%ff", id="not UTF-8"),
+        pytest.param("https://files.example.com//s/token/a", id="two slashes"),
+        pytest.param("https://files.example.com/../s/token/a", id="dot segment"),
+        pytest.param("https://www.example.com/media/d/token/a", id="another family"),
+        pytest.param("https://www.example.com/%6dedia/s/token/a", id="encoded base"),
     ],
 )
 def test_what_is_no_signed_url_can_not_be_split(url: str) -> None:
     with pytest.raises(MalformedLinkError):
         signed_url.split(url)
+
+
+@pytest.mark.parametrize(
+    "base",
+    ["", "https://files.example.com", "http://[::1]:81/media", "https://a/v1.2/a-b"],
+)
+@pytest.mark.parametrize("path", ["a", "a/s/b", "s/s/s"])
+def test_a_signed_url_is_split_with_any_base(base: str, path: str) -> None:
+    """Its token is behind the first segment `s`: no base has one."""
+    assert signed_url.split(f"{base}/s/token/{path}") == ("token", path)

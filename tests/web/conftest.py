@@ -157,7 +157,8 @@ def make_site(tmp_path: Path, catalog: dict[str, str]) -> MakeSite:
             database=prepare(reading.settings),
         )
         app = create_app(reading.settings, clock=lambda: here.now)
-        here.client = behind_nginx(app).test_client()
+        prefix = reading.settings.path_prefix
+        here.client = behind_nginx(app, prefix).test_client()
         return here
 
     return make

@@ -1,4 +1,7 @@
-"""Adds the headers that nginx would add to requests of Flask's test client."""
+"""Adds the headers that nginx would add to requests of Flask's test client.
+
+Of a site with a path prefix, nginx passes no other paths on.
+"""
 
 from __future__ import annotations
 
@@ -19,25 +22,29 @@ if TYPE_CHECKING:
 _HEADER = "HTTP_" + families.HEADER.upper().replace("-", "_")
 
 
-def behind_nginx(app: Flask) -> Flask:
+def behind_nginx(app: Flask, path_prefix: str = "") -> Flask:
     """Have each request of *app*'s clients name the family that nginx would name."""
-    app.wsgi_app = _Naming(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = _Naming(app.wsgi_app, path_prefix)  # type: ignore[method-assign]
     return app
 
 
 class _Naming:
-    def __init__(self, app: WSGIApplication) -> None:
+    def __init__(self, app: WSGIApplication, prefix: str) -> None:
         self.inner = app
+        self.prefix = prefix
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        if not path.startswith((f"{self.prefix}/", "/_")):
+            start_response("404 Outside", [])
+            return []
         if path in {"/_admit", "/_cut"}:
             method = environ.get("HTTP_X_ORIGINAL_METHOD", "")
             uri = environ.get("HTTP_X_ORIGINAL_URI", "").partition("?")[0]
             path = unquote(uri, "latin-1")
-        family = families.asked(method, path)
+        family = families.asked(method, path.removeprefix(self.prefix))
         environ.setdefault(_HEADER, family.name)
         asked = environ.copy()
         if family is not families.LEASED or "HTTP_X_VERDICT" in environ:

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 class Spooling:
     """Asks for admission, spools the body, and passes the file's name on."""
 
-    def __init__(self, app: WSGIApplication, store: Path) -> None:
+    def __init__(
+        self, app: WSGIApplication, store: Path, *, path_prefix: str = ""
+    ) -> None:
         self.inner = app
+        self.prefix = path_prefix
         self.spool = store / "spool"
         self.requests = 0
 
@@ -33,7 +36,7 @@ class Spooling:
         self.requests += 1
         environ["HTTP_X_REQUEST_ID"] = f"request-{self.requests}"
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
-        family = families.asked(method, path)
+        family = families.asked(method, path.removeprefix(self.prefix))
         if family.body is not Body.SPOOLED:
             return self.inner(environ, start_response)
         body = get_input_stream(environ).read()

@@ -200,7 +200,10 @@ def _name(pairs: dict[str, bytes]) -> DisplayName | None:
 
 
 def _partial_ids(concat: str) -> tuple[str, ...]:
-    """Return the ids in ``final;URL URL ...``; raise BadUploadError for duplicates."""
+    """Return the ids in ``final;URL URL ...``; raise BadUploadError for duplicates.
+
+    The prefix of the URLs' paths is ignored, as their host.
+    """
     if concat in {"", PARTIAL}:
         return ()
     if not concat.startswith(_FINAL):
@@ -216,7 +219,7 @@ def _partial_ids(concat: str) -> tuple[str, ...]:
 
 def _partial_id(url: str) -> str:
     try:
-        partial_id = urlsplit(url).path.removeprefix(PREFIX)
+        partial_id = urlsplit(url).path.rpartition(PREFIX)[2]
     except ValueError:
         raise BadUploadError("upload-concat") from None
     if not is_id(partial_id):

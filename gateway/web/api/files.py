@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flask import Blueprint
+from flask import Blueprint, request
 
 from gateway.catalog import uploads, users
 from gateway.catalog.tokens import Scope
@@ -19,6 +19,7 @@ from gateway.web.files import owned
 
 if TYPE_CHECKING:
     from gateway.catalog.database import Database
+    from gateway.catalog.uploads import Upload
     from gateway.storage.blobs import BlobStore
     from gateway.web.auth.identity import Identities
 
@@ -65,9 +66,7 @@ class FilesAPI:
             page, following = pagination.newest(rows, query)
             names = users.names(connection, {upload.owner_id for upload in page})
         return FilePage(
-            files=[
-                UploadDescription.of(upload, names[upload.owner_id]) for upload in page
-            ],
+            files=[_description(upload, names[upload.owner_id]) for upload in page],
             next=following,
         )
 
@@ -79,7 +78,7 @@ class FilesAPI:
         upload = owned(self.database, identity, file)
         with self.database.read() as connection:
             names = users.names(connection, {upload.owner_id})
-        return UploadDescription.of(upload, names[upload.owner_id])
+        return _description(upload, names[upload.owner_id])
 
     @Operation(id="deleteFile", returns={204: ()})
     def delete(self, file: str) -> None:
@@ -88,3 +87,7 @@ class FilesAPI:
         identity.require(Scope.UPLOAD)
         upload = owned(self.database, identity, file)
         delete(self.database, self.store, upload.id)
+
+
+def _description(upload: Upload, owner: str) -> UploadDescription:
+    return UploadDescription.of(upload, owner, path_prefix=request.script_root)

@@ -26,6 +26,7 @@ from gateway import __version__
 from gateway.http.explanations import PROBLEMS
 from gateway.web.api.operations import Content, Operation, operation_of
 from gateway.web.api.schemas import Problem
+from gateway.web.path_prefix import prefixed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -246,7 +247,9 @@ def _problem(explanations: Collection[Explanation]) -> dict[str, Any]:
     return {
         "description": "\n".join(lines),
         "content": {"application/problem+json": {"schema": _reference(Problem)}},
-        "x-problem-types": [f"{PROBLEMS}{each.name}" for each in explanations],
+        "x-problem-types": [
+            prefixed(f"{PROBLEMS}{each.name}") for each in explanations
+        ],
     }
 
 

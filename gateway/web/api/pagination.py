@@ -31,6 +31,7 @@ from gateway.errors import (
 )
 from gateway.storage import blobs
 from gateway.web.api.json_bodies import faults
+from gateway.web.path_prefix import prefixed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -218,4 +219,5 @@ def listed(**changed: str | None) -> str:
     """Return the URL of the request's list with another query; None removes a key."""
     terms = {**request.args.to_dict(), **changed}
     query = urlencode({k: v for k, v in terms.items() if v is not None}, safe="*")
-    return f"{request.path}?{query}" if query else request.path
+    path = prefixed(request.path)
+    return f"{path}?{query}" if query else path

@@ -37,7 +37,7 @@ from gateway.errors import (
     TypeRefusedError,
 )
 from gateway.storage.names import DisplayName
-from gateway.uploads.description import UploadDescription, UploadReceipt, upload_path
+from gateway.uploads.description import UploadDescription, UploadReceipt
 from gateway.uploads.finalise import ReceivedFile
 from gateway.uploads.upload_request import UploadRequest
 from gateway.web.api.operations import (
@@ -226,10 +226,10 @@ def created(upload: Upload, identity: Identity) -> Response:
     """Return the answer to a finished upload; a drop link's sender gets a receipt."""
     if identity.drop is not None:
         return answer(UploadReceipt.of(upload), HTTPStatus.CREATED)
-    description = UploadDescription.of(upload, identity.user.name)
-    return answer(
-        description, HTTPStatus.CREATED, Location=upload_path(upload.id, upload.name)
+    description = UploadDescription.of(
+        upload, identity.user.name, path_prefix=request.script_root
     )
+    return answer(description, HTTPStatus.CREATED, Location=description.url)
 
 
 def _name(path: bytes) -> DisplayName:

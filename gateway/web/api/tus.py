@@ -37,6 +37,7 @@ from gateway.web.nginx.headers import (
     spooled_body,
     spooled_file,
 )
+from gateway.web.path_prefix import prefixed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -224,10 +225,11 @@ class TusUploads:
             "Upload-Expires": http_date(session.expires),
         }
         if is_new:
-            headers["Location"] = PREFIX + session.id
+            headers["Location"] = prefixed(PREFIX + session.id)
         is_for_owner = session.concat != protocol.PARTIAL and sender.drop is None
         if session.upload_id is not None and is_for_owner:
-            headers["Content-Location"] = upload_path(session.upload_id, session.name)
+            path = upload_path(session.upload_id, session.name)
+            headers["Content-Location"] = prefixed(path)
         return _empty(status, headers)
 
     @contextmanager

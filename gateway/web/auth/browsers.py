@@ -53,10 +53,11 @@ _SYSTEMS: Final = {
 
 @dataclass(frozen=True)
 class KnownBrowsers:
-    """Recognizes browsers that have logged in before."""
+    """Recognizes browsers that have logged in before; ``path`` is the cookie's path."""
 
     secret: ServerSecret
     is_secure: bool
+    path: str = "/"
 
     def of_request(self, user: User | None) -> str | None:
         """Return the id of the request's browser if *user* has logged in with it."""
@@ -77,6 +78,7 @@ class KnownBrowsers:
             self._cookie,
             f"{payload}.{self.secret.mac(Use.BROWSER, payload)}",
             max_age=_MAX_AGE,
+            path=self.path,
             secure=self.is_secure,
             httponly=True,
             samesite="Lax",
@@ -84,7 +86,7 @@ class KnownBrowsers:
 
     @property
     def _cookie(self) -> str:
-        return cookie_name(_COOKIE, is_secure=self.is_secure)
+        return cookie_name(_COOKIE, is_secure=self.is_secure, path=self.path)
 
 
 def name() -> str:

@@ -1,4 +1,4 @@
-"""Check redirect destinations in requests: only paths of this site are permitted."""
+"""Check redirect destinations in requests: only the gateway's paths are permitted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ _LOCAL: Final = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 _MAXIMUM: Final = 2048
 
 
-def local(text: str | None, default: str = "/") -> str:
-    """Return *text* if it is a path of this site, else *default*."""
-    is_local = text and len(text) <= _MAXIMUM and _LOCAL.fullmatch(text)
-    return text if text and is_local else default
+def local(text: str | None, home: str) -> str:
+    """Return *text* if it is a path below *home*, the start page, else *home*."""
+    if text is None or len(text) > _MAXIMUM or not text.startswith(home):
+        return home
+    return text if _LOCAL.fullmatch(text) else home

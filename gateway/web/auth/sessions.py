@@ -41,18 +41,25 @@ class _Sessions(SecureCookieSessionInterface):
 
 
 def register(
-    app: Flask, *, secret: ServerSecret, public_url: str | None, life: int
+    app: Flask,
+    *,
+    secret: ServerSecret,
+    public_url: str | None,
+    path_prefix: str,
+    life: int,
 ) -> None:
     """Configure *app*'s session cookie, signed with the newest key.
 
-    It lasts *life* seconds.
+    It lasts *life* seconds, and browsers send it only to paths below *path_prefix*.
     """
     app.session_interface = _Sessions()
     is_secure = (public_url or "").startswith("https:")
+    path = path_prefix or "/"
     app.config.update(
         SECRET_KEY=secret.key(Use.SESSION),
-        SESSION_COOKIE_NAME=cookie_name(_COOKIE, is_secure=is_secure),
+        SESSION_COOKIE_NAME=cookie_name(_COOKIE, is_secure=is_secure, path=path),
         SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_PATH=path,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=is_secure,
         SESSION_REFRESH_EACH_REQUEST=False,
@@ -60,9 +67,16 @@ def register(
     )
 
 
-def cookie_name(name: str, *, is_secure: bool) -> str:
-    """Return the cookie's name; other hosts can't set a cookie with the prefix."""
-    return f"__Host-{name}" if is_secure else name
+def cookie_name(name: str, *, is_secure: bool, path: str) -> str:
+    """Return the name of a cookie for *path*.
+
+    Other hosts can't set a cookie whose name begins with ``__Host-``; such a cookie
+    must be for the path ``/``.  A cookie whose name begins with ``__Secure-`` can only
+    be set over TLS (RFC 6265bis, section 4.1.3).
+    """
+    if not is_secure:
+        return name
+    return f"__Host-{name}" if path == "/" else f"__Secure-{name}"
 
 
 def begin(text: str) -> None:

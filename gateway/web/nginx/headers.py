@@ -34,11 +34,12 @@ def request_id() -> str:
 
 
 def original_path() -> str:
-    """Return the path of the client's request, not decoded.
+    """Return the path of the client's request, not decoded, without the path prefix.
 
     It ends at the first ``?`` or ``#``, as in nginx and gunicorn.
     """
-    return re.split("[?#]", request.headers.get(ORIGINAL_URI_HEADER, ""))[0]
+    target = request.headers.get(ORIGINAL_URI_HEADER, "")
+    return re.split("[?#]", target)[0].removeprefix(request.script_root)
 
 
 def announced_length() -> int | None:

@@ -39,12 +39,12 @@ _ICON_NAMES: Final = {
 }
 
 
-def register(app: Flask, brand: Brand) -> None:
+def register(app: Flask, brand: Brand, path_prefix: str) -> None:
     """Register the globals and filters that *app*'s templates use."""
     app.jinja_env.globals |= {
         "brand": brand,
         # Not url_for: nginx serves these files, and Flask has no route of them.
-        "static": StaticFiles.of(brand.statics()).url,
+        "static": StaticFiles.of(brand.statics(), path_prefix).url,
     }
     app.jinja_env.filters |= {
         "iso": _iso,

@@ -17,6 +17,7 @@ from gateway.web.api.pagination import FilesQuery, chosen_owner, listed
 from gateway.web.auth import redirects
 from gateway.web.files import owned
 from gateway.web.pages import page, see_other
+from gateway.web.path_prefix import prefixed
 
 if TYPE_CHECKING:
     from flask import Response
@@ -87,7 +88,7 @@ class FilePages:
         delete(self.database, self.store, upload.id)
         flash(f"{upload.name} was deleted.")
         home = url_for("file_pages.listing")
-        return see_other(redirects.local(request.form.get("next"), default=home))
+        return see_other(redirects.local(request.form.get("next"), home))
 
 
 def _row(
@@ -98,7 +99,7 @@ def _row(
         "name": upload.name,
         "size": upload.size,
         "type": upload.media_type,
-        "url": upload_path(upload.id, upload.name),
+        "url": prefixed(upload_path(upload.id, upload.name)),
         "created": upload.created,
         "owner": names[upload.owner_id],
         "drop": upload.drop_id,

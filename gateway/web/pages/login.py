@@ -184,5 +184,5 @@ def _form_again(template: str, error: RefusedError, **context: object) -> Respon
 
 
 def _destination(text: str | None) -> str:
-    """Return where a login leads: to *text* if it is a path of this site."""
-    return local(text, default=url_for("file_pages.listing"))
+    """Return where a login leads: to *text* if it is a path of the gateway."""
+    return local(text, url_for("file_pages.listing"))

@@ -5,8 +5,9 @@ cookie, and redirects to the link in the text.  If another site sends the form, 
 effect is that of a link on that site.  So the form works without cookies, and on pages
 that nginx sends without Flask.
 
-The host of the link is ignored.  A gateway may have several names, and the signature
-identifies its own links; the redirect always goes to a path of this site.
+The host of the link is ignored, and so is the path prefix.  A gateway may have several
+names, and the signature identifies its own links; the redirect always goes to a path of
+this gateway.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from gateway.http.refusal_page import OPEN_PATH
 from gateway.links import unwrap
 from gateway.web import clients
 from gateway.web.pages import page, see_other
+from gateway.web.path_prefix import prefixed
 from gateway.web.problems import REASON_HEADER
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ class OpenPage:
     def open(self) -> Response:
         """Redirect to the link in the text, or show the form with an error message."""
         try:
-            return see_other(self._repaired(request.form.get(FIELD, "")))
+            return see_other(prefixed(self._repaired(request.form.get(FIELD, ""))))
         except (MalformedLinkError, SealedLinkError) as error:
             if clients.is_program():
                 raise
@@ -76,6 +78,8 @@ class OpenPage:
 
     def _repaired(self, text: str) -> str:
         """Return the path of the first link in *text* that the gateway recognizes.
+
+        The path is without the prefix; that of the pasted link is ignored, as its host.
 
         Raise SealedLinkError or MalformedLinkError if there is none.
         """

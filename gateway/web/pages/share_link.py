@@ -40,6 +40,7 @@ from gateway.web.auth import browsers
 from gateway.web.auth.passwords import network
 from gateway.web.nginx.empty_response import EmptyResponse
 from gateway.web.pages import page, see_other
+from gateway.web.path_prefix import prefixed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,7 +154,8 @@ class ShareLink:
         number, inner = key
         is_inline = request.form.get("open") == "1"
         # Not url_for: the verdicts pool has the route of leased files.
-        return see_other(lease_path(lease, number, inner, is_inline=is_inline))
+        path = lease_path(lease, number, inner, is_inline=is_inline)
+        return see_other(prefixed(path))
 
     def _mail_code(self, opened: OpenShare, code: str, *, now: int) -> Response:
         """Send a one-time code by mail and redirect to the form that asks for it.
@@ -280,9 +282,11 @@ class ShareLink:
             "size": file.size,
             "type": file.media_type,
             "opens": self.inline.allows(file.media_type),
-            "url": lease and lease_path(lease, file.number, file.inner),
+            "url": lease and prefixed(lease_path(lease, file.number, file.inner)),
             "open_url": lease
-            and lease_path(lease, file.number, file.inner, is_inline=True),
+            and prefixed(
+                lease_path(lease, file.number, file.inner, is_inline=True),
+            ),
         }
 
 

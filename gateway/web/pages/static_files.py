@@ -19,12 +19,13 @@ class StaticFiles:
     urls: dict[str, str]
 
     @classmethod
-    def of(cls, contents: Mapping[str, bytes]) -> StaticFiles:
-        """Return the URLs for these contents, by file name."""
+    def of(cls, contents: Mapping[str, bytes], path_prefix: str) -> StaticFiles:
+        """Return the URLs below *path_prefix* for these contents, by file name."""
+        digests = {k: hashlib.sha256(c).hexdigest() for k, c in contents.items()}
         return cls(
             {
-                name: f"{PREFIX}{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
-                for name, content in contents.items()
+                name: f"{path_prefix}{PREFIX}{name}?v={digest[:12]}"
+                for name, digest in digests.items()
             }
         )
 
