@@ -43,6 +43,8 @@ INTERNAL: Final = (
     *("/_files/a", "/_blobs/a", "/_large_files/a", "/_large_blobs/a"),
     *("/_shown_files/a", "/_shown_blobs/a"),
 )
+#: What is also asked of Flask at paths without the path prefix.
+OUTSIDE: Final = ("/healthz", "/readyz", "/metrics")
 PLACES: Final = (*families.places(), *INTERNAL, "/static/style.css", "/tus/x", "/u/x")
 ABOVE: Final = 6  # folders: more than any route has
 #: ``{a}`` is a route's beginning, with its last slash, and ``{b}`` a place, without
@@ -113,8 +115,26 @@ ABSOLUTE: Final = {
 }
 
 
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param({}, id="kept"),
+        pytest.param({"GATEWAY_VERDICT_TTL": "0"}, id="asked", marks=pytest.mark.extra),
+        pytest.param(
+            {"GATEWAY_PUBLIC_URL": "http://localhost/media"},
+            id="below a path",
+            marks=pytest.mark.extra,
+        ),
+    ],
+)
+def chosen(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Return the settings of nginx and Flask."""
+    found: dict[str, str] = request.param
+    return found
+
+
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+def app(tmp_path_factory: pytest.TempPathFactory, chosen: dict[str, str]) -> Flask:
     """Return the application, for its routes and its refusals."""
     home: Path = tmp_path_factory.mktemp("app")
     (home / "files").mkdir()
@@ -124,28 +144,19 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
             "GATEWAY_DATA": str(home / "data"),
             "GATEWAY_KEYS": str(KeyRing((Key.generate(),))),
             "GATEWAY_SECRET": str(ServerSecret.generate()),
+            **chosen,
         }
     )
     return create_app(reading.settings)
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param("1", id="kept"),
-        pytest.param("0", id="asked", marks=pytest.mark.extra),
-    ],
-)
+@pytest.fixture(scope="module")
 def nginx(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    tmp_path_factory: pytest.TempPathFactory, chosen: dict[str, str]
 ) -> Iterator[Nginx]:
     home: Path = tmp_path_factory.mktemp("nginx")
     (home / "data/store/spool").mkdir(parents=True)
-    with Nginx(
-        home,
-        GATEWAY_VERDICT_TTL=request.param,
-        GATEWAY_CLIENT_REQUESTS="100000",
-    ) as running:
+    with Nginx(home, GATEWAY_CLIENT_REQUESTS="100000", **chosen) as running:
         fake = running.fake_gunicorn()
         fake.script = lambda line: ADMITTED if b" /_admit " in line else NOT_FOUND
         yield running
@@ -160,8 +171,12 @@ def beginnings(app: Flask) -> set[str]:
     }
 
 
-def targets(form: str, app: Flask) -> Iterable[str]:
-    """Yield the targets of *form* from each route to each place, once."""
+def targets(form: str, app: Flask, prefix: str) -> Iterable[str]:
+    """Yield the targets of *form* from each route to each place, once.
+
+    They are below the path *prefix*, as far as they are paths.
+    """
+    form = re.sub(r"^(http://localhost)?(?=/|\{a)", rf"\g<0>{prefix}", form)
     found = {
         form.format(
             a=start,
@@ -223,7 +238,7 @@ def is_refused(app: Flask, environ: dict[str, Any]) -> bool:
     return status.startswith("404 ")
 
 
-def is_one_judgement(app: Flask, head: bytes) -> bool:
+def is_one_judgement(app: Flask, head: bytes, prefix: str) -> bool:
     """Tell whether Flask reads what it is asked as nginx did that names the family."""
     environ = environ_of(head)
     named = environ.get("HTTP_X_GATEWAY_FAMILY")
@@ -232,8 +247,12 @@ def is_one_judgement(app: Flask, head: bytes) -> bool:
     method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
     if path in {ADMIT, CUT}:  # about another request
         method = environ["HTTP_X_ORIGINAL_METHOD"]
-        with app.request_context(environ):
+        with app.request_context({**environ, "SCRIPT_NAME": prefix}):
             path = unquote(original_path(), "latin-1")
+    elif path.startswith(f"{prefix}/"):
+        path = path.removeprefix(prefix)
+    else:
+        return path in OUTSIDE
     if families.asked(method, path).name != named:
         return False
     rule = rule_of(app, environ, method, path)
@@ -251,11 +270,12 @@ def disagreements(
 
     Each target is asked for by so many *methods*, which take turns.
     """
-    for number, target in enumerate(targets(form, app)):
+    for number, target in enumerate(targets(form, app, nginx.prefix)):
         for turn in range(number, number + methods):
             method = METHODS[turn % len(METHODS)]
             status, heads = ask(nginx, method, target)
-            if status >= 500 or not all(is_one_judgement(app, head) for head in heads):
+            agreed = [is_one_judgement(app, head, nginx.prefix) for head in heads]
+            if status >= 500 or not all(agreed):
                 yield method, target, status
 
 
@@ -264,7 +284,7 @@ def asked_about(
 ) -> Iterator[tuple[str, str, int]]:
     """Yield each request that nginx does not refuse by itself, as 400 or 404."""
     for method in METHODS:
-        for target in targets(form, app):
+        for target in targets(form, app, nginx.prefix):
             status, heads = ask(nginx, method, target, version, BODY)
             if heads or status not in {400, 404}:
                 yield method, target, status
