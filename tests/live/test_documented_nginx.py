@@ -25,7 +25,7 @@ def machine() -> Iterator[Machine]:
 
 def test_the_page_of_nginx_can_be_typed_from_top_to_bottom(machine: Machine) -> None:
     install, *steps, check = blocks("docs/nginx.md", "sh")
-    site, _proxy = blocks("docs/nginx.md", "nginx")
+    site, *_proxies = blocks("docs/nginx.md", "nginx")
     machine.write("/srv/files/hello.txt", "hello\n")
     write = f"cat > /etc/nginx/conf.d/accel-gateway.conf <<'END'\n{site}END"
     done = machine.type("export GATEWAY_HSTS=365d", *steps, write, check)
@@ -49,7 +49,7 @@ def proxy() -> Iterator[Machine]:
 @pytest.fixture(scope="module")
 def proxied(proxy: Machine) -> Iterator[NativeStack]:
     """Return a gateway behind the page's nginx that does TLS."""
-    _site, page = blocks("docs/nginx.md", "nginx")
+    _site, page, _below = blocks("docs/nginx.md", "nginx")
     stack = NativeStack(
         GATEWAY_PUBLIC_URL=PLACE,
         GATEWAY_TRUSTED_PROXIES="127.0.0.1/32",

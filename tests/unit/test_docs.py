@@ -75,7 +75,7 @@ OTHER = {
     "GATEWAY_LOGO": "/other.svg",
     "GATEWAY_MAIL_FROM": "other@example.com",
     "GATEWAY_MAIL_URL": "smtp://other.example",
-    "GATEWAY_PUBLIC_URL": "https://other.example",
+    "GATEWAY_PUBLIC_URL": "https://files.example.com/media",
     "GATEWAY_LEDGER_ADDRESSES": "none",
     "GATEWAY_POOL": "app",
     "GATEWAY_RUN": "/other",

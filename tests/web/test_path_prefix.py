@@ -248,6 +248,16 @@ def test_a_lease_is_taken_and_downloaded_below_the_prefix(world: World) -> None:
     assert "X-Accel-Redirect" in stranger.get(path, headers=BROWSER).headers
 
 
+def test_the_page_of_a_lease_leads_to_its_files(world: World) -> None:
+    stranger = world.site.browser()
+    taken = stranger.post(world.link, headers=BROWSER)
+    page = stranger.get(taken.headers["Location"], headers=BROWSER)
+    files = re.findall(r'href="(/media/l/[^"]*)"', page.text)
+    headers = [stranger.get(path, headers=BROWSER).headers for path in files]
+    assert (taken.status_code, strays(page)) == (303, set())
+    assert ["X-Accel-Redirect" in each for each in headers] == [True] * 4
+
+
 def test_a_program_gets_the_urls_of_a_share_s_files(world: World) -> None:
     taken = world.site.browser().post(world.link, headers=PROGRAM)
     listed: Any = world.site.browser().get(taken.headers["Location"], headers=PROGRAM)
@@ -387,14 +397,17 @@ def test_a_problem_s_type_is_a_page_below_the_prefix(world: World) -> None:
     assert (page.status_code, problem["title"] in page.text) == (200, True)
 
 
-def test_a_refused_admission_leads_to_the_login_below_the_prefix(world: World) -> None:
+def test_a_refused_admission_leads_to_the_login_below_the_prefix(
+    make_site: MakeSite,
+) -> None:
     """Nginx asks for it at a path of its own, without the prefix."""
     about = {
         "X-Original-Method": "POST",
         "X-Original-URI": f"{PREFIX}/upload",
         "X-Original-Length": "10",
     }
-    answer = world.site.browser().get(ADMIT, headers={**BROWSER, **about})
+    site = make_site(**BELOW)
+    answer = site.client.get(ADMIT, headers={**BROWSER, **about})
     assert 'href="/media/login?next=/media/"' in answer.headers["X-Refusal-Body"]
 
 
