@@ -45,7 +45,11 @@ INTERNAL: Final = (
 )
 #: What is also asked of Flask at paths without the path prefix.
 OUTSIDE: Final = ("/healthz", "/readyz", "/metrics")
-PLACES: Final = (*families.places(), *INTERNAL, "/static/style.css", "/tus/x", "/u/x")
+PLACES: Final = (
+    # nginx has no location for this family without GATEWAY_AUTHORIZE.
+    *(p for p in families.places() if p not in families.AUTHORIZED.places),
+    *(*INTERNAL, "/static/style.css", "/tus/x", "/u/x"),
+)
 ABOVE: Final = 6  # folders: more than any route has
 #: ``{a}`` is a route's beginning, with its last slash, and ``{b}`` a place, without
 #: its first one.

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "PROPFIND")
 ADMITTED = b"HTTP/1.0 204 No Content\r\n\r\n"
 HEADER = f"{families.HEADER}: ".encode()
+#: The places that nginx always has.
+PLACES = {*families.places()} - {*families.AUTHORIZED.places}
 #: Each place, something below each prefix, and what lies at no place.
 PATHS = (
-    *families.places(),
-    *(f"{p}x" for p in families.places()),
+    *sorted(PLACES),
+    *(f"{p}x" for p in sorted(PLACES)),
     "/x/y",
     "/%73/x",
     "/tus/%0A",
