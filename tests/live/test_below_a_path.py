@@ -20,6 +20,7 @@ from gateway.links import LinkSigner
 from gateway.runtime.live_conf import directives, find_nginx
 from tests.live.ports import free_port
 from tests.live.shown import PLACE, blocks
+from tests.live.site import LOGIN, MEMBER, a_site
 from tests.live.stack import NativeStack, wait_until
 from tests.live.test_drops import Box
 from tests.live.test_pages import PASSWORD, Person
@@ -28,6 +29,8 @@ from tests.live.tus import CHUNK_TYPE, Tus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.live.site import Site
 
 PREFIX: Final = "/media"
 CONTENT: Final = os.urandom(300_000)
@@ -54,7 +57,12 @@ http {{
 
 
 class StackBelow(NativeStack):
-    """A gateway below a path; ``url`` is its URL at the site's nginx."""
+    """A gateway below a path; ``url`` is its URL at the site's nginx.
+
+    ``application`` is the site's application that it asks about ``/p/``.
+    """
+
+    application: Site
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,6 +71,8 @@ class StackBelow(NativeStack):
         self.own_url, self.url = self.url, f"{self.host}{PREFIX}"
         self.signer = LinkSigner(self.keys, self.url)
         self.settings["GATEWAY_PUBLIC_URL"] = self.url
+        self.asked_port = free_port()
+        self.settings["GATEWAY_AUTHORIZE"] = f"http://127.0.0.1:{self.asked_port}/ask"
 
     @contextmanager
     def site(self) -> Iterator[None]:
@@ -90,7 +100,7 @@ class StackBelow(NativeStack):
 @pytest.fixture(scope="module")
 def stack() -> Iterator[StackBelow]:
     below = StackBelow()
-    with below.running(), below.site():
+    with a_site(below.asked_port) as below.application, below.running(), below.site():
         yield below
 
 
@@ -247,6 +257,20 @@ def test_a_recipient_gets_a_counted_file_from_the_page(stack: StackBelow) -> Non
     assert (file.status_code, file.content == CONTENT) == (200, True)
 
 
+def test_the_site_s_application_decides_about_the_path_as_it_was_requested(
+    stack: StackBelow,
+) -> None:
+    """With the prefix, so that its login page can lead back to it."""
+    stack.put("p.txt", CONTENT)
+    url = f"{stack.url}/p/p.txt"
+    permitted = stack.send(url, headers=MEMBER)
+    refused = stack.send(url)
+    asked = {q.headers["X-Original-URI"] for q in stack.application.questions}
+    assert (permitted.status_code, permitted.content == CONTENT) == (200, True)
+    assert (refused.status_code, refused.headers["Location"]) == (302, LOGIN)
+    assert asked == {f"{PREFIX}/p/p.txt"}
+
+
 def test_a_damaged_link_is_repaired_and_a_pasted_one_opened(stack: StackBelow) -> None:
     stack.put("damaged.bin")
     url = link(stack, "damaged.bin")
@@ -300,7 +324,11 @@ def test_other_spellings_that_the_proxy_passes_on_are_not_there(
     """The site's nginx decodes a path before it chooses its location, too."""
     connection = HTTPConnection("127.0.0.1", stack.site_port, timeout=20)
     statuses = {}
-    for target in ("/%6dedia/login", "/x/../media/login", "/media/../media/login"):
+    for target in (
+        *("/%6dedia/login", "/x/../media/login", "/media/../media/login"),
+        # A path has one spelling only, which the site's application is asked about.
+        *("/media/p/%70.txt", "/%6dedia/p/p.txt", "/media/_authorize"),
+    ):
         connection.request("GET", target)
         answer = connection.getresponse()
         answer.read()
