@@ -25,7 +25,10 @@ _RENDERINGS: Final = (
         "GATEWAY_AUTHORIZE_BY": "cookie:sessionid",
     },
     {"GATEWAY_VERDICT_TTL": "0"},
-    {"GATEWAY_PUBLIC_URL": "https://www.example.com/media"},
+    {
+        "GATEWAY_PUBLIC_URL": "https://www.example.com/media",
+        "GATEWAY_AUTHORIZE": "http://127.0.0.1:5000/may-read",
+    },
 )
 # A word that begins with a tilde, the right side of an `if`, and what is rewritten.
 _IN_NGINX: Final = re.compile(
