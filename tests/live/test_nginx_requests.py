@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 #: What Flask hears of a client in headers that nginx alone may set.
 MADE_UP = (
     "Forwarded",
+    "Proxy",
     "X-Accel-Buffering",
     "X-Accel-Charset",
     "X-Accel-Expires",
