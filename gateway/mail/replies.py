@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import re
 import smtplib
 import ssl
-import time
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from gateway.errors import RelayError
 from gateway.storage.names import visible
-
-if TYPE_CHECKING:
-    import socket
-
-    from _typeshed import WriteableBuffer
 
 #: All valid reply codes.
 REPLIES: Final = range(200, 600)
@@ -33,7 +26,6 @@ START_INPUT: Final = 354
 #: The lowest code of a refusal.
 REFUSAL: Final = 400
 
-_MAXIMUM_REPLY: Final = 2**16
 _MAXIMUM_TEXT: Final = 500
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f-\xa0]+")
 
@@ -61,37 +53,6 @@ class Outcome:
 
 class ConnectionLostError(smtplib.SMTPException):
     """The connection has ended, for the reason in the message."""
-
-
-class ReplyReader(io.RawIOBase):
-    """Reads a reply from a socket, within *seconds* in total and a maximum size."""
-
-    def __init__(self, sock: socket.socket, seconds: float) -> None:
-        self._sock, self._seconds = sock, seconds
-        self._deadline = time.monotonic() + seconds
-        self._room = _MAXIMUM_REPLY
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        """Read the next bytes; raise TimeoutError, or OSError past the maximum size."""
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError(self._timeout_text())
-        if self._room <= 0:
-            raise OSError("its reply is too long")
-        self._sock.settimeout(left)
-        try:
-            count = self._sock.recv_into(buffer)
-        except TimeoutError:
-            raise TimeoutError(self._timeout_text()) from None
-        self._room -= count
-        return count
-
-    def _timeout_text(self) -> str:
-        return f"no reply within {self._seconds:g} seconds"
 
 
 def expect(wanted: int, reply: tuple[int, bytes]) -> None:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway.bounded_reader import BoundedReader
 from gateway.config.mail_url import Security
 from gateway.errors import RelayError
 from gateway.mail.replies import (
@@ -27,7 +28,6 @@ from gateway.mail.replies import (
     START_INPUT,
     ConnectionLostError,
     Outcome,
-    ReplyReader,
     State,
     expect,
     reason,
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     LineCallback = Callable[[str], object]
 
 _QUIT_SECONDS: Final = 5
+_MAXIMUM_REPLY: Final = 2**16
 _BLANK: Final = "[blanked]"
 _LEADING_DOT: Final = re.compile(rb"^\.", re.MULTILINE)
 
@@ -219,7 +220,9 @@ class Session(smtplib.SMTP):
         """Read a reply; return its code and text."""
         if self.sock is None:
             raise ConnectionLostError("the connection has ended")
-        self.file = io.BufferedReader(ReplyReader(self.sock, self._wait))
+        self.file = io.BufferedReader(
+            BoundedReader(self.sock, self._wait, size=_MAXIMUM_REPLY, what="reply")
+        )
         try:
             code, text = super().getreply()
         except OSError as error:
