@@ -7,7 +7,8 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -21,6 +22,7 @@ from gateway.config import settings
 from gateway.config.gateway_id import own_id
 from gateway.errors import GatewayError, SettingsError
 from gateway.mail.outbox import Outbox
+from gateway.maintenance import last_round
 from gateway.maintenance.housekeeping import Housekeeper, maintenance_lock
 from gateway.maintenance.mail_sender import MailSender
 from gateway.maintenance.orphans import GRACE
@@ -28,7 +30,7 @@ from gateway.shares.booking import Booker
 from gateway.shares.codes import ShareCodes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from gateway.catalog.recipients import Recipient
     from gateway.config.settings import Settings
@@ -81,7 +83,7 @@ def housekeep(*, every: int | None, grace: int, as_json: bool) -> None:
         if not as_json:
             click.echo(line)
 
-    with maintenance_lock(store, patience=_PATIENCE):
+    with maintenance_lock(store, patience=_PATIENCE), _recorded(current):
         report = Housekeeper(
             database=database,
             store=store,
@@ -105,6 +107,7 @@ class _Rounds:
 
     every: int
     grace: int
+    _current: Settings = field(init=False)
 
     def run(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
@@ -124,7 +127,9 @@ class _Rounds:
         swept = float("-inf")
         while not _is_stop_pending():
             with_sweep = time.monotonic() - swept >= _SWEEP_SECONDS
-            if _round(keeper, with_sweep=with_sweep) and with_sweep:
+            with _recorded(self._current):
+                is_done = _round(keeper, with_sweep=with_sweep)
+            if is_done and with_sweep:
                 swept = time.monotonic()
             received = signal.sigtimedwait(_SIGNALS, self.every)
             if received is None:
@@ -151,6 +156,7 @@ class _Rounds:
         return keeper, booking
 
     def _start(self, current: Settings) -> tuple[Housekeeper, _Booking]:
+        self._current = current
         keeper = _keeper(current, self.grace)
         booking = _Booking(_booker(current, keeper.database))
         booking.start()
@@ -247,6 +253,14 @@ def _send(
     if accepted:
         report.done[_ACCEPTED] = accepted
         say(f"{_ACCEPTED}: {accepted}")
+
+
+@contextmanager
+def _recorded(current: Settings) -> Iterator[None]:
+    """Record a round for `gateway doctor`, when it begins and when it ends."""
+    last_round.record(current.data, now=times.now())
+    yield
+    last_round.record(current.data, now=times.now())
 
 
 def _round(keeper: Housekeeper, *, with_sweep: bool) -> bool:

@@ -6,6 +6,7 @@ statuses, policies and settings, are defined in Python and passed to the templat
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
 import ssl
@@ -21,6 +22,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from gateway.config.assets import asset
 from gateway.config.authorize import Kind
 from gateway.config.brand import Brand
+from gateway.config.settings import Settings
 from gateway.http import (
     content_security,
     cors,
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.config.authorize import Credential
-    from gateway.config.settings import Settings
 
 #: Host names that ``nginx/server.conf`` always answers.
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -55,6 +56,8 @@ _TEMPLATES: Final = (
     *("*.conf", "conf.d/*.conf", "snippets/*.conf"),
     *("pages/*", "*.sed", ledger_file.SCRIPT),
 )
+#: The file with the digest of ``release``.
+RELEASE: Final = "release"
 #: nginx's error page for browsers.
 _PAGE: Final = "pages/error.html"
 #: Texts that nginx reads as one word without quotes.
@@ -86,11 +89,7 @@ class NginxConf:
         root = asset("nginx")
         environment = _environment()
         facts = self._facts()
-        names = (
-            str(path.relative_to(root))
-            for pattern in _TEMPLATES
-            for path in sorted(root.glob(pattern))
-        )
+        names = (str(path.relative_to(root)) for path in _templates())
         files = {name: environment.get_template(name).render(facts) for name in names}
         # In one line, as Flask sends it: both send the same page.
         files[_PAGE] = refusal_page.in_one_line(files[_PAGE])
@@ -99,6 +98,7 @@ class NginxConf:
     def write(self) -> Path:
         """Write all files, static ones too, to ``conf``; return nginx.conf's path."""
         contents = {name: text.encode() for name, text in self.files().items()}
+        contents[RELEASE] = f"{release()}\n".encode()
         for name, content in self._brand.statics().items():
             contents[f"static/{name}"] = content
         for name, content in contents.items():
@@ -187,6 +187,30 @@ def ca_certificates() -> str:
 def _optional(prefix: str) -> str:
     """Return a pattern of a path prefix that a path may have or not."""
     return f"(?:{re.escape(prefix)})?" if prefix else ""
+
+
+@cache
+def release() -> str:
+    """Return a digest of this release's templates, and of the facts rendered into them.
+
+    ``gateway doctor`` compares it with the digest beside the files that nginx reads.
+    """
+    root = Path("/")
+    rendered = NginxConf(
+        settings=Settings(files=root, data=root),
+        listen="127.0.0.1:8080",
+        run=root,
+        conf=root,
+        ledger=root,
+    ).files()
+    # The default settings leave out some parts of the templates.
+    templates = [path.read_text("utf-8") for path in _templates()]
+    return hashlib.sha256(repr((templates, rendered)).encode()).hexdigest()
+
+
+def _templates() -> list[Path]:
+    root = asset("nginx")
+    return [path for pattern in _TEMPLATES for path in sorted(root.glob(pattern))]
 
 
 def form_size(settings: Settings) -> int:

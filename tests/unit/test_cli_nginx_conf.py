@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway.runtime.rendering import RELEASE
 from tests.unit.command import Ran, Run
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def test_the_configuration_is_written_to_a_folder(
     }
     assert ran == Ran(0, "", "")
     statics = {name for name in written if name.startswith("static/")}
-    assert written - statics == names
+    assert written - statics == {*names, RELEASE}
     assert {"pages/error.html", "redact.sed"} <= names
     assert "static/style.css" in statics
 
