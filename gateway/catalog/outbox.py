@@ -265,6 +265,18 @@ def settle(connection: Connection, *, now: int) -> None:
     )
 
 
+def waiting(connection: Connection, *, before: int) -> tuple[int, str]:
+    """Return how many unsent mails were queued before *before*, and a reason why."""
+    is_old = (
+        outbox.c.state.in_([MailState.WAITING.value, MailState.SENDING.value]),
+        outbox.c.created < before,
+    )
+    row = connection.execute(
+        select(func.count(), func.max(outbox.c.words)).where(*is_old)
+    ).one()
+    return row[0], row[1] or ""
+
+
 def leave_unknown(connection: Connection) -> None:
     """Mark a backup's unsent mails as unknown: they may have been sent since."""
     _change(

@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "users": "users:group",
     "tokens": "tokens:group",
     "mail": "mail:mail",
+    "doctor": "doctor:doctor",
     "db": "db:db",
     "nginx-conf": "nginx_conf:nginx_conf",
     "housekeep": "housekeep:housekeep",

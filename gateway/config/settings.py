@@ -265,7 +265,7 @@ def read(
             values[field] = value
     hints = {}
     if embedded:
-        _add_embedded(values, faults)
+        _add_embedded(values, faults, only)
         data = Path(values.get("data", _DATA))
         hints = {field: _missing_hint(data / field) for field in _EMBEDDED}
     faults.extend(variables.missing(required, values, faults, hints))
@@ -292,11 +292,53 @@ def read(
     )
 
 
-def _add_embedded(values: dict[str, str], faults: list[str]) -> None:
+def read_valid(
+    environ: Mapping[str, str] | None = None,
+) -> tuple[Reading, tuple[str, ...]]:
+    """Read all settings except invalid ones, and return their faults.
+
+    Keys and secret are read from the data folder if they are not set.
+    """
+    fields = set(Settings.model_fields)
+    # Each fault once, in the order of the variables.
+    faults: dict[str, None] = {}
+    while True:
+        try:
+            return read(environ, only=fields, embedded=True), tuple(faults)
+        except SettingsError as error:
+            names = variables.faulty_names(error.faults)
+            faulty = {field for field in fields if variable(field) in names}
+            if not faulty:
+                raise
+            faults |= dict.fromkeys(error.faults)
+            fields -= faulty
+
+
+def sources(
+    current: Settings, environ: Mapping[str, str] | None = None
+) -> dict[str, Path]:
+    """Return the file of each field whose value is in a file."""
+    environ = os.environ if environ is None else environ
+    given = {
+        field: Path(environ[variable(field) + FILE_SUFFIX])
+        for field in Settings.model_fields
+        if environ.get(variable(field) + FILE_SUFFIX)
+    }
+    embedded = {
+        field: current.data / field
+        for field in _EMBEDDED
+        if not environ.get(variable(field)) and (current.data / field).is_file()
+    }
+    return embedded | given
+
+
+def _add_embedded(
+    values: dict[str, str], faults: list[str], only: Collection[str]
+) -> None:
     """Read keys and secret from the data folder if they are not set."""
     for field in _EMBEDDED:
         file = Path(values.get("data", _DATA), field)
-        if field in values or not file.is_file():
+        if field not in only or field in values or not file.is_file():
             continue
         try:
             values[field] = variables.content(file)

@@ -46,6 +46,7 @@ OPERATOR = "for the operator, who has the machine"
 COMMANDS_ONLY = {
     "backup": OPERATOR,
     "db upgrade": OPERATOR,
+    "doctor": OPERATOR,
     "fsck": OPERATOR,
     "housekeep": OPERATOR,
     "inspect": "a site can verify a signed URL with the library, without a request",

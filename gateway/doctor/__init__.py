@@ -1,0 +1,1 @@
+"""What ``gateway doctor`` checks in a deployment, from outside and on its machine."""

@@ -1,0 +1,165 @@
+"""Whether a gateway answers at the address, under this name, and is ready."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from gateway.doctor.client import NoAnswerError, TooManyRequestsError, UntrustedError
+from gateway.doctor.results import Code, found, not_checked, passed
+
+if TYPE_CHECKING:
+    from gateway.doctor.client import Answer, Client
+    from gateway.doctor.results import Result
+
+_HEALTH: Final = "/healthz"
+#: Without credentials it is refused, in a form that only a gateway uses.
+REFUSED: Final = "/api/v1/files"
+_GATEWAY_ERRORS: Final = frozenset({502, 503, 504})
+_REDIRECTS: Final = range(300, 400)
+_LOOPBACK: Final = "lo"
+
+
+@dataclass
+class Arrival:
+    """Finds out whether ``client`` reaches a gateway.
+
+    If it does, ``is_gateway`` is True afterwards, and ``client`` accepts the server's
+    certificate, whether it is valid or not.
+    """
+
+    client: Client
+    is_gateway: bool = False
+
+    CODES = (
+        Code.UNREACHABLE,
+        Code.NOT_A_GATEWAY,
+        Code.HOST_REFUSED,
+        Code.ERRORS_REPLACED,
+        Code.NOT_READY,
+    )
+
+    def check(self) -> list[Result]:
+        """Return the results; end at the first one that is not passed.
+
+        Raise TooManyRequestsError, which says nothing about the deployment.
+        """
+        try:
+            health = self._first_answer()
+        except TooManyRequestsError:
+            raise
+        except NoAnswerError as error:
+            return [self._unreachable(error)]
+        reached = passed(Code.UNREACHABLE, f"{self.client.target} answers.")
+        return [reached, *self._identify(health)]
+
+    def _first_answer(self) -> Answer:
+        try:
+            return self.client.ask(_HEALTH)
+        except UntrustedError:
+            # The check of the certificate reports it.
+            self.client = self.client.without_verification()
+            return self.client.ask(_HEALTH)
+
+    def _unreachable(self, error: NoAnswerError) -> Result:
+        target = self.client.target
+        if not target.is_loopback and _has_no_network():
+            return not_checked(
+                Code.UNREACHABLE,
+                f"this machine has no network; look at {target} from another one",
+            )
+        return found(
+            Code.UNREACHABLE,
+            f"{target} can't be reached: {error}.",
+            "Start the gateway and the proxy before it, and check the DNS name, the "
+            "port and the firewall.",
+        )
+
+    def _identify(self, health: Answer) -> list[Result]:
+        is_healthy = health.json.get("status") == "ok"
+        try:
+            answer = self.client.ask(REFUSED)
+        except TooManyRequestsError:
+            raise
+        except NoAnswerError as error:
+            refused = self._host_refused(f"with nothing: {error}")
+            return [refused if is_healthy else self._no_gateway(health)]
+        if answer.is_refusal:
+            self.is_gateway = True
+            return [
+                passed(Code.NOT_A_GATEWAY, f"{self.client.target} is a gateway."),
+                passed(Code.HOST_REFUSED, "The gateway answers under this name."),
+                passed(
+                    Code.ERRORS_REPLACED, "Refusals arrive as the gateway sent them."
+                ),
+                self._readiness(),
+            ]
+        if not is_healthy:
+            return [self._no_gateway(health)]
+        if answer.status in _GATEWAY_ERRORS:
+            return [self._host_refused(f"with {answer}")]
+        self.is_gateway = True
+        return [self._errors_replaced(answer), self._readiness()]
+
+    def _host_refused(self, how: str) -> Result:
+        host = self.client.target.host
+        return found(
+            Code.HOST_REFUSED,
+            f"{_HEALTH} is answered, but {REFUSED} {how}: the gateway does not know "
+            f"the host name that it gets.",
+            "In the proxy: proxy_set_header Host $host; for the gateway: "
+            f"GATEWAY_PUBLIC_URL={self.client.target}, or GATEWAY_HOSTS={host}.",
+        )
+
+    def _errors_replaced(self, answer: Answer) -> Result:
+        return found(
+            Code.ERRORS_REPLACED,
+            f"{REFUSED} without a token is answered with {answer} and not with the "
+            "gateway's problem JSON.",
+            "In the proxy's location: proxy_intercept_errors off;",
+        )
+
+    def _no_gateway(self, health: Answer) -> Result:
+        target = self.client.target
+        place = health.header("Location")
+        fact = f"{target} is no gateway: it answers {_HEALTH} with {health}"
+        if place is not None and health.status in _REDIRECTS:
+            return found(
+                Code.NOT_A_GATEWAY,
+                f"{fact}, and redirects to {place}.",
+                "Run gateway doctor with the address to which it redirects.",
+            )
+        if health.status in _GATEWAY_ERRORS:
+            return found(
+                Code.NOT_A_GATEWAY,
+                f"{fact}: a proxy answers, and the gateway behind it does not.",
+                "Start the gateway (systemctl status gateway), and check the address "
+                "in the proxy's proxy_pass.",
+            )
+        return found(
+            Code.NOT_A_GATEWAY,
+            f"{fact}.",
+            "Run gateway doctor with the gateway's own address, as in "
+            "GATEWAY_PUBLIC_URL, without the path of a link.",
+        )
+
+    def _readiness(self) -> Result:
+        answer = self.client.ask("/readyz")
+        if answer.status == HTTPStatus.OK:
+            return passed(Code.NOT_READY, "The gateway is ready.")
+        failing = answer.json.get("failing")
+        parts = ", ".join(map(str, failing)) if isinstance(failing, list) else ""
+        return found(
+            Code.NOT_READY,
+            f"/readyz is answered with {answer}: "
+            f"{parts or 'a pool of gunicorn does not answer'}.",
+            "See Health checks in docs/operations.md; stderr of the gateway has the "
+            "cause.",
+        )
+
+
+def _has_no_network() -> bool:
+    """Tell whether this machine, or this container, has only its loopback."""
+    return {name for _, name in socket.if_nameindex()} == {_LOOPBACK}
