@@ -14,6 +14,8 @@ from gateway.doctor.results import Code, found, not_checked, passed
 from gateway.doctor.site import NO_FILE, NOBODY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway.doctor.results import Result
     from gateway.doctor.site import Site
 
@@ -106,32 +108,39 @@ def _forged(site: Site) -> Result:
 
 def _own(site: Site) -> Result:
     own = site.client.ask("/healthz").own_address
-    if _is_seen(site, (own,)):
+
+    def is_seen(*networks: str) -> bool:
+        link = site.link(NO_FILE, networks=networks)
+        return site.client.ask(link, "HEAD").status == HTTPStatus.NOT_FOUND
+
+    if is_seen(own):
         return passed(Code.PROXY_AS_CLIENT, f"The gateway sees this client as {own}.")
-    address = ip_address(own)
-    if _is_seen(site, _LOOPBACK):
-        return _proxy_as_client("a loopback address", own)
-    if _is_seen(site, _PRIVATE):
-        # An address of this machine's own network may be that of a router.
-        is_proxy = not (address.is_private or site.client.target.is_loopback)
-        if is_proxy or (address.is_loopback and not site.client.target.is_loopback):
-            return _proxy_as_client("a private address", own)
-    return not_checked(
-        Code.PROXY_AS_CLIENT,
-        f"the gateway sees this client neither as {own} nor as a proxy: is there a "
-        "router that translates addresses?",
-    )
-
-
-def _is_seen(site: Site, networks: tuple[str, ...]) -> bool:
-    link = site.link(NO_FILE, networks=networks)
-    return site.client.ask(link, "HEAD").status == HTTPStatus.NOT_FOUND
-
-
-def _proxy_as_client(seen: str, own: str) -> Result:
+    proxy = seen_proxy(own, is_seen, is_local=site.client.target.is_loopback)
+    if proxy is None:
+        return not_checked(
+            Code.PROXY_AS_CLIENT,
+            f"the gateway does not see this client as {own}, and a router may be why",
+        )
     return found(
         Code.PROXY_AS_CLIENT,
-        f"The gateway sees {seen} instead of the client's address, {own}: all clients "
+        f"The gateway sees {proxy} instead of the client's address, {own}: all clients "
         "of the proxy share the limits of one client.",
         _TRUST,
     )
+
+
+def seen_proxy(own: str, is_seen: Callable[..., bool], *, is_local: bool) -> str | None:
+    """Return which address of a proxy the gateway sees instead of *own*, if any.
+
+    ``is_seen(*networks)`` tells whether the gateway sees an address in one of them.
+    With *is_local*, the target's host is this machine's loopback.
+    """
+    if is_seen(*_LOOPBACK):
+        return "a loopback address"
+    address = ip_address(own)
+    # A container engine translates this machine's own requests to its loopback, and a
+    # router those from its own network.
+    is_translated = is_local if address.is_loopback else address.is_private
+    if not is_translated and is_seen(*_PRIVATE):
+        return "a private address"
+    return None

@@ -278,3 +278,16 @@ def test_nothing_that_a_backup_waited_to_send_is_sent_when_it_is_restored(
     change(database, outbox.finish, second, MailState.ACCEPTED, "250", now=NOW)
     change(database, dump.load, [], without=[])
     assert states(database, made) == ["unknown", "accepted", "unknown"]
+
+
+def test_mails_that_have_waited_for_long_are_counted(
+    database: Database, ann: User
+) -> None:
+    made = share(database, ann, "a@example.com", "b@example.com")
+    first, _ = due(database)
+    change(database, outbox.postpone_all, "the relay is away", now=NOW)
+    change(database, outbox.finish, first, MailState.GIVEN_UP, "over", now=NOW)
+    with database.read() as connection:
+        waiting = [outbox.waiting(connection, before=NOW + one) for one in (0, 1)]
+    assert waiting == [(0, ""), (1, "the relay is away")]
+    assert states(database, made) == ["given-up", "waiting"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gateway.doctor.arrival import Arrival
-from gateway.doctor.client import Client
+from gateway.doctor.client import Client, TooManyRequestsError
 from gateway.doctor.results import Code, State
 from gateway.doctor.target import Target
 from tests.doctor.servers import dribble, pour, say, serving, silence
@@ -99,6 +100,24 @@ def test_a_port_that_speaks_no_tls_is_unreachable() -> None:
         (result,) = Arrival(Client(target)).check()
     assert (result.code, result.state) == (Code.UNREACHABLE, State.FOUND)
     assert "TLS error: " in result.text
+
+
+def test_a_machine_without_a_network_tells_nothing_of_the_deployment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(socket, "if_nameindex", lambda: [(1, "lo")])
+    target = Target.parse("https://files.example.com")
+    closed = ("127.0.0.1", free_port())
+    (result,) = Arrival(Client(target, closed)).check()
+    assert (result.code, result.state) == (Code.UNREACHABLE, State.NOT_CHECKED)
+
+
+def test_a_limit_of_requests_tells_nothing_of_the_deployment() -> None:
+    busy = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n"
+    with serving(say(busy)) as port:
+        target = Target.parse(f"http://127.0.0.1:{port}")
+        with pytest.raises(TooManyRequestsError):
+            Arrival(Client(target)).check()
 
 
 def test_the_answer_of_a_server_can_t_change_the_terminal() -> None:

@@ -26,11 +26,13 @@ from gateway.links import Key
 from gateway.runtime.live_conf import directives, find_nginx
 from tests.live.ports import free_port
 from tests.live.shown import PLACE, blocks
-from tests.live.stack import NativeStack, wait_until
+from tests.live.stack import ROOT, NativeStack, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from click.testing import Result
 
 HOST: Final = PLACE.removeprefix("https://")
 #: The line after which a line is added to the proxy's location.
@@ -95,6 +97,11 @@ class Deployment:
     def examine(
         self, port: int, *options: str, url: str = PLACE, **changes: str
     ) -> Examined:
+        """Run the command with --json; return what it found."""
+        ran = self.run(port, "--json", *options, url=url, **changes)
+        return Examined(ran.exit_code, json.loads(ran.stdout))
+
+    def run(self, port: int, *options: str, url: str = PLACE, **changes: str) -> Result:
         """Run the command on the gateway's machine, connected to *port*."""
         environment = {
             name: text
@@ -102,10 +109,9 @@ class Deployment:
             if name.startswith("GATEWAY_")
         } | {"SSL_CERT_FILE": str(self.certificate), **changes}
         where = ("--connect", f"127.0.0.1:{port}")
-        ran = CliRunner(env=environment).invoke(
-            doctor, [url, *where, "--json", *options], catch_exceptions=False
+        return CliRunner(env=environment).invoke(
+            doctor, [url, *where, *options], catch_exceptions=False
         )
-        return Examined(ran.exit_code, json.loads(ran.stdout))
 
     def site(self, port: int, *, ahead: int) -> Site:
         """Return the gateway as seen with a clock that is *ahead*, in seconds."""
@@ -315,11 +321,25 @@ def test_without_the_machine_all_is_checked_that_needs_no_key(
     }
 
 
-def test_a_limit_of_bodies_is_measured(deployment: Deployment) -> None:
+def test_a_good_deployment_is_silent_unless_asked(deployment: Deployment) -> None:
+    with deployment.proxy() as port:
+        silent = deployment.run(port)
+        verbose = deployment.run(port, "--verbose")
+    assert (silent.exit_code, silent.output) == (0, "")
+    assert verbose.exit_code == 0
+    assert "ok           uploads-buffered: An upload was answered" in verbose.stdout
+    assert "not checked  mail-relay: GATEWAY_MAIL_URL is not set" in verbose.stdout
+    assert f"{PLACE}: 0 findings, 3 checks not made" in verbose.stderr
+
+
+def test_a_limit_of_bodies_is_measured_and_printed_as_documented(
+    deployment: Deployment,
+) -> None:
     with deployment.proxy("client_max_body_size 0;", "") as port:
-        (finding,) = deployment.examine(port).facts["findings"]
-    assert "an upload of 2 MiB (413) and accepts 1 MiB" in finding["text"]
-    assert "the gateway accepts 10 GiB" in finding["text"]
+        printed = deployment.run(port)
+    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    assert "an upload of 2 MiB (413) and accepts 1 MiB" in printed.stdout
+    assert f"$ gateway doctor {PLACE}\n{printed.stdout}```" in page
 
 
 BELOW: Final = (

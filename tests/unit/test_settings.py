@@ -1334,3 +1334,37 @@ def faults_or_none(environ: dict[str, str]) -> list[str]:
     except SettingsError as error:
         return error.faults
     return []
+
+
+def test_the_valid_settings_are_read_beside_invalid_ones(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("a:short")
+    environ = {
+        "GATEWAY_DATA": str(tmp_path),
+        "GATEWAY_GRACE": "soon",
+        "GATEWAY_HSTS": "1d",
+        "GATEWAY_NAME_FILE": "/nowhere",
+    }
+    reading, faults = settings.read_valid(environ)
+    assert [fault.partition(":")[0] for fault in faults] == [
+        "GATEWAY_NAME_FILE",
+        "GATEWAY_KEYS",
+        "GATEWAY_GRACE",
+    ]
+    assert (reading.settings.data, reading.settings.hsts) == (tmp_path, 86_400)
+    assert (reading.settings.keys, reading.settings.grace) == (None, 30)
+
+
+def test_the_files_that_settings_come_from_are_known(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text(str(KeyRing((Key.generate(),))))
+    (tmp_path / "secret").touch()
+    (tmp_path / "name").write_text("Files")
+    environ = {
+        "GATEWAY_DATA": str(tmp_path),
+        "GATEWAY_NAME_FILE": str(tmp_path / "name"),
+        "GATEWAY_SECRET": str(ServerSecret.generate()),
+    }
+    current = settings.read(environ, embedded=True).settings
+    assert settings.sources(current, environ) == {
+        "keys": tmp_path / "keys",
+        "name": tmp_path / "name",
+    }
