@@ -107,7 +107,7 @@ def _ranges(client: Client, subject: _Subject) -> Result:
     return found(
         Code.RANGE_STRIPPED,
         f"A request for one byte of {subject.name} is answered with {answer}: "
-        "downloads can't be resumed, and videos not be sought in.",
+        "downloads can't be resumed, and players can't seek in videos.",
         f"{_IN_LOCATION} proxy_set_header Range $http_range; and proxy_set_header "
         "If-Range $http_if_range;",
     )

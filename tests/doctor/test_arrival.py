@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,10 @@ from gateway.doctor.client import Client, TooManyRequestsError
 from gateway.doctor.results import Code, State
 from gateway.doctor.target import Target
 from tests.doctor.servers import dribble, pour, say, serving, silence
+from tests.live.disks import require_root
 from tests.live.ports import free_port
+from tests.live.shown import PLACE
+from tests.unit.command import script
 
 if TYPE_CHECKING:
     from tests.doctor.servers import Behaviour
@@ -102,14 +104,13 @@ def test_a_port_that_speaks_no_tls_is_unreachable() -> None:
     assert "TLS error: " in result.text
 
 
-def test_a_machine_without_a_network_tells_nothing_of_the_deployment(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(socket, "if_nameindex", lambda: [(1, "lo")])
-    target = Target.parse("https://files.example.com")
-    closed = ("127.0.0.1", free_port())
-    (result,) = Arrival(Client(target, closed)).check()
-    assert (result.code, result.state) == (Code.UNREACHABLE, State.NOT_CHECKED)
+def test_a_machine_without_a_network_tells_nothing_of_the_deployment() -> None:
+    require_root()
+    ran = script("unshare", "--net", "gateway", "doctor", PLACE, "--json")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    (result,) = json.loads(ran.stdout)["not_checked"]
+    assert result["code"] == "unreachable"
+    assert result["text"].startswith("this machine has no network")
 
 
 def test_a_limit_of_requests_tells_nothing_of_the_deployment() -> None:

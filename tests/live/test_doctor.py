@@ -63,14 +63,17 @@ class Deployment:
     certificate: Path
 
     @contextmanager
-    def proxy(self, line: str = "", instead: str = "") -> Iterator[int]:
-        """Run the proxy, with *instead* of a line; yield its port."""
+    def proxy(
+        self, line: str = "", instead: str = "", *, page: str = "docs/nginx.md"
+    ) -> Iterator[int]:
+        """Run the proxy of a page, with *instead* of a line; yield its port."""
         port, plain = free_port(), free_port()
-        _site, server = blocks("docs/nginx.md", "nginx")
+        *_, server = blocks(page, "nginx")
         assert line in server
         server = (
             server.replace(line, instead, 1)
             .replace(f"proxy_pass {PLACE}", f"proxy_pass {self.stack.url}")
+            .replace("/var/cache/gateway", str(self.home / "shared"))
             .replace("listen 443 ssl", f"listen 127.0.0.1:{port} ssl")
             .replace(f"/etc/ssl/{HOST}.pem", str(self.certificate))
             .replace(f"/etc/ssl/{HOST}.key", str(self.certificate.with_suffix(".key")))
@@ -279,15 +282,18 @@ def test_a_proxy_with_one_wrong_line_is_found_out(
 
 
 @pytest.mark.parametrize(
-    ("line", "instead"),
+    ("page", "line", "instead"),
     [
-        pytest.param("", "", id="as documented"),
+        pytest.param("docs/nginx.md", "", "", id="as documented"),
+        pytest.param("docs/cdn.md", "", "", id="as documented, with a cache"),
         pytest.param(
+            "docs/nginx.md",
             "proxy_set_header X-Forwarded-For $remote_addr;",
             "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
             id="appending to X-Forwarded-For",
         ),
         pytest.param(
+            "docs/nginx.md",
             LOCATION,
             "location / { proxy_hide_header Tus-Max-Size;",
             id="hiding the largest size",
@@ -295,9 +301,9 @@ def test_a_proxy_with_one_wrong_line_is_found_out(
     ],
 )
 def test_nothing_is_wrong_with_a_good_deployment(
-    deployment: Deployment, line: str, instead: str
+    deployment: Deployment, page: str, line: str, instead: str
 ) -> None:
-    with deployment.proxy(line, instead) as port:
+    with deployment.proxy(line, instead, page=page) as port:
         examined = deployment.examine(port)
     assert examined.findings == set()
     # The keys are not in a file, there is no relay, and nothing tells where plain HTTP
