@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 #: A page that is never cached and never compressed by the gateway.
 PAGE: Final = "/login"
+STYLE_SHEET: Final = "/static/style.css"
+_LINK: Final = re.compile(r'href="([^"]+)"')
 ID: Final = "X-Request-ID"
 COMPRESSIONS: Final = {"Accept-Encoding": "gzip, br, zstd"}
 _HEADERS: Final = (
@@ -42,6 +45,13 @@ INTERNAL: Final = (
     *("/_large_files/", "/_pages/error.html", "/_shown_blobs/", "/_shown_files/"),
     *("/_unfit", "/_verdict"),
 )
+
+
+def style_sheet(page: Answer) -> str | None:
+    """Return the URL of a page's style sheet, which is a path; None if it has none."""
+    links = _LINK.findall(page.body.decode(errors="replace"))
+    found = (link for link in links if STYLE_SHEET in link)
+    return next(found, None)
 
 
 def check_headers(site: Site) -> list[Result]:

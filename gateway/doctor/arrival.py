@@ -42,6 +42,7 @@ class Arrival:
         Code.UNREACHABLE,
         Code.NOT_A_GATEWAY,
         Code.HOST_REFUSED,
+        Code.PATH_PREFIX,
         Code.ERRORS_REPLACED,
         Code.NOT_READY,
     )
@@ -91,11 +92,14 @@ class Arrival:
         except NoAnswerError as error:
             refused = self._host_refused(f"with nothing: {error}")
             return [refused if is_healthy else self._no_gateway(health)]
+        if answer.is_missing:
+            return [self._path_prefix()]
         if answer.is_refusal:
             self.is_gateway = True
             return [
                 passed(Code.NOT_A_GATEWAY, f"{self.client.target} is a gateway."),
                 passed(Code.HOST_REFUSED, "The gateway answers under this name."),
+                passed(Code.PATH_PREFIX, "The gateway answers below this path."),
                 passed(
                     Code.ERRORS_REPLACED, "Refusals arrive as the gateway sent them."
                 ),
@@ -116,6 +120,16 @@ class Arrival:
             f"the host name that it gets.",
             "In the proxy: proxy_set_header Host $host; for the gateway: "
             f"GATEWAY_PUBLIC_URL={self.client.target}, or GATEWAY_HOSTS={host}.",
+        )
+
+    def _path_prefix(self) -> Result:
+        target = self.client.target
+        return found(
+            Code.PATH_PREFIX,
+            f"A gateway answers at {target}, but {REFUSED} is not found there: its "
+            "URLs have another path, or the proxy changes the path.",
+            f"GATEWAY_PUBLIC_URL={target}, and in the proxy's location no path after "
+            "the port: proxy_pass http://127.0.0.1:8080;",
         )
 
     def _errors_replaced(self, answer: Answer) -> Result:

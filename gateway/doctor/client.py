@@ -97,6 +97,11 @@ class Answer:
             isinstance(kind, str) and "/problems/" in kind and "request_id" in self.json
         )
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether a gateway says that there is no such URL."""
+        return self.status == HTTPStatus.NOT_FOUND and self.is_refusal
+
     def __str__(self) -> str:
         kind = self.header("Content-Type") or "without a type"
         return f"{self.status} ({kind.partition(';')[0]})"

@@ -6,12 +6,18 @@ gateway's nginx sends in the same way, but which it may compress and anybody may
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from gateway.doctor.answers import COMPRESSIONS, PAGE, caching, compression
+from gateway.doctor.answers import (
+    COMPRESSIONS,
+    PAGE,
+    STYLE_SHEET,
+    caching,
+    compression,
+    style_sheet,
+)
 from gateway.doctor.results import Code, found, not_checked, passed
 
 if TYPE_CHECKING:
@@ -19,8 +25,6 @@ if TYPE_CHECKING:
     from gateway.doctor.results import Result
     from gateway.doctor.site import Site
 
-_LINK: Final = re.compile(r'href="([^"]+)"')
-_STYLE_SHEET: Final = "/static/style.css"
 _RANGE: Final = {"Range": "bytes=0-0"}
 _IN_LOCATION: Final = "In the proxy's location:"
 
@@ -75,17 +79,12 @@ def _by_link(site: Site) -> list[Result]:
 
 
 def _style_sheet(client: Client) -> list[Result]:
-    page = client.ask(PAGE, headers={"Accept": "text/html"})
-    links = _LINK.findall(page.body.decode(errors="replace"))
-    queries = [
-        query
-        for path, _, query in (link.partition("?") for link in links)
-        if path.endswith(_STYLE_SHEET)
-    ]
-    if not queries:
+    url = style_sheet(client.ask(PAGE))
+    if url is None:
         reason = f"{PAGE} names no style sheet"
         return [not_checked(code, reason) for code in CODES[1:]]
-    subject = _Subject(f"{_STYLE_SHEET}?{queries[0]}", _STYLE_SHEET)
+    query = url.partition("?")[2]
+    subject = _Subject(f"{STYLE_SHEET}?{query}", STYLE_SHEET)
     return _compared(client, subject, client.ask(subject.path))
 
 

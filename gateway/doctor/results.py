@@ -20,6 +20,7 @@ class Code(StrEnum):
     UNREACHABLE = "unreachable"
     NOT_A_GATEWAY = "not-a-gateway"
     HOST_REFUSED = "host-refused"
+    PATH_PREFIX = "path-prefix"
     NOT_READY = "not-ready"
     PLAIN_HTTP = "plain-http"
     TLS_INVALID = "tls-invalid"

@@ -7,11 +7,12 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from gateway.doctor.answers import PAGE
+from gateway.doctor.answers import PAGE, STYLE_SHEET, style_sheet
 from gateway.doctor.client import Client, NoAnswerError
 from gateway.doctor.results import Code, found, not_checked, passed, shown
 
 if TYPE_CHECKING:
+    from gateway.doctor.client import Answer
     from gateway.doctor.results import Result
     from gateway.doctor.site import Site
     from gateway.doctor.target import Target
@@ -133,7 +134,12 @@ def check_forwarded_proto(site: Site) -> list[Result]:
 def check_public_url(site: Site) -> list[Result]:
     """Check that links and cookies are made for this address."""
     target = site.client.target
-    fact = _wrong_links(site.links_begin, target) or _insecure_cookie(site)
+    page = site.client.ask(PAGE)
+    fact = (
+        _wrong_links(site.links_begin, target)
+        or _wrong_paths(page, target)
+        or _insecure_cookie(page, target)
+    )
     if fact:
         return [found(Code.PUBLIC_URL, fact, f"GATEWAY_PUBLIC_URL={target}")]
     return [passed(Code.PUBLIC_URL, "Links and cookies are made for this address.")]
@@ -150,10 +156,19 @@ def _wrong_links(base: Target | None, target: Target) -> str:
     return f"The gateway's links begin with {base} and not with {target}."
 
 
-def _insecure_cookie(site: Site) -> str:
-    if not site.client.target.is_tls:
+def _wrong_paths(page: Answer, target: Target) -> str:
+    url = style_sheet(page)
+    if url is None or url.startswith(f"{target.prefix}{STYLE_SHEET}"):
         return ""
-    cookies = site.client.ask(PAGE).headers.get_all("Set-Cookie", [])
+    return (
+        f"The pages of {target} name {shown(url)}, which is not below {target.prefix}/."
+    )
+
+
+def _insecure_cookie(page: Answer, target: Target) -> str:
+    if not target.is_tls:
+        return ""
+    cookies = page.headers.get_all("Set-Cookie", [])
     if all("; secure" in cookie.lower() for cookie in cookies):
         return ""
     return (

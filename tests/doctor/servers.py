@@ -12,30 +12,40 @@ from tests.live.ports import free_port
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    #: What a server does with a connection whose request it has read.
-    Behaviour = Callable[[socket.socket, threading.Event], None]
+    #: What a server does with a connection, and the request that it has read.
+    Behaviour = Callable[[socket.socket, bytes, threading.Event], None]
 
 _BLOCK: Final = 65_536
 
 
 def say(answer: bytes) -> Behaviour:
     """Send *answer* and close."""
-    return lambda peer, _stopped: peer.sendall(answer)
+    return lambda peer, _request, _stopped: peer.sendall(answer)
 
 
-def silence(_peer: socket.socket, stopped: threading.Event) -> None:
+def say_by_path(answers: dict[str, bytes], otherwise: bytes) -> Behaviour:
+    """Send the answer of the request's path, or *otherwise*, and close."""
+
+    def behaviour(peer: socket.socket, request: bytes, _: threading.Event) -> None:
+        path = request.partition(b" ")[2].partition(b" ")[0].decode()
+        peer.sendall(answers.get(path, otherwise))
+
+    return behaviour
+
+
+def silence(_peer: socket.socket, _request: bytes, stopped: threading.Event) -> None:
     """Never answer."""
     stopped.wait(30)
 
 
-def dribble(peer: socket.socket, stopped: threading.Event) -> None:
+def dribble(peer: socket.socket, _request: bytes, stopped: threading.Event) -> None:
     """Send a byte of a header now and then, forever."""
     peer.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
     while not stopped.wait(0.02):
         peer.sendall(b"-")
 
 
-def pour(peer: socket.socket, stopped: threading.Event) -> None:
+def pour(peer: socket.socket, _request: bytes, stopped: threading.Event) -> None:
     """Send a body without an end."""
     peer.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
     while not stopped.is_set():
@@ -53,8 +63,7 @@ def serving(behaviour: Behaviour) -> Iterator[int]:
                 peer, _ = listener.accept()
                 # Its client may hang up, or never send a request.
                 with suppress(OSError), peer:
-                    peer.recv(_BLOCK)
-                    behaviour(peer, stopped)
+                    behaviour(peer, peer.recv(_BLOCK), stopped)
 
         thread = threading.Thread(target=serve)
         thread.start()

@@ -12,7 +12,7 @@ from gateway.doctor.arrival import Arrival
 from gateway.doctor.client import Client, TooManyRequestsError
 from gateway.doctor.results import Code, State
 from gateway.doctor.target import Target
-from tests.doctor.servers import dribble, pour, say, serving, silence
+from tests.doctor.servers import dribble, pour, say, say_by_path, serving, silence
 from tests.live.disks import require_root
 from tests.live.ports import free_port
 from tests.live.shown import PLACE
@@ -32,6 +32,12 @@ MOVED = (
 )
 HEALTHY = (
     b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{"status": "healthy"}'
+)
+READY = b'HTTP/1.1 200 OK\r\n\r\n{"status": "ok"}'
+#: The refusal of a gateway whose URLs have another path.
+ELSEWHERE = (
+    b"HTTP/1.1 404 Not Found\r\nContent-Type: application/problem+json\r\n\r\n"
+    b'{"type": "/media/problems/not-found", "request_id": "1"}'
 )
 LIST = b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 20_000
 OTHERS = (
@@ -53,6 +59,18 @@ OTHERS = (
             Code.NOT_A_GATEWAY,
             "redirects to https://files.example.com/healthz",
             id="redirect",
+        ),
+        pytest.param(
+            say(ELSEWHERE),
+            Code.PATH_PREFIX,
+            "/api/v1/files is not found",
+            id="other-path",
+        ),
+        pytest.param(
+            say_by_path({"/healthz": READY}, ELSEWHERE),
+            Code.PATH_PREFIX,
+            "/api/v1/files is not found",
+            id="path-removed",
         ),
         pytest.param(
             say(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"),

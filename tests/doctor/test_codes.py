@@ -17,6 +17,7 @@ DOCS: Final = Path(__file__).resolve().parents[2] / "docs"
 ELSEWHERE: Final = {
     Code.UNREACHABLE: "test_arrival",
     Code.NOT_A_GATEWAY: "test_arrival",
+    Code.PATH_PREFIX: "test_arrival",
     Code.NOT_READY: "tests/live/test_doctor",
     Code.FILE_REFUSED: "tests/live/test_doctor",
     Code.PLAIN_HTTP: "tests/live/test_doctor",

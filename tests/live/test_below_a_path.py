@@ -123,6 +123,12 @@ def test_a_link_is_signed_fetched_and_taken_back(stack: StackBelow) -> None:
     assert "HIT" in {row["verdict_cache"] for row in rows}
 
 
+def test_the_doctor_finds_nothing_wrong(stack: StackBelow) -> None:
+    stack.put("doctor.txt")
+    facts = json.loads(stack.gateway("doctor", "--json"))
+    assert (facts["url"], facts["findings"]) == (stack.url, [])
+
+
 def whole_log(stack: StackBelow) -> list[dict[str, Any]]:
     stack.whole_log()
     return stack.logged()

@@ -68,7 +68,7 @@ class Deployment:
     ) -> Iterator[int]:
         """Run the proxy of a page, with *instead* of a line; yield its port."""
         port, plain = free_port(), free_port()
-        *_, server = blocks(page, "nginx")
+        (server,) = (b for b in blocks(page, "nginx") if "listen 443 ssl;" in b)
         assert line in server
         server = (
             server.replace(line, instead, 1)
@@ -354,10 +354,12 @@ BELOW: Final = (
 )
 
 
-def test_a_gateway_below_a_path_is_examined_there(deployment: Deployment) -> None:
+def test_a_path_that_the_gateway_does_not_know_of_is_found_out(
+    deployment: Deployment,
+) -> None:
     with deployment.proxy(*BELOW) as port:
         examined = deployment.examine(port, "--outside", url=f"{PLACE}/below")
-    assert examined.findings == set()
+    assert examined.findings == {Code.PUBLIC_URL}
 
 
 #: What is wrong on the gateway's machine, or at another address; and what is found.
