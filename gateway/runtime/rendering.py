@@ -62,6 +62,8 @@ RELEASE: Final = "release"
 _PAGE: Final = "pages/error.html"
 #: Texts that nginx reads as one word without quotes.
 _WORD: Final = re.compile(r"[A-Za-z0-9_./:@%+=~,-]+")
+#: The characters of the gateway's id that are part of each request id.
+_ID_LENGTH: Final = 8
 #: nginx's default limit, ``ssi_value_length``.
 _SSI_BYTES: Final = 256
 #: Of Debian's package ca-certificates.
@@ -74,7 +76,7 @@ class NginxConf:
 
     ``listen`` is the address, ``run`` the folder for nginx's pid and temporary files,
     ``conf`` the folder that the files are written to and included from, and ``ledger``
-    the folder of the ledger's log file.
+    the folder of the ledger's log file, which has the gateway's id as its name.
     """
 
     settings: Settings
@@ -123,6 +125,7 @@ class NginxConf:
             "conf": self.conf,
             "access_log": self.access_log,
             "ledger": str(self.ledger),
+            "gateway_id": self.ledger.name[:_ID_LENGTH],
             "form_size": form_size(self.settings),
             "server_names": server_names(self.settings),
             "pages": explanations.BY_NGINX,

@@ -24,7 +24,7 @@ _FILE: Final = re.compile(
     re.ASCII,
 )
 _KEY: Final = re.compile(r"key ([A-Za-z0-9_-]{1,16})", re.ASCII)
-_REQUEST: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_REQUEST: Final = re.compile(r"[0-9A-Za-z.-]{1,64}", re.ASCII)
 _RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})", re.ASCII)
 #: Exceptions, besides ValueError, for a line that is JSON of another form.
 _MALFORMED: Final = (

@@ -121,6 +121,13 @@ def test_a_lease_that_has_begun_keeps_its_place(link: Link) -> None:
     assert link.open() == [lease]
 
 
+def test_an_id_of_nginx_may_be_as_long_as_the_ledger_reads(link: Link) -> None:
+    lease = link.take()
+    link.begin(lease, "r" * 64)
+    link.end("r" * 64)
+    assert link.open() != [link.take()]
+
+
 def test_a_lease_is_reserved_again_when_all_of_its_requests_are_over(
     link: Link,
 ) -> None:

@@ -131,7 +131,7 @@ def test_what_nginx_answers_by_itself_has_the_gateway_s_page(
     nginx: Nginx, method: str, target: str
 ) -> None:
     answer = nginx.send(f"{method} {target} HTTP/1.1")
-    request_id = re.search(r"X-Request-ID: (\w+)", answer)
+    request_id = re.search(r"X-Request-ID: (\S+)", answer)
     assert request_id is not None
     assert request_id[1] in answer.partition("\r\n\r\n")[2]
     assert answer.split(" ")[1] in {"404", "405"}

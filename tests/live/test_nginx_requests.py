@@ -369,13 +369,26 @@ def test_the_access_log_shows_no_token(nginx: Nginx) -> None:
     assert "secret" not in nginx.log()
 
 
+def test_each_request_has_an_id_of_its_own_that_fits_into_the_catalog(
+    nginx: Nginx,
+) -> None:
+    nginx.fake_gunicorn()
+    with requests.Session() as kept:
+        answers = [kept.get(nginx.url + "/s/t/x.txt") for _ in range(3)]
+    answers += [nginx.get("/static/x") for _ in range(3)]
+    ids = [answer.headers["X-Request-ID"] for answer in answers]
+    # Within a millisecond, too.
+    assert len({each.rpartition("-")[0] for each in ids}) == len(answers)
+    assert max(map(len, ids)) <= 64
+
+
 def all_logged(nginx: Nginx, sent: dict[str, str]) -> dict[str, dict[str, Any]]:
     """Send requests of these lines and return their rows of the access log."""
     answers = {name: nginx.send(lines) for name, lines in sent.items()}
     ids = {
         name: found[1]
         for name, answer in answers.items()
-        if (found := re.search(r"X-Request-ID: (\w+)", answer))
+        if (found := re.search(r"X-Request-ID: (\S+)", answer))
     }
     assert ids.keys() == sent.keys()
     wait_until(

@@ -49,7 +49,8 @@ def without_ids(answer: bytes) -> tuple[list[bytes], bytes]:
     nginx sends its pages in chunks, and their headers in another order than Flask's;
     the words of a status line are each one's own.
     """
-    said = re.sub(rb"\b[0-9a-f]{32}\b", b"", answer)
+    request_id = re.search(rb"X-Request-ID: (\S+)", answer)
+    said = answer.replace(request_id[1], b"") if request_id else answer
     head, _, body = said.partition(b"\r\n\r\n")
     framing = (b"Date:", b"Content-Length:", b"Transfer-Encoding:")
     lines = [line for line in head.split(b"\r\n") if not line.startswith(framing)]
@@ -518,7 +519,7 @@ def test_damaged_requests_get_a_clear_4xx_page(
 ) -> None:
     answer = stack.raw(request_bytes)
     head, _, page = answer.partition(b"\r\n\r\n")
-    request_id = re.search(rb"X-Request-ID: ([0-9a-f]{32})", head)
+    request_id = re.search(rb"X-Request-ID: (\S+)", head)
     assert head.split(b" ")[1] == status
     assert request_id is not None
     assert request_id[1] in page

@@ -59,7 +59,7 @@ def assert_is_our_400(answer: bytes, method: str, path: str) -> None:
     """See that it is a page or, for a program, a problem; with security headers."""
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 "), answer[:300]
-    request_id = re.search(rb"X-Request-ID: ([0-9a-f]{32})", head)
+    request_id = re.search(rb"X-Request-ID: (\S+)", head)
     assert request_id is not None
     kind = {True: b"application/problem+json", False: b"text/html; charset=utf-8"}
     is_for_program = families.asked(method, path).is_for_programs
@@ -153,7 +153,7 @@ def test_the_log_has_the_reason_for_what_nginx_refuses(
     stack: Stack, target: bytes, reason: str
 ) -> None:
     answer = ask(stack, "GET", target)
-    request_id = re.search(rb"X-Request-ID: ([0-9a-f]{32})", answer)
+    request_id = re.search(rb"X-Request-ID: (\S+)", answer)
     assert request_id is not None
     told = request_id[1].decode()
 
@@ -175,7 +175,7 @@ def test_the_log_has_the_reason_for_what_gunicorn_can_not_read(
     stack: Stack, method: str, path: str, reason: str
 ) -> None:
     answer = ask(stack, method, path.encode(), HEADERS["two types"])
-    request_id = re.search(rb"X-Request-ID: ([0-9a-f]{32})", answer)
+    request_id = re.search(rb"X-Request-ID: (\S+)", answer)
     assert request_id is not None
     told = request_id[1].decode()
 

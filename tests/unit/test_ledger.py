@@ -130,7 +130,9 @@ def test_of_a_signed_url_it_is_the_key() -> None:
                 {"bytes": -1, "encoding": "gzip"},
                 {"bytes": 10**19, "encoding": "gzip"},
                 {"bytes": None},
-                {"began": "1", "request": "short"},
+                {"began": "1", "request": ""},
+                {"began": "1", "request": "r" * 65},
+                {"began": "1", "request": "r\n"},
                 {"agent": "a\0b"},
             )
         ),

@@ -469,7 +469,9 @@ def test_nginx_shows_the_page_that_flask_shows(failing: Failing, status: int) ->
     error.code = int(status)
     answer = failing.client.get("/fail", headers=HTML | {"X-Request-ID": REQUEST_ID})
     page = as_nginx_shows(
-        rendered()["pages/error.html"], status=str(int(status)), request_id=REQUEST_ID
+        rendered()["pages/error.html"],
+        status=str(int(status)),
+        gateway_request_id=REQUEST_ID,
     )
     assert answer.status_code == status
     assert answer.text == page

@@ -144,7 +144,7 @@ lease_requests: Final = Table(
     "lease_requests",
     metadata,
     # nginx's request id.
-    Column("id", String(32), primary_key=True),
+    Column("id", String(64), primary_key=True),
     # Null: the end of the request was booked before its start was recorded.
     Column("lease_id", ForeignKey("leases.id"), index=True),
     # The gateway whose nginx serves the request, and the run (start) of that nginx:
