@@ -23,6 +23,8 @@ class Way(Enum):
     """How nginx sends a file."""
 
     PLAIN = "plain"
+    SMALL = "small"
+    """Read and written without ``sendfile``."""
     SHOWN = "shown"
     """Compressed if it is text: for files that a browser shows."""
     LARGE = "large"
@@ -33,9 +35,11 @@ class Way(Enum):
 #: it, a header could name a sibling folder with the same prefix.
 LOCATIONS: Final = {
     (Source.FILES, Way.PLAIN): "/_files/",
+    (Source.FILES, Way.SMALL): "/_small_files/",
     (Source.FILES, Way.SHOWN): "/_shown_files/",
     (Source.FILES, Way.LARGE): "/_large_files/",
     (Source.BLOBS, Way.PLAIN): "/_blobs/",
+    (Source.BLOBS, Way.SMALL): "/_small_blobs/",
     (Source.BLOBS, Way.SHOWN): "/_shown_blobs/",
     (Source.BLOBS, Way.LARGE): "/_large_blobs/",
 }
@@ -54,6 +58,9 @@ BEGIN: Final = {
 }
 #: Header with the text that nginx writes to the ledger (``nginx/conf.d/ledger.conf``).
 LEDGER: Final = "X-Gateway-Ledger"
+#: Files of at most this many bytes are sent without ``sendfile``.  nginx's time per
+#: request, of the time with it: 0.87 for 4 KiB, 0.92 for 16 KiB, 1.03 for 32 KiB.
+SMALL: Final = 16 * 1024
 #: Files of at least this many bytes are read in threads.  For smaller files, the
 #: hand-over to a thread costs more than the rest; reading one from disk is one access.
 LARGE: Final = 256 * 1024
@@ -100,8 +107,13 @@ def client_headers(delivery: Delivery) -> dict[str, str]:
 
 
 def _prefix(delivery: Delivery) -> str:
-    way = Way.SHOWN if delivery.is_inline else Way.PLAIN
-    return LOCATIONS[delivery.source, Way.LARGE if delivery.size >= LARGE else way]
+    if delivery.size >= LARGE:
+        way = Way.LARGE
+    elif delivery.is_inline:
+        way = Way.SHOWN
+    else:
+        way = Way.SMALL if delivery.size <= SMALL else Way.PLAIN
+    return LOCATIONS[delivery.source, way]
 
 
 def _facts(delivery: Delivery) -> dict[str, str]:

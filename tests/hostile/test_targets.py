@@ -41,7 +41,7 @@ METHODS: Final = ("GET", "POST", "PUT", "PATCH")
 INTERNAL: Final = (
     *("/_admit", "/_cut", "/_verdict", "/_unfit", "/_pages/error.html"),
     *("/_files/a", "/_blobs/a", "/_large_files/a", "/_large_blobs/a"),
-    *("/_shown_files/a", "/_shown_blobs/a"),
+    *("/_shown_files/a", "/_shown_blobs/a", "/_small_files/a", "/_small_blobs/a"),
 )
 #: What is also asked of Flask at paths without the path prefix.
 OUTSIDE: Final = ("/healthz", "/readyz", "/metrics")

@@ -32,7 +32,7 @@ TARGETS: Final = (
     *(f"{place}x" for place in families.places()),
     *("/_admit", "/_cut", "/_verdict", "/_unfit", "/_pages/error.html", "/_pages/x"),
     *("/_files/x", "/_blobs/x", "/_large_files/x", "/_large_blobs/x"),
-    *("/_shown_files/x", "/_shown_blobs/x"),
+    *("/_shown_files/x", "/_shown_blobs/x", "/_small_files/x", "/_small_blobs/x"),
     *("/%5Fadmit", "/_%63ut", "/a/../_cut", "/_files/../x", "/s/%2e%2e/x", "/\u00e4"),
     *("/static/x", "/static/style.css", "/static/", "/metrics/nginx", "/x/y"),
     *("/s/t/x.txt", cacheable("x.txt"), cacheable("x.txt?\u00e4")),

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from gateway.delivery.accel import LARGE, SMALL
 from tests.live.stack import ALWAYS, ORIGIN, OWN
 
 if TYPE_CHECKING:
@@ -197,6 +198,17 @@ def test_an_empty_file_is_delivered(stack: Stack) -> None:
     answer = stack.ask(stack.sign("empty.txt"))
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers["Content-Length"] == "0"
+
+
+@pytest.mark.parametrize("size", [SMALL, SMALL + 1, LARGE - 1, LARGE])
+def test_a_file_of_any_size_arrives_whole_and_in_parts(stack: Stack, size: int) -> None:
+    content = os.urandom(size)
+    path = f"{token_hex(4)}.bin"
+    stack.put(path, content)
+    url = stack.sign(path)
+    assert stack.ask(url).content == content
+    middle = stack.ask(url, headers={"Range": f"bytes=9-{size - 9}"})
+    assert middle.content == content[9 : size - 8]
 
 
 @pytest.mark.database

@@ -151,6 +151,8 @@ class Nginx:
             "/_files/": self.files,
             "/_large_files/": self.files,
             "/_shown_files/": self.files,
+            "/_small_files/": self.files,
+            "/_small_blobs/": self.home / "data" / "store" / "blobs",
             "/_shown_blobs/": self.home / "data" / "store" / "blobs",
             "/_blobs/": self.home / "data" / "store" / "blobs",
             "/_large_blobs/": self.home / "data" / "store" / "blobs",

@@ -212,6 +212,7 @@ def test_a_head_of_what_is_refused_has_no_body(stack: Stack) -> None:
         "/_large_files/r/there.txt",
         "/_large%5ffiles/r/there.txt",
         "/_shown_files/r/there.txt",
+        "/_small_files/r/there.txt",
         "/_shown_blobs/ab/cd.txt",
         "/_blobs/ab/cd.txt",
         "/_large_blobs/ab/cd.txt",

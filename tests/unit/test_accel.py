@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gateway.delivery.accel import (
     LARGE,
     LOCATIONS,
+    SMALL,
     Way,
     accel_headers,
     verdict_headers,
@@ -34,7 +35,7 @@ KEPT = {
 ROOT = Path(__file__).resolve().parents[2]
 #: Bytes of the status line and of what gunicorn and Flask add, rounded up.
 STATUS_AND_DATE = 512
-SMALL_FILES = LOCATIONS[Source.FILES, Way.SHOWN]
+SHOWN_FILES = LOCATIONS[Source.FILES, Way.SHOWN]
 ACTED_ON = {"X-Accel-Redirect", "X-Accel-Limit-Rate"}
 
 
@@ -73,7 +74,7 @@ def location(path: str) -> str:
 )
 def test_the_location_is_the_path_encoded_once(path: str, encoded: str) -> None:
     """What nginx decodes once is the path of the file, letter for letter."""
-    assert location(path) == f"{SMALL_FILES}{encoded}"
+    assert location(path) == f"{SHOWN_FILES}{encoded}"
 
 
 SEGMENT = st.text(
@@ -88,7 +89,7 @@ PATHS = st.lists(SEGMENT, min_size=1, max_size=5).map("/".join)
 def test_any_location_decodes_to_the_path(path: str) -> None:
     """Nothing that ends a location or a header is left bare."""
     told = location(path)
-    assert unquote(told, errors="strict") == SMALL_FILES + path
+    assert unquote(told, errors="strict") == SHOWN_FILES + path
     assert told.isascii()
     assert not set(told) & set("?# \\\r\n")
 
@@ -105,7 +106,7 @@ def test_any_header_is_one_line_of_ascii(path: str, name: str) -> None:
 def test_any_kept_target_is_the_path_as_it_is(path: str, name: str) -> None:
     """Nothing decodes it, and its end is marked: nginx trims headers."""
     told = verdict_headers(delivery(path, name=name))["X-Accel-Target"]
-    assert told.encode("latin-1").decode() == f"{SMALL_FILES}{path}/"
+    assert told.encode("latin-1").decode() == f"{SHOWN_FILES}{path}/"
 
 
 def test_both_ways_tell_the_client_the_same() -> None:
@@ -141,18 +142,20 @@ def test_a_verdict_for_one_request_is_not_kept() -> None:
 @pytest.mark.parametrize(
     ("source", "size", "is_inline", "prefix"),
     [
-        pytest.param(Source.FILES, LARGE - 1, False, "/_files/", id="small-file"),
+        pytest.param(Source.FILES, SMALL, False, "/_small_files/", id="small-file"),
+        pytest.param(Source.FILES, SMALL + 1, False, "/_files/", id="file"),
+        pytest.param(Source.FILES, LARGE - 1, False, "/_files/", id="larger-file"),
         pytest.param(Source.FILES, LARGE - 1, True, "/_shown_files/", id="shown-file"),
         pytest.param(Source.FILES, LARGE, True, "/_large_files/", id="large-file"),
-        pytest.param(Source.BLOBS, 0, False, "/_blobs/", id="empty-upload"),
+        pytest.param(Source.BLOBS, 0, False, "/_small_blobs/", id="empty-upload"),
+        pytest.param(Source.BLOBS, SMALL + 1, False, "/_blobs/", id="upload"),
         pytest.param(Source.BLOBS, 0, True, "/_shown_blobs/", id="shown-upload"),
         pytest.param(Source.BLOBS, LARGE, True, "/_large_blobs/", id="large-upload"),
     ],
 )
-def test_a_large_file_is_sent_from_where_threads_read(
+def test_the_size_says_how_a_file_is_read(
     source: Source, size: int, *, is_inline: bool, prefix: str
 ) -> None:
-    """What comes from a slow disk must hold up nobody else."""
     told = delivery("a", source=source, size=size, is_inline=is_inline)
     assert accel_headers(told)["X-Accel-Redirect"] == f"{prefix}a"
     assert verdict_headers(told)["X-Accel-Target"] == f"{prefix}a/"

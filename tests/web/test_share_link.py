@@ -116,7 +116,7 @@ def test_the_button_gives_a_lease_that_delivers(site: Site) -> None:
     assert path.startswith("/l/")
     assert path.endswith("/1/report.pdf")
     assert delivered.status_code == 200
-    assert delivered.headers["X-Accel-Redirect"].startswith("/_blobs/")
+    assert delivered.headers["X-Accel-Redirect"].startswith("/_small_blobs/")
     assert delivered.headers["Content-Disposition"] == (
         'attachment; filename="report.pdf"'
     )
@@ -243,7 +243,7 @@ def test_the_first_get_begins_the_download(site: Site) -> None:
     replaced = ann.press(link).headers["Location"]
     delivered = [ann.stranger.get(replaced) for _ in range(2)]
     busy = ann.press(link)
-    assert looked.headers["X-Accel-Redirect"].startswith("/_blobs/")
+    assert looked.headers["X-Accel-Redirect"].startswith("/_small_blobs/")
     assert ann.stranger.get(lease).status_code == 410
     assert all("X-Accel-Redirect" in answer.headers for answer in delivered)
     assert (busy.status_code, busy.headers["Retry-After"]) == (409, "30")
@@ -319,7 +319,7 @@ def test_each_link_has_a_count_of_its_own(ann: Sharer) -> None:
 
 def test_a_program_gets_the_file_of_an_open_share(site: Site, ann: Sharer) -> None:
     answer = ann.stranger.get(ann.link(), headers=PROGRAM)
-    assert answer.headers["X-Accel-Redirect"].startswith("/_blobs/")
+    assert answer.headers["X-Accel-Redirect"].startswith("/_small_blobs/")
     assert 'filename="report.pdf"' in answer.headers["Content-Disposition"]
     assert lease_count(site) == 0
 
@@ -586,7 +586,7 @@ def test_a_folder_opens_what_is_in_it_and_nothing_else(site: Site) -> None:
         ("q3/c.txt", 2),
     ]
     assert admin.stranger.get(lease).headers["X-Accel-Redirect"] == (
-        "/_files/reports/a%20b.txt"
+        "/_small_files/reports/a%20b.txt"
     )
     assert statuses[0] == 200
     assert set(statuses[1:]) == {404}
