@@ -28,6 +28,7 @@ HOT, COLD, UNCACHED = "gateway, hot", "gateway, cold", "gateway, TTL 0"
 LEASED = "gateway, hot lease"
 SECURE_LINK = "nginx, secure_link"
 BARE = "Flask, an empty view"
+ACCEL = "Flask, X-Accel-Redirect"
 SEND_FILE, GENERATOR = "Flask, send_file", "Flask, generator"
 SENDFILE2, STARLETTE = "django-sendfile2", "Starlette, FileResponse"
 RCLONE = "rclone, presigned"
@@ -80,6 +81,7 @@ def start_all(
         Contestant(COLD, lambda name: hot.links(name, cold)),
         Contestant(UNCACHED, one(uncached.link)),
         Contestant(BARE, one(lambda _: f"{nginx.url}/flask/bare")),
+        Contestant(ACCEL, application("/flask/accel/")),
         Contestant(SEND_FILE, application("/flask/send_file/")),
         Contestant(GENERATOR, application("/flask/stream/")),
         Contestant(SENDFILE2, one(lambda name: f"{nginx.url}/django/{django(name)}")),

@@ -1,4 +1,4 @@
-"""Flask: an empty view, ``send_file``, and a generator."""
+"""Flask: an empty view, ``X-Accel-Redirect``, ``send_file``, and a generator."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, Response, abort, send_file
 from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+from bench.nginx import PROTECTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,16 +28,22 @@ def bare() -> str:
     return ""
 
 
+@app.get("/flask/accel/<token>")
+def accelerated(token: str) -> tuple[str, dict[str, str]]:
+    """Have nginx send a file: the smallest view that does."""
+    return "", {"X-Accel-Redirect": f"{PROTECTED}{_name(token)}"}
+
+
 @app.get("/flask/send_file/<token>")
 def sent(token: str) -> Response:
     """Send a file as in Flask's documentation."""
-    return send_file(_path(token))
+    return send_file(FILES / _name(token))
 
 
 @app.get("/flask/stream/<token>")
 def streamed(token: str) -> Response:
     """Send a file in chunks, as in tutorials "for large files"."""
-    path = _path(token)
+    path = FILES / _name(token)
 
     def chunks() -> Iterator[bytes]:
         with path.open("rb") as file:
@@ -45,9 +53,9 @@ def streamed(token: str) -> Response:
     return Response(chunks(), mimetype="application/octet-stream")
 
 
-def _path(token: str) -> Path:
+def _name(token: str) -> str:
     try:
         name: str = TOKENS.loads(token, max_age=LIFE)
     except BadSignature:
         abort(404)
-    return FILES / name
+    return name

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gunicorn import util
 from gunicorn.http import get_parser
 from gunicorn.http.errors import NoMoreData
+from gunicorn.http.wsgi import Response, create
 from gunicorn.workers.sync import SyncWorker
 
 from gateway.runtime.unreadable_requests import UnreadableRequestMixin
@@ -18,7 +19,23 @@ from gateway.runtime.unreadable_requests import UnreadableRequestMixin
 if TYPE_CHECKING:
     from socket import socket
 
+    from gunicorn.http.message import Request
     from gunicorn.sock import BaseSocket
+
+
+class _ShortResponse(Response):  # type: ignore[misc]
+    """A response without the headers that nginx does not need.
+
+    Without Server, Date and Connection.  nginx keeps a verdict with all of its headers,
+    and reads them again for each request that uses it.
+    """
+
+    def default_headers(self) -> list[str]:
+        """Return the status line, and the framing of a body of unknown length."""
+        lines = [f"HTTP/1.1 {self.status}\r\n"]
+        if self.chunked:
+            lines.append("Transfer-Encoding: chunked\r\n")
+        return lines
 
 
 class VerdictWorker(UnreadableRequestMixin, SyncWorker):  # type: ignore[misc]
@@ -28,6 +45,7 @@ class VerdictWorker(UnreadableRequestMixin, SyncWorker):  # type: ignore[misc]
     the response: the written bytes are in the peer's queue by then.
     (!) Only for requests without a body: if a body were left unread, the peer could
         lose the response.
+    gunicorn's hooks, its access log and ``max_requests`` are not supported.
     """
 
     _touched = 0.0
@@ -76,3 +94,17 @@ class VerdictWorker(UnreadableRequestMixin, SyncWorker):  # type: ignore[misc]
             util.close_graceful(client)
         finally:
             client.close()
+
+    def handle_request(
+        self, listener: BaseSocket, request: Request, client: socket, address: object
+    ) -> None:
+        """Answer one request; the body is complete before the first byte is sent."""
+        _, environ = create(request, client, address, listener.getsockname(), self.cfg)
+        response = _ShortResponse(request, client, self.cfg)
+        parts = self.wsgi(environ, response.start_response)
+        try:
+            response.write(b"".join(parts))
+            response.close()
+        finally:
+            if hasattr(parts, "close"):
+                parts.close()

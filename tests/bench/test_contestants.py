@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from bench.contestants import (
+    ACCEL,
     BARE,
     BASE,
     COLD,
@@ -42,6 +43,7 @@ SECRET_PARTS: Final = {
     LEASED: r"/l/\w{16}(?P<mac>\w{24})/",
     COLD: r"\.(?P<mac>[\w-]{22})/",
     UNCACHED: r"\.(?P<mac>[\w-]{22})/",
+    ACCEL: r"\.(?P<mac>[\w-]+)$",
     SEND_FILE: r"\.(?P<mac>[\w-]+)$",
     GENERATOR: r"\.(?P<mac>[\w-]+)$",
     SENDFILE2: r":(?P<mac>[\w-]+)$",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from gunicorn.config import Config
+from werkzeug.wsgi import ClosingIterator
 
 from gateway.runtime.gunicorn_logger import RedactingLogger
 from gateway.runtime.verdict_worker import VerdictWorker
@@ -81,6 +82,42 @@ def test_it_closes_when_it_has_answered(connection: Connection) -> None:
     answer = connection.read()
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     assert answer.endswith(b"x" * 1000)
+
+
+def test_no_header_is_sent_that_nginx_would_read_for_nothing(
+    connection: Connection,
+) -> None:
+    head, _ = answer_to(connection, REQUEST)
+    assert head == b"HTTP/1.1 200 OK\r\nContent-Length: 1000"
+
+
+def test_a_body_of_unknown_length_is_framed(connection: Connection) -> None:
+    connection.worker.wsgi = lambda _, start: (start("200 OK", []), [b"ab", b"c"])[1]
+    connection.nginx.sendall(REQUEST)
+    connection.handle()
+    assert connection.read().endswith(
+        b"\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    )
+
+
+def test_a_body_that_fails_half_way_is_a_whole_error(connection: Connection) -> None:
+    def parts() -> Iterator[bytes]:
+        yield b"x"
+        raise RuntimeError
+
+    connection.worker.wsgi = lambda _, start: (start("200 OK", []), parts())[1]
+    head, _ = answer_to(connection, REQUEST)
+    assert head.startswith(b"HTTP/1.1 500 ")
+
+
+def test_an_answer_is_closed_when_it_is_sent(connection: Connection) -> None:
+    """Flask ends its request there, and gives its connections back."""
+    ended = []
+    answer = ClosingIterator([b"x"], [lambda: ended.append(True)])
+    connection.worker.wsgi = lambda _, start: (start("200 OK", []), answer)[1]
+    connection.nginx.sendall(REQUEST)
+    connection.handle()
+    assert ended == [True]
 
 
 def answer_to(connection: Connection, request: bytes) -> tuple[bytes, bytes]:
