@@ -4,7 +4,7 @@
 >>> def report(request, name):
 ...     return send(f"reports/{name}")
 
-``docs/nginx.md`` describes nginx's part, and ``docs/migrating.md`` the way from
+``docs/views.md`` describes nginx's part, and ``docs/migrating.md`` the way from
 ``FileResponse`` and django-sendfile2.
 """
 

@@ -5,7 +5,7 @@
 ... def report(name):
 ...     return send(f"reports/{name}")
 
-``docs/nginx.md`` describes nginx's part, and ``docs/migrating.md`` the way from
+``docs/views.md`` describes nginx's part, and ``docs/migrating.md`` the way from
 ``send_file``.
 """
 

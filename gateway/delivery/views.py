@@ -22,6 +22,7 @@ from gateway.errors import NotServableError, SettingsError
 from gateway.http import content_security
 from gateway.http.file_headers import HEADERS
 from gateway.storage.media_types import MediaTypes
+from gateway.storage.names import shortened
 from gateway.storage.paths import FilePath
 from gateway.storage.tree import FilesTree
 
@@ -113,7 +114,8 @@ class ViewFiles:
     ) -> ViewFile:
         """Return the file at *path*, untrusted text that is relative to the files.
 
-        *name* is the name that a browser saves it as, by default that of the path;
+        *name* is the name that a browser saves it as; an empty one and None mean that
+        of the path, and a long one is cut before its suffix;
         *max_age* the seconds for which a client may cache it; *rate* bytes per second.
         A browser may show the file only if its type can't run script, and not with
         *as_attachment*.
@@ -122,7 +124,7 @@ class ViewFiles:
         SettingsError if there is no folder of files, TypeError or ValueError for
         arguments that no request can cause.
         """
-        _check(path, max_age=max_age, rate=rate)
+        _check(path, name=name, max_age=max_age, rate=rate)
         try:
             asked = FilePath.parse(path)
             located = self.tree.locate(asked)
@@ -144,7 +146,7 @@ class ViewFiles:
                 source=Source.FILES,
                 target=located.path.text,
                 size=located.size,
-                name=asked.name if name is None else name,
+                name=_saved_as(name) if name else asked.name,
                 is_inline=not as_attachment and InlinePolicy().allows(media_type),
                 max_age=max_age,
                 rate=rate,
@@ -163,9 +165,17 @@ def _types() -> MediaTypes:
     return MediaTypes.read(asset("nginx/snippets/media_types.conf"))
 
 
-def _check(path: object, *, max_age: int, rate: int | None) -> None:
+def _saved_as(name: str) -> str:
+    # (!) A view may take it from a form: with a header that does not fit into nginx's
+    #     buffer the answer would be 502.
+    return shortened(name.encode(errors="replace").decode())
+
+
+def _check(path: object, *, name: object, max_age: int, rate: int | None) -> None:
     if not isinstance(path, str):
         raise TypeError(f"a path is text that is relative to the files, not {path!r}")
+    if not isinstance(name, str | None):
+        raise TypeError(f"a name is text, not {name!r}")
     if type(max_age) is not int or max_age < 0:
         raise ValueError(f"max_age is a whole number of seconds, not {max_age!r}")
     if rate is not None and (type(rate) is not int or rate < 1):

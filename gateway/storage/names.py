@@ -46,8 +46,8 @@ class DisplayName:
         name = unicodedata.normalize("NFC", visible(last)).strip().rstrip(". ")
         if not name:
             raise BadNameError("a file needs a name")
-        name = _shorten(name)
-        return cls(_shorten(f"_{name}") if _DEVICES.fullmatch(name) else name)
+        name = shortened(name)
+        return cls(shortened(f"_{name}") if _DEVICES.fullmatch(name) else name)
 
     @property
     def suffix(self) -> str:
@@ -61,7 +61,11 @@ def visible(text: str) -> str:
     return _INVISIBLE.sub("", text)
 
 
-def _shorten(name: str) -> str:
+def shortened(name: str) -> str:
+    """Return *name*, cut before its suffix to at most ``MAXIMUM_BYTES`` of UTF-8.
+
+    It must be valid Unicode.
+    """
     if len(name.encode()) <= MAXIMUM_BYTES:
         return name
     stem, dot, suffix = name.rpartition(".")

@@ -180,6 +180,19 @@ def test_a_copy_answers_as_the_gateway_does(
         assert (answer.status, b"a copy" in answer.content) == (status, False)
 
 
+@pytest.mark.parametrize("start", [9, 9_999_999], ids=["in a slice", "in no slice"])
+def test_a_range_past_the_end_is_for_no_cache_behind_this_one(
+    cache: Cache, start: int
+) -> None:
+    path = f"c/past-{start}.txt"
+    cache.stack.put(path, b"a copy\n")
+    url = cache.sign(path)
+    cache.ask(url)
+    answer = cache.ask(url, Range=f"bytes={start}-")
+    assert answer.status == 416
+    assert "no-store" in answer.headers.get_all("Cache-Control", [])
+
+
 def test_a_refusal_is_not_stored(cache: Cache) -> None:
     url = cache.sign("c/late.txt")
     first, second = cache.ask(url), cache.ask(url)

@@ -58,6 +58,10 @@ def test_anything_else_leads_home(text: str | None) -> None:
         pytest.param("/mediax/shares", "/media/", id="another path"),
         pytest.param("/shares", "/media/", id="page without the prefix"),
         pytest.param("//media/shares", "/media/", id="another host"),
+        pytest.param("/media/../shares", "/media/", id="dot segments"),
+        pytest.param("/media/a/%2E./.%2e/b", "/media/", id="encoded dots"),
+        pytest.param("/media/..?a", "/media/", id="dots before a query"),
+        pytest.param("/media/a..b/.c?d=/../", "/media/a..b/.c?d=/../", id="dots"),
     ],
 )
 def test_below_a_path_only_paths_below_it_are_kept(text: str, led: str) -> None:

@@ -128,6 +128,7 @@ def test_what_a_signed_url_would_not_deliver_is_not_sent(
     [
         pytest.param({"path": Path("a.txt")}, TypeError, id="a path object"),
         pytest.param({"path": b"a.txt"}, TypeError, id="bytes"),
+        pytest.param({"name": Path("a.txt")}, TypeError, id="a path as the name"),
         pytest.param({"max_age": -1}, ValueError, id="a negative age"),
         pytest.param({"max_age": 1.5}, ValueError, id="half a second"),
         pytest.param({"max_age": True}, ValueError, id="no number"),
@@ -192,6 +193,20 @@ def test_the_files_own_name_decides_about_its_type(files: Path) -> None:
     assert found.delivery.name == "other.txt"
     assert not found.delivery.is_inline
     assert find(files, "picture.png").delivery.name == "picture.png"
+
+
+@pytest.mark.parametrize(
+    ("name", "saved_as"),
+    [
+        pytest.param("", "a.txt", id="empty"),
+        pytest.param("ü" * 3000 + ".pdf", "ü" * 125 + ".pdf", id="long"),
+        pytest.param("\udc80.pdf", "?.pdf", id="no Unicode"),
+    ],
+)
+def test_any_text_may_be_the_name(files: Path, name: str, saved_as: str) -> None:
+    """It may be a title that somebody has typed, and nginx's buffers have an end."""
+    put(files, "a.txt")
+    assert find(files, "a.txt", name=name).delivery.name == saved_as
 
 
 def test_nginx_is_told_the_file_and_what_it_passes_on(files: Path) -> None:
