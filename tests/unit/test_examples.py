@@ -223,7 +223,7 @@ def test_both_ways_of_sendfile_have_nginx_send_the_same_file(files: Path) -> Non
     before = DjangoSite(files, MIGRATING, section, 1, 0).ask()
     after = DjangoSite(files, MIGRATING, section, 3, 2).ask()
     assert before["X-Accel-Redirect"] == "/protected/reports/q3.pdf"
-    assert after["X-Accel-Redirect"] == "/_files/reports/q3.pdf"
+    assert after["X-Accel-Redirect"] == "/_small_files/reports/q3.pdf"
     assert before["Content-Disposition"] == after["Content-Disposition"]
 
 
