@@ -192,21 +192,27 @@ class _Deployment:
         arrival = Arrival(self.client)
         yield from examination.results([Check(arrival.CODES, arrival.check)])
         if arrival.is_gateway:
-            yield from examination.results(outside.checks(self._site(arrival.client)))
+            yield from examination.results(outside.checks(self._site(arrival)))
         if self.machine is not None:
             yield from examination.results(inside.checks(self.machine))
 
-    def _site(self, client: Client) -> Site:
+    def _site(self, arrival: Arrival) -> Site:
         current = self.settings
         if self.machine is None or current is None:
             # A host that signs links may have keys and no gateway.
-            return Site(client=client, clock=_now, settings=current)
+            return Site(
+                client=arrival.client,
+                clock=_now,
+                settings=current,
+                are_refusals_replaced=arrival.are_refusals_replaced,
+            )
         return Site(
-            client=client,
+            client=arrival.client,
             clock=_now,
             settings=current,
             links_begin=_links_begin(current),
             files=current.files or recorded_files(current.data),
+            are_refusals_replaced=arrival.are_refusals_replaced,
         )
 
 

@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from gateway.doctor.results import Code, found, not_checked, passed
-from gateway.doctor.site import NO_FILE, NOBODY
+from gateway.doctor.site import NO_FILE, NOBODY, REPLACED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +52,8 @@ def check(site: Site) -> list[Result]:
 
 def check_metrics(site: Site) -> list[Result]:
     """Check that metrics, which are for this machine only, are not public."""
+    if site.are_refusals_replaced:
+        return [not_checked(Code.METRICS_REACHABLE, REPLACED)]
     for path in _METRICS:
         answer = site.client.ask(path)
         if answer.own_address in {"127.0.0.1", "::1"}:

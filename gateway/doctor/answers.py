@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from gateway.doctor.results import Code, found, not_checked, passed
+from gateway.doctor.site import REPLACED
 
 if TYPE_CHECKING:
     from gateway.doctor.client import Answer
@@ -43,7 +44,7 @@ _CLOCKS: Final = 10
 INTERNAL: Final = (
     *("/_admit", "/_authorize", "/_blobs/", "/_cut", "/_files/", "/_large_blobs/"),
     *("/_large_files/", "/_pages/error.html", "/_shown_blobs/", "/_shown_files/"),
-    *("/_unfit", "/_verdict"),
+    *("/_small_blobs/", "/_small_files/", "/_unfit", "/_verdict"),
 )
 
 
@@ -63,7 +64,8 @@ def check_headers(site: Site) -> list[Result]:
             found(
                 Code.HEADERS_STRIPPED,
                 f"{PAGE} arrives without {', '.join(missing)}.",
-                f"Remove from the proxy: proxy_hide_header {missing[0]};",
+                "Remove from the proxy: "
+                + " ".join(f"proxy_hide_header {name};" for name in missing),
             )
         ]
     return [passed(Code.HEADERS_STRIPPED, "The gateway's headers arrive.")]
@@ -146,6 +148,8 @@ def check_clock(site: Site) -> list[Result]:
 
 def check_internal(site: Site) -> list[Result]:
     """Check that internal locations look like any URL that does not exist."""
+    if site.are_refusals_replaced:
+        return [not_checked(Code.INTERNAL_REACHABLE, REPLACED)]
     nothing = site.client.ask(f"/_{secrets.token_hex(8)}").status
     reachable = []
     for path in _internal_paths(site):

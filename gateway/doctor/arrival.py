@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from gateway.doctor.client import NoAnswerError, TooManyRequestsError, UntrustedError
-from gateway.doctor.results import Code, found, not_checked, passed
+from gateway.doctor.results import Code, found, not_checked, passed, shown
 
 if TYPE_CHECKING:
     from gateway.doctor.client import Answer, Client
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _HEALTH: Final = "/healthz"
 #: Without credentials it is refused, in a form that only a gateway uses.
 REFUSED: Final = "/api/v1/files"
+#: No gateway has this URL.  Proxies replace the pages of 404 more often than others.
+_NOTHING: Final = "/gateway-doctor.none"
 _GATEWAY_ERRORS: Final = frozenset({502, 503, 504})
 _REDIRECTS: Final = range(300, 400)
 #: Addresses that are nobody's (RFC 5737, RFC 3849); the port is arbitrary.
@@ -32,11 +34,13 @@ class Arrival:
     """Finds out whether ``client`` reaches a gateway.
 
     If it does, ``is_gateway`` is True afterwards, and ``client`` accepts the server's
-    certificate, whether it is valid or not.
+    certificate, whether it is valid or not.  ``are_refusals_replaced`` tells whether
+    statuses of refusals are those of a proxy.
     """
 
     client: Client
     is_gateway: bool = False
+    are_refusals_replaced: bool = False
 
     CODES = (
         Code.UNREACHABLE,
@@ -96,21 +100,27 @@ class Arrival:
             return [self._path_prefix()]
         if answer.is_refusal:
             self.is_gateway = True
+            missing = self.client.ask(_NOTHING)
             return [
                 passed(Code.NOT_A_GATEWAY, f"{self.client.target} is a gateway."),
                 passed(Code.HOST_REFUSED, "The gateway answers under this name."),
                 passed(Code.PATH_PREFIX, "The gateway answers below this path."),
                 passed(
                     Code.ERRORS_REPLACED, "Refusals arrive as the gateway sent them."
-                ),
+                )
+                if missing.is_missing
+                else self._errors_replaced(_NOTHING, missing),
                 self._readiness(),
             ]
         if not is_healthy:
             return [self._no_gateway(health)]
         if answer.status in _GATEWAY_ERRORS:
-            return [self._host_refused(f"with {answer}")]
+            # A gateway closes requests for other names: 502 of the proxy.
+            is_closed = answer.status == HTTPStatus.BAD_GATEWAY
+            how = f"with {answer}"
+            return [self._host_refused(how) if is_closed else self._overloaded(answer)]
         self.is_gateway = True
-        return [self._errors_replaced(answer), self._readiness()]
+        return [self._errors_replaced(REFUSED, answer), self._readiness()]
 
     def _host_refused(self, how: str) -> Result:
         host = self.client.target.host
@@ -132,10 +142,20 @@ class Arrival:
             "the port: proxy_pass http://127.0.0.1:8080;",
         )
 
-    def _errors_replaced(self, answer: Answer) -> Result:
+    def _overloaded(self, answer: Answer) -> Result:
+        return found(
+            Code.NOT_READY,
+            f"{_HEALTH} is answered, but {REFUSED} with {answer} by a proxy: it limits "
+            "the rate of requests, or the gateway stopped meanwhile.",
+            "The proxy's error log has the cause; a limit of requests (limit_req) "
+            "needs a burst, and limit_req_status 429;",
+        )
+
+    def _errors_replaced(self, path: str, answer: Answer) -> Result:
+        self.are_refusals_replaced = True
         return found(
             Code.ERRORS_REPLACED,
-            f"{REFUSED} without a token is answered with {answer} and not with the "
+            f"{path} without a token is answered with {answer} and not with the "
             "gateway's problem JSON.",
             "In the proxy's location: proxy_intercept_errors off;",
         )
@@ -169,7 +189,7 @@ class Arrival:
         if answer.status == HTTPStatus.OK:
             return passed(Code.NOT_READY, "The gateway is ready.")
         failing = answer.json.get("failing")
-        parts = ", ".join(map(str, failing)) if isinstance(failing, list) else ""
+        parts = shown(", ".join(map(str, failing))) if isinstance(failing, list) else ""
         return found(
             Code.NOT_READY,
             f"/readyz is answered with {answer}: "

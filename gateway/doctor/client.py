@@ -247,7 +247,8 @@ def _translated_errors(seconds: float) -> Iterator[None]:
     """Raise NoAnswerError instead of the errors of sockets, TLS and http.client."""
     try:
         yield
-    except (OSError, HTTPException, UnicodeError) as error:
+    except (OSError, HTTPException, ValueError) as error:
+        # ValueError: a size of a chunk below zero, or a host name that is too long.
         raise _no_answer(error, seconds) from None
 
 
@@ -261,6 +262,8 @@ def _no_answer(error: Exception, seconds: float) -> NoAnswerError:
     reason = getattr(error, "strerror", None) or str(error)
     if isinstance(error, ssl.SSLError):
         reason = f"TLS error: {(error.reason or 'none').replace('_', ' ').lower()}"
-    elif isinstance(error, HTTPException):
+    elif isinstance(error, UnicodeError):
+        pass
+    elif isinstance(error, HTTPException) or not isinstance(error, OSError):
         reason = "its answer is not HTTP"
     return NoAnswerError(reason)

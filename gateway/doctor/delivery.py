@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from gateway.doctor.site import Site
 
 _RANGE: Final = {"Range": "bytes=0-0"}
+#: A client that has one version of a file asks for a byte of the same version.
+_RANGE_OF_ANOTHER: Final = {**_RANGE, "If-Range": '"gateway-doctor"'}
 _IN_LOCATION: Final = "In the proxy's location:"
 
 CODES: Final = (
@@ -102,6 +104,15 @@ def _compared(client: Client, subject: _Subject, answer: Answer) -> list[Result]
 def _ranges(client: Client, subject: _Subject) -> Result:
     answer = client.ask(subject.path, headers=_RANGE)
     if answer.status == HTTPStatus.PARTIAL_CONTENT:
+        other = client.ask(subject.path, headers=_RANGE_OF_ANOTHER)
+        if other.status == HTTPStatus.PARTIAL_CONTENT:
+            return found(
+                Code.RANGE_STRIPPED,
+                f"A client that has another version of {subject.name} gets a part of "
+                "this one: If-Range does not reach the gateway, and a download that is "
+                "resumed may mix two versions of a file.",
+                f"{_IN_LOCATION} proxy_set_header If-Range $http_if_range;",
+            )
         return passed(Code.RANGE_STRIPPED, f"One byte of {subject.name} can be had.")
     return found(
         Code.RANGE_STRIPPED,

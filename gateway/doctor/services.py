@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -95,6 +96,11 @@ def check_catalog(machine: Machine) -> list[Result]:
     finally:
         database.engine.dispose()
     schema = _schema(compatibility, version)
+    file = machine.settings.catalog_file
+    if file is not None and os.statvfs(file.parent).f_flag & os.ST_RDONLY:
+        fact = f"The file system of {file} is read-only: logins and uploads fail."
+        mend = "Mount it writable; after an error of the disk, see dmesg."
+        return [found(Code.CATALOG, fact, mend), schema]
     return [passed(Code.CATALOG, "The catalog answers and is writable."), schema]
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: No client has this address (RFC 5737).
 NOBODY: Final = "192.0.2.1"
+#: Why checks that need refusals can't be made behind such a proxy.
+REPLACED: Final = "a proxy replaces the gateway's refusals"
 #: A name that no file has.
 NO_FILE: Final = "gateway-doctor.none"
 #: The proxy's log contains the links that the doctor requests: they end soon.
@@ -49,6 +51,7 @@ class Site:
     settings: Settings | None = None
     links_begin: Target | None = None
     files: Path | None = None
+    are_refusals_replaced: bool = False
 
     @property
     def why_no_links(self) -> str:
@@ -60,6 +63,8 @@ class Site:
             return "no link can be signed: there are no keys on this machine"
         if ring.newest.restriction is not None:
             return "no link can be signed: all keys are restricted"
+        if self.are_refusals_replaced:
+            return REPLACED
         if not self.client.is_verifying:
             return "no link is sent to a server without a valid certificate"
         return ""

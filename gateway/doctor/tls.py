@@ -30,6 +30,7 @@ _MENDS: Final = {
     21: "ssl_certificate must name the whole chain, as in fullchain.pem.",
     62: "Get a certificate for this name (certbot -d NAME), and check which server {} "
     "of the proxy answers for it.",
+    64: "Use the name in the certificate instead of the IP address.",
 }
 _MEND: Final = (
     "Get a certificate of an authority that browsers trust (certbot), or name your own "
@@ -58,7 +59,8 @@ def check_plain_http(site: Site, plain: Client | None) -> list[Result]:
         fact = (
             f"{target} is plain HTTP: anybody on the way can read links and use them."
         )
-        return [found(code, fact, f"{mend} GATEWAY_PUBLIC_URL=https://{target.host}")]
+        public = replace(target, scheme="https", port=_HTTPS)
+        return [found(code, fact, f"{mend} GATEWAY_PUBLIC_URL={public}")]
     if plain is None:
         reason = "the port of plain HTTP is unknown"
         return [not_checked(code, reason)]
@@ -88,7 +90,9 @@ def check_certificate(site: Site) -> list[Result]:
                 sock.getpeercert() if isinstance(sock, ssl.SSLSocket) else None
             )
     except ssl.SSLCertVerificationError as error:
-        fact = f"The certificate is not valid: {shown(error.verify_message)}."
+        fact = (
+            f"The certificate is not valid: {shown(error.verify_message).rstrip('.')}."
+        )
         return [
             found(Code.TLS_INVALID, fact, _MENDS.get(error.verify_code, _MEND)),
             not_checked(Code.TLS_ENDS, "the certificate is not valid"),

@@ -7,6 +7,7 @@ and a proxy that limits bodies refuses with a page of its own.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from dataclasses import replace
 from http import HTTPStatus
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.doctor.client import SilentError
 from gateway.doctor.results import Code, State, found, not_checked, passed
+from gateway.doctor.site import REPLACED
 
 if TYPE_CHECKING:
     from gateway.doctor.client import Answer, Client
@@ -32,6 +34,8 @@ _ROUND_TRIPS: Final = 10
 _SMALL: Final = 4096
 #: Bytes to declare if the gateway has no limit.
 _LARGE: Final = 1 << 40
+#: A size that a server may state: within 64 bits.
+_STATED: Final = re.compile(r"[0-9]{1,18}")
 #: Smaller limits are not told apart.
 _LEAST: Final = 1 << 16
 CODES: Final = (Code.UPLOADS_BUFFERED, Code.UPLOADS_LIMITED)
@@ -82,7 +86,7 @@ def _limits(client: Client, offer: Answer) -> Result:
         reason = f"OPTIONS {_TUS} is answered with {offer}"
         return not_checked(Code.UPLOADS_LIMITED, reason)
     stated = offer.headers.get("Tus-Max-Size", "")
-    largest = int(stated) if stated.isdecimal() else _LARGE
+    largest = int(stated) if _STATED.fullmatch(stated) else _LARGE
     if not _is_refused_by_proxy(client, largest):
         fact = f"No proxy refuses an upload of {_size(largest)}."
         return passed(Code.UPLOADS_LIMITED, fact)
@@ -98,6 +102,8 @@ def _limits(client: Client, offer: Answer) -> Result:
 
 def check_methods(site: Site) -> list[Result]:
     """Check that the methods of uploads reach the gateway."""
+    if site.are_refusals_replaced:
+        return [not_checked(Code.METHODS_BLOCKED, REPLACED)]
     blocked = []
     for method, path in _METHODS:
         answer = site.client.ask(path, method, _TUS_HEADERS)

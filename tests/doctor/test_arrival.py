@@ -39,6 +39,8 @@ ELSEWHERE = (
     b"HTTP/1.1 404 Not Found\r\nContent-Type: application/problem+json\r\n\r\n"
     b'{"type": "/media/problems/not-found", "request_id": "1"}'
 )
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+OVERLOADED = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
 LIST = b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 20_000
 OTHERS = (
     b"HTTP/1.1 401 Unauthorized\r\nContent-Type: application/problem+json\r\n\r\n"
@@ -89,6 +91,18 @@ OTHERS = (
             Code.UNREACHABLE,
             "its answer is not HTTP",
             id="headers-without-end",
+        ),
+        pytest.param(
+            say(CHUNKED + b"-5\r\n\r\n"),
+            Code.UNREACHABLE,
+            "its answer is not HTTP",
+            id="negative-chunk",
+        ),
+        pytest.param(
+            say_by_path({"/healthz": READY}, OVERLOADED),
+            Code.NOT_READY,
+            "with 503",
+            id="limited-by-a-proxy",
         ),
         pytest.param(
             say(b""), Code.UNREACHABLE, "closed the connection", id="hanging-up"

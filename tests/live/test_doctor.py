@@ -190,6 +190,17 @@ BROKEN: Final = {
         'location / { proxy_set_header Range "";',
         {Code.RANGE_STRIPPED},
     ),
+    "strips If-Range": (
+        LOCATION,
+        'location / { proxy_set_header If-Range "";',
+        {Code.RANGE_STRIPPED},
+    ),
+    "replaces missing pages": (
+        LOCATION,
+        """location = /away { return 200; } location / {
+        proxy_intercept_errors on; error_page 403 404 = /away;""",
+        {Code.ERRORS_REPLACED},
+    ),
     "strips ETag": (
         LOCATION,
         "location / { proxy_hide_header ETag;",
