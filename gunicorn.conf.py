@@ -6,12 +6,14 @@
 
 import gc
 import os
+from typing import Any
 
 # Imported by the master: workers share its memory and answer as soon as they are
 # forked, also at a reload.  New code requires a restart.
 import gateway.app  # noqa: F401
 from gateway.config.gateway_id import own_id
 from gateway.http.pools import Pool
+from gateway.runtime import counting
 from gateway.runtime.boot import clear_in_flight_requests, read_settings
 from gateway.runtime.gunicorn_logger import RedactingLogger
 
@@ -58,6 +60,7 @@ if _pool is Pool.VERDICTS:
     bind += [f"unix:{_settings.health_socket}"]
     worker_class = "gateway.runtime.verdict_worker.VerdictWorker"
     workers = _settings.workers or 2 * _cores + 1
+    threads = 1
     timeout = 30
 else:
     worker_class = "gateway.runtime.app_worker.AppWorker"
@@ -91,6 +94,12 @@ errorlog = "-"
 logger_class = RedactingLogger
 # The default is a socket in $HOME, and a service user may have no home.
 control_socket_disable = True
+
+
+def post_fork(server: object, worker: Any) -> None:  # noqa: ANN401 -- of either pool
+    """Have a new worker count; gunicorn calls this in the worker, before its start."""
+    del server
+    worker.slot = counting.join(_settings, _pool, threads=threads)
 
 
 def on_starting(server: object) -> None:

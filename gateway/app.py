@@ -20,9 +20,15 @@ from gateway.delivery.authorized import AuthorizedJudge
 from gateway.delivery.revocation_check import RevocationCheck
 from gateway.delivery.verdict import InlinePolicy, SignedURLJudge
 from gateway.errors import SettingsError
+from gateway.http import families
 from gateway.http.pools import Pool
 from gateway.links.repair import Repair
 from gateway.links.signed_url import PREFIX as SIGNED_PREFIX
+from gateway.metrics import verdicts
+from gateway.metrics.counters import RequestCounters
+from gateway.metrics.exposition import Exposition
+from gateway.metrics.verdicts import VerdictCounts
+from gateway.runtime import counting
 from gateway.runtime.probe import probe
 from gateway.shares.changes import ShareChanges
 from gateway.shares.codes import LEASE_PREFIX, ShareCodes
@@ -49,9 +55,12 @@ from gateway.web.auth.browsers import KnownBrowsers
 from gateway.web.auth.identity import Identities
 from gateway.web.auth.passwords import Passwords
 from gateway.web.background import Background, at_once
+from gateway.web.gauges import Gauges
+from gateway.web.metrics import Metrics
 from gateway.web.multipart_uploads import FormUploads
 from gateway.web.nginx.begin import DownloadStarts
 from gateway.web.nginx.verdicts import Verdicts
+from gateway.web.observation import Observer
 from gateway.web.owned_drops import Drops
 from gateway.web.owned_shares import Shares
 from gateway.web.pages.drop_link import DropPage
@@ -91,6 +100,7 @@ def create_app(
     silence = 3 if pool is Pool.VERDICTS else 8
     database = Database.open(settings.database, silence=silence)
     store = BlobStore(settings.store)
+    slot = counting.joined()
     admission = Admission(store, upload_limits(settings), own_id(settings.data))
     codes = DropCodes(settings.secret, settings.keys)
     identities = Identities(
@@ -101,6 +111,9 @@ def create_app(
         # (!) Verdict workers must not wait for the catalog's single writer.
         Background() if pool is Pool.VERDICTS else at_once,
     )
+    counts = VerdictCounts(slot.verdicts, () if pool is Pool.APP else verdicts.FAMILIES)
+    requests = RequestCounters()
+    observer = Observer(counts.by_family, requests)
     finaliser = Finaliser(
         database,
         store,
@@ -109,6 +122,7 @@ def create_app(
         # The other threads stay free for short requests.
         FinaliseSlots(max(1, settings.app_threads // 2)),
         settings.retention,
+        observer.stored,
     )
     form_uploads = FormUploads(database, admission, finaliser, store, clock)
     upload_sessions = UploadSessions(
@@ -215,11 +229,41 @@ def create_app(
             base_url=base_url,
             clock=clock,
             answers_verdicts=_verdicts_check(settings, pool),
+            observer=observer,
+            metrics=Metrics(
+                identities,
+                Exposition(
+                    slot,
+                    counts,
+                    requests.registry,
+                    {each: settings.socket(each) for each in Pool},
+                    store.ledger(own_id(settings.data)),
+                ),
+                Gauges(
+                    database,
+                    {"data": settings.data, "store": settings.store},
+                    settings.quota,
+                    settings.free_space,
+                    clock,
+                ),
+            ),
         ),
         pool,
     )
     if pool is not Pool.APP:
-        app.wsgi_app = Verdicts(app.wsgi_app, judges, clock)  # type: ignore[method-assign]
+        by_prefix = {
+            SIGNED_PREFIX: families.SIGNED,
+            LEASE_PREFIX: families.LEASED,
+            AUTHORIZED_PREFIX: families.AUTHORIZED,
+        }
+        app.wsgi_app = Verdicts(  # type: ignore[method-assign]
+            app.wsgi_app,
+            judges,
+            {prefix: counts.by_family[f.name] for prefix, f in by_prefix.items()},
+            clock,
+        )
+        if slot.folder is not None:
+            counts.keep_published()
     if settings.path_prefix:
         app.wsgi_app = PathPrefix(app.wsgi_app, settings.path_prefix)  # type: ignore[method-assign]
     return app

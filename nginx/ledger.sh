@@ -4,7 +4,8 @@
 #   sh ledger.sh begin             before nginx starts
 #   sh ledger.sh rotate PID SIZE   if the file has SIZE bytes; PID is nginx's master
 #
-# Housekeeping books the lines of a rotated file, then deletes it.
+# Housekeeping books the lines of a rotated file, then deletes it.  The file of counted
+# deliveries is never rotated: only its blocks are freed.
 set -eu
 mkdir -p -m 0700 {{ ledger|shell }}
 cd {{ ledger|shell }}
@@ -38,6 +39,11 @@ begin)
     fi
     ;;
 rotate)
+    if [ -e {{ kept }} ] && [ $(($(stat -c %b {{ kept }}) * 512)) -ge "$3" ]; then
+        # The size of the file is a number, and stays.  Without holes in files, it begins
+        # again.
+        fallocate --punch-hole --offset 0 --length "$(stat -c %s {{ kept }})" {{ kept }} || : >{{ kept }}
+    fi
     if [ ! -e current.log ]; then
         replace "$2"
     elif [ "$(stat -c %s current.log)" -ge "$3" ]; then

@@ -156,14 +156,16 @@ def add_sent(connection: Connection, sent: dict[str, int]) -> None:
         )
 
 
-def apply(connection: Connection, effects: Effects, *, gateway: str, now: int) -> None:
+def apply(connection: Connection, effects: Effects, *, gateway: str, now: int) -> int:
     """Mark leases as spent, delete ended requests, and count uses of keys.
 
     If the start of an ended request is not recorded yet, a row without a lease is
-    inserted, so that the start can't be recorded later.
+    inserted, so that the start can't be recorded later.  Return the number of leases
+    that were not spent before.
     """
+    spent = 0
     for batch in _batches(list(effects.spent.items())):
-        leases.spend(connection, dict(batch), scanned=effects.scanned)
+        spent += leases.spend(connection, dict(batch), scanned=effects.scanned)
     for ids in _batches(effects.over):
         deleted = connection.execute(
             delete(lease_requests)
@@ -185,6 +187,7 @@ def apply(connection: Connection, effects: Effects, *, gateway: str, now: int) -
             for (key, day), count in effects.keys.items()
         ]
         _upsert(connection, key_uses, rows, "count", is_sum=True)
+    return spent
 
 
 def runs(connection: Connection, gateway: str) -> set[str]:

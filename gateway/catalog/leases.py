@@ -178,12 +178,12 @@ def give_back(connection: Connection, recipient: Recipient, *, now: int) -> None
 
 def spend(
     connection: Connection, spent: dict[str, int], *, scanned: Collection[str] = ()
-) -> None:
+) -> int:
     """Mark leases as spent: they keep their slots permanently.
 
     *spent* maps lease ids to the Unix second when they were spent; leases that do not
     exist or are already spent are skipped.  *scanned* are the leases that a mail
-    scanner has probably used.
+    scanner has probably used.  Return the number of leases that are spent now.
     """
     rows = connection.execute(
         select(leases.c.id, leases.c.recipient_id, leases.c.is_scanner).where(
@@ -191,7 +191,7 @@ def spend(
         )
     ).all()
     if not rows:
-        return
+        return 0
     connection.execute(
         update(leases)
         .where(leases.c.id == bindparam("lease"))
@@ -225,6 +225,7 @@ def spend(
             for recipient_id, count in taken.items()
         ],
     )
+    return len(rows)
 
 
 def _unspent_slots(connection: Connection, recipient_id: str) -> int | None:

@@ -40,6 +40,7 @@ class Scope(StrEnum):
     READ = "read"
     SHARE = "share"
     ADMIN = "admin"
+    METRICS = "metrics"
 
 
 @dataclass(frozen=True, kw_only=True)

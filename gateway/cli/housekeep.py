@@ -26,15 +26,20 @@ from gateway.maintenance import last_round
 from gateway.maintenance.housekeeping import Housekeeper, maintenance_lock
 from gateway.maintenance.mail_sender import MailSender
 from gateway.maintenance.orphans import GRACE
+from gateway.metrics.counters import HousekeepingCounters
+from gateway.runtime import counting
 from gateway.shares.booking import Booker
 from gateway.shares.codes import ShareCodes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from gateway.catalog.outbox import MailState
     from gateway.catalog.recipients import Recipient
     from gateway.config.settings import Settings
     from gateway.maintenance.housekeeping import Report
+    from gateway.metrics.slots import Slot
+    from gateway.shares.booking import Batch
 
 #: Seconds between two sweeps over all blobs.
 _SWEEP_SECONDS: Final = 3600
@@ -42,6 +47,8 @@ _SWEEP_SECONDS: Final = 3600
 _BOOKING_SECONDS: Final = 1.0
 _PATIENCE: Final = 60.0
 _ACCEPTED: Final = "mails accepted by the relay"
+#: The kind of this process's slot in the metrics folder.
+_KIND: Final = "housekeeping"
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -108,12 +115,16 @@ class _Rounds:
     every: int
     grace: int
     _current: Settings = field(init=False)
+    slot: Slot = field(init=False)
+    counters: HousekeepingCounters = field(init=False)
 
     def run(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         current = settings.read(embedded=True).settings
+        self.slot = counting.join(current, _KIND)
+        self.counters = HousekeepingCounters()
         keeper, booking = self._start(current)
-        mail_sender = MailSender(_outbox(current, keeper.database, _say), _say)
+        mail_sender = MailSender(self._outbox(current, keeper.database), _say)
         _say(f"a round every {self.every} seconds")
         mail_sender.start()
         try:
@@ -128,7 +139,7 @@ class _Rounds:
         while not _is_stop_pending():
             with_sweep = time.monotonic() - swept >= _SWEEP_SECONDS
             with _recorded(self._current):
-                is_done = _round(keeper, with_sweep=with_sweep)
+                is_done = self._round(keeper, with_sweep=with_sweep)
             if is_done and with_sweep:
                 swept = time.monotonic()
             received = signal.sigtimedwait(_SIGNALS, self.every)
@@ -152,23 +163,52 @@ class _Rounds:
         booking.stop()
         before.database.engine.dispose()
         keeper, booking = self._start(current)
-        mail_sender.outbox = _outbox(current, keeper.database, _say)
+        mail_sender.outbox = self._outbox(current, keeper.database)
         return keeper, booking
 
     def _start(self, current: Settings) -> tuple[Housekeeper, _Booking]:
         self._current = current
         keeper = _keeper(current, self.grace)
-        booking = _Booking(_booker(current, keeper.database))
+        booker = _booker(current, keeper.database, self._note)
+        booking = _Booking(booker, self.counters)
         booking.start()
         return keeper, booking
+
+    def _note(self, batch: Batch) -> None:
+        self.counters.lines(
+            booked=batch.lines - batch.unreadable,
+            unreadable=batch.unreadable,
+            sent=batch.sent,
+            spent=batch.spent,
+        )
+        self.slot.kept[0] += batch.kept
+
+    def _outbox(self, current: Settings, database: Database) -> Outbox | None:
+        return _outbox(current, database, _say, self.counters.mail)
+
+    def _round(self, keeper: Housekeeper, *, with_sweep: bool) -> bool:
+        began, done, is_good = time.monotonic(), {}, False
+        try:
+            with maintenance_lock(keeper.store, patience=0):
+                report = keeper.round(now=times.now(), with_sweep=with_sweep)
+        except (GatewayError, OSError) as error:
+            _say(f"round failed, will retry: {error}")
+            is_done = False
+        else:
+            is_done = True
+            done, is_good = report.done, not report.faults
+        self.counters.round(
+            done, is_good=is_good, took=time.monotonic() - began, now=times.now()
+        )
+        return is_done
 
 
 class _Booking(threading.Thread):
     """Books the ledger each second, in its own thread: a round may take long."""
 
-    def __init__(self, booker: Booker) -> None:
+    def __init__(self, booker: Booker, counters: HousekeepingCounters) -> None:
         super().__init__(daemon=True)
-        self._booker = booker
+        self._booker, self._counters = booker, counters
         self._stopped = threading.Event()
 
     def run(self) -> None:
@@ -176,7 +216,9 @@ class _Booking(threading.Thread):
         while not self._stopped.wait(_BOOKING_SECONDS):
             previous, fault = fault, ""
             try:
-                self._booker.round(now=times.now())
+                now = times.now()
+                self._booker.round(now=now)
+                self._counters.booked(now=now)
             except Exception as error:  # noqa: BLE001 -- the next second retries
                 fault = f"{type(error).__name__}: {error}"
                 if fault != previous:
@@ -198,18 +240,24 @@ def _keeper(current: Settings, grace: int) -> Housekeeper:
     )
 
 
-def _booker(current: Settings, database: Database) -> Booker:
+def _booker(
+    current: Settings, database: Database, note: Callable[[Batch], object] = id
+) -> Booker:
     gateway = own_id(current.data)
     return Booker(
         database=database,
         folder=open_store(current).ledger(gateway),
         gateway=gateway,
         say=_say,
+        note=note,
     )
 
 
 def _outbox(
-    current: Settings, database: Database, say: Callable[[str], None]
+    current: Settings,
+    database: Database,
+    say: Callable[[str], None],
+    note: Callable[[MailState], object] = id,
 ) -> Outbox | None:
     """Return the outbox, or None if no relay is set."""
     if current.mail_url is None or current.mail_from is None:
@@ -228,6 +276,7 @@ def _outbox(
         link=link,
         clock=times.now,
         say=say,
+        note=note,
     )
 
 
@@ -261,16 +310,6 @@ def _recorded(current: Settings) -> Iterator[None]:
     last_round.record(current.data, now=times.now())
     yield
     last_round.record(current.data, now=times.now())
-
-
-def _round(keeper: Housekeeper, *, with_sweep: bool) -> bool:
-    try:
-        with maintenance_lock(keeper.store, patience=0):
-            keeper.round(now=times.now(), with_sweep=with_sweep)
-    except (GatewayError, OSError) as error:
-        _say(f"round failed, will retry: {error}")
-        return False
-    return True
 
 
 def _is_stop_pending() -> bool:

@@ -6,6 +6,7 @@ import math
 import os
 import re
 import sys
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +40,7 @@ from gateway.links import Key
 from gateway.runtime import instance
 from gateway.runtime.ledger_file import SCRIPT, LedgerFile
 from gateway.runtime.live_conf import LiveConf, check_conf, find_nginx
+from gateway.runtime.metrics_folder import metrics_folder
 from gateway.runtime.prepare import (
     make_first_admin,
     prepare_with_retries,
@@ -212,12 +214,13 @@ def _run(
         ledger=LedgerFile(ledger, conf.path.with_name(SCRIPT)),
         on_reload=partial(instance.record_reload, current.data),
     )
-    if not with_nginx:
-        return supervisor.run(on_ready=announce)
-    temporary.mkdir(parents=True, exist_ok=True)
-    # nginx does not replace the socket of an nginx that was killed.
-    (temporary / AUTHORIZE_SOCKET).unlink(missing_ok=True)
-    with verdict_cache(current.verdict_cache, run):
+    with ExitStack() as stack:
+        stack.enter_context(metrics_folder(current.metrics_folder))
+        if with_nginx:
+            temporary.mkdir(parents=True, exist_ok=True)
+            # nginx does not replace the socket of an nginx that was killed.
+            (temporary / AUTHORIZE_SOCKET).unlink(missing_ok=True)
+            stack.enter_context(verdict_cache(current.verdict_cache, run))
         return supervisor.run(on_ready=announce)
 
 

@@ -60,6 +60,8 @@ _EMBEDDED: Final = {"keys": "gateway keys new --add", "secret": "gateway serve"}
 _FOR_MAIL: Final = ("mail_from", "public_url")
 #: The descriptor of the snapshot that a child of ``gateway serve`` reads.
 _SNAPSHOT: Final = "GATEWAY_SNAPSHOT"
+#: Where prometheus-client looks for the folder of its files, and nowhere else.
+_METRICS_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class Settings(BaseModel):
@@ -192,6 +194,11 @@ class Settings(BaseModel):
     def health_socket(self) -> Path:
         """The health check socket of the verdicts pool, answered even if it is busy."""
         return (self.run or self.data / "run") / "health.sock"
+
+    @property
+    def metrics_folder(self) -> Path:
+        """The folder in which the gateway's processes count."""
+        return (self.run or self.data / "run") / "metrics"
 
     def socket(self, pool: Pool) -> Path:
         """Return the path of the socket on which *pool* listens."""
@@ -375,6 +382,11 @@ def state_folder(environ: Mapping[str, str] | None = None) -> Path:
     environ = os.environ if environ is None else environ
     home = environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(home) / "accel-gateway"
+
+
+def name_metrics_folder(folder: Path) -> None:
+    """Tell prometheus-client the folder of its files, for this process."""
+    os.environ[_METRICS_FOLDER] = str(folder)
 
 
 def child_environment(snapshot: Snapshot, **more: str) -> dict[str, str]:

@@ -96,6 +96,9 @@ HEALTH: Final = Family(
 READINESS: Final = Family(
     "readiness", {"/readyz": _READ}, Body.NONE, Pool.APP, is_for_programs=True
 )
+#: Not for programs only: a client that may not read the metrics gets the page of an
+#: unknown URL.
+METRICS: Final = Family("metrics", {"/metrics": _READ}, Body.NONE, Pool.APP)
 SIGNED: Final = Family("signed", {"/s/*": _READ}, Body.NONE, Pool.VERDICTS)
 LEASED: Final = Family("leased", {"/l/*": _READ}, Body.NONE, Pool.VERDICTS)
 #: nginx has a location for it only with GATEWAY_AUTHORIZE: it asks the site's
@@ -140,7 +143,7 @@ DROP_BODIES: Final = Family(
 FAMILIES: Final = (
     HEALTH,
     READINESS,
-    Family("metrics", {"/metrics": _READ}, Body.NONE, Pool.APP, is_for_programs=True),
+    METRICS,
     SIGNED,
     LEASED,
     AUTHORIZED,

@@ -48,7 +48,7 @@ class Outbox:
 
     ``site`` is the name of the gateway in the mails.  ``link`` returns the URL of a
     recipient's link, ``clock`` Unix seconds; ``say`` is called with a line for each
-    failure of the relay.
+    failure of the relay, ``note`` with the final state of each mail.
     """
 
     database: Database
@@ -59,6 +59,7 @@ class Outbox:
     clock: Callable[[], float]
     say: Callable[[str], None]
     timeouts: Timeouts = field(default_factory=Timeouts)
+    note: Callable[[MailState], object] = id
 
     def send(self, *, is_stopped: Callable[[], bool] = bool) -> int:
         """Send all due mails; return the number of mails that the relay has accepted.
@@ -107,6 +108,7 @@ class Outbox:
                 outbox.finish(
                     connection, mail, MailState.GIVEN_UP, str(reason), now=self._now()
                 )
+            self.note(MailState.GIVEN_UP)
             return False
         except GatewayError:
             raise
@@ -121,6 +123,7 @@ class Outbox:
             #     and would be offered to the relay again and again.
             with self.database.write() as connection:
                 self._note(connection, mail, refusal)
+            self._report(refusal)
             return False
         # (!) Committed before delivery: after a crash the mail counts as unknown.
         with self.database.write() as connection:
@@ -130,6 +133,7 @@ class Outbox:
         outcome = relay.deliver(content)
         # Retries until the catalog has recorded the outcome.
         self.database.write_or_defer(partial(self._note, mail=begun, outcome=outcome))
+        self._report(outcome)
         return outcome.state is State.ACCEPTED
 
     def _note(self, connection: Connection, mail: Mail, outcome: Outcome) -> None:
@@ -139,6 +143,10 @@ class Outbox:
         else:
             state = _STATES[outcome.state]
             outbox.finish(connection, mail, state, words, now=now)
+
+    def _report(self, outcome: Outcome) -> None:
+        if outcome.state is not State.LATER:
+            self.note(_STATES[outcome.state])
 
     def _compose(self, mail: Mail) -> tuple[Mailbox, bytes]:
         """Return a mail's address and bytes; raise _ObsoleteError if it is obsolete."""

@@ -32,6 +32,7 @@ from gateway.http import (
     refusal_page,
 )
 from gateway.http.pools import Pool
+from gateway.metrics.verdicts import KEPT
 from gateway.runtime import ledger_file, logs
 from gateway.uploads.multipart import ENVELOPE
 
@@ -126,6 +127,7 @@ class NginxConf:
             "access_log": self.access_log,
             "ledger": str(self.ledger),
             "gateway_id": self.ledger.name[:_ID_LENGTH],
+            "kept": KEPT,
             "form_size": form_size(self.settings),
             "server_names": server_names(self.settings),
             "pages": explanations.BY_NGINX,

@@ -14,6 +14,7 @@ from gunicorn.http.errors import NoMoreData
 from gunicorn.http.wsgi import Response, create
 from gunicorn.workers.sync import SyncWorker
 
+from gateway.metrics.slots import Slot
 from gateway.runtime.unreadable_requests import UnreadableRequestMixin
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class VerdictWorker(UnreadableRequestMixin, SyncWorker):  # type: ignore[misc]
     gunicorn's hooks, its access log and ``max_requests`` are not supported.
     """
 
+    #: gunicorn.conf.py sets the slot after the fork.
+    slot = Slot.alone()
     _touched = 0.0
 
     def run(self) -> None:
@@ -66,7 +69,7 @@ class VerdictWorker(UnreadableRequestMixin, SyncWorker):  # type: ignore[misc]
         while self.alive:
             if select([listener], [], [], self.timeout)[0]:
                 with suppress(BlockingIOError):  # another worker was first
-                    self.accept(listener)
+                    self.handle(listener, *listener.accept())
 
     def notify(self) -> None:
         """Update the heartbeat file once per second instead of at each request."""
@@ -78,7 +81,12 @@ class VerdictWorker(UnreadableRequestMixin, SyncWorker):  # type: ignore[misc]
     def accept(self, listener: BaseSocket) -> None:
         """Accept one connection; Python makes it blocking and close-on-exec."""
         client, address = listener.accept()
-        self.handle(listener, client, address)
+        busy = self.slot.busy
+        busy[0] = 1
+        try:
+            self.handle(listener, client, address)
+        finally:
+            busy[0] = 0
 
     def handle(self, listener: BaseSocket, client: socket, address: object) -> None:
         """Handle the only request of a connection."""

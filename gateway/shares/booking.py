@@ -45,13 +45,21 @@ _RETENTION: Final = 3600
 
 @dataclass
 class Batch:
-    """The sums of some lines, to be booked in one transaction."""
+    """The sums of some lines, to be booked in one transaction.
+
+    ``sent`` is the bytes of all files, ``kept`` the number of requests with a cached
+    verdict, and ``spent`` the number of leases that these lines have spent, once they
+    are booked.
+    """
 
     files: dict[File, Booking] = field(default_factory=dict)
     ranges: dict[File, Ranges] = field(default_factory=dict)
     effects: Effects = field(default_factory=Effects)
     lines: int = 0
     unreadable: int = 0
+    sent: int = 0
+    kept: int = 0
+    spent: int = 0
 
     @classmethod
     def parse(cls, text: bytes) -> Batch:
@@ -79,6 +87,7 @@ class Batch:
     def add(self, line: Line) -> None:
         """Add one line to the sums."""
         effects = self.effects
+        self.kept += line.is_kept
         if line.request:
             effects.over.append(line.request)
         if line.key:
@@ -98,6 +107,7 @@ class Batch:
             self.ranges[file] = Ranges()
         booking.requests += 1
         booking.sent += line.sent
+        self.sent += line.sent
         booking.last = line.at
         booking.agent = line.agent
         booking.address = line.address
@@ -151,13 +161,15 @@ def _merged(known: Booking, more: Booking, ranges: Ranges) -> Booking:
 class Booker:
     """Books the files in ``folder``, which the nginx of the gateway ``gateway`` writes.
 
-    ``say`` is called with messages for the operator.
+    ``say`` is called with messages for the operator, ``note`` with each batch that is
+    booked.
     """
 
     database: Database
     folder: Path
     gateway: str
     say: Callable[[str], None]
+    note: Callable[[Batch], object] = id
     #: The stat of each file that is booked to its last complete line, by name.
     _booked: dict[str, tuple[int, int, int]] = field(default_factory=dict)
 
@@ -293,7 +305,10 @@ class Booker:
                 {f: b for f, b in files.items() if f in known},
             )
             bookings.add_sent(connection, sent)
-            bookings.apply(connection, batch.effects, gateway=self.gateway, now=now)
+            batch.spent = bookings.apply(
+                connection, batch.effects, gateway=self.gateway, now=now
+            )
+        self.note(batch)
         return True
 
     def _remove(self, path: Path, file: BinaryIO) -> None:

@@ -34,6 +34,8 @@ _MALFORMED: Final = (
     RecursionError,
     TypeError,
 )
+#: nginx's words for a cached verdict (``$upstream_cache_status``).
+_KEPT: Final = frozenset({"HIT", "STALE", "UPDATING"})
 #: The statuses of a response with a file or a part of it.
 _OK: Final = "200"
 _PARTIAL: Final = "206"
@@ -89,6 +91,7 @@ class Line(NamedTuple):
     signed URL, else empty.  ``sent`` is the number of bytes of the file that nginx
     handed to the kernel, and ``covered`` their range: the first byte and the byte after
     the last; None if the range is unknown.  ``at`` is Unix seconds by nginx's clock.
+    ``is_kept`` is set if the verdict was cached.
     """
 
     at: int
@@ -100,6 +103,7 @@ class Line(NamedTuple):
     covered: tuple[int, int] | None
     agent: str
     address: str
+    is_kept: bool
 
     @classmethod
     def parse(cls, text: bytes) -> Line:
@@ -136,6 +140,7 @@ class Line(NamedTuple):
             covered=covered,
             agent=fields["agent"],
             address=fields["address"],
+            is_kept=fields.get("verdict") in _KEPT,
         )
 
 

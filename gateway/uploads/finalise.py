@@ -22,6 +22,7 @@ from gateway.storage.blobs import new_id
 from gateway.uploads.content import decide
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from gateway.catalog.database import Database
@@ -58,7 +59,8 @@ class ReceivedFile:
 class Finaliser:
     """Stores received files as uploads, for ``retention`` seconds; 0 means for ever.
 
-    The caller holds one of the ``slots`` while it finalises a file.
+    The caller holds one of the ``slots`` while it finalises a file.  ``note`` is called
+    with each new upload.
     """
 
     database: Database
@@ -67,6 +69,7 @@ class Finaliser:
     types: MediaTypes
     slots: FinaliseSlots
     retention: int = 0
+    note: Callable[[Upload], object] = id
 
     def finalise(self, user: User, received: ReceivedFile, *, now: int) -> Upload:
         """Store a received file durably and return its upload; the source stays.
@@ -76,7 +79,7 @@ class Finaliser:
         UploadError or CatalogBusyError, nothing is left behind.
         """
         try:
-            return self._store(user, received, now)
+            upload = self._store(user, received, now)
         except RepeatedUploadError:
             self.release(received.reservation)
             return self._earlier_upload(user, received)
@@ -84,6 +87,8 @@ class Finaliser:
             if received.session_id is None:
                 self.release(received.reservation)
             raise
+        self.note(upload)
+        return upload
 
     def _store(self, user: User, received: ReceivedFile, now: int) -> Upload:
         _check_digest(received)

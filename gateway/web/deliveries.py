@@ -11,6 +11,8 @@ from flask import Blueprint, request
 
 from gateway.delivery.accel import BEGIN, accel_headers
 from gateway.delivery.verdict import Begin, Refusal
+from gateway.metrics import verdicts
+from gateway.web import observation
 from gateway.web.nginx.empty_response import EmptyResponse
 from gateway.web.nginx.verdicts import VERDICT_ERROR, judge_request
 
@@ -33,6 +35,7 @@ def blueprint(judges: Judges, clock: Callable[[], float]) -> Blueprint:
         if isinstance(verdict, Refusal):
             raise verdict.error
         if isinstance(verdict, Begin):
+            observation.note(verdicts.BEGIN)
             return EmptyResponse(headers=BEGIN)
         return EmptyResponse(headers=accel_headers(verdict))
 

@@ -17,6 +17,7 @@ from gateway.http.explanations import BUSY, explain
 from gateway.uploads.finalise import ReceivedFile
 from gateway.uploads.multipart import ENVELOPE, FormReader
 from gateway.uploads.upload_request import UploadRequest
+from gateway.web import observation
 from gateway.web.catalog_outages import OUTAGES
 from gateway.web.nginx.headers import announced_length, request_id, spooled_file
 
@@ -108,9 +109,11 @@ class FormUploads:
                 try:
                     result.stored.append(self._store(identity, part))
                 except RefusedError as error:
+                    observation.note_refused_file()
                     result.refused.append((part.name.text, explain(error)))
                 except CatalogBusyError as error:
                     OUTAGES.log(error)
+                    observation.note_refused_file()
                     result.refused.append((part.name.text, BUSY))
         return result
 

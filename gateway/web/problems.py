@@ -32,7 +32,8 @@ from gateway.http.refusal_page import (
     has_link_form,
     in_one_line,
 )
-from gateway.web import clients
+from gateway.metrics import verdicts
+from gateway.web import clients, observation
 from gateway.web.api.schemas import FieldFault, Problem
 from gateway.web.catalog_outages import OUTAGES
 from gateway.web.nginx.headers import REQUEST_ID_HEADER
@@ -163,6 +164,7 @@ def _repaired() -> Response | None:
     url = repair.of_refused(path.decode("utf-8", "surrogateescape"))
     if url is None:
         return None
+    observation.note(verdicts.REDIRECT)
     headers = {"Location": prefixed(url), REASON_HEADER: "repaired"}
     return Response(status=HTTPStatus.PERMANENT_REDIRECT, headers=headers)
 
@@ -178,6 +180,7 @@ def _answer(
     is_for_program: bool,
     errors: list[FieldFault] | None = None,
 ) -> Response:
+    observation.note_refusal(explanation)
     if is_for_program:
         response = Response(
             _problem_json(explanation, errors), content_type="application/problem+json"

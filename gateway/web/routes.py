@@ -8,6 +8,7 @@
 | GET HEAD         | ``/files/<id>/<name>``  | verdicts | ``files``         |
 | GET HEAD         | ``/healthz``            | verdicts | ``health``        |
 | GET HEAD         | ``/readyz``             | app      | ``health``        |
+| GET HEAD         | ``/metrics``            | app      | ``metrics``       |
 | GET              | ``…/openapi.json``      | app      | ``openapi``       |
 | GET              | ``/api/v1/files``       | app      | ``api``           |
 | POST             | ``/api/v1/files``       | app      | ``file_forms``    |
@@ -40,6 +41,7 @@
 | GET PATCH DELETE | ``/api/v1/shares/<id>`` | app      | ``api.shares``    |
 | nginx            | ``/_admit``, ``/_cut``  | app      | ``admission``     |
 | nginx            | ``/_begin``             | app      | ``begin``         |
+| nginx            | ``/_metrics``           | app      | ``metrics``       |
 | GET HEAD         | ``/static/<name>``      |          | none: nginx       |
 
 Both pools answer 404 to everything else.
@@ -52,7 +54,7 @@ from typing import TYPE_CHECKING
 
 from gateway.http import families
 from gateway.http.pools import Pool
-from gateway.web import deliveries, files, health, problems
+from gateway.web import deliveries, files, health, log_records, problems
 from gateway.web.api.drops import DropsAPI
 from gateway.web.api.files import FilesAPI
 from gateway.web.api.form_uploads import FileForms
@@ -80,8 +82,10 @@ if TYPE_CHECKING:
     from gateway.web.api.raw_uploads import RawUploads
     from gateway.web.api.tus import TusUploads
     from gateway.web.auth.identity import Identities
+    from gateway.web.metrics import Metrics
     from gateway.web.nginx.begin import DownloadStarts
     from gateway.web.nginx.verdicts import Judges
+    from gateway.web.observation import Observer
     from gateway.web.owned_drops import Drops
     from gateway.web.owned_shares import Shares
     from gateway.web.pages.drop_link import DropPage
@@ -118,6 +122,8 @@ class Dependencies:
     base_url: Callable[[], str]
     clock: Callable[[], float]
     answers_verdicts: Callable[[], bool]
+    observer: Observer
+    metrics: Metrics
 
 
 def register(app: Flask, dependencies: Dependencies, pool: Pool | None = None) -> None:
@@ -129,6 +135,8 @@ def register(app: Flask, dependencies: Dependencies, pool: Pool | None = None) -
     # A redirect from // to / would expose a signed URL to every reader of Location
     # headers; a path with an empty segment gets 404.
     app.url_map.merge_slashes = False
+    dependencies.observer.register(app)
+    log_records.register(app)
     problems.register(app, dependencies.repair)
     family.register(app)
     app.after_request(_forbid_caching)
@@ -164,6 +172,7 @@ def _app(dependencies: Dependencies) -> Iterator[Blueprint]:
     yield health.readiness(
         judge.tree, database, dependencies.store, dependencies.answers_verdicts
     )
+    yield dependencies.metrics.blueprint()
     yield Description(dependencies.base_url).blueprint()
     yield FilesAPI(database, identities, dependencies.store).blueprint()
     yield UploadLinks(

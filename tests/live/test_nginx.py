@@ -385,15 +385,103 @@ def test_a_verdict_that_names_no_file_delivers_none(nginx: Nginx) -> None:
     assert nginx.get("/s/token/x.txt").status_code == 404
 
 
-def test_metrics_are_asked_for_by_this_machine_alone(tmp_path: Path) -> None:
-    with Nginx(tmp_path, GATEWAY_TRUSTED_PROXIES="127.0.0.0/8") as nginx:
-        fake = nginx.fake_gunicorn()
-        fake.script = lambda line: METRICS if b" /metrics " in line else NOT_FOUND
-        here = nginx.get("/metrics")
-        there = nginx.get("/metrics", headers={"X-Forwarded-For": "198.51.100.1"})
-    assert (here.status_code, here.text) == (200, "metrics")
-    assert (there.status_code, NOTHING_HERE in there.text) == (404, True)
-    assert len(fake.asked) == 1
+OTHER = {"X-Forwarded-For": "198.51.100.1"}
+PERMITTED = b"HTTP/1.0 204 No Content\r\n\r\n"
+FORBIDDEN = b"HTTP/1.0 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+BROKEN = b"HTTP/1.0 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.fixture
+def proxied(tmp_path: Path) -> Iterator[Nginx]:
+    """Return an nginx that believes who the client is."""
+    with Nginx(tmp_path, GATEWAY_TRUSTED_PROXIES="127.0.0.0/8") as running:
+        yield running
+
+
+def test_flask_is_told_who_asks_for_metrics(proxied: Nginx) -> None:
+    """A client must not pass for this machine."""
+    fake = proxied.fake_gunicorn()
+    fake.script = lambda line: METRICS if b" /metrics " in line else NOT_FOUND
+    lie = {"X-Real-IP": "127.0.0.1", "X-Gateway-Family": "pages"}
+    assert proxied.get("/metrics", headers=lie).text == "metrics"
+    proxied.get("/metrics", headers={**lie, **OTHER})
+    for head, address in zip(
+        fake.of[Pool.APP], (b"127.0.0.1", b"198.51.100.1"), strict=True
+    ):
+        assert b"\r\nX-Real-IP: " + address + b"\r\n" in head
+        assert head.count(b"X-Real-IP") == 1
+        assert b"\r\nX-Gateway-Family: metrics\r\n" in head
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        pytest.param(PERMITTED, 200, id="permitted"),
+        pytest.param(FORBIDDEN, 404, id="forbidden"),
+        pytest.param(BROKEN, 404, id="fault"),
+        pytest.param(b"", 404, id="no answer"),
+    ],
+)
+def test_nginx_s_own_metrics_are_for_others_if_flask_permits_it(
+    proxied: Nginx, answer: bytes, status: int
+) -> None:
+    fake = proxied.fake_gunicorn()
+    fake.script = lambda line: answer if b" /_metrics " in line else METRICS
+    bearer = {"Authorization": "Bearer t"}
+    assert proxied.get("/metrics/nginx", headers={**OTHER, **bearer}).status_code == (
+        status
+    )
+    [head] = fake.of[Pool.APP]
+    assert b"\r\nAuthorization: Bearer t\r\n" in head
+    assert b"\r\nX-Gateway-Family: metrics\r\n" in head
+
+
+def test_nginx_s_own_metrics_do_not_need_gunicorn_here(proxied: Nginx) -> None:
+    here = proxied.get("/metrics/nginx")
+    assert (here.status_code, here.text[:20]) == (200, "Active connections: ")
+    assert proxied.get("/metrics/nginx", headers=OTHER).status_code == 404
+
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.mark.parametrize(
+    ("sent", "passed"),
+    [
+        pytest.param(TRACE, TRACE, id="valid"),
+        pytest.param("", "", id="empty"),
+        pytest.param(f"ff{TRACE[2:]}", "", id="version"),
+        pytest.param(TRACE.upper(), "", id="capitals"),
+        pytest.param(f"00-{'0' * 32}{TRACE[35:]}", "", id="no trace"),
+        pytest.param(f"{TRACE[:36]}{'0' * 16}-01", "", id="no parent"),
+        pytest.param(f"{TRACE}-more", "", id="longer"),
+        pytest.param(TRACE[:-1], "", id="shorter"),
+        pytest.param(f'{TRACE[:-2]}"}}', "", id="quote"),
+        pytest.param(f"{TRACE}, {TRACE}", "", id="two"),
+        pytest.param("0" * 15_000, "", id="long"),
+    ],
+)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param("/x", id="page"),
+        pytest.param("/s/kk.e1/x", id="verdict"),
+        pytest.param("/s/t/x", id="one verdict"),
+    ],
+)
+def test_a_valid_trace_is_passed_on_and_logged(
+    nginx: Nginx, path: str, sent: str, passed: str
+) -> None:
+    """What is not one would be a client's text in the log."""
+    fake = nginx.fake_gunicorn()
+    nginx.get(path, headers={"traceparent": sent})
+    [head] = fake.asked
+    lines = head.decode().lower().split("\r\n")
+    assert [line[13:] for line in lines if line.startswith("traceparent: ")] == [
+        *filter(None, [passed])
+    ]
+    wait_until(lambda: f'"trace":"{passed}"' in nginx.log(), what="it is logged")
+    assert "traceparent" not in nginx.log()
 
 
 def test_the_tls_snippet_speaks_http_2(tmp_path: Path) -> None:

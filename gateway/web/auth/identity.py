@@ -100,7 +100,7 @@ class Identities:
 
         Raise DropOverError for a drop link that is expired or revoked.
         """
-        if _has_bearer():
+        if has_bearer():
             return self._bearer()
         person = self.person(may_lack_password=may_lack_password)
         if not _is_safe():
@@ -169,7 +169,8 @@ class Identities:
         self.note(lambda: self.database.attempt(change, alone=False))
 
 
-def _has_bearer() -> bool:
+def has_bearer() -> bool:
+    """Return whether the request has a bearer token, of whatever kind."""
     return request.authorization is not None and request.authorization.type == "bearer"
 
 

@@ -19,6 +19,8 @@ ADMIT: Final = "/_admit"
 CUT: Final = "/_cut"
 #: nginx's own request before a counted download, with the download's family.
 BEGIN: Final = "/_begin"
+#: nginx's own request before it shows its own metrics, with the family of the metrics.
+PERMIT_METRICS: Final = "/_metrics"
 
 
 def register(app: Flask) -> None:
@@ -54,6 +56,8 @@ def check() -> None:
         is_of_family = family.body is Body.SPOOLED
     elif rule.rule == BEGIN:
         is_of_family = family is families.LEASED
+    elif rule.rule == PERMIT_METRICS:
+        is_of_family = family is families.METRICS
     else:
         paths = (request.path, rule.rule)
         is_of_family = all(families.of(request.method, p) is family for p in paths)

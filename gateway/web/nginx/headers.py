@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: The request's id. nginx generates it; it appears in both logs and on error pages.
 REQUEST_ID_HEADER: Final = "X-Request-ID"
+#: The client's traceparent (W3C Trace Context), if it is valid.
+TRACE_HEADER: Final = "traceparent"
 SPOOL_HEADER: Final = "X-Spool-File"
 ORIGINAL_URI_HEADER: Final = "X-Original-URI"
 ORIGINAL_METHOD_HEADER: Final = "X-Original-Method"

@@ -8,16 +8,19 @@ passes the error to Flask, so that no request is judged twice.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Final, Protocol
 
 from gateway.delivery.accel import BEGIN, verdict_headers
 from gateway.delivery.verdict import Begin, Delivery
+from gateway.metrics import verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from gateway.delivery.verdict import Verdict
+    from gateway.metrics.verdicts import FamilyCounts
 
 #: Headers that only nginx sets, by their WSGI names: the id of the request to judge,
 #: and the client's address.
@@ -25,6 +28,8 @@ VERDICT_HEADER: Final = "HTTP_X_VERDICT"
 CLIENT_ADDRESS: Final = "HTTP_X_REAL_IP"
 #: The WSGI key of the exception that the view raises when there is no delivery.
 VERDICT_ERROR: Final = "gateway.verdict_error"
+#: The WSGI key of the time at which the request began (``perf_counter_ns``).
+BEGAN: Final = "gateway.began"
 
 
 class Judge(Protocol):
@@ -42,27 +47,42 @@ class Verdicts:
     """A WSGI application that answers deliveries and passes the rest on to *app*."""
 
     def __init__(
-        self, app: WSGIApplication, judges: Judges, clock: Callable[[], float]
+        self,
+        app: WSGIApplication,
+        judges: Judges,
+        counts: Mapping[str, FamilyCounts],
+        clock: Callable[[], float],
     ) -> None:
+        """Count the answers in *counts*, which has an entry for each judge's prefix."""
         self._app = app
         self._judges = judges
+        self._counts = counts
         self._clock = clock
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Answer one request."""
-        if VERDICT_HEADER in environ and environ["PATH_INFO"][:3] in self._judges:
+        began = perf_counter_ns()
+        prefix = environ["PATH_INFO"][:3]
+        if VERDICT_HEADER in environ and prefix in self._judges:
             try:
                 verdict = judge_request(self._judges, environ, now=self._clock())
             except Exception as error:  # noqa: BLE001 -- the view raises it again
                 environ[VERDICT_ERROR] = error
             else:
                 if isinstance(verdict, Delivery):
-                    return _empty(start_response, "200 OK", verdict_headers(verdict))
+                    answer = _empty(start_response, "200 OK", verdict_headers(verdict))
+                    took = perf_counter_ns() - began
+                    self._counts[prefix].delivered(took)
+                    return answer
                 if isinstance(verdict, Begin):
-                    return _empty(start_response, "403 Forbidden", BEGIN)
+                    answer = _empty(start_response, "403 Forbidden", BEGIN)
+                    took = perf_counter_ns() - began
+                    self._counts[prefix].add(verdicts.BEGIN, took)
+                    return answer
                 environ[VERDICT_ERROR] = verdict.error
+        environ[BEGAN] = began
         return self._app(environ, start_response)
 
 

@@ -19,7 +19,7 @@ from gateway.errors import (
 )
 from gateway.http.explanations import explain
 from gateway.http.refusal_page import LOGIN_PATH
-from gateway.web import clients, problems
+from gateway.web import clients, observation, problems
 from gateway.web.auth import browsers, csrf, sessions
 from gateway.web.auth.passwords import network
 from gateway.web.auth.redirects import local
@@ -176,6 +176,7 @@ def _redirect_to_password(error: NewPasswordError) -> Response:
 def _form_again(template: str, error: RefusedError, **context: object) -> Response:
     """Show a form again with an error message."""
     explanation = explain(error)
+    observation.note_refusal(explanation)
     context.setdefault("fault", f"{explanation.title}. {explanation.text}")
     response = page(template, status=int(explanation.status), **context)
     response.headers.update(explanation.headers)

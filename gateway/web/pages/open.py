@@ -21,7 +21,7 @@ from gateway.errors import MalformedLinkError, SealedLinkError
 from gateway.http.explanations import explain
 from gateway.http.refusal_page import OPEN_PATH
 from gateway.links import unwrap
-from gateway.web import clients
+from gateway.web import clients, observation
 from gateway.web.pages import page, see_other
 from gateway.web.path_prefix import prefixed
 from gateway.web.problems import REASON_HEADER
@@ -64,6 +64,7 @@ class OpenPage:
             if clients.is_program():
                 raise
             explanation = explain(error)
+            observation.note_refusal(explanation)
             is_sealed = isinstance(error, SealedLinkError)
             sealed = f"{explanation.title}. {explanation.text}"
             response = self._page(

@@ -35,7 +35,7 @@ from gateway.shares.addresses import shortened
 from gateway.shares.codes import LINK_PREFIX, lease_path
 from gateway.shares.items import LISTED
 from gateway.shares.ledger import SharedFile
-from gateway.web import clients
+from gateway.web import clients, observation
 from gateway.web.auth import browsers
 from gateway.web.auth.passwords import network
 from gateway.web.nginx.empty_response import EmptyResponse
@@ -272,6 +272,7 @@ class ShareLink:
             awaits_code=self.openings.awaits_code(opened, now=int(self.clock())),
         )
         if explanation:
+            observation.note_refusal(explanation)
             response.headers.update(explanation.headers)
         return response
 

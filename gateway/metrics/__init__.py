@@ -1,0 +1,1 @@
+"""What the gateway counts, in files that all of its processes share."""

@@ -1,0 +1,48 @@
+"""The folder in which the processes of ``gateway serve`` count."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+from gateway.runtime.verdict_cache import MEMORY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_PREFIX: Final = "accel-gateway-metrics-"
+
+
+@contextmanager
+def metrics_folder(path: Path) -> Iterator[None]:
+    """Make the empty folder *path*, and remove it at the end.
+
+    It is a symlink to a folder in memory: on a disk the files, which change all the
+    time, would be written again and again.  If it can't be made, the gateway serves
+    without the metrics of its processes.
+    """
+    with suppress(OSError):
+        _remove(path)
+        if os.access(MEMORY, os.W_OK | os.X_OK):
+            path.symlink_to(tempfile.mkdtemp(prefix=_PREFIX, dir=MEMORY))
+        else:
+            path.mkdir(mode=0o700)
+    try:
+        yield
+    finally:
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove the folder of an earlier start, too."""
+    if path.is_symlink():
+        folder = path.readlink()
+        path.unlink()
+        if folder.parent == MEMORY and folder.name.startswith(_PREFIX):
+            shutil.rmtree(folder, ignore_errors=True)
+    else:
+        shutil.rmtree(path, ignore_errors=True)
