@@ -7,6 +7,7 @@ that state becomes ``unknown``, and is sent again only if a user requests it.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -247,15 +248,20 @@ def is_settled(connection: Connection, *, now: int) -> bool:
     return connection.execute(query).first() is None
 
 
-def settle(connection: Connection, *, now: int) -> None:
-    """Give up mails after too many attempts; mark interrupted mails as unknown."""
+def settle(connection: Connection, *, now: int) -> Counter[MailState]:
+    """Give up mails after too many attempts; mark interrupted mails as unknown.
+
+    Return the number of mails by their new state.
+    """
     from_future, late, interrupted = _unsettled(now)
     lifetime = outbox.c.expires - outbox.c.created
     # The clock was ahead when ``created`` or ``due`` was set: without this, the mail
     # would wait until then.
     _change(connection, *from_future, created=now, due=now, expires=now + lifetime)
-    _change(connection, *late, state=MailState.GIVEN_UP, changed=now, code=_ERASED)
-    _change(
+    given_up = _change(
+        connection, *late, state=MailState.GIVEN_UP, changed=now, code=_ERASED
+    )
+    unknown = _change(
         connection,
         *interrupted,
         state=MailState.UNKNOWN,
@@ -263,6 +269,7 @@ def settle(connection: Connection, *, now: int) -> None:
         changed=now,
         code=_ERASED,
     )
+    return Counter({MailState.GIVEN_UP: given_up, MailState.UNKNOWN: unknown})
 
 
 def waiting(connection: Connection, *, before: int) -> tuple[int, str]:

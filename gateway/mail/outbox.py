@@ -93,7 +93,9 @@ class Outbox:
             is_settled = outbox.is_settled(connection, now=now)
         if not is_settled:
             with self.database.write() as connection:
-                outbox.settle(connection, now=now)
+                settled = outbox.settle(connection, now=now)
+            for state in settled.elements():
+                self.note(state)
 
     def _due(self) -> list[Mail]:
         with self.database.read() as connection:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final, TypedDict
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from gateway.http import families
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
@@ -110,6 +112,9 @@ class RequestCounters:
         self._bytes = Counter(
             "upload_bytes", "Bytes of stored files.", ("way",), **common
         )
+        # (!) Opens the files now: a request must not fail because the folder is lost.
+        self._requests.labels(families.METRICS.name, "answer", "")
+        self._durations.labels(families.METRICS.name)
 
     def answered(self, family: str, outcome: Outcome, seconds: float) -> None:
         """Count a request of the app pool."""

@@ -25,7 +25,7 @@ from gateway.errors import (
     ShareSpentError,
 )
 from gateway.maintenance.housekeeping import Housekeeper
-from gateway.shares.booking import Booker
+from gateway.shares.booking import Batch, Booker
 from gateway.shares.ledger import SharedFile
 from gateway.storage.blobs import BlobStore
 from tests.catalog.test_leases import NOW, Link, a_link
@@ -48,6 +48,7 @@ class Ledger:
     database: Database
     link: Link
     said: list[str] = field(default_factory=list)
+    noted: list[Batch] = field(default_factory=list)
     _requests: itertools.count[int] = field(default_factory=itertools.count)
 
     def booker(self) -> Booker:
@@ -57,6 +58,7 @@ class Ledger:
             folder=self.folder,
             gateway=GATEWAY,
             say=self.said.append,
+            note=self.noted.append,
         )
 
     def line(self, lease: str = "", **changes: object) -> bytes:
@@ -129,6 +131,16 @@ def ledger(database: Database, ann: User, tmp_path: Path) -> Ledger:
     folder = tmp_path / "ledger"
     folder.mkdir()
     return Ledger(folder, database, a_link(database, ann, 1))
+
+
+def test_what_is_booked_is_told_once(ledger: Ledger) -> None:
+    """A lease is spent by its first bytes alone."""
+    lease = ledger.link.take()
+    ledger.book(ledger.line(lease, verdict="MISS"), b"rubbish\n")
+    ledger.book(ledger.line(lease, verdict="HIT"), ledger.part(lease, 0, 10))
+    ledger.booker().round(now=NOW)
+    told = [(b.lines, b.unreadable, b.sent, b.kept, b.spent) for b in ledger.noted]
+    assert told == [(2, 1, SIZE, 0, 1), (2, 0, SIZE + 10, 1, 0)]
 
 
 def test_what_was_sent_is_booked(ledger: Ledger) -> None:

@@ -190,6 +190,20 @@ def test_a_refused_address_keeps_no_other_one_waiting(office: Office) -> None:
     ]
 
 
+def test_the_end_of_each_mail_is_told_once(office: Office) -> None:
+    office.relay.answers = {"RCPT": ["550 no such user", "451 greylisted", "250 OK"]}
+    told: list[str] = []
+    sender = office.outbox(note=told.append)
+    office.share(None, "a@example.com", "b@example.com", "c@example.com")
+    over = office.share(None, "d@example.com")
+    with office.database.write() as connection:
+        shares.revoke(connection, over, now=START)
+    sender.send()
+    office.now += LIFE
+    sender.send()
+    assert sorted(told) == ["accepted", "accepted", "given-up", "refused"]
+
+
 def test_a_greylisted_mail_goes_out_later(office: Office) -> None:
     office.relay.answers = {"RCPT": ["451 greylisted", "250 OK"]}
     made = office.share(None, "a@example.com")
@@ -214,12 +228,14 @@ def test_a_relay_that_is_away_loses_nothing(office: Office) -> None:
 def test_a_relay_that_is_away_for_two_days_is_given_up(office: Office) -> None:
     made = office.share(None, "a@example.com")
     away = MailURL("127.0.0.1", free_port(), Security.NONE)
+    told: list[str] = []
     for _ in range(3):
-        office.outbox(url=away).send()
+        office.outbox(url=away, note=told.append).send()
         office.now += DAY
-    assert office.outbox().send() == 0
+    assert office.outbox(note=told.append).send() == 0
     [(state, words)] = office.states(made)
     assert (state, "Connection refused" in words) == ("given-up", True)
+    assert told == ["given-up"]
 
 
 @pytest.mark.parametrize("answer", [hang_up, silence])

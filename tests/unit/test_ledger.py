@@ -33,6 +33,27 @@ PART: Final = {"status": "206", "length": "10"}
 CUT: Final = {"complete": ""}
 
 
+@pytest.mark.parametrize(
+    ("status", "is_kept"),
+    [
+        pytest.param("HIT", True, id="kept"),
+        pytest.param("STALE", True, id="renewed meanwhile"),
+        pytest.param("UPDATING", True, id="renewed by another"),
+        pytest.param("MISS", False, id="asked"),
+        pytest.param("EXPIRED", False, id="asked again"),
+        pytest.param("", False, id="not to be kept"),
+    ],
+)
+def test_a_line_tells_whether_nginx_had_the_verdict(
+    status: str, *, is_kept: bool
+) -> None:
+    assert line(verdict=status).is_kept is is_kept
+
+
+def test_a_line_of_an_earlier_release_tells_of_no_verdict() -> None:
+    assert line().is_kept is False
+
+
 def line(**changes: object) -> Line:
     return Line.parse(json.dumps(WHOLE | changes).encode())
 
