@@ -39,11 +39,12 @@ begin)
     fi
     ;;
 rotate)
-    if [ -e {{ kept }} ] && [ $(($(stat -c %b {{ kept }}) * 512)) -ge "$3" ]; then
+    for kept in {{ kept.values()|join(" ") }}; do
+        [ -e $kept ] && [ $(($(stat -c %b $kept) * 512)) -ge "$3" ] || continue
         # The size of the file is a number, and stays.  Without holes in files, it begins
         # again.
-        fallocate --punch-hole --offset 0 --length "$(stat -c %s {{ kept }})" {{ kept }} || : >{{ kept }}
-    fi
+        fallocate --punch-hole --offset 0 --length "$(stat -c %s $kept)" $kept || : >$kept
+    done
     if [ ! -e current.log ]; then
         replace "$2"
     elif [ "$(stat -c %s current.log)" -ge "$3" ]; then

@@ -96,18 +96,16 @@ class Exposition(Collector):
                 if count or outcome in _ALWAYS:
                     total.add_metric((each.family, *outcome, "asked"), count)
             durations.add_metric((each.family,), _buckets(each), each.seconds)
-        for family, count in (
-            (families.SIGNED, self._kept()),
-            (families.LEASED, kept_leases),
-        ):
-            total.add_metric((family.name, *DELIVER, "kept"), count)
+        kept = {family: self._size(name) for family, name in verdicts.KEPT.items()}
+        for family, count in (kept | {families.LEASED.name: kept_leases}).items():
+            total.add_metric((family, *DELIVER, "kept"), count)
         yield total
         yield durations
 
-    def _kept(self) -> int:
-        """Return the number of deliveries of signed URLs with a cached verdict."""
+    def _size(self, name: str) -> int:
+        """Return the size of a file in the ledger's folder; 0 if it does not exist."""
         try:
-            return (self.ledger / verdicts.KEPT).stat().st_size
+            return (self.ledger / name).stat().st_size
         except FileNotFoundError:
             return 0
 

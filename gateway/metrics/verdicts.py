@@ -20,9 +20,13 @@ from gateway.http.pools import Pool
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-#: The file in the ledger's folder whose size is the number of deliveries of signed URLs
-#: with a cached verdict, which Flask does not see (``nginx/snippets/ledger.conf``).
-KEPT: Final = "kept"
+#: The files in the ledger's folder, by family, whose sizes are the numbers of
+#: deliveries with a cached verdict, which Flask does not see
+#: (``nginx/snippets/ledger.conf``).
+KEPT: Final = {
+    families.SIGNED.name: "kept",
+    families.AUTHORIZED.name: "kept-authorized",
+}
 #: Families whose requests get a verdict, by name.
 FAMILIES: Final = tuple(
     family.name

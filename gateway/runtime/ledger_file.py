@@ -51,11 +51,9 @@ class LedgerFile:
         return self._run("rotate", str(nginx), str(LONG)).stderr.strip()
 
     def _must_free_blocks(self) -> bool:
-        try:
-            blocks = (self.folder / KEPT).stat().st_blocks
-        except FileNotFoundError:
-            return False
-        return blocks * _BLOCK >= LONG
+        return any(
+            _blocks(self.folder / name) * _BLOCK >= LONG for name in KEPT.values()
+        )
 
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -64,3 +62,10 @@ class LedgerFile:
             text=True,
             check=False,
         )
+
+
+def _blocks(path: Path) -> int:
+    try:
+        return path.stat().st_blocks
+    except FileNotFoundError:
+        return 0
