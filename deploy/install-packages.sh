@@ -69,6 +69,11 @@ case $missing in
         ;;
 esac
 case $missing in
+    *" prometheus"*)
+        ! command -v systemctl >/dev/null || $sudo systemctl disable --quiet prometheus.service
+        ;;
+esac
+case $missing in
     *" pgbouncer"*)
         ! command -v systemctl >/dev/null || $sudo systemctl disable --quiet pgbouncer.service
         ;;

@@ -122,7 +122,7 @@ class _Rounds:
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         current = settings.read(embedded=True).settings
         self.slot = counting.join(current, _KIND)
-        self.counters = HousekeepingCounters()
+        self.counters = HousekeepingCounters(now=times.now())
         keeper, booking = self._start(current)
         mail_sender = MailSender(self._outbox(current, keeper.database), _say)
         _say(f"a round every {self.every} seconds")

@@ -30,6 +30,15 @@ NAMESPACE: Final = "accel_gateway"
 #: The kinds of prometheus-client's files that these metrics need, and the bytes to
 #: preallocate for each: more than all of its labels need.
 _FILES: Final = {"counter": 1 << 18, "histogram": 1 << 17, "gauge_mostrecent": 1 << 16}
+#: How files arrive, by the name of the request's family.
+WAYS: Final = {
+    families.UPLOADS.name: "put",
+    families.FILE_FORMS.name: "post",
+    families.FORM_BODIES.name: "page",
+    families.DROP_BODIES.name: "drop",
+    families.TUS.name: "tus",
+    families.TUS_BODIES.name: "tus",
+}
 #: Upper bounds of the durations of requests, in seconds.
 _DURATIONS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 600)
 
@@ -112,9 +121,14 @@ class RequestCounters:
         self._bytes = Counter(
             "upload_bytes", "Bytes of stored files.", ("way",), **common
         )
-        # (!) Opens the files now: a request must not fail because the folder is lost.
+        # (!) This opens the files: a request must not fail because the folder is lost.
+        #     A rate also needs the 0 before the first event.
         self._requests.labels(families.METRICS.name, "answer", "")
         self._durations.labels(families.METRICS.name)
+        for way in sorted(set(WAYS.values())):
+            self._bytes.labels(way)
+            for outcome in ("stored", "refused", "failed", "cut"):
+                self._uploads.labels(way, outcome)
 
     def answered(self, family: str, outcome: Outcome, seconds: float) -> None:
         """Count a request of the app pool."""
@@ -132,9 +146,13 @@ class RequestCounters:
 
 
 class HousekeepingCounters:
-    """Counts rounds of housekeeping, lines of the ledger, and mails."""
+    """Counts rounds of housekeeping, lines of the ledger, and mails.
 
-    def __init__(self) -> None:
+    *now* (Unix seconds) counts as the end of a good round and of a booking: an alert
+    about their age then also fires if none ever succeeds.
+    """
+
+    def __init__(self, *, now: float) -> None:
         self.registry = CollectorRegistry()
         common: _Common = {"namespace": NAMESPACE, "registry": self.registry}
         self._rounds = Counter(
@@ -151,7 +169,7 @@ class HousekeepingCounters:
         )
         self._succeeded = Gauge(
             "housekeeping_last_success_timestamp_seconds",
-            "Unix time of the last round that has not failed.",
+            "Unix time of the last round that has not failed, or of the start.",
             multiprocess_mode="mostrecent",
             **common,
         )
@@ -172,13 +190,22 @@ class HousekeepingCounters:
         )
         self._booked = Gauge(
             "ledger_last_booked_timestamp_seconds",
-            "Unix time when the whole ledger was booked.",
+            "Unix time when the whole ledger was booked, or of the start.",
             multiprocess_mode="mostrecent",
             **common,
         )
         self._mails = Counter(
             "mails", "Mails whose sending has ended.", ("outcome",), **common
         )
+        self._succeeded.set(now)
+        self._booked.set(now)
+        self._took.set(0)
+        for result in ("done", "failed"):
+            self._rounds.labels(result)
+        for result in ("booked", "unreadable"):
+            self._lines.labels(result)
+        for outcome in ("accepted", "refused", "unknown", "given-up"):
+            self._mails.labels(outcome)
 
     def round(
         self, done: Mapping[str, int], *, is_good: bool, took: float, now: float

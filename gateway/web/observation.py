@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from flask import g, request
 
-from gateway.http import families
 from gateway.http.explanations import BAD_REQUEST, BY_STATUS
 from gateway.http.families import Body
 from gateway.http.pools import Pool
 from gateway.metrics import verdicts
+from gateway.metrics.counters import WAYS
 from gateway.metrics.verdicts import Outcome, refused
 from gateway.web.nginx.family import BEGIN, CUT, current_family
 from gateway.web.nginx.headers import SPOOL_HEADER
@@ -32,15 +32,6 @@ if TYPE_CHECKING:
     from gateway.metrics.counters import RequestCounters
     from gateway.metrics.verdicts import FamilyCounts
 
-#: How files arrive, by the name of the request's family.
-_WAYS: Final = {
-    families.UPLOADS.name: "put",
-    families.FILE_FORMS.name: "post",
-    families.FORM_BODIES.name: "page",
-    families.DROP_BODIES.name: "drop",
-    families.TUS.name: "tus",
-    families.TUS_BODIES.name: "tus",
-}
 _ANSWER: Final = Outcome("answer", "")
 #: The outcomes of uploads, by the result of their request.
 _UNSTORED: Final = {"refuse": "refused", "fail": "failed"}
@@ -81,7 +72,7 @@ class Observer:
         """Count an upload that the current request has stored."""
         family = current_family()
         if family is not None:
-            self.requests.stored(_WAYS[family.name], upload.size)
+            self.requests.stored(WAYS[family.name], upload.size)
 
     def _end(self, response: Response) -> Response:
         family = current_family()
@@ -101,7 +92,7 @@ class Observer:
         self.requests.answered(family.name, outcome, seconds)
         if family.body is not Body.SPOOLED:
             return
-        way, refused_files = _WAYS[family.name], g.get("refused_files", 0)
+        way, refused_files = WAYS[family.name], g.get("refused_files", 0)
         if request.path == CUT:
             # Without a file, the upload was refused before.
             if request.headers.get(SPOOL_HEADER):
