@@ -43,8 +43,8 @@ _CLOCKS: Final = 10
 #: nginx's internal locations (the names that a client could try).
 INTERNAL: Final = (
     *("/_admit", "/_authorize", "/_blobs/", "/_cut", "/_files/", "/_large_blobs/"),
-    *("/_large_files/", "/_pages/error.html", "/_shown_blobs/", "/_shown_files/"),
-    *("/_small_blobs/", "/_small_files/", "/_unfit", "/_verdict"),
+    *("/_large_files/", "/_metrics", "/_pages/error.html", "/_shown_blobs/"),
+    *("/_shown_files/", "/_small_blobs/", "/_small_files/", "/_unfit", "/_verdict"),
 )
 
 

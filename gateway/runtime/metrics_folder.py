@@ -6,13 +6,13 @@ import os
 import shutil
 import tempfile
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gateway.runtime.verdict_cache import MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _PREFIX: Final = "accel-gateway-metrics-"
 
@@ -27,14 +27,23 @@ def metrics_folder(path: Path) -> Iterator[None]:
     """
     with suppress(OSError):
         _remove(path)
-        if os.access(MEMORY, os.W_OK | os.X_OK):
-            path.symlink_to(tempfile.mkdtemp(prefix=_PREFIX, dir=MEMORY))
-        else:
-            path.mkdir(mode=0o700)
+        _make(path)
     try:
         yield
     finally:
         _remove(path)
+
+
+def _make(path: Path) -> None:
+    if not os.access(MEMORY, os.W_OK | os.X_OK):
+        path.mkdir(mode=0o700)
+        return
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=MEMORY))
+    try:
+        path.symlink_to(folder)
+    except OSError:
+        folder.rmdir()
+        raise
 
 
 def _remove(path: Path) -> None:

@@ -279,6 +279,9 @@ class Stack(ABC):
 
     def remove(self) -> None:
         """Delete its files and its logs."""
+        # After a kill the folder in memory is still there.
+        metrics = self.home / "data" / "run" / "metrics"
+        shutil.rmtree(metrics.resolve(), ignore_errors=True)
         shutil.rmtree(self.home)
 
     def stop(self) -> None:

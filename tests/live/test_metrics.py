@@ -223,3 +223,15 @@ def test_a_folder_that_is_lost_costs_only_the_metrics_of_processes(
         away.rename(folder)
     assert (found.get("catalog_up"), found.get("workers", pool="app")) == (1, 0)
     assert page.status_code == 404
+
+
+def test_a_damaged_file_hides_no_other_one(native_stack: NativeStack) -> None:
+    """A worker that is killed while it makes a file leaves it empty."""
+    stack = native_stack
+    damaged = stack.home / "data" / "run" / "metrics" / "counter_app-99.db"
+    damaged.touch()
+    try:
+        found = metrics(stack)
+    finally:
+        damaged.unlink()
+    assert found.get("requests_total") > 0

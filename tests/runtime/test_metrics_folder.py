@@ -57,8 +57,10 @@ def test_without_memory_it_is_in_the_run_folder(
 
 
 def test_a_folder_that_can_not_be_made_keeps_nobody_from_serving(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    memory = tmp_path / "memory"
+    memory.mkdir()
+    monkeypatch.setattr(module, "MEMORY", memory)
     with metrics_folder(tmp_path / "missing" / "metrics"):
-        served = True
-    assert served
+        assert list(memory.iterdir()) == []

@@ -39,12 +39,12 @@ class Folder:
         return sorted(self.path.glob("*.db"))
 
     def read(self) -> dict[str, float]:
-        """Return the requests by family."""
+        """Return the requests by family, of families that have any."""
         return {
             sample.labels["family"]: sample.value
             for metric in counters.merge(filter(counters.is_readable, self.files))
             for sample in metric.samples
-            if sample.name == "accel_gateway_requests_total"
+            if sample.name == "accel_gateway_requests_total" and sample.value
         }
 
 
