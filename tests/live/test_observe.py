@@ -136,7 +136,8 @@ class Prometheus:
     def get(self, path: str) -> Any:
         try:
             return requests.get(f"{self.url}/api/v1/{path}", timeout=10).json()["data"]
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.JSONDecodeError):
+            # It does not listen yet, or is not ready.
             assert self.process.poll() is None, self.process.communicate()[0]
             return None
 
