@@ -41,9 +41,8 @@ class Metrics:
         routes.add_url_rule(
             "/metrics",
             view_func=self.show,
+            # Flask's own answer to OPTIONS would show that there is something.
             methods=["GET", "OPTIONS"],
-            # Its answer to OPTIONS would show that there is something.
-            provide_automatic_options=False,
         )
         routes.add_url_rule(PERMIT_METRICS, view_func=self.permit)
         return routes
