@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -49,8 +49,12 @@ def test_a_fault_is_a_500_that_nobody_is_told_to_try_again(
     faulty.put("a.txt")
     answer = faulty.ask(faulty.sign("a.txt", **claims))
     request_id = answer.headers["X-Request-ID"]
-    wait_until(lambda: faulty.log_has(request_id), what="the request is logged")
-    [row] = [row for row in faulty.logged() if row["request_id"] == request_id]
+
+    def rows() -> list[dict[str, Any]]:
+        return [row for row in faulty.logged() if row["request_id"] == request_id]
+
+    wait_until(rows, what="the request is logged")
+    [row] = rows()
     assert answer.status_code == 500
     assert "Retry-After" not in answer.headers
     assert answer.headers["Cache-Control"] == "no-store"

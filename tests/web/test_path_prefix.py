@@ -425,4 +425,4 @@ def test_a_path_of_the_gateway_can_not_be_the_prefix(site: Site) -> None:
     """The first segment of every route, and of what nginx serves, is reserved."""
     rules = [rule.rule for rule in site.client.application.url_map.iter_rules()]
     firsts = {rule.split("/")[1] for rule in rules if not rule.startswith("/_")}
-    assert firsts - {""} | {"static"} == path_prefix.OWN - {"metrics", "p"}
+    assert firsts - {""} | {"static"} == path_prefix.OWN - {"p"}
