@@ -1,7 +1,7 @@
 """Compare the gateway with its alternatives, in one run.
 
-    make bench            writes docs/benchmarks.md and its plots; about 15 minutes
-    make bench QUICK=1    prints a shorter run; about three minutes
+    make bench            writes docs/benchmarks.md and its plots; about 17 minutes
+    make bench QUICK=1    prints a shorter run; about four minutes
 
 All servers listen on loopback and are stopped at the end; files are in $TMPDIR.
 """
@@ -28,6 +28,7 @@ from bench import (
     processor,
     slow,
     throughput,
+    uploads,
     verdicts,
 )
 from bench.report import Report
@@ -48,6 +49,7 @@ class Plan:
     slow_seconds: float
     counts: tuple[int, ...]
     lines: int
+    upload: int
 
     def __str__(self) -> str:
         return (
@@ -66,6 +68,7 @@ FULL = Plan(
     slow_seconds=8,
     counts=growth.COUNTS,
     lines=30_000,
+    upload=large.SIZE,
 )
 QUICK = Plan(
     connections=(16,),
@@ -76,6 +79,7 @@ QUICK = Plan(
     slow_seconds=2,
     counts=(1_000, 30_000),
     lines=3_000,
+    upload=256 * MIB,
 )
 SIZES = (4 * KIB, 256 * KIB, 256 * MIB)
 
@@ -94,12 +98,16 @@ def measure(plan: Plan, folder: Path) -> Report:
         for size in SIZES:
             throughput.check(everyone, files, size)
         results = throughput.measure(everyone, cells, plan.rounds, plan.seconds)
-        spent = processor.measure(everyone, plan.rounds, plan.seconds)
+        spent = processor.measure(everyone, 2 * plan.rounds, plan.seconds)
         large_ones = large.measure(everyone, plan.rounds, 2 * plan.seconds)
+    sending = folder / "uploads"
+    sending.mkdir()
+    stored, _ = uploads.measure(sending, plan.rounds, plan.upload)
     return Report(
         throughput=results,
         processor=spent,
         large=large_ones,
+        uploads=stored,
         slow=slow.measure(
             folder,
             files,

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 COLD_LINKS = 20_000
 #: The contestant to which the others are compared.
 BASE = "nginx, static"
+#: The same, with a line in the access log like the gateway's.
+SAME_LOG = "nginx, static, JSON log"
 HOT, COLD, UNCACHED = "gateway, hot", "gateway, cold", "gateway, TTL 0"
 LEASED = "gateway, hot lease"
 SECURE_LINK = "nginx, secure_link"
@@ -75,6 +77,7 @@ def start_all(
 
     return [
         Contestant(BASE, one(nginx.static)),
+        Contestant(SAME_LOG, one(nginx.logged)),
         Contestant(SECURE_LINK, one(nginx.secure_link)),
         Contestant(HOT, one(hot.link)),
         Contestant(LEASED, one(cache(hot.lease))),

@@ -35,6 +35,15 @@ pid {folder}/nginx.pid;
 {user}
 events {{ worker_connections 16384; }}
 http {{
+    # The gateway's line, as it can be written without redacting a token.
+    log_format json escape=json
+        '{{"time":"$time_iso8601","request_id":"{request_id}","client":"$remote_addr",'
+        '"host":"$host","method":"$request_method","uri":"$uri",'
+        '"protocol":"$server_protocol","status":$status,"bytes":$body_bytes_sent,'
+        '"range":"$http_range","complete":"$request_completion",'
+        '"seconds":$request_time,"verdict_seconds":"$upstream_response_time",'
+        '"verdict_cache":"$upstream_cache_status",'
+        '"reason":"$upstream_http_x_gateway_reason","agent":"$http_user_agent"}}';
     access_log {folder}/access.log combined buffer=4k flush=200ms;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
@@ -56,6 +65,10 @@ http {{
     server {{
         listen {host}:{port};
         location /static/ {{ alias {files}/; }}
+        location /logged/ {{
+            alias {files}/;
+            access_log {folder}/json.log json buffer=4k flush=200ms;
+        }}
         location /secure/ {{
             secure_link $arg_md5,$arg_expires;
             secure_link_md5 "$secure_link_expires$uri {secret}";
@@ -97,6 +110,7 @@ class Nginx:
             port=self.port,
             secret=SECRET,
             protected=PROTECTED,
+            request_id="01234567-$connection-$connection_requests-$msec",
             user="user root;" if os.geteuid() == 0 else "",
             applications="\n".join(
                 f"        location /{name}/ {{ proxy_pass http://{name}; }}"
@@ -112,6 +126,10 @@ class Nginx:
     def static(self, name: str) -> str:
         """Return the URL of a public file."""
         return f"{self.url}/static/{name}"
+
+    def logged(self, name: str) -> str:
+        """Return the URL of a public file whose requests are logged as JSON."""
+        return f"{self.url}/logged/{name}"
 
     def secure_link(self, name: str) -> str:
         """Return a URL for ngx_http_secure_link_module."""

@@ -8,16 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import load
-from bench.contestants import (
-    BARE,
-    BASE,
-    COLD,
-    HOT,
-    LEASED,
-    SEND_FILE,
-    SENDFILE2,
-    UNCACHED,
-)
 from bench.processes import command_line, descendants
 from bench.rounds import interleaved
 from bench.throughput import KIB, Cell
@@ -27,7 +17,6 @@ if TYPE_CHECKING:
 
     from bench.contestants import Contestant
 
-MEASURED = (BASE, HOT, LEASED, COLD, UNCACHED, BARE, SEND_FILE, SENDFILE2)
 CELL = Cell(4 * KIB, 16)
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -39,10 +28,20 @@ class Spent:
     nginx: float
     others: float
 
-    @property
-    def all(self) -> float:
-        """The sum of both."""
-        return self.nginx + self.others
+
+def nginx(figures: Sequence[Spent]) -> list[float]:
+    """Return nginx's part, round by round."""
+    return [spent.nginx for spent in figures]
+
+
+def others(figures: Sequence[Spent]) -> list[float]:
+    """Return the part of the application behind nginx, round by round."""
+    return [spent.others for spent in figures]
+
+
+def both(figures: Sequence[Spent]) -> list[float]:
+    """Return the sum, round by round."""
+    return [spent.nginx + spent.others for spent in figures]
 
 
 def measure(
@@ -60,7 +59,7 @@ def measure(
             (after.others - before.others) / measured.requests,
         )
 
-    runners = {c.name: lambda c=c: runner(c) for c in contestants if c.name in MEASURED}
+    runners = {c.name: lambda c=c: runner(c) for c in contestants}
     return interleaved(runners, rounds, "processor time")
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
-from bench import contestants, machine, verdicts
+from bench import contestants, machine, uploads, verdicts
+from bench.processor import both, nginx, others
 from bench.rounds import digits, ratio, table
 from bench.targets import targets
 from bench.throughput import MIB, size_name
@@ -39,6 +40,7 @@ class Report:
     throughput: list[Result]
     processor: dict[str, list[Spent]]
     large: list[Large]
+    uploads: dict[str, list[float]]
     slow: list[Slow]
     beside: dict[Kind, Beside]
     flood: list[Flood]
@@ -71,6 +73,7 @@ class Report:
             "throughput": _throughput(self.throughput),
             "processor": _processor(self.processor),
             "large": _large(self.large),
+            "uploads": _uploads(self.uploads),
             "verdicts": _verdicts(self.verdicts),
             "slow": _slow(self.slow),
             "beside": _beside(self.beside),
@@ -115,24 +118,36 @@ def _shown(cell: Cell, figure: float) -> float:
 
 
 def _processor(figures: dict[str, list[Spent]]) -> str:
-    bare = [spent.all for spent in figures[contestants.BARE]]
+    static, bare = figures[contestants.SAME_LOG], figures[contestants.BARE]
     rows = [
         [
             name,
             *(
                 digits(statistics.median(each) * 1e6)
-                for each in (
-                    [spent.nginx for spent in result],
-                    [spent.others for spent in result],
-                    [spent.all for spent in result],
-                )
+                for each in (nginx(result), others(result), both(result))
             ),
-            str(ratio([spent.all for spent in result], bare)),
+            str(ratio(nginx(result), nginx(static))),
+            str(ratio(both(result), both(bare))),
         ]
         for name, result in figures.items()
     ]
-    what = "4 KiB, us of processor time"
-    return table([what, "nginx", "others", "both", "of an empty view"], rows)
+    head = [
+        *("4 KiB, us of processor time", "nginx", "others", "both"),
+        *("nginx, of static with JSON log", "both, of an empty view"),
+    ]
+    return table(head, rows)
+
+
+def _uploads(speeds: Mapping[str, list[float]]) -> str:
+    rows = [
+        [
+            name,
+            digits(statistics.median(result)),
+            str(ratio(result, speeds[uploads.SYNCED])),
+        ]
+        for name, result in speeds.items()
+    ]
+    return table(["upload", "MiB/s", f"of {uploads.SYNCED}"], rows)
 
 
 def _large(results: Sequence[Large]) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench import booking, contestants, verdicts
+from bench import booking, contestants, uploads, verdicts
+from bench.processor import both, nginx
 from bench.rounds import ratio, table
 from bench.senders import Kind
 from bench.throughput import KIB, MIB
@@ -21,7 +22,24 @@ def targets(report: Report) -> str:
     big = _cell(report, 256 * MIB, 16)
     flood = report.flood[0]
     bare = report.verdicts[verdicts.BARE]
+    spent = report.processor
+    hot, cold = spent[contestants.HOT], spent[contestants.COLD]
     rows = [
+        at_most(
+            "nginx's time: hot, 4 KiB, of nginx static with JSON log",
+            1.5,
+            ratio(nginx(hot), nginx(spent[contestants.SAME_LOG])),
+        ),
+        at_most(
+            "nginx's time: hot lease, 4 KiB, of a hot signed URL",
+            1.05,
+            ratio(nginx(spent[contestants.LEASED]), nginx(hot)),
+        ),
+        at_most(
+            "processor time: cold, 4 KiB, of the smallest Flask view",
+            1.15,
+            ratio(both(cold), both(spent[contestants.ACCEL])),
+        ),
         at_least("hot, 4 KiB, of nginx static", 0.6, small.ratio(contestants.HOT)),
         at_least(
             "hot, 4 KiB, of django-sendfile2",
@@ -57,6 +75,11 @@ def targets(report: Report) -> str:
         *(
             at_least(f"1 GiB, {result.what}, of nginx static", 0.95, result.ratio)
             for result in report.large
+        ),
+        at_least(
+            "a large PUT, of dav that is then synced",
+            1,
+            ratio(report.uploads[uploads.PUT], report.uploads[uploads.SYNCED]),
         ),
         at_most(
             f"{report.slow[0].readers:,} slow readers: p99 of new verdicts",

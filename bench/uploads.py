@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 CHUNK = 90 * MIB  # as much as the upload page sends in one request
-BASE = "dav"
+BASE, SYNCED, PUT = "dav", "dav, then synced", "gateway, PUT"
 
 
 @dataclass
@@ -142,11 +142,27 @@ def main() -> None:
     """Run the rounds and print the table."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     size = (int(sys.argv[2]) if len(sys.argv) > 2 else 1024) * MIB  # noqa: PLR2004
+    with tempfile.TemporaryDirectory(prefix="gw-bench-") as name:
+        speeds, growth = measure(Path(name), rounds, size)
+    print(f"{size // MIB} MiB, {rounds} interleaved rounds, ratios to {BASE}\n")
+    rows = [
+        [label, digits(statistics.median(one)), str(ratio(one, speeds[BASE]))]
+        for label, one in speeds.items()
+    ]
+    print(table(["contestant", "MiB/s", "ratio (least-most)"], rows))
+    print(f"A worker's peak memory grew by {growth / MIB:.1f} MiB.")
+
+
+def measure(folder: Path, rounds: int, size: int) -> tuple[dict[str, list[float]], int]:
+    """Upload *size* bytes in each way; files are written to *folder*.
+
+    Return the MiB per second of each contestant, round by round, and the growth of a
+    gunicorn worker's peak memory, in bytes.
+    """
     with ExitStack() as stack:
-        name = stack.enter_context(tempfile.TemporaryDirectory(prefix="gw-bench-"))
-        folder = Path(name)
-        (folder / "files").mkdir()
+        (folder / "files").mkdir(exist_ok=True)
         file = folder / "source.bin"
+        stack.callback(file.unlink)
         with file.open("wb") as source:
             for _ in range(size // MIB):
                 source.write(os.urandom(MIB))
@@ -158,8 +174,8 @@ def main() -> None:
         ).strip()
         contestants: dict[str, Callable[[], None]] = {
             BASE: lambda: dav(server, file, is_synced=False),
-            "dav, then synced": lambda: dav(server, file, is_synced=True),
-            "gateway, PUT": lambda: put(gateway, token, file),
+            SYNCED: lambda: dav(server, file, is_synced=True),
+            PUT: lambda: put(gateway, token, file),
             "gateway, tus, one PATCH": lambda: tus(gateway, token, file, size),
             f"gateway, tus, {CHUNK // MIB} MiB each": lambda: tus(
                 gateway, token, file, CHUNK
@@ -169,14 +185,7 @@ def main() -> None:
         before = memory(gateway)
         stored = (server.folder / "dav", gateway.home / "data" / "store" / "blobs")
         speeds = run(contestants, rounds, size, stored)
-        growth = memory(gateway) - before
-    print(f"{size // MIB} MiB, {rounds} interleaved rounds, ratios to {BASE}\n")
-    rows = [
-        [label, digits(statistics.median(one)), str(ratio(one, speeds[BASE]))]
-        for label, one in speeds.items()
-    ]
-    print(table(["contestant", "MiB/s", "ratio (least-most)"], rows))
-    print(f"A worker's peak memory grew by {growth / MIB:.1f} MiB.")
+        return speeds, memory(gateway) - before
 
 
 def run(

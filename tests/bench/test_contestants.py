@@ -21,6 +21,7 @@ from bench.contestants import (
     HOT,
     LEASED,
     RCLONE,
+    SAME_LOG,
     SECURE_LINK,
     SEND_FILE,
     SENDFILE2,
@@ -50,7 +51,7 @@ SECRET_PARTS: Final = {
     STARLETTE: r"\.(?P<mac>[\w-]+)$",
     RCLONE: r"X-Amz-Signature=(?P<mac>\w+)",
 }
-NAMES: Final = [BASE, *SECRET_PARTS]
+NAMES: Final = [BASE, SAME_LOG, *SECRET_PARTS]
 SIZES: Final = {"small": 4096, "middling": 300_000}
 PLAIN: Final = {"Accept-Encoding": "identity"}
 

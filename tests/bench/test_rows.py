@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
+from bench import nginx
 from bench.flood import FLOODER, VISITORS, was_asked
+from bench.processor import Spent, both, others
 from bench.readers import Readers
 from bench.rounds import Ratio
 from bench.targets import at_least, at_most
+from tests.unit.rendered import rendered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -73,3 +78,20 @@ def test_a_reader_is_served_who_gets_the_file(
         readers = Readers([here])
         readers.read()
         assert bool(readers.begun) is is_served
+
+
+def test_a_static_file_is_logged_with_the_gateway_s_fields(tmp_path: Path) -> None:
+    """The same log, or the ratio to it would flatter."""
+    static = nginx.Nginx(tmp_path, tmp_path, 1).conf()
+    assert fields(static) == fields(rendered()["conf.d/logging.conf"])
+
+
+def fields(conf: str) -> list[str]:
+    """Return the fields of the last log format, in their order."""
+    text = conf.rpartition("log_format ")[2].partition("}';")[0]
+    return re.findall(r'"(\w+)":', text)
+
+
+def test_the_sum_is_taken_within_a_round() -> None:
+    spent = [Spent(1, 2), Spent(3, 5)]
+    assert (others(spent), both(spent)) == ([2, 5], [3, 8])
