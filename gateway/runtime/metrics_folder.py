@@ -25,25 +25,30 @@ def metrics_folder(path: Path) -> Iterator[None]:
     time, would be written again and again.  If it can't be made, the gateway serves
     without the metrics of its processes.
     """
+    folder = path
     with suppress(OSError):
         _remove(path)
-        _make(path)
+        folder = _make(path)
     try:
         yield
     finally:
         _remove(path)
+        # The symlink may be gone by now.
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _make(path: Path) -> None:
+def _make(path: Path) -> Path:
+    """Make the folder, and return its own path."""
     if not os.access(MEMORY, os.W_OK | os.X_OK):
         path.mkdir(mode=0o700)
-        return
+        return path
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=MEMORY))
     try:
         path.symlink_to(folder)
     except OSError:
         folder.rmdir()
         raise
+    return folder
 
 
 def _remove(path: Path) -> None:

@@ -23,6 +23,14 @@ def test_it_is_a_folder_in_memory_for_its_user(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
+def test_its_memory_is_freed_even_if_the_run_folder_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "metrics"
+    with metrics_folder(path):
+        folder = path.readlink()
+        path.unlink()
+    assert not folder.exists()
+
+
 def test_what_a_crash_left_is_gone(tmp_path: Path) -> None:
     """Both the counts and the folder in memory."""
     path = tmp_path / "metrics"
