@@ -43,7 +43,8 @@ http {{
         '"range":"$http_range","complete":"$request_completion",'
         '"seconds":$request_time,"verdict_seconds":"$upstream_response_time",'
         '"verdict_cache":"$upstream_cache_status",'
-        '"reason":"$upstream_http_x_gateway_reason","agent":"$http_user_agent"}}';
+        '"reason":"$upstream_http_x_gateway_reason","trace":"$http_traceparent",'
+        '"agent":"$http_user_agent"}}';
     access_log {folder}/access.log combined buffer=4k flush=200ms;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
