@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gateway.http.pools import Pool
 from tests.live.machine import Machine, a_machine
 from tests.live.shown import PLACE, blocks
 from tests.live.stack import NativeStack, wait_until
 from tests.live.tus import CHUNK_TYPE
+from tests.samples import Samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,13 +30,18 @@ def test_the_page_of_nginx_can_be_typed_from_top_to_bottom(machine: Machine) -> 
     site, *_proxies = blocks("docs/nginx.md", "nginx")
     machine.write("/srv/files/hello.txt", "hello\n")
     write = f"cat > /etc/nginx/conf.d/accel-gateway.conf <<'END'\n{site}END"
-    done = machine.type("export GATEWAY_HSTS=365d", *steps, write, check)
+    scrape = f"curl --silent --fail --retry 30 --retry-delay 1 {PLACE}/metrics"
+    done = machine.type("export GATEWAY_HSTS=365d", *steps, write, check, scrape)
     assert "pip install" in install
     assert done.returncode == 0, done.stderr
     assert "[warn]" not in done.stderr
     assert "HTTP/2 200" in done.stdout
     assert "strict-transport-security: max-age=31536000" in done.stdout
-    assert done.stdout.endswith("\n\nhello\n")
+    _, file, metrics = done.stdout.partition("\n\nhello\n")
+    assert file
+    # Both pools were started by hand, and count in the same folder.
+    found = Samples(metrics)
+    assert min(found.get("workers", pool=pool) for pool in Pool) > 0
 
 
 CONTENT = os.urandom(5 * 2**20)
