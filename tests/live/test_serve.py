@@ -388,7 +388,7 @@ def test_when_one_dies_the_others_are_stopped_and_the_status_says_so(
     status = stack.process.wait(20)
     log = stack.log()
     left = [pid for pids in everyone.values() for pid in pids if is_alive(pid)]
-    shutil.rmtree(stack.home)
+    stack.remove()
     assert min(map(len, everyone.values())) >= 1
     assert status == 1
     assert f"{victim} ended" in log
@@ -403,7 +403,7 @@ def test_when_the_supervisor_is_killed_nothing_is_left_behind() -> None:
     stack.process.kill()
     stack.process.wait()
     wait_until(lambda: not any(map(is_alive, everyone)), seconds=30, what="all end")
-    shutil.rmtree(stack.home)
+    stack.remove()
 
 
 def reload(stack: NativeStack) -> None:
