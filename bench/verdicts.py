@@ -222,7 +222,7 @@ def _steps(site: Site, link: str) -> dict[str, Callable[[], object]]:
         ),
         "time and network": lambda: policy.check(found.claims, now=now, client="::1"),
         "revocations": lambda: judge.revocation_check.check(found, path.text),
-        "the file": lambda: judge.tree.locate(path),
+        "the file": lambda: judge.files.serve(path),
         "headers": lambda: accel.verdict_headers(delivery),
         "all of the judgement": lambda: judge.judge(target, now=now, client="::1"),
     }

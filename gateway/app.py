@@ -18,6 +18,7 @@ from gateway.config.gateway_id import own_id
 from gateway.delivery.authorized import PREFIX as AUTHORIZED_PREFIX
 from gateway.delivery.authorized import AuthorizedJudge
 from gateway.delivery.revocation_check import RevocationCheck
+from gateway.delivery.served_files import served_files
 from gateway.delivery.verdict import InlinePolicy, SignedURLJudge
 from gateway.errors import SettingsError
 from gateway.http import families
@@ -39,7 +40,6 @@ from gateway.shares.opening import Openings
 from gateway.storage.blobs import BlobStore
 from gateway.storage.media_types import MediaTypes
 from gateway.storage.session_files import SessionFiles
-from gateway.storage.tree import FilesTree
 from gateway.uploads.admission import Admission, UploadLimits
 from gateway.uploads.drop_codes import DropCodes
 from gateway.uploads.finalise import Finaliser
@@ -149,7 +149,7 @@ def create_app(
     pages.register(app, brand, settings.path_prefix)
     judge = signed_url_judge(settings, database, types)
     share_codes = ShareCodes(settings.secret)
-    items = Items(judge.tree, types)
+    items = Items(judge.files, types)
     lease_judge = LeaseJudge(
         codes=share_codes,
         leased=LeasedItems(Reader(database)),
@@ -161,7 +161,10 @@ def create_app(
     judges: dict[str, Judge] = {SIGNED_PREFIX: judge, LEASE_PREFIX: lease_judge}
     if settings.authorize is not None:
         judges[AUTHORIZED_PREFIX] = AuthorizedJudge(
-            tree=judge.tree, types=types, inline=judge.inline, ttl=settings.verdict_ttl
+            files=judge.files,
+            types=types,
+            inline=judge.inline,
+            ttl=settings.verdict_ttl,
         )
     routes.register(
         app,
@@ -291,7 +294,7 @@ def signed_url_judge(
         raise SettingsError(["GATEWAY_KEYS and GATEWAY_FILES must be set"])
     return SignedURLJudge(
         ring=settings.keys,
-        tree=FilesTree(settings.files, settings.data),
+        files=served_files(settings.files, settings.bucket_server, settings.data),
         types=types,
         revocation_check=RevocationCheck(database),
         cache_cap=settings.cache_max_age,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.http import FileResponse, Http404, HttpResponse
+from django.http import FileResponse, Http404, HttpResponse, StreamingHttpResponse
 
 from gateway.delivery.views import ViewFiles
 from gateway.errors import NotServableError, SettingsError
@@ -27,7 +27,7 @@ def send(
     as_attachment: bool = False,
     max_age: int = 0,
     rate: int | None = None,
-) -> HttpResponse | FileResponse:
+) -> HttpResponse | StreamingHttpResponse:
     """Return the answer of a view that sends the file at *path*.
 
     *path* may be untrusted: it is relative to ``settings.GATEWAY_FILES``, and for
@@ -44,9 +44,7 @@ def send(
     """
     try:
         files = ViewFiles.configured(
-            getattr(settings, "GATEWAY_FILES", None),
-            getattr(settings, "GATEWAY_NGINX", None),
-            is_debug=settings.DEBUG,
+            lambda name: getattr(settings, name, None), is_debug=settings.DEBUG
         )
         file = files.find(
             path, name=name, as_attachment=as_attachment, max_age=max_age, rate=rate
@@ -59,10 +57,13 @@ def send(
         response, headers = HttpResponse(), file.nginx_headers()
         # nginx sets the type: it would send this one instead.
         del response["Content-Type"]
+    elif file.on_disk is None:
+        response, headers = StreamingHttpResponse(files.read(path)), file.headers()
     else:
-        response, headers = FileResponse(file.path.open("rb")), file.headers()
+        response, headers = FileResponse(file.on_disk.path.open("rb")), file.headers()
     # nginx ignores the validators, but ConditionalGetMiddleware would compare the
     # client's with those of an empty answer.
-    for header, value in {**headers, **file.validators()}.items():
+    validators = file.on_disk.validators() if file.on_disk else {}
+    for header, value in {**headers, **validators}.items():
         response[header] = value
     return response

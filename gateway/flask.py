@@ -47,12 +47,7 @@ def send(
     does unless the application is in debug mode.  Otherwise Flask sends it with the
     same headers.  Raise SettingsError if the configuration is wrong.
     """
-    config = current_app.config
-    files = ViewFiles.configured(
-        config.get("GATEWAY_FILES"),
-        config.get("GATEWAY_NGINX"),
-        is_debug=current_app.debug,
-    )
+    files = ViewFiles.configured(current_app.config.get, is_debug=current_app.debug)
     try:
         file = files.find(
             path, name=name, as_attachment=as_attachment, max_age=max_age, rate=rate
@@ -65,13 +60,15 @@ def send(
         del response.headers["Content-Type"]
         response.headers.update(file.nginx_headers())
         return response
+    if file.on_disk is None:
+        return current_app.response_class(files.read(path), headers=file.headers())
     # Not Flask's: with USE_X_SENDFILE its answer would be empty.
     sent = send_file(
-        file.path,
+        file.on_disk.path,
         request.environ,
         mimetype=file.content_type,
-        etag=file.etag,
-        last_modified=file.modified,
+        etag=file.on_disk.etag,
+        last_modified=file.on_disk.modified,
         response_class=current_app.response_class,
     )
     sent.headers.update(file.headers())

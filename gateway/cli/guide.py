@@ -10,15 +10,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gateway.errors import ClaimsError
+from gateway.delivery.served_files import served_files
+from gateway.errors import BucketBusyError, ClaimsError
 from gateway.links import LinkSigner
 from gateway.runtime.prepare import FIRST_ADMIN
 from gateway.storage.paths import FilePath
-from gateway.storage.tree import FilesTree
 
 if TYPE_CHECKING:
     from gateway.config.settings import Settings
-    from gateway.storage.tree import FoundFile
+    from gateway.storage.files import FoundFile
+    from gateway.storage.places import Places
 
 #: Files of the tree to consider for the example link.
 _MAXIMUM_FILES: Final = 20
@@ -40,7 +41,7 @@ def guide(current: Settings, url: str) -> str:
         program = shlex.quote(_short(Path(sys.argv[0])))
         lines += [
             ("Sign", f"{program} sign {shlex.quote(path)} --expires 1h"),
-            ("", f"for any file in {_short(current.files or Path())}"),
+            ("", f"for any file in {_where(current.files)}"),
         ]
     keys = current.embedded_keys
     where = f"the key in {_short(keys)}" if keys.exists() else "GATEWAY_KEYS"
@@ -62,8 +63,22 @@ def _example_file(current: Settings) -> FoundFile | None:
     """Return the smallest of the first few files of the tree, or None."""
     if current.files is None:
         return None
-    files = FilesTree(current.files).below(FilePath(""), most=_MAXIMUM_FILES)
+    served = served_files(current.files, current.bucket_server)
+    try:
+        files = served.below(FilePath(""), most=_MAXIMUM_FILES)
+    except BucketBusyError:
+        return None
     return min(files, key=lambda file: file.size, default=None)
+
+
+def _where(places: Places | None) -> str:
+    """Return the places as a user would write them."""
+    if places is None:
+        return "."
+    [first, *more] = places.listed
+    if isinstance(first.root, Path) and not more:
+        return _short(first.root)
+    return str(places)
 
 
 def _short(path: Path) -> str:

@@ -14,7 +14,7 @@ from gateway.cli.catalog import catalog_if_usable, open_catalog
 from gateway.cli.inspection import Inspection, shown
 from gateway.cli.options import JSON, NO_EXPIRY, Id
 from gateway.cli.times import DateTime, Duration, DurationOrDateTime
-from gateway.cli.tree_paths import Tree
+from gateway.cli.tree_paths import TypedPaths
 from gateway.config import settings
 from gateway.config.address import recorded_url
 from gateway.errors import MissingUploadError, SettingsError
@@ -114,9 +114,9 @@ def sign(
     current = settings.read(required=("keys",), embedded=True).settings
     base, ring = base_url_and_keys(current)
     signer = LinkSigner(ring, base)
-    tree = Tree.of(current)
+    paths = TypedPaths.of(current)
     if path is not None:
-        path = tree.relative(path)
+        path = paths.relative(path)
     if upload is not None:
         stored_name = _name_of(upload)
         path, name = name or stored_name, None
@@ -135,7 +135,7 @@ def sign(
     )
     warning = None
     if path is not None and upload is None:
-        warning = tree.warning(path, is_folder=folder)
+        warning = paths.warning(path, is_folder=folder)
     if warning is not None:
         click.echo(f"gateway: warning: {shown(path or '')}: {warning}", err=True)
     if as_json:

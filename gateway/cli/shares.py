@@ -14,7 +14,7 @@ from gateway.cli.catalog import open_catalog
 from gateway.cli.links import public_address
 from gateway.cli.options import JSON, LIMIT, USER, Id
 from gateway.cli.share_options import LABEL, TO, UPLOAD, PolicyOptions, policy_options
-from gateway.cli.tree_paths import Tree
+from gateway.cli.tree_paths import TypedPaths
 from gateway.config import settings
 from gateway.errors import (
     MissingShareError,
@@ -33,7 +33,6 @@ from gateway.shares.description import (
 )
 from gateway.shares.policy import LIFE, SharePolicy
 from gateway.storage.names import visible
-from gateway.storage.tree import FilesTree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +50,7 @@ class _Services:
     database: Database
     changes: ShareChanges
     descriptions: Descriptions
-    tree: Tree
+    paths: TypedPaths
 
     @classmethod
     def open(cls) -> _Services:
@@ -59,13 +58,12 @@ class _Services:
         database, current = open_catalog()
         if current.secret is None:
             raise SettingsError([settings.missing_fault("secret", current.data)])
-        tree = Tree.of(current)
         address = public_address(current)
         return cls(
             database,
             ShareChanges(database, current.mail_limit),
             Descriptions(ShareCodes(current.secret), lambda: address),
-            tree,
+            TypedPaths.of(current),
         )
 
     def share(self, share_id: str) -> Share:
@@ -86,17 +84,17 @@ class _Services:
     def new_items(
         self, paths: Sequence[str], upload_ids: Sequence[str]
     ) -> list[NewItem]:
-        """Return new items for paths of the files tree and for uploads.
+        """Return new items for paths of files and for uploads.
 
         Raise BadFieldsError for a missing path, MissingUploadError for an upload.
         """
         items = []
         if paths:
-            if self.tree.files is None:
+            files = self.paths.files()
+            if files is None:
                 raise SettingsError(["GATEWAY_FILES: is not set, but PATH needs it"])
-            tree = FilesTree(self.tree.files, self.tree.data)
             items = [
-                access.path_item(tree, self.tree.relative(path), owner=None)
+                access.path_item(files, self.paths.relative(path), owner=None)
                 for path in paths
             ]
         for upload_id in upload_ids:

@@ -1,4 +1,4 @@
-"""Paths of the files tree as users type them, and warnings about links to them."""
+"""Paths of files as users type them, and warnings about links to them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Final, Self
 import click
 
 from gateway.config.address import recorded_files
-from gateway.errors import NotServableError
+from gateway.delivery.served_files import served_files
+from gateway.errors import BucketBusyError, NotServableError
 from gateway.ownership import Owner
 from gateway.storage.paths import FilePath
-from gateway.storage.tree import FilesTree
 
 if TYPE_CHECKING:
     from gateway.config.settings import Settings
+    from gateway.storage.bucket_server import BucketServer
+    from gateway.storage.files import Files
+    from gateway.storage.places import Places
 
 _NOTHING: Final = "nothing is served there yet ({fact})"
 _WARNINGS: Final = {
@@ -29,24 +32,32 @@ _WARNINGS: Final = {
 
 
 @dataclass(frozen=True)
-class Tree:
-    """The files folder, or None if it is unknown, and the gateway's data folder.
+class TypedPaths:
+    """The places of the files, or None if they are unknown, and the data folder.
 
-    If GATEWAY_FILES is not set, ``files`` is the folder that was served last.
+    If GATEWAY_FILES is not set, ``places`` are those that were served last.
     """
 
-    files: Path | None
+    places: Places | None
+    server: BucketServer | None
     data: Path
 
     @classmethod
     def of(cls, current: Settings) -> Self:
-        """Return the tree of the settings."""
-        return cls(current.files or recorded_files(current.data), current.data)
+        """Return the places of the settings."""
+        places = current.files or recorded_files(current.data)
+        return cls(places, current.bucket_server, current.data)
+
+    def files(self) -> Files | None:
+        """Return the files, or None if their places are unknown."""
+        if self.places is None:
+            return None
+        return served_files(self.places, self.server, self.data)
 
     def relative(self, typed: str) -> str:
-        """Return the path to sign: relative to the tree, and empty for ``.``.
+        """Return the path to sign: relative to the files, and empty for ``.``.
 
-        Raise click.UsageError for an absolute path that is not in the tree.
+        Raise click.UsageError for an absolute path that is in none of the folders.
         """
         if typed.startswith("/"):
             typed = self._inside(Path(typed))
@@ -59,54 +70,68 @@ class Tree:
             plain = FilePath.parse(path) if path else None
         except NotServableError as error:
             return f"no file is ever served at such a path ({error.fact})"
-        if self.files is None or plain is None:
+        files = self.files()
+        if files is None or plain is None:
             return None
         try:
-            found = FilesTree(self.files, self.data).locate(plain)
+            return self._looked_up(files, plain, is_folder=is_folder)
         except NotServableError as error:
-            if error.fact == "not-a-file" and is_folder:
-                return None
-            text = _WARNINGS.get(error.fact, _NOTHING).format(fact=error.fact)
-            similar = _equivalent(self.files, path) if error.fact == "missing" else None
-            return text if similar is None else f"{text}; there is {_in_shell(similar)}"
+            return self._not_served(path, error)
+        except BucketBusyError as error:
+            return f"could not be looked up: {error}"
+
+    def _looked_up(
+        self, files: Files, path: FilePath, *, is_folder: bool
+    ) -> str | None:
+        if is_folder and files.is_folder(path):
+            return None
+        found = files.locate(path)
         if is_folder:
             return "is a file; --folder needs a folder"
-        return self._unreadable(self.files / found.path.text)
+        return self._unreadable(found.path.text)
+
+    def _not_served(self, path: str, error: NotServableError) -> str:
+        text = _WARNINGS.get(error.fact, _NOTHING).format(fact=error.fact)
+        similar = self._equivalent(path) if error.fact == "missing" else None
+        return text if similar is None else f"{text}; there is {_in_shell(similar)}"
 
     def _inside(self, path: Path) -> str:
-        if self.files is None:
+        if self.places is None:
             raise click.UsageError(
                 f"{path} is absolute, but GATEWAY_FILES is not set: give a path "
                 "relative to the files folder"
             )
-        for root in (self.files, self.files.resolve()):
-            if path.is_relative_to(root):
-                return str(path.relative_to(root))
-        raise click.UsageError(f"{path} is not in the files folder, {self.files}")
+        for place in self.places.by_length:
+            if isinstance(place.root, Path):
+                for root in (place.root, place.root.resolve()):
+                    if path.is_relative_to(root):
+                        return f"{place.prefix}{path.relative_to(root)}"
+        raise click.UsageError(f"{path} is not in the files, {self.places}")
 
-    def _unreadable(self, file: Path) -> str | None:
-        """Return a warning if the data folder's owner can't read *file*, or None."""
-        if not self.data.is_dir():
+    def _unreadable(self, path: str) -> str | None:
+        """Return a warning if the data folder's owner can't read the file, or None."""
+        file = self.places.on_disk(path) if self.places else None
+        if file is None or not self.data.is_dir():
             return None
         owner = Owner.of(self.data)
         if owner.can_read(file):
             return None
         return f"can't be read by the user {owner.name}, which runs the gateway"
 
-
-def _equivalent(root: Path, path: str) -> str | None:
-    """Return an existing path that equals *path* after Unicode normalization."""
-    found: list[str] = []
-    for segment in path.split("/"):
-        try:
-            names = os.listdir(root.joinpath(*found))  # noqa: PTH208 -- names alone
-        except OSError:
-            return None
-        same = [name for name in names if _normal(name) == _normal(segment)]
-        if not same:
-            return None
-        found.append(segment if segment in same else same[0])
-    return "/".join(found)
+    def _equivalent(self, path: str) -> str | None:
+        """Return an existing path that equals *path* after Unicode normalization."""
+        found = ""
+        for segment in path.split("/"):
+            folder = self.places.on_disk(found) if self.places else None
+            try:
+                names = os.listdir(folder) if folder else []  # noqa: PTH208
+            except OSError:
+                return None
+            same = [name for name in names if _normal(name) == _normal(segment)]
+            if not same:
+                return None
+            found += f"{segment if segment in same else same[0]}/"
+        return found.removesuffix("/")
 
 
 def _normal(name: str) -> str:

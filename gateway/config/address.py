@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import socket
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.errors import SuperviseError
+from gateway.storage.places import Places
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _FILE: Final = "url"
 _SERVED: Final = "served"
@@ -65,15 +68,18 @@ def recorded_url(data: Path) -> str | None:
     return _recorded(data / _FILE)
 
 
-def record_files(data: Path, files: Path) -> None:
-    """Write the served folder *files* to the data folder, for ``gateway sign``."""
+def record_files(data: Path, files: Places) -> None:
+    """Write the value of GATEWAY_FILES to the data folder, for ``gateway sign``."""
     (data / _SERVED).write_text(f"{files}\n", "utf-8")
 
 
-def recorded_files(data: Path) -> Path | None:
-    """Return the last recorded served folder, or None if there is none."""
+def recorded_files(data: Path) -> Places | None:
+    """Return the last recorded value of GATEWAY_FILES, or None if there is none."""
     text = _recorded(data / _SERVED)
-    return None if text is None else Path(text)
+    try:
+        return None if text is None else Places.parse(text)
+    except ValueError:  # the file is damaged
+        return None
 
 
 def _recorded(file: Path) -> str | None:

@@ -22,6 +22,8 @@ from gateway.http.pools import Pool
 from gateway.links.keyring import KeyRing
 from gateway.links.server_secret import ServerSecret
 from gateway.mail_address import Mailbox
+from gateway.storage.bucket_server import Endpoint
+from gateway.storage.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +43,7 @@ class LedgerAddresses(StrEnum):
 
 _MAXIMUM_SOCKET_PATH: Final = 107  # unix(7): sun_path without its NUL
 _MAXIMUM_YEARS: Final = 100  # an HTTP date's year has four digits
+_REGION = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _HOST = re.compile(r"\*|(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 # The path is checked before.
@@ -87,6 +90,14 @@ def _authorize(text: object) -> object:
 
 def _credentials(words: tuple[str, ...]) -> tuple[Credential, ...]:
     return tuple(map(Credential.parse, words))
+
+
+def _places(text: object) -> object:
+    return Places.parse(text, plain_path) if isinstance(text, str) else text
+
+
+def _endpoint(text: object) -> object:
+    return Endpoint.parse(text) if isinstance(text, str) else text
 
 
 def _mailbox(text: object) -> object:
@@ -258,6 +269,10 @@ Credentials = Annotated[
     tuple[Credential, ...], BeforeValidator(_credentials), BeforeValidator(_words)
 ]
 """Cookies and headers: ``cookie:sessionid``, ``header:X-Api-Key``."""
+FilePlaces = Annotated[Places, BeforeValidator(_places)]
+"""Folders and buckets: ``/srv/files videos/=s3://media/videos``."""
+BucketEndpoint = Annotated[Endpoint, BeforeValidator(_endpoint)]
+Region = Annotated[str, _one(_REGION, "eu-central-1")]
 Sender = Annotated[Mailbox, BeforeValidator(_mailbox)]
 Number = Annotated[int, BeforeValidator(_number)]
 Size = Annotated[int, BeforeValidator(_size), AfterValidator(_fits_a_disk)]

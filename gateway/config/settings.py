@@ -20,9 +20,11 @@ from gateway.config.authorize import WHOLE_HEADERS
 from gateway.config.fields import (
     SQLITE,
     Authorize,
+    BucketEndpoint,
     Colour,
     Credentials,
     DatabaseURL,
+    FilePlaces,
     Hosts,
     LedgerAddresses,
     MediaRanges,
@@ -32,6 +34,7 @@ from gateway.config.fields import (
     Origins,
     PlainPath,
     PublicURL,
+    Region,
     Relay,
     Ring,
     RunFolder,
@@ -46,6 +49,8 @@ from gateway.config.fields import (
 from gateway.config.variables import FILE_SUFFIX, variable
 from gateway.errors import SettingsError
 from gateway.http.pools import Pool
+from gateway.storage.bucket_server import DEFAULT_REGION, BucketServer, Endpoint
+from gateway.storage.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -56,6 +61,8 @@ _DATA: Final = "var"
 _VERDICTS: Final = "verdicts"
 #: Fields that may be a file in the data folder, and the command that creates it.
 _EMBEDDED: Final = {"keys": "gateway keys new --add", "secret": "gateway serve"}
+#: Each needs the other one.
+_BUCKET_KEY: Final = ("bucket_key_id", "bucket_secret")
 #: Required with a relay: a mail needs a sender, and a link that works from anywhere.
 _FOR_MAIL: Final = ("mail_from", "public_url")
 #: The descriptor of the snapshot that a child of ``gateway serve`` reads.
@@ -73,8 +80,18 @@ class Settings(BaseModel):
     """Sets the signing keys, ``id:secret,id:secret``, newest first."""
     secret: Secret | None = None
     """Sets the server secret, ``secret,secret``, newest first."""
-    files: PlainPath | None = None
-    """Sets the folder of files that signed URLs deliver."""
+    files: FilePlaces | None = None
+    """Lists the folders and buckets of files that signed URLs deliver."""
+    bucket_endpoint: BucketEndpoint | None = None
+    """Sets the URL of the server of all buckets; default Amazon S3."""
+    bucket_region: Region = DEFAULT_REGION
+    """Sets the region of all buckets; default ``us-east-1``."""
+    bucket_key_id: str = ""
+    """Sets the access key's id; default the provider's own credentials."""
+    bucket_secret: str = Field(default="", repr=False)
+    """Sets the access key's secret."""
+    cache_space: Size = Field(default=10 * 2**30, ge=2**20)
+    """Sets the space of nginx's cache of buckets, in bytes; default 10 GiB."""
     data: PlainPath = Field(default=Path(_DATA), validate_default=True)
     """Sets the folder for keys, secret, catalog and uploads; default ``var``."""
     store: PlainPath | None = None
@@ -168,6 +185,15 @@ class Settings(BaseModel):
         return urlsplit(self.public_url or "").path
 
     @property
+    def required_together(self) -> tuple[str, ...]:
+        """The fields that must be set because others are."""
+        has_key = self.bucket_key_id or self.bucket_secret
+        return (
+            *(_FOR_MAIL if self.mail_url is not None else ()),
+            *(_BUCKET_KEY if has_key else ()),
+        )
+
+    @property
     def mail_limit(self) -> int | None:
         """Mails per user in 24 hours, at most; 0 is no limit, None means no relay."""
         return None if self.mail_url is None else self.mails_per_user
@@ -183,6 +209,23 @@ class Settings(BaseModel):
         if not self.database:
             url = f"{SQLITE}{self.data}/catalog.sqlite3"
             object.__setattr__(self, "database", url)
+
+    @property
+    def bucket_server(self) -> BucketServer | None:
+        """The server of the buckets; None if there is no bucket."""
+        if self.files is None or not self.files.has_bucket:
+            return None
+        return BucketServer(
+            self.bucket_endpoint or Endpoint.of_amazon(self.bucket_region),
+            self.bucket_region,
+            self.bucket_key_id,
+            self.bucket_secret,
+        )
+
+    @property
+    def byte_cache(self) -> Path:
+        """The folder of nginx's cache of what is in buckets."""
+        return (self.store or self.data / "store") / "byte-cache"
 
     @property
     def catalog_file(self) -> Path | None:
@@ -278,9 +321,8 @@ def read(
     faults.extend(variables.missing(required, values, faults, hints))
     try:
         settings = Settings.model_validate(values)
-        if settings.mail_url is not None:
-            needed = [field for field in _FOR_MAIL if field in only]
-            faults.extend(variables.missing(needed, values, faults, hints))
+        needed = [field for field in settings.required_together if field in only]
+        faults.extend(variables.missing(needed, values, faults, hints))
     except ValidationError as error:
         faults.extend(variables.validation_faults(error))
     if check_disk and not is_child:
@@ -416,4 +458,5 @@ def _misplaced(
     faulty, files = variables.faulty_names(faults), variable("files")
     if "files" in values and files not in faulty:
         valid = {name: path for name, path in own.items() if name not in faulty}
-        yield from places.faults(files, values["files"], valid)
+        for folder in Places.parse(values["files"]).folders.values():
+            yield from places.faults(files, str(folder), valid)

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 #: ``GATEWAY_X_FILE`` is the path of the file that contains ``GATEWAY_X``.
 FILE_SUFFIX: Final = "_FILE"
 _PREFIX: Final = "GATEWAY_"
+_KEY_HINT: Final = (
+    "; set GATEWAY_BUCKET_KEY_ID and GATEWAY_BUCKET_SECRET, or neither for the "
+    "provider's own credentials"
+)
 _HINTS: Final = {
+    "bucket_key_id": _KEY_HINT,
+    "bucket_secret": _KEY_HINT,
     "keys": "; make a key with: gateway keys new",
     "secret": "; make one with: gateway secrets new",
     "files": "; set it to the folder whose files are served",

@@ -13,36 +13,31 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from gateway.delivery.disposition import content_disposition
-from gateway.delivery.verdict import Source
+from gateway.storage.content import BucketObject
 
 if TYPE_CHECKING:
     from gateway.delivery.verdict import Delivery
+    from gateway.storage.content import DiskFile
 
 
 class Way(Enum):
-    """How nginx sends a file."""
+    """How nginx sends a file: the value begins the names of its internal locations."""
 
-    PLAIN = "plain"
-    SMALL = "small"
+    PLAIN = "/_"
+    SMALL = "/_small_"
     """Read and written without ``sendfile``."""
-    SHOWN = "shown"
+    SHOWN = "/_shown_"
     """Compressed if it is text: for files that a browser shows."""
-    LARGE = "large"
+    LARGE = "/_large_"
     """Read in threads."""
 
 
-#: nginx's internal locations.  Both the location and its alias end in ``/``: without
-#: it, a header could name a sibling folder with the same prefix.
-LOCATIONS: Final = {
-    (Source.FILES, Way.PLAIN): "/_files/",
-    (Source.FILES, Way.SMALL): "/_small_files/",
-    (Source.FILES, Way.SHOWN): "/_shown_files/",
-    (Source.FILES, Way.LARGE): "/_large_files/",
-    (Source.BLOBS, Way.PLAIN): "/_blobs/",
-    (Source.BLOBS, Way.SMALL): "/_small_blobs/",
-    (Source.BLOBS, Way.SHOWN): "/_shown_blobs/",
-    (Source.BLOBS, Way.LARGE): "/_large_blobs/",
-}
+#: nginx's internal location for objects in buckets (``nginx/snippets/bucket.conf``).
+OBJECT: Final = "@gateway_object"
+#: Header with the URLs by which nginx requests an object.
+OBJECT_URLS: Final = "X-Accel-Object"
+#: What precedes these URLs in a verdict that nginx may cache, instead of a path.
+OBJECT_MARK: Final = "object:"
 #: Headers of the answer to an unreadable request.  If it was a subrequest, nginx looks
 #: at the first of the refusal's headers, the type (``nginx/conf.d/refusals.conf``).
 UNFIT: Final = {
@@ -66,26 +61,43 @@ SMALL: Final = 16 * 1024
 LARGE: Final = 256 * 1024
 
 
+def location(way: Way, folder: str) -> str:
+    """Return the path of an internal location for files in *folder*.
+
+    Both the location and its alias end in ``/``: without it, a header could name a
+    sibling folder with the same prefix.
+    """
+    return f"{way.value}{folder}/"
+
+
 def accel_headers(delivery: Delivery) -> dict[str, str]:
     """Return the headers that make nginx send the file.
 
     nginx percent-decodes the location once and cuts it at ``?``: only this function
     encodes it, and only once.
     """
-    location = _prefix(delivery) + quote(delivery.target)
-    return {"X-Accel-Redirect": location, **_facts(delivery)}
+    content = delivery.content
+    if isinstance(content, BucketObject):
+        where = {"X-Accel-Redirect": OBJECT, OBJECT_URLS: _urls(content)}
+    else:
+        where = {"X-Accel-Redirect": _prefix(delivery, content) + quote(content.path)}
+    return where | _facts(delivery)
 
 
 def verdict_headers(delivery: Delivery) -> dict[str, str]:
     """Return the headers of a verdict that nginx may cache and use without Flask.
 
-    The target is not encoded, since nothing decodes it.  A ``/`` is appended, because
-    nginx trims header values.  nginx caches the answer through the second in
-    X-Accel-Expires.  Cache-Control is for nginx: it says how long nginx may use the
-    cached answer while it asks again.  The client's Cache-Control is in
+    The target of a file on disk is not encoded, since nothing decodes it.  A ``/`` is
+    appended, because nginx trims header values.  nginx caches the answer through the
+    second in X-Accel-Expires.  Cache-Control is for nginx: it says how long nginx may
+    use the cached answer while it asks again.  The client's Cache-Control is in
     X-Accel-Cache-Control.
     """
-    target = f"{_prefix(delivery)}{delivery.target}/"
+    content = delivery.content
+    if isinstance(content, BucketObject):
+        target = f"{OBJECT_MARK}{_urls(content)}"
+    else:
+        target = f"{_prefix(delivery, content)}{content.path}/"
     headers = _facts(delivery)
     headers["X-Accel-Cache-Control"] = headers.pop("Cache-Control")
     headers["X-Accel-Target"] = target.encode().decode("latin-1")
@@ -106,14 +118,18 @@ def client_headers(delivery: Delivery) -> dict[str, str]:
     }
 
 
-def _prefix(delivery: Delivery) -> str:
-    if delivery.size >= LARGE:
+def _prefix(delivery: Delivery, file: DiskFile) -> str:
+    if file.size >= LARGE:
         way = Way.LARGE
     elif delivery.is_inline:
         way = Way.SHOWN
     else:
-        way = Way.SMALL if delivery.size <= SMALL else Way.PLAIN
-    return LOCATIONS[delivery.source, way]
+        way = Way.SMALL if file.size <= SMALL else Way.PLAIN
+    return location(way, file.folder)
+
+
+def _urls(content: BucketObject) -> str:
+    return f"{content.get} {content.head}"
 
 
 def _facts(delivery: Delivery) -> dict[str, str]:

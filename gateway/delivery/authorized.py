@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
-from gateway.delivery.verdict import Delivery, Refusal, Source
+from gateway.delivery.verdict import Delivery, Refusal
 from gateway.errors import RefusedError
 from gateway.storage.paths import FilePath
 
 if TYPE_CHECKING:
     from gateway.delivery.verdict import InlinePolicy, Verdict
+    from gateway.storage.files import Files
     from gateway.storage.media_types import MediaTypes
-    from gateway.storage.tree import FilesTree
 
 PREFIX: Final = "/p/"
 
@@ -29,7 +29,7 @@ class AuthorizedJudge:
     ``ttl`` is the number of seconds that nginx may cache a verdict.
     """
 
-    tree: FilesTree
+    files: Files
     types: MediaTypes
     inline: InlinePolicy
     ttl: int
@@ -44,16 +44,14 @@ class AuthorizedJudge:
         del client
         try:
             path = FilePath.decode(target)
-            located = self.tree.locate(path)
+            served = self.files.serve(path)
         except RefusedError as error:
             return Refusal(error)
         until = max(int(now) + self.ttl, ceil(now))
         return Delivery(
-            source=Source.FILES,
-            target=located.path.text,
-            size=located.size,
+            content=served.content,
             name=path.name,
-            is_inline=self.inline.allows(self.types.of(located.path.name)),
+            is_inline=self.inline.allows(self.types.of(served.name)),
             max_age=0,
             rate=None,
             valid_until=until if self.ttl else None,

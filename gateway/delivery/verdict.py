@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from math import ceil
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from gateway.errors import RefusedError
 from gateway.links import policy, signed_url
 from gateway.links.claims import Presentation
+from gateway.storage.content import BLOBS, DiskFile
 from gateway.storage.media_types import MediaTypes, is_inert
 from gateway.storage.paths import FilePath
 
@@ -17,33 +17,25 @@ if TYPE_CHECKING:
     from gateway.delivery.revocation_check import RevocationCheck
     from gateway.links import KeyRing
     from gateway.links.claims import Claims
-    from gateway.storage.tree import FilesTree
-
-
-class Source(StrEnum):
-    """The folder that a delivered file is in."""
-
-    FILES = "files"
-    BLOBS = "blobs"
+    from gateway.storage.content import Content
+    from gateway.storage.files import Files
 
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
     """Send this file.
 
-    ``target`` is its symlink-free path below ``source``, ``size`` its bytes,
-    ``name`` the name that a browser saves it as, ``max_age`` the seconds that the
-    client may cache it, ``shared_max_age`` the seconds that shared caches may store it,
-    ``rate`` bytes per second or None for full speed.
+    ``content`` says where its bytes are, ``name`` is the name that a browser saves it
+    as, ``max_age`` the seconds that the client may cache it, ``shared_max_age`` the
+    seconds that shared caches may store it, ``rate`` bytes per second or None for full
+    speed.
     ``valid_until`` is the Unix second in which the verdict becomes invalid, None if it
     is valid for this request only.  From ``renew_from`` on, one request asks for a new
     verdict, while other requests still use the old verdict.  ``ledger`` is the text for
     the ledger, in ASCII.
     """
 
-    source: Source
-    target: str
-    size: int
+    content: Content
     name: str
     is_inline: bool
     max_age: int
@@ -87,13 +79,6 @@ class Begin:
 Verdict = Delivery | Begin | Refusal
 
 
-class _ServableFile(NamedTuple):
-    source: Source
-    target: str
-    size: int
-    media_type: str
-
-
 @dataclass(frozen=True, kw_only=True)
 class SignedURLJudge:
     """Judges requests for signed URLs.
@@ -104,7 +89,7 @@ class SignedURLJudge:
     """
 
     ring: KeyRing
-    tree: FilesTree
+    files: Files
     types: MediaTypes
     revocation_check: RevocationCheck
     cache_cap: int
@@ -129,17 +114,15 @@ class SignedURLJudge:
             policy.check_key(link, now=now)
             policy.check(claims, now=now, client=client)
             self.revocation_check.check(link, path.text)
-            file = self._find(claims, path)
+            content, media_type = self._find(claims, path)
         except RefusedError as error:
             return Refusal(error)
         until = self._until(claims, now)
         return Delivery(
-            source=file.source,
-            target=file.target,
-            size=file.size,
+            content=content,
             name=claims.name or path.name,
             is_inline=claims.presentation is not Presentation.ATTACHMENT
-            and self.inline.allows(file.media_type),
+            and self.inline.allows(media_type),
             max_age=_lifetime(self.cache_cap, claims, until),
             shared_max_age=self._shared_max_age(claims, until),
             rate=claims.rate,
@@ -163,15 +146,13 @@ class SignedURLJudge:
         #     out here, a copy may outlive the link.
         return _lifetime(self.shared_cap, claims, until + 1) if claims.shared else 0
 
-    def _find(self, claims: Claims, path: FilePath) -> _ServableFile:
+    def _find(self, claims: Claims, path: FilePath) -> tuple[Content, str]:
+        """Return a file's content and its media type."""
         if claims.upload is not None:
             upload = self.revocation_check.upload(claims.upload)
-            return _ServableFile(
-                Source.BLOBS, upload.blob, upload.size, upload.media_type
-            )
-        located = self.tree.locate(path)
-        media_type = self.types.of(located.path.name)
-        return _ServableFile(Source.FILES, located.path.text, located.size, media_type)
+            return DiskFile(BLOBS, upload.blob, upload.size), upload.media_type
+        served = self.files.serve(path)
+        return served.content, self.types.of(served.name)
 
 
 def _lifetime(cap: int, claims: Claims, until: int) -> int:

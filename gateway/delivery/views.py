@@ -13,35 +13,39 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from functools import cache
 from pathlib import Path
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from gateway.config.assets import asset
 from gateway.delivery.accel import accel_headers, client_headers
-from gateway.delivery.verdict import Delivery, InlinePolicy, Source
+from gateway.delivery.served_files import served_files
+from gateway.delivery.verdict import Delivery, InlinePolicy
 from gateway.errors import NotServableError, SettingsError
 from gateway.http import content_security
 from gateway.http.file_headers import HEADERS
+from gateway.storage.bucket_server import DEFAULT_REGION, BucketServer
+from gateway.storage.content import DiskFile
 from gateway.storage.media_types import MediaTypes
 from gateway.storage.names import shortened
 from gateway.storage.paths import FilePath
-from gateway.storage.tree import FilesTree
+from gateway.storage.places import Place, Places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gateway.storage.content import Content
+    from gateway.storage.files import Files
 
 _LOGGER: Final = logging.getLogger(__name__)
 _NANOSECONDS: Final = 10**9
 
 
 @dataclass(frozen=True)
-class ViewFile:
-    """A file that a view sends.
-
-    ``path`` is absolute, ``content_type`` has the charset, ``modified`` is the file's
-    modification time in Unix seconds.
-    """
+class FileOnDisk:
+    """A file's path, its size in bytes and its modification time in Unix seconds."""
 
     path: Path
-    content_type: str
+    size: int
     modified: int
-    delivery: Delivery
 
     @property
     def etag(self) -> str:
@@ -49,7 +53,7 @@ class ViewFile:
 
         ngx_http_set_etag in src/http/ngx_http_core_module.c.
         """
-        return f"{self.modified:x}-{self.delivery.size:x}"
+        return f"{self.modified:x}-{self.size:x}"
 
     def validators(self) -> dict[str, str]:
         """Return the headers with which a client asks whether the file has changed."""
@@ -57,6 +61,18 @@ class ViewFile:
             "ETag": f'"{self.etag}"',
             "Last-Modified": formatdate(self.modified, usegmt=True),
         }
+
+
+@dataclass(frozen=True)
+class ViewFile:
+    """A file that a view sends.
+
+    ``content_type`` has the charset.  ``on_disk`` is None for an object in a bucket.
+    """
+
+    content_type: str
+    delivery: Delivery
+    on_disk: FileOnDisk | None
 
     def nginx_headers(self) -> dict[str, str]:
         """Return the headers of an empty answer that make nginx send the file."""
@@ -76,32 +92,30 @@ class ViewFile:
 class ViewFiles:
     """The files that views may send; ``by_nginx`` says whether nginx sends them."""
 
-    tree: FilesTree
+    places: Places
+    files: Files
     by_nginx: bool
 
     @classmethod
-    def configured(cls, files: object, nginx: object, *, is_debug: bool) -> Self:
-        """Return the files of a site's ``GATEWAY_FILES`` and ``GATEWAY_NGINX``.
+    def configured(cls, setting: Callable[[str], object], *, is_debug: bool) -> Self:
+        """Return the files that a site's settings name.
 
-        None means that a value is not set.  Without ``GATEWAY_NGINX`` nginx sends the
-        files, except in the framework's debug mode.  Raise SettingsError with all
-        faults.
+        *setting* returns the value of a setting by name, None if it is not set:
+        ``GATEWAY_FILES``, ``GATEWAY_NGINX`` and, for buckets, ``GATEWAY_BUCKET_...``.
+        Without ``GATEWAY_NGINX`` nginx sends the files, except in the framework's debug
+        mode.  Raise SettingsError with all faults.
         """
-        faults = []
-        if files is None or files == "":
-            faults.append(
-                "GATEWAY_FILES: is not set; set it to the folder whose files are sent"
-            )
-        elif not isinstance(files, str | os.PathLike):
-            faults.append(f"GATEWAY_FILES: must be the path of a folder, not {files!r}")
-        elif not Path(files).is_absolute():
-            faults.append(f"GATEWAY_FILES: {files} must be an absolute path")
+        faults: list[str] = []
+        places = _places(setting("GATEWAY_FILES"), faults)
+        server = _server(setting, faults) if places and places.has_bucket else None
+        nginx = setting("GATEWAY_NGINX")
         if not isinstance(nginx, bool | None):
             # The text "False" from an environment variable would be true.
             faults.append(f"GATEWAY_NGINX: must be True or False, not {nginx!r}")
-        if faults:
+        if faults or places is None:
             raise SettingsError(faults)
-        return cls(_tree(Path(files)), not is_debug if nginx is None else nginx)  # type: ignore[arg-type]
+        by_nginx = not is_debug if nginx is None else bool(nginx)
+        return cls(places, _files(places, server), by_nginx)
 
     def find(
         self,
@@ -122,30 +136,28 @@ class ViewFiles:
 
         Raise NotServableError if the path names no file that may be sent,
         SettingsError if there is no folder of files, TypeError or ValueError for
-        arguments that no request can cause.
+        arguments that no request can cause.  nginx finds out whether an object in a
+        bucket exists.
         """
         _check(path, name=name, max_age=max_age, rate=rate)
         try:
             asked = FilePath.parse(path)
-            located = self.tree.locate(asked)
-            file = self.tree.root / located.path.text
-            modified = _modified(file)
+            served = self.files.serve(asked)
+            on_disk = self._on_disk(served.content)
         except NotServableError as error:
-            if not os.path.isdir(self.tree.root):  # noqa: PTH112 -- Path's raises
-                raise SettingsError(
-                    [f"GATEWAY_FILES: {self.tree.root} is not a folder"]
-                ) from None
+            for root in self.places.folders.values():
+                if not os.path.isdir(root):  # noqa: PTH112 -- Path's raises
+                    raise SettingsError(
+                        [f"GATEWAY_FILES: {root} is not a folder"]
+                    ) from None
             _LOGGER.info("%r is not sent: %s", path, error.reason)
             raise
-        media_type = _types().of(located.path.name)
+        media_type = _types().of(served.name)
         return ViewFile(
-            path=file,
             content_type=_types().content_type(media_type),
-            modified=modified,
+            on_disk=on_disk,
             delivery=Delivery(
-                source=Source.FILES,
-                target=located.path.text,
-                size=located.size,
+                content=served.content,
                 name=_saved_as(name) if name else asked.name,
                 is_inline=not as_attachment and InlinePolicy().allows(media_type),
                 max_age=max_age,
@@ -153,11 +165,61 @@ class ViewFiles:
             ),
         )
 
+    def read(self, path: str) -> Iterator[bytes]:
+        """Return the bytes of the file that ``find`` has found, in chunks."""
+        return self.files.read(FilePath.parse(path))
+
+    def _on_disk(self, content: Content) -> FileOnDisk | None:
+        if not isinstance(content, DiskFile):
+            return None
+        path = self.places.folders[content.folder] / content.path
+        try:
+            modified = path.stat().st_mtime_ns // _NANOSECONDS
+        except OSError:
+            raise NotServableError("missing") from None
+        return FileOnDisk(path, content.size, modified)
+
+
+def _places(value: object, faults: list[str]) -> Places | None:
+    if value is None or value == "":
+        faults.append(
+            "GATEWAY_FILES: is not set; set it to the folder whose files are sent"
+        )
+    elif isinstance(value, os.PathLike):
+        return Places((Place("", Path(value)),))
+    elif not isinstance(value, str):
+        faults.append(f"GATEWAY_FILES: must be the path of a folder, not {value!r}")
+    else:
+        try:
+            places = Places.parse(value)
+        except ValueError as error:
+            faults.append(f"GATEWAY_FILES: {error}")
+            return None
+        faults += [
+            f"GATEWAY_FILES: {root} must be an absolute path"
+            for root in places.folders.values()
+            if not root.is_absolute()
+        ]
+        return places
+    return None
+
+
+def _server(setting: Callable[[str], object], faults: list[str]) -> BucketServer | None:
+    endpoint, region, key_id, secret = (
+        str(setting(f"GATEWAY_BUCKET_{name}") or "")
+        for name in ("ENDPOINT", "REGION", "KEY_ID", "SECRET")
+    )
+    try:
+        return BucketServer.of(endpoint, region or DEFAULT_REGION, key_id, secret)
+    except ValueError as error:
+        faults.append(f"GATEWAY_BUCKET_ENDPOINT: {error}")
+        return None
+
 
 @cache
-def _tree(root: Path) -> FilesTree:
-    # The tree remembers where its root leads.
-    return FilesTree(root)
+def _files(places: Places, server: BucketServer | None) -> Files:
+    # A tree remembers where its root leads, and a bucket its connections.
+    return served_files(places, server)
 
 
 @cache
@@ -180,10 +242,3 @@ def _check(path: object, *, name: object, max_age: int, rate: int | None) -> Non
         raise ValueError(f"max_age is a whole number of seconds, not {max_age!r}")
     if rate is not None and (type(rate) is not int or rate < 1):
         raise ValueError(f"a rate is bytes per second, at least 1, not {rate!r}")
-
-
-def _modified(file: Path) -> int:
-    try:
-        return file.stat().st_mtime_ns // _NANOSECONDS
-    except OSError:
-        raise NotServableError("missing") from None

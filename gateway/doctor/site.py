@@ -7,20 +7,21 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway.delivery.served_files import served_files
+from gateway.errors import BucketBusyError
 from gateway.links import LinkSigner
 from gateway.ownership import Owner
 from gateway.storage.paths import FilePath
-from gateway.storage.tree import FilesTree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from gateway.config.settings import Settings
     from gateway.doctor.client import Client
     from gateway.doctor.target import Target
     from gateway.links import KeyRing
-    from gateway.storage.tree import FoundFile
+    from gateway.storage.files import FoundFile
+    from gateway.storage.places import Places
 
 #: No client has this address (RFC 5737).
 NOBODY: Final = "192.0.2.1"
@@ -42,15 +43,15 @@ class Site:
     """A gateway that ``client`` reaches; ``clock`` returns Unix seconds.
 
     ``settings`` are those of the machine, or None if only the URL is known.  Links
-    begin with the address ``links_begin``, and ``files`` is the folder that is served;
-    None means that it is not known.
+    begin with the address ``links_begin``, and ``files`` are the places that are
+    served; None means that they are not known.
     """
 
     client: Client
     clock: Callable[[], float]
     settings: Settings | None = None
     links_begin: Target | None = None
-    files: Path | None = None
+    files: Places | None = None
     are_refusals_replaced: bool = False
 
     @property
@@ -74,12 +75,19 @@ class Site:
         """A file that the gateway can deliver, to try with; None if there is none."""
         if self.settings is None or self.files is None:
             return None
-        owner = Owner.of(self.settings.data)
-        tree = FilesTree(self.files, self.settings.data)
+        owner, places = Owner.of(self.settings.data), self.files
+        files = served_files(places, self.settings.bucket_server, self.settings.data)
+        try:
+            candidates = files.below(FilePath(""), most=_FILES)
+        except BucketBusyError:  # the check of the bucket says so
+            return None
         found = [
             file
-            for file in tree.below(FilePath(""), most=_FILES)
-            if file.size and owner.can_read(self.files / file.path.text)
+            for file in candidates
+            if file.size
+            and (
+                (path := places.on_disk(file.path.text)) is None or owner.can_read(path)
+            )
         ]
         best = min(found, key=_effort, default=None)
         return None if best is None else best.path.text

@@ -7,6 +7,7 @@ answers that clients get.  This package imports no other part of the gateway.
 from gateway.errors.accounts import (
     AccountError,
     BadFieldsError,
+    BucketBusyError,
     CatalogBusyError,
     ForgedFormError,
     NewPasswordError,
@@ -98,6 +99,7 @@ __all__ = [
     "BadNameError",
     "BadUploadError",
     "BeyondKeyError",
+    "BucketBusyError",
     "CatalogBusyError",
     "ChecksumError",
     "ClaimsError",

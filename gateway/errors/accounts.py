@@ -11,6 +11,10 @@ class CatalogBusyError(GatewayError):
     """The catalog does not answer in time; the request may be retried."""
 
 
+class BucketBusyError(GatewayError):
+    """A bucket does not answer as it should; the request may be retried."""
+
+
 class NotAuthenticatedError(RefusedError):
     """No valid login or token; unknown, expired and revoked tokens look alike."""
 

@@ -35,6 +35,8 @@ class Rule:
 # a link without its MAC is useless.  Percent-encoded forms, `%73` for
 # `s` or `%252E` for a dot, are redacted too, since a reader of the log can decode them.
 _TOKENS: Final = (
+    # A presigned URL of a bucket, in nginx's errors about its server.
+    Rule(r"([?&]X-Amz-[A-Za-z-]+=)[^& \t\"']+", rf"\1{BLANK}"),
     Rule(
         r"((/|%(25)*2[Ff])([sdluSDLU]|%(25)*(53|73|[46]4|[46][Cc]|[57]5))(/|%(25)*2[Ff])+)"
         r"[^]/ \t\n\r\f\v\"'?,[]+",

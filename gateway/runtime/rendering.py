@@ -34,6 +34,8 @@ from gateway.http import (
 from gateway.http.pools import Pool
 from gateway.metrics.verdicts import KEPT
 from gateway.runtime import ledger_file, logs
+from gateway.storage.media_types import MediaTypes
+from gateway.storage.places import Place, Places
 from gateway.uploads.multipart import ENVELOPE
 
 if TYPE_CHECKING:
@@ -63,6 +65,10 @@ RELEASE: Final = "release"
 _PAGE: Final = "pages/error.html"
 #: Texts that nginx reads as one word without quotes.
 _WORD: Final = re.compile(r"[A-Za-z0-9_./:@%+=~,-]+")
+#: Of Debian's package libnginx-mod-http-headers-more-filter.
+HEADERS_MORE: Final = Path(
+    "/usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so"
+)
 #: The characters of the gateway's id that are part of each request id.
 _ID_LENGTH: Final = 8
 #: nginx's default limit, ``ssi_value_length``.
@@ -156,6 +162,9 @@ class NginxConf:
                     for path in family.places
                 }
             ),
+            "bucket": self.settings.bucket_server,
+            "headers_more": str(HEADERS_MORE),
+            "media_types": MediaTypes.read(asset("nginx/snippets/media_types.conf")),
             "sockets": {
                 **{pool.value: self.settings.socket(pool) for pool in Pool},
                 families.HEALTH.name: self.settings.health_socket,
@@ -202,7 +211,7 @@ def release() -> str:
     """
     root = Path("/")
     rendered = NginxConf(
-        settings=Settings(files=root, data=root),
+        settings=Settings(files=Places((Place("", root),)), data=root),
         listen="127.0.0.1:8080",
         run=root,
         conf=root,

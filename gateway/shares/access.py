@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gateway.catalog import ids, recipients, shares
 from gateway.catalog.shares import NewItem
 from gateway.errors import NotPermittedError, NotServableError
-from gateway.shares.items import of_tree
+from gateway.shares.items import of_files
 from gateway.uploads import lookup
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gateway.catalog.recipients import Recipient
     from gateway.catalog.shares import Share
     from gateway.catalog.users import User
-    from gateway.storage.tree import FilesTree
+    from gateway.storage.files import Files
 
 
 def find_share(database: Database, share_id: str, *, owner: User | None) -> Share:
@@ -58,12 +58,12 @@ def upload_item(database: Database, upload_id: str, *, owner: User | None) -> Ne
     return NewItem(upload.name, upload_id=upload.id)
 
 
-def path_item(tree: FilesTree, path: str, *, owner: User | None) -> NewItem:
-    """Return a new item for a file or folder of the files tree.
+def path_item(files: Files, path: str, *, owner: User | None) -> NewItem:
+    """Return a new item for a file or folder.
 
-    Raise NotPermittedError unless *owner* is None: the tree belongs to no user.  Raise
+    Raise NotPermittedError unless *owner* is None: the files belong to no user.  Raise
     BadFieldsError if there is no such file or folder.
     """
     if owner is not None:
         raise NotPermittedError("tree")
-    return of_tree(tree, path)
+    return of_files(files, path)

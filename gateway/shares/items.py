@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gateway.catalog.shares import NewItem
-from gateway.delivery.verdict import Source
 from gateway.errors import BadFieldsError, GoneItemError, NotServableError
+from gateway.storage.content import BLOBS, DiskFile
 from gateway.storage.names import visible
 from gateway.storage.paths import FilePath
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gateway.catalog.shares import Item
+    from gateway.storage.content import Content
+    from gateway.storage.files import Files
     from gateway.storage.media_types import MediaTypes
-    from gateway.storage.tree import FilesTree
 
 #: Maximum number of items of a share.
 MAXIMUM: Final = 100
@@ -26,13 +30,10 @@ LISTED: Final = 1000
 class FoundItem:
     """A file to deliver.
 
-    ``target`` is its path below ``source``, ``size`` is in bytes, ``name`` is the name
-    under which the client saves it.
+    ``name`` is the name under which the client saves it.
     """
 
-    source: Source
-    target: str
-    size: int
+    content: Content
     media_type: str
     name: str
 
@@ -66,24 +67,37 @@ class ListedFile:
 class Items:
     """Finds the files of items."""
 
-    tree: FilesTree
+    files: Files
     types: MediaTypes
 
     def find(self, item: Item, inner: str) -> FoundItem:
         """Return the file of an item; for a folder, the file at *inner* in it.
 
-        Raise GoneItemError for an item that no longer exists, NotServableError for a
-        path that is not in the folder.
+        Whether an object in a bucket exists is not known.  Raise GoneItemError for an
+        item that no longer exists, NotServableError for a path that is not in the
+        folder.
         """
         if item.upload_id is not None:
             return _upload(item)
-        if item.is_folder:
-            # (!) Parsed after concatenation, so that *inner* can't leave the folder.
-            return self._file(FilePath.parse(f"{item.path}{inner}"))
-        try:
-            return self._file(FilePath.parse(item.path or ""))
-        except NotServableError as error:
-            raise GoneItemError from error
+        with _gone_if_missing(item):
+            path = _path(item, inner)
+            served = self.files.serve(path)
+        return FoundItem(
+            content=served.content,
+            media_type=self.types.of(served.name),
+            name=path.name,
+        )
+
+    def size(self, item: Item, inner: str) -> int:
+        """Return the size of the file that ``find`` returns, in bytes.
+
+        Raise the same errors, also for an object that does not exist, and
+        BucketBusyError if the bucket does not answer.
+        """
+        if item.upload_id is not None:
+            return _upload(item).content.size
+        with _gone_if_missing(item):
+            return self.files.locate(_path(item, inner)).size
 
     def listed(self, items: list[Item], *, most: int = LISTED) -> list[ListedFile]:
         """Return at most *most* files of the items."""
@@ -92,29 +106,19 @@ class Items:
             files.extend(self._listed(item, most=most - len(files)))
         return files
 
-    def _file(self, path: FilePath) -> FoundItem:
-        found = self.tree.locate(path)
-        return FoundItem(
-            source=Source.FILES,
-            target=found.path.text,
-            size=found.size,
-            media_type=self.types.of(found.path.name),
-            name=path.name,
-        )
-
     def _listed(self, item: Item, *, most: int) -> list[ListedFile]:
         if most == 0:
             return []
         if not item.is_folder:
             try:
-                found = self.find(item, item.name)
+                size = self.size(item, item.name)
             except GoneItemError:
-                return [self._listed_file(item, item.name, None)]
-            return [self._listed_file(item, item.name, found.size)]
+                size = None
+            return [self._listed_file(item, item.name, size)]
         folder = item.path or ""
         return [
             self._listed_file(item, found.path.text.removeprefix(folder), found.size)
-            for found in self.tree.below(FilePath(folder[:-1]), most=most)
+            for found in self.files.below(FilePath(folder[:-1]), most=most)
         ]
 
     def _listed_file(self, item: Item, inner: str, size: int | None) -> ListedFile:
@@ -126,16 +130,16 @@ class Items:
         )
 
 
-def of_tree(tree: FilesTree, text: str) -> NewItem:
-    """Return a new item for the file or folder of the tree at the path *text*.
+def of_files(files: Files, text: str) -> NewItem:
+    """Return a new item for the file or folder at the path *text*.
 
     Raise BadFieldsError if neither exists.
     """
     try:
         path = FilePath.parse(text.removesuffix("/"))
-        is_folder = tree.is_folder(path)
+        is_folder = files.is_folder(path)
         if not is_folder:
-            tree.locate(path)
+            files.locate(path)
     except NotServableError as error:
         raise BadFieldsError(
             {"items": f"no file or folder {text!r} is served ({error.fact})"}
@@ -143,13 +147,29 @@ def of_tree(tree: FilesTree, text: str) -> NewItem:
     return NewItem(visible(path.name), path=path.text + "/" * is_folder)
 
 
+def _path(item: Item, inner: str) -> FilePath:
+    if item.is_folder:
+        # (!) Parsed after concatenation, so that *inner* can't leave the folder.
+        return FilePath.parse(f"{item.path}{inner}")
+    return FilePath.parse(item.path or "")
+
+
+@contextmanager
+def _gone_if_missing(item: Item) -> Iterator[None]:
+    """Raise GoneItemError for a missing file, unless the item is a folder."""
+    try:
+        yield
+    except NotServableError as error:
+        if item.is_folder:
+            raise
+        raise GoneItemError from error
+
+
 def _upload(item: Item) -> FoundItem:
     if item.blob is None or item.size is None or item.media_type is None:
         raise GoneItemError
     return FoundItem(
-        source=Source.BLOBS,
-        target=item.blob,
-        size=item.size,
+        content=DiskFile(BLOBS, item.blob, item.size),
         media_type=item.media_type,
         name=item.name,
     )

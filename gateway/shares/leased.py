@@ -71,9 +71,7 @@ class LeaseJudge:
         caching = {"valid_until": until, "renew_from": until - (self.ttl > 1)}
         is_cached = self.ttl and item.holds_slot
         delivery = Delivery(
-            source=found.source,
-            target=found.target,
-            size=found.size,
+            content=found.content,
             name=found.name,
             is_inline=match[1] is not None and self.inline.allows(found.media_type),
             max_age=min(self.cache_cap, item.expires - until),
@@ -83,7 +81,7 @@ class LeaseJudge:
                 recipient=item.recipient_id,
                 lease=lease_id,
                 item=item.item.number,
-                size=found.size,
+                size=found.content.size,
                 path=match[3] if item.item.is_folder else "",
             ).text,
             **(caching if is_cached else {}),

@@ -45,7 +45,8 @@ class SharedFile(NamedTuple):
     """The shared file of a request, which the verdict passes to nginx for the ledger.
 
     ``lease`` is empty if a program downloads with the share link itself; ``path`` is
-    the path inside an item that is a folder, else empty; ``size`` is in bytes.
+    the path inside an item that is a folder, else empty; ``size`` is in bytes, 0 if it
+    is not known before nginx sends the file.
     """
 
     share: str

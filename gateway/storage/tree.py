@@ -1,4 +1,4 @@
-"""The files tree: existing files below one root, read-only."""
+"""A tree of existing files in one folder, read-only."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.errors import NotServableError
+from gateway.storage.content import DiskFile
+from gateway.storage.files import FoundFile, ServedFile
 from gateway.storage.paths import FilePath
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # O_PATH opens the name only: it needs no read permission, and no FIFO or device can
 # block it or react to it.
@@ -20,21 +25,14 @@ _PATH_ONLY: Final = os.O_PATH | os.O_CLOEXEC
 _DELETED: Final = " (deleted)"
 # If a file is replaced this many times in a row while it is located, it is missing.
 _ATTEMPTS: Final = 16
+_CHUNK: Final = 1 << 16
 #: How many names ``below`` examines per file of its limit.
 _NAMES_PER_FILE: Final = 10
 
 
 @dataclass(frozen=True)
-class FoundFile:
-    """A regular file: its symlink-free path below the root, and its size in bytes."""
-
-    path: FilePath
-    size: int
-
-
-@dataclass(frozen=True)
 class FilesTree:
-    """The folder ``GATEWAY_FILES``.
+    """A folder of ``GATEWAY_FILES``; ``name`` is that of its internal locations.
 
     The root may be a symlink that a deployment swaps: every request checks whether it
     still leads to the same folder.  ``private`` is the gateway's own folder, with its
@@ -43,10 +41,17 @@ class FilesTree:
 
     root: Path
     private: Path | None = None
+    name: str = "files"
 
     def is_readable(self) -> bool:
         """Return whether the root exists and can be read and entered."""
         return os.access(self.root, os.R_OK | os.X_OK)
+
+    def serve(self, path: FilePath) -> ServedFile:
+        """Return where nginx finds the file that ``locate`` returns."""
+        found = self.locate(path)
+        content = DiskFile(self.name, found.path.text, found.size)
+        return ServedFile(found.path.name, content)
 
     def locate(self, path: FilePath) -> FoundFile:
         """Return the regular file at *path*, with all symlinks resolved.
@@ -119,6 +124,13 @@ class FilesTree:
             if remaining < 0:
                 break
         return found
+
+    def read(self, path: FilePath) -> Iterator[bytes]:
+        """Return the bytes of a file in chunks; see ``files.Files``."""
+        file = self.root / self.locate(path).path.text
+        with file.open("rb") as opened:
+            while chunk := opened.read(_CHUNK):
+                yield chunk
 
     @cached_property
     def _root(self) -> _Folder:

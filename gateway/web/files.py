@@ -8,8 +8,9 @@ from flask import Blueprint, Response, request
 
 from gateway.catalog.tokens import Scope
 from gateway.delivery.accel import accel_headers
-from gateway.delivery.verdict import Delivery, Source
+from gateway.delivery.verdict import Delivery
 from gateway.links.claims import Presentation
+from gateway.storage.content import BLOBS, DiskFile
 from gateway.uploads import lookup
 from gateway.web.nginx.empty_response import EmptyResponse
 
@@ -36,9 +37,7 @@ def blueprint(
         return EmptyResponse(
             headers=accel_headers(
                 Delivery(
-                    source=Source.BLOBS,
-                    target=upload.blob,
-                    size=upload.size,
+                    content=DiskFile(BLOBS, upload.blob, upload.size),
                     name=upload.name,
                     is_inline=inline.allows(upload.media_type)
                     and requested != Presentation.ATTACHMENT,

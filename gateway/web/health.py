@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from gateway.catalog.database import Database
     from gateway.storage.blobs import BlobStore
-    from gateway.storage.tree import FilesTree
+    from gateway.storage.files import Files
 
 
 def liveness() -> Blueprint:
@@ -31,7 +31,7 @@ def liveness() -> Blueprint:
 
 
 def readiness(
-    tree: FilesTree,
+    files: Files,
     database: Database,
     store: BlobStore,
     answers_verdicts: Callable[[], bool],
@@ -43,7 +43,7 @@ def readiness(
     def readyz() -> tuple[Response, int] | Response:
         """Return 200 if both pools can serve requests, else 503 with the reasons."""
         states = {
-            "files": tree.is_readable(),
+            "files": files.is_readable(),
             "catalog": _is_ready(database),
             "store": store.is_writable(),
             "verdicts": answers_verdicts(),

@@ -74,7 +74,7 @@ class Shares:
             raise BadFieldsError({"items": "give either an upload or a path"})
         owner = identity.owner_filter
         if path is not None:
-            return access.path_item(self.items.tree, path, owner=owner)
+            return access.path_item(self.items.files, path, owner=owner)
         try:
             return access.upload_item(self.database, upload or "", owner=owner)
         except NotServableError:

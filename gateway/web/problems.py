@@ -15,7 +15,12 @@ from urllib.parse import quote, urlencode
 from flask import Response, current_app, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from gateway.errors import BadFieldsError, CatalogBusyError, RefusedError
+from gateway.errors import (
+    BadFieldsError,
+    BucketBusyError,
+    CatalogBusyError,
+    RefusedError,
+)
 from gateway.http import content_security
 from gateway.http.explanations import (
     BAD_REQUEST,
@@ -71,6 +76,7 @@ def register(app: Flask, repair: Repair) -> None:
     app.register_error_handler(RefusedError, _refused)
     app.register_error_handler(BadFieldsError, _bad_fields)
     app.register_error_handler(CatalogBusyError, _busy)
+    app.register_error_handler(BucketBusyError, _bucket_busy)
     app.register_error_handler(HTTPException, _http_error)
 
 
@@ -123,6 +129,12 @@ def _bad_fields(error: BadFieldsError) -> Response:
 
 def _busy(error: CatalogBusyError) -> Response:
     return _for_nginx(busy(error, is_for_program=clients.is_program()))
+
+
+def _bucket_busy(error: BucketBusyError) -> Response:
+    current_app.logger.warning("%s", " ".join(str(error).split()))
+    answer = _answer(BUSY, "bucket-failed", is_for_program=clients.is_program())
+    return _for_nginx(answer)
 
 
 def _http_error(error: HTTPException) -> Response:

@@ -170,7 +170,7 @@ def _app(dependencies: Dependencies) -> Iterator[Blueprint]:
     )
     judge = dependencies.judge
     yield health.readiness(
-        judge.tree, database, dependencies.store, dependencies.answers_verdicts
+        judge.files, database, dependencies.store, dependencies.answers_verdicts
     )
     yield dependencies.metrics.blueprint()
     yield Description(dependencies.base_url).blueprint()

@@ -215,7 +215,9 @@ def test_a_file_deleted_after_the_verdict_is_a_404_page(nginx: Nginx) -> None:
     assert as_program.json()["title"] == NOTHING_HERE
 
 
-@pytest.fixture(params=accel.LOCATIONS.values())
+@pytest.fixture(
+    params=[accel.location(w, f) for w in accel.Way for f in ("files", "blobs")]
+)
 def location(request: pytest.FixtureRequest) -> str:
     """Return the prefix of an internal location that sends deliveries."""
     prefix: str = request.param

@@ -16,8 +16,7 @@ import requests
 
 from gateway.config.address import accepts
 from gateway.config.assets import asset
-from gateway.delivery.accel import LARGE, LOCATIONS
-from gateway.delivery.verdict import Source
+from gateway.delivery.accel import LARGE, Way, location
 from gateway.runtime.live_conf import find_nginx
 from gateway.storage.media_types import MediaTypes
 from tests.live.ports import free_port
@@ -63,7 +62,7 @@ ENVIRONMENT: Final = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
 #: Headers that no two servers share.
 OF_THE_SERVER: Final = {"Connection", "Date", "Server"}
 #: The internal locations of the files.
-PREFIXES: Final = [p for (source, _), p in LOCATIONS.items() if source is Source.FILES]
+PREFIXES: Final = [location(way, "files") for way in Way]
 #: Headers of a new Django project's middleware, which nginx drops.
 OF_DJANGO: Final = {"Cross-Origin-Opener-Policy", "X-Frame-Options"}
 

@@ -11,15 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.delivery import accel
 from gateway.delivery.accel import (
     LARGE,
-    LOCATIONS,
     SMALL,
     Way,
     accel_headers,
     verdict_headers,
 )
-from gateway.delivery.verdict import Delivery, Source
+from gateway.delivery.verdict import Delivery
+from gateway.storage.content import BLOBS, DiskFile
 from gateway.storage.paths import MAXIMUM_BYTES
 
 #: What nginx takes over from an answer that names a location, besides X-Accel-*:
@@ -35,21 +36,21 @@ KEPT = {
 ROOT = Path(__file__).resolve().parents[2]
 #: Bytes of the status line and of what gunicorn and Flask add, rounded up.
 STATUS_AND_DATE = 512
-SHOWN_FILES = LOCATIONS[Source.FILES, Way.SHOWN]
+FILES = "files"
+SHOWN_FILES = accel.location(Way.SHOWN, FILES)
 ACTED_ON = {"X-Accel-Redirect", "X-Accel-Limit-Rate"}
 
 
 def delivery(path: str = "a.txt", **changes: Any) -> Delivery:
     """Return a delivery of *path*, plain but for *changes*."""
     facts: dict[str, Any] = {
-        "source": Source.FILES,
-        "size": 1,
         "name": "a.txt",
         "is_inline": True,
         "max_age": 60,
         "rate": None,
     }
-    return Delivery(target=path, **facts | changes)
+    folder, size = changes.pop("folder", FILES), changes.pop("size", 1)
+    return Delivery(content=DiskFile(folder, path, size), **facts | changes)
 
 
 def location(path: str) -> str:
@@ -140,23 +141,23 @@ def test_a_verdict_for_one_request_is_not_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "size", "is_inline", "prefix"),
+    ("folder", "size", "is_inline", "prefix"),
     [
-        pytest.param(Source.FILES, SMALL, False, "/_small_files/", id="small-file"),
-        pytest.param(Source.FILES, SMALL + 1, False, "/_files/", id="file"),
-        pytest.param(Source.FILES, LARGE - 1, False, "/_files/", id="larger-file"),
-        pytest.param(Source.FILES, LARGE - 1, True, "/_shown_files/", id="shown-file"),
-        pytest.param(Source.FILES, LARGE, True, "/_large_files/", id="large-file"),
-        pytest.param(Source.BLOBS, 0, False, "/_small_blobs/", id="empty-upload"),
-        pytest.param(Source.BLOBS, SMALL + 1, False, "/_blobs/", id="upload"),
-        pytest.param(Source.BLOBS, 0, True, "/_shown_blobs/", id="shown-upload"),
-        pytest.param(Source.BLOBS, LARGE, True, "/_large_blobs/", id="large-upload"),
+        pytest.param(FILES, SMALL, False, "/_small_files/", id="small-file"),
+        pytest.param(FILES, SMALL + 1, False, "/_files/", id="file"),
+        pytest.param(FILES, LARGE - 1, False, "/_files/", id="larger-file"),
+        pytest.param(FILES, LARGE - 1, True, "/_shown_files/", id="shown-file"),
+        pytest.param(FILES, LARGE, True, "/_large_files/", id="large-file"),
+        pytest.param(BLOBS, 0, False, "/_small_blobs/", id="empty-upload"),
+        pytest.param(BLOBS, SMALL + 1, False, "/_blobs/", id="upload"),
+        pytest.param(BLOBS, 0, True, "/_shown_blobs/", id="shown-upload"),
+        pytest.param(BLOBS, LARGE, True, "/_large_blobs/", id="large-upload"),
     ],
 )
 def test_the_size_says_how_a_file_is_read(
-    source: Source, size: int, *, is_inline: bool, prefix: str
+    folder: str, size: int, *, is_inline: bool, prefix: str
 ) -> None:
-    told = delivery("a", source=source, size=size, is_inline=is_inline)
+    told = delivery("a", folder=folder, size=size, is_inline=is_inline)
     assert accel_headers(told)["X-Accel-Redirect"] == f"{prefix}a"
     assert verdict_headers(told)["X-Accel-Target"] == f"{prefix}a/"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,7 +15,11 @@ from gateway.config.address import (
     recorded_url,
 )
 from gateway.errors import SuperviseError
+from gateway.storage.places import Places
 from tests.live.ports import free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_the_address_that_was_left_last_is_read(tmp_path: Path) -> None:
@@ -95,6 +99,6 @@ def test_the_folder_that_is_served_is_recorded_anew_at_each_start(
 ) -> None:
     """Commands beside the gateway need no GATEWAY_FILES of their own."""
     assert recorded_files(tmp_path) is None
-    record_files(tmp_path, Path("/srv/a-longer-name"))
-    record_files(tmp_path, Path("/srv/files"))
-    assert recorded_files(tmp_path) == Path("/srv/files")
+    record_files(tmp_path, Places.parse("/srv/a-longer-name"))
+    record_files(tmp_path, Places.parse("/srv/files"))
+    assert recorded_files(tmp_path) == Places.parse("/srv/files")

@@ -13,6 +13,7 @@ import pytest
 from gateway.config.address import record_files, record_url
 from gateway.links.claims import Presentation
 from gateway.ownership import Owner
+from gateway.storage.places import Places
 from tests.live.disks import require_root
 from tests.unit.command import NOON, RING, SITE, Run
 
@@ -293,7 +294,7 @@ def test_what_is_missing_in_the_folder_that_was_served_last_is_warned_about(
 ) -> None:
     """Beside a running gateway no GATEWAY_FILES has to be set."""
     Path("var").mkdir()
-    record_files(Path("var"), Path("files").absolute())
+    record_files(Path("var"), Places.parse(str(Path("files").absolute())))
     assert warning(run, "a/b.txt") == ""
     assert warning(run, "a/c.txt") == (
         "a/c.txt: nothing is served there yet (missing)\n"

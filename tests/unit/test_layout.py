@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 from gateway.delivery import accel
-from gateway.delivery.verdict import Source
 from tests.unit.rendered import rendered
 
 #: The internal locations for an nginx without a gateway, which have the same names.
@@ -66,12 +65,14 @@ def test_the_prefixes_in_python_are_the_internal_locations_of_nginx() -> None:
     """A prefix on one side alone is a 404, or a endpoint that nobody watches."""
     assert prefixes() == delivering()
     assert prefixes() == internal() - {PAGES}
-    assert prefixes() == set(accel.LOCATIONS.values())
+    assert prefixes() == {
+        accel.location(way, f) for way in accel.Way for f in ("files", "blobs")
+    }
 
 
 def test_an_nginx_without_a_gateway_has_the_internal_locations_of_files() -> None:
     """And no other location: the URLs are the site's."""
-    files = {p for (source, _), p in accel.LOCATIONS.items() if source is Source.FILES}
+    files = {accel.location(way, "files") for way in accel.Way}
     found = locations(alone=True)
     assert set(found) == files
     for name, body in found.items():

@@ -16,7 +16,6 @@ from gateway.delivery.verdict import (
     InlinePolicy,
     Refusal,
     SignedURLJudge,
-    Source,
     Verdict,
 )
 from gateway.errors import (
@@ -32,14 +31,15 @@ from gateway.errors import (
 from gateway.links import Key, KeyRing
 from gateway.links.claims import Claims, Presentation
 from gateway.links.signed_url import mint
+from gateway.storage.content import DiskFile
 from gateway.storage.media_types import MediaTypes
 from gateway.storage.tree import FilesTree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gateway.storage.files import FoundFile
     from gateway.storage.paths import FilePath
-    from gateway.storage.tree import FoundFile
 
 NOON = 1_800_000_000
 CAP = 600
@@ -89,7 +89,7 @@ def judge(tree: FilesTree, standing: RevocationCheck) -> SignedURLJudge:
     """Return a judge of that tree, with a cap and no type opted in."""
     return SignedURLJudge(
         ring=RING,
-        tree=tree,
+        files=tree,
         types=TYPES,
         revocation_check=standing,
         cache_cap=CAP,
@@ -109,6 +109,11 @@ def delivered(verdict: Verdict) -> Delivery:
     """Return the verdict as the delivery that it must be."""
     assert isinstance(verdict, Delivery)
     return verdict
+
+
+def path(delivery: Delivery) -> str:
+    assert isinstance(delivery.content, DiskFile)
+    return delivery.content.path
 
 
 def refused(verdict: Verdict) -> RefusedError:
@@ -134,9 +139,7 @@ def ask(
 def test_a_good_link_delivers_its_file(judge: SignedURLJudge, tree: FilesTree) -> None:
     """All that nginx must know about a delivery, from one plain link."""
     assert ask(judge) == Delivery(
-        source=Source.FILES,
-        target="a.txt",
-        size=(tree.root / "a.txt").stat().st_size,
+        content=DiskFile("files", "a.txt", (tree.root / "a.txt").stat().st_size),
         name="a.txt",
         is_inline=True,
         max_age=CAP,
@@ -149,13 +152,13 @@ def test_a_folder_link_delivers_what_lies_in_the_folder(judge: SignedURLJudge) -
     verdict = judge.judge(
         f"{token('r/', depth=1)}/r/q3.pdf".encode(), now=NOON, client=CLIENT
     )
-    assert delivered(verdict).target == "r/q3.pdf"
+    assert path(delivered(verdict)) == "r/q3.pdf"
 
 
 def test_a_link_through_a_symlink_delivers_the_real_path(judge: SignedURLJudge) -> None:
     """The name stays that of the request: nobody sees where the link led."""
     verdict = delivered(ask(judge, "latest"))
-    assert (verdict.target, verdict.name) == ("r/q3.pdf", "latest")
+    assert (path(verdict), verdict.name) == ("r/q3.pdf", "latest")
 
 
 def test_the_claimed_name_wins_over_the_files(judge: SignedURLJudge) -> None:
@@ -402,7 +405,7 @@ def test_the_tree_is_not_looked_at_for_a_refused_link(
 ) -> None:
     """Neither status nor timing tells a stranger what lies in the tree."""
     tree = LookedUp(tmp_path)
-    judge = replace(judge, tree=tree)
+    judge = replace(judge, files=tree)
     refused(ask(judge, now=now, client=client, **claims))
     assert tree.looks == []
 
@@ -412,5 +415,5 @@ def test_the_tree_is_looked_at_once_for_a_good_link(
 ) -> None:
     """The one look is what the delivery is made of."""
     tree = LookedUp(tmp_path)
-    delivered(ask(replace(judge, tree=tree)))
+    delivered(ask(replace(judge, files=tree)))
     assert tree.looks == ["a.txt"]

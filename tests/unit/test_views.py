@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.delivery.views import ViewFile, ViewFiles
+from gateway.delivery.views import FileOnDisk, ViewFile, ViewFiles
 from gateway.errors import NotServableError, SettingsError
 
 if TYPE_CHECKING:
@@ -36,8 +36,14 @@ def put(files: Path, name: str, content: bytes = b"hello\n") -> None:
 def find(files: Path, path: Any, **chosen: Any) -> ViewFile:
     """Return what a view finds that says no more than it has to."""
     defaults = {"name": None, "as_attachment": False, "max_age": 0, "rate": None}
-    configured = ViewFiles.configured(files, None, is_debug=False)
+    settings = {"GATEWAY_FILES": files}
+    configured = ViewFiles.configured(settings.get, is_debug=False)
     return configured.find(path, **defaults | chosen)
+
+
+def on_disk(found: ViewFile) -> FileOnDisk:
+    assert found.on_disk is not None
+    return found.on_disk
 
 
 @pytest.mark.parametrize(
@@ -52,7 +58,8 @@ def find(files: Path, path: Any, **chosen: Any) -> ViewFile:
 def test_nginx_sends_the_file_except_in_development(
     files: Path, setting: object, *, is_debug: bool, by_nginx: bool
 ) -> None:
-    configured = ViewFiles.configured(files, setting, is_debug=is_debug)
+    settings = {"GATEWAY_FILES": files, "GATEWAY_NGINX": setting}
+    configured = ViewFiles.configured(settings.get, is_debug=is_debug)
     assert configured.by_nginx is by_nginx
 
 
@@ -69,13 +76,14 @@ def test_nginx_sends_the_file_except_in_development(
 )
 def test_a_wrong_setting_is_named(folder: object, nginx: object, fault: str) -> None:
     """The developer has to correct it: it is no 404."""
+    settings = {"GATEWAY_FILES": folder, "GATEWAY_NGINX": nginx}
     with pytest.raises(SettingsError, match=fault):
-        ViewFiles.configured(folder, nginx, is_debug=False)
+        ViewFiles.configured(settings.get, is_debug=False)
 
 
 def test_all_wrong_settings_are_named_at_once() -> None:
     with pytest.raises(SettingsError) as raised:
-        ViewFiles.configured(None, "no", is_debug=False)
+        ViewFiles.configured({"GATEWAY_NGINX": "no"}.get, is_debug=False)
     assert len(raised.value.faults) == 2
 
 
@@ -151,17 +159,17 @@ def test_the_folder_may_be_a_symlink_that_is_swapped(
     put(tmp_path / "next", "a.txt", b"newer")
     root = tmp_path / "root"
     root.symlink_to(files)
-    before = find(root, "a.txt").delivery.size
+    before = find(root, "a.txt").delivery.content.size
     root.unlink()
     root.symlink_to(tmp_path / "next")
-    assert (before, find(root, "a.txt").delivery.size) == (3, 5)
+    assert (before, find(root, "a.txt").delivery.content.size) == (3, 5)
 
 
 def test_a_file_that_can_not_be_read_is_found(files: Path) -> None:
     """Only nginx has to read it."""
     put(files, "a.txt")
     (files / "a.txt").chmod(0)
-    assert find(files, "a.txt").delivery.target == "a.txt"
+    assert on_disk(find(files, "a.txt")).path.name == "a.txt"
 
 
 @pytest.mark.parametrize(
@@ -189,7 +197,7 @@ def test_the_files_own_name_decides_about_its_type(files: Path) -> None:
     (files / "picture.png").symlink_to("page.html")
     found = find(files, "picture.png", name="other.txt")
     assert found.content_type == "text/html; charset=utf-8"
-    assert found.delivery.target == "page.html"
+    assert on_disk(found).path.name == "page.html"
     assert found.delivery.name == "other.txt"
     assert not found.delivery.is_inline
     assert find(files, "picture.png").delivery.name == "picture.png"
@@ -241,7 +249,7 @@ def test_the_validators_are_those_of_nginx(files: Path) -> None:
     """Fractions of a second do not count."""
     put(files, "a.txt")
     os.utime(files / "a.txt", ns=(NOON * 10**9, NOON * 10**9 + 999_999_999))
-    assert find(files, "a.txt").validators() == {
+    assert on_disk(find(files, "a.txt")).validators() == {
         "ETag": f'"{NOON:x}-6"',
         "Last-Modified": "Fri, 15 Jan 2027 08:00:00 GMT",
     }

@@ -183,7 +183,7 @@ class ShareLink:
         item = match and opened.item(int(match[1]))
         if not match or item is None:
             raise NotServableError("no-item")
-        self.items.find(item, match[2])
+        self.items.size(item, match[2])
         # If the item is a file, the only valid path is its name.
         return item.number, match[2] if item.is_folder else item.name
 
@@ -196,9 +196,7 @@ class ShareLink:
         return EmptyResponse(
             headers=accel_headers(
                 Delivery(
-                    source=found.source,
-                    target=found.target,
-                    size=found.size,
+                    content=found.content,
                     name=found.name,
                     is_inline=False,
                     max_age=0,
@@ -208,7 +206,7 @@ class ShareLink:
                         recipient=opened.recipient.id,
                         lease="",
                         item=item.number,
-                        size=found.size,
+                        size=found.content.size,
                         path=match[2] if item.is_folder else "",
                     ).text,
                 )

@@ -1,0 +1,152 @@
+"""Files in a bucket: objects of an S3-compatible server below one prefix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, Self
+from urllib.parse import urlsplit
+
+from gateway.errors import BucketBusyError, NotServableError, SettingsError
+from gateway.storage.content import BucketObject
+from gateway.storage.files import FoundFile, ServedFile
+from gateway.storage.paths import FilePath
+
+try:
+    import obstore
+    from obstore.exceptions import BaseError, NotFoundError
+    from obstore.store import S3Store
+except ImportError:
+    raise SettingsError(
+        ["a bucket needs a package: pip install 'accel-gateway[server,bucket]'"]
+    ) from None
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from obstore.store import S3Config
+
+    from gateway.storage.bucket_server import BucketServer
+    from gateway.storage.places import BucketURL
+
+#: The longest key of an object, in bytes.
+#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+_MAXIMUM_KEY: Final = 1024
+#: How long nginx may use a presigned URL: longer than the slowest download takes.  It
+#: is the longest life that Amazon permits, and the URL never leaves nginx.
+_LIFE: Final = timedelta(days=7)
+#: Objects that are listed by one request.
+_PAGE: Final = 1000
+
+
+def open_store(server: BucketServer, bucket: str) -> S3Store:
+    """Return the client for one bucket, which makes its connections lazily."""
+    key: S3Config = {}
+    if server.key_id:
+        key = {"access_key_id": server.key_id, "secret_access_key": server.secret}
+    return S3Store(
+        bucket,
+        endpoint=str(server.endpoint),
+        region=server.region,
+        client_options={
+            "allow_http": server.endpoint.scheme == "http",
+            "connect_timeout": "3s",
+            "timeout": "8s",
+        },
+        retry_config={"max_retries": 1, "retry_timeout": timedelta(seconds=8)},
+        config=key,
+    )
+
+
+@dataclass(frozen=True)
+class BucketTree:
+    """The objects below ``url``; see ``files.Files``."""
+
+    url: BucketURL
+    store: S3Store
+
+    @classmethod
+    def of(cls, url: BucketURL, server: BucketServer) -> Self:
+        """Return the tree of a bucket on *server*."""
+        return cls(url, open_store(server, url.bucket))
+
+    def serve(self, path: FilePath) -> ServedFile:
+        """Return the URLs by which nginx finds the object at *path*."""
+        key = self._key(path)
+        get, head = (
+            _target(obstore.sign(self.store, method, key, _LIFE))
+            for method in ("GET", "HEAD")
+        )
+        return ServedFile(path.name, BucketObject(get, head))
+
+    def locate(self, path: FilePath) -> FoundFile:
+        """Return the object at *path*; see ``files.Files``."""
+        try:
+            return FoundFile(path, obstore.head(self.store, self._key(path))["size"])
+        except (FileNotFoundError, NotFoundError):
+            raise NotServableError("missing") from None
+        except BaseError as error:
+            raise self._busy(error) from error
+
+    def is_folder(self, path: FilePath) -> bool:
+        """Return whether there are objects below *path*."""
+        return bool(self._list(f"{self._key(path)}/", most=1))
+
+    def below(self, folder: FilePath, *, most: int) -> list[FoundFile]:
+        """Return at most *most* objects below *folder*, by key."""
+        start = len(self.url.prefix)
+        prefix = f"{self._key(folder)}/" if folder.text else self.url.prefix
+        found = []
+        for key, size in self._list(prefix, most=most):
+            try:
+                found.append(FoundFile(FilePath.parse(key[start:]), size))
+            except NotServableError:  # hidden, or the marker of a folder
+                continue
+        return found
+
+    def read(self, path: FilePath) -> Iterator[bytes]:
+        """Return the bytes of an object in chunks; see ``files.Files``."""
+        try:
+            stream = obstore.get(self.store, self._key(path)).stream()
+            yield from map(bytes, stream)
+        except (FileNotFoundError, NotFoundError):
+            raise NotServableError("missing") from None
+        except BaseError as error:
+            raise self._busy(error) from error
+
+    def is_readable(self) -> bool:
+        """Return whether the bucket answers and may be listed."""
+        try:
+            self._list(self.url.prefix, most=1)
+        except BucketBusyError:
+            return False
+        return True
+
+    def _key(self, path: FilePath) -> str:
+        key = self.url.prefix + path.text
+        if len(key.encode()) > _MAXIMUM_KEY:
+            raise NotServableError("too-long")
+        return key
+
+    def _list(self, prefix: str, *, most: int) -> list[tuple[str, int]]:
+        """Return keys and sizes of at most *most* objects whose keys have *prefix*."""
+        found: list[tuple[str, int]] = []
+        try:
+            for page in obstore.list(self.store, prefix, chunk_size=min(most, _PAGE)):
+                found += [(item["path"], item["size"]) for item in page]
+                if len(found) >= most:
+                    break
+        except (FileNotFoundError, BaseError) as error:
+            raise self._busy(error) from error
+        return found[:most]
+
+    def _busy(self, error: Exception) -> BucketBusyError:
+        return BucketBusyError(
+            f"the bucket {self.url} does not answer: {str(error).splitlines()[0]}"
+        )
+
+
+def _target(url: str) -> str:
+    """Return path and query of a URL."""
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}"

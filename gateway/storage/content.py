@@ -1,0 +1,39 @@
+"""Where nginx finds the bytes of a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+#: The name of nginx's internal locations for blobs.
+BLOBS: Final = "blobs"
+
+
+@dataclass(frozen=True)
+class DiskFile:
+    """A file in a folder that nginx has internal locations for.
+
+    ``folder`` is the name of the locations: ``files``, ``files_2`` or ``blobs``.
+    ``path`` is the file's symlink-free path in that folder, ``size`` is in bytes.
+    """
+
+    folder: str
+    path: str
+    size: int
+
+
+@dataclass(frozen=True)
+class BucketObject:
+    """An object in a bucket, which nginx requests by presigned URLs.
+
+    ``get`` and ``head`` are the URLs' paths with the query, one for each method.
+    Whether the object exists is not known before nginx asks for it; ``size`` is in
+    bytes, 0 if it is not known.
+    """
+
+    get: str
+    head: str
+    size: int = 0
+
+
+Content = DiskFile | BucketObject
