@@ -106,7 +106,7 @@ class TypedPaths:
                 for root in (place.root, place.root.resolve()):
                     if path.is_relative_to(root):
                         return f"{place.prefix}{path.relative_to(root)}"
-        raise click.UsageError(f"{path} is not in the files, {self.places}")
+        raise click.UsageError(f"{path} is not in the files folder, {self.places}")
 
     def _unreadable(self, path: str) -> str | None:
         """Return a warning if the data folder's owner can't read the file, or None."""

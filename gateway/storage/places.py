@@ -94,7 +94,9 @@ class Places:
         for prefix in prefixes:
             if prefixes.count(prefix) > 1:
                 what = f"the prefix {prefix!r}" if prefix else "no prefix"
-                raise ValueError(f"more than one place has {what}")
+                raise ValueError(
+                    f"more than one place has {what}; a path must not contain blanks"
+                )
         return cls(tuple(listed))
 
     @cached_property

@@ -28,6 +28,8 @@ from gateway.http.pools import Pool
 from gateway.links import Key, KeyRing
 from gateway.links.server_secret import ServerSecret
 from gateway.mail_address import Mailbox
+from gateway.storage.bucket_server import Endpoint
+from gateway.storage.places import BucketURL, Place, Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,6 +64,11 @@ def test_nothing_set_gives_the_defaults() -> None:
         "keys": None,
         "secret": None,
         "files": None,
+        "bucket_endpoint": None,
+        "bucket_region": "us-east-1",
+        "bucket_key_id": "",
+        "bucket_secret": "",
+        "cache_space": 10 * 2**30,
         "data": data,
         "store": data / "store",
         "database": f"sqlite:///{data}/catalog.sqlite3",
@@ -111,7 +118,17 @@ def test_nothing_set_gives_the_defaults() -> None:
 READ = {
     "keys": (KEYS, KeyRing((Key("k1", SECRET),))),
     "secret": (SECRET, ServerSecret((SECRET,))),
-    "files": ("/usr", Path("/usr")),
+    "files": (
+        "/usr videos/=s3://media/films",
+        Places(
+            (Place("", Path("/usr")), Place("videos/", BucketURL("media", "films/")))
+        ),
+    ),
+    "bucket_endpoint": ("http://s3:8333", Endpoint("http", "s3", 8333)),
+    "bucket_region": ("eu-central-1", "eu-central-1"),
+    "bucket_key_id": ("AKIAEXAMPLE", "AKIAEXAMPLE"),
+    "bucket_secret": (SECRET, SECRET),
+    "cache_space": ("20G", 20 * 2**30),
     "data": ("/srv/gateway", Path("/srv/gateway")),
     "store": ("/srv/store", Path("/srv/store")),
     "database": ("postgresql+psycopg://db/gw", "postgresql+psycopg://db/gw"),
@@ -826,7 +843,7 @@ NGINX_SYNTAX = "\0 \t\n;{}$#'\"\\"
     "name",
     [
         pytest.param(f"GATEWAY_{name}", id=name.lower())
-        for name in ("FILES", "DATA", "RUN", "STORE", "VERDICT_CACHE")
+        for name in ("DATA", "RUN", "STORE", "VERDICT_CACHE")
     ],
 )
 def test_a_path_that_nginx_would_misread_is_a_fault(name: str) -> None:
@@ -934,7 +951,8 @@ def test_a_symlink_in_a_path_is_kept(tmp_path: Path) -> None:
     """A deployment swaps the link: it must be looked up for each request."""
     (tmp_path / "release").mkdir()
     (tmp_path / "current").symlink_to("release")
-    assert setting("files", str(tmp_path / "current")) == tmp_path / "current"
+    path = tmp_path / "current"
+    assert setting("files", str(path)) == Places((Place("", path),))
 
 
 def test_a_socket_of_107_bytes_is_the_longest() -> None:
