@@ -24,7 +24,7 @@ except ImportError:
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from obstore.store import S3Config
+    from obstore.store import S3Credential
 
     from gateway.storage.bucket_server import BucketServer
     from gateway.storage.places import BucketURL
@@ -41,9 +41,12 @@ _PAGE: Final = 1000
 
 def open_store(server: BucketServer, bucket: str) -> S3Store:
     """Return the client for one bucket, which makes its connections lazily."""
-    key: S3Config = {}
-    if server.key_id:
-        key = {"access_key_id": server.key_id, "secret_access_key": server.secret}
+    # Not as arguments: with them, AWS_SESSION_TOKEN of the environment would be used.
+    key: S3Credential = {
+        "access_key_id": server.key_id,
+        "secret_access_key": server.secret,
+        "expires_at": None,
+    }
     return S3Store(
         bucket,
         endpoint=str(server.endpoint),
@@ -54,7 +57,7 @@ def open_store(server: BucketServer, bucket: str) -> S3Store:
             "timeout": "8s",
         },
         retry_config={"max_retries": 1, "retry_timeout": timedelta(seconds=8)},
-        config=key,
+        credential_provider=(lambda: key) if server.key_id else None,
     )
 
 
@@ -71,12 +74,18 @@ class BucketTree:
         return cls(url, open_store(server, url.bucket))
 
     def serve(self, path: FilePath) -> ServedFile:
-        """Return the URLs by which nginx finds the object at *path*."""
+        """Return the URLs by which nginx finds the object at *path*.
+
+        Raise BucketBusyError if the provider gives no credentials.
+        """
         key = self._key(path)
-        get, head = (
-            _target(obstore.sign(self.store, method, key, _LIFE))
-            for method in ("GET", "HEAD")
-        )
+        try:
+            get, head = (
+                _target(obstore.sign(self.store, method, key, _LIFE))
+                for method in ("GET", "HEAD")
+            )
+        except BaseError as error:  # the provider gives no credentials
+            raise self._busy(error) from error
         return ServedFile(path.name, BucketObject(get, head))
 
     def locate(self, path: FilePath) -> FoundFile:

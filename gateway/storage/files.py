@@ -34,8 +34,8 @@ class ServedFile:
 class Files(Protocol):
     """Existing files, in a folder, in a bucket, or in several of both.
 
-    Only ``serve`` never waits for a network.  The other methods raise
-    BucketBusyError if a bucket does not answer.
+    ``serve`` does not wait for a bucket, except when temporary credentials are
+    renewed.  All methods raise BucketBusyError if a bucket's server does not answer.
     """
 
     def serve(self, path: FilePath) -> ServedFile:
