@@ -20,6 +20,7 @@ def checks(machine: Machine) -> list[Check]:
         ((Code.KEYS_OLD,), keys.check_age),
         (folders.PERMISSION_CODES, folders.check_permissions),
         ((Code.DISK_FULL,), folders.check_disk),
+        ((Code.BUCKET,), services.check_bucket),
         ((Code.NOT_RUNNING,), services.check_pools),
         ((Code.NGINX_CONF_OLD,), services.check_nginx_conf),
         ((Code.LEDGER,), services.check_ledger),

@@ -54,6 +54,7 @@ class Code(StrEnum):
     PERMISSIONS = "permissions"
     OWNER = "owner"
     DISK_FULL = "disk-full"
+    BUCKET = "bucket"
     NOT_RUNNING = "not-running"
     NGINX_CONF_OLD = "nginx-conf-old"
     LEDGER = "ledger"

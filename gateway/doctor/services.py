@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.catalog import outbox, revision
 from gateway.catalog.revision import Compatibility
+from gateway.delivery.served_files import served_files
 from gateway.doctor.results import Code, found, not_checked, passed, shown
-from gateway.errors import CatalogBusyError, RelayError
+from gateway.errors import BucketBusyError, CatalogBusyError, RelayError
 from gateway.http.pools import Pool
 from gateway.mail.session import Timeouts, connect
 from gateway.maintenance import last_round
 from gateway.runtime import probe, rendering
+from gateway.storage.paths import FilePath
+from gateway.storage.places import Places
 
 if TYPE_CHECKING:
     from gateway.doctor.machine import Machine
@@ -28,6 +32,23 @@ _START: Final = "systemctl start gateway, or docker compose up -d"
 
 CATALOG_CODES: Final = (Code.CATALOG, Code.CATALOG_SCHEMA)
 MAIL_CODES: Final = (Code.MAIL_RELAY, Code.MAILS_WAIT)
+
+
+def check_bucket(machine: Machine) -> list[Result]:
+    """Check that the buckets of files answer, and permit to list them."""
+    current = machine.settings
+    if current.files is None or current.bucket_server is None:
+        return [not_checked(Code.BUCKET, "GATEWAY_FILES names no bucket")]
+    for place in current.files.listed:
+        if isinstance(place.root, Path):
+            continue
+        bucket = served_files(Places((place,)), current.bucket_server)
+        try:
+            bucket.below(FilePath(""), most=1)
+        except BucketBusyError as error:
+            mend = "Check GATEWAY_FILES, GATEWAY_BUCKET_ENDPOINT and the access key."
+            return [found(Code.BUCKET, f"The {shown(str(error))}.", mend)]
+    return [passed(Code.BUCKET, "All buckets can be listed.")]
 
 
 def check_pools(machine: Machine) -> list[Result]:

@@ -218,7 +218,8 @@ def release() -> str:
         ledger=root,
     ).files()
     # The default settings leave out some parts of the templates.
-    templates = [path.read_text("utf-8") for path in _templates()]
+    macros = sorted(asset("nginx").glob("*.jinja"))
+    templates = [path.read_text("utf-8") for path in (*_templates(), *macros)]
     return hashlib.sha256(repr((templates, rendered)).encode()).hexdigest()
 
 

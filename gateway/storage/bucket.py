@@ -151,7 +151,7 @@ class BucketTree:
 
     def _busy(self, error: Exception) -> BucketBusyError:
         return BucketBusyError(
-            f"the bucket {self.url} does not answer: {str(error).splitlines()[0]}"
+            f"bucket {self.url} does not answer: {str(error).splitlines()[0]}"
         )
 
 

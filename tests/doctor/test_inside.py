@@ -30,7 +30,7 @@ def test_nothing_is_wrong_with_a_good_machine(place: Place) -> None:
     results = place.results()
     assert {each.code for each in results if each.state is State.FOUND} == set()
     unknown = {each.code for each in results if each.state is State.NOT_CHECKED}
-    assert unknown == {Code.MAIL_RELAY}
+    assert unknown == {Code.BUCKET, Code.MAIL_RELAY}
 
 
 def given(name: str, value: str) -> Damage:
@@ -102,6 +102,15 @@ def lose_relay(place: Place) -> None:
     }
 
 
+def lose_bucket(place: Place) -> None:
+    place.changes |= {
+        "GATEWAY_FILES": "s3://media/films",
+        "GATEWAY_BUCKET_ENDPOINT": f"http://127.0.0.1:{free_port()}",
+        "GATEWAY_BUCKET_KEY_ID": "key",
+        "GATEWAY_BUCKET_SECRET": "secret",
+    }
+
+
 def lose_database(place: Place) -> None:
     url = f"postgresql+psycopg://a@127.0.0.1:{free_port()}/b"
     place.changes["GATEWAY_DATABASE"] = url
@@ -129,6 +138,7 @@ BROKEN: Final = {
     "keys of another user": (give_away("keys"), {Code.OWNER}),
     "a store of another user": (give_away("store"), {Code.OWNER}),
     "a full disk": (given("GATEWAY_FREE_SPACE", "1000000T"), {Code.DISK_FULL}),
+    "a bucket that does not answer": (lose_bucket, {Code.BUCKET}),
     "no verdicts": (remove("run/verdicts.sock"), {Code.NOT_RUNNING}),
     "nginx's files of another release": (
         write("run/conf/live/release", "another\n"),
