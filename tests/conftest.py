@@ -24,7 +24,8 @@ from gateway.catalog.database import Database
 from gateway.catalog.upgrade import upgrade
 from tests.catalog.postgres import Server, programs
 from tests.live.engine import build_images, missing_engine, require_containers
-from tests.live.stack import ContainerStack, NativeStack, Stack
+from tests.live.seaweedfs import SeaweedFS
+from tests.live.stack import BucketStack, ContainerStack, NativeStack, Stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,14 +41,20 @@ settings.register_profile(
 settings.load_profile("busy")
 
 #: The stacks of the live tests, with the fixture that starts each: with cached verdicts
-#: and SQLite, without cached verdicts and with PostgreSQL, and in containers.
+#: and SQLite, without cached verdicts and with PostgreSQL, with the files in a bucket,
+#: and in containers.
 STACKS: Final = {
     "native": "native_stack",
     "uncached-postgresql": "uncached_stack",
+    "bucket": "bucket_stack",
     "containers": "container_stack",
 }
 #: The marker with which ``make test`` runs a test on a stack; all tests run on native.
-MARKERS: Final = {"uncached-postgresql": "database", "containers": "docker"}
+MARKERS: Final = {
+    "uncached-postgresql": "database",
+    "bucket": "bucket",
+    "containers": "docker",
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -62,18 +69,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    if not config.getoption("everything"):
-        config.hook.pytest_deselected(items=[*filter(is_extra, items)])
-        items[:] = [item for item in items if not is_extra(item)]
+    everything = config.getoption("everything")
+    omitted = [i for i in items if is_senseless(i) or (is_extra(i) and not everything)]
+    if omitted:
+        config.hook.pytest_deselected(items=omitted)
+        items[:] = [item for item in items if item not in {*omitted}]
     # First the tests that one worker has to run alone, and slow tests.
     items.sort(key=lambda item: not (servers(item.nodeid) or is_slow(item)))
 
 
 def is_extra(item: pytest.Item) -> bool:
     """Return whether a test runs only with ``--everything``."""
-    marker = MARKERS.get(parameters(item).get("stack", ""))
-    is_marked = marker is None or item.get_closest_marker(marker) is not None
+    name = MARKERS.get(parameters(item).get("stack", ""))
+    marker = item.get_closest_marker(name) if name else None
+    is_marked = name is None or (marker and not marker.kwargs.get("extra"))
     return not is_marked or item.get_closest_marker("extra") is not None
+
+
+def is_senseless(item: pytest.Item) -> bool:
+    """Return whether a test delivers no file, or needs a folder, and has a bucket."""
+    is_marked = item.get_closest_marker("bucket") is not None
+    return parameters(item).get("stack") == "bucket" and not is_marked
 
 
 def is_slow(item: pytest.Item) -> bool:
@@ -91,6 +107,8 @@ def servers(nodeid: str) -> str | None:
         return "containers"
     if nodeid.startswith("tests/catalog/") or "postgresql" in nodeid:
         return "postgresql"
+    if "bucket" in nodeid:
+        return "bucket"
     return None
 
 
@@ -258,6 +276,18 @@ def uncached_stack(postgresql: Server) -> Iterator[Stack]:
         postgresql.new_database() as url,
         NativeStack(GATEWAY_VERDICT_TTL="0", GATEWAY_DATABASE=url).running() as stack,
     ):
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def seaweedfs() -> Iterator[SeaweedFS]:
+    with SeaweedFS().running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def bucket_stack(seaweedfs: SeaweedFS) -> Iterator[Stack]:
+    with BucketStack(seaweedfs).running() as stack:
         yield stack
 
 

@@ -17,6 +17,7 @@ from abc import ABC, abstractmethod
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import requests
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gateway.http.pools import Pool
+    from tests.live.seaweedfs import SeaweedFS
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 ORIGIN: Final = "https://www.example.com"
@@ -57,6 +59,8 @@ EXPECTED: Final = re.compile(
     r'\[crit\] \S+ \S+ openat\(\) "\S+/r/private\.txt" failed \(13: '
     r"|\[error\] \S+ \S+ auth request unexpected status: [49]99 while "
 )
+#: A parameter of a presigned URL that was not redacted.
+PRESIGNED: Final = re.compile(r"X-Amz-[A-Za-z-]+=(?!\[redacted\])")
 #: Headers of every answer to ORIGIN.
 ALWAYS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -452,6 +456,34 @@ class NativeStack(Stack):
     def socket(self, pool: Pool) -> Path:
         """Return the path of a pool's socket."""
         return self.home / "data" / "run" / pool.socket
+
+
+class BucketStack(NativeStack):
+    """``gateway serve`` on this machine, with its files in a bucket of *server*."""
+
+    name = "bucket"
+
+    def __init__(self, server: SeaweedFS, **settings: str) -> None:
+        self.server = server
+        self.prefix = token_hex(4)
+        super().__init__(**{**server.settings(self.prefix), **settings})
+        keys = ("GATEWAY_BUCKET_KEY_ID", "GATEWAY_BUCKET_SECRET")
+        self.tokens |= {self.settings[key] for key in keys}
+
+    def put(self, path: str, content: bytes = b"content\n") -> Path:
+        """Store an object; the returned path does not exist on this machine.
+
+        (!) nginx knows an object's version for a second: if the object was requested
+            before, the old one may be sent.
+        """
+        self.server.put(f"{self.prefix}/{path}", content)
+        return self.files / path
+
+    def assert_clean(self) -> None:
+        """No log has a signature either."""
+        super().assert_clean()
+        signed = PRESIGNED.search(self.log())
+        assert signed is None, _around(self.log(), signed[0])
 
 
 #: compose's services; their images have the same names.

@@ -33,6 +33,7 @@ def letters(stack: Stack) -> str:
     return stack.sign(path)
 
 
+@pytest.mark.bucket
 @pytest.mark.docker
 @pytest.mark.database
 def test_a_signed_url_delivers_the_file(stack: Stack) -> None:
@@ -43,6 +44,7 @@ def test_a_signed_url_delivers_the_file(stack: Stack) -> None:
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
 
 
+@pytest.mark.bucket
 @pytest.mark.database
 def test_head_answers_as_get_does_but_without_the_body(
     stack: Stack, letters: str
@@ -55,6 +57,7 @@ def test_head_answers_as_get_does_but_without_the_body(
     }
 
 
+@pytest.mark.bucket
 @pytest.mark.database
 @pytest.mark.parametrize(
     ("wanted", "content", "content_range"),
@@ -94,6 +97,7 @@ def test_several_ranges_come_as_parts_of_one_type(stack: Stack, letters: str) ->
     assert {part["Content-Type"] for part in parts} == {"application/octet-stream"}
 
 
+@pytest.mark.bucket
 @pytest.mark.database
 def test_a_range_past_the_end_is_unsatisfiable(stack: Stack, letters: str) -> None:
     answer = stack.ask(letters, headers={"Range": "bytes=26-"})
@@ -117,6 +121,7 @@ def test_more_than_sixteen_ranges_are_not_computed(
     assert answer.status_code == status
 
 
+@pytest.mark.bucket
 @pytest.mark.database
 def test_if_range_gives_the_part_only_of_the_same_file(
     stack: Stack, letters: str
@@ -128,6 +133,7 @@ def test_if_range_gives_the_part_only_of_the_same_file(
     assert (other.status_code, other.content) == (200, ALPHABET)
 
 
+@pytest.mark.bucket
 @pytest.mark.database
 def test_an_unchanged_file_is_304_by_etag_and_by_date(
     stack: Stack, letters: str
@@ -146,6 +152,7 @@ def test_an_unchanged_file_is_304_by_etag_and_by_date(
     assert by_etag.content == b""
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.database
 @pytest.mark.parametrize(
     "name",
@@ -193,6 +200,7 @@ def test_a_file_below_long_names_is_delivered(stack: Stack) -> None:
     assert (answer.status_code, answer.content) == (200, b"deep")
 
 
+@pytest.mark.bucket
 def test_an_empty_file_is_delivered(stack: Stack) -> None:
     stack.put("empty.txt", b"")
     answer = stack.ask(stack.sign("empty.txt"))
@@ -200,6 +208,7 @@ def test_an_empty_file_is_delivered(stack: Stack) -> None:
     assert answer.headers["Content-Length"] == "0"
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.parametrize("size", [SMALL, SMALL + 1, LARGE - 1, LARGE])
 def test_a_file_of_any_size_arrives_whole_and_in_parts(stack: Stack, size: int) -> None:
     content = os.urandom(size)
@@ -227,6 +236,7 @@ def test_a_file_of_five_gib_is_read_past_four(stack: Stack) -> None:
     assert (part.status_code, part.content) == (206, b"\0here\0")
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.database
 def test_a_folder_link_covers_its_files_and_nothing_else(stack: Stack) -> None:
     stack.put("show/index.m3u8", b"#EXTM3U\n")
@@ -244,6 +254,7 @@ def test_a_folder_link_covers_its_files_and_nothing_else(stack: Stack) -> None:
     assert [a.status_code for a in answers] == [200, 200, 404, 404, 404, 404]
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.database
 def test_query_strings_are_ignored(stack: Stack, letters: str) -> None:
     answer = stack.ask(letters + "?utm_source=mail&fbclid=1&x=%00%ff")
@@ -266,6 +277,7 @@ def test_text_is_compressed_for_who_accepts_it(stack: Stack) -> None:
     assert again.status_code == 304
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.parametrize(
     ("size", "presentation", "headers", "status"),
     [
@@ -292,6 +304,7 @@ def test_what_may_be_resumed_is_not_compressed(
     assert int(answer.headers["Content-Length"]) == len(answer.content)
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.parametrize(
     ("name", "content_type", "kind"),
     [
@@ -317,6 +330,7 @@ def test_only_safe_types_are_shown_even_if_the_link_says_inline(
     assert answer.headers["Content-Disposition"].partition(";")[0] == kind
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.database
 def test_a_link_can_say_attachment_and_a_name(stack: Stack) -> None:
     stack.put("p/photo.png")
@@ -327,6 +341,7 @@ def test_a_link_can_say_attachment_and_a_name(stack: Stack) -> None:
     )
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.database
 def test_a_client_may_keep_a_file_as_long_as_its_link_lives(stack: Stack) -> None:
     stack.put("a/kept.txt")
@@ -340,6 +355,7 @@ def test_a_client_may_keep_a_file_as_long_as_its_link_lives(stack: Stack) -> Non
     assert never.headers["Cache-Control"] == "private, max-age=86400"
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.database
 def test_a_rate_holds_the_delivery_back(stack: Stack) -> None:
     stack.put("slow.bin", bytes(300_000))
@@ -364,6 +380,7 @@ STATUSES = [
 UNSTORED = {416: ", no-store"}
 
 
+@pytest.mark.bucket
 @pytest.mark.docker
 @pytest.mark.database
 @pytest.mark.parametrize(("status", "headers"), STATUSES)
@@ -384,6 +401,7 @@ def test_every_delivery_carries_every_promised_header(
     assert "Content-Range" in answer.headers["Access-Control-Expose-Headers"]
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.docker
 @pytest.mark.database
 @pytest.mark.parametrize(("status", "headers"), STATUSES)
@@ -400,6 +418,7 @@ def test_a_shared_link_is_delivered_for_everybody(
     assert "Set-Cookie" not in answer.headers
 
 
+@pytest.mark.bucket
 @pytest.mark.parametrize(
     "condition",
     [
@@ -425,6 +444,7 @@ def test_a_version_that_is_gone_is_refused_with_a_page(
     assert problem["status"] == 412
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.docker
 @pytest.mark.database
 @pytest.mark.parametrize(
@@ -458,6 +478,7 @@ def test_every_refusal_carries_every_promised_header(
     assert "X-Gateway-Reason" not in answer.headers
 
 
+@pytest.mark.bucket(extra=True)
 def test_other_origins_may_read_nothing(stack: Stack, letters: str) -> None:
     for origin in (
         "https://evil.example",
@@ -472,6 +493,7 @@ def test_other_origins_may_read_nothing(stack: Stack, letters: str) -> None:
         assert "Access-Control-Allow-Origin" not in answer.headers, origin
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.database
 def test_a_preflight_from_a_named_origin_is_allowed(stack: Stack, letters: str) -> None:
     answer = stack.ask(
@@ -544,6 +566,7 @@ def test_only_a_preflight_is_told_what_may_be_sent(
     assert "Access-Control-Allow-Headers" not in answer.headers
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.docker
 @pytest.mark.database
 def test_python_reads_none_of_the_bytes(stack: Stack) -> None:
@@ -584,6 +607,7 @@ class LinkOf:
         return url
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.database
 @pytest.mark.parametrize(
     ("name", "content"),

@@ -58,6 +58,7 @@ def without_ids(answer: bytes) -> tuple[list[bytes], bytes]:
     return [lines[0].lower(), *sorted(lines[1:])], b" ".join(words)
 
 
+@pytest.mark.bucket
 @pytest.mark.docker
 @pytest.mark.database
 def test_forged_malformed_unknown_and_missing_look_alike(stack: Stack) -> None:
@@ -83,6 +84,7 @@ def test_forged_malformed_unknown_and_missing_look_alike(stack: Stack) -> None:
     assert not any(b"secret" in a.content for a in answers)
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.database
 def test_an_expired_link_is_gone_and_says_so(stack: Stack) -> None:
     stack.put("r/old.txt")
@@ -179,11 +181,13 @@ def test_a_person_gets_a_page_that_needs_nothing_from_outside(stack: Stack) -> N
     assert not any(text in answer.text for text in ("src=", "href=", "url(", "http:"))
 
 
+@pytest.mark.bucket(extra=True)
 def test_a_head_of_what_is_refused_has_no_body(stack: Stack) -> None:
     answer = stack.ask(stack.url + "/nope", "HEAD")
     assert (answer.status_code, answer.content) == (404, b"")
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.parametrize(
     "target",
     [
@@ -281,6 +285,7 @@ def test_what_is_internal_is_closed_under_an_unknown_host(
     assert stack.raw(request.encode()) == b""
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.database
 @pytest.mark.parametrize(
     "header",
@@ -348,6 +353,7 @@ def test_a_symlink_within_the_tree_is_followed(stack: Stack) -> None:
     assert (answer.status_code, answer.content) == (200, b"two")
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.database
 @pytest.mark.parametrize(
     "path",
@@ -526,6 +532,7 @@ def test_damaged_requests_get_a_clear_4xx_page(
     assert request_id[1] in page
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.database
 def test_a_path_as_long_as_nginx_reads_is_refused_as_missing(stack: Stack) -> None:
     url = stack.sign("/".join(["d" * 200] * 60) + "/x.txt")
@@ -533,6 +540,7 @@ def test_a_path_as_long_as_nginx_reads_is_refused_as_missing(stack: Stack) -> No
     assert answer.status_code == 404
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.database
 def test_a_kept_connection_serves_on_after_refusals(stack: Stack) -> None:
     stack.put("r/there.txt", SECRET)

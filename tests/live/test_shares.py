@@ -63,6 +63,7 @@ def leased(stack: Stack, url: str, **fields: str) -> str:
     return f"{stack.url}{path}"
 
 
+@pytest.mark.bucket
 @pytest.mark.database
 @pytest.mark.docker
 def test_a_person_gets_the_page_then_the_file(stack: Stack, name: str) -> None:
@@ -83,6 +84,7 @@ def both(request: pytest.FixtureRequest, stack: Stack, name: str) -> tuple[str, 
     return lease, stack.sign(name)
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -118,6 +120,7 @@ def test_a_lease_is_for_downloads_alone(stack: Stack, name: str, method: str) ->
     assert stack.ask(url, method).status_code in {404, 405}
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.parametrize("state", ["page", "forged", "revoked", "no item", "wrong"])
 def test_every_answer_has_the_headers_of_all(
     stack: Stack, name: str, state: str
@@ -144,6 +147,7 @@ def test_every_answer_has_the_headers_of_all(
     assert "text/html" in answer.headers["Content-Type"]
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.docker
 def test_a_program_gets_the_bytes_by_the_link_itself(stack: Stack, name: str) -> None:
     url = link(stack, name)
@@ -153,6 +157,7 @@ def test_a_program_gets_the_bytes_by_the_link_itself(stack: Stack, name: str) ->
     assert (part.status_code, part.content) == (206, CONTENT[10:20])
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.docker
 def test_only_a_get_begins_a_counted_download(stack: Stack, name: str) -> None:
     url = link(stack, name, "--max", "1")
@@ -201,6 +206,7 @@ def test_a_program_posts_a_password(stack: Stack, name: str) -> None:
     assert file.content == CONTENT
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.database
 def test_a_revocation_ends_a_download_that_is_kept(stack: Stack, name: str) -> None:
     made = share(stack, name)
@@ -255,6 +261,7 @@ def await_taken(stack: Stack, share_id: str, count: int) -> Any:
     return sent(stack, share_id)
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.database
 @pytest.mark.docker
 def test_a_counted_download_is_booked_and_used_up(stack: Stack, name: str) -> None:
@@ -270,6 +277,7 @@ def test_a_counted_download_is_booked_and_used_up(stack: Stack, name: str) -> No
     )
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.database
 def test_a_lease_goes_on_when_its_link_is_used_up(stack: Stack, name: str) -> None:
     """Ranges, retries and resumes are one download, also by kept verdicts."""
@@ -286,6 +294,7 @@ def test_a_lease_goes_on_when_its_link_is_used_up(stack: Stack, name: str) -> No
     assert sent(stack, made["id"])["taken"] == 1
 
 
+@pytest.mark.bucket(extra=True)
 @pytest.mark.database
 def test_who_leaves_before_a_byte_is_sent_takes_nothing(
     stack: Stack, name: str
@@ -340,6 +349,7 @@ def test_a_ledger_whose_file_is_deleted_loses_nothing(stack: Stack, name: str) -
     await_taken(stack, made["id"], 2)
 
 
+@pytest.mark.bucket
 def test_a_program_s_download_by_the_link_is_booked(stack: Stack, name: str) -> None:
     made = share(stack, name)
     stack.ask(made["recipients"][0]["url"])
