@@ -36,6 +36,11 @@ class Way(Enum):
 OBJECT: Final = "@gateway_object"
 #: Header with the URLs by which nginx requests an object.
 OBJECT_URLS: Final = "X-Accel-Object"
+#: Headers for the client, if there is such an object.
+_OBJECTS: Final = {
+    "Content-Disposition": "X-Accel-Disposition",
+    "Cache-Control": "X-Accel-Cache-Control",
+}
 #: What precedes these URLs in a verdict that nginx may cache, instead of a path.
 OBJECT_MARK: Final = "object:"
 #: Headers of the answer to an unreadable request.  If it was a subrequest, nginx looks
@@ -77,11 +82,15 @@ def accel_headers(delivery: Delivery) -> dict[str, str]:
     encodes it, and only once.
     """
     content = delivery.content
+    headers = _facts(delivery)
     if isinstance(content, BucketObject):
-        where = {"X-Accel-Redirect": OBJECT, OBJECT_URLS: _urls(content)}
-    else:
-        where = {"X-Accel-Redirect": _prefix(delivery, content) + quote(content.path)}
-    return where | _facts(delivery)
+        # nginx would keep both headers even for its page that there is no such object,
+        # which a browser would then save.
+        for name, renamed in _OBJECTS.items():
+            headers[renamed] = headers.pop(name)
+        return {"X-Accel-Redirect": OBJECT, OBJECT_URLS: _urls(content)} | headers
+    target = _prefix(delivery, content) + quote(content.path)
+    return {"X-Accel-Redirect": target} | headers
 
 
 def verdict_headers(delivery: Delivery) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -20,7 +21,7 @@ from gateway.delivery.accel import (
     verdict_headers,
 )
 from gateway.delivery.verdict import Delivery
-from gateway.storage.content import BLOBS, DiskFile
+from gateway.storage.content import BLOBS, BucketObject, DiskFile
 from gateway.storage.paths import MAXIMUM_BYTES
 
 #: What nginx takes over from an answer that names a location, besides X-Accel-*:
@@ -117,6 +118,20 @@ def test_both_ways_tell_the_client_the_same() -> None:
     kept["Cache-Control"] = kept.pop("X-Accel-Cache-Control")
     del kept["X-Accel-Target"], direct["X-Accel-Redirect"]
     assert kept == direct
+
+
+def test_nginx_keeps_no_header_of_an_object_that_may_be_missing() -> None:
+    """A browser would save the page that says so."""
+    found = BucketObject("/media/a.txt?get", "/media/a.txt?head")
+    told = accel_headers(replace(delivery(rate=1), content=found))
+    assert not {*told} & KEPT
+    assert told == {
+        "X-Accel-Redirect": "@gateway_object",
+        "X-Accel-Object": "/media/a.txt?get /media/a.txt?head",
+        "X-Accel-Disposition": 'inline; filename="a.txt"',
+        "X-Accel-Cache-Control": "private, max-age=60",
+        "X-Accel-Limit-Rate": "1",
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,71 @@
+"""A server in the bucket's place, whose answers a test writes byte by byte."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CONTENT: Final = b"abcdefghijklmnopqrstuvwxyz"
+ETAG: Final = '"version"'
+
+
+def answer(
+    method: str,
+    *headers: str,
+    status: str = "206 Partial Content",
+    content: bytes = CONTENT,
+    etag: str = ETAG,
+) -> bytes:
+    """Return the answer with the whole of a short object, to HEAD or to GET."""
+    is_part = method == "GET" and status.startswith("206")
+    lines = [
+        f"HTTP/1.1 {status if method == 'GET' else '200 OK'}",
+        f"Content-Length: {len(content)}",
+        "Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT",
+        "Connection: close",
+        *([f"ETag: {etag}"] if etag else []),
+        *([f"Content-Range: bytes 0-{len(content) - 1}/{len(content)}"] * is_part),
+        *headers,
+    ]
+    head = "\r\n".join((*lines, "", "")).encode()
+    return head + content if method == "GET" else head
+
+
+class FakeBucket:
+    """Answers what ``script`` returns for the method of a request.
+
+    ``asked`` are the heads of the requests so far.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.script: Callable[[str], bytes] = answer
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+
+    @contextmanager
+    def running(self) -> Iterator[FakeBucket]:
+        thread = threading.Thread(target=self._serve, daemon=True)
+        thread.start()
+        yield self
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        thread.join(5)
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                peer, _ = self._listener.accept()
+            except OSError:
+                return
+            with peer, suppress(OSError):
+                head = b""
+                while b"\r\n\r\n" not in head and (chunk := peer.recv(65_536)):
+                    head += chunk
+                self.asked.append(head.decode())
+                peer.sendall(self.script(head.decode().partition(" ")[0]))

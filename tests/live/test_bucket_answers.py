@@ -1,0 +1,292 @@
+"""What a bucket answers, and what of it nginx passes on."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gateway.runtime.logs import redact_line
+from tests.live.fake_bucket import CONTENT, ETAG, FakeBucket, answer
+from tests.live.stack import wait_until
+from tests.live.test_nginx import NOT_FOUND, Nginx, cacheable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import requests
+
+URL = "/media/x.txt?X-Amz-Expires=60&X-Amz-Signature=secretsignature"
+#: A link to certain networks, whose verdict is never kept.
+ASKED = f"/s/k1.a2.{'m' * 22}/x.txt"
+
+
+def verdict(urls: str) -> bytes:
+    """Return Flask's verdict with the URLs of an object."""
+    lines = (
+        "HTTP/1.0 200 OK",
+        "X-Accel-Redirect: @gateway_object",
+        f"X-Accel-Object: {urls}",
+        'X-Accel-Disposition: attachment; filename="x.txt"',
+        "X-Accel-Cache-Control: private, max-age=60",
+        "Content-Length: 0",
+    )
+    return "\r\n".join((*lines, "", "")).encode()
+
+
+def kept_verdict(urls: str) -> bytes:
+    """Return the same, for nginx to keep."""
+    lines = (
+        "HTTP/1.0 200 OK",
+        f"X-Accel-Target: object:{urls}",
+        "X-Accel-Expires: 60",
+        'Content-Disposition: attachment; filename="x.txt"',
+        "X-Accel-Cache-Control: private, max-age=60",
+        "Content-Length: 0",
+    )
+    return "\r\n".join((*lines, "", "")).encode()
+
+
+class Delivery:
+    """nginx between a gunicorn and a bucket, both fakes."""
+
+    def __init__(self, nginx: Nginx, bucket: FakeBucket) -> None:
+        self.nginx, self.bucket = nginx, bucket
+        self.gunicorn = nginx.fake_gunicorn()
+        self.names(f"{URL} {URL}")
+
+    def names(self, urls: str) -> None:
+        """Let each verdict name these URLs."""
+        self.gunicorn.script = lambda line: (
+            NOT_FOUND
+            if b" /s/" not in line
+            else verdict(urls)
+            if ASKED.encode() in line
+            else kept_verdict(urls)
+        )
+
+    def get(self, path: str = ASKED, **options: object) -> requests.Response:
+        return self.nginx.get(path, allow_redirects=False, **options)
+
+    def ledger(self) -> list[dict[str, str]]:
+        """Return the lines of the ledger, after nginx has written one."""
+        file = self.nginx.home / "data" / "current.log"
+        wait_until(lambda: file.is_file() and file.read_text(), what="it has a line")
+        return [*map(json.loads, file.read_text().splitlines())]
+
+
+@pytest.fixture
+def delivery(tmp_path: Path) -> Iterator[Delivery]:
+    with (
+        FakeBucket().running() as bucket,
+        Nginx(
+            tmp_path,
+            GATEWAY_FILES="s3://media",
+            GATEWAY_BUCKET_ENDPOINT=f"http://127.0.0.1:{bucket.port}",
+        ) as nginx,
+    ):
+        yield Delivery(nginx, bucket)
+        assert "secretsignature" not in "".join(redacted(nginx))
+        assert "[alert]" not in nginx.log()
+
+
+def redacted(nginx: Nginx) -> list[str]:
+    """Return the lines of nginx's log as ``gateway serve`` passes them on."""
+    return [*map(redact_line, nginx.log().splitlines())]
+
+
+#: Each is by itself harmless to the bucket, and would steer nginx or the client.
+HOSTILE = (
+    "X-Accel-Redirect: /_files/private.txt",
+    "X-Accel-Limit-Rate: 1",
+    "X-Accel-Expires: 0",
+    "X-Accel-Buffering: no",
+    "X-Gateway-Ledger: forged",
+    "X-Gateway-Reason: forged",
+    "X-Amz-Meta-Owner: forged",
+    "Set-Cookie: session=forged",
+    "Location: https://evil.example/",
+    "Refresh: 0; url=https://evil.example/",
+    "Clear-Site-Data: *",
+    "Link: <https://evil.example/>; rel=preload",
+    "Access-Control-Allow-Origin: *",
+    "Cross-Origin-Resource-Policy: cross-origin",
+    "Content-Security-Policy-Report-Only: default-src evil.example",
+    "Content-Disposition: inline",
+    "Content-Language: tlh",
+    "Content-Type: text/html",
+    "Cache-Control: public, max-age=9999",
+    "Expires: Fri, 01 Jan 2100 00:00:00 GMT",
+    "Strict-Transport-Security: max-age=9999",
+    "Report-To: {}",
+    "NEL: {}",
+    "Server: bucket",
+    "Vary: *",
+    "Via: 1.1 bucket",
+    "WWW-Authenticate: Basic",
+)
+#: All that a client gets, but for a header of the connection.
+ANSWERED = {
+    "Accept-Ranges": "bytes",
+    "Cache-Control": "private, max-age=60",
+    "Content-Disposition": 'attachment; filename="x.txt"',
+    "Content-Length": "26",
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "Content-Type": "text/plain; charset=utf-8",
+    "Cross-Origin-Resource-Policy": "same-site",
+    "ETag": ETAG,
+    "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT",
+    "Referrer-Policy": "no-referrer",
+    "Server": "nginx",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
+}
+PATHS = [
+    pytest.param(ASKED, id="asked"),
+    pytest.param(cacheable("x.txt"), id="kept"),
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_no_header_of_the_bucket_reaches_a_client_or_steers_nginx(
+    delivery: Delivery, path: str
+) -> None:
+    delivery.bucket.script = lambda method: answer(method, *HOSTILE)
+    for _ in range(3):  # the last one has the bytes from the cache
+        got = delivery.get(path)
+        own = {"Connection", "Date", "X-Request-ID"}
+        assert {k: v for k, v in got.headers.items() if k not in own} == ANSWERED
+        assert (got.status_code, got.content) == (200, CONTENT)
+    wait_until(lambda: '"uri":"/s/' in delivery.nginx.log(), what="it is logged")
+    assert "forged" not in delivery.nginx.log()
+    assert "forged" not in json.dumps(delivery.ledger())
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_bucket_gets_no_header_and_no_token_of_a_client(
+    delivery: Delivery, path: str
+) -> None:
+    sent = {
+        "Authorization": "Bearer secret",
+        "Cookie": "session=secret",
+        "X-Amz-Security-Token": "secret",
+        "Range": "bytes=1-2",
+        "If-None-Match": '"secret"',
+        "Accept-Encoding": "gzip",
+    }
+    assert delivery.get(path, headers=sent).content == CONTENT[1:3]
+    host = f"Host: 127.0.0.1:{delivery.bucket.port}"
+    assert [head.strip().split("\r\n") for head in delivery.bucket.asked] == [
+        [f"HEAD {URL} HTTP/1.1", host],
+        [f"GET {URL} HTTP/1.1", host, "Range: bytes=0-1048575", f"If-Match: {ETAG}"],
+    ]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    "form",
+    [
+        pytest.param("{other}/x?a {other}/x?a", id="a host before the path"),
+        pytest.param("@{other}/x?a @{other}/x?a", id="after a name"),
+        pytest.param(".{other}/x?a .{other}/x?a", id="a domain"),
+        pytest.param("http://{other}/x?a http://{other}/x?a", id="URLs"),
+        pytest.param(f"{URL} @{{other}}/x?a", id="the second one"),
+        pytest.param(f"@{{other}}/x?a {URL}", id="the first one"),
+        pytest.param(f"{URL}", id="one"),
+        pytest.param(f"{URL} {URL} {URL}", id="three"),
+        pytest.param("/media/x.txt /media/x.txt", id="without a signature"),
+        pytest.param("", id="nothing"),
+    ],
+)
+def test_a_verdict_can_name_no_other_server(
+    delivery: Delivery, path: str, form: str
+) -> None:
+    with FakeBucket().running() as other:
+        delivery.names(form.format(other=f"127.0.0.1:{other.port}"))
+        statuses = {delivery.get(path).status_code for _ in range(2)}
+        assert (statuses, other.asked, delivery.bucket.asked) == ({404}, [], [])
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        *("301 Moved Permanently", "307 Temporary Redirect", "400 Bad Request"),
+        *("401 Unauthorized", "500 Internal Server Error", "503 Slow Down"),
+    ],
+)
+@pytest.mark.parametrize("failing", ["HEAD", "GET"])
+def test_an_error_of_the_bucket_is_a_503_page(
+    delivery: Delivery, failing: str, status: str
+) -> None:
+    error = f"HTTP/1.1 {status}\r\nLocation: {URL}\r\nContent-Length: 5\r\n\r\nerror"
+    delivery.bucket.script = lambda method: (
+        error.encode() if method == failing else answer(method)
+    )
+    got = delivery.get()
+    assert (got.status_code, got.headers["Retry-After"]) == (503, "5")
+    assert "Service temporarily unavailable" in got.text
+    assert got.headers["Cache-Control"] == "no-store"
+    assert "Location" not in got.headers
+    assert len(delivery.bucket.asked) <= 2
+    wait_until(
+        lambda: '"reason":"bucket-failed"' in delivery.nginx.log(), what="it is logged"
+    )
+
+
+@pytest.mark.parametrize("missing", ["403 Forbidden", "404 Not Found"])
+@pytest.mark.parametrize("failing", ["HEAD", "GET"])
+def test_an_object_that_the_bucket_denies_is_not_there(
+    delivery: Delivery, failing: str, missing: str
+) -> None:
+    error = f"HTTP/1.1 {missing}\r\nContent-Length: 5\r\n\r\nerror".encode()
+    delivery.bucket.script = lambda method: (
+        error if method == failing else answer(method)
+    )
+    got = delivery.get()
+    assert (got.status_code, "Page not found" in got.text) == (404, True)
+    assert got.headers["Cache-Control"] == "no-store"
+    # A browser would save the page.
+    assert "Content-Disposition" not in got.headers
+    wait_until(
+        lambda: '"reason":"missing"' in delivery.nginx.log(), what="it is logged"
+    )
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"rubbish\r\n\r\n", id="rubbish"),
+        pytest.param(answer("HEAD", f"X-Long: {'x' * 20_000}"), id="a long header"),
+        pytest.param(answer("HEAD", etag=""), id="no ETag"),
+    ],
+)
+def test_an_object_without_a_version_is_a_503_page(
+    delivery: Delivery, said: bytes
+) -> None:
+    """Slices of two versions could be mixed."""
+    delivery.bucket.script = lambda method: said if method == "HEAD" else answer(method)
+    assert delivery.get().status_code == 503
+    assert [head.partition(" ")[0] for head in delivery.bucket.asked] == ["HEAD"]
+
+
+def test_a_bucket_without_ranges_delivers_the_whole_object(delivery: Delivery) -> None:
+    delivery.bucket.script = lambda method: answer(method, status="200 OK")
+    ranges = (None, "bytes=1-2", "bytes=-1")
+    answers = [delivery.get(headers={"Range": each}) for each in ranges]
+    assert {(a.status_code, a.content) for a in answers} == {(200, CONTENT)}
+
+
+def test_an_object_that_is_replaced_again_and_again_is_a_503_page(
+    delivery: Delivery,
+) -> None:
+    changed = b"HTTP/1.1 412 Precondition Failed\r\nContent-Length: 0\r\n\r\n"
+    delivery.bucket.script = lambda method: (
+        changed if method == "GET" else answer(method)
+    )
+    assert delivery.get().status_code == 503
+    assert [head.partition(" ")[0] for head in delivery.bucket.asked] == [
+        *("HEAD", "GET", "HEAD", "GET")
+    ]
