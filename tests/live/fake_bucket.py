@@ -53,9 +53,14 @@ class FakeBucket:
         thread = threading.Thread(target=self._serve, daemon=True)
         thread.start()
         yield self
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        self.close()
         thread.join(5)
+
+    def close(self) -> None:
+        """Refuse all further connections."""
+        with suppress(OSError):  # it is closed already
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
 
     def _serve(self) -> None:
         while True:

@@ -103,12 +103,24 @@ class SeaweedFS:
             self.kill()
             raise
 
-    def pause(self) -> None:
-        """Stop it: its connections stay open, and it does not answer."""
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Suspend it: it accepts connections but never answers."""
         self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+            self._await_answers()
 
-    def resume(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Kill it; start it again at the end, with its objects."""
+        self.kill()
+        try:
+            yield
+        finally:
+            self.start()
 
     def kill(self) -> None:
         self.process.kill()

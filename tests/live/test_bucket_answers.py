@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -70,7 +71,7 @@ class Delivery:
     def get(self, path: str = ASKED, **options: object) -> requests.Response:
         return self.nginx.get(path, allow_redirects=False, **options)
 
-    def ledger(self) -> list[dict[str, str]]:
+    def ledger(self) -> list[dict[str, Any]]:
         """Return the lines of the ledger, after nginx has written one."""
         file = self.nginx.home / "data" / "current.log"
         wait_until(lambda: file.is_file() and file.read_text(), what="it has a line")
@@ -78,13 +79,15 @@ class Delivery:
 
 
 @pytest.fixture
-def delivery(tmp_path: Path) -> Iterator[Delivery]:
+def delivery(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Delivery]:
+    """Give a delivery; its parameter is the setting of kept verdicts."""
     with (
         FakeBucket().running() as bucket,
         Nginx(
             tmp_path,
             GATEWAY_FILES="s3://media",
             GATEWAY_BUCKET_ENDPOINT=f"http://127.0.0.1:{bucket.port}",
+            GATEWAY_VERDICT_TTL=getattr(request, "param", "1"),
         ) as nginx,
     ):
         yield Delivery(nginx, bucket)
@@ -290,3 +293,37 @@ def test_an_object_that_is_replaced_again_and_again_is_a_503_page(
     assert [head.partition(" ")[0] for head in delivery.bucket.asked] == [
         *("HEAD", "GET", "HEAD", "GET")
     ]
+
+
+def test_without_the_bucket_what_is_cached_is_sent(delivery: Delivery) -> None:
+    names = {"hot": "/media/hot.txt?a /media/hot.txt?a", "cold": f"{URL} {URL}"}
+    delivery.names(names["hot"])
+    assert delivery.get().content == CONTENT
+    delivery.bucket.close()
+    end = time.time() + 1
+    wait_until(lambda: time.time() > end, what="the look-up is over")
+    assert delivery.get().content == CONTENT
+    delivery.names(names["cold"])
+    assert delivery.get().status_code == 503
+
+
+@pytest.mark.parametrize("delivery", ["0", "1"], indirect=True, ids=["asked", "kept"])
+def test_the_ledger_has_what_was_sent_of_an_object(delivery: Delivery) -> None:
+    what = "share recipient - path 1 0"
+    told = verdict(f"{URL} {URL}").replace(
+        b"\r\n\r\n", f"\r\nX-Gateway-Ledger: {what}\r\n\r\n".encode()
+    )
+    delivery.gunicorn.script = lambda _line: told
+    delivery.get("/d/code", headers={"Range": "bytes=1-2"})
+    [line] = delivery.ledger()
+    assert (line["what"], line["status"], line["bytes"]) == (what, "206", 2)
+    assert line["range"] == "bytes 1-2/26"
+
+
+@pytest.mark.parametrize("delivery", ["0"], indirect=True, ids=["asked"])
+def test_without_kept_verdicts_a_key_is_booked_for_an_object(
+    delivery: Delivery,
+) -> None:
+    delivery.bucket.script = lambda method: answer(method, *HOSTILE)
+    delivery.get()
+    assert [line["what"] for line in delivery.ledger()] == ["key 1"]

@@ -1,0 +1,171 @@
+"""Files in a bucket that fails, or whose objects are replaced."""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from tests.live.stack import PRESIGNED, BucketStack, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.live.seaweedfs import SeaweedFS
+
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def stack(seaweedfs: SeaweedFS) -> Iterator[BucketStack]:
+    """Run a gateway whose log has errors of its bucket."""
+    running = BucketStack(seaweedfs)
+    running.start()
+    try:
+        yield running
+        assert PRESIGNED.search(running.log()) is None
+    finally:
+        running.stop()
+
+
+READY = 200, {"status": "ok"}
+FAILING = 503, {"status": "failing", "failing": ["files"]}
+
+
+def readiness(stack: BucketStack) -> tuple[int, dict[str, object]]:
+    """Return the answer of /readyz."""
+    answer = stack.send(f"{stack.url}/readyz")
+    return answer.status_code, answer.json()
+
+
+def body_until_cut(answer: requests.Response) -> bytes:
+    """Return the bytes of an answer that may end too early."""
+    body = b""
+    try:
+        for chunk in answer.iter_content(1 << 16):
+            body += chunk
+    except requests.exceptions.ChunkedEncodingError:
+        pass
+    return body
+
+
+def test_a_download_is_of_one_version_although_the_object_is_replaced(
+    stack: BucketStack,
+) -> None:
+    old, new = os.urandom(6 * MIB), os.urandom(6 * MIB)
+    stack.put("film.bin", old)
+    url = stack.sign("film.bin", rate=2 * MIB)
+    with stack.send(url, stream=True) as answer:
+        etag = answer.headers["ETag"]
+        stack.put("film.bin", new)
+        body = body_until_cut(answer)
+    assert 0 < len(body) < len(old)
+    assert old.startswith(body)
+    wait_until(
+        lambda: stack.send(url, "HEAD").headers["ETag"] != etag, what="it is replaced"
+    )
+    rest = {"Range": f"bytes={len(body)}-"}
+    resumed = stack.send(url, headers={"If-Range": etag, **rest})
+    assert (resumed.status_code, resumed.content) == (200, new)
+
+
+def test_an_object_replaced_under_a_kept_look_up_is_sent_whole(
+    stack: BucketStack,
+) -> None:
+    versions = [os.urandom(2 * MIB) for _ in range(8)]
+    stack.put("often.bin", versions[0])
+    url = stack.sign("often.bin")
+    for version in versions:
+        stack.put("often.bin", version)
+        with ThreadPoolExecutor(4) as pool:
+            bodies = {a.content for a in pool.map(stack.send, [url] * 4)}
+        assert bodies <= {*versions}
+    wait_until(
+        lambda: stack.send(url).content == versions[-1], what="the last one is sent"
+    )
+
+
+@pytest.mark.extra
+def test_what_is_cached_is_sent_without_the_bucket(
+    stack: BucketStack, seaweedfs: SeaweedFS
+) -> None:
+    stack.put("hot.bin", b"hot")
+    stack.put("cold.bin", b"cold")
+    hot, cold = stack.sign("hot.bin"), stack.sign("cold.bin")
+    assert stack.ask(hot).content == b"hot"
+    assert readiness(stack) == READY
+    with seaweedfs.away():
+        stack.let_verdicts_end()
+        assert stack.ask(hot).content == b"hot"
+        refused = stack.ask(cold, headers={"Accept": "application/json"})
+        assert (refused.status_code, refused.json()["status"]) == (503, 503)
+        assert refused.headers["Retry-After"] == "5"
+        assert readiness(stack) == FAILING
+    wait_until(lambda: stack.ask(cold).content == b"cold", what="the bucket is back")
+    assert readiness(stack) == READY
+
+
+@pytest.mark.extra
+def test_a_bucket_that_never_answers_is_a_503_page(
+    stack: BucketStack, seaweedfs: SeaweedFS
+) -> None:
+    stack.put("hot2.bin", b"hot")
+    hot, cold = stack.sign("hot2.bin"), stack.sign("cold2.bin")
+    assert stack.ask(hot).content == b"hot"
+    stack.let_verdicts_end()
+    start = time.monotonic()
+    with seaweedfs.frozen(), ThreadPoolExecutor(3) as pool:
+        cached, refused = pool.map(stack.send, (hot, cold))
+        page = pool.submit(stack.send, f"{stack.url}/login").result()
+        assert readiness(stack) == FAILING
+    assert (cached.content, refused.status_code) == (b"hot", 503)
+    assert page.status_code == 200
+    assert time.monotonic() - start < 60
+
+
+@pytest.mark.extra
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({"GATEWAY_BUCKET_SECRET": "another"}, id="forbids"),
+        pytest.param({"GATEWAY_FILES": "s3://no-such-bucket"}, id="does not exist"),
+    ],
+)
+def test_a_bucket_that_denies_everything_has_no_file(
+    seaweedfs: SeaweedFS, settings: dict[str, str]
+) -> None:
+    denied = BucketStack(seaweedfs, **settings)
+    denied.put("a.txt", b"there")
+    denied.start()
+    try:
+        answer = denied.ask(denied.sign("a.txt"))
+        assert answer.status_code == 404
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert readiness(denied) == FAILING
+        assert PRESIGNED.search(denied.log()) is None
+    finally:
+        denied.stop()
+
+
+@pytest.mark.parametrize(
+    "path", ["dot/.hidden.txt", ".dot/a.txt", "folder", "folder/", "none.txt"]
+)
+def test_what_is_no_visible_object_is_not_there(stack: BucketStack, path: str) -> None:
+    for key in ("dot/.hidden.txt", ".dot/a.txt", "folder/a.txt", "folder/"):
+        stack.put(key, b"secret")
+    folder = stack.sign("dot", folder=True).removesuffix("dot/")
+    answer = stack.ask(f"{stack.url}/x")
+    assert stack.ask(folder + path).status_code == answer.status_code == 404
+
+
+def test_the_commands_look_an_object_up(stack: BucketStack) -> None:
+    stack.put("mäggi 100%.txt", b"there")
+    url = stack.gateway("sign", "mäggi 100%.txt", "--expires", "1h").strip()
+    stack.tokens.add(url.split("/")[4])
+    assert stack.ask(url).content == b"there"
+    found = stack.shell.run("gateway", "inspect", url)
+    assert "missing" not in found
