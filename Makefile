@@ -44,7 +44,7 @@ screens: .ready  ## make screenshots of all pages in docs/screens
 	@deploy/install-packages.sh fonts-inter
 	$(BIN)/python -m tests.browser.screens $(NAMES)
 
-lint: .dev .nginx  ## check style, types, imports and nginx's configuration
+lint: .dev .modules  ## check style, types, imports and nginx's configuration
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -80,14 +80,17 @@ $(VENV)/.dev: $(VENV)/.run deploy/requirements/dev.txt
 
 # Only one make installs at a time; another one waits, then finds everything installed.
 INSTALL := flock Makefile $(MAKE) --no-print-directory
-.PHONY: .dev .ready .nginx .tools .scripts
+.PHONY: .dev .ready .nginx .modules .tools .scripts
 .dev:
 	@$(INSTALL) $(VENV)/.dev
 .ready:
 	@$(INSTALL) $(VENV)/.dev .tools .scripts
 .nginx:
 	@deploy/install-packages.sh nginx
-.tools: .nginx
+# For files in a bucket.
+.modules: .nginx
+	@deploy/install-packages.sh libnginx-mod-http-headers-more-filter
+.tools: .modules
 	@deploy/install-packages.sh chromium chromium-driver curl openssl pcre2-utils pgbouncer php-cli postgresql prometheus ruby zsh
 # $(VENV)/.dev includes npm; without npm, pages upload with the plain form.
 .scripts:

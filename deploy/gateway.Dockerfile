@@ -14,7 +14,7 @@ RUN NODE_PYTHON=/opt/node/bin/python deploy/take-scripts.sh --required
 
 
 # Flask under gunicorn, and housekeeping: it listens on sockets in a folder, and needs a
-# network only to send mail.
+# network only to send mail and for a bucket.
 FROM debian:trixie-slim AS build
 
 RUN apt-get update \

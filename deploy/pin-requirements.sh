@@ -10,7 +10,7 @@ pin() {
     .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
         --generate-hashes --no-header "$@" --output-file "$output"
 }
-pin run.txt --extra postgresql pyproject.toml
+pin run.txt --extra postgresql --extra bucket pyproject.toml
 pin build.txt --group build
 pin node.txt --group node
 pin dev.txt --extra server pyproject.toml --group build --group dev

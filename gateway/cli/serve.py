@@ -39,14 +39,19 @@ from gateway.http.pools import Pool
 from gateway.links import Key
 from gateway.runtime import instance
 from gateway.runtime.ledger_file import SCRIPT, LedgerFile
-from gateway.runtime.live_conf import LiveConf, check_conf, find_nginx
+from gateway.runtime.live_conf import (
+    LiveConf,
+    check_conf,
+    find_nginx,
+    require_module,
+)
 from gateway.runtime.metrics_folder import metrics_folder
 from gateway.runtime.prepare import (
     make_first_admin,
     prepare_with_retries,
     require_writable,
 )
-from gateway.runtime.rendering import AUTHORIZE_SOCKET, NginxConf
+from gateway.runtime.rendering import AUTHORIZE_SOCKET, HEADERS_MORE, NginxConf
 from gateway.runtime.supervisor import Supervisor
 from gateway.runtime.verdict_cache import verdict_cache
 
@@ -117,6 +122,8 @@ def serve(
     before = settings.read(required=("files",), embedded=True).settings
     if not without_nginx:
         find_nginx()
+        if before.bucket_server is not None:
+            require_module(HEADERS_MORE)
         check_free(bind)
         if before.authorize is not None:
             _check_authorize_socket(nginx_run or (before.run or before.data) / "nginx")

@@ -75,6 +75,15 @@ def find_nginx() -> str:
     return path
 
 
+def require_module(module: Path) -> None:
+    """Raise SuperviseError if nginx's *module*, for files in buckets, is missing."""
+    if not module.is_file():
+        raise SuperviseError(
+            f"files in a bucket need nginx's module {module}; on Debian: "
+            "apt install libnginx-mod-http-headers-more-filter"
+        )
+
+
 def directives() -> str:
     """Return the directives for ``nginx -g``, which depend on how nginx is started.
 

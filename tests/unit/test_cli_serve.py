@@ -51,6 +51,20 @@ def test_without_nginx_one_line_says_what_to_install(
     assert not Path("var").exists()
 
 
+def test_without_nginx_s_module_one_line_says_what_to_install(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GATEWAY_FILES", "s3://media")
+    monkeypatch.setattr("gateway.cli.serve.HEADERS_MORE", tmp_path / "module.so")
+    ran = run("serve", "--bind", "127.0.0.1:1")
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err.splitlines()[-1] == (
+        f"gateway: files in a bucket need nginx's module {tmp_path}/module.so; "
+        "on Debian: apt install libnginx-mod-http-headers-more-filter"
+    )
+    assert not Path("var").exists()
+
+
 def test_a_folder_that_nginx_can_not_be_told_of_is_wrong_usage(run: Run) -> None:
     """A blank in the path would end the directive that names it."""
     ran = run("serve", "--without-nginx", "--nginx-run", "my run")
