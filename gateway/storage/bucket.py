@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
@@ -35,6 +36,8 @@ _MAXIMUM_KEY: Final = 1024
 #: How long nginx may use a presigned URL: longer than the slowest download takes.  It
 #: is the longest life that Amazon permits, and the URL never leaves nginx.
 _LIFE: Final = timedelta(days=7)
+#: How many keys ``below`` examines per object of its limit.
+_KEYS_PER_FILE: Final = 10
 #: Objects that are listed by one request.
 _PAGE: Final = 1000
 
@@ -99,14 +102,19 @@ class BucketTree:
 
     def is_folder(self, path: FilePath) -> bool:
         """Return whether there are objects below *path*."""
-        return bool(self._list(f"{self._key(path)}/", most=1))
+        return any(True for _ in self._list(f"{self._key(path)}/", most=1))
 
     def below(self, folder: FilePath, *, most: int) -> list[FoundFile]:
-        """Return at most *most* objects below *folder*, by key."""
+        """Return at most *most* objects below *folder*, by key.
+
+        The search gives up after a number of keys, as in a folder.
+        """
         start = len(self.url.prefix)
         prefix = f"{self._key(folder)}/" if folder.text else self.url.prefix
-        found = []
-        for key, size in self._list(prefix, most=most):
+        found: list[FoundFile] = []
+        for key, size in self._list(prefix, most=_KEYS_PER_FILE * most):
+            if len(found) == most:
+                break
             try:
                 found.append(FoundFile(FilePath.parse(key[start:]), size))
             except NotServableError:  # hidden, or the marker of a folder
@@ -126,7 +134,7 @@ class BucketTree:
     def is_readable(self) -> bool:
         """Return whether the bucket answers and may be listed."""
         try:
-            self._list(self.url.prefix, most=1)
+            next(self._list(self.url.prefix, most=1), None)
         except BucketBusyError:
             return False
         return True
@@ -137,17 +145,14 @@ class BucketTree:
             raise NotServableError("too-long")
         return key
 
-    def _list(self, prefix: str, *, most: int) -> list[tuple[str, int]]:
-        """Return keys and sizes of at most *most* objects whose keys have *prefix*."""
-        found: list[tuple[str, int]] = []
+    def _list(self, prefix: str, *, most: int) -> Iterator[tuple[str, int]]:
+        """Yield keys and sizes of at most *most* objects whose keys have *prefix*."""
+        pages = obstore.list(self.store, prefix, chunk_size=min(most, _PAGE))
         try:
-            for page in obstore.list(self.store, prefix, chunk_size=min(most, _PAGE)):
-                found += [(item["path"], item["size"]) for item in page]
-                if len(found) >= most:
-                    break
+            for item in islice(chain.from_iterable(pages), most):
+                yield item["path"], item["size"]
         except (FileNotFoundError, BaseError) as error:
             raise self._busy(error) from error
-        return found[:most]
 
     def _busy(self, error: Exception) -> BucketBusyError:
         return BucketBusyError(
