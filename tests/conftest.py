@@ -107,7 +107,9 @@ def servers(nodeid: str) -> str | None:
         return "containers"
     if nodeid.startswith("tests/catalog/") or "postgresql" in nodeid:
         return "postgresql"
-    if "bucket" in nodeid:
+    if nodeid.startswith(("tests/storage/", "tests/live/test_bucket.py")):
+        return "bucket"
+    if "[bucket" in nodeid:
         return "bucket"
     return None
 
