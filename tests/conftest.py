@@ -107,7 +107,9 @@ def servers(nodeid: str) -> str | None:
         return "containers"
     if nodeid.startswith("tests/catalog/") or "postgresql" in nodeid:
         return "postgresql"
-    if nodeid.startswith(("tests/storage/", "tests/live/test_bucket.py")):
+    if nodeid.startswith(
+        ("tests/storage/", "tests/live/test_bucket.py", "tests/live/test_bucket_views")
+    ):
         return "bucket"
     if "[bucket" in nodeid:
         return "bucket"

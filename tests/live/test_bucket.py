@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from tests.live.ports import free_port
+from tests.live.site import MEMBER, a_site
 from tests.live.stack import PRESIGNED, BucketStack, wait_until
 
 if TYPE_CHECKING:
@@ -23,13 +25,17 @@ MIB = 1 << 20
 @pytest.fixture(scope="module")
 def stack(seaweedfs: SeaweedFS) -> Iterator[BucketStack]:
     """Run a gateway whose log has errors of its bucket."""
-    running = BucketStack(seaweedfs)
-    running.start()
-    try:
-        yield running
-        assert PRESIGNED.search(running.log()) is None
-    finally:
-        running.stop()
+    port = free_port()
+    running = BucketStack(
+        seaweedfs, GATEWAY_AUTHORIZE=f"http://127.0.0.1:{port}/may-read"
+    )
+    with a_site(port):
+        running.start()
+        try:
+            yield running
+            assert PRESIGNED.search(running.log()) is None
+        finally:
+            running.stop()
 
 
 READY = 200, {"status": "ok"}
@@ -56,7 +62,7 @@ def body_until_cut(answer: requests.Response) -> bytes:
 def test_a_download_is_of_one_version_although_the_object_is_replaced(
     stack: BucketStack,
 ) -> None:
-    old, new = os.urandom(6 * MIB), os.urandom(6 * MIB)
+    old, new = os.urandom(4 * MIB), os.urandom(4 * MIB)
     stack.put("film.bin", old)
     url = stack.sign("film.bin", rate=2 * MIB)
     with stack.send(url, stream=True) as answer:
@@ -160,6 +166,22 @@ def test_what_is_no_visible_object_is_not_there(stack: BucketStack, path: str) -
     folder = stack.sign("dot", folder=True).removesuffix("dot/")
     answer = stack.ask(f"{stack.url}/x")
     assert stack.ask(folder + path).status_code == answer.status_code == 404
+
+
+def test_an_object_that_the_site_permits_is_delivered(stack: BucketStack) -> None:
+    stack.put("own/a b.txt", b"0123456789")
+    url = f"{stack.url}/p/own/a b.txt"
+    refused = stack.send(url)
+    whole = stack.send(url, headers=MEMBER)
+    part = stack.send(url, headers={**MEMBER, "Range": "bytes=-2"})
+    missing = stack.send(f"{stack.url}/p/none.txt", headers=MEMBER)
+    assert [a.status_code for a in (refused, whole, part, missing)] == [
+        *(302, 200, 206, 404)
+    ]
+    assert (whole.content, part.content) == (b"0123456789", b"89")
+    assert whole.headers["Content-Disposition"] == 'inline; filename="a b.txt"'
+    assert whole.headers["Cache-Control"] == "private, max-age=0"
+    assert missing.headers["Cache-Control"] == "no-store"
 
 
 def test_the_commands_look_an_object_up(stack: BucketStack) -> None:

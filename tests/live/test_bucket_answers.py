@@ -211,6 +211,17 @@ def test_a_verdict_can_name_no_other_server(delivery: Delivery, path: str) -> No
         assert (other.asked, delivery.bucket.asked) == ([], [])
 
 
+@pytest.mark.parametrize("target", ["/_object", "/_object?x", "/_%6Fbject"])
+def test_no_client_reaches_the_look_up(delivery: Delivery, target: str) -> None:
+    got, nothing = delivery.get(target), delivery.get("/_nothing")
+    shown = [
+        (a.status_code, a.text.replace(a.headers["X-Request-ID"], ""))
+        for a in (got, nothing)
+    ]
+    assert shown[0] == shown[1]
+    assert (got.status_code, delivery.bucket.asked) == (404, [])
+
+
 ERRORS = (
     *("301 Moved Permanently", "307 Temporary Redirect", "400 Bad Request"),
     *("401 Unauthorized", "500 Internal Server Error", "503 Slow Down"),

@@ -32,6 +32,7 @@ TEXT: Final = b"abcdefghijklmnopqrstuvwxyz"
 OWN_PAGE: Final = "the site's own page"
 #: nginx.conf around what the page shows, on a machine that has no gateway.
 AROUND: Final = """\
+{modules}
 {user}
 daemon off;
 pid {folder}.pid;
@@ -78,6 +79,9 @@ class Site:
         self.name = name
         self.home = home
         self.files = home / "files"
+        self.settings = {"GATEWAY_FILES": str(self.files)}
+        #: Before and in nginx's http {}.
+        self.modules = self.includes = ""
         self._log = home / f"{name}.log"
         self._asked, self.without, self.url, self.another = (
             f"http://127.0.0.1:{free_port()}" for _ in range(4)
@@ -110,7 +114,7 @@ class Site:
 
     def _start(self, stack: ExitStack, command: list[str], **more: str) -> None:
         log = stack.enter_context(self._log.open("a"))
-        environment = ENVIRONMENT | {"GATEWAY_FILES": str(self.files)} | more
+        environment = ENVIRONMENT | self.settings | more
         process = subprocess.Popen(
             command, cwd=self.home, env=environment, stdout=log, stderr=log
         )
@@ -136,7 +140,8 @@ class Site:
             AROUND.format(
                 user="user root;" if getpass.getuser() == "root" else "",
                 folder=self.home / self.name,
-                shown="\n".join([include, *servers]),
+                modules=self.modules,
+                shown="\n".join([include, self.includes, *servers]),
             )
         )
         return [find_nginx(), "-e", "stderr", "-c", str(conf)]

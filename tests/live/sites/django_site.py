@@ -27,6 +27,7 @@ settings.configure(
     SECRET_KEY="no secret of anybody",
     GATEWAY_FILES=os.environ["GATEWAY_FILES"],
     GATEWAY_NGINX=os.environ["GATEWAY_NGINX"] == "1",
+    **{k: v for k, v in os.environ.items() if k.startswith("GATEWAY_BUCKET_")},
 )
 
 

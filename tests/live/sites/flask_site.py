@@ -12,6 +12,7 @@ app = Flask(__name__)
 app.config.update(
     GATEWAY_FILES=os.environ["GATEWAY_FILES"],
     GATEWAY_NGINX=os.environ["GATEWAY_NGINX"] == "1",
+    **{k: v for k, v in os.environ.items() if k.startswith("GATEWAY_BUCKET_")},
 )
 
 
