@@ -38,6 +38,7 @@ from gateway.shares.items import Items
 from gateway.shares.leased import LeaseJudge
 from gateway.shares.opening import Openings
 from gateway.storage.blobs import BlobStore
+from gateway.storage.disk_blobs import DiskBlobs
 from gateway.storage.media_types import MediaTypes
 from gateway.storage.session_files import SessionFiles
 from gateway.uploads.admission import Admission, UploadLimits
@@ -47,6 +48,7 @@ from gateway.uploads.finalise_slots import FinaliseSlots
 from gateway.uploads.resumable.chunks import Chunks
 from gateway.uploads.resumable.concatenation import Concatenation
 from gateway.uploads.resumable.sessions import UploadSessions
+from gateway.uploads.stored_blobs import stored_blobs
 from gateway.web import pages, routes
 from gateway.web.api.raw_uploads import RawUploads
 from gateway.web.api.tus import TusUploads
@@ -100,6 +102,7 @@ def create_app(
     silence = 3 if pool is Pool.VERDICTS else 8
     database = Database.open(settings.database, silence=silence)
     store = BlobStore(settings.store)
+    blobs = stored_blobs(store, settings.blobs, settings.bucket_server)
     slot = counting.joined()
     admission = Admission(store, upload_limits(settings), own_id(settings.data))
     codes = DropCodes(settings.secret, settings.keys)
@@ -117,11 +120,13 @@ def create_app(
     finaliser = Finaliser(
         database,
         store,
+        blobs,
         admission,
         types,
         # The other threads stay free for short requests.
         FinaliseSlots(max(1, settings.app_threads // 2)),
         settings.retention,
+        None if isinstance(blobs, DiskBlobs) else blobs,
         observer.stored,
     )
     form_uploads = FormUploads(database, admission, finaliser, store, clock)
@@ -147,9 +152,11 @@ def create_app(
     csrf.register(app)
     brand = Brand(settings.name, settings.color, settings.logo)
     pages.register(app, brand, settings.path_prefix)
-    judge = signed_url_judge(settings, database, types)
+    judge = replace(
+        signed_url_judge(settings, database, types), blob_content=blobs.content
+    )
     share_codes = ShareCodes(settings.secret)
-    items = Items(judge.files, types)
+    items = Items(judge.files, types, blobs.content)
     lease_judge = LeaseJudge(
         codes=share_codes,
         leased=LeasedItems(Reader(database)),
@@ -174,6 +181,7 @@ def create_app(
             judges=judges,
             database=database,
             store=store,
+            blobs=blobs,
             identities=identities,
             uploads=RawUploads(
                 database=database,
@@ -191,7 +199,7 @@ def create_app(
                 concatenation=Concatenation(upload_sessions),
                 clock=clock,
             ),
-            file_pages=FilePages(database, identities, store, settings.upload_size),
+            file_pages=FilePages(database, identities, blobs, settings.upload_size),
             form=UploadForm(identities, form_uploads),
             drop_page=DropPage(identities, form_uploads, settings.upload_size, clock),
             drops=Drops(database, identities, codes, base_url, clock),

@@ -36,7 +36,7 @@ done
 # nginx's error log quotes request lines, tokens included, and that can't be switched
 # off: pass it through a pipe that redacts them.
 errors=$2/errors
-rm -f "$errors" "$2/authorize.sock"
+rm -f "$errors" "$2/authorize.sock" "$2/store.sock"
 mkfifo "$errors"
 sed -u -E -f "$home/live/redact.sed" <"$errors" >&2 &
 exec 2>"$errors"

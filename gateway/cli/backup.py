@@ -11,7 +11,7 @@ import click
 
 from gateway import __version__
 from gateway.cli import times
-from gateway.cli.catalog import open_catalog, open_store
+from gateway.cli.catalog import open_blobs, open_catalog, open_store
 from gateway.cli.options import JSON
 from gateway.config import settings
 from gateway.maintenance.backup import Backup
@@ -36,15 +36,25 @@ _copy = click.option(
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @_without_keys
 @_copy
+@click.option(
+    "--with-objects",
+    is_flag=True,
+    help="Copy uploads from the bucket of GATEWAY_BLOBS, too.",
+)
 @JSON
 def backup(
-    *, folder: Path, without_keys: bool, is_copying: bool, as_json: bool
+    *,
+    folder: Path,
+    without_keys: bool,
+    is_copying: bool,
+    with_objects: bool,
+    as_json: bool,
 ) -> None:
     """Back up catalog, uploads, keys and secret to FOLDER.
 
     The gateway may keep running. If FOLDER holds an earlier backup, only new data is
     copied. On the same file system blobs are hard-linked: such a backup protects
-    against mistakes, not against a broken disk.
+    against mistakes, not against a broken disk. Uploads in a bucket stay there.
 
     Exits with status 1 if the store lacks the content of an upload in the catalog.
     """
@@ -54,6 +64,8 @@ def backup(
     report = Backup(
         database=database,
         store=open_store(current),
+        blobs=open_blobs(current),
+        with_blobs=current.blobs is None or with_objects,
         folder=Folder(folder),
         keys=keys,
         secret=secret,
@@ -97,6 +109,7 @@ def restore(
     manifest = Restore(
         database=prepare(current),
         store=open_store(current),
+        blobs=open_blobs(current),
         folder=Folder(folder),
         keys=None if has_keys else current.embedded_keys,
         secret=None if has_secret else current.embedded_secret,

@@ -9,9 +9,11 @@ from gateway.catalog.revision import is_usable
 from gateway.config import settings
 from gateway.errors import CatalogBusyError, SettingsError
 from gateway.storage.blobs import BlobStore
+from gateway.uploads.stored_blobs import stored_blobs
 
 if TYPE_CHECKING:
     from gateway.config.settings import Settings
+    from gateway.storage.blobs import Blobs
 
 _MISSING: Final = (
     "GATEWAY_DATABASE: there is no catalog {file}; is GATEWAY_DATA right? A new "
@@ -46,6 +48,11 @@ def catalog_if_usable(current: Settings) -> Database | None:
 def _exists(database: Database) -> bool:
     # A query would make SQLite create an empty database.
     return database.file is None or database.file.is_file()
+
+
+def open_blobs(current: Settings) -> Blobs:
+    """Return the blobs; raise SettingsError if the store is not set."""
+    return stored_blobs(open_store(current), current.blobs, current.bucket_server)
 
 
 def open_store(current: Settings) -> BlobStore:

@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from gateway.cli import times
-from gateway.cli.catalog import open_catalog, open_store
+from gateway.cli.catalog import open_blobs, open_catalog, open_store
 from gateway.cli.options import JSON
 from gateway.maintenance.fsck import Check
 from gateway.maintenance.housekeeping import maintenance_lock
@@ -55,6 +55,7 @@ def fsck(*, digest: bool, repair: bool, grace: int, as_json: bool) -> None:
     check = Check(
         database=database,
         store=store,
+        blobs=open_blobs(current),
         with_digests=digest,
         is_repairing=repair,
         grace=grace,

@@ -15,7 +15,7 @@ import click
 
 from gateway.catalog.database import Database
 from gateway.cli import times
-from gateway.cli.catalog import open_catalog, open_store
+from gateway.cli.catalog import open_blobs, open_catalog, open_store
 from gateway.cli.links import public_address
 from gateway.cli.options import JSON
 from gateway.config import settings
@@ -94,6 +94,7 @@ def housekeep(*, every: int | None, grace: int, as_json: bool) -> None:
         report = Housekeeper(
             database=database,
             store=store,
+            blobs=open_blobs(current),
             log=say,
             grace=grace,
             booker=_booker(current, database),
@@ -233,6 +234,7 @@ def _keeper(current: Settings, grace: int) -> Housekeeper:
     return Housekeeper(
         database=Database.open(current.database),
         store=open_store(current),
+        blobs=open_blobs(current),
         log=_say,
         is_stopped=_is_stop_pending,
         grace=grace,

@@ -51,7 +51,12 @@ from gateway.runtime.prepare import (
     prepare_with_retries,
     require_writable,
 )
-from gateway.runtime.rendering import AUTHORIZE_SOCKET, HEADERS_MORE, NginxConf
+from gateway.runtime.rendering import (
+    AUTHORIZE_SOCKET,
+    HEADERS_MORE,
+    STORE_SOCKET,
+    NginxConf,
+)
 from gateway.runtime.supervisor import Supervisor
 from gateway.runtime.verdict_cache import verdict_cache
 
@@ -226,7 +231,8 @@ def _run(
         if with_nginx:
             temporary.mkdir(parents=True, exist_ok=True)
             # nginx does not replace the socket of an nginx that was killed.
-            (temporary / AUTHORIZE_SOCKET).unlink(missing_ok=True)
+            for socket in (AUTHORIZE_SOCKET, STORE_SOCKET):
+                (temporary / socket).unlink(missing_ok=True)
             stack.enter_context(verdict_cache(current.verdict_cache, run))
         return supervisor.run(on_ready=announce)
 

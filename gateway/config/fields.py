@@ -23,7 +23,7 @@ from gateway.links.keyring import KeyRing
 from gateway.links.server_secret import ServerSecret
 from gateway.mail_address import Mailbox
 from gateway.storage.bucket_server import Endpoint
-from gateway.storage.places import Places
+from gateway.storage.places import BucketURL, Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,6 +94,10 @@ def _credentials(words: tuple[str, ...]) -> tuple[Credential, ...]:
 
 def _places(text: object) -> object:
     return Places.parse(text, plain_path) if isinstance(text, str) else text
+
+
+def _bucket_url(text: object) -> object:
+    return BucketURL.parse(text) if isinstance(text, str) else text
 
 
 def _endpoint(text: object) -> object:
@@ -271,6 +275,7 @@ Credentials = Annotated[
 """Cookies and headers: ``cookie:sessionid``, ``header:X-Api-Key``."""
 FilePlaces = Annotated[Places, BeforeValidator(_places)]
 """Folders and buckets: ``/srv/files videos/=s3://media/videos``."""
+BlobsURL = Annotated[BucketURL, BeforeValidator(_bucket_url)]
 BucketEndpoint = Annotated[Endpoint, BeforeValidator(_endpoint)]
 Region = Annotated[str, _one(_REGION, "eu-central-1")]
 Sender = Annotated[Mailbox, BeforeValidator(_mailbox)]

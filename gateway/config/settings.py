@@ -20,6 +20,7 @@ from gateway.config.authorize import WHOLE_HEADERS
 from gateway.config.fields import (
     SQLITE,
     Authorize,
+    BlobsURL,
     BucketEndpoint,
     Colour,
     Credentials,
@@ -96,6 +97,8 @@ class Settings(BaseModel):
     """Sets the folder for keys, secret, catalog and uploads; default ``var``."""
     store: PlainPath | None = None
     """Sets the folder of uploads, on one file system; default ``<data>/store``."""
+    blobs: BlobsURL | None = None
+    """Sets the bucket of the uploads' content; default is the store."""
     database: DatabaseURL = Field(default="", repr=False)
     """Sets the catalog's SQLAlchemy URL; default ``<data>/catalog.sqlite3``."""
     run: RunFolder | None = None
@@ -213,7 +216,8 @@ class Settings(BaseModel):
     @property
     def bucket_server(self) -> BucketServer | None:
         """The server of the buckets; None if there is no bucket."""
-        if self.files is None or not self.files.has_bucket:
+        has_files = self.files is not None and self.files.has_bucket
+        if self.blobs is None and not has_files:
             return None
         return BucketServer(
             self.bucket_endpoint or Endpoint.of_amazon(self.bucket_region),

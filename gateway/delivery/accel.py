@@ -17,7 +17,7 @@ from gateway.storage.content import BucketObject
 
 if TYPE_CHECKING:
     from gateway.delivery.verdict import Delivery
-    from gateway.storage.content import DiskFile
+    from gateway.storage.content import BucketPut, DiskFile
 
 
 class Way(Enum):
@@ -32,6 +32,9 @@ class Way(Enum):
     """Read in threads."""
 
 
+#: nginx's internal location that stores a request's body
+#: (``nginx/snippets/store.conf``).
+STORE: Final = "@gateway_store"
 #: nginx's internal location for objects in buckets (``nginx/snippets/bucket.conf``).
 OBJECT: Final = "@gateway_object"
 #: Header with the URLs by which nginx requests an object.
@@ -73,6 +76,16 @@ def location(way: Way, folder: str) -> str:
     sibling folder with the same prefix.
     """
     return f"{way.value}{folder}/"
+
+
+def store_headers(put: BucketPut) -> dict[str, str]:
+    """Return the headers that make nginx send a request's body to a bucket."""
+    return {
+        "X-Accel-Redirect": STORE,
+        "X-Accel-Put": put.url,
+        "X-Accel-Checksum": put.checksum,
+        "X-Accel-Blob": put.blob,
+    }
 
 
 def accel_headers(delivery: Delivery) -> dict[str, str]:

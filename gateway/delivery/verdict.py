@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from gateway.errors import RefusedError
 from gateway.links import policy, signed_url
 from gateway.links.claims import Presentation
-from gateway.storage.content import BLOBS, DiskFile
+from gateway.storage.content import blob_on_disk
 from gateway.storage.media_types import MediaTypes, is_inert
 from gateway.storage.paths import FilePath
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway.delivery.revocation_check import RevocationCheck
     from gateway.links import KeyRing
     from gateway.links.claims import Claims
@@ -85,7 +87,8 @@ class SignedURLJudge:
 
     ``cache_cap`` is the maximum number of seconds that a client may cache a file,
     ``shared_cap`` that a shared cache may store the file of a shared link, and ``ttl``
-    that nginx may cache a verdict that is the same for every client.
+    that nginx may cache a verdict that is the same for every client.  ``blob_content``
+    says where nginx finds a blob of a size in bytes.
     """
 
     ring: KeyRing
@@ -96,6 +99,7 @@ class SignedURLJudge:
     shared_cap: int
     ttl: int
     inline: InlinePolicy
+    blob_content: Callable[[str, int], Content] = blob_on_disk
 
     def judge(self, target: bytes, *, now: float, client: str) -> Verdict:
         """Judge a request for *target*, ``<token>/<path>``.
@@ -150,7 +154,7 @@ class SignedURLJudge:
         """Return a file's content and its media type."""
         if claims.upload is not None:
             upload = self.revocation_check.upload(claims.upload)
-            return DiskFile(BLOBS, upload.blob, upload.size), upload.media_type
+            return self.blob_content(upload.blob, upload.size), upload.media_type
         served = self.files.serve(path)
         return served.content, self.types.of(served.name)
 

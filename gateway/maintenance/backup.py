@@ -11,7 +11,6 @@ import hashlib
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gateway.catalog import dump, uploads
@@ -20,7 +19,6 @@ from gateway.errors import BackupError
 from gateway.maintenance.manifest import FORMAT, Folder, Manifest, lines
 from gateway.storage import copies
 from gateway.storage.locks import try_lock
-from gateway.storage.trash import Trash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from gateway.catalog.database import Database
-    from gateway.storage.blobs import BlobStore
-    from gateway.storage.trash import Trashed
+    from gateway.storage.blobs import Blobs, BlobStore
 
 
 @dataclass
@@ -55,15 +52,18 @@ class Backup:
 
     ``keys`` is the text of the key ring and ``secret`` the text of the server secret;
     None leaves it out.  ``version`` is the gateway's version, for the manifest.
+    Without ``with_blobs``, blobs are only looked for: the bucket keeps them.
     """
 
     database: Database
     store: BlobStore
+    blobs: Blobs
     folder: Folder
     keys: str | None
     version: str
     secret: str | None = None
     may_link: bool = True
+    with_blobs: bool = True
 
     def make(self, *, now: int) -> BackupResult:
         """Make the backup; raise BackupError if the folder can't be used for one."""
@@ -94,6 +94,7 @@ class Backup:
                     gone=tuple(result.gone),
                     has_keys=self.keys is not None,
                     has_secret=self.secret is not None,
+                    has_blobs=self.with_blobs,
                 )
             )
             self._delete_old(catalog)
@@ -140,11 +141,15 @@ class Backup:
     ) -> None:
         blob, size = line.row["blob"], line.row["size"]
         target = self.folder.blobs / blob
-        if _size(target) != size:
+        if not self.with_blobs:
+            if self._size(blob) != size:
+                result.gone.append(line.row["id"])
+                return
+        elif _size(target) != size:
             target.parent.mkdir(mode=0o700, exist_ok=True)
             folders.add(target.parent)
             try:
-                copies.copy(self._source(blob), target, may_link=self.may_link)
+                self.blobs.save(blob, target, may_link=self.may_link)
             except FileNotFoundError:
                 result.gone.append(line.row["id"])
                 return
@@ -156,16 +161,11 @@ class Backup:
         result.uploads += 1
         result.bytes += size
 
-    def _source(self, blob: str) -> Path:
-        """Return a blob's path, or its path in the trash if it is there."""
-        path = self.store.path(blob)
-        if not path.exists() and blob in self._trashed:
-            return self._trashed[blob].path
-        return path
-
-    @cached_property
-    def _trashed(self) -> dict[str, Trashed]:
-        return Trash(self.store).by_blob()
+    def _size(self, blob: str) -> int | None:
+        try:
+            return self.blobs.size(blob)
+        except FileNotFoundError:
+            return None
 
     def _exists(self, upload_id: str) -> bool:
         with self.database.read() as connection:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gateway.catalog import expiry, uploads
-from gateway.errors import HousekeepingError
-from gateway.storage import leftovers
+from gateway.errors import BucketBusyError, HousekeepingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gateway.catalog.database import Database
     from gateway.catalog.uploads import Upload
-    from gateway.storage.blobs import BlobStore
+    from gateway.storage.blobs import Blobs
 
 #: Bytes to read per round; a larger file is the only one of its round.
 _BYTES: Final = 2**30
@@ -21,7 +20,7 @@ _PAGE: Final = 1000
 
 
 def record(
-    database: Database, store: BlobStore, *, is_stopped: Callable[[], bool]
+    database: Database, blobs: Blobs, *, is_stopped: Callable[[], bool]
 ) -> Iterator[int]:
     """Record missing digests, oldest uploads first; yield 1 for each digest.
 
@@ -33,9 +32,8 @@ def record(
         if is_stopped() or (read and read + upload.size > _BYTES):
             break
         try:
-            path = store.path(upload.blob)
-            digest = leftovers.sha256(path, is_stopped=is_stopped)
-        except OSError as error:
+            digest = blobs.sha256(upload.blob, is_stopped=is_stopped)
+        except (OSError, BucketBusyError) as error:
             # The upload may have been deleted meanwhile.
             if _exists(database, upload):
                 failed.append(f"{upload.id}: {error}")

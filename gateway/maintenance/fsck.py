@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final
 
 from gateway.catalog import expiry, uploads
+from gateway.errors import BucketBusyError
 from gateway.maintenance import orphans
 from gateway.storage import leftovers
 from gateway.storage.trash import Trash
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from gateway.catalog.database import Database
     from gateway.catalog.uploads import Upload
-    from gateway.storage.blobs import BlobStore
+    from gateway.storage.blobs import Blobs, BlobStore
     from gateway.storage.trash import Trashed
 
 _PAGE: Final = 500
@@ -46,7 +47,7 @@ class Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """Checks one store and its catalog.
+    """Checks one store, its blobs and its catalog.
 
     With ``with_digests`` every blob is read and its digest compared.  With
     ``is_repairing`` counters are corrected, blobs that uploads name are restored from
@@ -57,6 +58,7 @@ class Check:
 
     database: Database
     store: BlobStore
+    blobs: Blobs
     with_digests: bool = False
     is_repairing: bool = False
     grace: int = orphans.GRACE
@@ -85,24 +87,25 @@ class Check:
 
     def _upload(self, upload: Upload) -> Finding | None:
         self.tally.uploads += 1
-        path = self.store.path(upload.blob)
         try:
-            size = path.stat().st_size
+            size = self.blobs.size(upload.blob)
             self.tally.bytes += size
             if size != upload.size:
                 return Finding(
                     kind="blob-size",
                     subject=upload.id,
-                    detail=f"{path} has {size} bytes instead of {upload.size}",
+                    detail=f"{self.blobs.where(upload.blob)} has {size} bytes instead "
+                    f"of {upload.size}",
                 )
             return self._content(upload)
         except FileNotFoundError:
             return self._missing(upload)
-        except OSError as error:
+        except (OSError, BucketBusyError) as error:
             return Finding(kind="blob-unreadable", subject=upload.id, detail=str(error))
 
     def _missing(self, upload: Upload) -> Finding:
-        path, trashed = self.store.path(upload.blob), self._trashed.get(upload.blob)
+        path = self.blobs.where(upload.blob)
+        trashed = self._trashed.get(upload.blob)
         if trashed is None or trashed.size != upload.size:
             return Finding(
                 kind="blob-missing", subject=upload.id, detail=f"{path} is missing"
@@ -124,9 +127,9 @@ class Check:
             return None
         if not self.with_digests:
             return None
-        path = self.store.path(upload.blob)
+        path = self.blobs.where(upload.blob)
         self.tally.digests += 1
-        if leftovers.sha256(path, is_stopped=bool) == upload.sha256:
+        if self.blobs.sha256(upload.blob, is_stopped=bool) == upload.sha256:
             return None
         return Finding(
             kind="blob-digest", subject=upload.id, detail=f"{path} has changed content"
@@ -137,16 +140,15 @@ class Check:
             return uploads.by_id(connection, upload.id) is not None
 
     def _orphans(self, now: int) -> Iterator[Finding]:
-        found = orphans.find_blobs(self.database, self.store, now=now, grace=self.grace)
+        found = orphans.find_blobs(self.database, self.blobs, now=now, grace=self.grace)
         detail = "no upload names this blob"
         if not found.are_credible:
             detail += (
                 f"; {len(found.blobs)} blobs have no upload and {found.known} have "
                 "one: is this the catalog of this store?"
             )
-        trash = Trash(self.store)
         for blob in found.blobs:
-            move = partial(trash.move, blob, now=now)
+            move = partial(self.blobs.retire, blob, now=now)
             yield self._finding(
                 "blob-orphan", blob, detail, move if found.are_credible else None
             )

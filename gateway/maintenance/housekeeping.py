@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from gateway.catalog.database import Database
     from gateway.shares.booking import Booker
-    from gateway.storage.blobs import BlobStore
+    from gateway.storage.blobs import Blobs, BlobStore
 
 #: Maximum rows per transaction that may use the disk reserve: they must fit into it.
 _BATCH: Final = 20
@@ -73,7 +73,7 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class Housekeeper:
-    """Cleans up one store and its catalog.
+    """Cleans up one store, its blobs and its catalog.
 
     ``log`` gets one line per kind of work done.  ``is_stopped`` is called between units
     of work.  A file without a row is kept for ``grace`` seconds.  ``booker`` books the
@@ -83,6 +83,7 @@ class Housekeeper:
 
     database: Database
     store: BlobStore
+    blobs: Blobs
     log: Callable[[str], None]
     is_stopped: Callable[[], bool] = bool
     grace: int = orphans.GRACE
@@ -121,7 +122,12 @@ class Housekeeper:
         # deleting it updates the blob's ctime, and the blob looks new again.
         if with_sweep:
             sweep = orphans.Sweep(
-                self.database, self.store, now, self.grace, self.is_stopped
+                self.database,
+                self.store,
+                self.blobs,
+                now,
+                self.grace,
+                self.is_stopped,
             )
             yield "blobs restored from the trash", sweep.put_back()
             yield "orphaned blobs moved to the trash", sweep.move()
@@ -137,7 +143,7 @@ class Housekeeper:
             yield "shares, leases and bookings deleted", self._shares(now)
         yield (
             "digests recorded",
-            digests.record(self.database, self.store, is_stopped=self.is_stopped),
+            digests.record(self.database, self.blobs, is_stopped=self.is_stopped),
         )
         yield "disk reserves allocated", self._reserve()
 
@@ -163,7 +169,7 @@ class Housekeeper:
             with self.database.write(may_use_reserve=True) as connection:
                 deleted = expiry.remove_due(connection, now=now, limit=_BATCH)
             for upload in deleted:
-                self.store.discard(upload.blob)
+                self.blobs.discard(upload.blob)
             yield len(deleted)
             if not deleted:
                 return

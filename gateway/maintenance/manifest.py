@@ -28,7 +28,8 @@ class Manifest:
     """The content of a backup; ``created`` is in Unix seconds.
 
     ``gone`` are the ids of uploads whose rows were saved without a blob: the upload was
-    deleted during the backup, or its blob was already missing in the store.
+    deleted during the backup, or its blob was already missing in the store.  Without
+    ``has_blobs`` the blobs stayed in their bucket.
     """
 
     format: int
@@ -42,6 +43,7 @@ class Manifest:
     gone: tuple[str, ...]
     has_keys: bool
     has_secret: bool = False
+    has_blobs: bool = True
 
 
 @dataclass(frozen=True)

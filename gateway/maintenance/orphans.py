@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from gateway.catalog.database import Database
-    from gateway.storage.blobs import BlobStore
+    from gateway.storage.blobs import Blobs, BlobStore
     from gateway.storage.trash import Trashed
 
 #: Seconds that a blob may be without a row: a running finalise adds the row last.
@@ -56,13 +56,12 @@ class Orphans:
         return len(self.blobs) <= max(_FEW, self.known)
 
 
-def find_blobs(
-    database: Database, store: BlobStore, *, now: int, grace: int
-) -> Orphans:
+def find_blobs(database: Database, blobs: Blobs, *, now: int, grace: int) -> Orphans:
     """Return the blobs that have no row and are older than *grace* seconds."""
     orphans: list[str] = []
     known = 0
-    for batch in _batches(_old(leftovers.blobs(store), now=now, grace=grace)):
+    old = (blob for blob, age in blobs.ages(now=now) if age >= grace)
+    for batch in _batches(old):
         named = _ask(database, expiry.named_blobs, batch)
         known += len(named)
         orphans.extend(blob for blob in batch if blob not in named)
@@ -73,11 +72,13 @@ def find_blobs(
 class Sweep:
     """A check of all blobs, in three steps that yield 1 for each file.
 
+    ``store`` has the trash of blobs on disk.
     ``is_stopped`` is called between two files.
     """
 
     database: Database
     store: BlobStore
+    blobs: Blobs
     now: int
     grace: int
     is_stopped: Callable[[], bool]
@@ -92,22 +93,21 @@ class Sweep:
                 yield 1
 
     def move(self) -> Iterator[int]:
-        """Move the blobs without an upload to the trash.
+        """Move the blobs without an upload to the trash; delete those in a bucket.
 
         Raise HousekeepingError and move nothing if crashes can't explain the number.
         """
-        found = find_blobs(self.database, self.store, now=self.now, grace=self.grace)
+        found = find_blobs(self.database, self.blobs, now=self.now, grace=self.grace)
         if not found.are_few:
             raise HousekeepingError(
                 f"{len(found.blobs)} blobs have no upload and {found.known} have one; "
                 "is this the newest catalog of this store? Nothing was moved"
             )
         self._are_few = True
-        trash = Trash(self.store)
         for blob in found.blobs:
             if self.is_stopped():
                 return
-            trash.move(blob, now=self.now)
+            self.blobs.retire(blob, now=self.now)
             yield 1
 
     def empty(self) -> Iterator[int]:

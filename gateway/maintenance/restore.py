@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from gateway import ownership
 from gateway.catalog import dump
 from gateway.catalog.revision import NEWEST, RESTORABLE
 from gateway.errors import BackupError
 from gateway.maintenance.manifest import Folder, Manifest, lines
 from gateway.ownership import Owner
-from gateway.storage import copies, leftovers
+from gateway.storage import copies
+from gateway.storage.blobs import is_blob
 from gateway.storage.trash import Trash
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from gateway.catalog.database import Database
     from gateway.catalog.dump import Line
-    from gateway.storage.blobs import BlobStore
+    from gateway.storage.blobs import Blobs, BlobStore
     from gateway.storage.trash import Trashed
 
 
@@ -39,6 +39,7 @@ class Restore:
 
     database: Database
     store: BlobStore
+    blobs: Blobs
     folder: Folder
     keys: Path | None
     secret: Path | None = None
@@ -57,7 +58,8 @@ class Restore:
         with self.database.read() as connection:
             if not dump.is_empty(connection):
                 raise BackupError("the catalog is not empty")
-        self._check_store(catalog)
+        if manifest.has_blobs:
+            self._check_store(catalog)
         files = self._files(manifest)
         for target, source in files.items():
             _check_same(target, source)
@@ -79,10 +81,10 @@ class Restore:
     def _check_store(self, catalog: Path) -> None:
         with lines(catalog) as rows:
             expected = {line.row["blob"] for line in rows if line.is_upload}
-        for blob, _ in leftovers.blobs(self.store):
+        for blob, _ in self.blobs.ages(now=0):
             if blob not in expected:
                 raise BackupError(
-                    f"the store is not empty: {self.store.path(blob)} is not in this "
+                    f"the store is not empty: {self.blobs.where(blob)} is not in this "
                     "backup"
                 )
 
@@ -96,18 +98,15 @@ class Restore:
         return files
 
     def _restore_blob(self, line: Line) -> None:
-        try:
-            target = self.store.path(line.row["blob"])
-        except ValueError:
-            raise BackupError(
-                f"{line.row['blob']!r} is not a valid blob name"
-            ) from None
-        source = self.folder.blobs / line.row["blob"]
-        size = line.row["size"]
-        if target.exists() and target.stat().st_size == size:
+        blob, size = line.row["blob"], line.row["size"]
+        if not is_blob(blob):
+            raise BackupError(f"{blob!r} is not a valid blob name")
+        source = self.folder.blobs / blob
+        found = self._size(blob)
+        if found == size:
             return
-        trashed = self._trashed.get(line.row["blob"])
-        if trashed is not None and not target.exists() and trashed.size == size:
+        trashed = self._trashed.get(blob)
+        if trashed is not None and found is None and trashed.size == size:
             Trash(self.store).put_back(trashed)
             return
         try:
@@ -116,9 +115,13 @@ class Restore:
             raise BackupError(f"{source} is missing in the backup") from None
         if source_size != size:
             raise BackupError(f"{source} has {source_size} bytes instead of {size}")
-        owner = Owner.in_folder(self.store.blobs)
-        ownership.make_folder(target.parent, owner)
-        copies.copy(source, target, may_link=self.may_link, owner=owner)
+        self.blobs.load(source, blob, may_link=self.may_link)
+
+    def _size(self, blob: str) -> int | None:
+        try:
+            return self.blobs.size(blob)
+        except FileNotFoundError:
+            return None
 
     @cached_property
     def _trashed(self) -> dict[str, Trashed]:

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 #: The socket in nginx's ``run`` folder between nginx and the site's application.
 AUTHORIZE_SOCKET: Final = "authorize.sock"
+#: The socket in that folder between nginx and the bucket of the uploads.
+STORE_SOCKET: Final = "store.sock"
 #: Headers that nginx sets (``nginx/snippets/site.conf``): a client's own are ignored.
 _FACTS: Final = {
     "host": "$host$gateway_port",
@@ -171,6 +173,7 @@ class NginxConf:
             },
             "log_rules": logs.RULES,
             "authorize_socket": self.run / AUTHORIZE_SOCKET,
+            "store_socket": self.run / STORE_SOCKET,
             "credentials": credentials(self.settings.authorize_by),
             "ca_certificates": ca_certificates(),
         }

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.catalog.shares import NewItem
 from gateway.errors import BadFieldsError, GoneItemError, NotServableError
-from gateway.storage.content import BLOBS, DiskFile
+from gateway.storage.content import blob_on_disk
 from gateway.storage.names import visible
 from gateway.storage.paths import FilePath
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from gateway.catalog.shares import Item
     from gateway.storage.content import Content
@@ -69,6 +69,7 @@ class Items:
 
     files: Files
     types: MediaTypes
+    blob_content: Callable[[str, int], Content] = blob_on_disk
 
     def find(self, item: Item, inner: str) -> FoundItem:
         """Return the file of an item; for a folder, the file at *inner* in it.
@@ -78,7 +79,7 @@ class Items:
         folder.
         """
         if item.upload_id is not None:
-            return _upload(item)
+            return self._upload(item)
         with _gone_if_missing(item):
             path = _path(item, inner)
             served = self.files.serve(path)
@@ -95,9 +96,18 @@ class Items:
         BucketBusyError if the bucket does not answer.
         """
         if item.upload_id is not None:
-            return _upload(item).content.size
+            return self._upload(item).content.size
         with _gone_if_missing(item):
             return self.files.locate(_path(item, inner)).size
+
+    def _upload(self, item: Item) -> FoundItem:
+        if item.blob is None or item.size is None or item.media_type is None:
+            raise GoneItemError
+        return FoundItem(
+            content=self.blob_content(item.blob, item.size),
+            media_type=item.media_type,
+            name=item.name,
+        )
 
     def listed(self, items: list[Item], *, most: int = LISTED) -> list[ListedFile]:
         """Return at most *most* files of the items."""
@@ -163,13 +173,3 @@ def _gone_if_missing(item: Item) -> Iterator[None]:
         if item.is_folder:
             raise
         raise GoneItemError from error
-
-
-def _upload(item: Item) -> FoundItem:
-    if item.blob is None or item.size is None or item.media_type is None:
-        raise GoneItemError
-    return FoundItem(
-        content=DiskFile(BLOBS, item.blob, item.size),
-        media_type=item.media_type,
-        name=item.name,
-    )

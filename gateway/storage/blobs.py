@@ -1,7 +1,7 @@
-"""Blobs: immutable files under random ids, and the spool that they come from.
+"""Blobs: immutable files under random ids, and the store that they come from.
 
-Blobs and spool are in one folder, the store, so that a hard link turns a spooled file
-into a blob: no byte is copied, and the name appears in one step with all its content.
+By default blobs are in the store, too: a hard link turns a spooled file into a blob, no
+byte is copied, and the name appears in one step with all its content.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import secrets
 from base64 import b32encode
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from gateway import ownership
 from gateway.errors import NoSpaceError
@@ -22,6 +22,8 @@ from gateway.ownership import Owner
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from gateway.storage.content import Content
 
 #: 128 random bits in 26 lower-case letters and digits, which mail clients don't damage.
 _ID: Final = re.compile(r"[a-z2-7]{26}")
@@ -40,8 +42,64 @@ def is_id(text: str) -> bool:
 
 
 def is_blob(text: str) -> bool:
-    """Return whether *text* has the form of a blob's path below ``blobs``."""
+    """Return whether *text* has the form of a blob's name."""
     return _BLOB.fullmatch(text) is not None
+
+
+def blob_name(upload_id: str, suffix: str) -> str:
+    """Return the name of an upload's blob: its path below ``blobs``."""
+    return f"{upload_id[:2]}/{upload_id}.{suffix or 'bin'}"
+
+
+def upload_of(blob: str) -> str:
+    """Return the id of the upload whose blob has this name; raise ValueError."""
+    if not is_blob(blob):
+        raise ValueError(blob)
+    return blob.partition("/")[2].partition(".")[0]
+
+
+class Blobs(Protocol):
+    """Where the content of uploads is stored: on disk or in a bucket.
+
+    Methods raise BucketBusyError if a bucket does not answer, and those that read a
+    blob FileNotFoundError if it is missing.
+    """
+
+    def adopt(self, source: Path, upload_id: str, suffix: str) -> str:
+        """Store the file *source* durably as the blob of an upload; return its name.
+
+        Raise NoSpaceError when the disk is full, with nothing left behind.
+        """
+
+    def discard(self, blob: str) -> None:
+        """Delete a blob, if it exists."""
+
+    def content(self, blob: str, size: int) -> Content:
+        """Return where nginx finds a blob of *size* bytes."""
+
+    def where(self, blob: str) -> str:
+        """Return the path or URL of a blob, for messages."""
+
+    def size(self, blob: str) -> int:
+        """Return the size of a blob in bytes."""
+
+    def sha256(self, blob: str, *, is_stopped: Callable[[], bool]) -> bytes | None:
+        """Return a blob's digest, or None if *is_stopped* returned true meanwhile."""
+
+    def ages(self, *, now: int) -> Iterator[tuple[str, float]]:
+        """Yield the name of each blob, and its age in seconds."""
+
+    def retire(self, blob: str, *, now: int) -> None:
+        """Remove a blob that no upload names."""
+
+    def save(self, blob: str, target: Path, *, may_link: bool) -> None:
+        """Copy a blob to the file *target* durably."""
+
+    def load(self, source: Path, blob: str, *, may_link: bool) -> None:
+        """Copy the file *source* to a blob durably."""
+
+    def is_writable(self) -> bool:
+        """Return whether uploads can be stored."""
 
 
 @contextmanager
@@ -161,7 +219,7 @@ class BlobStore:
         blob's path below ``blobs``; *source* is kept.  Raise NoSpaceError when the disk
         is full, with nothing left behind.
         """
-        blob = f"{upload_id[:2]}/{upload_id}.{suffix or 'bin'}"
+        blob = blob_name(upload_id, suffix)
         target = self.path(blob)
         try:
             with full_disk_as_no_space():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain, islice
@@ -82,23 +83,17 @@ class BucketTree:
         Raise BucketBusyError if the provider gives no credentials.
         """
         key = self._key(path)
-        try:
-            get, head = (
-                _target(obstore.sign(self.store, method, key, _LIFE))
-                for method in ("GET", "HEAD")
-            )
-        except BaseError as error:  # the provider gives no credentials
-            raise self._busy(error) from error
-        return ServedFile(path.name, BucketObject(get, head))
+        with answering(self.url):
+            return ServedFile(path.name, presigned_content(self.store, key))
 
     def locate(self, path: FilePath) -> FoundFile:
         """Return the object at *path*; see ``files.Files``."""
         try:
-            return FoundFile(path, obstore.head(self.store, self._key(path))["size"])
-        except (FileNotFoundError, NotFoundError):
+            with answering(self.url):
+                size = obstore.head(self.store, self._key(path))["size"]
+        except FileNotFoundError:
             raise NotServableError("missing") from None
-        except BaseError as error:
-            raise self._busy(error) from error
+        return FoundFile(path, size)
 
     def is_folder(self, path: FilePath) -> bool:
         """Return whether there are objects below *path*."""
@@ -124,12 +119,11 @@ class BucketTree:
     def read(self, path: FilePath) -> Iterator[bytes]:
         """Return the bytes of an object in chunks; see ``files.Files``."""
         try:
-            stream = obstore.get(self.store, self._key(path)).stream()
-            yield from map(bytes, stream)
-        except (FileNotFoundError, NotFoundError):
+            with answering(self.url):
+                stream = obstore.get(self.store, self._key(path)).stream()
+                yield from map(bytes, stream)
+        except FileNotFoundError:
             raise NotServableError("missing") from None
-        except BaseError as error:
-            raise self._busy(error) from error
 
     def is_readable(self) -> bool:
         """Return whether the bucket answers and may be listed."""
@@ -147,20 +141,39 @@ class BucketTree:
 
     def _list(self, prefix: str, *, most: int) -> Iterator[tuple[str, int]]:
         """Yield keys and sizes of at most *most* objects whose keys have *prefix*."""
-        pages = obstore.list(self.store, prefix, chunk_size=min(most, _PAGE))
-        try:
+        with answering(self.url, is_listing=True):
+            pages = obstore.list(self.store, prefix, chunk_size=min(most, _PAGE))
             for item in islice(chain.from_iterable(pages), most):
                 yield item["path"], item["size"]
-        except (FileNotFoundError, BaseError) as error:
-            raise self._busy(error) from error
-
-    def _busy(self, error: Exception) -> BucketBusyError:
-        return BucketBusyError(
-            f"bucket {self.url} does not answer: {str(error).splitlines()[0]}"
-        )
 
 
-def _target(url: str) -> str:
+@contextmanager
+def answering(url: BucketURL, *, is_listing: bool = False) -> Iterator[None]:
+    """Raise BucketBusyError instead of obstore's errors.
+
+    A missing object is FileNotFoundError, unless objects are listed: then the bucket
+    is missing.
+    """
+    try:
+        yield
+    except (BaseError, FileNotFoundError) as error:
+        is_missing = isinstance(error, NotFoundError | FileNotFoundError)
+        if is_missing and not is_listing:
+            raise FileNotFoundError(url) from error
+        raise BucketBusyError(
+            f"bucket {url} does not answer: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def presigned_content(store: S3Store, key: str, size: int = 0) -> BucketObject:
+    """Return the URLs by which nginx finds an object; 0 is an unknown size."""
+    get, head = (
+        target_of(obstore.sign(store, method, key, _LIFE)) for method in ("GET", "HEAD")
+    )
+    return BucketObject(get, head, size)
+
+
+def target_of(url: str) -> str:
     """Return path and query of a URL."""
     parts = urlsplit(url)
     return f"{parts.path}?{parts.query}"

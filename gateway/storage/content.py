@@ -36,4 +36,22 @@ class BucketObject:
     size: int = 0
 
 
+@dataclass(frozen=True)
+class BucketPut:
+    """A blob that nginx stores in a bucket, by the path and query of a presigned URL.
+
+    ``checksum`` is the value of the header ``x-amz-checksum-sha256``, with which the
+    bucket verifies the content; empty if it is not to verify it.
+    """
+
+    blob: str
+    url: str
+    checksum: str
+
+
 Content = DiskFile | BucketObject
+
+
+def blob_on_disk(blob: str, size: int) -> Content:
+    """Return where nginx finds a blob in the store."""
+    return DiskFile(BLOBS, blob, size)

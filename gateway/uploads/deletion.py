@@ -9,10 +9,10 @@ from gateway.catalog import uploads
 if TYPE_CHECKING:
     from gateway.catalog.database import Database
     from gateway.catalog.uploads import Upload
-    from gateway.storage.blobs import BlobStore
+    from gateway.storage.blobs import Blobs
 
 
-def delete(database: Database, store: BlobStore, upload_id: str) -> Upload | None:
+def delete(database: Database, blobs: Blobs, upload_id: str) -> Upload | None:
     """Delete an upload: first its row, then its blob.
 
     Return the deleted upload, or None if there is no upload of that id.
@@ -22,5 +22,5 @@ def delete(database: Database, store: BlobStore, upload_id: str) -> Upload | Non
         if upload is not None:
             uploads.remove(connection, upload)
     if upload is not None:
-        store.discard(upload.blob)
+        blobs.discard(upload.blob)
     return upload

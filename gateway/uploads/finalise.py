@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.catalog import drops, upload_sessions, uploads
 from gateway.errors import (
@@ -18,7 +18,7 @@ from gateway.errors import (
     RefusedError,
     RepeatedUploadError,
 )
-from gateway.storage.blobs import new_id
+from gateway.storage.blobs import blob_name, new_id, upload_of
 from gateway.uploads.content import decide
 
 if TYPE_CHECKING:
@@ -29,11 +29,18 @@ if TYPE_CHECKING:
     from gateway.catalog.drops import Drop
     from gateway.catalog.uploads import Upload
     from gateway.catalog.users import User
-    from gateway.storage.blobs import BlobStore
+    from gateway.storage.blobs import Blobs, BlobStore
+    from gateway.storage.bucket_blobs import BucketBlobs
+    from gateway.storage.content import BucketPut
     from gateway.storage.media_types import MediaTypes
     from gateway.storage.names import DisplayName
     from gateway.uploads.admission import Admission
     from gateway.uploads.finalise_slots import FinaliseSlots
+
+
+#: The largest body of one PUT to a bucket, in bytes.
+#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html
+LARGEST_PUT: Final = 5 * 2**30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +49,9 @@ class ReceivedFile:
 
     ``source`` is its path, ``drop`` the drop link that it was uploaded to, ``sha256``
     the digest that the client sent.  ``session_id`` is its upload session, which keeps
-    its reservation if the file can't be stored.
+    its reservation if the file can't be stored.  ``blob`` is the name of the blob that
+    nginx has stored in the bucket, with the client's digest verified; None if the file
+    is still to be stored.
     """
 
     source: Path
@@ -53,22 +62,25 @@ class ReceivedFile:
     idempotency_key: str | None = None
     is_new_name_required: bool = False
     session_id: str | None = None
+    blob: str | None = None
 
 
 @dataclass(frozen=True)
 class Finaliser:
     """Stores received files as uploads, for ``retention`` seconds; 0 means for ever.
 
-    The caller holds one of the ``slots`` while it finalises a file.  ``note`` is called
-    with each new upload.
+    The caller holds one of the ``slots`` while it finalises a file.  ``bucket`` is
+    ``blobs`` if they are in a bucket.  ``note`` is called with each new upload.
     """
 
     database: Database
     store: BlobStore
+    blobs: Blobs
     admission: Admission
     types: MediaTypes
     slots: FinaliseSlots
     retention: int = 0
+    bucket: BucketBlobs | None = None
     note: Callable[[Upload], object] = id
 
     def finalise(self, user: User, received: ReceivedFile, *, now: int) -> Upload:
@@ -90,18 +102,46 @@ class Finaliser:
         self.note(upload)
         return upload
 
-    def _store(self, user: User, received: ReceivedFile, now: int) -> Upload:
+    def order(self, received: ReceivedFile, *, now: int) -> BucketPut | None:
+        """Return what nginx is to store in the bucket before the file is finalised.
+
+        Return None if ``finalise`` stores the file itself: on disk, or in parts.  Raise
+        TypeRefusedError if its type is refused, DigestMismatchError if the bucket can't
+        verify the client's digest and the content has another one.
+        """
+        size = received.source.stat().st_size
+        if self.bucket is None or not 0 < size <= LARGEST_PUT:
+            return None
+        blob = blob_name(new_id(), self._type(received)[1])
+        if self.bucket.can_verify:
+            return self.bucket.sign_put(blob, received.sha256, now=now)
         _check_digest(received)
+        return self.bucket.sign_put(blob, None, now=now)
+
+    def _type(self, received: ReceivedFile) -> tuple[str, str]:
+        """Return a file's media type and suffix; raise TypeRefusedError."""
         media_type, suffix = decide(received.name, received.source, self.types)
         self.admission.check_type(media_type, received.drop)
+        return media_type, suffix
+
+    def _blob(self, received: ReceivedFile, suffix: str) -> tuple[str, str]:
+        """Return the upload's id and its blob, which is stored by then."""
+        if received.blob is not None:
+            return upload_of(received.blob), received.blob
+        _check_digest(received)
         upload_id = new_id()
+        return upload_id, self.blobs.adopt(received.source, upload_id, suffix)
+
+    def _store(self, user: User, received: ReceivedFile, now: int) -> Upload:
+        media_type, suffix = self._type(received)
+        upload_id, blob = self._blob(received, suffix)
         upload = uploads.Upload(
             id=upload_id,
             owner_id=user.id,
             name=received.name.text,
             size=received.source.stat().st_size,
             media_type=media_type,
-            blob=self.store.adopt(received.source, upload_id, suffix),
+            blob=blob,
             sha256=received.sha256,
             created=now,
             drop_id=received.drop.id if received.drop else None,
@@ -111,7 +151,7 @@ class Finaliser:
         try:
             self._insert(user, received, upload, now)
         except RefusedError:
-            self.store.discard(upload.blob)
+            self.blobs.discard(upload.blob)
             raise
         return upload
 

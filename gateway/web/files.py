@@ -10,19 +10,24 @@ from gateway.catalog.tokens import Scope
 from gateway.delivery.accel import accel_headers
 from gateway.delivery.verdict import Delivery
 from gateway.links.claims import Presentation
-from gateway.storage.content import BLOBS, DiskFile
 from gateway.uploads import lookup
 from gateway.web.nginx.empty_response import EmptyResponse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway.catalog.database import Database
     from gateway.catalog.uploads import Upload
     from gateway.delivery.verdict import InlinePolicy
+    from gateway.storage.content import Content
     from gateway.web.auth.identity import Identities, Identity
 
 
 def blueprint(
-    database: Database, identities: Identities, inline: InlinePolicy
+    database: Database,
+    identities: Identities,
+    inline: InlinePolicy,
+    blob_content: Callable[[str, int], Content],
 ) -> Blueprint:
     """Return the route whose answer makes nginx send an upload."""
     routes = Blueprint("files", __name__)
@@ -37,7 +42,7 @@ def blueprint(
         return EmptyResponse(
             headers=accel_headers(
                 Delivery(
-                    content=DiskFile(BLOBS, upload.blob, upload.size),
+                    content=blob_content(upload.blob, upload.size),
                     name=upload.name,
                     is_inline=inline.allows(upload.media_type)
                     and requested != Presentation.ATTACHMENT,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.catalog.database import Database
-    from gateway.storage.blobs import BlobStore
+    from gateway.storage.blobs import Blobs, BlobStore
     from gateway.storage.files import Files
 
 
@@ -34,6 +34,7 @@ def readiness(
     files: Files,
     database: Database,
     store: BlobStore,
+    blobs: Blobs,
     answers_verdicts: Callable[[], bool],
 ) -> Blueprint:
     """Return the route of ``/readyz``; it checks the arguments."""
@@ -46,6 +47,7 @@ def readiness(
             "files": files.is_readable(),
             "catalog": _is_ready(database),
             "store": store.is_writable(),
+            "blobs": blobs.is_writable(),
             "verdicts": answers_verdicts(),
         }
         failing = [name for name, is_good in states.items() if not is_good]

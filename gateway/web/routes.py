@@ -78,7 +78,7 @@ if TYPE_CHECKING:
     from gateway.catalog.database import Database
     from gateway.delivery.verdict import SignedURLJudge
     from gateway.links.repair import Repair
-    from gateway.storage.blobs import BlobStore
+    from gateway.storage.blobs import Blobs, BlobStore
     from gateway.web.api.raw_uploads import RawUploads
     from gateway.web.api.tus import TusUploads
     from gateway.web.auth.identity import Identities
@@ -108,6 +108,7 @@ class Dependencies:
     judges: Judges
     database: Database
     store: BlobStore
+    blobs: Blobs
     identities: Identities
     uploads: RawUploads
     tus: TusUploads
@@ -157,7 +158,10 @@ def _verdicts(dependencies: Dependencies) -> Iterator[Blueprint]:
     yield health.liveness()
     yield deliveries.blueprint(dependencies.judges, dependencies.clock)
     yield files.blueprint(
-        dependencies.database, dependencies.identities, dependencies.judge.inline
+        dependencies.database,
+        dependencies.identities,
+        dependencies.judge.inline,
+        dependencies.judge.blob_content,
     )
 
 
@@ -170,11 +174,15 @@ def _app(dependencies: Dependencies) -> Iterator[Blueprint]:
     )
     judge = dependencies.judge
     yield health.readiness(
-        judge.files, database, dependencies.store, dependencies.answers_verdicts
+        judge.files,
+        database,
+        dependencies.store,
+        dependencies.blobs,
+        dependencies.answers_verdicts,
     )
     yield dependencies.metrics.blueprint()
     yield Description(dependencies.base_url).blueprint()
-    yield FilesAPI(database, identities, dependencies.store).blueprint()
+    yield FilesAPI(database, identities, dependencies.blobs).blueprint()
     yield UploadLinks(
         database, identities, judge.ring, dependencies.base_url, clock
     ).blueprint()

@@ -28,6 +28,7 @@ from gateway.maintenance.housekeeping import Housekeeper
 from gateway.shares.booking import Batch, Booker
 from gateway.shares.ledger import SharedFile
 from gateway.storage.blobs import BlobStore
+from gateway.storage.disk_blobs import DiskBlobs
 from tests.catalog.test_leases import NOW, Link, a_link
 
 if TYPE_CHECKING:
@@ -567,5 +568,10 @@ def test_a_file_stays_known_as_long_as_it_is_there(ledger: Ledger) -> None:
 def keep_house(ledger: Ledger, *, now: int) -> None:
     store = BlobStore(ledger.folder.parent / "store")
     store.prepare()
-    keeper = Housekeeper(database=ledger.database, store=store, log=ledger.said.append)
+    keeper = Housekeeper(
+        database=ledger.database,
+        store=store,
+        blobs=DiskBlobs(store),
+        log=ledger.said.append,
+    )
     assert keeper.round(now=now).faults == []

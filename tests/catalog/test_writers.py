@@ -28,6 +28,7 @@ from gateway.config.assets import asset
 from gateway.errors import CatalogBusyError, DropOverError, UploadSessionOverError
 from gateway.maintenance.housekeeping import Housekeeper
 from gateway.storage.blobs import BlobStore, new_id
+from gateway.storage.disk_blobs import DiskBlobs
 from gateway.storage.media_types import MediaTypes
 from gateway.storage.names import DisplayName
 from gateway.storage.session_files import SessionFiles
@@ -79,7 +80,12 @@ def finaliser(database: Database, tmp_path: Path) -> Finaliser:
     store.prepare()
     types = MediaTypes.read(asset("nginx/snippets/media_types.conf"))
     return Finaliser(
-        database, store, Admission(store, NO_LIMITS), types, FinaliseSlots(8)
+        database,
+        store,
+        DiskBlobs(store),
+        Admission(store, NO_LIMITS),
+        types,
+        FinaliseSlots(8),
     )
 
 
@@ -324,7 +330,7 @@ def delete_one(sessions: UploadSessions, user: User) -> None:
         found = uploads.newest(connection, user, limit=1)
     # Housekeeping may have been first.
     for last in found:
-        delete(sessions.database, sessions.finaliser.store, last.id)
+        delete(sessions.database, sessions.finaliser.blobs, last.id)
 
 
 def revoke_a_drop(sessions: UploadSessions, user: User) -> None:
@@ -351,7 +357,10 @@ def keep_house(sessions: UploadSessions, user: User) -> None:
         login_attempts.spend(connection, [login_attempts.by_address(new_id())], now=1)
         revocations.revoke(connection, a_revocation(f"key:{new_id()}"))
     keeper = Housekeeper(
-        database=database, store=sessions.finaliser.store, log=lambda _: None
+        database=database,
+        store=sessions.finaliser.store,
+        blobs=DiskBlobs(sessions.finaliser.store),
+        log=lambda _: None,
     )
     report = keeper.round(now=NOW + login_attempts.MEMORY, with_sweep=False)
     assert report.faults == []

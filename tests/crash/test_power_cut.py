@@ -15,6 +15,7 @@ from gateway.catalog.database import Database
 from gateway.catalog.upgrade import upgrade
 from gateway.config.assets import asset
 from gateway.storage.blobs import BlobStore, new_id
+from gateway.storage.disk_blobs import DiskBlobs
 from gateway.storage.media_types import MediaTypes
 from gateway.storage.names import DisplayName
 from gateway.storage.session_files import SessionFiles
@@ -158,7 +159,12 @@ def a_finaliser(catalog: Path, disk: Ext4, fsync: Callable[[int], None]) -> Fina
     store.prepare()
     types = MediaTypes.read(asset("nginx/snippets/media_types.conf"))
     return Finaliser(
-        database, store, Admission(store, NO_LIMITS), types, FinaliseSlots(8)
+        database,
+        store,
+        DiskBlobs(store),
+        Admission(store, NO_LIMITS),
+        types,
+        FinaliseSlots(8),
     )
 
 

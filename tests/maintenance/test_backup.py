@@ -38,6 +38,7 @@ from gateway.maintenance.manifest import Folder
 from gateway.maintenance.restore import Restore
 from gateway.shares.policy import SharePolicy
 from gateway.storage.blobs import BlobStore
+from gateway.storage.disk_blobs import DiskBlobs
 from gateway.storage.locks import try_lock
 from tests.catalog.conftest import ON_SQLITE
 from tests.catalog.test_booking import Ledger
@@ -71,6 +72,7 @@ def elsewhere(tmp_path: Path, migrated: Path) -> Iterator[Restore]:
     yield Restore(
         database=database,
         store=store,
+        blobs=DiskBlobs(store),
         folder=Folder(tmp_path / "backup"),
         keys=tmp_path / "elsewhere.keys",
         secret=tmp_path / "elsewhere.secret",
@@ -148,7 +150,11 @@ def test_everything_comes_back(
     assert elsewhere.secret.read_text() == "of the server\n"
     assert elsewhere.secret.stat().st_mode & 0o777 == 0o600
     check = Check(
-        database=there.database, store=there.store, with_digests=True, grace=0
+        database=there.database,
+        store=there.store,
+        blobs=DiskBlobs(there.store),
+        with_digests=True,
+        grace=0,
     )
     assert list(check.run(now=int(time.time()) + 1)) == []
 
@@ -294,7 +300,13 @@ def test_new_users_can_be_made_after_a_restore(
         connection.execute(users_table.delete())
     store = BlobStore(tmp_path / "again")
     store.prepare()
-    Restore(database=kept.database, store=store, folder=folder, keys=None).make()
+    Restore(
+        database=kept.database,
+        store=store,
+        blobs=DiskBlobs(store),
+        folder=folder,
+        keys=None,
+    ).make()
     with kept.database.write() as connection:
         made = a_user(connection, "bob", role=Role.ADMIN)
     assert made.id > kept.ann.id

@@ -13,6 +13,7 @@ from gateway.catalog.schema import recipients, totals
 from gateway.catalog.schema import users as users_table
 from gateway.maintenance.fsck import Check
 from gateway.storage.blobs import new_id
+from gateway.storage.disk_blobs import DiskBlobs
 from tests.catalog.conftest import ON_SQLITE
 from tests.catalog.test_leases import a_link
 from tests.maintenance.conftest import Kept, age
@@ -27,7 +28,9 @@ def later() -> int:
 
 
 def check(kept: Kept, **options: Any) -> list[tuple[str, str]]:
-    found = Check(database=kept.database, store=kept.store, **options).run(now=later())
+    found = Check(
+        database=kept.database, store=kept.store, blobs=DiskBlobs(kept.store), **options
+    ).run(now=later())
     return [(finding.kind, finding.subject) for finding in found]
 
 
@@ -162,7 +165,11 @@ def test_lost_content_is_told_and_left_alone(
     subject = spoil(kept)
     before = kept.files()
     found = Check(
-        database=kept.database, store=kept.store, with_digests=True, is_repairing=True
+        database=kept.database,
+        store=kept.store,
+        blobs=DiskBlobs(kept.store),
+        with_digests=True,
+        is_repairing=True,
     ).run(now=later())
     assert [(f.kind, f.subject, f.is_repaired) for f in found] == [
         (kind, subject, False)
@@ -179,7 +186,9 @@ def test_damage_shows_only_when_every_byte_is_read(kept: Kept) -> None:
 @ON_SQLITE
 def test_a_blob_that_is_being_stored_is_no_orphan(kept: Kept) -> None:
     kept.orphan()
-    found = Check(database=kept.database, store=kept.store).run(now=int(time.time()))
+    found = Check(
+        database=kept.database, store=kept.store, blobs=DiskBlobs(kept.store)
+    ).run(now=int(time.time()))
     assert list(found) == []
 
 

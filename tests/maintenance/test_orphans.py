@@ -17,6 +17,7 @@ from gateway.maintenance.fsck import Check
 from gateway.maintenance.manifest import Folder
 from gateway.maintenance.orphans import GRACE, Orphans, Sweep
 from gateway.maintenance.restore import Restore
+from gateway.storage.disk_blobs import DiskBlobs
 from gateway.storage.trash import Trash
 
 if TYPE_CHECKING:
@@ -56,7 +57,9 @@ def remember(kept: Kept, upload: Upload) -> None:
 
 
 def fsck(kept: Kept, **options: Any) -> list[Finding]:
-    checked = Check(database=kept.database, store=kept.store, **options)
+    checked = Check(
+        database=kept.database, store=kept.store, blobs=DiskBlobs(kept.store), **options
+    )
     return list(checked.run(now=later()))
 
 
@@ -121,7 +124,9 @@ def test_what_an_upload_names_since_the_sweep_began_is_not_deleted(kept: Kept) -
     upload = kept.put()
     forget(kept, upload)
     sweep(kept)
-    late = Sweep(kept.database, kept.store, later(2 * WEEK), GRACE, bool)
+    late = Sweep(
+        kept.database, kept.store, DiskBlobs(kept.store), later(2 * WEEK), GRACE, bool
+    )
     assert list(late.put_back()) == list(late.move()) == []
     remember(kept, upload)
     assert list(late.empty()) == []
@@ -264,7 +269,12 @@ def test_a_backup_has_what_is_in_the_trash_and_named(
     in_the_trash(kept, upload)
     folder = Folder(tmp_path / "backup")
     made = Backup(
-        database=kept.database, store=kept.store, folder=folder, keys=None, version="1"
+        database=kept.database,
+        store=kept.store,
+        blobs=DiskBlobs(kept.store),
+        folder=folder,
+        keys=None,
+        version="1",
     ).make(now=later())
     assert (made.uploads, made.lost) == (1, [])
     assert (folder.blobs / upload.blob).read_bytes() == b"named"
@@ -276,13 +286,24 @@ def test_a_restore_takes_what_the_backup_lacks_from_the_trash(
     upload = kept.put(b"named")
     folder = Folder(tmp_path / "backup")
     Backup(
-        database=kept.database, store=kept.store, folder=folder, keys=None, version="1"
+        database=kept.database,
+        store=kept.store,
+        blobs=DiskBlobs(kept.store),
+        folder=folder,
+        keys=None,
+        version="1",
     ).make(now=later())
     (folder.blobs / upload.blob).unlink()
     in_the_trash(kept, upload)
     database = Database.open(f"sqlite:///{tmp_path}/new.sqlite3")
     upgrade(database)
-    Restore(database=database, store=kept.store, folder=folder, keys=None).make()
+    Restore(
+        database=database,
+        store=kept.store,
+        blobs=DiskBlobs(kept.store),
+        folder=folder,
+        keys=None,
+    ).make()
     database.engine.dispose()
     assert content_of(kept, upload) == b"named"
     assert kept.trashed() == []

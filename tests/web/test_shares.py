@@ -14,6 +14,7 @@ from gateway.maintenance.housekeeping import Housekeeper
 from gateway.shares.changes import ShareChanges
 from gateway.shares.policy import LIFE, SharePolicy
 from gateway.storage.blobs import BlobStore, new_id
+from gateway.storage.disk_blobs import DiskBlobs
 from tests.web.conftest import EITHER_CATALOG, NOON
 from tests.web.sharing import BROWSER, PROGRAM, RELAY, Sharer, a_sharer
 
@@ -479,7 +480,11 @@ def test_a_share_that_ended_goes_after_some_time(make_site: MakeSite) -> None:
     lease = ann.press(share["recipients"][0]["url"]).headers["Location"]
     ann.sent(ann.stranger.get(lease))
     keeper = Housekeeper(
-        database=site.database, store=BlobStore(site.store), log=print, ledger_days=9
+        database=site.database,
+        store=BlobStore(site.store),
+        blobs=DiskBlobs(BlobStore(site.store)),
+        log=print,
+        ledger_days=9,
     )
     days = 9 * 86_400
     left = []

@@ -224,7 +224,7 @@ class UploadSessions:
                 raise NotPermittedError("finished")
             self.remove(session, may_use_reserve=True)
         if is_stored:
-            delete(self.database, self.finaliser.store, session.upload_id or "")
+            delete(self.database, self.finaliser.blobs, session.upload_id or "")
 
     def remove(self, session: UploadSession, *, may_use_reserve: bool = False) -> None:
         """Delete a session: first its row, then its file."""

@@ -20,7 +20,7 @@ from gateway.web.files import owned
 if TYPE_CHECKING:
     from gateway.catalog.database import Database
     from gateway.catalog.uploads import Upload
-    from gateway.storage.blobs import BlobStore
+    from gateway.storage.blobs import Blobs
     from gateway.web.auth.identity import Identities
 
 
@@ -30,7 +30,7 @@ class FilesAPI:
 
     database: Database
     identities: Identities
-    store: BlobStore
+    blobs: Blobs
 
     def blueprint(self) -> Blueprint:
         """Return the routes.
@@ -86,7 +86,7 @@ class FilesAPI:
         identity = self.identities.current()
         identity.require(Scope.UPLOAD)
         upload = owned(self.database, identity, file)
-        delete(self.database, self.store, upload.id)
+        delete(self.database, self.blobs, upload.id)
 
 
 def _description(upload: Upload, owner: str) -> UploadDescription:

@@ -10,14 +10,17 @@ import base64
 import binascii
 import hashlib
 import re
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote_to_bytes
 
 from flask import Blueprint, request
 
 from gateway.catalog import uploads
 from gateway.catalog.tokens import Scope
+from gateway.delivery.accel import store_headers
 from gateway.errors import (
     BadNameError,
     BadUploadError,
@@ -46,10 +49,18 @@ from gateway.web.api.operations import (
     Operation,
     answer,
 )
-from gateway.web.nginx.headers import announced_length, request_id, spooled_body
+from gateway.web.nginx.empty_response import EmptyResponse
+from gateway.web.nginx.family import COMMIT
+from gateway.web.nginx.headers import (
+    announced_length,
+    original_path,
+    request_id,
+    spooled_body,
+    stored_blob,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from flask import Response
     from sqlalchemy import Connection
@@ -123,6 +134,7 @@ class RawUploads:
         """Return the route."""
         routes = Blueprint("uploads", __name__)
         routes.add_url_rule(f"{PREFIX}<path:file>", view_func=self.put, methods=["PUT"])
+        routes.add_url_rule(COMMIT, view_func=self.commit, methods=["PUT"])
         return routes
 
     def admit(self, method: str, path: bytes) -> None:
@@ -186,33 +198,53 @@ class RawUploads:
         nothing is stored.
         """
         del file  # Werkzeug has replaced invalid UTF-8 in it
+        with self._received(request.environ["PATH_INFO"].encode("latin-1")) as (
+            identity,
+            received,
+        ):
+            put = self.finaliser.order(received, now=int(self.clock()))
+            if put is not None:
+                # nginx sends the body to the bucket, then requests COMMIT.
+                return EmptyResponse(headers=store_headers(put))
+            return self._finalise(identity, received)
+
+    def commit(self) -> Response:
+        """Record the upload whose body nginx has sent to the bucket."""
+        with self._received(unquote_to_bytes(original_path())) as (identity, received):
+            blob = stored_blob(has_digest=received.sha256 is not None)
+            return self._finalise(identity, replace(received, blob=blob))
+
+    @contextmanager
+    def _received(self, path: bytes) -> Iterator[tuple[Identity, ReceivedFile]]:
+        """Yield who uploads and what; release the reservation if that fails."""
         try:
-            identity, upload = self._put()
+            identity = uploader(self.identities)
+            name = _name(path)
+            with spooled_body(self.store) as source:
+                size = source.stat().st_size
+                yield (
+                    identity,
+                    ReceivedFile(
+                        source=source,
+                        name=name,
+                        reservation=request_id(),
+                        drop=identity.drop,
+                        sha256=_digest(),
+                        idempotency_key=_idempotency_key(identity, name, size),
+                        is_new_name_required=_is_new_name_required(identity),
+                    ),
+                )
         except Exception:
             # The token may have been revoked while the body was uploading.
             self.finaliser.release(request_id())
             raise
-        return created(upload, identity)
 
-    def _put(self) -> tuple[Identity, Upload]:
-        identity = uploader(self.identities)
-        name = _name(request.environ["PATH_INFO"].encode("latin-1"))
-        with spooled_body(self.store) as source:
-            size = source.stat().st_size
-            received = ReceivedFile(
-                source=source,
-                name=name,
-                reservation=request_id(),
-                drop=identity.drop,
-                sha256=_digest(),
-                idempotency_key=_idempotency_key(identity, name, size),
-                is_new_name_required=_is_new_name_required(identity),
+    def _finalise(self, identity: Identity, received: ReceivedFile) -> Response:
+        with self.finaliser.slots.hold(received.source.stat().st_size):
+            upload = self.finaliser.finalise(
+                identity.user, received, now=int(self.clock())
             )
-            with self.finaliser.slots.hold(size):
-                upload = self.finaliser.finalise(
-                    identity.user, received, now=int(self.clock())
-                )
-        return identity, upload
+        return created(upload, identity)
 
 
 def uploader(identities: Identities) -> Identity:

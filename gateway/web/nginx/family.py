@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 #: nginx's own requests about an upload, with the upload's family.
 ADMIT: Final = "/_admit"
 CUT: Final = "/_cut"
+#: nginx's own request after it has sent the body of a PUT to a bucket.
+COMMIT: Final = "/_commit"
 #: nginx's own request before a counted download, with the download's family.
 BEGIN: Final = "/_begin"
 #: nginx's own request before it shows its own metrics, with the family of the metrics.
@@ -54,6 +56,8 @@ def check() -> None:
         return  # Flask raises 404 or 405
     if rule.rule in {ADMIT, CUT}:
         is_of_family = family.body is Body.SPOOLED
+    elif rule.rule == COMMIT:
+        is_of_family = family is families.UPLOADS
     elif rule.rule == BEGIN:
         is_of_family = family is families.LEASED
     elif rule.rule == PERMIT_METRICS:

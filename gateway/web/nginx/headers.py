@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from flask import request
 
-from gateway.errors import BadUploadError, ContentEncodingError
+from gateway.errors import (
+    BadUploadError,
+    BucketBusyError,
+    ContentEncodingError,
+    DigestMismatchError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +31,9 @@ REQUEST_ID_HEADER: Final = "X-Request-ID"
 #: The client's traceparent (W3C Trace Context), if it is valid.
 TRACE_HEADER: Final = "traceparent"
 SPOOL_HEADER: Final = "X-Spool-File"
+#: The name of the blob that nginx has sent to the bucket, and the bucket's status.
+BLOB_HEADER: Final = "X-Gateway-Blob"
+BUCKET_STATUS_HEADER: Final = "X-Bucket-Status"
 ORIGINAL_URI_HEADER: Final = "X-Original-URI"
 ORIGINAL_METHOD_HEADER: Final = "X-Original-Method"
 ORIGINAL_LENGTH_HEADER: Final = "X-Original-Length"
@@ -66,6 +75,20 @@ def check_encoding() -> None:
 def spooled_file(store: BlobStore) -> Path | None:
     """Return the path of the spooled body; None if nginx named no file of the spool."""
     return store.spooled_file(request.headers.get(SPOOL_HEADER, ""))
+
+
+def stored_blob(*, has_digest: bool) -> str:
+    """Return the name of the blob that nginx has stored in the bucket.
+
+    Raise DigestMismatchError if the bucket has refused the content because of the
+    client's digest, BucketBusyError for every other answer of the bucket's server.
+    """
+    status = request.headers.get(BUCKET_STATUS_HEADER, "")
+    if status == str(HTTPStatus.OK.value):
+        return request.headers[BLOB_HEADER]
+    if has_digest and status == str(HTTPStatus.BAD_REQUEST.value):
+        raise DigestMismatchError
+    raise BucketBusyError(f"the bucket's answer to a PUT is {status or 'missing'}")
 
 
 @contextmanager

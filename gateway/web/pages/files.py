@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from gateway.catalog.database import Database
     from gateway.catalog.uploads import Upload
-    from gateway.storage.blobs import BlobStore
+    from gateway.storage.blobs import Blobs
     from gateway.web.auth.identity import Identities
 
 
@@ -37,7 +37,7 @@ class FilePages:
 
     database: Database
     identities: Identities
-    store: BlobStore
+    blobs: Blobs
     upload_size: int
 
     def blueprint(self) -> Blueprint:
@@ -85,7 +85,7 @@ class FilePages:
         identity = self.identities.current()
         identity.require(Scope.UPLOAD)
         upload = owned(self.database, identity, request.form.get("id", ""))
-        delete(self.database, self.store, upload.id)
+        delete(self.database, self.blobs, upload.id)
         flash(f"{upload.name} was deleted.")
         home = url_for("file_pages.listing")
         return see_other(redirects.local(request.form.get("next"), home))

@@ -1,0 +1,175 @@
+"""Blobs as objects in a bucket (``GATEWAY_BLOBS``), below one prefix.
+
+The key of a blob is the prefix and the blob's name, plain ASCII.  An object is complete
+or it does not exist, and the server has stored it durably when it answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, Self
+
+import obstore
+
+from gateway.errors import BucketBusyError
+from gateway.storage import presigned
+from gateway.storage.blobs import blob_name, is_blob
+from gateway.storage.bucket import (
+    answering,
+    open_store,
+    presigned_content,
+    target_of,
+)
+from gateway.storage.content import BucketObject, BucketPut
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from obstore.store import S3Store
+
+    from gateway.storage.bucket_server import BucketServer
+    from gateway.storage.places import BucketURL
+
+_LOGGER: Final = logging.getLogger(__name__)
+#: How long nginx may take to begin with the PUT, and to end it.
+_LIFE: Final = timedelta(days=1)
+#: Bytes of a part of a multipart upload: 10,000 parts have 640 GiB.
+_PART: Final = 64 * 2**20
+_PARTS_AT_A_TIME: Final = 2
+_READ_BYTES: Final = 2**20
+
+
+@dataclass(frozen=True)
+class BucketBlobs:
+    """The blobs below ``url``; see ``blobs.Blobs``."""
+
+    url: BucketURL
+    server: BucketServer
+    store: S3Store
+
+    @classmethod
+    def of(cls, url: BucketURL, server: BucketServer) -> Self:
+        """Return the blobs of a bucket on *server*."""
+        return cls(url, server, open_store(server, url.bucket))
+
+    @property
+    def can_verify(self) -> bool:
+        """Whether a PUT can be signed with a digest: obstore signs no headers."""
+        return bool(self.server.key_id)
+
+    def sign_put(self, blob: str, sha256: bytes | None, *, now: int) -> BucketPut:
+        """Return the URL by which nginx stores the content of *blob*.
+
+        The bucket verifies the digest *sha256*, which requires ``can_verify``.
+        """
+        key, seconds = self._key(blob), int(_LIFE.total_seconds())
+        if sha256 is not None:
+            url, checksum = presigned.put(
+                self.server, self.url.bucket, key, sha256, seconds=seconds, now=now
+            )
+            return BucketPut(blob, url, checksum)
+        with answering(self.url):
+            return BucketPut(
+                blob, target_of(obstore.sign(self.store, "PUT", key, _LIFE)), ""
+            )
+
+    def adopt(self, source: Path, upload_id: str, suffix: str) -> str:
+        """Store the file *source* as a blob; see ``blobs.Blobs``."""
+        blob = blob_name(upload_id, suffix)
+        self.load(source, blob)
+        return blob
+
+    def discard(self, blob: str) -> None:
+        """Delete a blob; if that fails, it is an orphan, which housekeeping deletes."""
+        try:
+            with answering(self.url):
+                obstore.delete(self.store, self._key(blob))
+        except BucketBusyError as error:
+            _LOGGER.warning("%s: left to housekeeping: %s", blob, error)
+
+    def content(self, blob: str, size: int) -> BucketObject:
+        """Return where nginx finds a blob."""
+        with answering(self.url):
+            return presigned_content(self.store, self._key(blob), size)
+
+    def where(self, blob: str) -> str:
+        """Return the URL of a blob."""
+        return f"s3://{self.url.bucket}/{self._key(blob)}"
+
+    def size(self, blob: str) -> int:
+        """Return the size of a blob in bytes."""
+        with answering(self.url):
+            return obstore.head(self.store, self._key(blob))["size"]
+
+    def sha256(self, blob: str, *, is_stopped: Callable[[], bool]) -> bytes | None:
+        """Return the digest of a blob's content; see ``blobs.Blobs``."""
+        digest = hashlib.sha256()
+        with answering(self.url):
+            stream = obstore.get(self.store, self._key(blob)).stream(_READ_BYTES)
+            for chunk in stream:
+                if is_stopped():
+                    return None
+                digest.update(chunk)
+        return digest.digest()
+
+    def ages(self, *, now: int) -> Iterator[tuple[str, float]]:
+        """Yield every blob and the seconds since it was stored."""
+        start = len(self.url.prefix)
+        with answering(self.url, is_listing=True):
+            for page in obstore.list(self.store, self.url.prefix or None):
+                for item in page:
+                    blob = item["path"][start:]
+                    if is_blob(blob):
+                        yield blob, now - item["last_modified"].timestamp()
+
+    def retire(self, blob: str, *, now: int) -> None:
+        """Delete a blob."""
+        del now
+        with answering(self.url):
+            obstore.delete(self.store, self._key(blob))
+
+    def save(self, blob: str, target: Path, *, may_link: bool) -> None:
+        """Write a blob's content to the file *target*; see ``blobs.Blobs``."""
+        del may_link
+        unfinished = target.with_name(target.name + ".part")
+        try:
+            with answering(self.url), unfinished.open("wb") as file:
+                chunks = obstore.get(self.store, self._key(blob)).stream(_READ_BYTES)
+                file.writelines(map(bytes, chunks))
+                os.fsync(file.fileno())
+            unfinished.rename(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    def load(self, source: Path, blob: str, *, may_link: bool = False) -> None:
+        """Store the file *source* as *blob*, in parts if it is large."""
+        del may_link
+        with answering(self.url):
+            obstore.put(
+                self.store,
+                self._key(blob),
+                source,
+                chunk_size=_PART,
+                max_concurrency=_PARTS_AT_A_TIME,
+            )
+
+    def is_writable(self) -> bool:
+        """Return whether the bucket answers and may be listed."""
+        try:
+            with answering(self.url):
+                next(
+                    iter(obstore.list(self.store, self.url.prefix, chunk_size=1)), None
+                )
+        except BucketBusyError:
+            return False
+        return True
+
+    def _key(self, blob: str) -> str:
+        if not is_blob(blob):
+            raise ValueError(blob)
+        return self.url.prefix + blob
