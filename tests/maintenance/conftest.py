@@ -12,6 +12,7 @@ from gateway.catalog import uploads
 from gateway.catalog.uploads import Upload
 from gateway.maintenance.housekeeping import Housekeeper
 from gateway.storage.blobs import BlobStore, new_id
+from gateway.storage.disk_blobs import DiskBlobs
 from gateway.storage.trash import Trash
 from tests.catalog.conftest import ann, database, unsynced, url
 
@@ -88,6 +89,7 @@ class Kept:
             **{
                 "database": self.database,
                 "store": self.store,
+                "blobs": DiskBlobs(self.store),
                 "log": self.said.append,
                 **changes,
             }

@@ -85,6 +85,7 @@ def make(kept: Kept, folder: Folder, *, now: int = NOW, **options: Any) -> Backu
         **{
             "database": kept.database,
             "store": kept.store,
+            "blobs": DiskBlobs(kept.store),
             "folder": folder,
             "keys": "a:secret\n",
             "secret": "of the server\n",

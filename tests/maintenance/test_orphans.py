@@ -255,7 +255,12 @@ def test_a_crash_at_any_step_leaves_it_in_one_place(
         os.fsync(descriptor)
 
     broken = replace(kept.store, fsync=crash)
-    assert "killed here" in kept.keeper(store=broken).round(now=later()).faults[0]
+    assert (
+        "killed here"
+        in kept.keeper(store=broken, blobs=DiskBlobs(broken))
+        .round(now=later())
+        .faults[0]
+    )
     places = [kept.store.path(upload.blob), *kept.store.trash.iterdir()]
     assert [path.read_bytes() for path in places if path.exists()] == [b"whole"]
     assert sweep(kept).faults == []

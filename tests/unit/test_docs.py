@@ -68,6 +68,7 @@ OTHER = {
     "GATEWAY_DATA": "/other",
     "GATEWAY_DATABASE": "sqlite:////other.sqlite3",
     "GATEWAY_DENIED_TYPES": "image/*",
+    "GATEWAY_BLOBS": "s3://other/uploads",
     "GATEWAY_BUCKET_ENDPOINT": "https://other.example",
     "GATEWAY_BUCKET_KEY_ID": "other",
     "GATEWAY_BUCKET_REGION": "other",
