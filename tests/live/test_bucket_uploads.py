@@ -1,0 +1,340 @@
+"""Uploads whose content is in a bucket (``GATEWAY_BLOBS``), through nginx."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import obstore
+import pytest
+import requests
+
+from tests.live.stack import PRESIGNED, BucketStack, wait_until
+from tests.live.tus import Tus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from tests.live.seaweedfs import SeaweedFS
+
+CONTENT = os.urandom(300_000)
+OTHER = os.urandom(300_000)
+
+
+class Uploads(BucketStack):
+    """A gateway with its files and its uploads in a bucket."""
+
+    def __init__(self, server: SeaweedFS, **settings: str) -> None:
+        super().__init__(server, **settings)
+        self.settings["GATEWAY_BLOBS"] = f"s3://media/{self.prefix}-uploads"
+        self.settings["GATEWAY_FREE_SPACE"] = "0"
+
+    def objects(self) -> dict[str, int]:
+        """Return the size of each blob in the bucket, by its name."""
+        start = f"{self.prefix}-uploads/"
+        pages = list(obstore.list(self.server.store, start))
+        found = {item["path"]: item["size"] for page in pages for item in page}
+        return {path.removeprefix(start): size for path, size in found.items()}
+
+    def listed(self) -> dict[str, int]:
+        """Return the size of each upload in the catalog, by its id."""
+        rows = json.loads(self.gateway("files", "list", "--json"))
+        return {row["id"]: row["size"] for row in rows}
+
+
+@pytest.fixture(scope="module")
+def stack(seaweedfs: SeaweedFS) -> Iterator[Uploads]:
+    """Run a gateway whose log has errors of its bucket."""
+    running = Uploads(seaweedfs)
+    running.start()
+    try:
+        yield running
+        log = running.whole_log()
+        assert PRESIGNED.search(log) is None
+        assert "Traceback" not in log
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def token(stack: Uploads) -> str:
+    return stack.new_token("upload", "read", "delete")
+
+
+def put(
+    stack: Uploads, token: str, name: str, content: bytes = CONTENT, **headers: str
+) -> requests.Response:
+    sent = {"Authorization": f"Bearer {token}"}
+    sent |= {key.replace("_", "-"): text for key, text in headers.items()}
+    url = f"{stack.url}/api/v1/files/{name}"
+    return stack.send(url, "PUT", data=content, headers=sent)
+
+
+def get(stack: Uploads, token: str, made: dict[str, Any]) -> bytes:
+    bearer = {"Authorization": f"Bearer {token}"}
+    return stack.send(stack.url + made["url"], headers=bearer).content
+
+
+def digest_of(content: bytes) -> str:
+    encoded = base64.b64encode(hashlib.sha256(content).digest()).decode()
+    return f"sha-256=:{encoded}:"
+
+
+def by_put(stack: Uploads, token: str, content: bytes) -> bytes:
+    return get(stack, token, put(stack, token, "a b.bin", content).json())
+
+
+def by_put_with_digest(stack: Uploads, token: str, content: bytes) -> bytes:
+    digest = digest_of(content)
+    made = put(stack, token, "a.bin", content, Content_Digest=digest)
+    return get(stack, token, made.json())
+
+
+def by_form(stack: Uploads, token: str, content: bytes) -> bytes:
+    made = stack.send(
+        f"{stack.url}/api/v1/files",
+        "POST",
+        files={"file": ("a.bin", content)},
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    return get(stack, token, made.json())
+
+
+def by_tus(stack: Uploads, token: str, content: bytes) -> bytes:
+    client = Tus(stack, token)
+    path = client.create(len(content))
+    half = len(content) // 2
+    assert client.patch(path, 0, content[:half]).status_code == 204
+    return client.get(client.patch(path, half, content[half:]))
+
+
+@pytest.mark.parametrize("content", [CONTENT, b"", b"x"], ids=["some", "none", "byte"])
+@pytest.mark.parametrize("way", [by_put, by_put_with_digest, by_form, by_tus])
+def test_an_upload_comes_back_from_the_bucket(
+    stack: Uploads, token: str, way: Any, content: bytes
+) -> None:
+    before = stack.objects()
+    assert way(stack, token, content) == content
+    [added] = {*stack.objects().items()} - {*before.items()}
+    assert added[1] == len(content)
+    assert not [path for path in stack.stored() if path.startswith("blobs/")]
+    wait_until(lambda: not stack.spooled(), what="nginx empties the spool")
+
+
+def test_the_answer_to_an_upload_is_the_same_as_from_a_folder(
+    stack: Uploads, token: str
+) -> None:
+    answer = put(stack, token, "a.bin")
+    assert answer.status_code == 201
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert {"ETag", "Accept-Ranges", "Server-Timing"} & {*answer.headers} == set()
+
+
+def test_the_bucket_verifies_the_clients_digest(stack: Uploads, token: str) -> None:
+    before = stack.objects(), stack.listed()
+    answer = put(stack, token, "a.bin", Content_Digest=digest_of(OTHER))
+    assert answer.status_code == 400
+    assert answer.json()["type"] == "/problems/digest-mismatch"
+    assert (stack.objects(), stack.listed()) == before
+
+
+def test_a_repeated_upload_is_stored_once(stack: Uploads, token: str) -> None:
+    first = put(stack, token, "once.bin", Idempotency_Key="one")
+    objects = stack.objects()
+    again = put(stack, token, "once.bin", Idempotency_Key="one")
+    assert first.json() == again.json()
+    assert stack.objects() == objects
+
+
+def test_a_deleted_upload_is_deleted_in_the_bucket(stack: Uploads, token: str) -> None:
+    before = stack.objects()
+    made = put(stack, token, "gone.bin").json()
+    url = f"{stack.url}/api/v1/files/{made['id']}"
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert stack.send(url, "DELETE", headers=bearer).status_code == 204
+    assert stack.objects() == before
+    assert stack.send(stack.url + made["url"], headers=bearer).status_code == 404
+
+
+def test_ranges_of_an_upload_come_from_the_bucket(stack: Uploads, token: str) -> None:
+    content = os.urandom(3_000_000)
+    made = put(stack, token, "film.mp4", content).json()
+    url = stack.gateway("sign", "--upload", made["id"]).strip()
+    stack.tokens.add(url.split("/")[4])
+    part = stack.ask(url, headers={"Range": "bytes=1048570-1048580"})
+    assert (part.status_code, part.content) == (206, content[1048570:1048581])
+    assert part.headers["Content-Type"] == "application/octet-stream"
+
+
+def test_the_check_reads_the_bucket(stack: Uploads, token: str) -> None:
+    made = put(stack, token, "lost.bin", Content_Digest=digest_of(CONTENT)).json()
+    good = stack.gateway("fsck", "--digest")
+    assert good.endswith("0 findings\n")
+    key = next(name for name in stack.objects() if made["id"] in name)
+    full = f"{stack.prefix}-uploads/{key}"
+    obstore.put(stack.server.store, full, OTHER)
+    assert f"blob-digest {made['id']}: s3://" in failing(stack, "fsck", "--digest")
+    obstore.delete(stack.server.store, full)
+    assert f"blob-missing {made['id']}: s3://" in failing(stack, "fsck")
+    stack.gateway("files", "delete", made["id"])
+
+
+def failing(stack: Uploads, *arguments: str) -> str:
+    """Run a command that exits with status 1; return its output."""
+    completed = subprocess.run(
+        [sys.executable, "-m", "gateway", *arguments],
+        env=stack.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert completed.returncode == 1, completed
+    return completed.stdout + completed.stderr
+
+
+def test_a_backup_leaves_the_objects_in_the_bucket_unless_asked(
+    stack: Uploads, token: str, tmp_path: Path
+) -> None:
+    made = put(stack, token, "kept.bin").json()
+    stack.gateway("backup", str(tmp_path / "catalog"))
+    assert not [*(tmp_path / "catalog" / "blobs").rglob("*.*")]
+    stack.gateway("backup", "--with-objects", str(tmp_path / "all"))
+    saved = {path.name: path.read_bytes() for path in (tmp_path / "all").rglob("*.*")}
+    assert saved[f"{made['id']}.bin"] == CONTENT
+    elsewhere = {
+        **stack.environment,
+        "GATEWAY_DATA": str(tmp_path / "data"),
+        "GATEWAY_BLOBS": f"s3://media/{stack.prefix}-restored",
+    }
+    for folder, status in (("catalog", 1), ("all", 0)):
+        command = [sys.executable, "-m", "gateway", "restore", tmp_path / folder]
+        completed = subprocess.run(
+            command, env=elsewhere, capture_output=True, text=True, check=False
+        )
+        assert completed.returncode == status, completed.stderr
+    key = f"{stack.prefix}-restored/{made['id'][:2]}/{made['id']}.bin"
+    assert bytes(obstore.get(stack.server.store, key).bytes()) == CONTENT
+
+
+def problem(answer: requests.Response) -> tuple[int, str, str | None]:
+    kind = answer.json()["type"]
+    return answer.status_code, kind, answer.headers.get("Retry-After")
+
+
+BUSY = 503, "/problems/busy", "5"
+
+
+def test_an_upload_waits_for_a_bucket_that_is_away(
+    stack: Uploads, token: str, seaweedfs: SeaweedFS
+) -> None:
+    before = stack.listed()
+    client = Tus(stack, token)
+    path = client.create(len(CONTENT))
+    made = put(stack, token, "old.bin").json()
+    with seaweedfs.away():
+        assert problem(put(stack, token, "a.bin")) == BUSY
+        assert client.patch(path, 0, CONTENT).status_code == 503
+        assert client.offset(path) == len(CONTENT)
+        ready = stack.send(f"{stack.url}/readyz")
+        assert ready.json()["failing"] == ["files", "blobs"]
+        bearer = {"Authorization": f"Bearer {token}"}
+        url = f"{stack.url}/api/v1/files/{made['id']}"
+        assert stack.send(url, "DELETE", headers=bearer).status_code == 204
+    assert stack.listed() == before
+    assert client.get(client.patch(path, len(CONTENT), b"")) == CONTENT
+    assert put(stack, token, "a.bin").status_code == 201
+    # The object that could not be deleted is an orphan.
+    orphans = [name for name in stack.objects() if made["id"] in name]
+    stack.gateway("housekeep", "--grace", "0s")
+    assert len(orphans) == 1
+    assert made["id"] not in "".join(stack.objects())
+
+
+class Sending(threading.Thread):
+    """Sends a PUT; ``answer`` is None if the connection was cut."""
+
+    def __init__(self, stack: Uploads, token: str) -> None:
+        super().__init__(daemon=True)
+        self.stack, self.token = stack, token
+        self.answer: requests.Response | None = None
+
+    def run(self) -> None:
+        with suppress(requests.RequestException):
+            self.answer = put(self.stack, self.token, "killed.bin")
+
+
+@contextmanager
+def suspended(pids: list[int]) -> Iterator[None]:
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+def connections(port: int) -> int:
+    """Return the number of open connections to *port* of this machine."""
+    rows = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    ends = [row.split()[2:4] for row in rows]
+    return ends.count([f"0100007F:{port:04X}", "01"])
+
+
+def await_body(server: SeaweedFS, before: int) -> None:
+    wait_until(lambda: connections(server.port) > before, what="nginx sends the body")
+
+
+@pytest.mark.extra
+def test_a_kill_while_nginx_sends_the_body_leaves_nothing(
+    stack: Uploads, token: str, seaweedfs: SeaweedFS
+) -> None:
+    before = stack.listed(), stack.objects()
+    sending = Sending(stack, token)
+    number = connections(seaweedfs.port)
+    with seaweedfs.frozen():
+        sending.start()
+        await_body(seaweedfs, number)
+        stack.kill()
+    sending.join()
+    assert sending.answer is None
+    assert_nothing_left(stack, *before)
+
+
+@pytest.mark.extra
+def test_a_kill_before_the_commit_leaves_an_object_for_an_hour(
+    stack: Uploads, token: str, seaweedfs: SeaweedFS
+) -> None:
+    before = stack.listed(), stack.objects()
+    sending = Sending(stack, token)
+    number = connections(seaweedfs.port)
+    with ExitStack() as frozen:
+        frozen.enter_context(seaweedfs.frozen())
+        sending.start()
+        await_body(seaweedfs, number)
+        with suspended(stack.processes("gunicorn")):
+            frozen.close()
+            wait_until(lambda: stack.objects() != before[1], what="it is stored")
+            stack.kill()
+    sending.join()
+    assert sending.answer is None
+    assert_nothing_left(stack, *before)
+
+
+def assert_nothing_left(
+    stack: Uploads, listed: dict[str, int], objects: dict[str, int]
+) -> None:
+    stack.start()
+    assert stack.listed() == listed
+    stack.gateway("housekeep", "--grace", "0s")
+    assert stack.objects() == objects
