@@ -45,7 +45,8 @@ class SeaweedFS:
             for service in _SERVICES
             for port in ("port", "port.grpc")
         }
-        self.endpoint = f"http://127.0.0.1:{self._ports['s3.port']}"
+        self.port = self._ports["s3.port"]
+        self.endpoint = f"http://127.0.0.1:{self.port}"
 
     def settings(self, prefix: str = "", bucket: str = BUCKET) -> dict[str, str]:
         """Return the settings of a gateway whose files are below *prefix*."""

@@ -23,6 +23,7 @@ from tests.live.tus import Tus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
     from tests.live.seaweedfs import SeaweedFS
 
 CONTENT = os.urandom(300_000)
@@ -66,7 +67,7 @@ def stack(seaweedfs: SeaweedFS) -> Iterator[Uploads]:
 
 @pytest.fixture(scope="module")
 def token(stack: Uploads) -> str:
-    return stack.new_token("upload", "read", "delete")
+    return stack.new_token("upload", "read")
 
 
 def put(
@@ -168,11 +169,11 @@ def test_a_deleted_upload_is_deleted_in_the_bucket(stack: Uploads, token: str) -
 def test_ranges_of_an_upload_come_from_the_bucket(stack: Uploads, token: str) -> None:
     content = os.urandom(3_000_000)
     made = put(stack, token, "film.mp4", content).json()
-    url = stack.gateway("sign", "--upload", made["id"]).strip()
+    url = stack.gateway("sign", "--upload", made["id"], "--no-expiry").strip()
     stack.tokens.add(url.split("/")[4])
     part = stack.ask(url, headers={"Range": "bytes=1048570-1048580"})
     assert (part.status_code, part.content) == (206, content[1048570:1048581])
-    assert part.headers["Content-Type"] == "application/octet-stream"
+    assert part.headers["Content-Type"] == "video/mp4"
 
 
 def test_the_check_reads_the_bucket(stack: Uploads, token: str) -> None:
@@ -216,7 +217,7 @@ def test_a_backup_leaves_the_objects_in_the_bucket_unless_asked(
         "GATEWAY_BLOBS": f"s3://media/{stack.prefix}-restored",
     }
     for folder, status in (("catalog", 1), ("all", 0)):
-        command = [sys.executable, "-m", "gateway", "restore", tmp_path / folder]
+        command = [sys.executable, "-m", "gateway", "restore", f"{tmp_path}/{folder}"]
         completed = subprocess.run(
             command, env=elsewhere, capture_output=True, text=True, check=False
         )
@@ -233,6 +234,7 @@ def problem(answer: requests.Response) -> tuple[int, str, str | None]:
 BUSY = 503, "/problems/busy", "5"
 
 
+@pytest.mark.extra
 def test_an_upload_waits_for_a_bucket_that_is_away(
     stack: Uploads, token: str, seaweedfs: SeaweedFS
 ) -> None:
@@ -243,7 +245,7 @@ def test_an_upload_waits_for_a_bucket_that_is_away(
     with seaweedfs.away():
         assert problem(put(stack, token, "a.bin")) == BUSY
         assert client.patch(path, 0, CONTENT).status_code == 503
-        assert client.offset(path) == len(CONTENT)
+        assert client.ask("HEAD", path).status_code == 503
         ready = stack.send(f"{stack.url}/readyz")
         assert ready.json()["failing"] == ["files", "blobs"]
         bearer = {"Authorization": f"Bearer {token}"}
@@ -254,7 +256,7 @@ def test_an_upload_waits_for_a_bucket_that_is_away(
     assert put(stack, token, "a.bin").status_code == 201
     # The object that could not be deleted is an orphan.
     orphans = [name for name in stack.objects() if made["id"] in name]
-    stack.gateway("housekeep", "--grace", "0s")
+    stack.gateway("housekeep", "--grace", "0")
     assert len(orphans) == 1
     assert made["id"] not in "".join(stack.objects())
 
@@ -284,15 +286,15 @@ def suspended(pids: list[int]) -> Iterator[None]:
                 os.kill(pid, signal.SIGCONT)
 
 
-def connections(port: int) -> int:
-    """Return the number of open connections to *port* of this machine."""
-    rows = Path("/proc/net/tcp").read_text().splitlines()[1:]
-    ends = [row.split()[2:4] for row in rows]
-    return ends.count([f"0100007F:{port:04X}", "01"])
+def unread(port: int) -> int:
+    """Return the bytes that the server on *port* of this machine has not read yet."""
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    ends = [row[4] for row in rows if row[1] == f"0100007F:{port:04X}"]
+    return sum(int(queues.partition(":")[2], 16) for queues in ends)
 
 
-def await_body(server: SeaweedFS, before: int) -> None:
-    wait_until(lambda: connections(server.port) > before, what="nginx sends the body")
+def await_body(server: SeaweedFS) -> None:
+    wait_until(lambda: unread(server.port) > 10_000, what="nginx sends the body")
 
 
 @pytest.mark.extra
@@ -301,10 +303,9 @@ def test_a_kill_while_nginx_sends_the_body_leaves_nothing(
 ) -> None:
     before = stack.listed(), stack.objects()
     sending = Sending(stack, token)
-    number = connections(seaweedfs.port)
     with seaweedfs.frozen():
         sending.start()
-        await_body(seaweedfs, number)
+        await_body(seaweedfs)
         stack.kill()
     sending.join()
     assert sending.answer is None
@@ -317,11 +318,10 @@ def test_a_kill_before_the_commit_leaves_an_object_for_an_hour(
 ) -> None:
     before = stack.listed(), stack.objects()
     sending = Sending(stack, token)
-    number = connections(seaweedfs.port)
     with ExitStack() as frozen:
         frozen.enter_context(seaweedfs.frozen())
         sending.start()
-        await_body(seaweedfs, number)
+        await_body(seaweedfs)
         with suspended(stack.processes("gunicorn")):
             frozen.close()
             wait_until(lambda: stack.objects() != before[1], what="it is stored")
@@ -336,5 +336,5 @@ def assert_nothing_left(
 ) -> None:
     stack.start()
     assert stack.listed() == listed
-    stack.gateway("housekeep", "--grace", "0s")
+    stack.gateway("housekeep", "--grace", "0")
     assert stack.objects() == objects
