@@ -44,18 +44,23 @@ def test_no_path_of_the_host_counts_in_the_container() -> None:
     assert paths >= {"GATEWAY_DATA", "GATEWAY_FILES", "GATEWAY_RUN"}
     assert set(pinned) == paths | {f"{name}{FILE_SUFFIX}" for name in paths}
     assert {pinned[f"{name}{FILE_SUFFIX}"] for name in paths} == {'""'}
-    assert all(pinned[name].startswith("/") for name in paths)
+    # compose's own variable, or the mounted folder.
+    assert pinned.pop("GATEWAY_FILES") == "${FILES_BUCKET:-/srv/files}"
+    assert all(pinned[name].startswith("/") for name in paths - {"GATEWAY_FILES"})
 
 
 def test_the_containers_take_all_settings_from_one_file() -> None:
     compose = (ROOT / "docker-compose.yml").read_text()
     assert compose.count("env_file: [{path: .env, required: false}]") == 1
     assert set(re.findall(r"\$\{(\w+):-", compose)) == {
+        "FILES_BUCKET",
         "FILES_DIR",
         "GATEWAY_BIND",
     }
-    # Whether there is a relay; what it is compose does not write anywhere.
+    # Whether there is a bucket or a relay, which need a network.
     assert set(re.findall(r"\$\{(\w+):\+", compose)) == {
+        "FILES_BUCKET",
+        "GATEWAY_BLOBS",
         "GATEWAY_MAIL_URL",
         "GATEWAY_MAIL_URL_FILE",
     }
