@@ -185,6 +185,11 @@ def test_the_bucket_gets_no_header_and_no_token_of_a_client(
     ]
 
 
+def test_an_encoded_object_is_called_so(delivery: Delivery) -> None:
+    delivery.bucket.script = lambda method: answer(method, "Content-Encoding: compress")
+    assert delivery.get(PATHS[0]).headers["Content-Encoding"] == "compress"
+
+
 #: What a verdict may say instead of two URLs.
 FORMS = (
     "{other}/x?a {other}/x?a",
