@@ -185,9 +185,10 @@ def test_the_bucket_gets_no_header_and_no_token_of_a_client(
     ]
 
 
-def test_an_encoded_object_is_called_so(delivery: Delivery) -> None:
+@pytest.mark.parametrize("path", PATHS)
+def test_an_encoded_object_is_called_so(delivery: Delivery, path: str) -> None:
     delivery.bucket.script = lambda method: answer(method, "Content-Encoding: compress")
-    assert delivery.get(PATHS[0]).headers["Content-Encoding"] == "compress"
+    assert delivery.get(path).headers["Content-Encoding"] == "compress"
 
 
 #: What a verdict may say instead of two URLs.
