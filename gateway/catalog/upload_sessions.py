@@ -27,7 +27,8 @@ class UploadSession:
     counts as running until ``active_request_expires``.  ``upload_id`` is set when the
     session has become an upload: a client that missed the last answer may still request
     its offset.
-    ``synced`` bytes of the session's file are on the disk.
+    ``synced`` bytes of the session's file are on the disk.  ``replica`` is the name of
+    the gateway that created the session, and whose store has its file.
     """
 
     id: str
@@ -43,6 +44,7 @@ class UploadSession:
     upload_id: str | None = None
     synced: int = 0
     active_request_expires: int = 0
+    replica: str | None = None
 
 
 def add(connection: Connection, session: UploadSession) -> None:

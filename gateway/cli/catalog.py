@@ -8,6 +8,7 @@ from gateway.catalog.database import Database
 from gateway.catalog.revision import is_usable
 from gateway.config import settings
 from gateway.errors import CatalogBusyError, SettingsError
+from gateway.runtime import store_claim
 from gateway.storage.blobs import BlobStore
 
 if TYPE_CHECKING:
@@ -32,6 +33,17 @@ def open_catalog() -> tuple[Database, Settings]:
     if not is_usable(database):
         raise SettingsError([_OTHER_RELEASE])
     return database, current
+
+
+def open_catalog_and_store() -> tuple[Database, BlobStore, Settings]:
+    """Return the catalog, the store with its blobs, and the settings.
+
+    Raise SettingsError if one is not usable, or the blobs are in another store.
+    """
+    database, current = open_catalog()
+    store = open_store(current)
+    store_claim.check(database, store)
+    return database, store, current
 
 
 def catalog_if_usable(current: Settings) -> Database | None:

@@ -15,7 +15,7 @@ import click
 
 from gateway.catalog.database import Database
 from gateway.cli import times
-from gateway.cli.catalog import open_catalog, open_store
+from gateway.cli.catalog import open_catalog_and_store, open_store
 from gateway.cli.links import public_address
 from gateway.cli.options import JSON
 from gateway.config import settings
@@ -83,8 +83,7 @@ def housekeep(*, every: int | None, grace: int, as_json: bool) -> None:
     if every is not None:
         _Rounds(every, grace).run()
         return
-    database, current = open_catalog()
-    store = open_store(current)
+    database, store, current = open_catalog_and_store()
 
     def say(line: str) -> None:
         if not as_json:

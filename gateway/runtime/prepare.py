@@ -17,6 +17,7 @@ from gateway.errors import CatalogBusyError, SettingsError
 from gateway.ownership import Owner
 from gateway.polling import attempts
 from gateway.runtime import verdict_cache
+from gateway.runtime.store_claim import claim
 from gateway.storage import copies
 from gateway.storage.blobs import BlobStore
 
@@ -66,7 +67,10 @@ def _is_writable(path: Path) -> bool:
 
 
 def prepare(settings: Settings) -> Database:
-    """Create the store's folders and upgrade the catalog to the newest schema."""
+    """Create the store's folders and upgrade the catalog to the newest schema.
+
+    Raise SettingsError if the catalog's blobs are in another store.
+    """
     if settings.store is None:
         raise SettingsError(["GATEWAY_STORE: is not set"])
     for folder in (settings.data, settings.store):
@@ -81,6 +85,7 @@ def prepare(settings: Settings) -> Database:
     upgrade(database)
     if database.reserve is not None:
         database.reserve.allocate()
+    claim(database, store)
     return database
 
 

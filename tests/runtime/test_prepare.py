@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 
 def of(url: str, data: Path) -> Settings:
-    return settings.read({"GATEWAY_DATABASE": url, "GATEWAY_DATA": str(data)}).settings
+    chosen = {"GATEWAY_DATABASE": url, "GATEWAY_DATA": str(data)}
+    store = {"GATEWAY_STORE": str(data.parent / "store")}
+    return settings.read(chosen | store).settings
 
 
 @pytest.mark.parametrize(
