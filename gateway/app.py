@@ -14,7 +14,7 @@ from gateway.catalog.verdict_queries import Borrower, Reader
 from gateway.config.address import recorded_url
 from gateway.config.assets import asset
 from gateway.config.brand import Brand
-from gateway.config.gateway_id import own_id
+from gateway.config.gateway_id import replica_name
 from gateway.delivery.authorized import PREFIX as AUTHORIZED_PREFIX
 from gateway.delivery.authorized import AuthorizedJudge
 from gateway.delivery.revocation_check import RevocationCheck
@@ -99,9 +99,10 @@ def create_app(
     # and its queries are all short.
     silence = 3 if pool is Pool.VERDICTS else 8
     database = Database.open(settings.database, silence=silence)
-    store = BlobStore(settings.store)
+    replica = replica_name(settings.replica, settings.data)
+    store = BlobStore(settings.store, replica)
     slot = counting.joined()
-    admission = Admission(store, upload_limits(settings), own_id(settings.data))
+    admission = Admission(store, upload_limits(settings), replica)
     codes = DropCodes(settings.secret, settings.keys)
     identities = Identities(
         database,
@@ -215,7 +216,7 @@ def create_app(
             download_starts=DownloadStarts(
                 replace(lease_judge, leased=LeasedItems(Borrower(database))),
                 database,
-                own_id(settings.data),
+                replica,
                 clock,
             ),
             accounts=AccountPages(
@@ -237,7 +238,7 @@ def create_app(
                     counts,
                     requests.registry,
                     {each: settings.socket(each) for each in Pool},
-                    store.ledger(own_id(settings.data)),
+                    store.ledger,
                 ),
                 Gauges(
                     database,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select, update
 
-from gateway.catalog.schema import upload_sessions
+from gateway.catalog.schema import reservations, upload_sessions
 from gateway.errors import RepeatedUploadError
 
 if TYPE_CHECKING:
@@ -125,6 +125,17 @@ def expired(connection: Connection, *, now: int, limit: int) -> list[UploadSessi
         .limit(limit)
     )
     return [_session(row) for row in connection.execute(query)]
+
+
+def rename_gateway(connection: Connection, earlier: str, name: str) -> None:
+    """Give the sessions and the reservations of the gateway *earlier* to *name*."""
+    for table, column in (
+        (upload_sessions, upload_sessions.c.replica),
+        (reservations, reservations.c.gateway),
+    ):
+        connection.execute(
+            update(table).where(column == earlier).values({column: name})
+        )
 
 
 def _session(row: Row[Any]) -> UploadSession:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from gateway.catalog.database import Database
 from gateway.catalog.revision import is_usable
 from gateway.config import settings
+from gateway.config.gateway_id import replica_name
 from gateway.errors import CatalogBusyError, SettingsError
 from gateway.runtime import store_claim
 from gateway.storage.blobs import BlobStore
@@ -64,4 +65,4 @@ def open_store(current: Settings) -> BlobStore:
     """Return the store; raise SettingsError if it is not set."""
     if current.store is None:
         raise SettingsError(["GATEWAY_STORE: is not set"])
-    return BlobStore(current.store)
+    return BlobStore(current.store, replica_name(current.replica, current.data))

@@ -19,7 +19,6 @@ from gateway.cli.catalog import open_catalog_and_store, open_store
 from gateway.cli.links import public_address
 from gateway.cli.options import JSON
 from gateway.config import settings
-from gateway.config.gateway_id import own_id
 from gateway.errors import GatewayError, SettingsError
 from gateway.mail.outbox import Outbox
 from gateway.maintenance import last_round
@@ -242,11 +241,11 @@ def _keeper(current: Settings, grace: int) -> Housekeeper:
 def _booker(
     current: Settings, database: Database, note: Callable[[Batch], object] = id
 ) -> Booker:
-    gateway = own_id(current.data)
+    store = open_store(current)
     return Booker(
         database=database,
-        folder=open_store(current).ledger(gateway),
-        gateway=gateway,
+        folder=store.ledger,
+        gateway=store.replica,
         say=_say,
         note=note,
     )

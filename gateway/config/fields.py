@@ -52,6 +52,8 @@ _NETWORK = re.compile(r"[0-9a-fA-F:.]+(/[0-9]{1,3})?")
 _MEDIA_RANGE = re.compile(r"[a-z]+/([a-z0-9.+-]+|\*)")
 _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]+")
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
+# A name of a folder and of a part of URLs, and shorter than a gateway's id.
+_REPLICA = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,22}[A-Za-z0-9])?", re.ASCII)
 # A path on this site: pages load nothing from other sites.
 _URL_PATH = re.compile(r"|/(?!/)[A-Za-z0-9/._~!&'()*+,=:@%?-]*")
 _MAXIMUM_NAME = 60
@@ -271,6 +273,8 @@ DatabaseURL = Annotated[str, AfterValidator(_database)]
 PublicURL = Annotated[str, AfterValidator(_public_url)]
 SiteName = Annotated[str, AfterValidator(_site_name)]
 Colour = Annotated[str, _one(_COLOUR, "#2457c5")]
+Replica = Annotated[str, _one(_REPLICA, "r1")]
+"""A name of up to 24 letters, digits and hyphens."""
 URLPath = Annotated[str, _one(_URL_PATH, "/logo.svg")]
 Hosts = Annotated[_Words, _each(_HOST, "files.example.com")]
 Networks = Annotated[_Words, AfterValidator(_networks)]

@@ -33,6 +33,7 @@ from gateway.config.fields import (
     PlainPath,
     PublicURL,
     Relay,
+    Replica,
     Ring,
     RunFolder,
     Seconds,
@@ -81,6 +82,8 @@ class Settings(BaseModel):
     """Sets the folder of uploads, on one file system; default ``<data>/store``."""
     database: DatabaseURL = Field(default="", repr=False)
     """Sets the catalog's SQLAlchemy URL; default ``<data>/catalog.sqlite3``."""
+    replica: Replica | None = None
+    """Sets this gateway's name among those of one catalog; default is its id."""
     run: RunFolder | None = None
     """Sets the folder of sockets and nginx's configuration; default ``<data>/run``."""
     pool: Pool | None = None
@@ -199,6 +202,14 @@ class Settings(BaseModel):
     def metrics_folder(self) -> Path:
         """The folder in which the gateway's processes count."""
         return (self.run or self.data / "run") / "metrics"
+
+    @property
+    def shares_store(self) -> bool:
+        """Whether all gateways of the catalog have the same store: the blobs are in it.
+
+        Then any of them can continue an upload session.
+        """
+        return True
 
     def socket(self, pool: Pool) -> Path:
         """Return the path of the socket on which *pool* listens."""

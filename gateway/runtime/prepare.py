@@ -12,11 +12,12 @@ from gateway.catalog import users
 from gateway.catalog.database import Database
 from gateway.catalog.upgrade import upgrade
 from gateway.catalog.users import Role
-from gateway.config.gateway_id import own_id
+from gateway.config.gateway_id import own_id, replica_name
 from gateway.errors import CatalogBusyError, SettingsError
 from gateway.ownership import Owner
 from gateway.polling import attempts
 from gateway.runtime import verdict_cache
+from gateway.runtime.instance import take_name
 from gateway.runtime.store_claim import claim
 from gateway.storage import copies
 from gateway.storage.blobs import BlobStore
@@ -77,15 +78,17 @@ def prepare(settings: Settings) -> Database:
         ownership.check(folder)
     ownership.make_folder(settings.data, None)
     ownership.make_folder(settings.store, Owner.in_folder(settings.data))
-    store = BlobStore(settings.store)
+    store = BlobStore(settings.store, replica_name(settings.replica, settings.data))
     store.prepare()
-    store.prepare_ledger(own_id(settings.data))
     # A migration may take long: the connection has no time limit.
     database = Database.open(settings.database, silence=math.inf)
     upgrade(database)
     if database.reserve is not None:
         database.reserve.allocate()
     claim(database, store)
+    if settings.replica:
+        take_name(database, store, earlier=own_id(settings.data))
+    store.prepare_ledger()
     return database
 
 

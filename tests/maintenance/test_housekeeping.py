@@ -31,7 +31,7 @@ from gateway.catalog.upload_sessions import UploadSession
 from gateway.errors import CatalogBusyError, HousekeepingError
 from gateway.maintenance.housekeeping import maintenance_lock
 from gateway.shares.policy import SharePolicy
-from gateway.storage.blobs import new_id
+from gateway.storage.blobs import BlobStore, new_id
 from gateway.storage.leftovers import SPOOL_SECONDS
 from gateway.storage.locks import try_lock
 from gateway.storage.session_files import SessionFiles
@@ -339,6 +339,31 @@ def test_a_spool_file_goes_after_a_day_even_if_it_is_open(kept: Kept) -> None:
     with path.open("ab"):
         kept.keeper().round(now=now())
         assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_left"),
+    [
+        pytest.param(2 * HOUR, True, id="old"),
+        pytest.param(SPOOL_SECONDS + 60, False, id="a day old"),
+    ],
+)
+@ON_SQLITE
+def test_another_gateway_s_spool_file_goes_after_a_day(
+    kept: Kept, seconds: int, *, is_left: bool
+) -> None:
+    """Its own machine alone knows whether it is open."""
+    other, own = (BlobStore(kept.store.root, name) for name in ("r2", "r1"))
+    other.prepare()
+    own.prepare()
+    paths = [kept.spool("0000000001"), other.spool / "1"]
+    own_file = own.spool / "1"
+    for path in (*paths, own_file):
+        path.write_bytes(b"spooled")
+        age(path, seconds)
+    kept.keeper(store=own).round(now=now())
+    assert [path.exists() for path in paths] == [is_left, is_left]
+    assert not own_file.exists()
 
 
 def test_digests_are_written_down(kept: Kept) -> None:

@@ -24,10 +24,14 @@ if TYPE_CHECKING:
     from tests.catalog.postgres import Server
 
 
-def of(url: str, data: Path) -> Settings:
-    chosen = {"GATEWAY_DATABASE": url, "GATEWAY_DATA": str(data)}
-    store = {"GATEWAY_STORE": str(data.parent / "store")}
-    return settings.read(chosen | store).settings
+def of(url: str, data: Path, store: Path | None = None) -> Settings:
+    return settings.read(
+        {
+            "GATEWAY_DATABASE": url,
+            "GATEWAY_DATA": str(data),
+            "GATEWAY_STORE": str(store or data / "store"),
+        }
+    ).settings
 
 
 @pytest.mark.parametrize(
@@ -51,7 +55,9 @@ def test_of_gateways_that_start_at_once_one_makes_the_administrator(
 
     def start(number: int) -> object:
         database = prepare_with_retries(
-            of(url, tmp_path / str(number)), seconds=30, log=lambda _: None
+            of(url, tmp_path / str(number), tmp_path / "store"),
+            seconds=30,
+            log=lambda _: None,
         )
         try:
             path = tmp_path / file.format(number=number)

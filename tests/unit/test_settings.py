@@ -65,6 +65,7 @@ def test_nothing_set_gives_the_defaults() -> None:
         "data": data,
         "store": data / "store",
         "database": f"sqlite:///{data}/catalog.sqlite3",
+        "replica": None,
         "run": data / "run",
         "pool": None,
         "public_url": None,
@@ -115,6 +116,7 @@ READ = {
     "data": ("/srv/gateway", Path("/srv/gateway")),
     "store": ("/srv/store", Path("/srv/store")),
     "database": ("postgresql+psycopg://db/gw", "postgresql+psycopg://db/gw"),
+    "replica": ("eu-1", "eu-1"),
     "run": ("/run/gateway", Path("/run/gateway")),
     "pool": ("app", Pool.APP),
     "public_url": ("https://files.example.com/", "https://files.example.com"),
@@ -517,6 +519,15 @@ FAULTS = [
         "red;}",
         "'red;}' is not of the form #2457c5",
         id="color-of-more-than-a-colour",
+    ),
+    pytest.param(
+        "replica", "../r1", "'../r1' is not of the form r1", id="replica-with-a-slash"
+    ),
+    pytest.param(
+        "replica",
+        "r" * 25,
+        f"'{'r' * 25}' is not of the form r1",
+        id="replica-too-long",
     ),
     pytest.param(
         "logo",
