@@ -127,7 +127,13 @@ def create_app(
     )
     form_uploads = FormUploads(database, admission, finaliser, store, clock)
     upload_sessions = UploadSessions(
-        database, SessionFiles(store), finaliser, types, settings.tus_expiry
+        database,
+        SessionFiles(store),
+        finaliser,
+        types,
+        settings.tus_expiry,
+        replica,
+        settings.shares_store,
     )
 
     def base_url() -> str:
@@ -188,6 +194,7 @@ def create_app(
                 chunks=Chunks(upload_sessions),
                 concatenation=Concatenation(upload_sessions),
                 clock=clock,
+                replica=settings.replica,
             ),
             file_pages=FilePages(database, identities, store, settings.upload_size),
             form=UploadForm(identities, form_uploads),
