@@ -88,7 +88,7 @@ INSTALL := flock Makefile $(MAKE) --no-print-directory
 .nginx:
 	@deploy/install-packages.sh nginx
 .tools: .nginx
-	@deploy/install-packages.sh chromium chromium-driver curl openssl pcre2-utils pgbouncer php-cli postgresql prometheus ruby zsh
+	@deploy/install-packages.sh chromium chromium-driver curl faketime openssl pcre2-utils pgbouncer php-cli postgresql prometheus ruby zsh
 # $(VENV)/.dev includes npm; without npm, pages upload with the plain form.
 .scripts:
 	@deploy/take-scripts.sh

@@ -87,7 +87,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Yield a connection for reading."""
-        with _translated_errors(), self.engine.connect() as connection:
+        with translated_errors(), self.engine.connect() as connection:
             yield connection
 
     def check_writable(self) -> None:
@@ -163,7 +163,7 @@ class Database:
     @contextmanager
     def _transaction(self, *, alone: bool) -> Iterator[Connection]:
         with (
-            _translated_errors(),
+            translated_errors(),
             self.engine.connect().execution_options(gateway_writes=True) as connection,
             connection.begin(),
         ):
@@ -196,7 +196,7 @@ class Database:
         """Copy the log into the database, as far as possible without waiting."""
         with (
             suppress(sqlite3.Error, NoSpaceError, CatalogBusyError),
-            _translated_errors(),
+            translated_errors(),
             closing(self.engine.raw_connection()) as raw,
         ):
             raw.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
@@ -210,7 +210,8 @@ def wait_for_writers(connection: Connection) -> None:
 
 
 @contextmanager
-def _translated_errors() -> Iterator[None]:
+def translated_errors() -> Iterator[None]:
+    """Raise CatalogBusyError or NoSpaceError instead of the driver's errors."""
     try:
         yield
     except (OperationalError, InterfaceError, InternalError) as error:

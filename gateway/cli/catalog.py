@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from gateway.catalog.advisory_locks import AdvisoryLocks
 from gateway.catalog.database import Database
 from gateway.catalog.revision import is_usable
 from gateway.config import settings
@@ -59,6 +60,15 @@ def catalog_if_usable(current: Settings) -> Database | None:
 def _exists(database: Database) -> bool:
     # A query would make SQLite create an empty database.
     return database.file is None or database.file.is_file()
+
+
+def open_locks(current: Settings) -> AdvisoryLocks | None:
+    """Return the locks that this process shares with other machines, if any."""
+    url = current.lock_database
+    if url is None:
+        return None
+    name = replica_name(current.replica, current.data)
+    return AdvisoryLocks(url, label=f"gateway housekeeping {name}")
 
 
 def open_store(current: Settings) -> BlobStore:

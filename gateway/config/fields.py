@@ -250,6 +250,12 @@ def _database(url: str) -> str:
     return url
 
 
+def _server(url: str) -> str:
+    if url.startswith(SQLITE):
+        raise ValueError("must be like postgresql+psycopg://gateway@db/gateway")
+    return _database(url)
+
+
 _Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 Ring = Annotated[KeyRing, BeforeValidator(_ring)]
@@ -270,6 +276,8 @@ PlainPath = Annotated[Path, AfterValidator(plain_path)]
 RunFolder = Annotated[Path, AfterValidator(run_folder)]
 DatabaseURL = Annotated[str, AfterValidator(_database)]
 """An SQLAlchemy URL of a SQLite file, or of PostgreSQL with psycopg."""
+ServerURL = Annotated[str, AfterValidator(_server)]
+"""An SQLAlchemy URL of PostgreSQL."""
 PublicURL = Annotated[str, AfterValidator(_public_url)]
 SiteName = Annotated[str, AfterValidator(_site_name)]
 Colour = Annotated[str, _one(_COLOUR, "#2457c5")]

@@ -39,6 +39,7 @@ from gateway.config.fields import (
     Seconds,
     Secret,
     Sender,
+    ServerURL,
     SiteName,
     Size,
     URLPath,
@@ -82,6 +83,8 @@ class Settings(BaseModel):
     """Sets the folder of uploads, on one file system; default ``<data>/store``."""
     database: DatabaseURL = Field(default="", repr=False)
     """Sets the catalog's SQLAlchemy URL; default ``<data>/catalog.sqlite3``."""
+    database_direct: ServerURL = Field(default="", repr=False)
+    """Sets the URL of PostgreSQL itself, if ``GATEWAY_DATABASE`` is a pooler's."""
     replica: Replica | None = None
     """Sets this gateway's name among those of one catalog; default is its id."""
     run: RunFolder | None = None
@@ -192,6 +195,12 @@ class Settings(BaseModel):
         """The catalog's SQLite file; None if the catalog is on a database server."""
         is_file = self.database.startswith(SQLITE)
         return Path(self.database.removeprefix(SQLITE)) if is_file else None
+
+    @property
+    def lock_database(self) -> str | None:
+        """The URL for locks of processes; None without a database server."""
+        is_server = self.catalog_file is None
+        return (self.database_direct or self.database) if is_server else None
 
     @property
     def health_socket(self) -> Path:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway import ownership
 from gateway.catalog import users
+from gateway.catalog.advisory_locks import AdvisoryLocks
 from gateway.catalog.database import Database
 from gateway.catalog.upgrade import upgrade
 from gateway.catalog.users import Role
@@ -21,6 +22,7 @@ from gateway.runtime.instance import take_name
 from gateway.runtime.store_claim import claim
 from gateway.storage import copies
 from gateway.storage.blobs import BlobStore
+from gateway.storage.store_id import StoreId
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 FIRST_ADMIN: Final = "admin"
 #: Seconds between two attempts to open a catalog that is unavailable or locked.
 _PAUSE: Final = 1.0
+_OTHER_DATABASE: Final = (
+    "GATEWAY_DATABASE_DIRECT: this is another database than that of GATEWAY_DATABASE"
+)
 
 
 def require_writable(
@@ -86,10 +91,26 @@ def prepare(settings: Settings) -> Database:
     if database.reserve is not None:
         database.reserve.allocate()
     claim(database, store)
+    _check_locks(settings, store)
     if settings.replica:
         take_name(database, store, earlier=own_id(settings.data))
     store.prepare_ledger()
     return database
+
+
+def _check_locks(settings: Settings, store: BlobStore) -> None:
+    """Raise SettingsError unless housekeeping can take its lock in this catalog.
+
+    (!) In another database or through a pooler, several gateways could hold it at once.
+    """
+    if settings.lock_database is None:
+        return
+    locks = AdvisoryLocks(settings.lock_database, label="gateway start")
+    try:
+        if not locks.is_of(StoreId(store.root).confirmed()):
+            raise SettingsError([_OTHER_DATABASE])
+    finally:
+        locks.close()
 
 
 def prepare_with_retries(

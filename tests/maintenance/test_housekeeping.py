@@ -366,6 +366,21 @@ def test_another_gateway_s_spool_file_goes_after_a_day(
     assert not own_file.exists()
 
 
+@ON_SQLITE
+def test_local_work_is_on_no_file_that_other_gateways_need(kept: Kept) -> None:
+    due, session = kept.put(delete_after=1), upload_session(kept, expires=1)
+    orphan, spooled = kept.orphan(), kept.spool("0000000001")
+    (kept.store.sessions / new_id()).write_bytes(b"left")
+    age(spooled, 2 * HOUR)
+    done = kept.keeper().round(now=now() + HOUR + 60, is_local=True).done
+    assert done == {"orphaned session files deleted": 1, "spool leftovers deleted": 1}
+    assert kept.files() == {
+        f"blobs/{due.blob}",
+        f"blobs/{orphan}",
+        f"upload-sessions/{session.id}",
+    }
+
+
 def test_digests_are_written_down(kept: Kept) -> None:
     upload = kept.put(b"some content")
     report = kept.keeper().round(now=NOW)
@@ -465,9 +480,9 @@ def test_a_digest_in_the_making_is_broken_off(kept: Kept) -> None:
 @ON_SQLITE
 def test_two_do_not_tidy_one_store_at_once(kept: Kept) -> None:
     with (
-        maintenance_lock(kept.store, patience=0),
+        maintenance_lock(kept.store, None, patience=0),
         pytest.raises(HousekeepingError, match="another housekeeper"),
-        maintenance_lock(kept.store, patience=0.2),
+        maintenance_lock(kept.store, None, patience=0.2),
     ):
         pass
 
@@ -484,7 +499,7 @@ def test_one_waits_for_the_other(kept: Kept, monkeypatch: pytest.MonkeyPatch) ->
         return is_locked
 
     def first() -> None:
-        with maintenance_lock(kept.store, patience=0):
+        with maintenance_lock(kept.store, None, patience=0):
             holds.set()
             done.append("first" if refused.wait(5) else "nobody waited")
 
@@ -492,7 +507,7 @@ def test_one_waits_for_the_other(kept: Kept, monkeypatch: pytest.MonkeyPatch) ->
     thread = threading.Thread(target=first)
     thread.start()
     assert holds.wait(5)
-    with maintenance_lock(kept.store, patience=10):
+    with maintenance_lock(kept.store, None, patience=10):
         done.append("second")
     thread.join()
     assert done == ["first", "second"]

@@ -65,6 +65,7 @@ OTHER = {
     "GATEWAY_CORS_ORIGINS": "https://other.example",
     "GATEWAY_DATA": "/other",
     "GATEWAY_DATABASE": "sqlite:////other.sqlite3",
+    "GATEWAY_DATABASE_DIRECT": "postgresql+psycopg://db/gateway",
     "GATEWAY_DENIED_TYPES": "image/*",
     "GATEWAY_FILES": "/other",
     "GATEWAY_AUTHORIZE": "http://other.example/",

@@ -65,6 +65,7 @@ def test_nothing_set_gives_the_defaults() -> None:
         "data": data,
         "store": data / "store",
         "database": f"sqlite:///{data}/catalog.sqlite3",
+        "database_direct": "",
         "replica": None,
         "run": data / "run",
         "pool": None,
@@ -116,6 +117,7 @@ READ = {
     "data": ("/srv/gateway", Path("/srv/gateway")),
     "store": ("/srv/store", Path("/srv/store")),
     "database": ("postgresql+psycopg://db/gw", "postgresql+psycopg://db/gw"),
+    "database_direct": ("postgresql+psycopg://db/gw", "postgresql+psycopg://db/gw"),
     "replica": ("eu-1", "eu-1"),
     "run": ("/run/gateway", Path("/run/gateway")),
     "pool": ("app", Pool.APP),
@@ -519,6 +521,12 @@ FAULTS = [
         "red;}",
         "'red;}' is not of the form #2457c5",
         id="color-of-more-than-a-colour",
+    ),
+    pytest.param(
+        "database_direct",
+        "sqlite:////srv/catalog.sqlite3",
+        "must be like postgresql+psycopg://gateway@db/gateway",
+        id="direct-file",
     ),
     pytest.param(
         "replica", "../r1", "'../r1' is not of the form r1", id="replica-with-a-slash"
