@@ -98,7 +98,9 @@ def create_app(
     # Seconds to wait for PostgreSQL: a waiting verdict worker answers no other request,
     # and its queries are all short.
     silence = 3 if pool is Pool.VERDICTS else 8
-    database = Database.open(settings.database, silence=silence)
+    database = Database.open(
+        settings.database, silence=silence, connections=_connections(settings, pool)
+    )
     replica = replica_name(settings.replica, settings.data)
     store = BlobStore(settings.store, replica)
     slot = counting.joined()
@@ -286,6 +288,21 @@ def _verdicts_check(settings: Settings, pool: Pool | None) -> Callable[[], bool]
         return lambda: True
     socket = settings.socket(Pool.VERDICTS)
     return lambda: probe(socket, "/healthz") is None
+
+
+def _connections(settings: Settings, pool: Pool | None) -> int | None:
+    """Return the most connections that a worker of *pool* needs at once.
+
+    docs/operations.md adds them up.
+    """
+    if pool is Pool.VERDICTS:
+        # One for each of two Readers, one to identify a user, and one to note in the
+        # background that a token was used.
+        return 4
+    if pool is Pool.APP:
+        # One for each thread, and one for deferred writes.
+        return settings.app_threads + 1
+    return None
 
 
 def signed_url_judge(

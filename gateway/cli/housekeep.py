@@ -50,6 +50,8 @@ _TAKEOVER_SECONDS: Final = 5.0
 _BOOKING_SECONDS: Final = 1.0
 _PATIENCE: Final = 60.0
 _ACCEPTED: Final = "mails accepted by the relay"
+#: The rounds, the ledger, the mails and deferred writes have a thread each.
+_CONNECTIONS: Final = 4
 #: The kind of this process's slot in the metrics folder.
 _KIND: Final = "housekeeping"
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -292,7 +294,7 @@ def _keeper(
     current: Settings, grace: int, is_stopped: Callable[[], bool]
 ) -> Housekeeper:
     return Housekeeper(
-        database=Database.open(current.database),
+        database=Database.open(current.database, connections=_CONNECTIONS),
         store=open_store(current),
         log=_say,
         is_stopped=is_stopped,

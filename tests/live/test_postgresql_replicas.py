@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from sqlalchemy import make_url
 
 from gateway.runtime.live_conf import find_nginx
 from tests.catalog.postgres import REQUIRED
@@ -28,10 +29,15 @@ from tests.live.tus import Tus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Future
 
     from tests.catalog.postgres import Server
 
 HOLDER = "housekeeping: does the catalog's work, for all gateways"
+#: Threads of each of two app workers; there are three verdict workers.
+THREADS = 4
+#: The connections of one gateway, by the formula of docs/operations.md.
+CONNECTIONS = 4 * 3 + (THREADS + 1) * 2 + 5
 #: A revocation holds everywhere within a verdict's lifetime, one second, and the time
 #: that a busy machine takes.
 TTL = 4
@@ -73,7 +79,11 @@ class Ahead(NativeStack):
 def first(postgresql: Server) -> Iterator[NativeStack]:
     with (
         postgresql.new_database() as url,
-        NativeStack(GATEWAY_DATABASE=url, GATEWAY_REPLICA="r1").running() as stack,
+        NativeStack(
+            GATEWAY_DATABASE=url,
+            GATEWAY_REPLICA="r1",
+            GATEWAY_APP_THREADS=str(THREADS),
+        ).running() as stack,
     ):
         yield stack
 
@@ -91,6 +101,7 @@ def second(first: NativeStack) -> Iterator[NativeStack]:
 def shared(stack: NativeStack) -> dict[str, str]:
     """Return the settings that another gateway of the same catalog has."""
     return {
+        "GATEWAY_APP_THREADS": str(THREADS),
         "GATEWAY_DATABASE": stack.settings["GATEWAY_DATABASE"],
         "GATEWAY_KEYS": stack.settings["GATEWAY_KEYS"],
         "GATEWAY_SECRET_FILE": str(stack.home / "data/secret"),
@@ -235,6 +246,37 @@ def test_a_load_balancer_sends_an_upload_to_the_gateway_in_its_url(
     by = [answer.headers["X-Request-ID"].partition("-")[0] for answer in asked]
     assert {answer.status_code for answer in asked} == {200}
     assert by == ["r1"] * 4 + ["r2"] * 4
+
+
+def test_however_many_clients_there_are_connections_have_a_bound(
+    first: NativeStack, second: NativeStack, token: str, postgresql: Server
+) -> None:
+    first.put("flood.txt")
+    name = make_url(first.settings["GATEWAY_DATABASE"]).database
+    query = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'"  # noqa: S608
+    made = put(first, token, b"content")
+    bearer = {"Authorization": f"Bearer {token}"}
+    for stack in (first, second):
+        stack.close_shell()
+
+    def ask(number: int) -> int:
+        stack = (first, second)[number % 2]
+        path = ("/api/v1/files", made["url"], "/login")[number % 3]
+        return stack.send(stack.url + path, headers=bearer).status_code
+
+    with ThreadPoolExecutor(40) as pool:
+        asked = [pool.submit(ask, number) for number in range(240)]
+        counts = [*iter(lambda: count_or_end(postgresql, query, asked), None)]
+    assert {future.result() for future in asked} == {200}
+    assert 10 < max(counts) <= 2 * CONNECTIONS
+
+
+def count_or_end(server: Server, query: str, asked: list[Future[int]]) -> int | None:
+    """Return the number of connections; None when all requests are answered."""
+    if all(future.done() for future in asked):
+        return None
+    found: int = server.ask(query)[0]
+    return found
 
 
 def refusal(stack: NativeStack) -> str:
