@@ -183,6 +183,23 @@ def test_one_download_taken_at_both_at_once_is_taken_once(
     assert [content for content in got if content is not None] == [b"content\n"]
 
 
+def test_a_login_at_one_is_one_at_the_other(
+    first: NativeStack, second: NativeStack
+) -> None:
+    """Also if the clock of the first one is behind."""
+    password = (first.home / "data/first-password").read_text().strip()
+    with requests.Session() as browser:
+        page = browser.get(f"{second.url}/login", timeout=10).text
+        csrf = page.partition('name="csrf_token" value="')[2].partition('"')[0]
+        fields = {"csrf_token": csrf, "name": "admin", "password": password}
+        browser.post(f"{second.url}/login", data=fields, timeout=10)
+        pages = [
+            browser.get(f"{stack.url}/password", allow_redirects=False, timeout=10)
+            for stack in (second, first)
+        ]
+    assert [page.status_code for page in pages] == [200, 200]
+
+
 def test_an_upload_begun_at_one_is_finished_at_the_other(
     first: NativeStack, second: NativeStack, token: str
 ) -> None:
