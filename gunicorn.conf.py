@@ -11,7 +11,7 @@ from typing import Any
 # Imported by the master: workers share its memory and answer as soon as they are
 # forked, also at a reload.  New code requires a restart.
 import gateway.app  # noqa: F401
-from gateway.config.gateway_id import own_id
+from gateway.config.gateway_id import replica_name
 from gateway.http.pools import Pool
 from gateway.runtime import counting
 from gateway.runtime.boot import clear_in_flight_requests, read_settings
@@ -109,4 +109,6 @@ def on_starting(server: object) -> None:
     """
     del server
     if _pool is Pool.APP:
-        clear_in_flight_requests(_settings.database, own_id(_settings.data))
+        clear_in_flight_requests(
+            _settings.database, replica_name(_settings.replica, _settings.data)
+        )

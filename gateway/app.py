@@ -14,7 +14,7 @@ from gateway.catalog.verdict_queries import Borrower, Reader
 from gateway.config.address import recorded_url
 from gateway.config.assets import asset
 from gateway.config.brand import Brand
-from gateway.config.gateway_id import own_id
+from gateway.config.gateway_id import replica_name
 from gateway.delivery.authorized import PREFIX as AUTHORIZED_PREFIX
 from gateway.delivery.authorized import AuthorizedJudge
 from gateway.delivery.revocation_check import RevocationCheck
@@ -100,11 +100,14 @@ def create_app(
     # Seconds to wait for PostgreSQL: a waiting verdict worker answers no other request,
     # and its queries are all short.
     silence = 3 if pool is Pool.VERDICTS else 8
-    database = Database.open(settings.database, silence=silence)
-    store = BlobStore(settings.store)
+    database = Database.open(
+        settings.database, silence=silence, connections=_connections(settings, pool)
+    )
+    replica = replica_name(settings.replica, settings.data)
+    store = BlobStore(settings.store, replica)
     blobs = stored_blobs(store, settings.blobs, settings.bucket_server)
     slot = counting.joined()
-    admission = Admission(store, upload_limits(settings), own_id(settings.data))
+    admission = Admission(store, upload_limits(settings), replica)
     codes = DropCodes(settings.secret, settings.keys)
     identities = Identities(
         database,
@@ -131,7 +134,13 @@ def create_app(
     )
     form_uploads = FormUploads(database, admission, finaliser, store, clock)
     upload_sessions = UploadSessions(
-        database, SessionFiles(store), finaliser, types, settings.tus_expiry
+        database,
+        SessionFiles(store),
+        finaliser,
+        types,
+        settings.tus_expiry,
+        replica,
+        settings.shares_store,
     )
 
     def base_url() -> str:
@@ -198,6 +207,7 @@ def create_app(
                 chunks=Chunks(upload_sessions),
                 concatenation=Concatenation(upload_sessions),
                 clock=clock,
+                replica=settings.replica,
             ),
             file_pages=FilePages(database, identities, blobs, settings.upload_size),
             form=UploadForm(identities, form_uploads),
@@ -226,7 +236,7 @@ def create_app(
             download_starts=DownloadStarts(
                 replace(lease_judge, leased=LeasedItems(Borrower(database))),
                 database,
-                own_id(settings.data),
+                replica,
                 clock,
             ),
             accounts=AccountPages(
@@ -248,7 +258,7 @@ def create_app(
                     counts,
                     requests.registry,
                     {each: settings.socket(each) for each in Pool},
-                    store.ledger(own_id(settings.data)),
+                    store.ledger,
                 ),
                 Gauges(
                     database,
@@ -289,6 +299,21 @@ def _verdicts_check(settings: Settings, pool: Pool | None) -> Callable[[], bool]
         return lambda: True
     socket = settings.socket(Pool.VERDICTS)
     return lambda: probe(socket, "/healthz") is None
+
+
+def _connections(settings: Settings, pool: Pool | None) -> int | None:
+    """Return the most connections that a worker of *pool* needs at once.
+
+    docs/operations.md adds them up.
+    """
+    if pool is Pool.VERDICTS:
+        # One for each of two Readers, one to identify a user, and one to note in the
+        # background that a token was used.
+        return 4
+    if pool is Pool.APP:
+        # One for each thread, and one for deferred writes.
+        return settings.app_threads + 1
+    return None
 
 
 def signed_url_judge(

@@ -202,6 +202,15 @@ def runs(connection: Connection, gateway: str) -> set[str]:
     return set(connection.execute(query).scalars())
 
 
+def rename_gateway(connection: Connection, earlier: str, name: str) -> None:
+    """Give the requests in progress of the gateway *earlier* to *name*."""
+    connection.execute(
+        update(lease_requests)
+        .where(lease_requests.c.gateway == earlier)
+        .values(gateway=name)
+    )
+
+
 def end_runs(connection: Connection, gateway: str, runs: Collection[str]) -> int:
     """Delete the requests of these runs of a gateway's nginx; return their number."""
     return connection.execute(

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from gateway.catalog import sqlite
 from gateway.catalog.deferred import DeferredWrites
@@ -36,9 +37,10 @@ if TYPE_CHECKING:
 _BUSY_TIMEOUT: Final = 5000
 #: Seconds that PostgreSQL may stay silent, for commands: some read a whole table.
 _SILENCE: Final = 60.0
-#: Five idle connections stay open per process.  More are opened on demand, without a
-#: limit: no thread waits for another thread's connection.
-_POOL: Final = {"pool_size": 5, "max_overflow": -1}
+#: Seconds that a thread waits for a connection of its process.
+_POOL_TIMEOUT: Final = 5
+#: Idle connections that stay open per process.
+_KEPT: Final = 5
 _DISK_FULL: Final = "53100"  # PostgreSQL, appendix A
 #: Key of the writers' advisory lock on PostgreSQL: any number that no other program
 #: uses there.
@@ -60,21 +62,28 @@ class Database:
     deferred: DeferredWrites = field(default_factory=DeferredWrites)
 
     @classmethod
-    def open(cls, url: str, *, silence: float = _SILENCE) -> Database:
+    def open(
+        cls, url: str, *, silence: float = _SILENCE, connections: int | None = None
+    ) -> Database:
         """Create the engine for SQLAlchemy's *url* without connecting yet.
 
-        Statements fail if PostgreSQL stays silent for *silence* seconds.
+        Statements fail if PostgreSQL stays silent for *silence* seconds.  At most
+        *connections* are open at once, by default as many as are needed.
+        (!) With fewer connections than threads, a thread would wait for another's.
         """
         parsed = make_url(url)
+        kept = _KEPT if connections is None else min(_KEPT, connections)
+        more = -1 if connections is None else connections - kept
+        pool = {"pool_size": kept, "max_overflow": more, "pool_timeout": _POOL_TIMEOUT}
         if parsed.get_backend_name() == "postgresql":
             from gateway.catalog import postgresql  # noqa: PLC0415 -- an extra
 
             return cls(
-                postgresql.engine(parsed, silence=silence, wait=_BUSY_TIMEOUT, **_POOL)
+                postgresql.engine(parsed, silence=silence, wait=_BUSY_TIMEOUT, **pool)
             )
         file = parsed.database
         reserve = Reserve(Path(f"{file}.reserve")) if file else None
-        engine = sqlite.engine(parsed, reserve, wait=_BUSY_TIMEOUT, **_POOL)
+        engine = sqlite.engine(parsed, reserve, wait=_BUSY_TIMEOUT, **pool)
         return cls(engine, reserve)
 
     @property
@@ -87,7 +96,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Yield a connection for reading."""
-        with _translated_errors(), self.engine.connect() as connection:
+        with translated_errors(), self.engine.connect() as connection:
             yield connection
 
     def check_writable(self) -> None:
@@ -163,7 +172,7 @@ class Database:
     @contextmanager
     def _transaction(self, *, alone: bool) -> Iterator[Connection]:
         with (
-            _translated_errors(),
+            translated_errors(),
             self.engine.connect().execution_options(gateway_writes=True) as connection,
             connection.begin(),
         ):
@@ -196,7 +205,7 @@ class Database:
         """Copy the log into the database, as far as possible without waiting."""
         with (
             suppress(sqlite3.Error, NoSpaceError, CatalogBusyError),
-            _translated_errors(),
+            translated_errors(),
             closing(self.engine.raw_connection()) as raw,
         ):
             raw.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
@@ -210,9 +219,12 @@ def wait_for_writers(connection: Connection) -> None:
 
 
 @contextmanager
-def _translated_errors() -> Iterator[None]:
+def translated_errors() -> Iterator[None]:
+    """Raise CatalogBusyError or NoSpaceError instead of the driver's errors."""
     try:
         yield
+    except PoolTimeoutError as error:
+        raise CatalogBusyError(str(error)) from error
     except (OperationalError, InterfaceError, InternalError) as error:
         # InternalError: PostgreSQL is read-only, for example a standby.
         if _is_full(error.orig):

@@ -1,8 +1,8 @@
 """The catalog as text, one JSON object per line: the same for every database.
 
 The dump does not contain rows that exist only during an upload, a download or a login,
-password attempts, one-time codes, the total (``load`` recounts it), and the schema's
-compatibility.
+password attempts, one-time codes, the total (``load`` recounts it), the store's id, and
+the schema's compatibility.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _LEFT_OUT: Final = frozenset(
     {
+        "blob_place",
         "compatibility",
         "lease_requests",
         "one_time_codes",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gateway.catalog.database import Database
 
 #: The last revision in ``migrations/versions``.
-NEWEST: Final = "0014"
+NEWEST: Final = "0015"
 #: Revisions whose backups can be restored: later changes do not affect backups.
 RESTORABLE: Final = frozenset(f"{number:04}" for number in range(1, int(NEWEST) + 1))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select, update
 
-from gateway.catalog.schema import upload_sessions
+from gateway.catalog.schema import reservations, upload_sessions
 from gateway.errors import RepeatedUploadError
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ class UploadSession:
     counts as running until ``active_request_expires``.  ``upload_id`` is set when the
     session has become an upload: a client that missed the last answer may still request
     its offset.
-    ``synced`` bytes of the session's file are on the disk.
+    ``synced`` bytes of the session's file are on the disk.  ``replica`` is the name of
+    the gateway that created the session, and whose store has its file.
     """
 
     id: str
@@ -43,6 +44,7 @@ class UploadSession:
     upload_id: str | None = None
     synced: int = 0
     active_request_expires: int = 0
+    replica: str | None = None
 
 
 def add(connection: Connection, session: UploadSession) -> None:
@@ -123,6 +125,17 @@ def expired(connection: Connection, *, now: int, limit: int) -> list[UploadSessi
         .limit(limit)
     )
     return [_session(row) for row in connection.execute(query)]
+
+
+def rename_gateway(connection: Connection, earlier: str, name: str) -> None:
+    """Give the sessions and the reservations of the gateway *earlier* to *name*."""
+    for table, column in (
+        (upload_sessions, upload_sessions.c.replica),
+        (reservations, reservations.c.gateway),
+    ):
+        connection.execute(
+            update(table).where(column == earlier).values({column: name})
+        )
 
 
 def _session(row: Row[Any]) -> UploadSession:

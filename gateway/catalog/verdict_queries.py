@@ -10,6 +10,8 @@ import threading
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
 from gateway.errors import CatalogBusyError
 
 if TYPE_CHECKING:
@@ -31,7 +33,11 @@ class Reader:
         # Any: SQLAlchemy does not type the drivers' interfaces.
         self._dialect: Any = database.engine.dialect
         driver = self._dialect.loaded_dbapi
-        self._errors = (driver.OperationalError, driver.InterfaceError)
+        self._errors = (
+            driver.OperationalError,
+            driver.InterfaceError,
+            PoolTimeoutError,
+        )
         self._thread = threading.local()
 
     def text(self, query: Select[Any]) -> str:

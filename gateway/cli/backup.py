@@ -11,7 +11,7 @@ import click
 
 from gateway import __version__
 from gateway.cli import times
-from gateway.cli.catalog import open_blobs, open_catalog, open_store
+from gateway.cli.catalog import open_blobs, open_catalog_and_store, open_store
 from gateway.cli.options import JSON
 from gateway.config import settings
 from gateway.maintenance.backup import Backup
@@ -58,12 +58,12 @@ def backup(
 
     Exits with status 1 if the store lacks the content of an upload in the catalog.
     """
-    database, current = open_catalog()
+    database, store, current = open_catalog_and_store()
     keys = None if current.keys is None or without_keys else str(current.keys)
     secret = None if current.secret is None or without_keys else str(current.secret)
     report = Backup(
         database=database,
-        store=open_store(current),
+        store=store,
         blobs=open_blobs(current),
         with_blobs=current.blobs is None or with_objects,
         folder=Folder(folder),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from gateway.catalog.advisory_locks import AdvisoryLocks
 from gateway.catalog.database import Database
 from gateway.catalog.revision import is_usable
 from gateway.config import settings
+from gateway.config.gateway_id import replica_name
 from gateway.errors import CatalogBusyError, SettingsError
+from gateway.runtime import store_claim
 from gateway.storage.blobs import BlobStore
 from gateway.uploads.stored_blobs import stored_blobs
 
@@ -36,6 +39,17 @@ def open_catalog() -> tuple[Database, Settings]:
     return database, current
 
 
+def open_catalog_and_store() -> tuple[Database, BlobStore, Settings]:
+    """Return the catalog, the store with its blobs, and the settings.
+
+    Raise SettingsError if one is not usable, or the blobs are in another store.
+    """
+    database, current = open_catalog()
+    store = open_store(current)
+    store_claim.check(database, open_blobs(current).id)
+    return database, store, current
+
+
 def catalog_if_usable(current: Settings) -> Database | None:
     """Return the catalog, or None if it is missing, busy or of another release."""
     database = Database.open(current.database)
@@ -55,8 +69,17 @@ def open_blobs(current: Settings) -> Blobs:
     return stored_blobs(open_store(current), current.blobs, current.bucket_server)
 
 
+def open_locks(current: Settings) -> AdvisoryLocks | None:
+    """Return the locks that this process shares with other machines, if any."""
+    url = current.lock_database
+    if url is None:
+        return None
+    name = replica_name(current.replica, current.data)
+    return AdvisoryLocks(url, label=f"gateway housekeeping {name}")
+
+
 def open_store(current: Settings) -> BlobStore:
     """Return the store; raise SettingsError if it is not set."""
     if current.store is None:
         raise SettingsError(["GATEWAY_STORE: is not set"])
-    return BlobStore(current.store)
+    return BlobStore(current.store, replica_name(current.replica, current.data))

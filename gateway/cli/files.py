@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway.catalog import uploads, users
-from gateway.cli.catalog import open_blobs, open_catalog
+from gateway.cli.catalog import open_blobs, open_catalog, open_catalog_and_store
 from gateway.cli.options import JSON, LIMIT, USER, Id
 from gateway.errors import MissingUploadError
 from gateway.uploads import deletion
@@ -80,7 +80,7 @@ def show(*, upload_id: str, as_json: bool) -> None:
 @click.argument("upload_id", metavar="ID", type=Id())
 def delete(*, upload_id: str) -> None:
     """Delete the upload ID; all links to it stop working."""
-    database, current = open_catalog()
+    database, _, current = open_catalog_and_store()
     if deletion.delete(database, open_blobs(current), upload_id) is None:
         raise MissingUploadError(upload_id)
 

@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from gateway.cli import times
-from gateway.cli.catalog import open_blobs, open_catalog, open_store
+from gateway.cli.catalog import open_blobs, open_catalog_and_store, open_locks
 from gateway.cli.options import JSON
 from gateway.maintenance.fsck import Check
 from gateway.maintenance.housekeeping import maintenance_lock
@@ -50,8 +50,7 @@ def fsck(*, digest: bool, repair: bool, grace: int, as_json: bool) -> None:
     # The kernel sends SIGIO when another process opens a file on which this process
     # holds a lease (F_SETLEASE).
     signal.signal(signal.SIGIO, signal.SIG_IGN)
-    database, current = open_catalog()
-    store = open_store(current)
+    database, store, current = open_catalog_and_store()
     check = Check(
         database=database,
         store=store,
@@ -61,7 +60,9 @@ def fsck(*, digest: bool, repair: bool, grace: int, as_json: bool) -> None:
         grace=grace,
     )
     findings = []
-    with maintenance_lock(store, patience=_PATIENCE) if repair else nullcontext():
+    locks = open_locks(current)
+    lock = maintenance_lock(store, locks, patience=_PATIENCE)
+    with lock if repair else nullcontext():
         for finding in check.run(now=times.now()):
             findings.append(finding)
             if not as_json:

@@ -7,19 +7,24 @@ import signal
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from gateway.catalog.advisory_locks import Lock
 from gateway.catalog.database import Database
 from gateway.cli import times
-from gateway.cli.catalog import open_blobs, open_catalog, open_store
+from gateway.cli.catalog import (
+    open_blobs,
+    open_catalog_and_store,
+    open_locks,
+    open_store,
+)
 from gateway.cli.links import public_address
 from gateway.cli.options import JSON
 from gateway.config import settings
-from gateway.config.gateway_id import own_id
 from gateway.errors import GatewayError, SettingsError
 from gateway.mail.outbox import Outbox
 from gateway.maintenance import last_round
@@ -27,13 +32,14 @@ from gateway.maintenance.housekeeping import Housekeeper, maintenance_lock
 from gateway.maintenance.mail_sender import MailSender
 from gateway.maintenance.orphans import GRACE
 from gateway.metrics.counters import HousekeepingCounters
-from gateway.runtime import counting
+from gateway.runtime import counting, store_claim
 from gateway.shares.booking import Booker
 from gateway.shares.codes import ShareCodes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from gateway.catalog.advisory_locks import AdvisoryLocks
     from gateway.catalog.outbox import MailState
     from gateway.catalog.recipients import Recipient
     from gateway.config.settings import Settings
@@ -43,10 +49,14 @@ if TYPE_CHECKING:
 
 #: Seconds between two sweeps over all blobs.
 _SWEEP_SECONDS: Final = 3600
+#: Seconds between two attempts to take the catalog's work over from another gateway.
+_TAKEOVER_SECONDS: Final = 5.0
 #: Seconds between two bookings of the ledger.
 _BOOKING_SECONDS: Final = 1.0
 _PATIENCE: Final = 60.0
 _ACCEPTED: Final = "mails accepted by the relay"
+#: The rounds, the ledger, the mails and deferred writes have a thread each.
+_CONNECTIONS: Final = 4
 #: The kind of this process's slot in the metrics folder.
 _KIND: Final = "housekeeping"
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -83,14 +93,14 @@ def housekeep(*, every: int | None, grace: int, as_json: bool) -> None:
     if every is not None:
         _Rounds(every, grace).run()
         return
-    database, current = open_catalog()
-    store = open_store(current)
+    database, store, current = open_catalog_and_store()
 
     def say(line: str) -> None:
         if not as_json:
             click.echo(line)
 
-    with maintenance_lock(store, patience=_PATIENCE), _recorded(current):
+    locks = open_locks(current)
+    with maintenance_lock(store, locks, patience=_PATIENCE), _recorded(current):
         report = Housekeeper(
             database=database,
             store=store,
@@ -116,6 +126,8 @@ class _Rounds:
     every: int
     grace: int
     _current: Settings = field(init=False)
+    _locks: AdvisoryLocks | None = field(default=None, init=False)
+    _is_holder: bool = field(default=False, init=False)
     slot: Slot = field(init=False)
     counters: HousekeepingCounters = field(init=False)
 
@@ -141,16 +153,54 @@ class _Rounds:
             with_sweep = time.monotonic() - swept >= _SWEEP_SECONDS
             with _recorded(self._current):
                 is_done = self._round(keeper, with_sweep=with_sweep)
-            if is_done and with_sweep:
+            if is_done and with_sweep and self._is_holder:
                 swept = time.monotonic()
-            received = signal.sigtimedwait(_SIGNALS, self.every)
+            received = self._wait()
             if received is None:
                 continue
-            if received.si_signo != signal.SIGHUP:
-                booking.stop()
-                return
+            if received != signal.SIGHUP:
+                break
             keeper, booking = self._reload(keeper, booking, mail_sender)
         booking.stop()
+
+    def _wait(self) -> int | None:
+        """Wait for the next round; return the number of a signal that came before.
+
+        The next round is due at once if this gateway has taken over from another.
+        """
+        end = time.monotonic() + self.every
+        while (left := end - time.monotonic()) > 0:
+            is_waiting = self._locks is not None and not self._is_holder
+            step = min(left, _TAKEOVER_SECONDS) if is_waiting else left
+            received = signal.sigtimedwait(_SIGNALS, step)
+            if received is not None:
+                return received.si_signo
+            with suppress(GatewayError):  # the next round says what is wrong
+                if is_waiting and self._hold():
+                    break
+        return None
+
+    def _hold(self) -> bool:
+        """Return whether this gateway does the catalog's work, for all gateways."""
+        was_holder, self._is_holder = self._is_holder, False
+        if self._locks is None:
+            self._is_holder = True
+        elif self._locks.try_lock(Lock.HOUSEKEEPER):
+            self._is_holder = True
+            if not was_holder:
+                _say("does the catalog's work, for all gateways")
+        elif was_holder:
+            _say("leaves the catalog's work to another gateway")
+        return self._is_holder
+
+    def _must_stop(self) -> bool:
+        """Return whether a round must end: at a stop, or when the lock is lost."""
+        is_lost = (
+            self._is_holder
+            and self._locks is not None
+            and not self._locks.holds(Lock.HOUSEKEEPER)
+        )
+        return is_lost or _is_stop_pending()
 
     def _reload(
         self, before: Housekeeper, booking: _Booking, mail_sender: MailSender
@@ -169,11 +219,20 @@ class _Rounds:
 
     def _start(self, current: Settings) -> tuple[Housekeeper, _Booking]:
         self._current = current
-        keeper = _keeper(current, self.grace)
+        self._open_locks(current)
+        keeper = _keeper(current, self.grace, self._must_stop)
         booker = _booker(current, keeper.database, self._note)
         booking = _Booking(booker, self.counters)
         booking.start()
         return keeper, booking
+
+    def _open_locks(self, current: Settings) -> None:
+        """Open the connection of the locks, unless it is open already."""
+        if self._locks is not None and self._locks.url == current.lock_database:
+            return
+        if self._locks is not None:
+            self._locks.close()
+        self._locks = open_locks(current)
 
     def _note(self, batch: Batch) -> None:
         self.counters.lines(
@@ -190,8 +249,7 @@ class _Rounds:
     def _round(self, keeper: Housekeeper, *, with_sweep: bool) -> bool:
         began, done, is_good = time.monotonic(), {}, False
         try:
-            with maintenance_lock(keeper.store, patience=0):
-                report = keeper.round(now=times.now(), with_sweep=with_sweep)
+            report = self._report(keeper, with_sweep=with_sweep)
         except (GatewayError, OSError) as error:
             _say(f"round failed, will retry: {error}")
             is_done = False
@@ -202,6 +260,14 @@ class _Rounds:
             done, is_good=is_good, took=time.monotonic() - began, now=times.now()
         )
         return is_done
+
+    def _report(self, keeper: Housekeeper, *, with_sweep: bool) -> Report:
+        if not self._hold():
+            return keeper.round(now=times.now(), is_local=True)
+        with maintenance_lock(keeper.store, self._locks, patience=0):
+            # The settings may have changed since the start.
+            store_claim.check(keeper.database, keeper.blobs.id)
+            return keeper.round(now=times.now(), with_sweep=with_sweep)
 
 
 class _Booking(threading.Thread):
@@ -230,13 +296,15 @@ class _Booking(threading.Thread):
         self.join()
 
 
-def _keeper(current: Settings, grace: int) -> Housekeeper:
+def _keeper(
+    current: Settings, grace: int, is_stopped: Callable[[], bool]
+) -> Housekeeper:
     return Housekeeper(
-        database=Database.open(current.database),
+        database=Database.open(current.database, connections=_CONNECTIONS),
         store=open_store(current),
         blobs=open_blobs(current),
         log=_say,
-        is_stopped=_is_stop_pending,
+        is_stopped=is_stopped,
         grace=grace,
         ledger_days=current.ledger_days,
     )
@@ -245,11 +313,11 @@ def _keeper(current: Settings, grace: int) -> Housekeeper:
 def _booker(
     current: Settings, database: Database, note: Callable[[Batch], object] = id
 ) -> Booker:
-    gateway = own_id(current.data)
+    store = open_store(current)
     return Booker(
         database=database,
-        folder=open_store(current).ledger(gateway),
-        gateway=gateway,
+        folder=store.ledger,
+        gateway=store.replica,
         say=_say,
         note=note,
     )

@@ -12,7 +12,6 @@ from gateway.cli.catalog import open_store
 from gateway.cli.options import JSON
 from gateway.config import settings
 from gateway.config.fields import plain_path
-from gateway.config.gateway_id import own_id
 from gateway.runtime.rendering import NginxConf
 
 
@@ -57,12 +56,14 @@ def nginx_conf(
     and snippets/gateway.conf from there (docs/nginx.md).
     """
     current = settings.read(required=("files",)).settings
+    store = open_store(current)
     rendering = NginxConf(
         settings=current,
         listen=listen,
         run=current.run or current.data / "run",
         conf=output or Path("/etc/nginx/gateway"),
-        ledger=open_store(current).ledger(own_id(current.data)),
+        spool=store.spool,
+        ledger=store.ledger,
         access_log=access_log,
     )
     if output is not None:

@@ -32,7 +32,6 @@ from gateway.config.address import (
     record_url,
 )
 from gateway.config.fields import check_socket
-from gateway.config.gateway_id import own_id
 from gateway.config.snapshot import Snapshot
 from gateway.errors import SettingsError
 from gateway.http.pools import Pool
@@ -149,15 +148,16 @@ def serve(
         if make_first_admin(database, first, now=times.now()):
             print_first_password(first)
         database.engine.dispose()
-        sys.exit(
-            _run(
-                reading,
-                bind,
-                nginx_run,
-                with_guide=guide,
-                with_nginx=not without_nginx,
+        with instance.hold_name(open_store(reading.settings)):
+            sys.exit(
+                _run(
+                    reading,
+                    bind,
+                    nginx_run,
+                    with_guide=guide,
+                    with_nginx=not without_nginx,
+                )
             )
-        )
 
 
 def _run(
@@ -175,7 +175,7 @@ def _run(
     run = current.run or current.data / "run"
     ownership.make_folder(run, None)
     temporary = nginx_run or run / "nginx"
-    ledger = open_store(current).ledger(own_id(current.data))
+    store = open_store(current)
     snapshot = Snapshot()
     snapshot.replace(reading.environment)
     latest = current
@@ -191,7 +191,8 @@ def _run(
             listen=authority(bind),
             run=temporary,
             conf=folder,
-            ledger=ledger,
+            spool=store.spool,
+            ledger=store.ledger,
         ).write()
 
     conf = LiveConf(run / "conf", render, check_conf if with_nginx else None)
@@ -223,7 +224,7 @@ def _run(
         sockets={pool: current.socket(pool) for pool in Pool},
         address=bind if with_nginx else None,
         grace=current.grace,
-        ledger=LedgerFile(ledger, conf.path.with_name(SCRIPT)),
+        ledger=LedgerFile(store.ledger, conf.path.with_name(SCRIPT)),
         on_reload=partial(instance.record_reload, current.data),
     )
     with ExitStack() as stack:

@@ -55,6 +55,8 @@ _NETWORK = re.compile(r"[0-9a-fA-F:.]+(/[0-9]{1,3})?")
 _MEDIA_RANGE = re.compile(r"[a-z]+/([a-z0-9.+-]+|\*)")
 _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]+")
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
+# A name of a folder and of a part of URLs, and shorter than a gateway's id.
+_REPLICA = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,22}[A-Za-z0-9])?", re.ASCII)
 # A path on this site: pages load nothing from other sites.
 _URL_PATH = re.compile(r"|/(?!/)[A-Za-z0-9/._~!&'()*+,=:@%?-]*")
 _MAXIMUM_NAME = 60
@@ -263,6 +265,12 @@ def _database(url: str) -> str:
     return url
 
 
+def _server(url: str) -> str:
+    if url.startswith(SQLITE):
+        raise ValueError("must be like postgresql+psycopg://gateway@db/gateway")
+    return _database(url)
+
+
 _Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 Ring = Annotated[KeyRing, BeforeValidator(_ring)]
@@ -288,9 +296,13 @@ PlainPath = Annotated[Path, AfterValidator(plain_path)]
 RunFolder = Annotated[Path, AfterValidator(run_folder)]
 DatabaseURL = Annotated[str, AfterValidator(_database)]
 """An SQLAlchemy URL of a SQLite file, or of PostgreSQL with psycopg."""
+ServerURL = Annotated[str, AfterValidator(_server)]
+"""An SQLAlchemy URL of PostgreSQL."""
 PublicURL = Annotated[str, AfterValidator(_public_url)]
 SiteName = Annotated[str, AfterValidator(_site_name)]
 Colour = Annotated[str, _one(_COLOUR, "#2457c5")]
+Replica = Annotated[str, _one(_REPLICA, "r1")]
+"""A name of up to 24 letters, digits and hyphens."""
 URLPath = Annotated[str, _one(_URL_PATH, "/logo.svg")]
 Hosts = Annotated[_Words, _each(_HOST, "files.example.com")]
 Networks = Annotated[_Words, AfterValidator(_networks)]

@@ -1,4 +1,4 @@
-"""The id of this gateway, among several that share a catalog."""
+"""The id and the name of this gateway, among several that share a catalog."""
 
 from __future__ import annotations
 
@@ -11,10 +11,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def replica_name(chosen: str | None, data: Path) -> str:
+    """Return a gateway's name: *chosen* by GATEWAY_REPLICA, or else its id in *data*.
+
+    Its spool and its ledger have this name, and its reservations in the catalog.
+    """
+    return chosen or own_id(data)
+
+
 def own_id(data: Path) -> str:
     """Return the id of the gateway with the data folder *data*; create it if missing.
 
-    Several gateways may share a catalog: each marks its reservations with its id.
+    A gateway without a name is distinguished from others by its id.
     """
     path = data / "id"
     with suppress(FileNotFoundError):

@@ -37,11 +37,13 @@ from gateway.config.fields import (
     PublicURL,
     Region,
     Relay,
+    Replica,
     Ring,
     RunFolder,
     Seconds,
     Secret,
     Sender,
+    ServerURL,
     SiteName,
     Size,
     URLPath,
@@ -101,6 +103,10 @@ class Settings(BaseModel):
     """Sets the bucket of the uploads' content; default is the store."""
     database: DatabaseURL = Field(default="", repr=False)
     """Sets the catalog's SQLAlchemy URL; default ``<data>/catalog.sqlite3``."""
+    database_direct: ServerURL = Field(default="", repr=False)
+    """Sets the URL of PostgreSQL itself, if ``GATEWAY_DATABASE`` is a pooler's."""
+    replica: Replica | None = None
+    """Sets this gateway's name among those of one catalog; default is its id."""
     run: RunFolder | None = None
     """Sets the folder of sockets and nginx's configuration; default ``<data>/run``."""
     pool: Pool | None = None
@@ -238,6 +244,12 @@ class Settings(BaseModel):
         return Path(self.database.removeprefix(SQLITE)) if is_file else None
 
     @property
+    def lock_database(self) -> str | None:
+        """The URL for locks of processes; None without a database server."""
+        is_server = self.catalog_file is None
+        return (self.database_direct or self.database) if is_server else None
+
+    @property
     def health_socket(self) -> Path:
         """The health check socket of the verdicts pool, answered even if it is busy."""
         return (self.run or self.data / "run") / "health.sock"
@@ -246,6 +258,14 @@ class Settings(BaseModel):
     def metrics_folder(self) -> Path:
         """The folder in which the gateway's processes count."""
         return (self.run or self.data / "run") / "metrics"
+
+    @property
+    def shares_store(self) -> bool:
+        """Whether all gateways of the catalog have the same store: the blobs are in it.
+
+        Then any of them can continue an upload session.
+        """
+        return self.blobs is None
 
     def socket(self, pool: Pool) -> Path:
         """Return the path of the socket on which *pool* listens."""

@@ -36,7 +36,10 @@ class Machine:
     @property
     def store(self) -> BlobStore:
         """The store."""
-        return BlobStore(self.settings.store or self.settings.data / "store")
+        root = self.settings.store or self.settings.data / "store"
+        id_file = self.settings.data / "id"
+        own_id = id_file.read_text("ascii") if id_file.is_file() else ""
+        return BlobStore(root, self.settings.replica or own_id)
 
     @property
     def database(self) -> Database:

@@ -84,7 +84,7 @@ def check_ledger(machine: Machine) -> list[Result]:
     id_file = machine.settings.data / "id"
     if not (id_file.is_file() and probe.answers(machine.settings.socket(Pool.APP))):
         return [not_checked(Code.LEDGER, "the gateway does not run")]
-    folder = machine.store.ledger(id_file.read_text("ascii"))
+    folder = machine.store.ledger
     if (folder / "current.log").exists():
         return [passed(Code.LEDGER, "nginx writes the ledger.")]
     fact = f"nginx writes no ledger in {folder}: counted downloads never end."

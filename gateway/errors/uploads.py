@@ -228,6 +228,16 @@ class UploadSessionOverError(UploadError):
         super().__init__(f"expired at {expired_at}")
 
 
+class OtherGatewayError(UploadError):
+    """An upload session whose bytes only the gateway named ``replica`` has."""
+
+    reason = "other-gateway"
+
+    def __init__(self, replica: str | None) -> None:
+        self.replica = replica
+        super().__init__(replica or "")
+
+
 class UnfinishedPartError(UploadError):
     """A partial upload can't be concatenated: it is unfinished or already used."""
 

@@ -161,13 +161,16 @@ class Check:
                 "partial-orphan",
                 name,
                 "no upload session has this file",
-                (self.store.sessions / name).unlink,
+                partial((self.store.sessions / name).unlink, missing_ok=True),
             )
 
     def _spool(self, now: int) -> Iterator[Finding]:
         for path in leftovers.spool_files(self.store, now=now, grace=self.grace):
             yield self._finding(
-                "spool-leftover", path.name, "no request writes to it", path.unlink
+                "spool-leftover",
+                path.name,
+                "no request writes to it",
+                partial(path.unlink, missing_ok=True),
             )
 
     def _counters(self) -> Iterator[Finding]:

@@ -20,7 +20,8 @@ from gateway.catalog import (
     shares,
     upload_sessions,
 )
-from gateway.errors import HousekeepingError, LockedError
+from gateway.catalog.advisory_locks import Lock
+from gateway.errors import CatalogBusyError, HousekeepingError, LockedError
 from gateway.maintenance import digests, orphans
 from gateway.polling import attempts
 from gateway.storage import leftovers
@@ -30,6 +31,7 @@ from gateway.storage.session_files import SessionFiles
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from gateway.catalog.advisory_locks import AdvisoryLocks
     from gateway.catalog.database import Database
     from gateway.shares.booking import Booker
     from gateway.storage.blobs import Blobs, BlobStore
@@ -49,11 +51,30 @@ _LOST: Final = 7 * _DAY
 
 
 @contextmanager
-def maintenance_lock(store: BlobStore, *, patience: float) -> Iterator[None]:
-    """Lock the store against other maintenance; wait up to *patience* seconds.
+def maintenance_lock(
+    store: BlobStore, locks: AdvisoryLocks | None, *, patience: float
+) -> Iterator[None]:
+    """Keep out other maintenance; wait up to *patience* seconds for it.
 
-    Raise HousekeepingError if another process holds the lock longer.
+    It may run on any machine with *locks*, else on this machine only.  Raise
+    HousekeepingError if another process holds the lock longer.
     """
+    if locks is None:
+        with _local_lock(store, patience=patience):
+            yield
+        return
+    tries = attempts(patience, every=_LOCK_STEP)
+    if not any(locks.try_lock(Lock.MAINTENANCE) for _ in tries):
+        raise HousekeepingError("another housekeeper is busy with the catalog")
+    try:
+        yield
+    finally:
+        with suppress(CatalogBusyError):  # then the lock has ended with its connection
+            locks.unlock(Lock.MAINTENANCE)
+
+
+@contextmanager
+def _local_lock(store: BlobStore, *, patience: float) -> Iterator[None]:
     descriptor = os.open(store.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         if not any(try_lock(descriptor) for _ in attempts(patience, every=_LOCK_STEP)):
@@ -75,6 +96,9 @@ class Report:
 class Housekeeper:
     """Cleans up one store, its blobs and its catalog.
 
+    Work on files that only this gateway uses is *local*.  Several gateways on one
+    catalog each do their local work, and one of them does the rest for all.
+
     ``log`` gets one line per kind of work done.  ``is_stopped`` is called between units
     of work.  A file without a row is kept for ``grace`` seconds.  ``booker`` books the
     ledger; with None, another thread books it.  A share and its bookings are kept for
@@ -90,13 +114,21 @@ class Housekeeper:
     booker: Booker | None = None
     ledger_days: int = 90
 
-    def round(self, *, now: int, with_sweep: bool = True) -> Report:
+    def round(
+        self, *, now: int, with_sweep: bool = True, is_local: bool = False
+    ) -> Report:
         """Do all work that is due; failed work is reported and retried next round.
 
-        With *with_sweep*, also search all blobs for orphans.
+        With *with_sweep*, also search all blobs for orphans.  If *is_local*, do only
+        this gateway's own work.
         """
         report = Report()
-        for name, work in self._work(now, with_sweep=with_sweep):
+        works = (
+            self._local_work(now)
+            if is_local
+            else self._work(now, with_sweep=with_sweep)
+        )
+        for name, work in works:
             if self.is_stopped():
                 break
             done = 0
@@ -114,8 +146,6 @@ class Housekeeper:
     def _work(
         self, now: int, *, with_sweep: bool
     ) -> Iterator[tuple[str, Iterator[int]]]:
-        if self.booker is not None:
-            yield "ledger lines booked", iter([self.booker.round(now=now)])
         yield "expired upload sessions deleted", self._sessions(now)
         yield "expired uploads deleted", self._uploads(now)
         # Sweep before deleting spool files: if a spool file is hard linked to a blob,
@@ -132,8 +162,7 @@ class Housekeeper:
             yield "blobs restored from the trash", sweep.put_back()
             yield "orphaned blobs moved to the trash", sweep.move()
             yield "blobs deleted from the trash", sweep.empty()
-        yield "orphaned session files deleted", self._session_files(now)
-        yield "spool leftovers deleted", self._spool(now)
+        yield from self._local_work(now)
         if self.database.reserve is None or not self.database.reserve.is_short():
             # Skipped on a full disk: only work that frees space may use the reserve.
             yield (
@@ -146,6 +175,14 @@ class Housekeeper:
             digests.record(self.database, self.blobs, is_stopped=self.is_stopped),
         )
         yield "disk reserves allocated", self._reserve()
+
+    def _local_work(self, now: int) -> Iterator[tuple[str, Iterator[int]]]:
+        if self.booker is not None:
+            yield "ledger lines booked", iter([self.booker.round(now=now)])
+        # Several gateways that share a store find the same files here: who is later
+        # finds none.
+        yield "orphaned session files deleted", self._session_files(now)
+        yield "spool leftovers deleted", self._spool(now)
 
     def _sessions(self, now: int) -> Iterator[int]:
         with self.database.read() as connection:

@@ -1,4 +1,4 @@
-"""The gateway process that serves from a data folder: its lock, and how to reload it.
+"""The gateway process that serves from a data folder: lock, name, and how to reload it.
 
 The process holds a lock on ``run/lock``, which contains its process id.
 ``run/reloaded`` contains the result of the last reload: empty if it succeeded, or else
@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from gateway import ownership
+from gateway.catalog import bookings, upload_sessions
 from gateway.errors import SuperviseError
 from gateway.ownership import Owner
 from gateway.polling import attempts
@@ -22,10 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from gateway.catalog.database import Database
+    from gateway.storage.blobs import BlobStore
+
 #: Seconds to wait for a reload: longer than a start may take, since a gateway
 #: handles a reload only after its start.
 _PATIENCE: Final = 30.0
 _STEP: Final = 0.05
+_LOCK: Final = "lock"
 
 
 @contextmanager
@@ -56,6 +61,38 @@ def hold(data: Path) -> Iterator[None]:
     finally:
         signal.signal(signal.SIGHUP, previous)
         os.close(descriptor)
+
+
+@contextmanager
+def hold_name(store: BlobStore) -> Iterator[None]:
+    """Hold the lock of this gateway's name in *store*.
+
+    Raise SuperviseError if another gateway has the same name: their spools and ledgers
+    would be one.
+    """
+    descriptor = ownership.open_private(store.ledger / _LOCK, os.O_RDWR)
+    try:
+        if not try_lock(descriptor):
+            raise SuperviseError(
+                f"another gateway is named {store.replica} in {store.root}; each needs "
+                "a name of its own: set GATEWAY_REPLICA"
+            )
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def take_name(database: Database, store: BlobStore, *, earlier: str) -> None:
+    """Rename what a gateway that had no name has stored under its id, *earlier*."""
+    ledger = store.ledger.with_name(earlier)
+    if store.ledger.exists() or not ledger.is_dir():
+        return
+    # The rows first: an interrupted renaming finds the folder and begins again.
+    with database.write() as connection:
+        upload_sessions.rename_gateway(connection, earlier, store.replica)
+        bookings.rename_gateway(connection, earlier, store.replica)
+    ledger.rename(store.ledger)
+    store.sync_folder(store.ledger.parent)
 
 
 def record_reload(data: Path, fault: str) -> None:
@@ -108,7 +145,7 @@ def _namespace() -> str:
 
 
 def _lock(data: Path) -> Path:
-    return data / "run" / "lock"
+    return data / "run" / _LOCK
 
 
 def _outcome(data: Path) -> Path:

@@ -9,26 +9,34 @@ from typing import TYPE_CHECKING, Final
 
 from gateway import ownership
 from gateway.catalog import users
+from gateway.catalog.advisory_locks import AdvisoryLocks
 from gateway.catalog.database import Database
 from gateway.catalog.upgrade import upgrade
 from gateway.catalog.users import Role
-from gateway.config.gateway_id import own_id
+from gateway.config.gateway_id import own_id, replica_name
 from gateway.errors import CatalogBusyError, SettingsError
 from gateway.ownership import Owner
 from gateway.polling import attempts
 from gateway.runtime import verdict_cache
+from gateway.runtime.instance import take_name
+from gateway.runtime.store_claim import claim
 from gateway.storage import copies
 from gateway.storage.blobs import BlobStore
+from gateway.uploads.stored_blobs import stored_blobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from gateway.config.settings import Settings
+    from gateway.storage.store_id import BlobsId
 
 FIRST_ADMIN: Final = "admin"
 #: Seconds between two attempts to open a catalog that is unavailable or locked.
 _PAUSE: Final = 1.0
+_OTHER_DATABASE: Final = (
+    "GATEWAY_DATABASE_DIRECT: this is another database than that of GATEWAY_DATABASE"
+)
 
 
 def require_writable(
@@ -66,22 +74,45 @@ def _is_writable(path: Path) -> bool:
 
 
 def prepare(settings: Settings) -> Database:
-    """Create the store's folders and upgrade the catalog to the newest schema."""
+    """Create the store's folders and upgrade the catalog to the newest schema.
+
+    Raise SettingsError if the catalog's blobs are in another store or bucket.
+    """
     if settings.store is None:
         raise SettingsError(["GATEWAY_STORE: is not set"])
     for folder in (settings.data, settings.store):
         ownership.check(folder)
     ownership.make_folder(settings.data, None)
     ownership.make_folder(settings.store, Owner.in_folder(settings.data))
-    store = BlobStore(settings.store)
+    store = BlobStore(settings.store, replica_name(settings.replica, settings.data))
     store.prepare()
-    store.prepare_ledger(own_id(settings.data))
     # A migration may take long: the connection has no time limit.
     database = Database.open(settings.database, silence=math.inf)
     upgrade(database)
     if database.reserve is not None:
         database.reserve.allocate()
+    blobs = stored_blobs(store, settings.blobs, settings.bucket_server)
+    claim(database, blobs.id)
+    _check_locks(settings, blobs.id)
+    if settings.replica:
+        take_name(database, store, earlier=own_id(settings.data))
+    store.prepare_ledger()
     return database
+
+
+def _check_locks(settings: Settings, blobs_id: BlobsId) -> None:
+    """Raise SettingsError unless housekeeping can take its lock in this catalog.
+
+    (!) In another database or through a pooler, several gateways could hold it at once.
+    """
+    if settings.lock_database is None:
+        return
+    locks = AdvisoryLocks(settings.lock_database, label="gateway start")
+    try:
+        if not locks.is_of(blobs_id.confirmed()):
+            raise SettingsError([_OTHER_DATABASE])
+    finally:
+        locks.close()
 
 
 def prepare_with_retries(

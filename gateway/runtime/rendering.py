@@ -84,14 +84,16 @@ class NginxConf:
     """One rendering of nginx's configuration.
 
     ``listen`` is the address, ``run`` the folder for nginx's pid and temporary files,
-    ``conf`` the folder that the files are written to and included from, and ``ledger``
-    the folder of the ledger's log file, which has the gateway's id as its name.
+    ``conf`` the folder that the files are written to and included from, ``spool`` the
+    folder of request bodies, and ``ledger`` the folder of the ledger's log file, which
+    has the gateway's name.
     """
 
     settings: Settings
     listen: str
     run: Path
     conf: Path
+    spool: Path
     ledger: Path
     access_log: str = "/dev/stdout"
 
@@ -133,8 +135,9 @@ class NginxConf:
             "run": self.run,
             "conf": self.conf,
             "access_log": self.access_log,
+            "spool": self.spool,
             "ledger": str(self.ledger),
-            "gateway_id": self.ledger.name[:_ID_LENGTH],
+            "gateway_id": self.settings.replica or self.ledger.name[:_ID_LENGTH],
             "kept": KEPT,
             "form_size": form_size(self.settings),
             "server_names": server_names(self.settings),
@@ -218,6 +221,7 @@ def release() -> str:
         listen="127.0.0.1:8080",
         run=root,
         conf=root,
+        spool=root,
         ledger=root,
     ).files()
     # The default settings leave out some parts of the templates.

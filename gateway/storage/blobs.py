@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.storage.content import Content
+    from gateway.storage.store_id import BlobsId
 
 #: 128 random bits in 26 lower-case letters and digits, which mail clients don't damage.
 _ID: Final = re.compile(r"[a-z2-7]{26}")
@@ -101,6 +102,10 @@ class Blobs(Protocol):
     def is_writable(self) -> bool:
         """Return whether uploads can be stored."""
 
+    @property
+    def id(self) -> BlobsId:
+        """The id of the place, which the catalog records."""
+
 
 @contextmanager
 def full_disk_as_no_space() -> Iterator[None]:
@@ -117,13 +122,15 @@ def full_disk_as_no_space() -> Iterator[None]:
 class BlobStore:
     """The store at ``root``.
 
-    Its folders are ``blobs/ab/<id>.<suffix>``, ``spool/``, ``upload-sessions/`` and
-    ``trash/``, which ``trash.py`` describes.
+    Its folders are ``blobs/ab/<id>.<suffix>``, ``upload-sessions/``, ``trash/``, which
+    ``trash.py`` describes, and ``spool/`` and ``ledger/``.  Several gateways may share
+    a store: each has a folder of its own in the last two, named ``replica``.
 
     ``fsync`` is a parameter so that tests can show which data is lost without it.
     """
 
     root: Path
+    replica: str = ""
     fsync: Callable[[int], None] = os.fsync
 
     @property
@@ -133,7 +140,12 @@ class BlobStore:
 
     @property
     def spool(self) -> Path:
-        """The folder into which nginx writes request bodies."""
+        """The folder into which this gateway's nginx writes request bodies."""
+        return self.spools / self.replica
+
+    @property
+    def spools(self) -> Path:
+        """The folder of all gateways' spools; earlier releases wrote bodies into it."""
         return self.root / "spool"
 
     @property
@@ -146,9 +158,10 @@ class BlobStore:
         """The folder of blobs that no upload refers to."""
         return self.root / "trash"
 
-    def ledger(self, gateway: str) -> Path:
-        """Return the folder of the ledger files that the nginx of *gateway* writes."""
-        return self.root / "ledger" / gateway
+    @property
+    def ledger(self) -> Path:
+        """The folder of the ledger files that this gateway's nginx writes."""
+        return self.root / "ledger" / self.replica
 
     def prepare(self) -> None:
         """Create the folders durably."""
@@ -157,15 +170,14 @@ class BlobStore:
         earlier = self.root / "partials"
         if earlier.is_dir() and not self.sessions.exists():
             earlier.rename(self.sessions)
-        for folder in (self.blobs, self.spool, self.sessions, self.trash):
+        for folder in (self.blobs, self.spools, self.spool, self.sessions, self.trash):
             self._make(folder)
         self.sync_folder(self.root)
 
-    def prepare_ledger(self, gateway: str) -> None:
-        """Create the folder of one gateway's ledger files durably."""
-        folder = self.ledger(gateway)
-        for path in (folder.parent, folder):
-            self._make(path)
+    def prepare_ledger(self) -> None:
+        """Create the folder of this gateway's ledger files durably."""
+        for folder in (self.root / "ledger", self.ledger):
+            self._make(folder)
         self.sync_folder(self.root)
 
     def is_writable(self) -> bool:
@@ -181,21 +193,33 @@ class BlobStore:
         return state.f_bavail * state.f_frsize
 
     def spooled_bytes(self) -> int:
-        """Return the bytes of all bodies that nginx has spooled or is spooling."""
+        """Return the bytes of all bodies that nginx has spooled or is spooling.
+
+        The spools of all gateways are on the same disk.
+        """
         total = 0
-        with os.scandir(self.spool) as entries:
-            for entry in entries:
-                # nginx names its files by number.  The gateway's own files there have
-                # other names: form files and hard links to bodies.
-                if entry.name.isdigit():
-                    with suppress(FileNotFoundError):
-                        total += entry.stat(follow_symlinks=False).st_size
+        for folder in self._each_spool():
+            with suppress(FileNotFoundError), os.scandir(folder) as entries:
+                for entry in entries:
+                    # nginx names its files by number, with zeros in front.  The
+                    # gateway's own files there have other names: form files and hard
+                    # links to bodies.
+                    if entry.name.isdigit() and entry.is_file(follow_symlinks=False):
+                        with suppress(FileNotFoundError):
+                            total += entry.stat(follow_symlinks=False).st_size
         return total
+
+    def _each_spool(self) -> Iterator[Path]:
+        yield self.spools
+        for path in self.spools.iterdir():
+            if path.is_dir():
+                yield path
 
     def spooled_file(self, name: str) -> Path | None:
         """Return the path *name* if it is a spool file, or None."""
         path = self.root.__class__(name)
-        is_in_spool = path.parent == self.spool and not path.is_symlink()
+        # An nginx whose files were rendered by an earlier release has no own folder.
+        is_in_spool = path.parent in {self.spool, self.spools} and not path.is_symlink()
         return path if is_in_spool and path.is_file() else None
 
     @contextmanager

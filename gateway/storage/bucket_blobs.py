@@ -24,6 +24,7 @@ from gateway.storage.bucket import (
     presigned_content,
     target_of,
 )
+from gateway.storage.bucket_id import BucketId
 from gateway.storage.content import BucketObject, BucketPut
 
 if TYPE_CHECKING:
@@ -168,6 +169,11 @@ class BucketBlobs:
         except BucketBusyError:
             return False
         return True
+
+    @property
+    def id(self) -> BucketId:
+        """The id of the bucket."""
+        return BucketId(self.url, self.store)
 
     def _key(self, blob: str) -> str:
         if not is_blob(blob):

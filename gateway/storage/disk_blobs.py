@@ -10,6 +10,7 @@ from gateway import ownership
 from gateway.ownership import Owner
 from gateway.storage import copies, leftovers
 from gateway.storage.content import BLOBS, DiskFile
+from gateway.storage.store_id import StoreId
 from gateway.storage.trash import Trash
 
 if TYPE_CHECKING:
@@ -78,6 +79,11 @@ class DiskBlobs:
     def is_writable(self) -> bool:
         """Return whether uploads can be stored."""
         return self.store.is_writable()
+
+    @property
+    def id(self) -> StoreId:
+        """The id of the store."""
+        return StoreId(self.store.root)
 
     @cached_property
     def _trashed(self) -> dict[str, Trashed]:

@@ -47,15 +47,21 @@ def spool_files(store: BlobStore, *, now: int, grace: int) -> Iterator[Path]:
 
     These are files that were not written to for *grace* seconds and that no process
     has open; if the file system can't tell that, not written to for a day.
+    (!) Files of other gateways are yielded only after a day: only their machine knows
+        which process has them open.
     """
-    for file in _entries(store.spool):
-        state = _state(file)
-        if state is None:
-            continue
+    for path, state in _states(store.spool):
         age = now - state.st_mtime
-        path = store.spool / file.name
         if age >= SPOOL_SECONDS or (age >= grace and _is_closed(path)):
             yield path
+    if store.spool == store.spools:
+        return
+    others = [store.spools.joinpath(entry.name) for entry in _entries(store.spools)]
+    for folder in (store.spools, *others):
+        if folder != store.spool:
+            for path, state in _states(folder):
+                if now - state.st_mtime >= SPOOL_SECONDS:
+                    yield path
 
 
 def age(state: os.stat_result, *, now: int) -> float:
@@ -96,8 +102,16 @@ def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return list(entries)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def _states(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Yield the path and status of every regular file in a folder."""
+    for file in _entries(folder):
+        state = _state(file)
+        if state is not None:
+            yield folder / file.name, state
 
 
 def _state(file: os.DirEntry[str]) -> os.stat_result | None:

@@ -16,7 +16,7 @@ from sqlalchemy import QueuePool, event, text
 
 from gateway.catalog import users
 from gateway.catalog.database import Database
-from gateway.catalog.verdict_queries import Reader
+from gateway.catalog.verdict_queries import Borrower, Reader
 from gateway.errors import CatalogBusyError
 from tests.live.stack import wait_until
 
@@ -93,6 +93,25 @@ def test_no_thread_waits_for_another_s_connection(database: Database) -> None:
     kept = database.engine.pool
     assert isinstance(kept, QueuePool)
     assert kept.checkedin() <= 5
+
+
+@pytest.fixture
+def bounded(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """Give a catalog with at most two connections."""
+    monkeypatch.setattr("gateway.catalog.database._POOL_TIMEOUT", 0.05)
+    opened = Database.open(url, connections=2)
+    yield opened
+    opened.engine.dispose()
+
+
+def test_beyond_its_connections_the_catalog_is_busy(bounded: Database) -> None:
+    with bounded.read(), bounded.read():
+        with pytest.raises(CatalogBusyError), bounded.read():
+            pass
+        with pytest.raises(CatalogBusyError):
+            Borrower(bounded).first("SELECT 1", ())
+    with bounded.read() as connection:
+        assert connection.execute(text("SELECT 1")).scalar_one() == 1
 
 
 def test_the_first_one_to_open_a_new_file_is_waited_for(tmp_path: Path) -> None:

@@ -114,9 +114,20 @@ def test_a_relay_that_answers_after_all_has_the_last_word(database: Database) ->
     made = share(database, None, "a@example.com")
     [mail] = due(database)
     begun = change(database, outbox.begin, mail, now=NOW)
-    settle(database, now=NOW - 1)
+    settle(database, now=NOW - 61)
     change(database, outbox.finish, begun, MailState.ACCEPTED, "250", now=NOW)
     assert states(database, made) == ["accepted"]
+
+
+def test_a_mail_that_a_gateway_ahead_is_sending_is_not_taken_for_lost(
+    database: Database,
+) -> None:
+    share(database, None, "a@example.com")
+    [mail] = due(database)
+    change(database, outbox.begin, mail, now=NOW + 60)
+    with database.read() as connection:
+        assert outbox.is_settled(connection, now=NOW)
+        assert not outbox.is_settled(connection, now=NOW - 1)
 
 
 @pytest.mark.parametrize(

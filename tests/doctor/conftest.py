@@ -83,17 +83,18 @@ def place(tmp_path: Path, migrated: Path) -> Iterator[Place]:
         (data / name).chmod(0o600)
     shutil.copy(migrated, data / "catalog.sqlite3")
     (data / "catalog.sqlite3").chmod(0o600)
-    store = BlobStore(data / "store")
+    store = BlobStore(data / "store", "1" * 32)
     store.prepare()
-    store.prepare_ledger("1" * 32)
-    (store.ledger("1" * 32) / "current.log").touch()
+    store.prepare_ledger()
+    (store.ledger / "current.log").touch()
     last_round.record(data, now=int(time.time()))
     NginxConf(
         settings=settings.read({"GATEWAY_FILES": str(tmp_path)}).settings,
         listen="127.0.0.1:8080",
         run=run_folder,
         conf=run_folder / "conf" / "1",
-        ledger=store.ledger("1" * 32),
+        spool=store.spool,
+        ledger=store.ledger,
     ).write()
     (run_folder / "conf" / "live").symlink_to("1")
     gunicorn = FakeGunicorn(run_folder)

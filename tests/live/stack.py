@@ -324,10 +324,9 @@ class Stack(ABC):
         """Return the paths of all files below the store, sorted."""
 
     def stored(self) -> list[str]:
-        """Return the files in the store, without those of the spool and the ledger."""
-        return [
-            path for path in self.store() if not path.startswith(("spool/", "ledger/"))
-        ]
+        """Return the files in the store, without those that are no upload's."""
+        other = ("spool/", "ledger/", "store-id")
+        return [path for path in self.store() if not path.startswith(other)]
 
     def spooled(self) -> list[str]:
         """Return the files in the spool; nginx deletes them after its answer."""

@@ -106,6 +106,7 @@ class Nginx:
             listen=f"127.0.0.1:{self.port}",
             run=home / "nginx",
             conf=home / "conf",
+            spool=home / "data/store/spool",
             ledger=home / "data",
         )
         conf = rendering.write()

@@ -194,7 +194,9 @@ def test_behind_a_pooler_of_transactions_all_goes_on(postgresql: Server) -> None
         postgresql.new_database() as url,
         pooled(postgresql, make_url(url).database or "") as pooler,
         NativeStack(
-            GATEWAY_DATABASE=pooler, GATEWAY_VERDICT_TTL="0"
+            GATEWAY_DATABASE=pooler,
+            GATEWAY_DATABASE_DIRECT=url,
+            GATEWAY_VERDICT_TTL="0",
         ).running() as stack,
         ThreadPoolExecutor(8) as pool,
     ):

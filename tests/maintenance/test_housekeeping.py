@@ -31,7 +31,7 @@ from gateway.catalog.upload_sessions import UploadSession
 from gateway.errors import CatalogBusyError, HousekeepingError
 from gateway.maintenance.housekeeping import maintenance_lock
 from gateway.shares.policy import SharePolicy
-from gateway.storage.blobs import new_id
+from gateway.storage.blobs import BlobStore, new_id
 from gateway.storage.leftovers import SPOOL_SECONDS
 from gateway.storage.locks import try_lock
 from gateway.storage.session_files import SessionFiles
@@ -341,6 +341,46 @@ def test_a_spool_file_goes_after_a_day_even_if_it_is_open(kept: Kept) -> None:
         assert not path.exists()
 
 
+@pytest.mark.parametrize(
+    ("seconds", "is_left"),
+    [
+        pytest.param(2 * HOUR, True, id="old"),
+        pytest.param(SPOOL_SECONDS + 60, False, id="a day old"),
+    ],
+)
+@ON_SQLITE
+def test_another_gateway_s_spool_file_goes_after_a_day(
+    kept: Kept, seconds: int, *, is_left: bool
+) -> None:
+    """Its own machine alone knows whether it is open."""
+    other, own = (BlobStore(kept.store.root, name) for name in ("r2", "r1"))
+    other.prepare()
+    own.prepare()
+    paths = [kept.spool("0000000001"), other.spool / "1"]
+    own_file = own.spool / "1"
+    for path in (*paths, own_file):
+        path.write_bytes(b"spooled")
+        age(path, seconds)
+    kept.keeper(store=own).round(now=now())
+    assert [path.exists() for path in paths] == [is_left, is_left]
+    assert not own_file.exists()
+
+
+@ON_SQLITE
+def test_local_work_is_on_no_file_that_other_gateways_need(kept: Kept) -> None:
+    due, session = kept.put(delete_after=1), upload_session(kept, expires=1)
+    orphan, spooled = kept.orphan(), kept.spool("0000000001")
+    (kept.store.sessions / new_id()).write_bytes(b"left")
+    age(spooled, 2 * HOUR)
+    done = kept.keeper().round(now=now() + HOUR + 60, is_local=True).done
+    assert done == {"orphaned session files deleted": 1, "spool leftovers deleted": 1}
+    assert kept.files() == {
+        f"blobs/{due.blob}",
+        f"blobs/{orphan}",
+        f"upload-sessions/{session.id}",
+    }
+
+
 def test_digests_are_written_down(kept: Kept) -> None:
     upload = kept.put(b"some content")
     report = kept.keeper().round(now=NOW)
@@ -440,9 +480,9 @@ def test_a_digest_in_the_making_is_broken_off(kept: Kept) -> None:
 @ON_SQLITE
 def test_two_do_not_tidy_one_store_at_once(kept: Kept) -> None:
     with (
-        maintenance_lock(kept.store, patience=0),
+        maintenance_lock(kept.store, None, patience=0),
         pytest.raises(HousekeepingError, match="another housekeeper"),
-        maintenance_lock(kept.store, patience=0.2),
+        maintenance_lock(kept.store, None, patience=0.2),
     ):
         pass
 
@@ -459,7 +499,7 @@ def test_one_waits_for_the_other(kept: Kept, monkeypatch: pytest.MonkeyPatch) ->
         return is_locked
 
     def first() -> None:
-        with maintenance_lock(kept.store, patience=0):
+        with maintenance_lock(kept.store, None, patience=0):
             holds.set()
             done.append("first" if refused.wait(5) else "nobody waited")
 
@@ -467,7 +507,7 @@ def test_one_waits_for_the_other(kept: Kept, monkeypatch: pytest.MonkeyPatch) ->
     thread = threading.Thread(target=first)
     thread.start()
     assert holds.wait(5)
-    with maintenance_lock(kept.store, patience=10):
+    with maintenance_lock(kept.store, None, patience=10):
         done.append("second")
     thread.join()
     assert done == ["first", "second"]

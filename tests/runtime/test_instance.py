@@ -7,9 +7,15 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import select
 
+from gateway.catalog import uploads
+from gateway.catalog.database import Database
+from gateway.catalog.schema import reservations
 from gateway.errors import SuperviseError
 from gateway.runtime import instance
+from gateway.storage.blobs import BlobStore
+from tests.users import a_user
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +43,42 @@ def test_only_one_serves_from_a_folder(tmp_path: Path) -> None:
         instance.hold(tmp_path / "data"),
     ):
         pass
+
+
+def test_a_name_is_one_gateways_alone(tmp_path: Path) -> None:
+    stores = [BlobStore(tmp_path, name) for name in ("r1", "r2", "r1")]
+    for store in stores:
+        store.prepare_ledger()
+    with instance.hold_name(stores[0]), instance.hold_name(stores[1]):
+        with pytest.raises(SuperviseError, match="another gateway is named r1 in"):
+            instance.hold_name(stores[2]).__enter__()
+        taken = [store.ledger.name for store in stores[:2]]
+    assert taken == ["r1", "r2"]
+
+
+def test_a_gateway_that_gets_a_name_takes_what_it_had_under_its_id(
+    tmp_path: Path, migrated: Path
+) -> None:
+    copy = tmp_path / "catalog.sqlite3"
+    copy.write_bytes(migrated.read_bytes())
+    database = Database.open(f"sqlite:///{copy}")
+    before, store, other = (BlobStore(tmp_path, name) for name in ("id", "r1", "r2"))
+    for each in (before, other):
+        each.prepare_ledger()
+    (before.ledger / "current.log").write_text("a line\n")
+    with database.write() as connection:
+        ann = a_user(connection, "ann")
+        for gateway in ("id", "other"):
+            uploads.reserve(
+                connection, ann, reservation=gateway, size=1, expires=9, gateway=gateway
+            )
+    for _ in range(2):
+        instance.take_name(database, store, earlier="id")
+    with database.read() as connection:
+        names = connection.execute(select(reservations.c.gateway)).scalars().all()
+    assert sorted(names) == ["other", "r1"]
+    assert (store.ledger / "current.log").read_text() == "a line\n"
+    assert not before.ledger.exists()
 
 
 def test_a_reload_does_not_end_a_gateway_that_is_just_starting(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ def ledger(tmp_path: Path) -> LedgerFile:
         listen="127.0.0.1:8080",
         run=tmp_path,
         conf=tmp_path,
+        spool=tmp_path,
         ledger=folder,
     ).files()
     script = tmp_path / "ledger.sh"

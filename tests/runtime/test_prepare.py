@@ -7,16 +7,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import make_url
 
 from gateway.catalog import users
 from gateway.catalog.database import Database
 from gateway.catalog.revision import is_usable
 from gateway.config import settings
-from gateway.errors import CatalogBusyError
-from gateway.runtime.prepare import make_first_admin, prepare_with_retries
+from gateway.errors import CatalogBusyError, SettingsError
+from gateway.runtime.prepare import make_first_admin, prepare, prepare_with_retries
+from tests.catalog.pgbouncer import pooled
 from tests.live.stack import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from gateway.catalog.password_hashes import PasswordHash
@@ -24,8 +27,14 @@ if TYPE_CHECKING:
     from tests.catalog.postgres import Server
 
 
-def of(url: str, data: Path) -> Settings:
-    return settings.read({"GATEWAY_DATABASE": url, "GATEWAY_DATA": str(data)}).settings
+def of(url: str, data: Path, store: Path | None = None) -> Settings:
+    return settings.read(
+        {
+            "GATEWAY_DATABASE": url,
+            "GATEWAY_DATA": str(data),
+            "GATEWAY_STORE": str(store or data / "store"),
+        }
+    ).settings
 
 
 @pytest.mark.parametrize(
@@ -49,7 +58,9 @@ def test_of_gateways_that_start_at_once_one_makes_the_administrator(
 
     def start(number: int) -> object:
         database = prepare_with_retries(
-            of(url, tmp_path / str(number)), seconds=30, log=lambda _: None
+            of(url, tmp_path / str(number), tmp_path / "store"),
+            seconds=30,
+            log=lambda _: None,
         )
         try:
             path = tmp_path / file.format(number=number)
@@ -109,6 +120,39 @@ def test_a_migration_is_tried_again_until_it_has_its_locks(
             opened.engine.dispose()
     assert usable
     assert "lock timeout" in said[0]
+
+
+@pytest.fixture
+def new_url(postgresql: Server) -> Iterator[str]:
+    with postgresql.new_database() as url:
+        yield url
+
+
+def test_a_pooler_needs_the_server_s_own_url_beside_it(
+    postgresql: Server, new_url: str, tmp_path: Path
+) -> None:
+    with pooled(postgresql, make_url(new_url).database or "") as pooler:
+        current = of(pooler, tmp_path)
+        with pytest.raises(SettingsError, match=r"_DIRECT: .* pooler"):
+            prepare(current)
+        prepare(
+            current.model_copy(update={"database_direct": new_url})
+        ).engine.dispose()
+
+
+def test_the_direct_url_is_that_of_the_same_database(
+    postgresql: Server, new_url: str, tmp_path: Path
+) -> None:
+    current = of(new_url, tmp_path)
+    with postgresql.new_database() as other:
+        prepare(of(other, tmp_path / "other")).engine.dispose()
+        elsewhere = current.model_copy(update={"database_direct": other})
+        with pytest.raises(SettingsError, match="is another database"):
+            prepare(elsewhere)
+    with postgresql.new_database() as empty:
+        elsewhere = current.model_copy(update={"database_direct": empty})
+        with pytest.raises(SettingsError, match="is another database"):
+            prepare(elsewhere)
 
 
 def test_a_server_that_does_not_come_in_time_is_a_busy_catalog(

@@ -22,5 +22,6 @@ def rendered(**chosen: str) -> dict[str, str]:
         listen="127.0.0.1:8080",
         run=Path("/data/run/nginx"),
         conf=Path("/data/run/conf/1"),
+        spool=Path("/data/store/spool/1"),
         ledger=Path("/data/store/ledger/1"),
     ).files()

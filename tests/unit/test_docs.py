@@ -72,6 +72,7 @@ OTHER = {
     "GATEWAY_CORS_ORIGINS": "https://other.example",
     "GATEWAY_DATA": "/other",
     "GATEWAY_DATABASE": "sqlite:////other.sqlite3",
+    "GATEWAY_DATABASE_DIRECT": "postgresql+psycopg://db/gateway",
     "GATEWAY_DENIED_TYPES": "image/*",
     "GATEWAY_BLOBS": "s3://other/uploads",
     "GATEWAY_BUCKET_ENDPOINT": "https://other.example",

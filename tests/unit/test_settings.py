@@ -73,6 +73,8 @@ def test_nothing_set_gives_the_defaults() -> None:
         "store": data / "store",
         "blobs": None,
         "database": f"sqlite:///{data}/catalog.sqlite3",
+        "database_direct": "",
+        "replica": None,
         "run": data / "run",
         "pool": None,
         "public_url": None,
@@ -134,6 +136,8 @@ READ = {
     "store": ("/srv/store", Path("/srv/store")),
     "blobs": ("s3://media/uploads/", BucketURL("media", "uploads/")),
     "database": ("postgresql+psycopg://db/gw", "postgresql+psycopg://db/gw"),
+    "database_direct": ("postgresql+psycopg://db/gw", "postgresql+psycopg://db/gw"),
+    "replica": ("eu-1", "eu-1"),
     "run": ("/run/gateway", Path("/run/gateway")),
     "pool": ("app", Pool.APP),
     "public_url": ("https://files.example.com/", "https://files.example.com"),
@@ -536,6 +540,21 @@ FAULTS = [
         "red;}",
         "'red;}' is not of the form #2457c5",
         id="color-of-more-than-a-colour",
+    ),
+    pytest.param(
+        "database_direct",
+        "sqlite:////srv/catalog.sqlite3",
+        "must be like postgresql+psycopg://gateway@db/gateway",
+        id="direct-file",
+    ),
+    pytest.param(
+        "replica", "../r1", "'../r1' is not of the form r1", id="replica-with-a-slash"
+    ),
+    pytest.param(
+        "replica",
+        "r" * 25,
+        f"'{'r' * 25}' is not of the form r1",
+        id="replica-too-long",
     ),
     pytest.param(
         "logo",

@@ -84,8 +84,9 @@ class Site:
         return self.client.application.test_client()
 
     def stored(self) -> list[Path]:
-        """Return all files below the store."""
-        return [path for path in self.store.rglob("*") if path.is_file()]
+        """Return all files below the store, without its id."""
+        found = [path for path in self.store.rglob("*") if path.is_file()]
+        return [path for path in found if path.name != "store-id"]
 
 
 class MakeSite(Protocol):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hmac
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
+from itsdangerous import TimestampSigner
 
 from gateway.catalog import login_sessions, tokens, users
 from gateway.catalog.tokens import Scope
@@ -35,6 +37,17 @@ def test_a_login_lasts_until_its_life_is_over(site: Site) -> None:
     last = is_logged_in(site)
     site.now += 1
     assert (last, is_logged_in(site)) == (True, False)
+
+
+def test_a_cookie_of_a_gateway_whose_clock_is_ahead_is_good(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.add_user("ann")
+    with monkeypatch.context() as patch:
+        ahead = int(time.time()) + 30
+        patch.setattr(TimestampSigner, "get_timestamp", lambda _: ahead)
+        site.log_in()
+    assert is_logged_in(site)
 
 
 @pytest.mark.usefixtures("ann")

@@ -147,7 +147,7 @@ class Uploads:
         return sorted(
             path.relative_to(root).parts[0]
             for path in root.rglob("*")
-            if path.is_file()
+            if path.is_file() and path.name != "store-id"
         )
 
 

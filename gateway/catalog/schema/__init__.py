@@ -9,7 +9,7 @@ from gateway.catalog.schema.accounts import (
     tokens,
     users,
 )
-from gateway.catalog.schema.base import compatibility, metadata, totals
+from gateway.catalog.schema.base import blob_place, compatibility, metadata, totals
 from gateway.catalog.schema.ledger import bookings, key_uses, ledger_files
 from gateway.catalog.schema.mail import one_time_codes, outbox
 from gateway.catalog.schema.shares import (
@@ -30,6 +30,7 @@ from gateway.catalog.schema.uploads import (
 
 __all__ = [
     "audit",
+    "blob_place",
     "bookings",
     "compatibility",
     "drops",

@@ -41,3 +41,12 @@ compatibility: Final = Table(
     Column("id", Integer, primary_key=True),
     Column("oldest", String(4), nullable=False),
 )
+
+# One row: the id of the store that has the blobs of all uploads; null until a gateway
+# has started with a store.
+blob_place: Final = Table(
+    "blob_place",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("store", String(32)),
+)

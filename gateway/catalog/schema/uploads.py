@@ -109,4 +109,6 @@ upload_sessions: Final = Table(
     # A killed nginx does not report that a request ended: from this second on the
     # request no longer counts as active.
     Column("active_request_expires", BigInteger, nullable=False, server_default="0"),
+    # The gateway whose store has the session's file; null in rows of earlier releases.
+    Column("replica", String(32)),
 )

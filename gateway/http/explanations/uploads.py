@@ -144,6 +144,13 @@ EXPLANATIONS: Final[dict[type[errors.RefusedError], Explanation]] = {
         "This upload has expired",
         "It was not finished in time, or it was finished long ago. Start a new upload.",
     ),
+    errors.OtherGatewayError: Explanation(
+        "upload-lost",
+        HTTPStatus.GONE,
+        "This upload can't be continued",
+        "The server that has received its first part is not reachable. Start a new "
+        "upload.",
+    ),
     errors.UnfinishedPartError: Explanation(
         "unfinished-part",
         HTTPStatus.CONFLICT,

@@ -20,7 +20,6 @@ from gateway.errors import (
     ContentTypeError,
     TusVersionError,
 )
-from gateway.storage.blobs import is_id
 from gateway.storage.names import DisplayName
 
 if TYPE_CHECKING:
@@ -41,6 +40,8 @@ PREFIX: Final = "/tus/"
 PARTIAL: Final = "partial"
 UNNAMED: Final = "unnamed"
 
+# A session's id, and the name of the gateway that created it, if it has a name.
+_SESSION: Final = re.compile(r"([a-z2-7]{26})(?:\.[A-Za-z0-9-]{1,32})?", re.ASCII)
 # 18 digits stay below 2^63, so that every program and database on the way can store it.
 _NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _KEY: Final = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,255}")
@@ -120,6 +121,23 @@ class Chunk:
             size=None if size is None else _number(size, "upload-length"),
             checksum=checksum(header),
         )
+
+
+def session_path(session_id: str, replica: str | None) -> str:
+    """Return the path of a session's URL, which ends with its gateway's name.
+
+    A load balancer sends the session's requests to that gateway (docs/scaling.md).
+    """
+    return f"{PREFIX}{session_id}{f'.{replica}' if replica else ''}"
+
+
+def session_id(segment: str) -> str | None:
+    """Return the id in the last *segment* of a session's path, or None.
+
+    The name of the gateway is for load balancers alone: the catalog knows it, too.
+    """
+    match = _SESSION.fullmatch(segment)
+    return match[1] if match else None
 
 
 def check_method_override(header: Header, method: str) -> None:
@@ -219,10 +237,10 @@ def _partial_ids(concat: str) -> tuple[str, ...]:
 
 def _partial_id(url: str) -> str:
     try:
-        partial_id = urlsplit(url).path.rpartition(PREFIX)[2]
+        partial_id = session_id(urlsplit(url).path.rpartition(PREFIX)[2])
     except ValueError:
         raise BadUploadError("upload-concat") from None
-    if not is_id(partial_id):
+    if partial_id is None:
         raise BadUploadError("upload-concat")
     return partial_id
 

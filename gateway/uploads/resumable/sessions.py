@@ -17,6 +17,7 @@ from gateway.errors import (
     DropOverError,
     NotPermittedError,
     NotServableError,
+    OtherGatewayError,
     RefusedError,
     TooLargeError,
     TypeRefusedError,
@@ -58,6 +59,8 @@ class UploadSessions:
     """Creates, finds, finishes and terminates upload sessions.
 
     ``lifetime`` is the number of seconds that a session is kept after its last request.
+    ``replica`` is this gateway's name.  If the gateways of the catalog do not share
+    their store, a session is continued only by the gateway that created it.
     """
 
     database: Database
@@ -65,6 +68,8 @@ class UploadSessions:
     finaliser: Finaliser
     types: MediaTypes
     lifetime: int
+    replica: str = ""
+    shares_store: bool = True
 
     def create(
         self,
@@ -93,6 +98,7 @@ class UploadSessions:
             concat=creation.concat,
             created=now,
             expires=expires if is_url_known else min(expires, now + RESERVED_SECONDS),
+            replica=self.replica,
         )
         upload_request = self.upload_request(
             sender, session, is_named=creation.is_named, bytes_on_disk=bytes_on_disk
@@ -129,7 +135,7 @@ class UploadSessions:
         """Return a session of *sender*.
 
         Raise NotServableError if there is none, UploadSessionOverError if it has
-        expired.
+        expired, OtherGatewayError if another gateway has its bytes.
         """
         if not is_id(session_id):
             raise NotServableError("no-upload")
@@ -141,6 +147,10 @@ class UploadSessions:
             raise NotServableError("not-owner")
         if now >= session.expires:
             raise UploadSessionOverError(session.expires)
+        # (!) Otherwise two gateways could each append to a file of their own.
+        is_own = self.shares_store or session.replica in {None, self.replica}
+        if not is_own and session.upload_id is None:
+            raise OtherGatewayError(session.replica)
         return session
 
     @contextmanager

@@ -22,7 +22,6 @@ from gateway.errors import (
     TooLargeError,
     TooManyUploadsError,
 )
-from gateway.storage.blobs import is_id
 from gateway.uploads.description import upload_path
 from gateway.uploads.resumable import protocol
 from gateway.uploads.resumable.protocol import PREFIX, Chunk, Creation
@@ -55,13 +54,14 @@ _COLLECTION: Final = frozenset({b"/tus", b"/tus/"})
 
 @dataclass(frozen=True)
 class TusUploads:
-    """The views of resumable uploads."""
+    """The views of resumable uploads; ``replica`` is this gateway's name, if set."""
 
     identities: Identities
     sessions: UploadSessions
     chunks: Chunks
     concatenation: Concatenation
     clock: Callable[[], float]
+    replica: str | None = None
 
     def blueprint(self) -> Blueprint:
         """Return the routes."""
@@ -107,7 +107,7 @@ class TusUploads:
         if method == "PATCH":
             self.chunks.admit(
                 sender,
-                _id(path),
+                _path_id(path),
                 Chunk.parse(request.headers.get),
                 length=_length(),
                 request_id=request_id(),
@@ -123,7 +123,7 @@ class TusUploads:
         if method != "PATCH":
             self.sessions.finaliser.release(request_id())
             return
-        session_id = _id(path)
+        session_id = _path_id(path)
         with self._releasing_on_failure(session_id):
             self.chunks.keep_interrupted(
                 self._sender(),
@@ -163,13 +163,14 @@ class TusUploads:
         """Return an upload's offset and the headers of its creation."""
         protocol.check_version(request.headers.get)
         sender = self._sender()
-        progress = self.sessions.progress(sender, session_id, now=self._now())
+        progress = self.sessions.progress(sender, _id(session_id), now=self._now())
         response = self._answer(200, sender, progress)
         response.headers.update(_creation_headers(progress.session))
         return response
 
     def append(self, session_id: str) -> Response:
         """Append the chunk that nginx has spooled."""
+        session_id = _id(session_id)
         with self._releasing_on_failure(session_id):
             protocol.check_version(request.headers.get)
             sender = self._sender()
@@ -188,7 +189,7 @@ class TusUploads:
     def terminate(self, session_id: str) -> Response:
         """Delete an upload, finished or not."""
         protocol.check_version(request.headers.get)
-        self.sessions.terminate(self._sender(), session_id, now=self._now())
+        self.sessions.terminate(self._sender(), _id(session_id), now=self._now())
         return _empty(204, {})
 
     def _admit_creation(self, sender: Sender) -> None:
@@ -225,7 +226,8 @@ class TusUploads:
             "Upload-Expires": http_date(session.expires),
         }
         if is_new:
-            headers["Location"] = prefixed(PREFIX + session.id)
+            path = protocol.session_path(session.id, self.replica)
+            headers["Location"] = prefixed(path)
         is_for_owner = session.concat != protocol.PARTIAL and sender.drop is None
         if session.upload_id is not None and is_for_owner:
             path = upload_path(session.upload_id, session.name)
@@ -287,11 +289,16 @@ def _creation_headers(session: UploadSession) -> dict[str, str]:
     return {name: text for name, text in headers.items() if text}
 
 
-def _id(path: bytes) -> str:
-    text = path.decode("latin-1").removeprefix(PREFIX)
-    if not is_id(text):
+def _path_id(path: bytes) -> str:
+    return _id(path.decode("latin-1").removeprefix(PREFIX))
+
+
+def _id(segment: str) -> str:
+    """Return the session's id in the last segment of its path."""
+    session_id = protocol.session_id(segment)
+    if session_id is None:
         raise NotServableError("no-upload")
-    return text
+    return session_id
 
 
 def _length() -> int:

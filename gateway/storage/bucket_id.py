@@ -1,0 +1,70 @@
+"""The id of a bucket with blobs, in objects beside them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import obstore
+
+from gateway.storage.bucket import answering
+from gateway.storage.store_id import FILE, PROPOSAL
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+
+    from gateway.storage.places import BucketURL
+
+
+@dataclass(frozen=True)
+class BucketId:
+    """The id of the place ``url``; see ``store_id.BlobsId``."""
+
+    url: BucketURL
+    store: S3Store
+
+    @property
+    def variable(self) -> str:
+        """The setting that names the bucket."""
+        return "GATEWAY_BLOBS"
+
+    @property
+    def place(self) -> str:
+        """The URL of the bucket, with the prefix."""
+        return str(self.url)
+
+    @property
+    def file(self) -> str:
+        """The URL of the object that contains the id."""
+        return f"s3://{self.url.bucket}/{self.url.prefix}{FILE}"
+
+    def confirmed(self) -> str:
+        """Return the id, or an empty text if the bucket has none."""
+        return self._text(FILE)
+
+    def proposed(self) -> str:
+        """Return the id that was proposed last and not confirmed, or an empty text."""
+        return self._text(PROPOSAL)
+
+    def propose(self, new: str) -> None:
+        """Write *new* as a proposal, which replaces an earlier proposal."""
+        with answering(self.url):
+            obstore.put(self.store, self._key(PROPOSAL), f"{new}\n".encode("ascii"))
+
+    def confirm(self) -> None:
+        """Make the proposal the bucket's id; another gateway may be first."""
+        with suppress(FileNotFoundError), answering(self.url):
+            obstore.copy(self.store, self._key(PROPOSAL), self._key(FILE))
+            obstore.delete(self.store, self._key(PROPOSAL))
+
+    def _text(self, name: str) -> str:
+        try:
+            with answering(self.url):
+                found = obstore.get(self.store, self._key(name)).bytes()
+        except FileNotFoundError:
+            return ""
+        return bytes(found).decode("ascii", "replace").strip()
+
+    def _key(self, name: str) -> str:
+        return self.url.prefix + name
