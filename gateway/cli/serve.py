@@ -33,6 +33,7 @@ from gateway.config.address import (
 )
 from gateway.config.fields import check_socket
 from gateway.config.snapshot import Snapshot
+from gateway.config.variables import variable
 from gateway.errors import SettingsError
 from gateway.http.pools import Pool
 from gateway.links import Key
@@ -201,6 +202,7 @@ def _run(
         """Reread the settings once, for nginx and for all children."""
         nonlocal latest
         fresh = _read()
+        _check_unchanged(current, fresh.settings)
         latest = fresh.settings
         conf.renew()
         snapshot.replace(fresh.environment)
@@ -244,6 +246,17 @@ def _check_authorize_socket(folder: Path) -> None:
         check_socket(folder / AUTHORIZE_SOCKET)
     except ValueError as error:
         raise SettingsError([f"GATEWAY_AUTHORIZE: {error}"]) from None
+
+
+def _check_unchanged(before: Settings, after: Settings) -> None:
+    """Raise SettingsError if a setting was changed that only a start can change."""
+    faults = [
+        f"{variable(field)}: a change needs a restart"
+        for field in ("store", "replica")
+        if getattr(before, field) != getattr(after, field)
+    ]
+    if faults:
+        raise SettingsError(faults)
 
 
 def _say(text: str) -> None:

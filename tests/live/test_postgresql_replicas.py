@@ -220,6 +220,17 @@ def test_each_has_a_spool_and_a_ledger_of_its_own(
     assert not (second.home / "data/store").exists()
 
 
+def test_the_page_s_query_names_the_gateway_that_does_the_housekeeping(
+    first: NativeStack, second: NativeStack, postgresql: Server
+) -> None:
+    (query,) = blocks("docs/scaling.md", "sql", section="## Housekeeping")
+    database = make_url(first.settings["GATEWAY_DATABASE"]).database or ""
+    named = {f"gateway housekeeping {name}" for name in ("r1", "r2")}
+    holders = named & set(postgresql.ask(query.replace("%", "%%"), database))
+    assert len(holders) == 1
+    assert second.log_has(HOLDER) == (holders == {"gateway housekeeping r2"})
+
+
 @contextmanager
 def balancer(folder: Path, *stacks: NativeStack) -> Iterator[str]:
     """Run the load balancer of the page; yield its URL."""

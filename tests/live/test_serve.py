@@ -124,10 +124,11 @@ def started() -> Iterator[Served]:
 def changed() -> Iterator[Served]:
     """Give one that serves already, by IPv6, for tests that change it."""
     with a_folder() as here:
-        for name in ("empty", "origins"):
+        for name in ("empty", "origins", "replica"):
             (here.home / name).touch()
         here.environment["GATEWAY_KEYS_FILE"] = "empty"
         here.environment["GATEWAY_CORS_ORIGINS_FILE"] = "origins"
+        here.environment["GATEWAY_REPLICA_FILE"] = "replica"
         here.start("--bind", f"[::]:{here.port}", "--guide")
         yield here
 
@@ -252,6 +253,16 @@ def test_a_reload_by_command_says_what_came_of_it(changed: Served) -> None:
     assert refused.returncode == 1
     assert refused.stderr.startswith("gateway: not reloaded: GATEWAY_CORS_ORIGINS")
     assert changed.log().count("gateway: reloaded") == before + 1
+
+
+def test_a_reload_gives_a_gateway_no_other_name(changed: Served) -> None:
+    """Its spool and its ledger have the name."""
+    (changed.home / "replica").write_text("r2")
+    refused = changed.run("reload")
+    (changed.home / "replica").write_text("")
+    assert refused.stderr == (
+        "gateway: not reloaded: GATEWAY_REPLICA: a change needs a restart\n"
+    )
 
 
 def test_a_link_is_printed_when_asked_for(started: Served) -> None:
