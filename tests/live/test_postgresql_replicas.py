@@ -327,7 +327,7 @@ def refusal(stack: NativeStack) -> str:
 def test_a_gateway_with_a_store_of_its_own_does_not_start(first: NativeStack) -> None:
     other = NativeStack(**first.settings | {"GATEWAY_REPLICA": "r3"})
     said = refusal(other)
-    assert said.startswith(f"gateway: GATEWAY_STORE: {other.home}/data/store is not ")
+    assert said.startswith(f"gateway: GATEWAY_STORE: {other.home}/data/store does not ")
     assert (first.home / "data/store/store-id").read_text().strip() in said
 
 
