@@ -1,6 +1,6 @@
 """Two gateways on one PostgreSQL: what they share, and what is each one's own.
 
-The clock of the second is 30 seconds ahead.
+The clock of the second is 30 seconds ahead, and it asks PostgreSQL through pgbouncer.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import requests
 from sqlalchemy import make_url
 
 from gateway.runtime.live_conf import find_nginx
+from tests.catalog.pgbouncer import pooled
 from tests.catalog.postgres import REQUIRED
 from tests.lacking import lacking
 from tests.live.ports import free_port
@@ -40,7 +41,7 @@ THREADS = 4
 CONNECTIONS = 4 * 3 + (THREADS + 1) * 2 + 5
 #: A revocation holds everywhere within a verdict's lifetime, one second, and the time
 #: that a busy machine takes.
-TTL = 4
+TTL = 8
 
 
 #: Added to sitecustomize.py: faketime breaks Python's sleep, which names a moment of
@@ -89,13 +90,16 @@ def first(postgresql: Server) -> Iterator[NativeStack]:
 
 
 @pytest.fixture(scope="module")
-def second(first: NativeStack) -> Iterator[NativeStack]:
+def second(first: NativeStack, postgresql: Server) -> Iterator[NativeStack]:
     wait_until(lambda: first.log_has(HOLDER), what="the first does the housekeeping")
-    stack = Ahead(**shared(first), GATEWAY_REPLICA="r2")
-    shutil.rmtree(stack.files)
-    stack.files.symlink_to(first.files)
-    with stack.running():
-        yield stack
+    direct = first.settings["GATEWAY_DATABASE"]
+    with pooled(postgresql, make_url(direct).database or "") as pooler:
+        chosen = {"GATEWAY_DATABASE": pooler, "GATEWAY_DATABASE_DIRECT": direct}
+        stack = Ahead(**shared(first) | chosen, GATEWAY_REPLICA="r2")
+        shutil.rmtree(stack.files)
+        stack.files.symlink_to(first.files)
+        with stack.running():
+            yield stack
 
 
 def shared(stack: NativeStack) -> dict[str, str]:
