@@ -9,7 +9,7 @@ import sys
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -33,7 +33,6 @@ from gateway.config.address import (
 )
 from gateway.config.fields import check_socket
 from gateway.config.snapshot import Snapshot
-from gateway.config.variables import variable
 from gateway.errors import SettingsError
 from gateway.http.pools import Pool
 from gateway.links import Key
@@ -248,12 +247,16 @@ def _check_authorize_socket(folder: Path) -> None:
         raise SettingsError([f"GATEWAY_AUTHORIZE: {error}"]) from None
 
 
+#: What only a start can change.
+_FIXED: Final = ("blobs", "replica", "store")
+
+
 def _check_unchanged(before: Settings, after: Settings) -> None:
     """Raise SettingsError if a setting was changed that only a start can change."""
     faults = [
-        f"{variable(field)}: a change needs a restart"
-        for field in ("store", "replica")
-        if getattr(before, field) != getattr(after, field)
+        f"{name}: a change needs a restart"
+        for name, field in settings.describe().items()
+        if field in _FIXED and getattr(before, field) != getattr(after, field)
     ]
     if faults:
         raise SettingsError(faults)
