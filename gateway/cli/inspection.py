@@ -13,6 +13,8 @@ from gateway.links.claims import Claims, Presentation
 from gateway.storage.paths import FilePath
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway.catalog.database import Database
     from gateway.links import KeyRing
     from gateway.links.signed_url import SignedURL
@@ -38,10 +40,12 @@ class Inspection:
         catalog: Database | None = None,
         *,
         now: float,
+        look_up: Callable[[str], str | None] | None = None,
     ) -> Inspection:
         """Inspect *url* at *now* (Unix seconds) with the keys in *ring*.
 
-        Without *catalog*, revocations are not checked.
+        Without *catalog*, revocations are not checked.  *look_up* returns why a path is
+        not served, or None; it is called for a valid link to a file.
         """
         try:
             token, path = signed_url.split(url)
@@ -50,8 +54,17 @@ class Inspection:
             words = WORDS[error.reason].format(error=error)
             return cls((words,), {"verifies": False, "why": error.reason})
         why, words = _judge(token, path, claims, ring, catalog, now=now)
-        facts = _facts(claims, path) | {"verifies": why is None, "why": why}
-        return cls((words, *_as_lines(claims, path, now)), facts)
+        fault = None
+        is_path = claims.upload is None and not _is_folder(path, claims)
+        if look_up is not None and why is None and is_path:
+            fault = look_up(path)
+        facts = _facts(claims, path) | {
+            "verifies": why is None,
+            "why": why,
+            "file_fault": fault,
+        }
+        found = () if fault is None else (f"but {shown(path)}: {fault}",)
+        return cls((words, *found, *_as_lines(claims, path, now)), facts)
 
 
 #: The first line of the result, by the reason for which the gateway refuses the URL.

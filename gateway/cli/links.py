@@ -149,7 +149,7 @@ def sign(
 @click.argument("url")
 @JSON
 def inspect_url(*, url: str, as_json: bool) -> None:
-    """Show what a signed URL allows and whether it is valid now.
+    """Show what a signed URL allows, and whether it is valid now and its file exists.
 
     Exits with status 1 if it is not valid.
     """
@@ -158,7 +158,11 @@ def inspect_url(*, url: str, as_json: bool) -> None:
         fault = settings.missing_fault("keys", current.data)
         click.echo(f"gateway: warning: {fault}", err=True)
     inspection = Inspection.of(
-        url, current.keys, catalog_if_usable(current), now=times.now()
+        url,
+        current.keys,
+        catalog_if_usable(current),
+        now=times.now(),
+        look_up=lambda path: TypedPaths.of(current).warning(path, is_folder=False),
     )
     click.echo(json.dumps(inspection.facts) if as_json else "\n".join(inspection.lines))
     sys.exit(0 if inspection.is_good else 1)

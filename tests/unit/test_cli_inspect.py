@@ -25,6 +25,22 @@ def inspected(url: str, ring: KeyRing | None = RING) -> Inspection:
 GOOD = signer_at(NOON - HOUR).sign("a/b.txt", expires=2 * HOUR)
 
 
+def test_the_file_of_a_valid_link_is_looked_up() -> None:
+    url = signer_at(NOON - HOUR).sign("a/b.txt", expires=2 * HOUR)
+    asked: list[str] = []
+
+    def look_up(path: str) -> str:
+        asked.append(path)
+        return "is gone"
+
+    now = NOON.timestamp()
+    good = Inspection.of(url, RING, now=now, look_up=look_up)
+    Inspection.of(url, RING, now=now + 9 * 3600, look_up=look_up)
+    assert good.lines[:2] == ("valid now", "but a/b.txt: is gone")
+    assert (good.facts["verifies"], good.facts["file_fault"]) == (True, "is gone")
+    assert asked == ["a/b.txt"]
+
+
 @pytest.mark.parametrize(
     ("url", "why", "line"),
     [
