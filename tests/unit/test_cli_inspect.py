@@ -266,6 +266,7 @@ def test_inspecting_prints_json_when_asked(run: Run) -> None:
     assert ran.facts | {"issued": issued} == {
         "verifies": True,
         "why": None,
+        "file_fault": None,
         "path": "a/b.txt",
         "folder_depth": None,
         "key_id": RING.newest.id,
