@@ -42,7 +42,8 @@ RUN apt-get update \
         ca-certificates python3 \
     && rm -rf /var/lib/apt/lists/* \
     && install -d -o 10001 -g 10001 -m 0700 \
-        /var/lib/gateway /var/lib/gateway/run /var/lib/gateway-store
+        /var/lib/gateway /var/lib/gateway/run /var/lib/gateway-store \
+        /var/lib/gateway-secrets
 COPY --from=build /opt/gateway /opt/gateway
 
 # The same user as in nginx's image: only this user can connect to the sockets.

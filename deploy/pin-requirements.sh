@@ -13,4 +13,5 @@ pin() {
 pin run.txt --extra postgresql --extra bucket pyproject.toml
 pin build.txt --group build
 pin node.txt --group node
+pin seaweedfs.txt --group seaweedfs
 pin dev.txt --extra server pyproject.toml --group build --group dev

@@ -14,6 +14,9 @@ from tests.live.stack import NativeStack
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.catalog.postgres import Server
+    from tests.live.seaweedfs import SeaweedFS
+
 
 @pytest.fixture
 def busy() -> Iterator[NativeStack]:
@@ -86,3 +89,29 @@ def test_a_backup_of_a_busy_gateway_restores_to_the_same(busy: NativeStack) -> N
         assert [traffic.get(there, path) for path in made] == contents
         moved = link.replace(busy.url, there.url)
         assert there.ask(moved).content == b"from the tree\n"
+
+
+def test_a_gateway_moves_to_postgresql_and_a_bucket(
+    busy: NativeStack, postgresql: Server, seaweedfs: SeaweedFS
+) -> None:
+    folder = str(busy.home / "backup")
+    content = os.urandom(50_000)
+    with Traffic(busy) as traffic:
+        path = traffic.put(content)["url"]
+    busy.put("a.txt")
+    share = busy.gateway("shares", "new", "a.txt").strip()
+    busy.gateway("backup", folder)
+    settings = seaweedfs.settings("moved")
+    settings |= {"GATEWAY_BLOBS": "s3://media/moved-uploads"}
+    del settings["GATEWAY_FILES"]
+    with postgresql.new_database() as url:
+        there = NativeStack(**settings, GATEWAY_DATABASE=url)
+        del there.settings["GATEWAY_KEYS"]
+        there.prepare()
+        there.gateway("restore", folder)
+        fsck = there.gateway("fsck", "--digest", "--grace", "0")
+        assert fsck.endswith("0 findings\n")
+        there.put("a.txt")
+        with there.running():
+            assert traffic.get(there, path) == content
+            assert there.ask(share.replace(busy.url, there.url)).status_code == 200

@@ -297,6 +297,38 @@ def await_body(server: SeaweedFS) -> None:
     wait_until(lambda: unread(server.port) > 10_000, what="nginx sends the body")
 
 
+def is_refused(stack: Uploads) -> bool:
+    try:
+        with stack.connected(b""):
+            return False
+    except ConnectionRefusedError:
+        return True
+
+
+def test_an_upload_that_is_under_way_ends_while_the_gateway_stops(
+    seaweedfs: SeaweedFS,
+) -> None:
+    """It no longer listens on the socket by which nginx sends to the bucket."""
+    stack = Uploads(seaweedfs)
+    stack.start()
+    try:
+        head = (
+            "PUT /api/v1/files/a.bin HTTP/1.1\r\nHost: localhost\r\n"
+            f"Authorization: Bearer {stack.new_token('upload')}\r\n"
+            f"Content-Length: {len(CONTENT)}\r\nConnection: close\r\n\r\n"
+        )
+        with stack.connected(head.encode() + CONTENT[:100_000]) as connection:
+            wait_until(stack.spooled, what="the upload is under way")
+            stack.process.send_signal(signal.SIGTERM)
+            wait_until(lambda: is_refused(stack), what="nginx is draining")
+            connection.sendall(CONTENT[100_000:])
+            assert connection.recv(12) == b"HTTP/1.1 201"
+        assert stack.process.wait(20) == 0
+        assert len(CONTENT) in stack.objects().values()
+    finally:
+        stack.stop()
+
+
 @pytest.mark.extra
 def test_a_kill_while_nginx_sends_the_body_leaves_nothing(
     stack: Uploads, token: str, seaweedfs: SeaweedFS

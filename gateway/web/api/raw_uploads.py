@@ -209,7 +209,10 @@ class RawUploads:
             return self._finalise(identity, received)
 
     def commit(self) -> Response:
-        """Record the upload whose body nginx has sent to the bucket."""
+        """Record the upload whose body nginx has sent to the bucket.
+
+        If nginx could not send it, store it.
+        """
         with self._received(unquote_to_bytes(original_path())) as (identity, received):
             blob = stored_blob(has_digest=received.sha256 is not None)
             return self._finalise(identity, replace(received, blob=blob))

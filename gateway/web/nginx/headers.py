@@ -77,18 +77,21 @@ def spooled_file(store: BlobStore) -> Path | None:
     return store.spooled_file(request.headers.get(SPOOL_HEADER, ""))
 
 
-def stored_blob(*, has_digest: bool) -> str:
+def stored_blob(*, has_digest: bool) -> str | None:
     """Return the name of the blob that nginx has stored in the bucket.
 
-    Raise DigestMismatchError if the bucket has refused the content because of the
-    client's digest, BucketBusyError for every other answer of the bucket's server.
+    Return None if nginx has not sent it, since it is draining.  Raise
+    DigestMismatchError if the bucket has refused the content because of the client's
+    digest, BucketBusyError for every other answer of the bucket's server.
     """
     status = request.headers.get(BUCKET_STATUS_HEADER, "")
+    if not status:
+        return None
     if status == str(HTTPStatus.OK.value):
         return request.headers[BLOB_HEADER]
     if has_digest and status == str(HTTPStatus.BAD_REQUEST.value):
         raise DigestMismatchError
-    raise BucketBusyError(f"the bucket's answer to a PUT is {status or 'missing'}")
+    raise BucketBusyError(f"the bucket's answer to a PUT is {status}")
 
 
 @contextmanager
