@@ -1,8 +1,9 @@
-"""Health check: ``python -m gateway.runtime.probe RUN/app.sock``.
+"""Health checks: ``python -m gateway.runtime.probe SOCKET [URL]``.
 
-Requests ``/readyz`` on the app pool's socket; that view checks the other pool as well.
-Exits with 0 if both pools are ready, else with 1 and the reason on stderr.  It runs
-every few seconds, so it imports as little as possible.
+``RUN/app.sock`` answers ``/readyz``, which is the default; that view checks the other
+pool as well.  ``RUN/health.sock`` answers ``/healthz``.  Exits with 0 if the answer is
+200, else with 1 and the reason on stderr.  It runs every few seconds, so it imports as
+little as possible.
 """
 
 from __future__ import annotations
@@ -43,4 +44,4 @@ def _request_status(path: PathLike[str] | str, url: str) -> bytes:
 
 
 if __name__ == "__main__":
-    sys.exit(probe(sys.argv[1]))
+    sys.exit(probe(*sys.argv[1:3]))

@@ -140,9 +140,15 @@ def test_the_command_is_status_1_with_the_reason_when_not(tmp_path: Path) -> Non
     assert "No such file or directory" in failed.stderr
 
 
-def command(path: str) -> subprocess.CompletedProcess[str]:
+def test_the_command_asks_for_another_url(answering: Answering) -> None:
+    """Liveness is asked at another socket, and does not depend on a database."""
+    assert command(answering.path, "/healthz").returncode == 0
+    assert answering.requests == [b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n"]
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "gateway.runtime.probe", path],
+        [sys.executable, "-m", "gateway.runtime.probe", *arguments],
         capture_output=True,
         text=True,
         timeout=30,
