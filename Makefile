@@ -91,7 +91,7 @@ INSTALL := flock Makefile $(MAKE) --no-print-directory
 .modules: .nginx
 	@deploy/install-packages.sh libnginx-mod-http-headers-more-filter
 .tools: .modules
-	@deploy/install-packages.sh chromium chromium-driver curl faketime openssl pcre2-utils pgbouncer php-cli postgresql prometheus ruby zsh
+	@deploy/install-packages.sh chromium chromium-driver curl faketime openssl pcre2-utils pgbouncer php-cli postgresql prometheus python3-seccomp ruby systemd zsh
 # $(VENV)/.dev includes npm; without npm, pages upload with the plain form.
 .scripts:
 	@deploy/take-scripts.sh

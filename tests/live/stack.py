@@ -357,6 +357,9 @@ class NativeStack(Stack):
 
     name = "native"
     starter: tuple[str, ...] = ()
+    #: What the log has after the start.  The housekeeper is the last to read the
+    #: settings, which a test may change.
+    ready: tuple[str, ...] = ("Serving", "housekeeping: a round")
 
     def prepare(self) -> None:
         """Set the environment, so that commands can run before the start."""
@@ -392,10 +395,8 @@ class NativeStack(Stack):
         self._log = Log(path)
         try:
             wait_until(
-                # The housekeeper is the last to read the settings, which a test may
-                # change.
                 lambda: (
-                    (self.log_has("Serving") and self.log_has("housekeeping: a round"))
+                    all(map(self.log_has, self.ready))
                     or self.process.poll() is not None
                 ),
                 seconds=30,
