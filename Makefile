@@ -1,6 +1,6 @@
 # Commands for development; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all mutants torture bench bench-upload screens lint format requirements clean
+.PHONY: help run test test-all mutants torture bench bench-upload screens lint format release requirements clean
 
 PYTHON ?= python3
 BIND ?= 127.0.0.1:8080
@@ -58,11 +58,14 @@ format: .dev  ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+release: .dev  ## build wheel, sdist and images, with checksums, into dist/
+	deploy/make-release.sh
+
 requirements: .dev  ## pin the newest releases of dependencies, with hashes
 	deploy/pin-requirements.sh
 
 clean:  ## delete generated files; var/, with keys and uploads, is kept
-	rm -rf $(VENV) gateway/web/static/vendor node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist gateway/web/static/vendor node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@deploy/install-packages.sh python3-venv
