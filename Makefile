@@ -1,6 +1,6 @@
 # Commands for development; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all mutants torture bench bench-upload screens lint format release requirements clean
+.PHONY: help run test test-all mutants torture bench bench-upload screens lint format release audit requirements clean
 
 PYTHON ?= python3
 BIND ?= 127.0.0.1:8080
@@ -61,6 +61,9 @@ format: .dev  ## format the code
 release: .dev  ## build wheel, sdist and images, with checksums, into dist/
 	deploy/make-release.sh
 
+audit: .audit  ## look for known vulnerabilities in the pinned dependencies
+	deploy/audit.sh
+
 requirements: .dev  ## pin the newest releases of dependencies, with hashes
 	deploy/pin-requirements.sh
 
@@ -81,11 +84,17 @@ $(VENV)/.dev: $(VENV)/.run deploy/requirements/dev.txt
 	$(PIP) -r deploy/requirements/dev.txt
 	@touch $@
 
+$(VENV)/.audit: $(VENV)/.dev deploy/requirements/audit.txt
+	$(PIP) -r deploy/requirements/audit.txt
+	@touch $@
+
 # Only one make installs at a time; another one waits, then finds everything installed.
 INSTALL := flock Makefile $(MAKE) --no-print-directory
-.PHONY: .dev .ready .nginx .modules .tools .scripts
+.PHONY: .dev .audit .ready .nginx .modules .tools .scripts
 .dev:
 	@$(INSTALL) $(VENV)/.dev
+.audit:
+	@$(INSTALL) $(VENV)/.audit
 .ready:
 	@$(INSTALL) $(VENV)/.dev .tools .scripts
 .nginx:

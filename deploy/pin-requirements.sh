@@ -15,3 +15,5 @@ pin build.txt --group build
 pin node.txt --group node
 pin seaweedfs.txt --group seaweedfs
 pin dev.txt --extra server pyproject.toml --group build --group dev
+# It is installed beside the others, and must not change them.
+pin audit.txt --group audit --constraint deploy/requirements/dev.txt
