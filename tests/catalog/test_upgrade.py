@@ -13,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import insert, select, text, update
 
-from gateway.catalog import drops, expiry, upload_sessions
+from gateway.catalog import drops, expiry, upload_sessions, uploads
 from gateway.catalog import users as catalog_users
 from gateway.catalog.database import Database, wait_for_writers
 from gateway.catalog.revision import NEWEST, is_usable, version
@@ -63,6 +63,59 @@ def test_an_empty_database_is_not_current(empty_url: str) -> None:
     assert (before, after) == (False, True)
 
 
+#: Rows with the columns of the first schema.
+_ROWS_OF_0001 = (
+    """
+    INSERT INTO users (id, name, password_hash, role, is_disabled, session_epoch,
+                       stored_bytes, created)
+    VALUES (1, 'ann', 'hash', 'admin', FALSE, 3, 7, 1)
+    """,
+    """
+    INSERT INTO drops (id, owner_id, title, taken, types, created)
+    VALUES ('aaaaaaaaaaaa', 1, 'Photos', 2, '', 1)
+    """,
+    """
+    INSERT INTO uploads (id, owner_id, drop_id, name, size, media_type, blob, created)
+    VALUES ('u', 1, 'aaaaaaaaaaaa', 'a.txt', 7, 'text/plain', 'b', 1)
+    """,
+    """
+    INSERT INTO revocations (subject, issued_until, created) VALUES ('key:a', 99, 1)
+    """,
+)
+
+
+@pytest.mark.parametrize(
+    "empty_url",
+    ["sqlite", pytest.param("postgresql", marks=pytest.mark.extra)],
+    indirect=True,
+)
+@pytest.mark.parametrize("revision", [f"{n:04}" for n in range(1, int(NEWEST))])
+def test_an_upgrade_from_any_schema_keeps_what_there_is(
+    empty_url: str, revision: str
+) -> None:
+    database = Database.open(empty_url)
+    upgrade_to(database, revision)
+    with database.write() as connection:
+        for statement in _ROWS_OF_0001:
+            connection.execute(text(statement))
+    upgrade(database)
+    with database.read() as connection:
+        ann = catalog_users.by_name(connection, "ann")
+        upload = uploads.by_id(connection, "u")
+        drop = drops.by_id(connection, "aaaaaaaaaaaa")
+        revoked = connection.execute(text("SELECT issued_until FROM revocations"))
+        until = revoked.scalar_one()
+        context = MigrationContext.configure(connection)
+        differences = compare_metadata(context, metadata)
+    database.engine.dispose()
+    assert differences == []
+    assert (ann.role, ann.session_epoch, until) == ("admin", 3, 99)
+    assert upload is not None
+    assert (upload.name, upload.blob, upload.drop_id) == ("a.txt", "b", "aaaaaaaaaaaa")
+    assert drop is not None
+    assert (drop.title, drop.taken) == ("Photos", 2)
+
+
 def test_a_second_upgrade_changes_nothing(database: Database, ann: User) -> None:
     upgrade(database)
     with database.read() as connection:
@@ -80,20 +133,25 @@ def test_gateways_that_start_at_once_upgrade_once(empty_url: str) -> None:
         database.engine.dispose()
 
 
+def upgrade_to(database: Database, revision: str) -> None:
+    """Bring an empty database to an earlier schema."""
+    to = command.upgrade
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command, "upgrade", lambda config, _: to(config, revision))
+        upgrade(database)
+
+
 def is_true(database: Database, query: TextClause) -> bool:
     with database.read() as connection:
         return bool(connection.execute(query).scalar())
 
 
 @pytest.fixture
-def old_url(postgresql: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def old_url(postgresql: Server) -> Iterator[str]:
     """Give the URL of a PostgreSQL database that lacks the last migration."""
     with postgresql.new_database() as url:
         database = Database.open(url)
-        to = command.upgrade
-        with monkeypatch.context() as patch:
-            patch.setattr(command, "upgrade", lambda config, _: to(config, "0005"))
-            upgrade(database)
+        upgrade_to(database, "0005")
         database.engine.dispose()
         yield url
 
@@ -156,13 +214,10 @@ def test_the_newest_schema_says_whom_it_fits(database: Database) -> None:
 
 
 def test_an_upgrade_adds_up_what_there_is(
-    empty_url: str, monkeypatch: pytest.MonkeyPatch
+    empty_url: str,
 ) -> None:
     database = Database.open(empty_url)
-    to = command.upgrade
-    with monkeypatch.context() as patch:
-        patch.setattr(command, "upgrade", lambda config, _: to(config, "0004"))
-        upgrade(database)
+    upgrade_to(database, "0004")
     with database.write() as connection:
         connection.execute(insert(users), [a_user("ann", 5), a_user("bob", 1 << 40)])
     upgrade(database)
@@ -173,13 +228,10 @@ def test_an_upgrade_adds_up_what_there_is(
 
 
 def test_a_drop_link_from_before_the_secret_has_no_id_for_a_code(
-    empty_url: str, monkeypatch: pytest.MonkeyPatch
+    empty_url: str,
 ) -> None:
     database = Database.open(empty_url)
-    to = command.upgrade
-    with monkeypatch.context() as patch:
-        patch.setattr(command, "upgrade", lambda config, _: to(config, "0005"))
-        upgrade(database)
+    upgrade_to(database, "0005")
     with database.write() as connection:
         connection.exec_driver_sql(
             "INSERT INTO users VALUES (1, 'ann', '', 'member', FALSE, 0, 0, 1)"
@@ -202,13 +254,10 @@ def test_a_drop_link_from_before_the_secret_has_no_id_for_a_code(
 
 
 def test_an_upgrade_leaves_drop_links_that_have_no_limits_as_much_as_new_ones(
-    empty_url: str, monkeypatch: pytest.MonkeyPatch
+    empty_url: str,
 ) -> None:
     database = Database.open(empty_url)
-    to = command.upgrade
-    with monkeypatch.context() as patch:
-        patch.setattr(command, "upgrade", lambda config, _: to(config, "0005"))
-        upgrade(database)
+    upgrade_to(database, "0005")
     with database.write() as connection:
         connection.execute(insert(users), a_user("ann", 7))
         for statement in _A_LINK_OF_0005:
@@ -259,17 +308,14 @@ def test_the_newest_schema_is_the_last_migration() -> None:
 
 
 def test_an_upload_session_that_is_under_way_goes_on_after_the_upgrade(
-    empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    empty_url: str, tmp_path: Path
 ) -> None:
     """Its table, its columns and its folder had other names."""
     made = settings.read(
         {"GATEWAY_DATABASE": empty_url, "GATEWAY_DATA": str(tmp_path / "data")}
     ).settings
     database = Database.open(empty_url)
-    to = command.upgrade
-    with monkeypatch.context() as patch:
-        patch.setattr(command, "upgrade", lambda config, _: to(config, "0012"))
-        upgrade(database)
+    upgrade_to(database, "0012")
     session_id = new_id()
     with database.write() as connection:
         connection.exec_driver_sql(
