@@ -57,6 +57,7 @@ from gateway.runtime.rendering import (
     NginxConf,
 )
 from gateway.runtime.supervisor import Supervisor
+from gateway.runtime.upstream_names import UpstreamNames
 from gateway.runtime.verdict_cache import verdict_cache
 
 if TYPE_CHECKING:
@@ -224,6 +225,7 @@ def _run(
         descriptors=(snapshot.descriptor,),
         sockets={pool: current.socket(pool) for pool in Pool},
         address=bind if with_nginx else None,
+        names=UpstreamNames(lambda: _upstream_servers(latest)),
         grace=current.grace,
         ledger=LedgerFile(store.ledger, conf.path.with_name(SCRIPT)),
         on_reload=partial(instance.record_reload, current.data),
@@ -237,6 +239,13 @@ def _run(
                 (temporary / socket).unlink(missing_ok=True)
             stack.enter_context(verdict_cache(current.verdict_cache, run))
         return supervisor.run(on_ready=announce)
+
+
+def _upstream_servers(chosen: Settings) -> list[Address]:
+    """Return the servers whose names nginx resolves."""
+    bucket = chosen.bucket_server
+    servers = (bucket.endpoint if bucket else None, chosen.authorize)
+    return [(server.host, server.port) for server in servers if server is not None]
 
 
 def _check_authorize_socket(folder: Path) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gateway.http.pools import Pool
     from gateway.runtime.ledger_file import LedgerFile
     from gateway.runtime.live_conf import LiveConf
+    from gateway.runtime.upstream_names import UpstreamNames
 
 _NGINX: Final = "nginx"
 _START_SECONDS: Final = 20
@@ -45,7 +46,8 @@ class Supervisor:
     again and replaces the children's settings; if it raises, nothing has changed.
     ``environment`` and ``descriptors`` are passed to the Python children; the pools
     listen on ``sockets``.  nginx listens on ``address``, a host and a port; with None,
-    nginx is not started.  ``on_reload`` is called after each reload with an empty
+    nginx is not started.  nginx resolves its names again when ``names`` notices that a
+    server has moved.  ``on_reload`` is called after each reload with an empty
     string, or with the reason of the failure.
     """
 
@@ -54,6 +56,7 @@ class Supervisor:
     environment: dict[str, str]
     sockets: Mapping[Pool, Path]
     address: Address | None
+    names: UpstreamNames
     grace: int
     ledger: LedgerFile | None = None
     descriptors: tuple[int, ...] = ()
@@ -161,6 +164,7 @@ class Supervisor:
         return self.address is None or accepts(self.address)
 
     def _watch(self, wake: int) -> int:
+        self.names.watch()
         while True:
             select.select([wake], [], [], 1.0)
             os.set_blocking(wake, False)
@@ -172,6 +176,8 @@ class Supervisor:
                 else:
                     return 0
             self._rotate()
+            if self.names.moved:
+                self._resolve_again(self.names.moved)
             for child in self.children:
                 status = child.process.poll()
                 if status is not None:
@@ -187,6 +193,20 @@ class Supervisor:
                     _log(f"ledger: {warning}")
                 self._last_ledger_warning = warning
 
+    def _resolve_again(self, host: str) -> None:
+        """Reload nginx, with the settings as they are."""
+        try:
+            self.conf.renew()
+        except (GatewayError, OSError) as error:
+            _log(f"{host} has other addresses; nginx is not reloaded: {error}")
+            self.names.moved = ""  # until the next check
+            return
+        self.names.note_load()
+        for child in self.children:
+            if child.name == _NGINX:
+                child.process.send_signal(signal.SIGHUP)
+        _log(f"{host} has other addresses; nginx is reloaded")
+
     def _reload(self) -> None:
         """Reload all children; log an invalid configuration without reloading."""
         try:
@@ -197,6 +217,7 @@ class Supervisor:
             return
         for child in self.children:
             child.process.send_signal(signal.SIGHUP)
+        self.names.note_load()
         _log("reloaded")
         self.on_reload("")
 

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from tests.live.disks import require_root
 from tests.live.ports import free_port
 from tests.live.site import MEMBER, a_site
 from tests.live.stack import PRESIGNED, BucketStack, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.live.seaweedfs import SeaweedFS
 
@@ -131,6 +133,34 @@ def test_a_bucket_that_never_answers_is_a_503_page(
     assert (cached.content, refused.status_code) == (b"hot", 503)
     assert page.status_code == 200
     assert time.monotonic() - start < 60
+
+
+@pytest.mark.extra
+def test_a_bucket_that_moves_is_found_at_its_new_address(
+    seaweedfs: SeaweedFS, tmp_path: Path
+) -> None:
+    """The machine's names are those of a file, in a mount namespace of its own."""
+    require_root()
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.1 localhost\n127.0.0.99 bucket.test\n")
+    port = seaweedfs.endpoint.rpartition(":")[2]
+    stack = BucketStack(seaweedfs, GATEWAY_BUCKET_ENDPOINT=f"http://bucket.test:{port}")
+    mount = f'mount --bind {hosts} /etc/hosts && exec "$@"'
+    stack.starter = ("unshare", "--mount", "sh", "-c", mount, "sh")
+    stack.start()
+    try:
+        stack.put("a.txt")
+        url = stack.sign("a.txt")
+        assert stack.ask(url).status_code == 503
+        hosts.write_text("127.0.0.1 localhost\n127.0.0.1 bucket.test\n")
+        wait_until(
+            lambda: stack.ask(url).status_code == 200,
+            seconds=60,
+            what="nginx has resolved the name again",
+        )
+        assert stack.log_has("bucket.test has other addresses; nginx is reloaded")
+    finally:
+        stack.stop()
 
 
 @pytest.mark.extra

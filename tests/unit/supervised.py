@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from unittest.mock import patch
 
@@ -15,6 +16,7 @@ from gateway.errors import GatewayError, SuperviseError
 from gateway.http.pools import Pool
 from gateway.runtime.live_conf import LiveConf, check_conf
 from gateway.runtime.supervisor import Supervisor
+from gateway.runtime.upstream_names import UpstreamNames
 
 
 def main(home: Path) -> int:
@@ -29,6 +31,11 @@ def main(home: Path) -> int:
         folder.mkdir(parents=True)
         return folder / "nginx.conf"
 
+    def addresses(_: object) -> frozenset[str]:
+        with suppress(FileNotFoundError):
+            return frozenset((home / "addresses").read_text().split())
+        return frozenset()
+
     port = orders["port"]
     conf = LiveConf(home / "conf", render, check_conf if port else None)
     supervisor = Supervisor(
@@ -38,12 +45,14 @@ def main(home: Path) -> int:
         environment={**os.environ, "PYTHONPATH": str(home / "bin")},
         sockets={pool: home / pool.socket for pool in Pool},
         address=("127.0.0.1", port) if port else None,
+        names=UpstreamNames(lambda: [("bucket.test", 443)], addresses, lambda _: False),
         grace=orders["grace"],
     )
     try:
         with (
             patch("gateway.runtime.supervisor._START_SECONDS", orders["start_seconds"]),
             patch("gateway.runtime.child._END_SECONDS", orders["end_seconds"]),
+            patch("gateway.runtime.upstream_names._INTERVAL", 0.05),
         ):
             return supervisor.run(on_ready=lambda: print("ready", flush=True))  # noqa: T201 -- the test waits for it
     except GatewayError as error:

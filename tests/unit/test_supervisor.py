@@ -365,6 +365,33 @@ def test_a_reload_renders_checks_and_tells_all(supervised: Supervised) -> None:
     assert supervised.live() == "2"
 
 
+def test_nginx_alone_is_reloaded_for_a_server_that_has_moved(
+    supervised: Supervised,
+) -> None:
+    """It resolves names when it loads its configuration, and only then."""
+    addresses = supervised.home / "addresses"
+    addresses.write_text("192.0.2.1")
+    supervised.start()
+    addresses.write_text("192.0.2.2")
+    wait_until(lambda: "nginx SIGHUP" in supervised.events(), what="nginx is told")
+    assert supervised.stop() == 0
+    assert supervised.live() == "2"
+    assert [e for e in supervised.events() if "SIGHUP" in e] == ["nginx SIGHUP"]
+    assert "bucket.test has other addresses; nginx is reloaded" in supervised.err()
+
+
+def test_a_reload_of_nginx_that_fails_is_tried_again(supervised: Supervised) -> None:
+    addresses = supervised.home / "addresses"
+    addresses.write_text("192.0.2.1")
+    supervised.start()
+    (supervised.home / "render-fault").touch()
+    addresses.write_text("192.0.2.2")
+    wait_until(lambda: "not reloaded" in supervised.err(), what="it says so")
+    (supervised.home / "render-fault").unlink()
+    wait_until(lambda: "nginx SIGHUP" in supervised.events(), what="nginx is told")
+    assert supervised.stop() == 0
+
+
 def test_a_rendering_that_fails_reloads_nobody(supervised: Supervised) -> None:
     """The fault is reported, and serving goes on as before."""
     supervised.start()
