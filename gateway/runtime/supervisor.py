@@ -166,7 +166,7 @@ class Supervisor:
     def _watch(self, wake: int) -> int:
         self.names.watch()
         while True:
-            select.select([wake], [], [], 1.0)
+            is_signalled = bool(select.select([wake], [], [], 1.0)[0])
             os.set_blocking(wake, False)
             with suppress(BlockingIOError):
                 os.read(wake, 4096)
@@ -175,7 +175,9 @@ class Supervisor:
                     self._reload()
                 else:
                     return 0
-            self._rotate()
+            if not is_signalled:
+                # (!) Once a second: the end of its script is a signal, too.
+                self._rotate()
             if self.names.moved:
                 self._resolve_again(self.names.moved)
             for child in self.children:

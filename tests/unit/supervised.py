@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 from gateway.errors import GatewayError, SuperviseError
 from gateway.http.pools import Pool
+from gateway.runtime.ledger_file import LedgerFile
 from gateway.runtime.live_conf import LiveConf, check_conf
 from gateway.runtime.supervisor import Supervisor
 from gateway.runtime.upstream_names import UpstreamNames
@@ -47,6 +48,7 @@ def main(home: Path) -> int:
         address=("127.0.0.1", port) if port else None,
         names=UpstreamNames(lambda: [("bucket.test", 443)], addresses, lambda _: False),
         grace=orders["grace"],
+        ledger=LedgerFile(home / "ledger", home / "ledger.sh"),
     )
     try:
         with (

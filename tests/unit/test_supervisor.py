@@ -55,6 +55,8 @@ class Supervised:
         (self.home / "bin").mkdir()
         (self.home / "bin" / "gunicorn.py").write_text(text)
         (self.home / "bin" / "gateway.py").write_text(text)
+        note = f"echo ledger $1 $$ >> {self.home}/events\n"
+        (self.home / "ledger.sh").write_text(note)
         nginx = self.home / "bin" / "nginx"
         nginx.write_text(f"#!{sys.executable}\n{text}")
         nginx.chmod(0o755)
@@ -467,6 +469,20 @@ def test_without_nginx_its_files_are_written_when_both_pools_answer(
     without_nginx.launch()
     assert without_nginx.wait() == 1
     assert "supervisor rendered" not in without_nginx.events()
+
+
+def test_a_ledger_that_can_not_be_rotated_is_tried_once_a_second(
+    supervised: Supervised,
+) -> None:
+    """The end of the script is a signal, at which the supervisor looks around."""
+    begin = time.monotonic()
+    supervised.start()
+    wait_until(
+        lambda: supervised.events().count("ledger rotate") >= 2, what="it is tried"
+    )
+    assert supervised.stop() == 0
+    most = time.monotonic() - begin
+    assert supervised.events().count("ledger rotate") <= most
 
 
 # logs
