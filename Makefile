@@ -33,7 +33,7 @@ torture: .ready  ## kill the gateway during uploads and downloads, 200 times eac
 	TORTURE_ROUNDS=200 $(BIN)/pytest -s --everything --timeout=7200 \
 		tests/crash/test_kills.py tests/crash/test_ledger_kills.py
 
-bench: .dev .nginx  ## compare the gateway with alternatives; QUICK=1 for short runs
+bench: .dev .modules  ## compare the gateway with alternatives; QUICK=1 for short runs
 	@deploy/install-packages.sh wrk
 	QUICK=$(QUICK) $(BIN)/python -m bench
 

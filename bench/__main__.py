@@ -1,7 +1,7 @@
 """Compare the gateway with its alternatives, in one run.
 
-    make bench            writes docs/benchmarks.md and its plots; about 17 minutes
-    make bench QUICK=1    prints a shorter run; about four minutes
+    make bench            writes docs/benchmarks.md and its plots; about 23 minutes
+    make bench QUICK=1    prints a shorter run; about six minutes
 
 All servers listen on loopback and are stopped at the end; files are in $TMPDIR.
 """
@@ -20,6 +20,7 @@ from pathlib import Path
 from bench import (
     beside,
     booking,
+    bucket,
     contestants,
     flood,
     growth,
@@ -100,6 +101,7 @@ def measure(plan: Plan, folder: Path) -> Report:
         results = throughput.measure(everyone, cells, plan.rounds, plan.seconds)
         spent = processor.measure(everyone, 2 * plan.rounds, plan.seconds)
         large_ones = large.measure(everyone, plan.rounds, 2 * plan.seconds)
+    in_bucket = bucket.measure(folder, files, plan.rounds, plan.seconds)
     sending = folder / "uploads"
     sending.mkdir()
     stored, _ = uploads.measure(sending, plan.rounds, plan.upload)
@@ -108,6 +110,7 @@ def measure(plan: Plan, folder: Path) -> Report:
         processor=spent,
         large=large_ones,
         uploads=stored,
+        bucket=in_bucket,
         slow=slow.measure(
             folder,
             files,

@@ -123,6 +123,11 @@ class Gateway:
         taken = requests.post(link, allow_redirects=False, timeout=READY_SECONDS)
         return f"{self.url}{taken.headers['Location']}"
 
+    @property
+    def byte_cache(self) -> Path:
+        """The folder in which nginx caches objects."""
+        return self.home / "data" / "store" / "byte-cache"
+
     def processes(self, name: str) -> list[int]:
         """Return the ids of nginx's or gunicorn's processes."""
         return [pid for pid in descendants(self.pid) if name in command_line(pid)]

@@ -59,7 +59,7 @@ def measure(
     return [
         compare("one download", 1, _whole),
         compare("16 at a time", 16, _whole),
-        compare("seeks of 1 MiB, 16 viewers", 16, _seeks),
+        compare("seeks of 1 MiB, 16 viewers", 16, seeks),
     ]
 
 
@@ -67,8 +67,8 @@ def _whole(url: str) -> list[str]:
     return [url]
 
 
-def _seeks(url: str) -> list[str]:
-    """Return *url* with random ranges, the same ones in each run."""
+def seeks(url: str, size: int = SIZE) -> list[str]:
+    """Return *url* with random ranges of *size* bytes, the same ones in each run."""
     choice = random.Random(1)  # noqa: S311 -- not a secret
-    starts = [choice.randrange(0, SIZE - RANGE) for _ in range(SEEKS)]
+    starts = [choice.randrange(0, size - RANGE) for _ in range(SEEKS)]
     return [f"{url} bytes={start}-{start + RANGE - 1}" for start in starts]

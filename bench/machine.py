@@ -9,6 +9,7 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
+from bench import seaweedfs
 from bench.contestants import RCLONE_PROGRAM
 from gateway.runtime.live_conf import find_nginx
 
@@ -19,6 +20,7 @@ PACKAGES = (
     "itsdangerous",
     "django",
     "django-sendfile2",
+    "obstore",
     "starlette",
     "uvicorn",
 )
@@ -44,6 +46,7 @@ def versions() -> str:
             _version([find_nginx(), "-v"], r"nginx/(\S+)", "nginx"),
             *names,
             _version([RCLONE_PROGRAM, "version"], r"rclone v(\S+)", "rclone"),
+            _version([seaweedfs.PROGRAM, "version"], r"version \S+ (\S+)", "SeaweedFS"),
             _version(["wrk", "-v"], r"wrk (?:debian/)?(\S+)", "wrk"),
         ]
     )

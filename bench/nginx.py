@@ -10,7 +10,7 @@ import base64
 import hashlib
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bench.processes import HOST, free_port, serving
@@ -84,6 +84,29 @@ http {{
 """
 
 
+#: A proxy with nginx's defaults, but for connections that are kept.
+_PROXY = """\
+worker_processes auto; daemon off; error_log stderr error; pid {folder}/proxy.pid;
+{user}
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxied;
+    fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+    upstream server {{ server {server}; keepalive 32; }}
+    server {{
+        listen {host}:{port};
+        location / {{
+            proxy_pass http://server;
+            proxy_http_version 1.1;
+            proxy_set_header Host {server};
+            proxy_set_header Connection "";
+        }}
+    }}
+}}
+"""
+
+
 @dataclass(frozen=True)
 class Nginx:
     """A running nginx; ``folder`` contains the applications' sockets, NAME.sock."""
@@ -138,3 +161,36 @@ class Nginx:
         digest = hashlib.md5(f"{expires}{path} {SECRET}".encode()).digest()  # noqa: S324
         mac = base64.urlsafe_b64encode(digest).decode().rstrip("=")
         return f"{self.url}{path}?md5={mac}&expires={expires}"
+
+
+@dataclass
+class Proxy:
+    """An nginx that passes all requests on to *server*, without a cache."""
+
+    folder: Path
+    server: str
+    port: int = field(default_factory=free_port)
+    pid: int = 0
+
+    @classmethod
+    def start(cls, stack: ExitStack, folder: Path, server: str) -> Proxy:
+        """Start nginx until *stack* closes; *server* is a host and a port."""
+        proxy = cls(folder, server)
+        conf = folder / "proxy.conf"
+        conf.write_text(
+            _PROXY.format(
+                folder=folder,
+                server=server,
+                host=HOST,
+                port=proxy.port,
+                user="user root;" if os.geteuid() == 0 else "",
+            )
+        )
+        command = [find_nginx(), "-e", "stderr", "-c", str(conf)]
+        log, address = folder / "proxy.log", (HOST, proxy.port)
+        proxy.pid = stack.enter_context(serving(command, log, address))
+        return proxy
+
+    def through(self, url: str) -> str:
+        """Return a URL of the server, as it is requested here."""
+        return url.replace(self.server, f"{HOST}:{self.port}", 1)

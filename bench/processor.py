@@ -13,12 +13,12 @@ from bench.rounds import interleaved
 from bench.throughput import KIB, Cell
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from bench.contestants import Contestant
 
 CELL = Cell(4 * KIB, 16)
-_TICKS = os.sysconf("SC_CLK_TCK")
+_NANOSECONDS = 1e9
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,14 @@ class Spent:
 
     nginx: float
     others: float
+
+    def __sub__(self, earlier: Spent) -> Spent:
+        """Return the time since *earlier*."""
+        return Spent(self.nginx - earlier.nginx, self.others - earlier.others)
+
+    def __truediv__(self, number: float) -> Spent:
+        """Return the time per answer of *number* answers."""
+        return Spent(self.nginx / number, self.others / number)
 
 
 def nginx(figures: Sequence[Spent]) -> list[float]:
@@ -53,11 +61,7 @@ def measure(
         urls = contestant.urls(CELL.file)
         before = spent()
         measured = load.run(urls, connections=CELL.connections, seconds=seconds)
-        after = spent()
-        return Spent(
-            (after.nginx - before.nginx) / measured.requests,
-            (after.others - before.others) / measured.requests,
-        )
+        return (spent() - before) / measured.requests
 
     runners = {c.name: lambda c=c: runner(c) for c in contestants}
     return interleaved(runners, rounds, "processor time")
@@ -67,12 +71,19 @@ def spent() -> Spent:
     """Return the processor time that all child processes have used so far."""
     nginx = others = 0.0
     for pid in descendants(os.getpid()):
-        # The name in brackets may contain blanks; the user and kernel ticks are the
-        # twelfth and thirteenth field after it.
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        seconds = sum(map(int, fields[11:13])) / _TICKS
         if command_line(pid).startswith("nginx:"):
-            nginx += seconds
+            nginx += seconds([pid])
         else:
-            others += seconds
+            others += seconds([pid])
     return Spent(nginx, others)
+
+
+def seconds(pids: Iterable[int]) -> float:
+    """Return the processor time that processes have used so far.
+
+    It is that of their threads, in nanoseconds: a process's own figure is rounded to
+    hundredths of a second.
+    """
+    threads = (t for pid in pids for t in Path(f"/proc/{pid}/task").iterdir())
+    used = ((t / "schedstat").read_text().split()[0] for t in threads)
+    return sum(map(int, used)) / _NANOSECONDS

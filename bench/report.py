@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from bench.beside import Beside
     from bench.booking import Booked
+    from bench.bucket import Buckets, Cost, Hit, Transfer
     from bench.flood import Flood
     from bench.growth import Growth
     from bench.large import Large
@@ -41,6 +42,7 @@ class Report:
     processor: dict[str, list[Spent]]
     large: list[Large]
     uploads: dict[str, list[float]]
+    bucket: Buckets
     slow: list[Slow]
     beside: dict[Kind, Beside]
     flood: list[Flood]
@@ -74,6 +76,9 @@ class Report:
             "processor": _processor(self.processor),
             "large": _large(self.large),
             "uploads": _uploads(self.uploads),
+            "hits": _hits(self.bucket.hits),
+            "first": _transfers(self.bucket.first),
+            "stored": _transfers(self.bucket.stored),
             "verdicts": _verdicts(self.verdicts),
             "slow": _slow(self.slow),
             "beside": _beside(self.beside),
@@ -161,6 +166,61 @@ def _large(results: Sequence[Large]) -> str:
         for result in results
     ]
     return table(["1 GiB, MiB/s", "nginx static", "gateway, hot", "ratio"], rows)
+
+
+def _hits(results: Sequence[Hit]) -> str:
+    head = [
+        *("us of processor time", "nginx, file", "nginx, object", "speed, ratio"),
+        *("gunicorn, file", "gunicorn, object"),
+    ]
+    rows = [
+        [
+            result.what,
+            *(_microseconds(nginx(each)) for each in (result.file, result.object)),
+            str(result.speed),
+            *(_microseconds(others(each)) for each in (result.file, result.object)),
+        ]
+        for result in results
+    ]
+    return table(head, rows)
+
+
+def _microseconds(seconds: Sequence[float]) -> str:
+    return digits(statistics.median(seconds) * 1e6)
+
+
+def _transfers(results: Sequence[Transfer]) -> str:
+    """Return the costs of all contestants, relative to the first one's."""
+    head = [
+        *("a file", "by", "ms", "ratio", "ms of processor time: client"),
+        *("nginx and gunicorn", "both, ratio", "bucket's server"),
+    ]
+    parts: tuple[Callable[[Cost], float], ...] = (
+        lambda cost: cost.client,
+        lambda cost: cost.between,
+        lambda cost: cost.server,
+    )
+    rows = []
+    for result in results:
+        base = next(iter(result.costs.values()))
+        for name, costs in result.costs.items():
+            client, between, server = (
+                digits(statistics.median(map(part, costs)) * _MS) for part in parts
+            )
+            clock = [cost.clock for cost in costs]
+            rows.append(
+                [
+                    result.what,
+                    name,
+                    digits(statistics.median(clock) * _MS),
+                    str(ratio(clock, [cost.clock for cost in base])),
+                    client,
+                    between,
+                    str(ratio([c.ours for c in costs], [c.ours for c in base])),
+                    server,
+                ]
+            )
+    return table(head, rows)
 
 
 def _slow(results: Sequence[Slow]) -> str:

@@ -26,7 +26,7 @@ _QUIET = 0.1
 
 @dataclass(frozen=True)
 class Ratio:
-    """The median of the rounds' ratios, with the minimum and the maximum."""
+    """The median of the rounds' ratios or differences, with minimum and maximum."""
 
     median: float
     least: float
@@ -41,6 +41,12 @@ class Ratio:
 def ratio(measured: Sequence[float], base: Sequence[float]) -> Ratio:
     """Return the ratio of two series, compared round by round."""
     each = [one / other for one, other in zip(measured, base, strict=True)]
+    return Ratio(statistics.median(each), min(each), max(each))
+
+
+def difference(measured: Sequence[float], base: Sequence[float]) -> Ratio:
+    """Return the difference of two series, compared round by round."""
+    each = [one - other for one, other in zip(measured, base, strict=True)]
     return Ratio(statistics.median(each), min(each), max(each))
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bench import booking, contestants, uploads, verdicts
 from bench.processor import both, nginx
-from bench.rounds import ratio, table
+from bench.rounds import difference, ratio, table
 from bench.senders import Kind
 from bench.throughput import KIB, MIB
 
@@ -80,6 +80,24 @@ def targets(report: Report) -> str:
             "a large PUT, of dav that is then synced",
             1,
             ratio(report.uploads[uploads.PUT], report.uploads[uploads.SYNCED]),
+        ),
+        *(
+            at_least(
+                f"from nginx's cache of a bucket, {hit.what}: speed by nginx's time, "
+                "of a file on disk",
+                0.85,
+                hit.speed,
+            )
+            for hit in report.bucket.hits
+            if hit.size >= MIB
+        ),
+        at_most(
+            "a verdict in the process on an object, more than on a file, us",
+            40,
+            difference(
+                [seconds * 1e6 for seconds in report.verdicts[verdicts.OBJECT]],
+                [seconds * 1e6 for seconds in report.verdicts[verdicts.VERDICT]],
+            ),
         ),
         at_most(
             f"{report.slow[0].readers:,} slow readers: p99 of new verdicts",

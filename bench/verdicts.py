@@ -43,15 +43,26 @@ BATCH = 10_000
 _LINKS = 50_000
 BARE = "a bare Flask view"
 VERDICT = "a verdict that nginx may keep"
+OBJECT = "the same on an object in a bucket"
 DIRECT = "a verdict by Flask, for TTL 0"
+_BUCKET = {
+    "GATEWAY_FILES": "s3://media",
+    "GATEWAY_BUCKET_ENDPOINT": "http://localhost",
+    "GATEWAY_BUCKET_KEY_ID": "AKIDEXAMPLE0123",
+    "GATEWAY_BUCKET_SECRET": "0123456789abcdef0123456789abcdef",
+}
 
 
 @dataclass
 class Site:
-    """An application with its catalog and files tree, which can be filled."""
+    """An application with its catalog and files tree, which can be filled.
+
+    With *is_in_bucket* the files are objects in a bucket, which no verdict asks.
+    """
 
     home: Path
     keys: int = 1
+    is_in_bucket: bool = False
 
     def __post_init__(self) -> None:
         files = self.home / "files"
@@ -63,7 +74,7 @@ class Site:
         self.signer = LinkSigner(self.ring, "http://localhost")
         self.settings = settings.read(
             {
-                "GATEWAY_FILES": str(files),
+                **(_BUCKET if self.is_in_bucket else {"GATEWAY_FILES": str(files)}),
                 "GATEWAY_DATA": str(self.home / "data"),
                 "GATEWAY_KEYS": str(self.ring),
                 "GATEWAY_SECRET": str(self.secret),
@@ -197,9 +208,11 @@ def measure(home: Path, rounds: int) -> dict[str, list[float]]:
     """Return the seconds of a bare view, a verdict, and each step of a verdict."""
     site = Site(home / "steps")
     link = site.link()
+    bucket = Site(home / "steps-bucket", is_in_bucket=True)
     contestants = {
         BARE: caller(bare(), link),
         VERDICT: site.ask(link),
+        OBJECT: bucket.ask(bucket.link()),
         DIRECT: site.ask(link, is_cacheable=False),
     }
     contestants |= {name: _repeated(step) for name, step in _steps(site, link).items()}

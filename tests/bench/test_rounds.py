@@ -7,11 +7,15 @@ import math
 import pytest
 
 from bench.pulse import Pulse
-from bench.rounds import Ratio, digits, interleaved, ratio, table
+from bench.rounds import Ratio, difference, digits, interleaved, ratio, table
 
 
 def test_a_ratio_is_taken_within_a_round() -> None:
     assert ratio([10, 30, 20], [20, 30, 10]) == Ratio(1, 0.5, 2)
+
+
+def test_a_difference_is_taken_within_a_round() -> None:
+    assert difference([10, 30, 20], [20, 30, 10]) == Ratio(0, -10, 10)
 
 
 def test_series_of_different_lengths_are_not_compared() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bench import nginx
+from bench.bucket import SLICE, Cost, Hit, slices
 from bench.flood import FLOODER, VISITORS, was_asked
 from bench.processor import Spent, both, others
 from bench.readers import Readers
@@ -19,7 +21,6 @@ from tests.unit.rendered import rendered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -95,3 +96,35 @@ def fields(conf: str) -> list[str]:
 def test_the_sum_is_taken_within_a_round() -> None:
     spent = [Spent(1, 2), Spent(3, 5)]
     assert (others(spent), both(spent)) == ([2, 5], [3, 8])
+
+
+@pytest.mark.parametrize(
+    ("size", "number"),
+    [
+        pytest.param(1, 1, id="a byte"),
+        pytest.param(SLICE, 1, id="a slice"),
+        pytest.param(SLICE + 1, 2, id="a byte more"),
+    ],
+)
+def test_a_cached_object_has_as_many_slices(size: int, number: int) -> None:
+    assert slices(size) == number
+
+
+def test_slices_are_as_long_as_nginx_s() -> None:
+    template = Path(__file__).parents[2] / "nginx" / "bucket.jinja"
+    assert f"slice {SLICE >> 20}m;" in template.read_text()
+
+
+def test_a_cheaper_object_is_a_faster_one() -> None:
+    hit = Hit(
+        "x", 1, file=[Spent(3, 1), Spent(4, 1)], object=[Spent(2, 9), Spent(4, 9)]
+    )
+    assert hit.speed == Ratio(1.25, 1, 1.5)
+
+
+def test_the_bucket_s_server_is_not_counted() -> None:
+    assert Cost(clock=8, client=1, between=2, server=4).ours == 3
+
+
+def test_the_time_of_an_answer_is_that_since_the_start() -> None:
+    assert (Spent(5, 9) - Spent(1, 3)) / 2 == Spent(2, 3)
