@@ -41,7 +41,7 @@ SMALL, MIDDLING, BIG = 4 * KIB, MIB, 256 * MIB
 SIZES = (SMALL, MIDDLING, BIG)
 CONNECTIONS = 16
 #: nginx stores objects in slices of this many bytes (``nginx/bucket.jinja``).
-SLICE = MIB
+SLICE = 4 * MIB
 HOT, SEEKS, COLD = "hot", "ranges of 1 MiB", "a new link for each request"
 #: Contestants: the bucket's server itself, an nginx without a cache, and the gateway.
 DIRECT, PROXY, GATEWAY = "the bucket's server", "nginx, proxy", "gateway"

@@ -64,9 +64,9 @@ def body_until_cut(answer: requests.Response) -> bytes:
 def test_a_download_is_of_one_version_although_the_object_is_replaced(
     stack: BucketStack,
 ) -> None:
-    old, new = os.urandom(4 * MIB), os.urandom(4 * MIB)
+    old, new = os.urandom(24 * MIB), os.urandom(MIB)
     stack.put("film.bin", old)
-    url = stack.sign("film.bin", rate=2 * MIB)
+    url = stack.sign("film.bin", rate=8 * MIB)
     with stack.send(url, stream=True) as answer:
         etag = answer.headers["ETag"]
         stack.put("film.bin", new)
@@ -84,7 +84,7 @@ def test_a_download_is_of_one_version_although_the_object_is_replaced(
 def test_an_object_replaced_under_a_kept_look_up_is_sent_whole(
     stack: BucketStack,
 ) -> None:
-    versions = [os.urandom(2 * MIB) for _ in range(8)]
+    versions = [os.urandom(6 * MIB) for _ in range(8)]
     stack.put("often.bin", versions[0])
     url = stack.sign("often.bin")
     for version in versions:
