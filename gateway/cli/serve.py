@@ -57,7 +57,7 @@ from gateway.runtime.rendering import (
     NginxConf,
 )
 from gateway.runtime.supervisor import Supervisor
-from gateway.runtime.upstream_names import UpstreamNames
+from gateway.runtime.upstream_names import Server, UpstreamNames
 from gateway.runtime.verdict_cache import verdict_cache
 
 if TYPE_CHECKING:
@@ -241,11 +241,11 @@ def _run(
         return supervisor.run(on_ready=announce)
 
 
-def _upstream_servers(chosen: Settings) -> list[Address]:
+def _upstream_servers(chosen: Settings) -> list[Server]:
     """Return the servers whose names nginx resolves."""
     bucket = chosen.bucket_server
     servers = (bucket.endpoint if bucket else None, chosen.authorize)
-    return [(server.host, server.port) for server in servers if server is not None]
+    return [Server(s.scheme, s.host, s.port) for s in servers if s is not None]
 
 
 def _check_authorize_socket(folder: Path) -> None:

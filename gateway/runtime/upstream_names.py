@@ -7,37 +7,54 @@ https://nginx.org/en/docs/http/ngx_http_upstream_module.html#server
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from gateway.runtime.rendering import ca_certificates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from gateway.config.address import Address
-
 _INTERVAL: Final = 30.0
 #: Seconds after which nginx resolves a name again although an old address still
-#: accepts connections: it may belong to another server by then.  Amazon's names have
-#: other addresses at each question, and their old ones continue to work.
+#: accepts connections: without TLS it may be another server by then.
 _FORGOTTEN: Final = 600.0
 _CONNECT_SECONDS: Final = 2.0
 
 
-def resolve(server: Address) -> frozenset[str]:
-    """Return the addresses of a host and port; none if DNS does not answer."""
+class Server(NamedTuple):
+    """The scheme, ``http`` or ``https``, and the host and port of a server."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+def resolve(server: Server) -> frozenset[str]:
+    """Return the addresses of a server; none if DNS does not answer."""
     try:
-        found = socket.getaddrinfo(*server, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
     except OSError:
         return frozenset()
     return frozenset(str(address[0]) for *_, address in found)
 
 
-def accepts(address: Address) -> bool:
-    """Return whether a server accepts connections at *address*."""
+def answers(server: Server, address: str) -> bool:
+    """Return whether *address* accepts connections, with TLS as that server."""
     try:
-        socket.create_connection(address, _CONNECT_SECONDS).close()
+        with ExitStack() as stack:
+            connection = stack.enter_context(
+                socket.create_connection((address, server.port), _CONNECT_SECONDS)
+            )
+            if server.scheme == "https":
+                context = ssl.create_default_context(cafile=ca_certificates())
+                stack.enter_context(
+                    context.wrap_socket(connection, server_hostname=server.host)
+                )
     except OSError:
         return False
     return True
@@ -47,17 +64,21 @@ def accepts(address: Address) -> bool:
 class UpstreamNames:
     """The names in nginx's configuration, with the addresses that nginx knows.
 
-    ``servers`` returns the host and port of each server in the live configuration.
-    ``moved`` is the host of a server that has moved since; empty if there is none.
+    ``servers`` returns the servers in the live configuration.  ``moved`` is the host of
+    a server that has moved since; empty if there is none.
+
+    A server has moved if DNS has none of its known addresses, and none of them answers.
+    Amazon's names have other addresses at each question, and the old ones continue to
+    work: a reload for each of them would cut long downloads.
     """
 
-    servers: Callable[[], Collection[Address]]
-    resolve: Callable[[Address], frozenset[str]] = resolve
-    accepts: Callable[[Address], bool] = accepts
+    servers: Callable[[], Collection[Server]]
+    resolve: Callable[[Server], frozenset[str]] = resolve
+    answers: Callable[[Server, str], bool] = answers
     clock: Callable[[], float] = time.monotonic
     moved: str = ""
-    _known: dict[Address, frozenset[str]] = field(default_factory=dict)
-    _gone_since: dict[Address, float] = field(default_factory=dict)
+    _known: dict[Server, frozenset[str]] = field(default_factory=dict)
+    _gone_since: dict[Server, float] = field(default_factory=dict)
     _is_loaded: threading.Event = field(default_factory=threading.Event)
 
     def watch(self) -> None:
@@ -80,10 +101,10 @@ class UpstreamNames:
     def check(self) -> None:
         """Resolve all names, and set ``moved``."""
         self.moved = next(
-            (server[0] for server in self.servers() if self._has_moved(server)), ""
+            (server.host for server in self.servers() if self._has_moved(server)), ""
         )
 
-    def _has_moved(self, server: Address) -> bool:
+    def _has_moved(self, server: Server) -> bool:
         found = self.resolve(server)
         if not found:
             return False
@@ -92,6 +113,6 @@ class UpstreamNames:
             self._gone_since.pop(server, None)
             return False
         since = self._gone_since.setdefault(server, self.clock())
-        return self.clock() - since >= _FORGOTTEN or not any(
-            self.accepts((address, server[1])) for address in known
-        )
+        if server.scheme == "http" and self.clock() - since >= _FORGOTTEN:
+            return True
+        return not any(self.answers(server, address) for address in known)

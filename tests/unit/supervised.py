@@ -17,7 +17,9 @@ from gateway.http.pools import Pool
 from gateway.runtime.ledger_file import LedgerFile
 from gateway.runtime.live_conf import LiveConf, check_conf
 from gateway.runtime.supervisor import Supervisor
-from gateway.runtime.upstream_names import UpstreamNames
+from gateway.runtime.upstream_names import Server, UpstreamNames
+
+SERVER = Server("https", "bucket.test", 443)
 
 
 def main(home: Path) -> int:
@@ -46,7 +48,7 @@ def main(home: Path) -> int:
         environment={**os.environ, "PYTHONPATH": str(home / "bin")},
         sockets={pool: home / pool.socket for pool in Pool},
         address=("127.0.0.1", port) if port else None,
-        names=UpstreamNames(lambda: [("bucket.test", 443)], addresses, lambda _: False),
+        names=UpstreamNames(lambda: [SERVER], addresses, lambda *_: False),
         grace=orders["grace"],
         ledger=LedgerFile(home / "ledger", home / "ledger.sh"),
     )

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import socket
+import ssl
+import subprocess
+import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from gateway.runtime.upstream_names import UpstreamNames, accepts, resolve
+import pytest
 
-SERVER = ("s3.example.com", 443)
+from gateway.runtime.upstream_names import Server, UpstreamNames, answers, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SERVER = Server("https", "s3.example.com", 443)
 
 
 @dataclass
@@ -17,12 +28,13 @@ class World:
     addresses: set[str] = field(default_factory=lambda: {"192.0.2.1", "192.0.2.2"})
     listening: set[str] = field(default_factory=set)
     now: float = 0
+    server: Server = SERVER
 
     def names(self) -> UpstreamNames:
         return UpstreamNames(
-            lambda: [SERVER],
+            lambda: [self.server],
             lambda _: frozenset(self.addresses),
-            lambda address: address[0] in self.listening,
+            lambda _, address: address in self.listening,
             lambda: self.now,
         )
 
@@ -41,34 +53,39 @@ def test_a_server_with_other_addresses_only_has_moved() -> None:
     names.check()
     world.addresses = {"192.0.2.9"}
     names.check()
-    assert names.moved == SERVER[0]
+    assert names.moved == SERVER.host
     names.note_load()
     names.check()
     assert names.moved == ""
 
 
-def test_old_addresses_that_accept_connections_are_used_for_ten_minutes() -> None:
+def test_addresses_that_still_are_that_server_are_used_further() -> None:
+    """A name of Amazon has other addresses at each question."""
     world = World(listening={"192.0.2.1"})
     names = world.names()
     names.check()
     world.addresses = {"192.0.2.9"}
-    for world.now, moved in ((30, ""), (629, ""), (630, SERVER[0])):
+    for world.now in (30, 630, 100_000):
         names.check()
-        assert names.moved == moved
+        assert names.moved == ""
 
 
-def test_an_address_that_comes_back_begins_the_ten_minutes_anew() -> None:
-    world = World(listening={"192.0.2.1"})
+def test_without_tls_old_addresses_are_used_for_ten_minutes() -> None:
+    world = World(
+        listening={"192.0.2.1"}, server=Server("http", "s3.example.com", 8333)
+    )
     names = world.names()
     names.check()
-    for world.now, address in (
-        (30, "192.0.2.9"),
-        (60, "192.0.2.1"),
-        (700, "192.0.2.9"),
+    for world.now, address, moved in (
+        (30, "192.0.2.9", ""),
+        (60, "192.0.2.1", ""),
+        (90, "192.0.2.9", ""),
+        (689, "192.0.2.9", ""),
+        (690, "192.0.2.9", "s3.example.com"),
     ):
         world.addresses = {address}
         names.check()
-        assert names.moved == ""
+        assert names.moved == moved
 
 
 def test_no_answer_of_dns_changes_nothing() -> None:
@@ -79,10 +96,43 @@ def test_no_answer_of_dns_changes_nothing() -> None:
         assert names.moved == ""
 
 
-def test_names_are_resolved_and_addresses_tried() -> None:
+def test_names_are_resolved_and_addresses_asked() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        address = listener.getsockname()
-        assert resolve(("localhost", address[1])) & {"127.0.0.1"}
-        assert accepts(address)
-    assert not accepts(address)
-    assert resolve(("does-not-exist.invalid", 443)) == frozenset()
+        port = listener.getsockname()[1]
+        local = Server("http", "localhost", port)
+        assert "127.0.0.1" in resolve(local)
+        assert answers(local, "127.0.0.1")
+    assert not answers(local, "127.0.0.1")
+    assert resolve(Server("https", "does-not-exist.invalid", 443)) == frozenset()
+
+
+@pytest.fixture
+def tls_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Run a server with a certificate for localhost, which this process trusts."""
+    file = tmp_path / "server.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-nodes", "-days", "1", "-subj", "/CN=server",
+         "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-addext", "subjectAltName=DNS:localhost", "-keyout", file, "-out", file],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(file)
+
+    def serve(listener: socket.socket) -> None:
+        for _ in range(2):
+            connection = listener.accept()[0]
+            with suppress(ssl.SSLError):
+                context.wrap_socket(connection, server_side=True).close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=[listener])
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join(20)
+
+
+def test_with_tls_only_the_named_server_answers(tls_port: int) -> None:
+    assert answers(Server("https", "localhost", tls_port), "127.0.0.1")
+    assert not answers(Server("https", "other.example", tls_port), "127.0.0.1")
