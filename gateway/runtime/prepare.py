@@ -14,7 +14,7 @@ from gateway.catalog.database import Database
 from gateway.catalog.upgrade import upgrade
 from gateway.catalog.users import Role
 from gateway.config.gateway_id import own_id, replica_name
-from gateway.errors import CatalogBusyError, SettingsError
+from gateway.errors import BucketBusyError, CatalogBusyError, SettingsError
 from gateway.ownership import Owner
 from gateway.polling import attempts
 from gateway.runtime import verdict_cache
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from gateway.storage.store_id import BlobsId
 
 FIRST_ADMIN: Final = "admin"
-#: Seconds between two attempts to open a catalog that is unavailable or locked.
+#: Seconds between two attempts to open a catalog or bucket that does not answer.
 _PAUSE: Final = 1.0
 _OTHER_DATABASE: Final = (
     "GATEWAY_DATABASE_DIRECT: this is another database than that of GATEWAY_DATABASE"
@@ -118,22 +118,26 @@ def _check_locks(settings: Settings, blobs_id: BlobsId) -> None:
 def prepare_with_retries(
     settings: Settings, *, seconds: float, log: Callable[[str], None]
 ) -> Database:
-    """Call ``prepare``; retry while PostgreSQL is unavailable or locked.
+    """Call ``prepare``; retry while PostgreSQL or the bucket does not answer.
 
-    Retry for *seconds* at most, then raise CatalogBusyError.  *log* gets a line when
-    the reason for waiting changes.  SQLite is not retried.
+    Retry for *seconds* at most, then raise CatalogBusyError or BucketBusyError.  *log*
+    gets a line when the reason for waiting changes.  SQLite is not retried.
     """
-    is_server = settings.catalog_file is None
+    refusal: CatalogBusyError | BucketBusyError
     logged = ""
-    for _ in attempts(seconds if is_server else 0, every=_PAUSE):
+    for _ in attempts(seconds, every=_PAUSE):
         try:
             return prepare(settings)
         except CatalogBusyError as error:
-            refusal = error
-        cause = " ".join(str(refusal).split())
-        if is_server and cause != logged:
-            log(f"waiting for the catalog (GATEWAY_DATABASE): {cause}")
-        logged = cause
+            if settings.catalog_file is not None:
+                raise
+            refusal, awaited = error, "the catalog (GATEWAY_DATABASE)"
+        except BucketBusyError as error:
+            refusal, awaited = error, "the bucket (GATEWAY_BLOBS)"
+        line = f"waiting for {awaited}: {' '.join(str(refusal).split())}"
+        if line != logged:
+            log(line)
+        logged = line
     raise refusal
 
 

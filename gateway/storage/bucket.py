@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -39,6 +40,10 @@ _MAXIMUM_KEY: Final = 1024
 _LIFE: Final = timedelta(days=7)
 #: How many keys ``below`` examines per object of its limit.
 _KEYS_PER_FILE: Final = 10
+#: The part of obstore's messages that differs each time.
+_EFFORT: Final = re.compile(
+    r" in \S+, after \d+ retries, max_retries: \d+, retry_timeout: \S+ ?"
+)
 #: Objects that are listed by one request.
 _PAGE: Final = 1000
 
@@ -160,9 +165,8 @@ def answering(url: BucketURL, *, is_listing: bool = False) -> Iterator[None]:
         is_missing = isinstance(error, NotFoundError | FileNotFoundError)
         if is_missing and not is_listing:
             raise FileNotFoundError(url) from error
-        raise BucketBusyError(
-            f"bucket {url} does not answer: {str(error).splitlines()[0]}"
-        ) from error
+        cause = _EFFORT.sub("", str(error).splitlines()[0])
+        raise BucketBusyError(f"bucket {url} does not answer: {cause}") from error
 
 
 def presigned_content(store: S3Store, key: str, size: int = 0) -> BucketObject:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gateway.catalog.password_hashes import PasswordHash
     from gateway.config.settings import Settings
     from tests.catalog.postgres import Server
+    from tests.live.seaweedfs import SeaweedFS
 
 
 def of(url: str, data: Path, store: Path | None = None) -> Settings:
@@ -98,6 +99,30 @@ def test_a_server_that_is_away_is_waited_for_and_that_is_said(
     assert usable
     assert said[0].startswith("waiting for the catalog (GATEWAY_DATABASE): ")
     assert len(set(said)) == len(said)  # each cause once
+
+
+def test_a_start_waits_for_the_bucket(
+    seaweedfs: SeaweedFS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.runtime.prepare._PAUSE", 0.05)
+    chosen = seaweedfs.settings() | {
+        "GATEWAY_BLOBS": "s3://media/waiting",
+        "GATEWAY_DATA": str(tmp_path),
+        "GATEWAY_STORE": str(tmp_path / "store"),
+    }
+    current = settings.read(chosen).settings
+    said: list[str] = []
+    with ThreadPoolExecutor(1) as pool:
+        with seaweedfs.away():
+            waiting = pool.submit(
+                prepare_with_retries, current, seconds=60, log=said.append
+            )
+            wait_until(lambda: said, what="it says that it waits")
+        waiting.result(timeout=60).engine.dispose()
+    # What differs at each attempt would make each a line.
+    begin = f"waiting for the bucket (GATEWAY_BLOBS): bucket {current.blobs} does not "
+    assert said[0].startswith(begin)
+    assert "retries" not in said[0]
 
 
 def test_a_migration_is_tried_again_until_it_has_its_locks(
