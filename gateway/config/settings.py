@@ -141,6 +141,8 @@ class Settings(BaseModel):
     """Sets how long nginx caches a verdict, in seconds; default 1; 0 disables it."""
     verdict_cache: PlainPath | None = None
     """Sets the folder of cached verdicts, on tmpfs; default ``<run>/verdicts``."""
+    nginx_workers: Number = Field(default=0, ge=0, le=256)
+    """Sets the number of nginx's workers; 0, the default, is 1 per core."""
     workers: Number = Field(default=0, ge=0, le=256)
     """Sets the number of verdict workers; 0, the default, is 2 per core plus 1."""
     app_workers: Number = Field(default=0, ge=0, le=256)

@@ -136,6 +136,12 @@ def test_a_policy_is_one_word_to_nginx(name: str, policy: str) -> None:
     assert f'"{policy}"' in rendered()[name]
 
 
+@pytest.mark.parametrize(("workers", "written"), [("0", "auto"), ("3", "3")])
+def test_nginx_has_as_many_workers_as_set(workers: str, written: str) -> None:
+    files = rendered(GATEWAY_NGINX_WORKERS=workers)
+    assert f"worker_processes {written};" in files["nginx.conf"].splitlines()
+
+
 def test_each_trusted_network_is_a_directive() -> None:
     """Nothing else of the list reaches nginx."""
     text = "".join(rendered(GATEWAY_TRUSTED_PROXIES="10.0.0.0/8, ::1/128").values())
