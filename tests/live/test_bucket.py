@@ -125,9 +125,14 @@ def test_a_bucket_that_never_answers_is_a_503_page(
     hot, cold = stack.sign("hot2.bin"), stack.sign("cold2.bin")
     assert stack.ask(hot).content == b"hot"
     stack.let_verdicts_end()
+    time.sleep(1)  # the look-up's second begins later than the verdict's
     start = time.monotonic()
-    with seaweedfs.frozen(), ThreadPoolExecutor(3) as pool:
-        cached, refused = pool.map(stack.send, (hot, cold))
+    with seaweedfs.frozen(), ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(stack.send, url) for url in (hot, cold)]
+        time.sleep(1)
+        assert stack.send(hot).content == b"hot"
+        assert not any(answer.done() for answer in waiting)
+        cached, refused = (answer.result() for answer in waiting)
         page = pool.submit(stack.send, f"{stack.url}/login").result()
         assert readiness(stack) == FAILING
     assert (cached.content, refused.status_code) == (b"hot", 503)

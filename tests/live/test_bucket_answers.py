@@ -230,7 +230,8 @@ def test_no_client_reaches_the_look_up(delivery: Delivery, target: str) -> None:
 
 ERRORS = (
     *("301 Moved Permanently", "307 Temporary Redirect", "400 Bad Request"),
-    *("401 Unauthorized", "500 Internal Server Error", "503 Slow Down"),
+    *("401 Unauthorized", "406 No", "409 No", "418 No", "422 No", "451 No"),
+    *("500 Internal Server Error", "503 Slow Down", "507 No", "520 No", "599 No"),
 )
 
 
@@ -252,6 +253,23 @@ def test_an_error_of_the_bucket_is_a_503_page(delivery: Delivery, failing: str) 
     wait_until(
         lambda: '"reason":"bucket-failed"' in delivery.nginx.log(), what="it is logged"
     )
+
+
+@pytest.mark.parametrize("status", ["403 Forbidden", "429 Slow Down", "503 Slow Down"])
+def test_what_is_cached_is_sent_when_the_bucket_refuses(
+    delivery: Delivery, status: str
+) -> None:
+    assert delivery.get().content == CONTENT
+    refusal = f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode()
+    delivery.bucket.script = lambda _: refusal
+    asked = len(delivery.bucket.asked)
+    wait_until(
+        lambda: (
+            delivery.get().content == CONTENT and len(delivery.bucket.asked) > asked
+        ),
+        what="the version is looked up again",
+    )
+    assert delivery.get().content == CONTENT
 
 
 @pytest.mark.parametrize("failing", ["HEAD", "GET"])

@@ -142,6 +142,17 @@ def test_nginx_has_as_many_workers_as_set(workers: str, written: str) -> None:
     assert f"worker_processes {written};" in files["nginx.conf"].splitlines()
 
 
+@pytest.mark.parametrize(
+    ("space", "free"), [("1G", 2 * 2**30), ("0", 64 * 2**20)], ids=["some", "none"]
+)
+def test_the_cache_of_buckets_leaves_more_space_than_uploads(
+    space: str, free: int
+) -> None:
+    """Otherwise a full cache would keep uploads out."""
+    chosen = {"GATEWAY_FREE_SPACE": space, "GATEWAY_FILES": "s3://media/"}
+    assert f"min_free={free} " in rendered(**chosen)["conf.d/bucket.conf"]
+
+
 def test_each_trusted_network_is_a_directive() -> None:
     """Nothing else of the list reaches nginx."""
     text = "".join(rendered(GATEWAY_TRUSTED_PROXIES="10.0.0.0/8, ::1/128").values())
