@@ -181,7 +181,7 @@ def test_the_bucket_gets_no_header_and_no_token_of_a_client(
     host = f"Host: 127.0.0.1:{delivery.bucket.port}"
     assert [head.strip().split("\r\n") for head in delivery.bucket.asked] == [
         [f"HEAD {URL} HTTP/1.1", host],
-        [f"GET {URL} HTTP/1.1", host, "Range: bytes=0-4194303", f"If-Match: {ETAG}"],
+        [f"GET {URL} HTTP/1.1", host, f"If-Match: {ETAG}", "Range: bytes=0-4194303"],
     ]
 
 

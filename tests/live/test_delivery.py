@@ -206,6 +206,17 @@ def test_an_empty_file_is_delivered(stack: Stack) -> None:
     answer = stack.ask(stack.sign("empty.txt"))
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers["Content-Length"] == "0"
+    tag, date = answer.headers["ETag"], answer.headers["Last-Modified"]
+    for name, value, status in (
+        ("If-Match", tag, 200),
+        ("If-Match", '"other"', 412),
+        ("If-None-Match", tag, 304),
+        ("If-Modified-Since", date, 304),
+        ("If-Unmodified-Since", date, 200),
+        ("Range", "bytes=0-9", 200),
+    ):
+        url = stack.sign("empty.txt")
+        assert stack.ask(url, headers={name: value}).status_code == status, name
 
 
 @pytest.mark.bucket(extra=True)
