@@ -66,6 +66,14 @@ def test_the_containers_take_all_settings_from_one_file() -> None:
     }
 
 
+def test_the_containers_of_several_gateways_have_settings_that_exist() -> None:
+    compose = (ROOT / "deploy/replicas.yml").read_text()
+    chosen = set(re.findall(r"\b(GATEWAY_\w+): ", compose))
+    known = settings.describe().keys()
+    assert chosen - {f"{name}{FILE_SUFFIX}" for name in known} <= known
+    assert chosen >= {"GATEWAY_BLOBS", "GATEWAY_KEYS_FILE", "GATEWAY_REPLICA"}
+
+
 #: Another value of each setting that is no number.
 OTHER = {
     "GATEWAY_COLOR": "#ff0000",
