@@ -330,6 +330,23 @@ def test_an_upload_that_is_under_way_ends_while_the_gateway_stops(
 
 
 @pytest.mark.extra
+def test_a_bucket_that_is_silent_during_an_upload_is_a_503(
+    stack: Uploads, token: str, seaweedfs: SeaweedFS
+) -> None:
+    with seaweedfs.frozen():
+        answer = requests.put(
+            f"{stack.url}/api/v1/files/silent.bin",
+            data=CONTENT,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=110,
+        )
+    assert problem(answer) == BUSY
+    stack.whole_log()
+    logged = [line for line in stack.logged() if line["uri"].endswith("/silent.bin")]
+    assert [line["reason"] for line in logged] == ["bucket-failed"]
+
+
+@pytest.mark.extra
 def test_a_kill_while_nginx_sends_the_body_leaves_nothing(
     stack: Uploads, token: str, seaweedfs: SeaweedFS
 ) -> None:
