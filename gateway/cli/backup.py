@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -16,7 +17,7 @@ from gateway.cli.options import JSON
 from gateway.config import settings
 from gateway.maintenance.backup import Backup
 from gateway.maintenance.manifest import Folder
-from gateway.maintenance.restore import Restore
+from gateway.maintenance.restore import Restore, require_empty
 from gateway.runtime.prepare import prepare
 
 _without_keys = click.option(
@@ -107,7 +108,7 @@ def restore(
     has_keys = without_keys or settings.has("keys")
     has_secret = without_keys or settings.has("secret")
     manifest = Restore(
-        database=prepare(current),
+        prepare=partial(prepare, current, check=require_empty),
         store=open_store(current),
         blobs=open_blobs(current),
         folder=Folder(folder),

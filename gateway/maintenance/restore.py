@@ -1,8 +1,9 @@
 """``gateway restore``: restore a backup into an empty store and catalog.
 
-Blobs are restored first, from the store's trash or the backup, then all rows in one
-transaction.  An interrupted restore leaves an empty catalog, and the next one continues
-with the blobs that are still missing.
+Whatever can be checked is checked first, without a catalog: a refused restore claims no
+store or bucket.  Blobs are restored next, from the store's trash or the backup, then
+all rows in one transaction.  An interrupted restore leaves an empty catalog, and the
+next one continues with the blobs that are still missing.
 """
 
 from __future__ import annotations
@@ -18,26 +19,34 @@ from gateway.maintenance.manifest import Folder, Manifest, lines
 from gateway.ownership import Owner
 from gateway.storage import copies
 from gateway.storage.blobs import is_blob
-from gateway.storage.trash import Trash
+from gateway.storage.trash import Trash, Trashed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from gateway.catalog.database import Database
     from gateway.catalog.dump import Line
     from gateway.storage.blobs import Blobs, BlobStore
-    from gateway.storage.trash import Trashed
+
+
+def require_empty(database: Database) -> None:
+    """Raise BackupError if the catalog has any rows."""
+    with database.read() as connection:
+        if not dump.is_empty(connection):
+            raise BackupError("the catalog is not empty")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Restore:
-    """Restores the backup in ``folder`` into a prepared store and catalog.
+    """Restores the backup in ``folder`` into an empty store and catalog.
 
-    ``keys`` is the path for the key ring and ``secret`` the path for the server secret;
-    None leaves it out.
+    ``prepare`` returns the catalog, with the store claimed for it; it is called when
+    everything else has been checked.  ``keys`` is the path for the key ring and
+    ``secret`` the path for the server secret; None leaves it out.
     """
 
-    database: Database
+    prepare: Callable[[], Database]
     store: BlobStore
     blobs: Blobs
     folder: Folder
@@ -55,21 +64,20 @@ class Restore:
             )
         catalog = self.folder.catalog(manifest)
         gone = frozenset(manifest.gone)
-        with self.database.read() as connection:
-            if not dump.is_empty(connection):
-                raise BackupError("the catalog is not empty")
         if manifest.has_blobs:
             self._check_store(catalog)
         files = self._files(manifest)
         for target, source in files.items():
             _check_same(target, source)
         with lines(catalog) as rows:
-            for line in rows:
-                if line.is_upload and line.row["id"] not in gone:
-                    self._restore_blob(line)
+            missing = list(self._missing(rows, gone))
+        database = self.prepare()
+        require_empty(database)
+        for blob, found in missing:
+            self._restore_blob(blob, found)
         for folder in (*self.store.blobs.iterdir(), self.store.blobs):
             copies.sync(folder)
-        with lines(catalog) as rows, self.database.write() as connection:
+        with lines(catalog) as rows, database.write() as connection:
             if not dump.is_empty(connection):
                 raise BackupError("the catalog is not empty any more")
             dump.load(connection, rows, without=gone)
@@ -97,25 +105,41 @@ class Restore:
             files[self.secret] = self.folder.secret
         return files
 
-    def _restore_blob(self, line: Line) -> None:
-        blob, size = line.row["blob"], line.row["size"]
-        if not is_blob(blob):
-            raise BackupError(f"{blob!r} is not a valid blob name")
+    def _missing(
+        self, rows: Iterator[Line], gone: frozenset[str]
+    ) -> Iterator[tuple[str, Path | Trashed]]:
+        """Yield the blobs that the store lacks, each with where it is found."""
+        for line in rows:
+            if not line.is_upload or line.row["id"] in gone:
+                continue
+            blob, size = line.row["blob"], line.row["size"]
+            if not is_blob(blob):
+                raise BackupError(f"{blob!r} is not a valid blob name")
+            present = self._size(blob)
+            if present == size:
+                continue
+            trashed = self._trashed.get(blob)
+            if trashed is not None and present is None and trashed.size == size:
+                yield blob, trashed
+            else:
+                yield blob, self._copy(blob, size)
+
+    def _copy(self, blob: str, size: int) -> Path:
+        """Return the backup's copy of a blob; raise BackupError if it has none."""
         source = self.folder.blobs / blob
-        found = self._size(blob)
-        if found == size:
-            return
-        trashed = self._trashed.get(blob)
-        if trashed is not None and found is None and trashed.size == size:
-            Trash(self.store).put_back(trashed)
-            return
         try:
             source_size = source.stat().st_size
         except FileNotFoundError:
             raise BackupError(f"{source} is missing in the backup") from None
         if source_size != size:
             raise BackupError(f"{source} has {source_size} bytes instead of {size}")
-        self.blobs.load(source, blob, may_link=self.may_link)
+        return source
+
+    def _restore_blob(self, blob: str, found: Path | Trashed) -> None:
+        if isinstance(found, Trashed):
+            Trash(self.store).put_back(found)
+        else:
+            self.blobs.load(found, blob, may_link=self.may_link)
 
     def _size(self, blob: str) -> int | None:
         try:

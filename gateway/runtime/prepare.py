@@ -73,10 +73,13 @@ def _is_writable(path: Path) -> bool:
     return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
 
 
-def prepare(settings: Settings) -> Database:
+def prepare(
+    settings: Settings, *, check: Callable[[Database], object] = id
+) -> Database:
     """Create the store's folders and upgrade the catalog to the newest schema.
 
-    Raise SettingsError if the catalog's blobs are in another store or bucket.
+    *check* is called before the store or bucket is claimed for the catalog.  Raise
+    SettingsError if the catalog's blobs are in another store or bucket.
     """
     if settings.store is None:
         raise SettingsError(["GATEWAY_STORE: is not set"])
@@ -89,6 +92,7 @@ def prepare(settings: Settings) -> Database:
     # A migration may take long: the connection has no time limit.
     database = Database.open(settings.database, silence=math.inf)
     upgrade(database)
+    check(database)
     if database.reserve is not None:
         database.reserve.allocate()
     blobs = stored_blobs(store, settings.blobs, settings.bucket_server)

@@ -38,9 +38,9 @@ class Uploads(BucketStack):
         self.settings["GATEWAY_BLOBS"] = f"s3://media/{self.prefix}-uploads"
         self.settings["GATEWAY_FREE_SPACE"] = "0"
 
-    def objects(self) -> dict[str, int]:
+    def objects(self, folder: str = "uploads") -> dict[str, int]:
         """Return the size of each blob in the bucket, by its name."""
-        start = f"{self.prefix}-uploads/"
+        start = f"{self.prefix}-{folder}/"
         pages = list(obstore.list(self.server.store, start))
         found = {item["path"]: item["size"] for page in pages for item in page}
         return {path.removeprefix(start): size for path, size in found.items()}
@@ -216,12 +216,15 @@ def test_a_backup_leaves_the_objects_in_the_bucket_unless_asked(
         "GATEWAY_DATA": str(tmp_path / "data"),
         "GATEWAY_BLOBS": f"s3://media/{stack.prefix}-restored",
     }
-    for folder, status in (("catalog", 1), ("all", 0)):
+    # The refused restore leaves no catalog, and the bucket belongs to none.
+    for folder, status, catalogs in (("catalog", 1, 0), ("all", 0, 1)):
         command = [sys.executable, "-m", "gateway", "restore", f"{tmp_path}/{folder}"]
         completed = subprocess.run(
             command, env=elsewhere, capture_output=True, text=True, check=False
         )
         assert completed.returncode == status, completed.stderr
+        assert len([*(tmp_path / "data").glob("*.sqlite3")]) == catalogs
+        assert ("store-id" in stack.objects("restored")) == bool(catalogs)
     key = f"{stack.prefix}-restored/{made['id'][:2]}/{made['id']}.bin"
     assert bytes(obstore.get(stack.server.store, key).bytes()) == CONTENT
 

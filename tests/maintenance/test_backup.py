@@ -70,7 +70,7 @@ def elsewhere(tmp_path: Path, migrated: Path) -> Iterator[Restore]:
     copy = shutil.copyfile(migrated, tmp_path / "elsewhere.sqlite3")
     database = Database.open(f"sqlite:///{copy}")
     yield Restore(
-        database=database,
+        prepare=lambda: database,
         store=store,
         blobs=DiskBlobs(store),
         folder=Folder(tmp_path / "backup"),
@@ -96,7 +96,7 @@ def make(kept: Kept, folder: Folder, *, now: int = NOW, **options: Any) -> Backu
 
 
 def restored(restore: Restore, ann: Any) -> Kept:
-    return Kept(restore.database, restore.store, ann)
+    return Kept(restore.prepare(), restore.store, ann)
 
 
 @pytest.mark.parametrize("may_link", [True, False], ids=["links", "copies"])
@@ -302,7 +302,7 @@ def test_new_users_can_be_made_after_a_restore(
     store = BlobStore(tmp_path / "again")
     store.prepare()
     Restore(
-        database=kept.database,
+        prepare=lambda: kept.database,
         store=store,
         blobs=DiskBlobs(store),
         folder=folder,
@@ -346,6 +346,48 @@ def test_other_keys_and_another_secret_are_not_overwritten(
     with pytest.raises(BackupError, match=f"differs from the {kind}"):
         elsewhere.make()
     assert path.read_text() == "b:other\n"
+
+
+def _without_blob(kept: Kept, folder: Folder, elsewhere: Restore) -> None:
+    upload = kept.put()
+    make(kept, folder)
+    assert not restored(elsewhere, kept.ann).files()
+    (folder.blobs / upload.blob).unlink()
+
+
+def _into_other_blobs(kept: Kept, folder: Folder, elsewhere: Restore) -> None:
+    make(kept, folder)
+    restored(elsewhere, kept.ann).orphan()
+
+
+def _over_another_secret(kept: Kept, folder: Folder, elsewhere: Restore) -> None:
+    make(kept, folder)
+    assert elsewhere.secret is not None
+    elsewhere.secret.write_text("another")
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    "damage",
+    [_without_blob, _into_other_blobs, _over_another_secret],
+    ids=["a blob is missing", "other blobs", "another secret"],
+)
+def test_a_refused_restore_makes_no_catalog_and_claims_no_store(
+    kept: Kept,
+    folder: Folder,
+    elsewhere: Restore,
+    damage: Callable[[Kept, Folder, Restore], None],
+) -> None:
+    damage(kept, folder, elsewhere)
+    prepared: list[Database] = []
+
+    def prepare() -> Database:
+        prepared.append(elsewhere.prepare())
+        return prepared[0]
+
+    with pytest.raises(BackupError):
+        replace(elsewhere, prepare=prepare).make()
+    assert prepared == []
 
 
 @ON_SQLITE
@@ -500,10 +542,10 @@ def test_what_was_sent_comes_back_and_is_booked_from_there(
     make(kept, folder)
     ledger.book(ledger.line(lease))
     elsewhere.make()
-    there = Ledger(ledger.folder, elsewhere.database, link)
+    there = Ledger(ledger.folder, elsewhere.prepare(), link)
     before = there.row()
     count = there.booker().round(now=NOW)
-    with elsewhere.database.read() as connection:
+    with elsewhere.prepare().read() as connection:
         running = connection.execute(select(lease_requests)).all()
         assert bookings.uses(connection) == {"main": (0, 1)}
         assert expiry.recipient_counts(connection) == []

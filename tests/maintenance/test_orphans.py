@@ -303,7 +303,7 @@ def test_a_restore_takes_what_the_backup_lacks_from_the_trash(
     database = Database.open(f"sqlite:///{tmp_path}/new.sqlite3")
     upgrade(database)
     Restore(
-        database=database,
+        prepare=lambda: database,
         store=kept.store,
         blobs=DiskBlobs(kept.store),
         folder=folder,

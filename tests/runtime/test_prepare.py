@@ -13,7 +13,7 @@ from gateway.catalog import users
 from gateway.catalog.database import Database
 from gateway.catalog.revision import is_usable
 from gateway.config import settings
-from gateway.errors import CatalogBusyError, SettingsError
+from gateway.errors import BackupError, CatalogBusyError, SettingsError
 from gateway.runtime.prepare import make_first_admin, prepare, prepare_with_retries
 from tests.catalog.pgbouncer import pooled
 from tests.live.stack import wait_until
@@ -187,3 +187,14 @@ def test_a_server_that_does_not_come_in_time_is_a_busy_catalog(
     current = of("postgresql+psycopg://gw@/gw?host=/nowhere/at/all", tmp_path)
     with pytest.raises(CatalogBusyError):
         prepare_with_retries(current, seconds=0.05, log=lambda _: None)
+
+
+def test_a_refused_catalog_claims_no_store(tmp_path: Path) -> None:
+    def refuse(database: Database) -> None:
+        database.engine.dispose()
+        raise BackupError("not empty")
+
+    current = of(f"sqlite:///{tmp_path}/catalog.sqlite3", tmp_path)
+    with pytest.raises(BackupError):
+        prepare(current, check=refuse)
+    assert not [*(tmp_path / "store").glob("store-id*")]
