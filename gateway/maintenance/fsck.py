@@ -51,9 +51,9 @@ class Check:
 
     With ``with_digests`` every blob is read and its digest compared.  With
     ``is_repairing`` counters are corrected, blobs that uploads name are restored from
-    the trash, blobs that no upload names are moved to the trash, and other files that
-    the catalog does not name are deleted.  An upload whose content is lost or damaged
-    is only reported: its owner must learn about it.
+    the trash, blobs that no upload names are moved to the trash or deleted in their
+    bucket, and other files that the catalog does not name are deleted.  An upload whose
+    content is lost or damaged is only reported: its owner must learn about it.
     """
 
     database: Database
@@ -143,12 +143,9 @@ class Check:
         found = orphans.find_blobs(self.database, self.blobs, now=now, grace=self.grace)
         detail = "no upload names this blob"
         if not found.are_credible:
-            detail += (
-                f"; {len(found.blobs)} blobs have no upload and {found.known} have "
-                "one: is this the catalog of this store?"
-            )
+            detail += f"; {found.doubt}"
         for blob in found.blobs:
-            move = partial(self.blobs.retire, blob, now=now)
+            move = partial(orphans.retire, self.database, self.blobs, blob, now=now)
             yield self._finding(
                 "blob-orphan", blob, detail, move if found.are_credible else None
             )
@@ -204,7 +201,7 @@ class Check:
             )
 
     def _finding(
-        self, kind: str, subject: str, detail: str, repair: Callable[[], None] | None
+        self, kind: str, subject: str, detail: str, repair: Callable[[], object] | None
     ) -> Finding:
         is_repaired = self.is_repairing and repair is not None
         if is_repaired and repair is not None:

@@ -160,7 +160,8 @@ class Housekeeper:
                 self.is_stopped,
             )
             yield "blobs restored from the trash", sweep.put_back()
-            yield "orphaned blobs moved to the trash", sweep.move()
+            moved = "moved to the trash" if self.blobs.has_trash else "deleted"
+            yield f"orphaned blobs {moved}", sweep.move()
             yield "blobs deleted from the trash", sweep.empty()
         yield from self._local_work(now)
         if self.database.reserve is None or not self.database.reserve.is_short():

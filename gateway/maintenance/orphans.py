@@ -2,10 +2,15 @@
 
 A blob without an upload is moved to the trash, and put back when an upload names it
 again: for example, after an old catalog was restored by mistake, then the right one.
+
+A bucket has no trash.  An object there that is older than the catalog's claim of the
+bucket was stored for an earlier catalog, which may come back: it is never deleted
+without an operator.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -36,36 +41,74 @@ _Item = TypeVar("_Item")
 
 @dataclass(frozen=True)
 class Orphans:
-    """The blobs without a row, and the number of blobs that have one."""
+    """The blobs without a row, and the number of blobs that have one.
+
+    ``earlier`` counts the blobs without a row and without a trash that were stored
+    before the catalog claimed their place.
+    """
 
     blobs: tuple[str, ...]
     known: int
+    earlier: int = 0
 
     @property
     def are_few(self) -> bool:
         """Return whether crashes can explain the orphans: at most 1 % of blobs, or 16.
 
         With more orphans, the catalog is an old one or belongs to another store, and
-        the orphans are users' files.
+        the orphans are users' files.  So are those of an earlier catalog.
         """
-        return len(self.blobs) <= max(_FEW, (len(self.blobs) + self.known) // 100)
+        limit = max(_FEW, (len(self.blobs) + self.known) // 100)
+        return not self.earlier and len(self.blobs) <= limit
 
     @property
     def are_credible(self) -> bool:
-        """Return whether the catalog can fit the store: at most half or 16 orphans."""
-        return len(self.blobs) <= max(_FEW, self.known)
+        """Return whether the catalog can fit the store: at most half or 16 orphans.
+
+        If there are some of an earlier catalog, it is at most half.
+        """
+        return len(self.blobs) <= max(0 if self.earlier else _FEW, self.known)
+
+    @property
+    def doubt(self) -> str:
+        """The facts that make the catalog doubtful, as a question to the operator."""
+        earlier = (
+            f"; {self.earlier} of the former are older than this catalog's claim of "
+            "the bucket"
+        )
+        return (
+            f"{len(self.blobs)} blobs have no upload and {self.known} have one"
+            f"{earlier if self.earlier else ''}; is this the newest catalog of this "
+            "store?"
+        )
 
 
 def find_blobs(database: Database, blobs: Blobs, *, now: int, grace: int) -> Orphans:
     """Return the blobs that have no row and are older than *grace* seconds."""
     orphans: list[str] = []
-    known = 0
-    old = (blob for blob, age in blobs.ages(now=now) if age >= grace)
+    known = earlier = 0
+    claimed = math.inf if blobs.has_trash else blobs.id.age(now=now)
+    old = ((blob, age) for blob, age in blobs.ages(now=now) if age >= grace)
     for batch in _batches(old):
-        named = _ask(database, expiry.named_blobs, batch)
+        named = _ask(database, expiry.named_blobs, [blob for blob, _ in batch])
         known += len(named)
-        orphans.extend(blob for blob in batch if blob not in named)
-    return Orphans(tuple(orphans), known)
+        unnamed = [(blob, age) for blob, age in batch if blob not in named]
+        orphans.extend(blob for blob, _ in unnamed)
+        earlier += sum(age >= claimed for _, age in unnamed)
+    return Orphans(tuple(orphans), known, earlier)
+
+
+def retire(database: Database, blobs: Blobs, blob: str, *, now: int) -> bool:
+    """Remove a blob unless an upload names it by now; return whether it was removed.
+
+    (!) In a transaction that keeps out other writers: an upload that is recorded later
+        finds out that its blob is gone.
+    """
+    with database.write(may_use_reserve=True) as connection:
+        if expiry.named_blobs(connection, [blob]):
+            return False
+        blobs.retire(blob, now=now)
+        return True
 
 
 @dataclass
@@ -95,20 +138,16 @@ class Sweep:
     def move(self) -> Iterator[int]:
         """Move the blobs without an upload to the trash; delete those in a bucket.
 
-        Raise HousekeepingError and move nothing if crashes can't explain the number.
+        Raise HousekeepingError and move nothing if crashes can't explain them.
         """
         found = find_blobs(self.database, self.blobs, now=self.now, grace=self.grace)
         if not found.are_few:
-            raise HousekeepingError(
-                f"{len(found.blobs)} blobs have no upload and {found.known} have one; "
-                "is this the newest catalog of this store? Nothing was moved"
-            )
+            raise HousekeepingError(f"{found.doubt} They are left")
         self._are_few = True
         for blob in found.blobs:
             if self.is_stopped():
                 return
-            self.blobs.retire(blob, now=self.now)
-            yield 1
+            yield int(retire(self.database, self.blobs, blob, now=self.now))
 
     def empty(self) -> Iterator[int]:
         """Delete the blobs whose time in the trash is over and that have no upload.

@@ -66,6 +66,10 @@ class Blobs(Protocol):
     blob FileNotFoundError if it is missing.
     """
 
+    @property
+    def has_trash(self) -> bool:
+        """Whether ``retire`` keeps a blob in the trash."""
+
     def adopt(self, source: Path, upload_id: str, suffix: str) -> str:
         """Store the file *source* durably as the blob of an upload; return its name.
 

@@ -59,6 +59,11 @@ class BucketBlobs:
         return cls(url, server, open_store(server, url.bucket))
 
     @property
+    def has_trash(self) -> bool:
+        """Whether ``retire`` keeps a blob in the trash."""
+        return False
+
+    @property
     def can_verify(self) -> bool:
         """Whether a PUT can be signed with a digest: obstore signs no headers."""
         return bool(self.server.key_id)

@@ -47,6 +47,12 @@ class BucketId:
         """Return the id that was proposed last and not confirmed, or an empty text."""
         return self._text(PROPOSAL)
 
+    def age(self, *, now: int) -> float:
+        """Return the seconds since the id was confirmed; FileNotFoundError if never."""
+        with answering(self.url):
+            found = obstore.head(self.store, self._key(FILE))
+        return now - found["last_modified"].timestamp()
+
     def propose(self, new: str) -> None:
         """Write *new* as a proposal, which replaces an earlier proposal."""
         with answering(self.url):

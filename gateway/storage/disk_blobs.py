@@ -27,6 +27,11 @@ class DiskBlobs:
 
     store: BlobStore
 
+    @property
+    def has_trash(self) -> bool:
+        """Whether ``retire`` keeps a blob in the trash."""
+        return True
+
     def adopt(self, source: Path, upload_id: str, suffix: str) -> str:
         """Turn the spooled file *source* into a blob; see ``BlobStore.adopt``."""
         return self.store.adopt(source, upload_id, suffix)

@@ -46,6 +46,9 @@ class BlobsId(Protocol):
     def proposed(self) -> str:
         """Return the id that was proposed last and not confirmed, or an empty text."""
 
+    def age(self, *, now: int) -> float:
+        """Return the seconds since the id was confirmed; FileNotFoundError if never."""
+
     def propose(self, new: str) -> None:
         """Write *new* durably as a proposal, which replaces an earlier proposal."""
 
@@ -81,6 +84,10 @@ class StoreId:
     def proposed(self) -> str:
         """Return the id that was proposed last and not confirmed, or an empty text."""
         return _text(self._proposal)
+
+    def age(self, *, now: int) -> float:
+        """Return the seconds since the id was confirmed; FileNotFoundError if never."""
+        return now - (self.root / FILE).stat().st_mtime
 
     def propose(self, new: str) -> None:
         """Write *new* durably as a proposal, which replaces an earlier proposal."""

@@ -229,6 +229,31 @@ def test_a_backup_leaves_the_objects_in_the_bucket_unless_asked(
     assert bytes(obstore.get(stack.server.store, key).bytes()) == CONTENT
 
 
+def test_objects_of_a_lost_catalog_outlive_an_empty_one(
+    stack: Uploads, token: str
+) -> None:
+    """Its operator has deleted ``store-id``, and has not restored the backup yet."""
+    put(stack, token, "kept.bin")
+    stack.end()
+    data = stack.home / "data"
+    aside = {file: file.rename(f"{file}.aside") for file in data.glob("catalog*")}
+    store_id = f"{stack.prefix}-uploads/store-id"
+    recorded = obstore.get(stack.server.store, store_id).bytes()
+    obstore.delete(stack.server.store, store_id)
+    before = {*stack.objects()}
+    try:
+        stack.gateway("db", "upgrade")
+        assert "blobs have no upload" in failing(stack, "housekeep", "--grace", "0")
+        assert {*stack.objects()} == {*before, "store-id"}
+    finally:
+        for file in {*data.glob("catalog*")} - {*aside.values()}:
+            file.unlink()
+        for file, kept in aside.items():
+            kept.rename(file)
+        obstore.put(stack.server.store, store_id, bytes(recorded))
+        stack.start()
+
+
 def problem(answer: requests.Response) -> tuple[int, str, str | None]:
     kind = answer.json()["type"]
     return answer.status_code, kind, answer.headers.get("Retry-After")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +15,7 @@ from gateway.catalog.upgrade import upgrade
 from gateway.maintenance.backup import Backup
 from gateway.maintenance.fsck import Check
 from gateway.maintenance.manifest import Folder
-from gateway.maintenance.orphans import GRACE, Orphans, Sweep
+from gateway.maintenance.orphans import GRACE, Orphans, Sweep, retire
 from gateway.maintenance.restore import Restore
 from gateway.storage.disk_blobs import DiskBlobs
 from gateway.storage.trash import Trash
@@ -154,6 +154,77 @@ def test_how_many_a_crash_explains(
     assert (found.are_few, found.are_credible) == (are_few, are_credible)
 
 
+@dataclass(frozen=True)
+class WithoutTrash(DiskBlobs):
+    """Blobs as in a bucket that was claimed when the file ``store-id`` was written."""
+
+    @property
+    def has_trash(self) -> bool:
+        return False
+
+    def retire(self, blob: str, *, now: int) -> None:
+        del now
+        self.discard(blob)
+
+
+def claim(kept: Kept, *, before_the_blobs: bool) -> WithoutTrash:
+    """Record that the blobs' place was claimed an hour before or after they came."""
+    file = kept.store.root / "store-id"
+    file.write_text("id")
+    moment = time.time() + (-HOUR if before_the_blobs else HOUR)
+    os.utime(file, (moment, moment))
+    return WithoutTrash(kept.store)
+
+
+def test_a_bucket_s_orphans_are_deleted(kept: Kept) -> None:
+    upload, _ = kept.put(), kept.orphan()
+    blobs = claim(kept, before_the_blobs=True)
+    report = kept.keeper(blobs=blobs).round(now=later())
+    assert (report.done["orphaned blobs deleted"], report.faults) == (1, [])
+    assert kept.files() == {f"blobs/{upload.blob}", "store-id"}
+    assert kept.trashed() == []
+
+
+def test_of_an_earlier_catalog_s_objects_none_is_deleted(kept: Kept) -> None:
+    kept.put()
+    kept.orphan()
+    before = kept.files() | {"store-id"}
+    blobs = claim(kept, before_the_blobs=False)
+    report = kept.keeper(blobs=blobs).round(now=later())
+    (fault,) = report.faults
+    assert "1 of the former are older than this catalog's claim of the bucket" in fault
+    assert kept.files() == before
+
+
+@pytest.mark.parametrize(
+    ("uploads_there", "is_repaired"),
+    [pytest.param(0, False, id="none"), pytest.param(1, True, id="half")],
+)
+def test_by_hand_they_are_deleted_if_most_blobs_have_an_upload(
+    kept: Kept,
+    uploads_there: int,
+    is_repaired: bool,  # noqa: FBT001 -- the table's column
+) -> None:
+    for _ in range(uploads_there):
+        kept.put()
+    kept.orphan()
+    check = Check(
+        database=kept.database,
+        store=kept.store,
+        blobs=claim(kept, before_the_blobs=False),
+        is_repairing=True,
+    )
+    (found,) = check.run(now=later())
+    assert (found.kind, found.is_repaired) == ("blob-orphan", is_repaired)
+
+
+def test_a_blob_that_was_named_since_the_search_stays(kept: Kept) -> None:
+    upload = kept.put()
+    blobs = DiskBlobs(kept.store)
+    assert not retire(kept.database, blobs, upload.blob, now=later())
+    assert kept.files() == {f"blobs/{upload.blob}"}
+
+
 def test_of_more_than_crashes_leave_none_is_moved_and_none_deleted(kept: Kept) -> None:
     in_trash = kept.orphan()
     sweep(kept)
@@ -162,7 +233,7 @@ def test_of_more_than_crashes_leave_none_is_moved_and_none_deleted(kept: Kept) -
     (fault,) = report.faults
     assert fault == (
         f"{MOVED}: HousekeepingError: 17 blobs have no upload and 0 have one; is this "
-        "the newest catalog of this store? Nothing was moved"
+        "the newest catalog of this store? They are left"
     )
     assert kept.files() == blobs
     assert kept.trashed() == [in_trash]
