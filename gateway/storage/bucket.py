@@ -27,7 +27,7 @@ except ImportError:
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from obstore.store import S3Credential
+    from obstore.store import ClientConfig, S3Credential
 
     from gateway.storage.bucket_server import BucketServer
     from gateway.storage.places import BucketURL
@@ -38,6 +38,11 @@ _MAXIMUM_KEY: Final = 1024
 #: How long nginx may use a presigned URL: longer than the slowest download takes.  It
 #: is the longest life that Amazon permits, and the URL never leaves nginx.
 _LIFE: Final = timedelta(days=7)
+#: How long a request without content may take, with its answer.
+_REQUEST: Final = timedelta(seconds=8)
+#: How long the server may be silent while content is read, and how long sending a part
+#: of content may take: the client can't see whether the server takes it.
+_SILENCE: Final = timedelta(minutes=1)
 #: How many keys ``below`` examines per object of its limit.
 _KEYS_PER_FILE: Final = 10
 #: The part of obstore's messages that differs each time.
@@ -48,14 +53,25 @@ _EFFORT: Final = re.compile(
 _PAGE: Final = 1000
 
 
-def open_store(server: BucketServer, bucket: str) -> S3Store:
-    """Return the client for one bucket, which makes its connections lazily."""
+def open_store(
+    server: BucketServer, bucket: str, *, for_content: bool = False
+) -> S3Store:
+    """Return the client for one bucket, which makes its connections lazily.
+
+    It limits each request to eight seconds.  *for_content*, it limits the silence of
+    the server to a minute, and to that the time for sending one part.
+    """
     # Not as arguments: with them, AWS_SESSION_TOKEN of the environment would be used.
     key: S3Credential = {
         "access_key_id": server.key_id,
         "secret_access_key": server.secret,
         "expires_at": None,
     }
+    limits: ClientConfig = (
+        {"timeout": _LIFE, "read_timeout": _SILENCE}
+        if for_content
+        else {"timeout": _REQUEST}
+    )
     return S3Store(
         bucket,
         endpoint=str(server.endpoint),
@@ -63,9 +79,12 @@ def open_store(server: BucketServer, bucket: str) -> S3Store:
         client_options={
             "allow_http": server.endpoint.scheme == "http",
             "connect_timeout": "3s",
-            "timeout": "8s",
+            **limits,
         },
-        retry_config={"max_retries": 1, "retry_timeout": timedelta(seconds=8)},
+        retry_config={
+            "max_retries": 1,
+            "retry_timeout": _SILENCE if for_content else _REQUEST,
+        },
         credential_provider=(lambda: key) if server.key_id else None,
     )
 
@@ -76,11 +95,13 @@ class BucketTree:
 
     url: BucketURL
     store: S3Store
+    transfers: S3Store
 
     @classmethod
     def of(cls, url: BucketURL, server: BucketServer) -> Self:
         """Return the tree of a bucket on *server*."""
-        return cls(url, open_store(server, url.bucket))
+        transfers = open_store(server, url.bucket, for_content=True)
+        return cls(url, open_store(server, url.bucket), transfers)
 
     def serve(self, path: FilePath) -> ServedFile:
         """Return the URLs by which nginx finds the object at *path*.
@@ -125,7 +146,7 @@ class BucketTree:
         """Return the bytes of an object in chunks; see ``files.Files``."""
         try:
             with answering(self.url):
-                stream = obstore.get(self.store, self._key(path)).stream()
+                stream = obstore.get(self.transfers, self._key(path)).stream()
                 yield from map(bytes, stream)
         except FileNotFoundError:
             raise NotServableError("missing") from None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import os
 from dataclasses import dataclass
 from datetime import timedelta
@@ -39,8 +40,11 @@ if TYPE_CHECKING:
 _LOGGER: Final = logging.getLogger(__name__)
 #: How long nginx may take to begin with the PUT, and to end it.
 _LIFE: Final = timedelta(days=1)
-#: Bytes of a part of a multipart upload: 10,000 parts have 640 GiB.
-_PART: Final = 64 * 2**20
+#: Bytes of a part of a multipart upload: small, since each has to be sent in a minute.
+_PART: Final = 8 * 2**20
+#: The most parts of an upload.
+#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+_PARTS: Final = 10_000
 _PARTS_AT_A_TIME: Final = 2
 _READ_BYTES: Final = 2**20
 
@@ -52,11 +56,13 @@ class BucketBlobs:
     url: BucketURL
     server: BucketServer
     store: S3Store
+    transfers: S3Store
 
     @classmethod
     def of(cls, url: BucketURL, server: BucketServer) -> Self:
         """Return the blobs of a bucket on *server*."""
-        return cls(url, server, open_store(server, url.bucket))
+        transfers = open_store(server, url.bucket, for_content=True)
+        return cls(url, server, open_store(server, url.bucket), transfers)
 
     @property
     def has_trash(self) -> bool:
@@ -116,7 +122,7 @@ class BucketBlobs:
         """Return the digest of a blob's content; see ``blobs.Blobs``."""
         digest = hashlib.sha256()
         with answering(self.url):
-            stream = obstore.get(self.store, self._key(blob)).stream(_READ_BYTES)
+            stream = obstore.get(self.transfers, self._key(blob)).stream(_READ_BYTES)
             for chunk in stream:
                 if is_stopped():
                     return None
@@ -145,8 +151,8 @@ class BucketBlobs:
         unfinished = target.with_name(target.name + ".part")
         try:
             with answering(self.url), unfinished.open("wb") as file:
-                chunks = obstore.get(self.store, self._key(blob)).stream(_READ_BYTES)
-                file.writelines(map(bytes, chunks))
+                found = obstore.get(self.transfers, self._key(blob))
+                file.writelines(map(bytes, found.stream(_READ_BYTES)))
                 os.fsync(file.fileno())
             unfinished.rename(target)
         finally:
@@ -157,10 +163,10 @@ class BucketBlobs:
         del may_link
         with answering(self.url):
             obstore.put(
-                self.store,
+                self.transfers,
                 self._key(blob),
                 source,
-                chunk_size=_PART,
+                chunk_size=max(_PART, math.ceil(source.stat().st_size / _PARTS)),
                 max_concurrency=_PARTS_AT_A_TIME,
             )
 
