@@ -128,6 +128,7 @@ def create_app(
         types,
         # The other threads stay free for short requests.
         FinaliseSlots(max(1, settings.app_threads // 2)),
+        clock,
         settings.retention,
         None if isinstance(blobs, DiskBlobs) else blobs,
         observer.stored,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.catalog import drops, upload_sessions, uploads
 from gateway.errors import (
+    BucketBusyError,
     DigestMismatchError,
     RefusedError,
     RepeatedUploadError,
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from gateway.uploads.finalise_slots import FinaliseSlots
 
 
+#: Seconds after which an object may have been taken for an orphan: half the age of an
+#: orphan (``maintenance/orphans.py``), since the bucket's clock may differ.
+_LONG: Final = 1800
 #: The largest body of one PUT to a bucket, in bytes.
 #: https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html
 LARGEST_PUT: Final = 5 * 2**30
@@ -71,6 +75,7 @@ class Finaliser:
 
     The caller holds one of the ``slots`` while it finalises a file.  ``bucket`` is
     ``blobs`` if they are in a bucket.  ``note`` is called with each new upload.
+    ``clock`` returns the time of the files.
     """
 
     database: Database
@@ -79,6 +84,7 @@ class Finaliser:
     admission: Admission
     types: MediaTypes
     slots: FinaliseSlots
+    clock: Callable[[], float]
     retention: int = 0
     bucket: BucketBlobs | None = None
     note: Callable[[Upload], object] = id
@@ -178,6 +184,23 @@ class Finaliser:
                 upload_sessions.finish(connection, received.session_id, upload.id)
             if received.drop is not None:
                 drops.count_upload(connection, received.drop)
+            self._require_object(received, upload)
+
+    def _require_object(self, received: ReceivedFile, upload: Upload) -> None:
+        """Raise BucketBusyError if housekeeping has deleted the object of an upload.
+
+        (!) Called in the transaction that records the upload: until the commit no
+            orphan is deleted, and afterwards the object is none.
+        """
+        # The file was complete before its object was stored.
+        age = self.clock() - received.source.stat().st_mtime
+        if self.blobs.has_trash or age < _LONG:
+            return
+        try:
+            self.blobs.size(upload.blob)
+        except FileNotFoundError:
+            where = self.blobs.where(upload.blob)
+            raise BucketBusyError(f"{where} was deleted while it was stored") from None
 
     def _earlier_upload(self, user: User, received: ReceivedFile) -> Upload:
         """Return the upload that *user* has made with the same idempotency key."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Final
 
@@ -86,6 +87,7 @@ def finaliser(database: Database, tmp_path: Path) -> Finaliser:
         Admission(store, NO_LIMITS),
         types,
         FinaliseSlots(8),
+        time.time,
     )
 
 

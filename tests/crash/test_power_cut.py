@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -165,6 +166,7 @@ def a_finaliser(catalog: Path, disk: Ext4, fsync: Callable[[int], None]) -> Fina
         Admission(store, NO_LIMITS),
         types,
         FinaliseSlots(8),
+        time.time,
     )
 
 

@@ -9,16 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.catalog import uploads
+from gateway.catalog import expiry, uploads
 from gateway.catalog.database import Database
 from gateway.catalog.upgrade import upgrade
+from gateway.config.assets import asset
+from gateway.errors import BucketBusyError
 from gateway.maintenance.backup import Backup
 from gateway.maintenance.fsck import Check
 from gateway.maintenance.manifest import Folder
 from gateway.maintenance.orphans import GRACE, Orphans, Sweep, retire
 from gateway.maintenance.restore import Restore
 from gateway.storage.disk_blobs import DiskBlobs
+from gateway.storage.media_types import MediaTypes
+from gateway.storage.names import DisplayName
 from gateway.storage.trash import Trash
+from gateway.uploads.admission import Admission
+from gateway.uploads.finalise import Finaliser, ReceivedFile
+from gateway.uploads.finalise_slots import FinaliseSlots
+from tests.catalog.test_writers import NO_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -223,6 +231,35 @@ def test_a_blob_that_was_named_since_the_search_stays(kept: Kept) -> None:
     blobs = DiskBlobs(kept.store)
     assert not retire(kept.database, blobs, upload.blob, now=later())
     assert kept.files() == {f"blobs/{upload.blob}"}
+
+
+class SweptMeanwhile(WithoutTrash):
+    """Housekeeping takes each object for an orphan before its upload is recorded."""
+
+    def adopt(self, source: Path, upload_id: str, suffix: str) -> str:
+        blob = super().adopt(source, upload_id, suffix)
+        self.discard(blob)
+        return blob
+
+
+def test_an_upload_whose_object_was_deleted_meanwhile_is_refused(kept: Kept) -> None:
+    source = kept.spool("body")
+    received = ReceivedFile(
+        source=source, name=DisplayName("a.bin"), reservation="request"
+    )
+    finaliser = Finaliser(
+        kept.database,
+        kept.store,
+        SweptMeanwhile(kept.store),
+        Admission(kept.store, NO_LIMITS),
+        MediaTypes.read(asset("nginx/snippets/media_types.conf")),
+        FinaliseSlots(1),
+        lambda: time.time() + GRACE,
+    )
+    with pytest.raises(BucketBusyError, match="was deleted while it was stored"):
+        finaliser.finalise(kept.ann, received, now=1)
+    with kept.database.read() as connection:
+        assert expiry.page(connection, after="", limit=1) == []
 
 
 def test_of_more_than_crashes_leave_none_is_moved_and_none_deleted(kept: Kept) -> None:
