@@ -389,6 +389,24 @@ def test_a_kill_while_nginx_sends_the_body_leaves_nothing(
     assert_nothing_left(stack, *before)
 
 
+def test_the_object_of_a_refused_upload_is_deleted_at_once(
+    stack: Uploads, seaweedfs: SeaweedFS
+) -> None:
+    """Its token is revoked while nginx sends the body to the bucket."""
+    before = stack.objects()
+    sending = Sending(stack, stack.new_token("upload"))
+    with seaweedfs.frozen():
+        sending.start()
+        await_body(seaweedfs)
+        listed = json.loads(stack.gateway("tokens", "list", "--json"))
+        [own] = [token["id"] for token in listed if token["scopes"] == ["upload"]]
+        stack.gateway("tokens", "revoke", own)
+    sending.join()
+    assert sending.answer is not None
+    assert sending.answer.status_code == 401
+    assert stack.objects() == before
+
+
 @pytest.mark.extra
 def test_a_kill_before_the_commit_leaves_an_object_for_an_hour(
     stack: Uploads, token: str, seaweedfs: SeaweedFS

@@ -34,6 +34,7 @@ from gateway.errors import (
     NotPermittedError,
     NotServableError,
     OverQuotaError,
+    RefusedError,
     RepeatedUploadError,
     TooLargeError,
     TooManyUploadsError,
@@ -53,6 +54,7 @@ from gateway.web.nginx.empty_response import EmptyResponse
 from gateway.web.nginx.family import COMMIT
 from gateway.web.nginx.headers import (
     announced_length,
+    blob_in_bucket,
     original_path,
     request_id,
     spooled_body,
@@ -213,9 +215,18 @@ class RawUploads:
 
         If nginx could not send it, store it.
         """
-        with self._received(unquote_to_bytes(original_path())) as (identity, received):
-            blob = stored_blob(has_digest=received.sha256 is not None)
-            return self._finalise(identity, replace(received, blob=blob))
+        try:
+            with self._received(unquote_to_bytes(original_path())) as (
+                identity,
+                received,
+            ):
+                blob = stored_blob(has_digest=received.sha256 is not None)
+                return self._finalise(identity, replace(received, blob=blob))
+        except RefusedError:
+            # The upload was not recorded: the token was revoked, for example.
+            if (unused := blob_in_bucket()) is not None:
+                self.finaliser.blobs.discard(unused)
+            raise
 
     @contextmanager
     def _received(self, path: bytes) -> Iterator[tuple[Identity, ReceivedFile]]:

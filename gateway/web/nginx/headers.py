@@ -77,6 +77,12 @@ def spooled_file(store: BlobStore) -> Path | None:
     return store.spooled_file(request.headers.get(SPOOL_HEADER, ""))
 
 
+def blob_in_bucket() -> str | None:
+    """Return the name of the blob if nginx has sent it and the bucket has it."""
+    is_there = request.headers.get(BUCKET_STATUS_HEADER) == str(HTTPStatus.OK.value)
+    return request.headers[BLOB_HEADER] if is_there else None
+
+
 def stored_blob(*, has_digest: bool) -> str | None:
     """Return the name of the blob that nginx has stored in the bucket.
 
@@ -85,10 +91,9 @@ def stored_blob(*, has_digest: bool) -> str | None:
     digest, BucketBusyError for every other answer of the bucket's server.
     """
     status = request.headers.get(BUCKET_STATUS_HEADER, "")
-    if not status:
-        return None
-    if status == str(HTTPStatus.OK.value):
-        return request.headers[BLOB_HEADER]
+    blob = blob_in_bucket()
+    if blob is not None or not status:
+        return blob
     if has_digest and status == str(HTTPStatus.BAD_REQUEST.value):
         raise DigestMismatchError
     raise BucketBusyError(f"the bucket's answer to a PUT is {status}")
