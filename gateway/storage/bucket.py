@@ -49,6 +49,9 @@ _KEYS_PER_FILE: Final = 10
 _EFFORT: Final = re.compile(
     r" in \S+, after \d+ retries, max_retries: \d+, retry_timeout: \S+ ?"
 )
+#: The status and Amazon's code in obstore's messages.
+_STATUS: Final = re.compile(r"status code: ([0-9]{3}[A-Za-z ]*)")
+_CODE: Final = re.compile(r"<Code>([A-Za-z0-9.]{1,64})</Code>")
 #: Objects that are listed by one request.
 _PAGE: Final = 1000
 
@@ -152,11 +155,8 @@ class BucketTree:
             raise NotServableError("missing") from None
 
     def is_readable(self) -> bool:
-        """Return whether the bucket answers and may be listed."""
-        try:
-            next(self._list(self.url.prefix, most=1), None)
-        except BucketBusyError:
-            return False
+        """Return True if the bucket may be listed; else raise BucketBusyError."""
+        next(self._list(self.url.prefix, most=1), None)
         return True
 
     def _key(self, path: FilePath) -> str:
@@ -186,8 +186,15 @@ def answering(url: BucketURL, *, is_listing: bool = False) -> Iterator[None]:
         is_missing = isinstance(error, NotFoundError | FileNotFoundError)
         if is_missing and not is_listing:
             raise FileNotFoundError(url) from error
-        cause = _EFFORT.sub("", str(error).splitlines()[0])
-        raise BucketBusyError(f"bucket {url} does not answer: {cause}") from error
+        raise BucketBusyError(f"bucket {url} {_cause(str(error))}") from error
+
+
+def _cause(text: str) -> str:
+    """Return what is wrong with a bucket, from the text of obstore's error."""
+    if status := _STATUS.search(text):
+        code = _CODE.search(text)
+        return f"answers {status[1]}{f' ({code[1]})' if code else ''}"
+    return f"does not answer: {_EFFORT.sub('', text.splitlines()[0])}"
 
 
 def presigned_content(store: S3Store, key: str, size: int = 0) -> BucketObject:

@@ -171,14 +171,9 @@ class BucketBlobs:
             )
 
     def is_writable(self) -> bool:
-        """Return whether the bucket answers and may be listed."""
-        try:
-            with answering(self.url):
-                next(
-                    iter(obstore.list(self.store, self.url.prefix, chunk_size=1)), None
-                )
-        except BucketBusyError:
-            return False
+        """Return True if the bucket may be listed; else raise BucketBusyError."""
+        with answering(self.url, is_listing=True):
+            next(iter(obstore.list(self.store, self.url.prefix, chunk_size=1)), None)
         return True
 
     @property

@@ -66,8 +66,8 @@ class Endpoint:
 class BucketServer:
     """A server, and the gateway's access key.
 
-    Without ``key_id`` the key comes from the provider: from the environment, or from the
-    role of the machine or container.
+    Without ``key_id`` the key comes from the provider: from the environment, or from
+    the role of the machine or container.
     """
 
     endpoint: Endpoint

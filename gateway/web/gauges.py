@@ -15,7 +15,7 @@ from gateway import __version__
 from gateway.catalog import census
 from gateway.errors import CatalogBusyError, NoSpaceError
 from gateway.metrics.counters import NAMESPACE
-from gateway.web.catalog_outages import OUTAGES
+from gateway.web.outages import OUTAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, jsonify
 
 from gateway.catalog.revision import is_usable
-from gateway.errors import CatalogBusyError
-from gateway.web.catalog_outages import OUTAGES
+from gateway.errors import BucketBusyError, CatalogBusyError
+from gateway.web.outages import BUCKET_OUTAGES, OUTAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,10 +44,10 @@ def readiness(
     def readyz() -> tuple[Response, int] | Response:
         """Return 200 if both pools can serve requests, else 503 with the reasons."""
         states = {
-            "files": files.is_readable(),
+            "files": _answers(files.is_readable),
             "catalog": _is_ready(database),
             "store": store.is_writable(),
-            "blobs": blobs.is_writable(),
+            "blobs": _answers(blobs.is_writable),
             "verdicts": answers_verdicts(),
         }
         failing = [name for name, is_good in states.items() if not is_good]
@@ -56,6 +56,14 @@ def readiness(
         return jsonify({"status": "ok"})
 
     return routes
+
+
+def _answers(check: Callable[[], bool]) -> bool:
+    try:
+        return check()
+    except BucketBusyError as error:
+        BUCKET_OUTAGES.log(error)
+        return False
 
 
 def _is_ready(database: Database) -> bool:

@@ -18,8 +18,8 @@ from gateway.uploads.finalise import ReceivedFile
 from gateway.uploads.multipart import ENVELOPE, FormReader
 from gateway.uploads.upload_request import UploadRequest
 from gateway.web import observation
-from gateway.web.catalog_outages import OUTAGES
 from gateway.web.nginx.headers import announced_length, request_id, spooled_file
+from gateway.web.outages import OUTAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

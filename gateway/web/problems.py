@@ -40,9 +40,9 @@ from gateway.http.refusal_page import (
 from gateway.metrics import verdicts
 from gateway.web import clients, observation
 from gateway.web.api.schemas import FieldFault, Problem
-from gateway.web.catalog_outages import OUTAGES
 from gateway.web.nginx.headers import REQUEST_ID_HEADER
 from gateway.web.nginx.verdicts import VERDICT_HEADER
+from gateway.web.outages import BUCKET_OUTAGES, OUTAGES
 from gateway.web.pages import page
 from gateway.web.path_prefix import prefixed
 
@@ -132,7 +132,7 @@ def _busy(error: CatalogBusyError) -> Response:
 
 
 def _bucket_busy(error: BucketBusyError) -> Response:
-    current_app.logger.warning("%s", " ".join(str(error).split()))
+    BUCKET_OUTAGES.log(error)
     answer = _answer(BUSY, "bucket-failed", is_for_program=clients.is_program())
     return _for_nginx(answer)
 

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.errors import BucketBusyError, NotServableError
 from gateway.storage.bucket import BucketTree
+from gateway.storage.bucket_blobs import BucketBlobs
 from gateway.storage.bucket_server import BucketServer
 from gateway.storage.content import BucketObject, DiskFile
 from gateway.storage.files import CombinedFiles
@@ -207,19 +208,35 @@ def test_a_server_that_is_away_is_told_apart_from_a_missing_file(
         lambda: away.is_folder(path),
         lambda: away.below(path, most=1),
         lambda: next(iter(away.read(path))),
+        away.is_readable,
     ]
     for ask in asks:
         with pytest.raises(BucketBusyError, match="s3://media/films") as caught:
             ask()
         assert SECRET not in str(caught.value)
         assert "Signature" not in str(caught.value)
-    assert not away.is_readable()
 
 
-def test_a_key_that_may_not_read_the_bucket_is_not_ready(seaweedfs: SeaweedFS) -> None:
-    url = BucketURL(BUCKET, "")
-    denied = BucketTree.of(url, server(seaweedfs.endpoint, "another"))
-    assert not denied.is_readable()
+@pytest.mark.parametrize(
+    ("bucket", "secret", "cause"),
+    [
+        pytest.param(
+            BUCKET, "another", "403 Forbidden (SignatureDoesNotMatch)", id="secret"
+        ),
+        pytest.param("nowhere", SECRET, "404 Not Found (NoSuchBucket)", id="bucket"),
+    ],
+)
+def test_a_bucket_that_may_not_be_listed_is_not_ready_and_says_why(
+    seaweedfs: SeaweedFS, bucket: str, secret: str, cause: str
+) -> None:
+    url, access = BucketURL(bucket, ""), server(seaweedfs.endpoint, secret)
+    for ask in (
+        BucketTree.of(url, access).is_readable,
+        BucketBlobs.of(url, access).is_writable,
+    ):
+        with pytest.raises(BucketBusyError) as caught:
+            ask()
+        assert str(caught.value) == f"bucket {url} answers {cause}"
 
 
 @pytest.fixture
@@ -286,4 +303,5 @@ def test_places_are_ready_if_all_of_them_are(
     away: BucketTree, several: CombinedFiles
 ) -> None:
     assert several.is_readable()
-    assert not CombinedFiles([*several.places, ("x/", away)]).is_readable()
+    with pytest.raises(BucketBusyError):
+        CombinedFiles([*several.places, ("x/", away)]).is_readable()

@@ -13,10 +13,12 @@ from gateway.catalog.schema import reservations
 from gateway.catalog.tokens import Scope
 from gateway.catalog.verdict_queries import Reader
 from gateway.config.gateway_id import own_id
-from gateway.errors import CatalogBusyError
+from gateway.errors import BucketBusyError, CatalogBusyError
+from gateway.storage.disk_blobs import DiskBlobs
+from gateway.storage.tree import FilesTree
 from gateway.uploads.admission import Admission
 from gateway.uploads.finalise import Finaliser
-from gateway.web.catalog_outages import OUTAGES, OutageLog
+from gateway.web.outages import BUCKET_OUTAGES, OUTAGES, OutageLog
 from tests.live.stack import wait_until
 from tests.web.conftest import EITHER_CATALOG
 from tests.web.letterbox import a_token
@@ -44,8 +46,9 @@ def fail(error: Exception) -> Any:
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the next cause be logged at once."""
-    monkeypatch.setattr(OUTAGES, "_next", 0.0)
-    monkeypatch.setattr(OUTAGES, "_suppressed", 0)
+    for log in (OUTAGES, BUCKET_OUTAGES):
+        monkeypatch.setattr(log, "_next", 0.0)
+        monkeypatch.setattr(log, "_suppressed", 0)
 
 
 @pytest.fixture
@@ -130,12 +133,36 @@ def test_why_the_catalog_does_not_answer_is_logged_in_one_line(
     ]
 
 
+@pytest.mark.parametrize(
+    ("method", "failing"),
+    [
+        pytest.param((FilesTree, "is_readable"), "files", id="of files"),
+        pytest.param((DiskBlobs, "is_writable"), "blobs", id="of uploads"),
+    ],
+)
+def test_a_bucket_that_does_not_answer_is_named_and_its_cause_is_logged(
+    site: Site,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    method: tuple[type, str],
+    failing: str,
+) -> None:
+    error = BucketBusyError("bucket s3://media answers 403 Forbidden")
+    monkeypatch.setattr(*method, fail(error))
+    answers = [site.client.get("/readyz") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [503] * 3
+    assert f'"{failing}"' in answers[0].text
+    assert [line.partition(" request_id=")[0] for line in caplog.messages] == [
+        "bucket s3://media answers 403 Forbidden"
+    ]
+
+
 def test_a_cause_is_logged_again_after_a_while(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = 100.0
     app: Flask = site.client.application
-    causes = OutageLog(lambda: now)
+    causes = OutageLog("the catalog does not answer: ", lambda: now)
     with app.app_context():
         for now in (100.0, 101.0, 109.9, 110.0, 119.9, 130.0):  # noqa: B007
             causes.log(CatalogBusyError("away"))

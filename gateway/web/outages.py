@@ -1,4 +1,4 @@
-"""Logs why the catalog did not answer."""
+"""Logs why the catalog or a bucket did not answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flask import current_app
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gateway.errors import CatalogBusyError
+    from gateway.errors import BucketBusyError, CatalogBusyError
 
 #: Seconds between two log lines of a process.
 _EVERY: Final = 10.0
@@ -20,13 +20,14 @@ _EVERY: Final = 10.0
 class OutageLog:
     """Logs one error every ten seconds: other requests fail for the same reason."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, start: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._start = start
         self._clock = clock
         self._lock = threading.Lock()
         self._next = 0.0
         self._suppressed = 0
 
-    def log(self, error: CatalogBusyError) -> None:
+    def log(self, error: CatalogBusyError | BucketBusyError) -> None:
         """Log *error*, or only count it if a line was logged recently."""
         with self._lock:
             now = self._clock()
@@ -38,9 +39,10 @@ class OutageLog:
         more = (
             f" ({suppressed} more times since the last such line)" if suppressed else ""
         )
-        current_app.logger.warning(
-            "the catalog does not answer: %s%s", " ".join(str(error).split()), more
-        )
+        cause = " ".join(str(error).split())
+        current_app.logger.warning("%s%s%s", self._start, cause, more)
 
 
-OUTAGES: Final = OutageLog()
+OUTAGES: Final = OutageLog("the catalog does not answer: ")
+#: The text of the error says which bucket does not answer.
+BUCKET_OUTAGES: Final = OutageLog("")
