@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from gateway import __version__
+from gateway import __version__, ownership
 from gateway.cli import times
 from gateway.cli.catalog import open_blobs, open_catalog_and_store, open_store
 from gateway.cli.options import JSON
@@ -105,6 +105,7 @@ def restore(
     is never overwritten.
     """
     current = settings.read(embedded=True).settings
+    ownership.check(current.data)
     has_keys = without_keys or settings.has("keys")
     has_secret = without_keys or settings.has("secret")
     manifest = Restore(

@@ -128,6 +128,7 @@ MAY_USE_IT = {
     "cli/tokens.py",
     "cli/users.py",
     "maintenance/housekeeping.py",
+    "maintenance/orphans.py",
     "shares/changes.py",
     "uploads/deletion.py",
     "uploads/drop_links.py",
