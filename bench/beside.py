@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -61,6 +62,8 @@ def measure(
     folder: Path, files: Path, *, rounds: int, seconds: float
 ) -> dict[Kind, Beside]:
     """Measure a visitor who requests one new link after another."""
+    # (!) Otherwise these uploads wait for what earlier rows have written, and get 503.
+    os.sync()
     with ExitStack() as stack:
         server = Gateway.start(
             stack, folder / "beside", files, GATEWAY_UPLOADS_PER_USER="0"
