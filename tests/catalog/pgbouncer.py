@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 import tempfile
 from contextlib import contextmanager
@@ -55,13 +56,19 @@ def pooled(server: Server, database: str) -> Iterator[str]:
         cwd=home,
     )
     try:
-        socket = home / f".s.PGSQL.{_PORT}"
-        wait_until(socket.exists, what="the pooler listens")
+        path = home / f".s.PGSQL.{_PORT}"
+        wait_until(lambda: _accepts(path), what="the pooler listens")
         yield f"postgresql+psycopg://postgres@/{database}?host={home}&port={_PORT}"
     finally:
         pooler.kill()
         pooler.wait()
         shutil.rmtree(home)
+
+
+def _accepts(path: Path) -> bool:
+    """Return whether a server listens; its socket exists a moment before."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        return connection.connect_ex(str(path)) == 0
 
 
 def program() -> str:
