@@ -190,7 +190,7 @@ def _microseconds(seconds: Sequence[float]) -> str:
 
 
 def _transfers(results: Sequence[Transfer]) -> str:
-    """Return the costs of all contestants, relative to the first one's."""
+    """Return the table, with ratios to the cost of the first contestant."""
     head = [
         *("a file", "by", "ms", "ratio", "ms of processor time: client"),
         *("nginx and gunicorn", "both, ratio", "bucket's server"),

@@ -7,6 +7,7 @@ https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
 
 from __future__ import annotations
 
+import hashlib
 import time
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -47,10 +48,17 @@ class Lock(IntEnum):
     """Held for one round of housekeeping, or for one repair."""
 
 
+def name_lock(replica: str) -> int:
+    """Return the lock that the gateway named *replica* holds while it runs."""
+    digest = hashlib.sha256(f"gateway {replica}".encode()).digest()
+    return int.from_bytes(digest[:8], signed=True)
+
+
 class AdvisoryLocks:
     """The locks of this process, on a connection of its own to *url*.
 
-    *label* is the connection's name in ``pg_stat_activity``.  Methods raise
+    A lock is one of ``Lock``, or that of a gateway's name.  *label* is the
+    connection's name in ``pg_stat_activity``.  Methods raise
     CatalogBusyError if the server does not answer, and SettingsError if there is a
     pooler in between.  If the connection is lost, so are all locks.
     """
@@ -64,10 +72,10 @@ class AdvisoryLocks:
             make_url(url), silence=_SILENCE, wait=0, pool_size=1, max_overflow=0
         )
         self._connection: Connection | None = None
-        self._held: set[Lock] = set()
+        self._held: set[int] = set()
         self._answered = 0.0
 
-    def try_lock(self, lock: Lock) -> bool:
+    def try_lock(self, lock: int) -> bool:
         """Take *lock*, unless another process has it; return whether it is held."""
         if self.holds(lock):
             return True
@@ -75,13 +83,13 @@ class AdvisoryLocks:
             self._held.add(lock)
         return lock in self._held
 
-    def unlock(self, lock: Lock) -> None:
+    def unlock(self, lock: int) -> None:
         """Release *lock*, if it is held."""
         if self.holds(lock):
             self._held.discard(lock)
             self._ask("SELECT pg_advisory_unlock(:key)", key=int(lock))
 
-    def holds(self, lock: Lock) -> bool:
+    def holds(self, lock: int) -> bool:
         """Return whether *lock* is held; ask the server if it was silent for long."""
         if lock in self._held and time.monotonic() - self._answered > _FRESH:
             try:

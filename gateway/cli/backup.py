@@ -14,7 +14,7 @@ from gateway import __version__, ownership
 from gateway.cli import times
 from gateway.cli.catalog import open_blobs, open_catalog_and_store, open_store
 from gateway.cli.options import JSON
-from gateway.config import settings
+from gateway.config import environment, settings
 from gateway.maintenance.backup import Backup
 from gateway.maintenance.manifest import Folder
 from gateway.maintenance.restore import Restore, require_empty
@@ -95,20 +95,32 @@ def backup(
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @_without_keys
 @_copy
+@click.option(
+    "--partial",
+    "is_partial",
+    is_flag=True,
+    help="Leave out uploads whose content is neither in the backup nor in the store or "
+    "bucket, and list them.",
+)
 @JSON
 def restore(
-    *, folder: Path, without_keys: bool, is_copying: bool, as_json: bool
+    *,
+    folder: Path,
+    without_keys: bool,
+    is_copying: bool,
+    is_partial: bool,
+    as_json: bool,
 ) -> None:
-    """Restore the backup in FOLDER into an empty store and catalog.
+    """Restore the backup in FOLDER into an empty catalog, and store or bucket.
 
-    The settings (GATEWAY_STORE, GATEWAY_DATABASE) name the destination. Existing data
-    is never overwritten.
+    The settings (GATEWAY_DATABASE, GATEWAY_STORE, GATEWAY_BLOBS) name the destination.
+    Existing data is never overwritten. A bucket may have other objects.
     """
     current = settings.read(embedded=True).settings
     ownership.check(current.data)
-    has_keys = without_keys or settings.has("keys")
-    has_secret = without_keys or settings.has("secret")
-    manifest = Restore(
+    has_keys = without_keys or environment.has("keys")
+    has_secret = without_keys or environment.has("secret")
+    result = Restore(
         prepare=partial(prepare, current, check=require_empty),
         store=open_store(current),
         blobs=open_blobs(current),
@@ -116,16 +128,18 @@ def restore(
         keys=None if has_keys else current.embedded_keys,
         secret=None if has_secret else current.embedded_secret,
         may_link=not is_copying,
+        is_partial=is_partial,
     ).make()
-    facts = {k: vars(manifest)[k] for k in ("created", "uploads", "bytes")}
+    for upload_id in result.lost:
+        click.echo(f"gateway: upload {upload_id}: left out, without content", err=True)
     line = (
-        f"restored {manifest.uploads} uploads with {manifest.bytes} bytes, as of "
-        f"{datetime.fromtimestamp(manifest.created, UTC):%F %T} UTC"
+        f"restored {result.uploads} uploads with {result.bytes} bytes, as of "
+        f"{datetime.fromtimestamp(result.created, UTC):%F %T} UTC"
     )
-    click.echo(json.dumps(facts) if as_json else line)
-    if settings.has("keys") and not without_keys:
+    click.echo(json.dumps(vars(result)) if as_json else line)
+    if environment.has("keys") and not without_keys:
         click.echo("gateway: keys not restored, because GATEWAY_KEYS is set", err=True)
-    if settings.has("secret") and not without_keys:
+    if environment.has("secret") and not without_keys:
         click.echo(
             "gateway: secret not restored, because GATEWAY_SECRET is set", err=True
         )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gateway.cli.options import JSON
-from gateway.config import settings
+from gateway.config import environment, settings
 from gateway.config.address import recorded_files, recorded_url
 from gateway.doctor import inside, outside
 from gateway.doctor.arrival import Arrival
@@ -174,7 +174,7 @@ class _Deployment:
                 settings=current,
                 faults=faults,
                 warnings=reading.warnings,
-                sources=settings.sources(current),
+                sources=environment.sources(current),
                 clock=_now,
             )
         elif is_local and current.data.is_dir():

@@ -13,7 +13,7 @@ from gateway.cli.catalog import open_catalog
 from gateway.cli.links import base_url_and_keys
 from gateway.cli.options import JSON, LIMIT, NO_EXPIRY, USER, Id, Size
 from gateway.cli.times import DurationOrDateTime, timestamp
-from gateway.config import settings
+from gateway.config import secret_files
 from gateway.errors import MissingDropError, NotServableError, SettingsError
 from gateway.uploads import drop_links
 from gateway.uploads.description import DropDescription
@@ -89,7 +89,7 @@ def new(
     database, current = open_catalog()
     base_url, ring = base_url_and_keys(current)
     if current.secret is None:
-        raise SettingsError([settings.missing_fault("secret", current.data)])
+        raise SettingsError([secret_files.missing_fault("secret", current.data)])
     with database.read() as connection:
         owner = users.by_name(connection, user)
     drop = drop_links.create(database, owner, policy, now=now)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from gateway.catalog.advisory_locks import Lock
+from gateway.catalog.advisory_locks import Lock, name_lock
 from gateway.catalog.database import Database
 from gateway.cli import times
 from gateway.cli.catalog import (
@@ -24,15 +24,15 @@ from gateway.cli.catalog import (
 )
 from gateway.cli.links import public_address
 from gateway.cli.options import JSON
-from gateway.config import settings
-from gateway.errors import GatewayError, SettingsError
+from gateway.config import secret_files, settings
+from gateway.errors import GatewayError, HousekeepingError, SettingsError
 from gateway.mail.outbox import Outbox
 from gateway.maintenance import last_round
 from gateway.maintenance.housekeeping import Housekeeper, maintenance_lock
 from gateway.maintenance.mail_sender import MailSender
 from gateway.maintenance.orphans import GRACE
 from gateway.metrics.counters import HousekeepingCounters
-from gateway.runtime import counting, store_claim
+from gateway.runtime import counting, instance, store_claim
 from gateway.shares.booking import Booker
 from gateway.shares.codes import ShareCodes
 
@@ -180,11 +180,20 @@ class _Rounds:
                     break
         return None
 
+    @property
+    def _name(self) -> str:
+        return open_store(self._current).replica
+
     def _hold(self) -> bool:
-        """Return whether this gateway does the catalog's work, for all gateways."""
+        """Return whether this gateway does the catalog's work, for all gateways.
+
+        Raise HousekeepingError if another gateway has this one's name.
+        """
         was_holder, self._is_holder = self._is_holder, False
         if self._locks is None:
             self._is_holder = True
+        elif not self._locks.try_lock(name_lock(self._name)):
+            raise HousekeepingError(instance.another_has(self._name))
         elif self._locks.try_lock(Lock.HOUSEKEEPER):
             self._is_holder = True
             if not was_holder:
@@ -335,7 +344,7 @@ def _outbox(
 
     def link(recipient: Recipient) -> str:
         if current.secret is None:
-            raise SettingsError([settings.missing_fault("secret", current.data)])
+            raise SettingsError([secret_files.missing_fault("secret", current.data)])
         return ShareCodes(current.secret).url(recipient, base=public_address(current))
 
     return Outbox(

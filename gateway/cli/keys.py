@@ -14,7 +14,7 @@ import click
 from gateway import ownership
 from gateway.cli.options import JSON
 from gateway.cli.times import Duration
-from gateway.config import settings
+from gateway.config import environment, settings
 from gateway.errors import KeyRingError, SettingsError
 from gateway.links.keyring import Key, KeyRing
 from gateway.links.restriction import Kind, Restriction
@@ -91,7 +91,7 @@ def new(
         facts = {**_facts(key), "key": str(key)}
         click.echo(json.dumps(facts) if as_json else str(key))
         return
-    if settings.has("keys"):
+    if environment.has("keys"):
         raise SettingsError(
             ["GATEWAY_KEYS: is set, so the key ring in the data folder is not used"]
         )

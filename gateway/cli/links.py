@@ -15,7 +15,7 @@ from gateway.cli.inspection import Inspection, shown
 from gateway.cli.options import JSON, NO_EXPIRY, Id
 from gateway.cli.times import DateTime, Duration, DurationOrDateTime
 from gateway.cli.tree_paths import TypedPaths
-from gateway.config import settings
+from gateway.config import secret_files, settings
 from gateway.config.address import recorded_url
 from gateway.errors import MissingUploadError, SettingsError
 from gateway.links import LinkSigner
@@ -155,7 +155,7 @@ def inspect_url(*, url: str, as_json: bool) -> None:
     """
     current = settings.read(embedded=True).settings
     if current.keys is None:
-        fault = settings.missing_fault("keys", current.data)
+        fault = secret_files.missing_fault("keys", current.data)
         click.echo(f"gateway: warning: {fault}", err=True)
     inspection = Inspection.of(
         url,
@@ -172,7 +172,7 @@ def base_url_and_keys(current: Settings) -> tuple[str, KeyRing]:
     """Return the base URL of links, and the keys; raise SettingsError."""
     faults, base = [], ""
     if current.keys is None:
-        faults.append(settings.missing_fault("keys", current.data))
+        faults.append(secret_files.missing_fault("keys", current.data))
     try:
         base = public_address(current)
     except SettingsError as error:

@@ -14,7 +14,7 @@ from gateway.cli import times
 from gateway.cli.catalog import open_catalog
 from gateway.cli.options import JSON, Id
 from gateway.cli.times import DateTime
-from gateway.config import settings
+from gateway.config import secret_files
 from gateway.delivery import revocation_targets
 from gateway.errors import MissingUploadError, SettingsError
 
@@ -124,7 +124,7 @@ def _subject(
 
 def _ring(current: Settings) -> KeyRing:
     if current.keys is None:
-        raise SettingsError([settings.missing_fault("keys", current.data)])
+        raise SettingsError([secret_files.missing_fault("keys", current.data)])
     return current.keys
 
 

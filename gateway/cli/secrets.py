@@ -13,7 +13,7 @@ import click
 from gateway import ownership
 from gateway.cli.keys import locked
 from gateway.cli.options import JSON
-from gateway.config import settings
+from gateway.config import environment, secret_files, settings
 from gateway.errors import KeyRingError, SettingsError
 from gateway.links.server_secret import ServerSecret
 from gateway.ownership import Owner
@@ -53,11 +53,11 @@ def rotate(*, forget: bool) -> None:
     Run `gateway reload` afterwards: it logs out all users. Drop links that an older
     secret signed stay valid, unless --forget is given.
     """
-    if settings.has("secret"):
+    if environment.has("secret"):
         raise SettingsError([_SET])
     path = settings.read(only=("data",)).settings.embedded_secret
     if not path.exists():
-        raise SettingsError([settings.missing_fault("secret", path.parent)])
+        raise SettingsError([secret_files.missing_fault("secret", path.parent)])
     with locked(path):
         _write(path, _read(path).rotated(forget=forget))
 

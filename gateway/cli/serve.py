@@ -6,7 +6,8 @@ import math
 import os
 import re
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,13 +16,13 @@ import click
 
 from gateway import ownership
 from gateway.cli import times
-from gateway.cli.catalog import open_store
+from gateway.cli.catalog import open_locks, open_store
 from gateway.cli.db import print_first_password
 from gateway.cli.guide import guide as guide_text
 from gateway.cli.keys import add_key
 from gateway.cli.nginx_conf import plain_folder
 from gateway.cli.secrets import ensure_secret
-from gateway.config import settings
+from gateway.config import environment, settings
 from gateway.config.address import (
     Address,
     authority,
@@ -57,11 +58,14 @@ from gateway.runtime.rendering import (
     NginxConf,
 )
 from gateway.runtime.supervisor import Supervisor
-from gateway.runtime.upstream_names import Server, UpstreamNames
+from gateway.runtime.upstream_names import UpstreamNames
 from gateway.runtime.verdict_cache import verdict_cache
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gateway.config.settings import Reading, Settings
+    from gateway.origin import Origin
 
 
 class Bind(click.ParamType[Address]):
@@ -150,6 +154,7 @@ def serve(
             print_first_password(first)
         database.engine.dispose()
         with instance.hold_name(open_store(reading.settings)):
+            _require_name(reading.settings)
             sys.exit(
                 _run(
                     reading,
@@ -179,14 +184,15 @@ def _run(
     store = open_store(current)
     snapshot = Snapshot()
     snapshot.replace(reading.environment)
-    latest = current
+    latest = _Latest(current)
 
     def render(folder: Path) -> Path:
-        with_host = latest
-        if host not in {*latest.hosts, "0.0.0.0", "::", "localhost"}:  # noqa: S104
+        with_host = latest.settings
+        hosts = with_host.hosts
+        if host not in {*hosts, "0.0.0.0", "::", "localhost"}:  # noqa: S104
             # The bound address is also an accepted Host.
-            hosts = (*latest.hosts, bracketed(host))
-            with_host = latest.model_copy(update={"hosts": hosts})
+            hosts = (*hosts, bracketed(host))
+            with_host = with_host.model_copy(update={"hosts": hosts})
         return NginxConf(
             settings=with_host,
             listen=authority(bind),
@@ -200,11 +206,10 @@ def _run(
 
     def reload() -> None:
         """Reread the settings once, for nginx and for all children."""
-        nonlocal latest
         fresh = _read()
         _check_unchanged(current, fresh.settings)
-        latest = fresh.settings
-        conf.renew()
+        with latest.replaced(fresh.settings):
+            conf.renew()
         snapshot.replace(fresh.environment)
 
     def announce() -> None:
@@ -221,11 +226,11 @@ def _run(
     supervisor = Supervisor(
         conf=conf,
         reload=reload,
-        environment=settings.child_environment(snapshot, PYTHONUNBUFFERED="1"),
+        environment=environment.child_environment(snapshot, PYTHONUNBUFFERED="1"),
         descriptors=(snapshot.descriptor,),
         sockets={pool: current.socket(pool) for pool in Pool},
         address=bind if with_nginx else None,
-        names=UpstreamNames(lambda: _upstream_servers(latest)),
+        names=UpstreamNames(lambda: _upstream_servers(latest.settings)),
         grace=current.grace,
         ledger=LedgerFile(store.ledger, conf.path.with_name(SCRIPT)),
         on_reload=partial(instance.record_reload, current.data),
@@ -241,11 +246,38 @@ def _run(
         return supervisor.run(on_ready=announce)
 
 
-def _upstream_servers(chosen: Settings) -> list[Server]:
+@dataclass
+class _Latest:
+    """The settings of nginx's live configuration."""
+
+    settings: Settings
+
+    @contextmanager
+    def replaced(self, fresh: Settings) -> Iterator[None]:
+        """Replace the settings by *fresh*, unless the block raises."""
+        before, self.settings = self.settings, fresh
+        try:
+            yield
+        except BaseException:
+            self.settings = before
+            raise
+
+
+def _require_name(current: Settings) -> None:
+    """Raise SuperviseError if another gateway of the catalog has this one's name."""
+    locks = open_locks(current)
+    if locks is not None:
+        with closing(locks):
+            instance.require_name(locks, open_store(current).replica, log=_say)
+
+
+def _upstream_servers(chosen: Settings) -> list[Origin]:
     """Return the servers whose names nginx resolves."""
-    bucket = chosen.bucket_server
-    servers = (bucket.endpoint if bucket else None, chosen.authorize)
-    return [Server(s.scheme, s.host, s.port) for s in servers if s is not None]
+    bucket, site = chosen.bucket_server, chosen.authorize
+    return [
+        *([bucket.endpoint] if bucket is not None else []),
+        *([site.origin] if site is not None else []),
+    ]
 
 
 def _check_authorize_socket(folder: Path) -> None:

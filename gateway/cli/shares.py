@@ -15,7 +15,7 @@ from gateway.cli.links import public_address
 from gateway.cli.options import JSON, LIMIT, USER, Id
 from gateway.cli.share_options import LABEL, TO, UPLOAD, PolicyOptions, policy_options
 from gateway.cli.tree_paths import TypedPaths
-from gateway.config import settings
+from gateway.config import secret_files
 from gateway.errors import (
     MissingShareError,
     MissingUploadError,
@@ -57,7 +57,7 @@ class _Services:
         """Open the catalog; raise SettingsError if a setting is missing."""
         database, current = open_catalog()
         if current.secret is None:
-            raise SettingsError([settings.missing_fault("secret", current.data)])
+            raise SettingsError([secret_files.missing_fault("secret", current.data)])
         address = public_address(current)
         return cls(
             database,

@@ -13,7 +13,7 @@ import click
 from gateway.cli.options import JSON
 from gateway.cli.tus_client import TusClient
 from gateway.cli.url_storage import StoredURL
-from gateway.config import settings
+from gateway.config import environment, settings
 from gateway.config.address import recorded_url
 from gateway.errors import SettingsError
 
@@ -68,7 +68,7 @@ def upload(
             ["GATEWAY_TOKEN: is not a token: it has invalid characters"]
         )
     client = TusClient(_address(url, current), token)
-    folder = settings.state_folder() / "uploads"
+    folder = environment.state_folder() / "uploads"
     for file in files:
         upload_url = _send(client, folder, file)
         row = {"file": str(file), "url": upload_url}

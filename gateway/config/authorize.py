@@ -5,51 +5,33 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
-from urllib.parse import urlsplit
+from typing import Final, Self
 
-_URL: Final = re.compile(
-    r"https?://([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"
-    r"(/[A-Za-z0-9._~!&*()+,=:@-]*)*",
-    re.IGNORECASE,
-)
+from gateway.origin import Origin
+
+_PATH: Final = re.compile(r"(/[A-Za-z0-9._~!&*()+,=:@-]*)*")
+_FORM: Final = "must be like http://127.0.0.1:5000/may-read"
 #: RFC 9110, 5.6.2; these names are rendered into nginx's configuration.
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#&*+.^_`|~-]+")
-_PORTS: Final = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
 class AuthorizeURL:
-    """The scheme, ``http`` or ``https``, and the host, port and path of the URL."""
+    """The origin and the path of the URL."""
 
-    scheme: str
-    host: str
-    port: int
+    origin: Origin
     path: str
 
     @classmethod
-    def parse(cls, text: str) -> AuthorizeURL:
+    def parse(cls, text: str) -> Self:
         """Parse *text*; raise ValueError with the accepted form."""
-        if not _URL.fullmatch(text):
-            raise ValueError("must be like http://127.0.0.1:5000/may-read")
-        parts = urlsplit(text)
-        scheme, port = parts.scheme.lower(), parts.port
-        if port == 0:
-            raise ValueError("has the port 0")
-        host = parts.hostname or ""
-        is_address = ":" in host or host.replace(".", "").isdecimal()
-        if scheme == "https" and is_address:
-            raise ValueError("needs a host name: nginx can't verify an IP address")
-        return cls(scheme, host, port or _PORTS[scheme], parts.path or "/")
-
-    @property
-    def server(self) -> str:
-        """Host and port, as nginx's ``server`` expects them."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        origin, path = Origin.split(text, _FORM)
+        if not _PATH.fullmatch(path):
+            raise ValueError(_FORM)
+        return cls(origin, path or "/")
 
     def __str__(self) -> str:
-        return f"{self.scheme}://{self.server}{self.path}"
+        return f"{self.origin}{self.path}"
 
 
 class Kind(StrEnum):

@@ -22,7 +22,8 @@ from gateway.http.pools import Pool
 from gateway.links.keyring import KeyRing
 from gateway.links.server_secret import ServerSecret
 from gateway.mail_address import Mailbox
-from gateway.storage.bucket_server import Endpoint
+from gateway.origin import Origin
+from gateway.storage.bucket_server import parse_endpoint
 from gateway.storage.places import BucketURL, Places
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _bucket_url(text: object) -> object:
 
 
 def _endpoint(text: object) -> object:
-    return Endpoint.parse(text) if isinstance(text, str) else text
+    return parse_endpoint(text) if isinstance(text, str) else text
 
 
 def _mailbox(text: object) -> object:
@@ -284,7 +285,7 @@ Credentials = Annotated[
 FilePlaces = Annotated[Places, BeforeValidator(_places)]
 """Folders and buckets: ``/srv/files videos/=s3://media/videos``."""
 BlobsURL = Annotated[BucketURL, BeforeValidator(_bucket_url)]
-BucketEndpoint = Annotated[Endpoint, BeforeValidator(_endpoint)]
+BucketEndpoint = Annotated[Origin, BeforeValidator(_endpoint)]
 Region = Annotated[str, _one(_REGION, "eu-central-1")]
 Sender = Annotated[Mailbox, BeforeValidator(_mailbox)]
 Number = Annotated[int, BeforeValidator(_number)]

@@ -3,13 +3,46 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from gateway.config import variables
+from gateway.config.fields import SQLITE
+from gateway.config.variables import FILE_SUFFIX, variable
+from gateway.storage.places import Places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
+
+#: The data folder if none is set.
+DATA: Final = "var"
+#: The fields that are folders of the gateway's own.
+_FOLDERS: Final = ("run", "store", "verdict_cache")
 
 
-def faults(files: str, served: str, own: Mapping[str, str]) -> Iterator[str]:
+def misplaced(
+    environ: Mapping[str, str], values: Mapping[str, str], faults: Collection[str]
+) -> Iterator[str]:
+    """Yield faults in the locations of folders.
+
+    *values* are the texts of the settings by field, which were read from *environ*.
+    Settings in which *faults* were found are left out.
+    """
+    own = {variable("data"): values.get("data", DATA)}
+    own |= {variable(field): values[field] for field in _FOLDERS if field in values}
+    if values.get("database", "").startswith(SQLITE):
+        own[variable("database")] = values["database"].removeprefix(SQLITE)
+    for field in values:
+        name = variable(field) + FILE_SUFFIX
+        if environ.get(name):
+            own[name] = environ[name]
+    faulty, files = variables.faulty_names(faults), variable("files")
+    if "files" in values and files not in faulty:
+        valid = {name: path for name, path in own.items() if name not in faulty}
+        for folder in Places.parse(values["files"]).folders.values():
+            yield from _faults(files, str(folder), valid)
+
+
+def _faults(files: str, served: str, own: Mapping[str, str]) -> Iterator[str]:
     """Yield a fault for each of the gateway's own paths inside the served folder.
 
     The folder *served* is the value of the variable *files*; *own* maps variables to

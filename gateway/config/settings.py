@@ -1,4 +1,4 @@
-"""The settings: environment variables, read here and nowhere else.
+"""The settings, read from environment variables here and nowhere else.
 
 Every ``GATEWAY_X`` may also be set as ``GATEWAY_X_FILE``, the path of a file that
 contains the value.  The children of ``gateway serve`` get the settings that their
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gateway.config import places, snapshot, variables
+from gateway.config import places, secret_files, snapshot, variables
 from gateway.config.authorize import WHOLE_HEADERS
 from gateway.config.fields import (
     SQLITE,
@@ -52,26 +52,16 @@ from gateway.config.fields import (
 from gateway.config.variables import FILE_SUFFIX, variable
 from gateway.errors import SettingsError
 from gateway.http.pools import Pool
-from gateway.storage.bucket_server import DEFAULT_REGION, BucketServer, Endpoint
-from gateway.storage.places import Places
+from gateway.storage.bucket_server import DEFAULT_REGION, BucketServer
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
-    from gateway.config.snapshot import Snapshot
-
-_DATA: Final = "var"
 _VERDICTS: Final = "verdicts"
-#: Fields that may be a file in the data folder, and the command that creates it.
-_EMBEDDED: Final = {"keys": "gateway keys new --add", "secret": "gateway serve"}
 #: Each needs the other one.
 _BUCKET_KEY: Final = ("bucket_key_id", "bucket_secret")
 #: Required with a relay: a mail needs a sender, and a link that works from anywhere.
 _FOR_MAIL: Final = ("mail_from", "public_url")
-#: The descriptor of the snapshot that a child of ``gateway serve`` reads.
-_SNAPSHOT: Final = "GATEWAY_SNAPSHOT"
-#: Where prometheus-client looks for the folder of its files, and nowhere else.
-_METRICS_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class Settings(BaseModel):
@@ -95,7 +85,7 @@ class Settings(BaseModel):
     """Sets the access key's secret."""
     cache_space: Size = Field(default=10 * 2**30, ge=2**20)
     """Sets the space of nginx's cache of buckets, in bytes; default 10 GiB."""
-    data: PlainPath = Field(default=Path(_DATA), validate_default=True)
+    data: PlainPath = Field(default=Path(places.DATA), validate_default=True)
     """Sets the folder for keys, secret, catalog and uploads; default ``var``."""
     store: PlainPath | None = None
     """Sets the folder of uploads, on one file system; default ``<data>/store``."""
@@ -104,7 +94,7 @@ class Settings(BaseModel):
     database: DatabaseURL = Field(default="", repr=False)
     """Sets the catalog's SQLAlchemy URL; default ``<data>/catalog.sqlite3``."""
     database_direct: ServerURL = Field(default="", repr=False)
-    """Sets the URL of PostgreSQL itself, if ``GATEWAY_DATABASE`` is a pooler's."""
+    """Sets the URL of PostgreSQL itself, if ``GATEWAYDATABASE`` is a pooler's."""
     replica: Replica | None = None
     """Sets this gateway's name among those of one catalog; default is its id."""
     run: RunFolder | None = None
@@ -224,11 +214,11 @@ class Settings(BaseModel):
     @property
     def bucket_server(self) -> BucketServer | None:
         """The server of the buckets; None if there is no bucket."""
-        has_files = self.files is not None and self.files.has_bucket
+        has_files = self.files is not None and bool(self.files.buckets)
         if self.blobs is None and not has_files:
             return None
-        return BucketServer(
-            self.bucket_endpoint or Endpoint.of_amazon(self.bucket_region),
+        return BucketServer.of(
+            self.bucket_endpoint,
             self.bucket_region,
             self.bucket_key_id,
             self.bucket_secret,
@@ -326,9 +316,9 @@ def read(
     checked: it neither reads files nor checks the disk again.
     """
     environ = os.environ if environ is None else environ
-    is_child = bool(environ.get(_SNAPSHOT))
+    is_child = bool(environ.get(snapshot.VARIABLE))
     if is_child:
-        environ = {**snapshot.read(int(environ[_SNAPSHOT])), **environ}
+        environ = {**snapshot.read(int(environ[snapshot.VARIABLE])), **environ}
     values: dict[str, str] = {}
     faults = list(variables.removed(environ, only))
     for field in only:
@@ -341,9 +331,12 @@ def read(
             values[field] = value
     hints = {}
     if embedded:
-        _add_embedded(values, faults, only)
-        data = Path(values.get("data", _DATA))
-        hints = {field: _missing_hint(data / field) for field in _EMBEDDED}
+        data = Path(values.get("data", places.DATA))
+        secret_files.read(data, values, faults, only)
+        hints = {
+            field: secret_files.missing_hint(field, data)
+            for field in secret_files.FIELDS
+        }
     faults.extend(variables.missing(required, values, faults, hints))
     try:
         settings = Settings.model_validate(values)
@@ -352,14 +345,14 @@ def read(
     except ValidationError as error:
         faults.extend(variables.validation_faults(error))
     if check_disk and not is_child:
-        faults.extend(_misplaced(environ, values, faults))
+        faults.extend(places.misplaced(environ, values, faults))
     if faults:
         raise SettingsError(faults)
     read_again = {
         variable(field): values.get(field, "") for field in Settings.model_fields
     }
     read_again |= {f"{name}{FILE_SUFFIX}": "" for name in read_again}
-    read_again[_SNAPSHOT] = ""
+    read_again[snapshot.VARIABLE] = ""
     return Reading(
         settings,
         () if is_child else tuple(variables.misspelt(environ, describe())),
@@ -387,102 +380,3 @@ def read_valid(
                 raise
             faults |= dict.fromkeys(error.faults)
             fields -= faulty
-
-
-def sources(
-    current: Settings, environ: Mapping[str, str] | None = None
-) -> dict[str, Path]:
-    """Return the file of each field whose value is in a file."""
-    environ = os.environ if environ is None else environ
-    given = {
-        field: Path(environ[variable(field) + FILE_SUFFIX])
-        for field in Settings.model_fields
-        if environ.get(variable(field) + FILE_SUFFIX)
-    }
-    embedded = {
-        field: current.data / field
-        for field in _EMBEDDED
-        if not environ.get(variable(field)) and (current.data / field).is_file()
-    }
-    return embedded | given
-
-
-def _add_embedded(
-    values: dict[str, str], faults: list[str], only: Collection[str]
-) -> None:
-    """Read keys and secret from the data folder if they are not set."""
-    for field in _EMBEDDED:
-        file = Path(values.get("data", _DATA), field)
-        if field not in only or field in values or not file.is_file():
-            continue
-        try:
-            values[field] = variables.content(file)
-        except ValueError as error:
-            faults.append(f"{variable(field)}: {error}")
-
-
-def missing_fault(field: str, data: Path) -> str:
-    """Return the fault for keys or secret that are neither set nor in *data*."""
-    return f"{variable(field)}: is not set{_missing_hint(data / field)}"
-
-
-def _missing_hint(file: Path) -> str:
-    return (
-        f", and there is no {file.absolute()}; is GATEWAY_DATA right? For a new "
-        f"gateway, create it with: {_EMBEDDED[file.name]}"
-    )
-
-
-def has(field: str, environ: Mapping[str, str] | None = None) -> bool:
-    """Return whether a field is set, even to an invalid value."""
-    environ = os.environ if environ is None else environ
-    try:
-        return variables.value(environ, variable(field)) is not None
-    except ValueError:
-        return True
-
-
-def state_folder(environ: Mapping[str, str] | None = None) -> Path:
-    """Return the folder for the state that commands keep for this user.
-
-    XDG Base Directory Specification, ``$XDG_STATE_HOME``.
-    """
-    environ = os.environ if environ is None else environ
-    home = environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(home) / "accel-gateway"
-
-
-def name_metrics_folder(folder: Path) -> None:
-    """Tell prometheus-client the folder of its files, for this process."""
-    os.environ[_METRICS_FOLDER] = str(folder)
-
-
-def child_environment(snapshot: Snapshot, **more: str) -> dict[str, str]:
-    """Return the environment of a child that reads its settings from *snapshot*.
-
-    The settings in *more* override the snapshot; no other settings are included.
-    """
-    own = {f"{name}{end}" for name in describe() for end in ("", FILE_SUFFIX)}
-    rest = {name: text for name, text in os.environ.items() if name not in own}
-    return {**rest, _SNAPSHOT: str(snapshot.descriptor), **more}
-
-
-def _misplaced(
-    environ: Mapping[str, str], values: Mapping[str, str], faults: list[str]
-) -> Iterable[str]:
-    """Yield faults in the locations of folders, except of variables with a fault."""
-    own = {variable("data"): values.get("data", _DATA)}
-    own |= {
-        variable(f): values[f] for f in ("run", "store", "verdict_cache") if f in values
-    }
-    if values.get("database", "").startswith(SQLITE):
-        own[variable("database")] = values["database"].removeprefix(SQLITE)
-    for field in values:
-        name = variable(field) + FILE_SUFFIX
-        if environ.get(name):
-            own[name] = environ[name]
-    faulty, files = variables.faulty_names(faults), variable("files")
-    if "files" in values and files not in faulty:
-        valid = {name: path for name, path in own.items() if name not in faulty}
-        for folder in Places.parse(values["files"]).folders.values():
-            yield from places.faults(files, str(folder), valid)

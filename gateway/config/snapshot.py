@@ -13,10 +13,13 @@ import fcntl
 import json
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+#: Has the descriptor of the snapshot that a child of ``gateway serve`` reads.
+VARIABLE: Final = "GATEWAY_SNAPSHOT"
 
 
 class Snapshot:

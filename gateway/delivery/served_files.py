@@ -28,11 +28,12 @@ def served_files(
         if isinstance(place.root, Path):
             return FilesTree(place.root, private, names[place.root])
         # Imported here, since most gateways have no bucket and not its library.
-        from gateway.storage.bucket import BucketTree  # noqa: PLC0415
+        from gateway.storage.bucket import Bucket  # noqa: PLC0415
+        from gateway.storage.bucket_tree import BucketTree  # noqa: PLC0415
 
         if server is None:
             raise ValueError("no server for the bucket")
-        return BucketTree.of(place.root, server)
+        return BucketTree(Bucket.open(place.root, server))
 
     trees = [(place.prefix, tree(place)) for place in places.by_length]
     is_only = len(trees) == 1 and not trees[0][0]

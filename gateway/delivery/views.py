@@ -22,7 +22,7 @@ from gateway.delivery.verdict import Delivery, InlinePolicy
 from gateway.errors import NotServableError, SettingsError
 from gateway.http import content_security
 from gateway.http.file_headers import HEADERS
-from gateway.storage.bucket_server import DEFAULT_REGION, BucketServer
+from gateway.storage.bucket_server import DEFAULT_REGION, BucketServer, parse_endpoint
 from gateway.storage.content import DiskFile
 from gateway.storage.media_types import MediaTypes
 from gateway.storage.names import shortened
@@ -107,7 +107,7 @@ class ViewFiles:
         """
         faults: list[str] = []
         places = _places(setting("GATEWAY_FILES"), faults)
-        server = _server(setting, faults) if places and places.has_bucket else None
+        server = _server(setting, faults) if places and places.buckets else None
         nginx = setting("GATEWAY_NGINX")
         if not isinstance(nginx, bool | None):
             # The text "False" from an environment variable would be true.
@@ -210,10 +210,11 @@ def _server(setting: Callable[[str], object], faults: list[str]) -> BucketServer
         for name in ("ENDPOINT", "REGION", "KEY_ID", "SECRET")
     )
     try:
-        return BucketServer.of(endpoint, region or DEFAULT_REGION, key_id, secret)
+        origin = parse_endpoint(endpoint) if endpoint else None
     except ValueError as error:
         faults.append(f"GATEWAY_BUCKET_ENDPOINT: {error}")
         return None
+    return BucketServer.of(origin, region or DEFAULT_REGION, key_id, secret)
 
 
 @cache

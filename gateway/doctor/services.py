@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.catalog import outbox, revision
 from gateway.catalog.revision import Compatibility
-from gateway.delivery.served_files import served_files
 from gateway.doctor.results import Code, found, not_checked, passed, shown
 from gateway.errors import BucketBusyError, CatalogBusyError, RelayError
 from gateway.http.pools import Pool
 from gateway.mail.session import Timeouts, connect
 from gateway.maintenance import last_round
 from gateway.runtime import probe, rendering
-from gateway.storage.paths import FilePath
-from gateway.storage.places import Places
 
 if TYPE_CHECKING:
     from gateway.doctor.machine import Machine
@@ -35,18 +31,22 @@ MAIL_CODES: Final = (Code.MAIL_RELAY, Code.MAILS_WAIT)
 
 
 def check_bucket(machine: Machine) -> list[Result]:
-    """Check that the buckets of files answer, and permit to list them."""
+    """Check that all buckets answer, and permit to list them."""
     current = machine.settings
-    if current.files is None or current.bucket_server is None:
-        return [not_checked(Code.BUCKET, "GATEWAY_FILES names no bucket")]
-    for place in current.files.listed:
-        if isinstance(place.root, Path):
-            continue
-        bucket = served_files(Places((place,)), current.bucket_server)
+    if current.bucket_server is None:
+        return [not_checked(Code.BUCKET, "no setting names a bucket")]
+    # Imported here, since most gateways have no bucket and not its library.
+    from gateway.storage.bucket import Bucket  # noqa: PLC0415
+
+    urls = current.files.buckets if current.files is not None else []
+    for url in (*urls, *([current.blobs] if current.blobs is not None else [])):
         try:
-            bucket.below(FilePath(""), most=1)
+            Bucket.open(url, current.bucket_server).check_listing()
         except BucketBusyError as error:
-            mend = "Check GATEWAY_FILES, GATEWAY_BUCKET_ENDPOINT and the access key."
+            mend = (
+                "Check GATEWAY_FILES, GATEWAY_BLOBS, GATEWAY_BUCKET_ENDPOINT and the "
+                "access key."
+            )
             return [found(Code.BUCKET, f"The {shown(str(error))}.", mend)]
     return [passed(Code.BUCKET, "All buckets can be listed.")]
 

@@ -144,7 +144,7 @@ class Check:
         detail = "no upload names this blob"
         if not found.are_credible:
             detail += f"; {found.doubt}"
-        for blob in found.blobs:
+        for blob in (*found.blobs, *found.earlier):
             move = partial(orphans.retire, self.database, self.blobs, blob, now=now)
             yield self._finding(
                 "blob-orphan", blob, detail, move if found.are_credible else None

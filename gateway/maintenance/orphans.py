@@ -43,23 +43,24 @@ _Item = TypeVar("_Item")
 class Orphans:
     """The blobs without a row, and the number of blobs that have one.
 
-    ``earlier`` counts the blobs without a row and without a trash that were stored
-    before the catalog claimed their place.
+    ``earlier`` are those without a trash that were stored before the catalog claimed
+    their place; ``blobs`` are the others.
     """
 
     blobs: tuple[str, ...]
     known: int
-    earlier: int = 0
+    earlier: tuple[str, ...] = ()
 
     @property
     def are_few(self) -> bool:
         """Return whether crashes can explain the orphans: at most 1 % of blobs, or 16.
 
         With more orphans, the catalog is an old one or belongs to another store, and
-        the orphans are users' files.  So are those of an earlier catalog.
+        the orphans are users' files.  So are those of an earlier catalog, which do not
+        count here.
         """
         limit = max(_FEW, (len(self.blobs) + self.known) // 100)
-        return not self.earlier and len(self.blobs) <= limit
+        return len(self.blobs) <= limit
 
     @property
     def are_credible(self) -> bool:
@@ -67,35 +68,37 @@ class Orphans:
 
         If there are some of an earlier catalog, it is at most half.
         """
-        return len(self.blobs) <= max(0 if self.earlier else _FEW, self.known)
+        count = len(self.blobs) + len(self.earlier)
+        return count <= max(0 if self.earlier else _FEW, self.known)
 
     @property
     def doubt(self) -> str:
         """The facts that make the catalog doubtful, as a question to the operator."""
         earlier = (
-            f"; {self.earlier} of the former are older than this catalog's claim of "
-            "the bucket"
+            f"; {len(self.earlier)} of the former are older than this catalog's claim "
+            "of the bucket"
         )
         return (
-            f"{len(self.blobs)} blobs have no upload and {self.known} have one"
-            f"{earlier if self.earlier else ''}; is this the newest catalog of this "
-            "store?"
+            f"{len(self.blobs) + len(self.earlier)} blobs have no upload and "
+            f"{self.known} have one{earlier if self.earlier else ''}; is this the "
+            "newest catalog of this store?"
         )
 
 
 def find_blobs(database: Database, blobs: Blobs, *, now: int, grace: int) -> Orphans:
     """Return the blobs that have no row and are older than *grace* seconds."""
     orphans: list[str] = []
-    known = earlier = 0
+    earlier: list[str] = []
+    known = 0
     claimed = math.inf if blobs.has_trash else blobs.id.age(now=now)
     old = ((blob, age) for blob, age in blobs.ages(now=now) if age >= grace)
     for batch in _batches(old):
         named = _ask(database, expiry.named_blobs, [blob for blob, _ in batch])
         known += len(named)
-        unnamed = [(blob, age) for blob, age in batch if blob not in named]
-        orphans.extend(blob for blob, _ in unnamed)
-        earlier += sum(age >= claimed for _, age in unnamed)
-    return Orphans(tuple(orphans), known, earlier)
+        for blob, age in batch:
+            if blob not in named:
+                (earlier if age >= claimed else orphans).append(blob)
+    return Orphans(tuple(orphans), known, tuple(earlier))
 
 
 def retire(database: Database, blobs: Blobs, blob: str, *, now: int) -> bool:
@@ -138,7 +141,8 @@ class Sweep:
     def move(self) -> Iterator[int]:
         """Move the blobs without an upload to the trash; delete those in a bucket.
 
-        Raise HousekeepingError and move nothing if crashes can't explain them.
+        Raise HousekeepingError and move nothing if crashes can't explain them; raise it
+        at the end if others are left, which are of an earlier catalog.
         """
         found = find_blobs(self.database, self.blobs, now=self.now, grace=self.grace)
         if not found.are_few:
@@ -148,6 +152,11 @@ class Sweep:
             if self.is_stopped():
                 return
             yield int(retire(self.database, self.blobs, blob, now=self.now))
+        if found.earlier:
+            raise HousekeepingError(
+                f"{len(found.earlier)} blobs without an upload are older than this "
+                "catalog's claim of the bucket. They are left; gateway fsck lists them"
+            )
 
     def empty(self) -> Iterator[int]:
         """Delete the blobs whose time in the trash is over and that have no upload.

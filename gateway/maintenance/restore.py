@@ -1,7 +1,8 @@
 """``gateway restore``: restore a backup into an empty store and catalog.
 
 Whatever can be checked is checked first, without a catalog: a refused restore claims no
-store or bucket.  Blobs are restored next, from the store's trash or the backup, then
+store or bucket.  A bucket need not be empty: what no upload of the backup names is left
+to housekeeping.  Blobs are restored next, from the store's trash or the backup, then
 all rows in one transaction.  An interrupted restore leaves an empty catalog, and the
 next one continues with the blobs that are still missing.
 """
@@ -37,13 +38,37 @@ def require_empty(database: Database) -> None:
             raise BackupError("the catalog is not empty")
 
 
+@dataclass(frozen=True)
+class RestoreResult:
+    """What was restored, as of ``created``, Unix seconds.
+
+    ``lost`` are the ids of the uploads that were left out.
+    """
+
+    created: int
+    uploads: int
+    bytes: int
+    lost: list[str]
+
+
+@dataclass(frozen=True)
+class _Missing:
+    """A blob that the store lacks, and where it is found; None is nowhere."""
+
+    id: str
+    blob: str
+    size: int
+    source: Path | Trashed | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Restore:
     """Restores the backup in ``folder`` into an empty store and catalog.
 
     ``prepare`` returns the catalog, with the store claimed for it; it is called when
     everything else has been checked.  ``keys`` is the path for the key ring and
-    ``secret`` the path for the server secret; None leaves it out.
+    ``secret`` the path for the server secret; None leaves it out.  With
+    ``is_partial``, uploads without content are left out.
     """
 
     prepare: Callable[[], Database]
@@ -53,8 +78,9 @@ class Restore:
     keys: Path | None
     secret: Path | None = None
     may_link: bool = True
+    is_partial: bool = False
 
-    def make(self) -> Manifest:
+    def make(self) -> RestoreResult:
         """Restore; if it is impossible, raise BackupError and overwrite nothing."""
         manifest = self.folder.read()
         if manifest.schema not in RESTORABLE:
@@ -64,27 +90,40 @@ class Restore:
             )
         catalog = self.folder.catalog(manifest)
         gone = frozenset(manifest.gone)
-        if manifest.has_blobs:
+        if self.blobs.has_trash:
             self._check_store(catalog)
         files = self._files(manifest)
         for target, source in files.items():
             _check_same(target, source)
         with lines(catalog) as rows:
             missing = list(self._missing(rows, gone))
+        lost = [each for each in missing if each.source is None]
+        if lost and not self.is_partial:
+            raise BackupError(
+                f"{len(lost)} uploads have no content, neither in the backup nor in "
+                f"the store: bring it back, beginning with "
+                f"{self.blobs.where(lost[0].blob)}, or leave these uploads out with "
+                "--partial"
+            )
         database = self.prepare()
         require_empty(database)
-        for blob, found in missing:
-            self._restore_blob(blob, found)
+        for each in missing:
+            self._restore_blob(each)
         for folder in (*self.store.blobs.iterdir(), self.store.blobs):
             copies.sync(folder)
         with lines(catalog) as rows, database.write() as connection:
             if not dump.is_empty(connection):
                 raise BackupError("the catalog is not empty any more")
-            dump.load(connection, rows, without=gone)
+            dump.load(connection, rows, without=gone.union(each.id for each in lost))
         for target, source in files.items():
             owner = Owner.in_folder(target.parent)
             copies.write(target, source.read_bytes(), owner=owner)
-        return manifest
+        return RestoreResult(
+            created=manifest.created,
+            uploads=manifest.uploads - len(lost),
+            bytes=manifest.bytes - sum(each.size for each in lost),
+            lost=[each.id for each in lost],
+        )
 
     def _check_store(self, catalog: Path) -> None:
         with lines(catalog) as rows:
@@ -107,8 +146,8 @@ class Restore:
 
     def _missing(
         self, rows: Iterator[Line], gone: frozenset[str]
-    ) -> Iterator[tuple[str, Path | Trashed]]:
-        """Yield the blobs that the store lacks, each with where it is found."""
+    ) -> Iterator[_Missing]:
+        """Yield the blobs that the store lacks."""
         for line in rows:
             if not line.is_upload or line.row["id"] in gone:
                 continue
@@ -119,27 +158,26 @@ class Restore:
             if present == size:
                 continue
             trashed = self._trashed.get(blob)
-            if trashed is not None and present is None and trashed.size == size:
-                yield blob, trashed
-            else:
-                yield blob, self._copy(blob, size)
+            is_in_trash = trashed and present is None and trashed.size == size
+            source = trashed if is_in_trash else self._copy(blob, size)
+            yield _Missing(line.row["id"], blob, size, source)
 
-    def _copy(self, blob: str, size: int) -> Path:
-        """Return the backup's copy of a blob; raise BackupError if it has none."""
+    def _copy(self, blob: str, size: int) -> Path | None:
+        """Return the backup's copy of a blob; None if it has none."""
         source = self.folder.blobs / blob
         try:
             source_size = source.stat().st_size
         except FileNotFoundError:
-            raise BackupError(f"{source} is missing in the backup") from None
+            return None
         if source_size != size:
             raise BackupError(f"{source} has {source_size} bytes instead of {size}")
         return source
 
-    def _restore_blob(self, blob: str, found: Path | Trashed) -> None:
-        if isinstance(found, Trashed):
-            Trash(self.store).put_back(found)
-        else:
-            self.blobs.load(found, blob, may_link=self.may_link)
+    def _restore_blob(self, missing: _Missing) -> None:
+        if isinstance(missing.source, Trashed):
+            Trash(self.store).put_back(missing.source)
+        elif missing.source is not None:
+            self.blobs.load(missing.source, missing.blob, may_link=self.may_link)
 
     def _size(self, blob: str) -> int | None:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from gateway.config import settings
+from gateway.config import environment
 from gateway.http.pools import Pool
 from gateway.metrics import counters
 from gateway.metrics.slots import Slot
@@ -26,7 +26,7 @@ def join(current: Settings, kind: str, *, threads: int = 1) -> Slot:
     folder = current.metrics_folder
     try:
         slot = Slot.claim(folder, kind, threads=threads)
-        settings.name_metrics_folder(folder)
+        environment.name_metrics_folder(folder)
         if kind != Pool.VERDICTS:  # whose workers need the cells alone
             counters.share(slot)
     except OSError as error:

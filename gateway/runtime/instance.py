@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING, Final
 
 from gateway import ownership
 from gateway.catalog import bookings, upload_sessions
+from gateway.catalog.advisory_locks import name_lock
 from gateway.errors import SuperviseError
 from gateway.ownership import Owner
 from gateway.polling import attempts
 from gateway.storage.locks import try_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from gateway.catalog.advisory_locks import AdvisoryLocks
     from gateway.catalog.database import Database
     from gateway.storage.blobs import BlobStore
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 #: handles a reload only after its start.
 _PATIENCE: Final = 30.0
 _STEP: Final = 0.05
+#: Seconds after which PostgreSQL has noticed that another gateway's machine is gone.
+_TAKEOVER: Final = 40.0
 _LOCK: Final = "lock"
 
 
@@ -80,6 +84,33 @@ def hold_name(store: BlobStore) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def require_name(
+    locks: AdvisoryLocks, replica: str, *, log: Callable[[str], None]
+) -> None:
+    """Wait until no other gateway of the catalog is named *replica*.
+
+    A gateway whose machine is gone has its name until PostgreSQL notices.  *log* gets a
+    line if this call waits.  Raise SuperviseError if another gateway keeps the name.
+    """
+    name, is_first = name_lock(replica), True
+    for _ in attempts(_TAKEOVER, every=1.0):
+        if locks.try_lock(name):
+            locks.unlock(name)
+            return
+        if is_first:
+            log(f"another gateway of the catalog is named {replica}; waiting for it")
+        is_first = False
+    raise SuperviseError(another_has(replica))
+
+
+def another_has(replica: str) -> str:
+    """Return the fault of a gateway whose name is another one's, too."""
+    return (
+        f"another gateway of the catalog is named {replica}; each needs a name of its "
+        "own: set GATEWAY_REPLICA"
+    )
 
 
 def take_name(database: Database, store: BlobStore, *, earlier: str) -> None:

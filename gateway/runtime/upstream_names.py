@@ -12,12 +12,14 @@ import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from gateway.runtime.rendering import ca_certificates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+
+    from gateway.origin import Origin
 
 _INTERVAL: Final = 30.0
 #: Seconds after which nginx resolves a name again although an old address still
@@ -26,15 +28,7 @@ _FORGOTTEN: Final = 600.0
 _CONNECT_SECONDS: Final = 2.0
 
 
-class Server(NamedTuple):
-    """The scheme, ``http`` or ``https``, and the host and port of a server."""
-
-    scheme: str
-    host: str
-    port: int
-
-
-def resolve(server: Server) -> frozenset[str]:
+def resolve(server: Origin) -> frozenset[str]:
     """Return the addresses of a server; none if DNS does not answer."""
     try:
         found = socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
@@ -43,7 +37,7 @@ def resolve(server: Server) -> frozenset[str]:
     return frozenset(str(address[0]) for *_, address in found)
 
 
-def answers(server: Server, address: str) -> bool:
+def answers(server: Origin, address: str) -> bool:
     """Return whether *address* accepts connections, with TLS as that server."""
     try:
         with ExitStack() as stack:
@@ -72,13 +66,13 @@ class UpstreamNames:
     work: a reload for each of them would cut long downloads.
     """
 
-    servers: Callable[[], Collection[Server]]
-    resolve: Callable[[Server], frozenset[str]] = resolve
-    answers: Callable[[Server, str], bool] = answers
+    servers: Callable[[], Collection[Origin]]
+    resolve: Callable[[Origin], frozenset[str]] = resolve
+    answers: Callable[[Origin, str], bool] = answers
     clock: Callable[[], float] = time.monotonic
     moved: str = ""
-    _known: dict[Server, frozenset[str]] = field(default_factory=dict)
-    _gone_since: dict[Server, float] = field(default_factory=dict)
+    _known: dict[Origin, frozenset[str]] = field(default_factory=dict)
+    _gone_since: dict[Origin, float] = field(default_factory=dict)
     _is_loaded: threading.Event = field(default_factory=threading.Event)
 
     def watch(self) -> None:
@@ -104,7 +98,7 @@ class UpstreamNames:
             (server.host for server in self.servers() if self._has_moved(server)), ""
         )
 
-    def _has_moved(self, server: Server) -> bool:
+    def _has_moved(self, server: Origin) -> bool:
         found = self.resolve(server)
         if not found:
             return False

@@ -96,7 +96,9 @@ class Items:
         BucketBusyError if the bucket does not answer.
         """
         if item.upload_id is not None:
-            return self._upload(item).content.size
+            if item.size is None:
+                raise GoneItemError
+            return item.size
         with _gone_if_missing(item):
             return self.files.locate(_path(item, inner)).size
 

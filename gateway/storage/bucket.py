@@ -1,19 +1,19 @@
-"""Files in a bucket: objects of an S3-compatible server below one prefix."""
+"""A bucket of an S3-compatible server, and the clients that ask it."""
 
 from __future__ import annotations
 
+import math
 import re
+import threading
+import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import chain, islice
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
-from gateway.errors import BucketBusyError, NotServableError, SettingsError
+from gateway.errors import BucketBusyError, SettingsError
 from gateway.storage.content import BucketObject
-from gateway.storage.files import FoundFile, ServedFile
-from gateway.storage.paths import FilePath
 
 try:
     import obstore
@@ -25,16 +25,13 @@ except ImportError:
     ) from None
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from obstore.store import ClientConfig, S3Credential
 
     from gateway.storage.bucket_server import BucketServer
     from gateway.storage.places import BucketURL
 
-#: The longest key of an object, in bytes.
-#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
-_MAXIMUM_KEY: Final = 1024
 #: How long nginx may use a presigned URL: longer than the slowest download takes.  It
 #: is the longest life that Amazon permits, and the URL never leaves nginx.
 _LIFE: Final = timedelta(days=7)
@@ -43,8 +40,8 @@ _REQUEST: Final = timedelta(seconds=8)
 #: How long the server may be silent while content is read, and how long sending a part
 #: of content may take: the client can't see whether the server takes it.
 _SILENCE: Final = timedelta(minutes=1)
-#: How many keys ``below`` examines per object of its limit.
-_KEYS_PER_FILE: Final = 10
+#: How long an answer to ``check_listing`` is kept.
+_KEPT_SECONDS: Final = 1.0
 #: The part of obstore's messages that differs each time.
 _EFFORT: Final = re.compile(
     r" in \S+, after \d+ retries, max_retries: \d+, retry_timeout: \S+ ?"
@@ -52,29 +49,119 @@ _EFFORT: Final = re.compile(
 #: The status and Amazon's code in obstore's messages.
 _STATUS: Final = re.compile(r"status code: ([0-9]{3}[A-Za-z ]*)")
 _CODE: Final = re.compile(r"<Code>([A-Za-z0-9.]{1,64})</Code>")
-#: Objects that are listed by one request.
-_PAGE: Final = 1000
 
 
-def open_store(
-    server: BucketServer, bucket: str, *, for_content: bool = False
-) -> S3Store:
-    """Return the client for one bucket, which makes its connections lazily.
+class _Listing:
+    """Whether objects can be listed: the answer of one thread, kept for a second.
 
-    It limits each request to eight seconds.  *for_content*, it limits the silence of
-    the server to a minute, and to that the time for sending one part.
+    Anybody may request ``/readyz``, each listing costs money, and a silent server holds
+    the thread that asks.
     """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._fault = ""
+        self._kept_until = -math.inf
+
+    def check(self, ask: Callable[[], None]) -> None:
+        """Call *ask* if its last answer is too old; raise the BucketBusyError of it.
+
+        While a thread asks, the last answer is that of all other threads.
+        """
+        is_first = self._kept_until == -math.inf
+        if self._is_old() and self._lock.acquire(blocking=is_first):
+            try:
+                if self._is_old():
+                    self._ask(ask)
+            finally:
+                self._lock.release()
+        if self._fault:
+            raise BucketBusyError(self._fault)
+
+    def _is_old(self) -> bool:
+        return time.monotonic() >= self._kept_until
+
+    def _ask(self, ask: Callable[[], None]) -> None:
+        try:
+            ask()
+        except BucketBusyError as error:
+            self._fault = str(error)
+        else:
+            self._fault = ""
+        self._kept_until = time.monotonic() + _KEPT_SECONDS
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """The bucket and prefix ``url`` on *server*, with two clients.
+
+    ``store`` limits each request to eight seconds.  ``transfers``, for content, limits
+    the silence of the server to a minute, and to that the time for sending one part.
+    """
+
+    url: BucketURL
+    server: BucketServer
+    store: S3Store
+    transfers: S3Store
+    _listing: _Listing = field(default_factory=_Listing, repr=False)
+
+    @classmethod
+    def open(cls, url: BucketURL, server: BucketServer) -> Self:
+        """Return the bucket; its clients make their connections lazily."""
+        store = _client(server, url.bucket, {"timeout": _REQUEST}, retry=_REQUEST)
+        transfers = _client(
+            server,
+            url.bucket,
+            {"timeout": _LIFE, "read_timeout": _SILENCE},
+            retry=_SILENCE,
+        )
+        return cls(url, server, store, transfers)
+
+    @contextmanager
+    def answering(self, *, is_listing: bool = False) -> Iterator[None]:
+        """Raise BucketBusyError instead of obstore's errors.
+
+        A missing object is FileNotFoundError, unless objects are listed: then the
+        bucket is missing.
+        """
+        try:
+            yield
+        except (BaseError, FileNotFoundError) as error:
+            is_missing = isinstance(error, NotFoundError | FileNotFoundError)
+            if is_missing and not is_listing:
+                raise FileNotFoundError(self.url) from error
+            raise BucketBusyError(f"bucket {self.url} {_cause(str(error))}") from error
+
+    def content(self, key: str, size: int = 0) -> BucketObject:
+        """Return the URLs by which nginx finds an object; 0 is an unknown size.
+
+        Raise BucketBusyError if the provider gives no credentials.
+        """
+        with self.answering():
+            get, head = (
+                target_of(obstore.sign(self.store, method, key, _LIFE))
+                for method in ("GET", "HEAD")
+            )
+        return BucketObject(get, head, size)
+
+    def check_listing(self) -> None:
+        """Raise BucketBusyError if objects can't be listed."""
+        self._listing.check(self._list_one)
+
+    def _list_one(self) -> None:
+        with self.answering(is_listing=True):
+            next(iter(obstore.list(self.store, self.url.prefix, chunk_size=1)), None)
+
+
+def _client(
+    server: BucketServer, bucket: str, limits: ClientConfig, *, retry: timedelta
+) -> S3Store:
     # Not as arguments: with them, AWS_SESSION_TOKEN of the environment would be used.
     key: S3Credential = {
         "access_key_id": server.key_id,
         "secret_access_key": server.secret,
         "expires_at": None,
     }
-    limits: ClientConfig = (
-        {"timeout": _LIFE, "read_timeout": _SILENCE}
-        if for_content
-        else {"timeout": _REQUEST}
-    )
     return S3Store(
         bucket,
         endpoint=str(server.endpoint),
@@ -84,109 +171,9 @@ def open_store(
             "connect_timeout": "3s",
             **limits,
         },
-        retry_config={
-            "max_retries": 1,
-            "retry_timeout": _SILENCE if for_content else _REQUEST,
-        },
+        retry_config={"max_retries": 1, "retry_timeout": retry},
         credential_provider=(lambda: key) if server.key_id else None,
     )
-
-
-@dataclass(frozen=True)
-class BucketTree:
-    """The objects below ``url``; see ``files.Files``."""
-
-    url: BucketURL
-    store: S3Store
-    transfers: S3Store
-
-    @classmethod
-    def of(cls, url: BucketURL, server: BucketServer) -> Self:
-        """Return the tree of a bucket on *server*."""
-        transfers = open_store(server, url.bucket, for_content=True)
-        return cls(url, open_store(server, url.bucket), transfers)
-
-    def serve(self, path: FilePath) -> ServedFile:
-        """Return the URLs by which nginx finds the object at *path*.
-
-        Raise BucketBusyError if the provider gives no credentials.
-        """
-        key = self._key(path)
-        with answering(self.url):
-            return ServedFile(path.name, presigned_content(self.store, key))
-
-    def locate(self, path: FilePath) -> FoundFile:
-        """Return the object at *path*; see ``files.Files``."""
-        try:
-            with answering(self.url):
-                size = obstore.head(self.store, self._key(path))["size"]
-        except FileNotFoundError:
-            raise NotServableError("missing") from None
-        return FoundFile(path, size)
-
-    def is_folder(self, path: FilePath) -> bool:
-        """Return whether there are objects below *path*."""
-        return any(True for _ in self._list(f"{self._key(path)}/", most=1))
-
-    def below(self, folder: FilePath, *, most: int) -> list[FoundFile]:
-        """Return at most *most* objects below *folder*, by key.
-
-        The search gives up after a number of keys, as in a folder.
-        """
-        start = len(self.url.prefix)
-        prefix = f"{self._key(folder)}/" if folder.text else self.url.prefix
-        found: list[FoundFile] = []
-        for key, size in self._list(prefix, most=_KEYS_PER_FILE * most):
-            if len(found) == most:
-                break
-            try:
-                found.append(FoundFile(FilePath.parse(key[start:]), size))
-            except NotServableError:  # hidden, or the marker of a folder
-                continue
-        return found
-
-    def read(self, path: FilePath) -> Iterator[bytes]:
-        """Return the bytes of an object in chunks; see ``files.Files``."""
-        try:
-            with answering(self.url):
-                stream = obstore.get(self.transfers, self._key(path)).stream()
-                yield from map(bytes, stream)
-        except FileNotFoundError:
-            raise NotServableError("missing") from None
-
-    def is_readable(self) -> bool:
-        """Return True if the bucket may be listed; else raise BucketBusyError."""
-        next(self._list(self.url.prefix, most=1), None)
-        return True
-
-    def _key(self, path: FilePath) -> str:
-        key = self.url.prefix + path.text
-        if len(key.encode()) > _MAXIMUM_KEY:
-            raise NotServableError("too-long")
-        return key
-
-    def _list(self, prefix: str, *, most: int) -> Iterator[tuple[str, int]]:
-        """Yield keys and sizes of at most *most* objects whose keys have *prefix*."""
-        with answering(self.url, is_listing=True):
-            pages = obstore.list(self.store, prefix, chunk_size=min(most, _PAGE))
-            for item in islice(chain.from_iterable(pages), most):
-                yield item["path"], item["size"]
-
-
-@contextmanager
-def answering(url: BucketURL, *, is_listing: bool = False) -> Iterator[None]:
-    """Raise BucketBusyError instead of obstore's errors.
-
-    A missing object is FileNotFoundError, unless objects are listed: then the bucket
-    is missing.
-    """
-    try:
-        yield
-    except (BaseError, FileNotFoundError) as error:
-        is_missing = isinstance(error, NotFoundError | FileNotFoundError)
-        if is_missing and not is_listing:
-            raise FileNotFoundError(url) from error
-        raise BucketBusyError(f"bucket {url} {_cause(str(error))}") from error
 
 
 def _cause(text: str) -> str:
@@ -195,14 +182,6 @@ def _cause(text: str) -> str:
         code = _CODE.search(text)
         return f"answers {status[1]}{f' ({code[1]})' if code else ''}"
     return f"does not answer: {_EFFORT.sub('', text.splitlines()[0])}"
-
-
-def presigned_content(store: S3Store, key: str, size: int = 0) -> BucketObject:
-    """Return the URLs by which nginx finds an object; 0 is an unknown size."""
-    get, head = (
-        target_of(obstore.sign(store, method, key, _LIFE)) for method in ("GET", "HEAD")
-    )
-    return BucketObject(get, head, size)
 
 
 def target_of(url: str) -> str:

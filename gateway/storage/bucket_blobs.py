@@ -12,19 +12,14 @@ import math
 import os
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 import obstore
 
 from gateway.errors import BucketBusyError
 from gateway.storage import presigned
 from gateway.storage.blobs import blob_name, is_blob
-from gateway.storage.bucket import (
-    answering,
-    open_store,
-    presigned_content,
-    target_of,
-)
+from gateway.storage.bucket import target_of
 from gateway.storage.bucket_id import BucketId
 from gateway.storage.content import BucketObject, BucketPut
 
@@ -32,10 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from obstore.store import S3Store
-
-    from gateway.storage.bucket_server import BucketServer
-    from gateway.storage.places import BucketURL
+    from gateway.storage.bucket import Bucket
 
 _LOGGER: Final = logging.getLogger(__name__)
 #: How long nginx may take to begin with the PUT, and to end it.
@@ -51,18 +43,9 @@ _READ_BYTES: Final = 2**20
 
 @dataclass(frozen=True)
 class BucketBlobs:
-    """The blobs below ``url``; see ``blobs.Blobs``."""
+    """The blobs in ``bucket``, below its prefix; see ``blobs.Blobs``."""
 
-    url: BucketURL
-    server: BucketServer
-    store: S3Store
-    transfers: S3Store
-
-    @classmethod
-    def of(cls, url: BucketURL, server: BucketServer) -> Self:
-        """Return the blobs of a bucket on *server*."""
-        transfers = open_store(server, url.bucket, for_content=True)
-        return cls(url, server, open_store(server, url.bucket), transfers)
+    bucket: Bucket
 
     @property
     def has_trash(self) -> bool:
@@ -72,7 +55,7 @@ class BucketBlobs:
     @property
     def can_verify(self) -> bool:
         """Whether a PUT can be signed with a digest: obstore signs no headers."""
-        return bool(self.server.key_id)
+        return bool(self.bucket.server.key_id)
 
     def sign_put(self, blob: str, sha256: bytes | None, *, now: int) -> BucketPut:
         """Return the URL by which nginx stores the content of *blob*.
@@ -82,12 +65,17 @@ class BucketBlobs:
         key, seconds = self._key(blob), int(_LIFE.total_seconds())
         if sha256 is not None:
             url, checksum = presigned.put(
-                self.server, self.url.bucket, key, sha256, seconds=seconds, now=now
+                self.bucket.server,
+                self.bucket.url.bucket,
+                key,
+                sha256,
+                seconds=seconds,
+                now=now,
             )
             return BucketPut(blob, url, checksum)
-        with answering(self.url):
+        with self.bucket.answering():
             return BucketPut(
-                blob, target_of(obstore.sign(self.store, "PUT", key, _LIFE)), ""
+                blob, target_of(obstore.sign(self.bucket.store, "PUT", key, _LIFE)), ""
             )
 
     def adopt(self, source: Path, upload_id: str, suffix: str) -> str:
@@ -99,30 +87,31 @@ class BucketBlobs:
     def discard(self, blob: str) -> None:
         """Delete a blob; if that fails, it is an orphan, which housekeeping deletes."""
         try:
-            with answering(self.url):
-                obstore.delete(self.store, self._key(blob))
+            with self.bucket.answering():
+                obstore.delete(self.bucket.store, self._key(blob))
         except BucketBusyError as error:
             _LOGGER.warning("%s: left to housekeeping: %s", blob, error)
 
     def content(self, blob: str, size: int) -> BucketObject:
         """Return where nginx finds a blob."""
-        with answering(self.url):
-            return presigned_content(self.store, self._key(blob), size)
+        return self.bucket.content(self._key(blob), size)
 
     def where(self, blob: str) -> str:
         """Return the URL of a blob."""
-        return f"s3://{self.url.bucket}/{self._key(blob)}"
+        return f"s3://{self.bucket.url.bucket}/{self._key(blob)}"
 
     def size(self, blob: str) -> int:
         """Return the size of a blob in bytes."""
-        with answering(self.url):
-            return obstore.head(self.store, self._key(blob))["size"]
+        with self.bucket.answering():
+            return obstore.head(self.bucket.store, self._key(blob))["size"]
 
     def sha256(self, blob: str, *, is_stopped: Callable[[], bool]) -> bytes | None:
         """Return the digest of a blob's content; see ``blobs.Blobs``."""
         digest = hashlib.sha256()
-        with answering(self.url):
-            stream = obstore.get(self.transfers, self._key(blob)).stream(_READ_BYTES)
+        with self.bucket.answering():
+            stream = obstore.get(self.bucket.transfers, self._key(blob)).stream(
+                _READ_BYTES
+            )
             for chunk in stream:
                 if is_stopped():
                     return None
@@ -131,9 +120,9 @@ class BucketBlobs:
 
     def ages(self, *, now: int) -> Iterator[tuple[str, float]]:
         """Yield every blob and the seconds since it was stored."""
-        start = len(self.url.prefix)
-        with answering(self.url, is_listing=True):
-            for page in obstore.list(self.store, self.url.prefix or None):
+        start = len(self.bucket.url.prefix)
+        with self.bucket.answering(is_listing=True):
+            for page in obstore.list(self.bucket.store, self.bucket.url.prefix or None):
                 for item in page:
                     blob = item["path"][start:]
                     if is_blob(blob):
@@ -142,16 +131,16 @@ class BucketBlobs:
     def retire(self, blob: str, *, now: int) -> None:
         """Delete a blob."""
         del now
-        with answering(self.url):
-            obstore.delete(self.store, self._key(blob))
+        with self.bucket.answering():
+            obstore.delete(self.bucket.store, self._key(blob))
 
     def save(self, blob: str, target: Path, *, may_link: bool) -> None:
         """Write a blob's content to the file *target*; see ``blobs.Blobs``."""
         del may_link
         unfinished = target.with_name(target.name + ".part")
         try:
-            with answering(self.url), unfinished.open("wb") as file:
-                found = obstore.get(self.transfers, self._key(blob))
+            with self.bucket.answering(), unfinished.open("wb") as file:
+                found = obstore.get(self.bucket.transfers, self._key(blob))
                 file.writelines(map(bytes, found.stream(_READ_BYTES)))
                 os.fsync(file.fileno())
             unfinished.rename(target)
@@ -161,9 +150,9 @@ class BucketBlobs:
     def load(self, source: Path, blob: str, *, may_link: bool = False) -> None:
         """Store the file *source* as *blob*, in parts if it is large."""
         del may_link
-        with answering(self.url):
+        with self.bucket.answering():
             obstore.put(
-                self.transfers,
+                self.bucket.transfers,
                 self._key(blob),
                 source,
                 chunk_size=max(_PART, math.ceil(source.stat().st_size / _PARTS)),
@@ -172,16 +161,15 @@ class BucketBlobs:
 
     def is_writable(self) -> bool:
         """Return True if the bucket may be listed; else raise BucketBusyError."""
-        with answering(self.url, is_listing=True):
-            next(iter(obstore.list(self.store, self.url.prefix, chunk_size=1)), None)
+        self.bucket.check_listing()
         return True
 
     @property
     def id(self) -> BucketId:
         """The id of the bucket."""
-        return BucketId(self.url, self.store)
+        return BucketId(self.bucket)
 
     def _key(self, blob: str) -> str:
         if not is_blob(blob):
             raise ValueError(blob)
-        return self.url.prefix + blob
+        return self.bucket.url.prefix + blob

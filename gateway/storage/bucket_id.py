@@ -8,21 +8,17 @@ from typing import TYPE_CHECKING
 
 import obstore
 
-from gateway.storage.bucket import answering
 from gateway.storage.store_id import FILE, PROPOSAL
 
 if TYPE_CHECKING:
-    from obstore.store import S3Store
-
-    from gateway.storage.places import BucketURL
+    from gateway.storage.bucket import Bucket
 
 
 @dataclass(frozen=True)
 class BucketId:
-    """The id of the place ``url``; see ``store_id.BlobsId``."""
+    """The id of the blobs in ``bucket``; see ``store_id.BlobsId``."""
 
-    url: BucketURL
-    store: S3Store
+    bucket: Bucket
 
     @property
     def variable(self) -> str:
@@ -32,12 +28,12 @@ class BucketId:
     @property
     def place(self) -> str:
         """The URL of the bucket, with the prefix."""
-        return str(self.url)
+        return str(self.bucket.url)
 
     @property
     def file(self) -> str:
         """The URL of the object that contains the id."""
-        return f"s3://{self.url.bucket}/{self.url.prefix}{FILE}"
+        return f"s3://{self.bucket.url.bucket}/{self._key(FILE)}"
 
     def confirmed(self) -> str:
         """Return the id, or an empty text if the bucket has none."""
@@ -49,28 +45,30 @@ class BucketId:
 
     def age(self, *, now: int) -> float:
         """Return the seconds since the id was confirmed; FileNotFoundError if never."""
-        with answering(self.url):
-            found = obstore.head(self.store, self._key(FILE))
+        with self.bucket.answering():
+            found = obstore.head(self.bucket.store, self._key(FILE))
         return now - found["last_modified"].timestamp()
 
     def propose(self, new: str) -> None:
         """Write *new* as a proposal, which replaces an earlier proposal."""
-        with answering(self.url):
-            obstore.put(self.store, self._key(PROPOSAL), f"{new}\n".encode("ascii"))
+        with self.bucket.answering():
+            obstore.put(
+                self.bucket.store, self._key(PROPOSAL), f"{new}\n".encode("ascii")
+            )
 
     def confirm(self) -> None:
         """Make the proposal the bucket's id; another gateway may be first."""
-        with suppress(FileNotFoundError), answering(self.url):
-            obstore.copy(self.store, self._key(PROPOSAL), self._key(FILE))
-            obstore.delete(self.store, self._key(PROPOSAL))
+        with suppress(FileNotFoundError), self.bucket.answering():
+            obstore.copy(self.bucket.store, self._key(PROPOSAL), self._key(FILE))
+            obstore.delete(self.bucket.store, self._key(PROPOSAL))
 
     def _text(self, name: str) -> str:
         try:
-            with answering(self.url):
-                found = obstore.get(self.store, self._key(name)).bytes()
+            with self.bucket.answering():
+                found = obstore.get(self.bucket.store, self._key(name)).bytes()
         except FileNotFoundError:
             return ""
         return bytes(found).decode("ascii", "replace").strip()
 
     def _key(self, name: str) -> str:
-        return self.url.prefix + name
+        return self.bucket.url.prefix + name

@@ -121,9 +121,10 @@ class Places:
         return None
 
     @property
-    def has_bucket(self) -> bool:
-        """Whether one of the places is a bucket."""
-        return any(isinstance(place.root, BucketURL) for place in self.listed)
+    def buckets(self) -> list[BucketURL]:
+        """The buckets among the places."""
+        roots = (place.root for place in self.listed)
+        return [root for root in roots if isinstance(root, BucketURL)]
 
     def __str__(self) -> str:
         """Return the places in the syntax of the setting."""

@@ -23,6 +23,7 @@ def stored_blobs(
     if url is None or server is None:
         return DiskBlobs(store)
     # Imported here, since most gateways have no bucket and not its library.
+    from gateway.storage.bucket import Bucket  # noqa: PLC0415
     from gateway.storage.bucket_blobs import BucketBlobs  # noqa: PLC0415
 
-    return BucketBlobs.of(url, server)
+    return BucketBlobs(Bucket.open(url, server))

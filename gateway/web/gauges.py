@@ -75,10 +75,8 @@ class Gauges(Collector):
         try:
             with self.database.read() as connection:
                 return census.take(connection, now=int(self.clock()))
-        except CatalogBusyError as error:
+        except (CatalogBusyError, NoSpaceError) as error:
             OUTAGES.log(error)
-        except NoSpaceError:
-            pass
         return None
 
     def _disks(self) -> Iterator[Metric]:

@@ -11,7 +11,7 @@ from flask import current_app
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gateway.errors import BucketBusyError, CatalogBusyError
+    from gateway.errors import GatewayError
 
 #: Seconds between two log lines of a process.
 _EVERY: Final = 10.0
@@ -27,7 +27,7 @@ class OutageLog:
         self._next = 0.0
         self._suppressed = 0
 
-    def log(self, error: CatalogBusyError | BucketBusyError) -> None:
+    def log(self, error: GatewayError) -> None:
         """Log *error*, or only count it if a line was logged recently."""
         with self._lock:
             now = self._clock()

@@ -18,6 +18,7 @@ from gateway.uploads.admission import Admission, UploadLimits
 from gateway.uploads.drop_budgets import MAXIMUM_RUNNING, MAXIMUM_SESSIONS
 from gateway.uploads.upload_request import UploadRequest
 from tests.catalog.test_drops import a_drop
+from tests.uploads import NO_LIMITS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from gateway.catalog.drops import Drop
     from gateway.catalog.users import User
 
-NO_LIMITS = UploadLimits(size=0, quota=0, user_quota=0, free_space=0, running=0)
 NOW = 150
 
 

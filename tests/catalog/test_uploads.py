@@ -25,6 +25,7 @@ from gateway.storage.blobs import BlobStore, new_id
 from gateway.uploads.admission import Admission, UploadLimits
 from gateway.uploads.upload_request import UploadRequest, reserved_until
 from tests.catalog.test_drops import a_drop
+from tests.uploads import NO_LIMITS
 from tests.users import a_user
 
 if TYPE_CHECKING:
@@ -184,10 +185,7 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
     return disk
 
 
-ROOMY = UploadLimits(size=0, quota=0, user_quota=0, free_space=10, running=0)
-
-
-NO_LIMITS = UploadLimits(size=0, quota=0, user_quota=0, free_space=0, running=0)
+ROOMY = replace(NO_LIMITS, free_space=10)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Final
 
@@ -25,25 +24,23 @@ from gateway.catalog.login_attempts import Counter, Pace
 from gateway.catalog.revocations import Revocation
 from gateway.catalog.schema import uploads as uploads_table
 from gateway.catalog.tokens import Scope
-from gateway.config.assets import asset
 from gateway.errors import CatalogBusyError, DropOverError, UploadSessionOverError
 from gateway.maintenance.housekeeping import Housekeeper
 from gateway.storage.blobs import BlobStore, new_id
 from gateway.storage.disk_blobs import DiskBlobs
-from gateway.storage.media_types import MediaTypes
 from gateway.storage.names import DisplayName
 from gateway.storage.session_files import SessionFiles
 from gateway.uploads import drop_budgets
-from gateway.uploads.admission import Admission, UploadLimits
+from gateway.uploads.admission import UploadLimits
 from gateway.uploads.deletion import delete
 from gateway.uploads.finalise import Finaliser, ReceivedFile
-from gateway.uploads.finalise_slots import FinaliseSlots
 from gateway.uploads.resumable.chunks import Chunks
 from gateway.uploads.resumable.concatenation import Concatenation
 from gateway.uploads.resumable.protocol import Chunk, Creation
 from gateway.uploads.resumable.sender import Sender
 from gateway.uploads.resumable.sessions import UploadSessions
 from gateway.uploads.upload_request import UploadRequest
+from tests.uploads import new_finaliser
 from tests.users import a_user
 
 if TYPE_CHECKING:
@@ -60,7 +57,8 @@ if TYPE_CHECKING:
 
 NOW: Final = 100
 BODY: Final = b"content"
-NO_LIMITS: Final = UploadLimits(
+#: More than the tests store; with a quota, admission adds up what is stored.
+LIMITS: Final = UploadLimits(
     size=0, quota=10**9, user_quota=10**9, free_space=0, running=0
 )
 ON_POSTGRESQL: Final = pytest.mark.parametrize("url", ["postgresql"], indirect=True)
@@ -79,16 +77,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 def finaliser(database: Database, tmp_path: Path) -> Finaliser:
     store = BlobStore(tmp_path / "store")
     store.prepare()
-    types = MediaTypes.read(asset("nginx/snippets/media_types.conf"))
-    return Finaliser(
-        database,
-        store,
-        DiskBlobs(store),
-        Admission(store, NO_LIMITS),
-        types,
-        FinaliseSlots(8),
-        time.time,
-    )
+    return new_finaliser(database, store, limits=LIMITS)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,16 +13,11 @@ import requests
 from gateway.catalog import uploads
 from gateway.catalog.database import Database
 from gateway.catalog.upgrade import upgrade
-from gateway.config.assets import asset
 from gateway.storage.blobs import BlobStore, new_id
-from gateway.storage.disk_blobs import DiskBlobs
-from gateway.storage.media_types import MediaTypes
 from gateway.storage.names import DisplayName
 from gateway.storage.session_files import SessionFiles
 from gateway.storage.trash import Trash
-from gateway.uploads.admission import Admission, UploadLimits
 from gateway.uploads.finalise import Finaliser, ReceivedFile
-from gateway.uploads.finalise_slots import FinaliseSlots
 from gateway.uploads.resumable.chunks import Chunks
 from gateway.uploads.resumable.protocol import Chunk, Creation
 from gateway.uploads.resumable.sender import Sender
@@ -31,6 +25,7 @@ from gateway.uploads.resumable.sessions import UploadSessions
 from tests.crash.ext4 import ext4
 from tests.live.stack import NativeStack
 from tests.live.tus import Tus
+from tests.uploads import new_finaliser
 from tests.users import a_user
 
 if TYPE_CHECKING:
@@ -43,7 +38,6 @@ if TYPE_CHECKING:
 
 UPLOADS = 12
 PIECES = os.urandom(500_000)
-NO_LIMITS = UploadLimits(size=0, quota=0, user_quota=0, free_space=0, running=0)
 
 
 def never(_descriptor: int) -> None:
@@ -158,16 +152,7 @@ def a_finaliser(catalog: Path, disk: Ext4, fsync: Callable[[int], None]) -> Fina
     upgrade(database)
     store = BlobStore(disk.root / "store", fsync=fsync)
     store.prepare()
-    types = MediaTypes.read(asset("nginx/snippets/media_types.conf"))
-    return Finaliser(
-        database,
-        store,
-        DiskBlobs(store),
-        Admission(store, NO_LIMITS),
-        types,
-        FinaliseSlots(8),
-        time.time,
-    )
+    return new_finaliser(database, store)
 
 
 def an_owner(database: Database) -> User:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.config import settings
+from gateway.config import environment, settings
 from gateway.doctor import inside
 from gateway.doctor.examination import Examination
 from gateway.doctor.machine import Machine
@@ -54,7 +54,7 @@ class Place:
             settings=reading.settings,
             faults=faults,
             warnings=reading.warnings,
-            sources=settings.sources(reading.settings, environ),
+            sources=environment.sources(reading.settings, environ),
             clock=time.time,
         )
 

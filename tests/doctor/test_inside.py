@@ -102,13 +102,18 @@ def lose_relay(place: Place) -> None:
     }
 
 
-def lose_bucket(place: Place) -> None:
-    place.changes |= {
-        "GATEWAY_FILES": "s3://media/films",
-        "GATEWAY_BUCKET_ENDPOINT": f"http://127.0.0.1:{free_port()}",
-        "GATEWAY_BUCKET_KEY_ID": "key",
-        "GATEWAY_BUCKET_SECRET": "secret",
-    }
+def lose_bucket(name: str) -> Damage:
+    """Name a bucket on a server that does not run."""
+
+    def damage(place: Place) -> None:
+        place.changes |= {
+            name: "s3://media/films",
+            "GATEWAY_BUCKET_ENDPOINT": f"http://127.0.0.1:{free_port()}",
+            "GATEWAY_BUCKET_KEY_ID": "key",
+            "GATEWAY_BUCKET_SECRET": "secret",
+        }
+
+    return damage
 
 
 def lose_database(place: Place) -> None:
@@ -138,7 +143,14 @@ BROKEN: Final = {
     "keys of another user": (give_away("keys"), {Code.OWNER}),
     "a store of another user": (give_away("store"), {Code.OWNER}),
     "a full disk": (given("GATEWAY_FREE_SPACE", "1000000T"), {Code.DISK_FULL}),
-    "a bucket that does not answer": (lose_bucket, {Code.BUCKET}),
+    "a bucket of files that does not answer": (
+        lose_bucket("GATEWAY_FILES"),
+        {Code.BUCKET},
+    ),
+    "a bucket of uploads that does not answer": (
+        lose_bucket("GATEWAY_BLOBS"),
+        {Code.BUCKET},
+    ),
     "no verdicts": (remove("run/verdicts.sock"), {Code.NOT_RUNNING}),
     "nginx's files of another release": (
         write("run/conf/live/release", "another\n"),

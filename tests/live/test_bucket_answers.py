@@ -1,4 +1,4 @@
-"""What a bucket answers, and what of it nginx passes on."""
+"""The answers of a bucket's server, and what nginx passes on to clients."""
 
 from __future__ import annotations
 

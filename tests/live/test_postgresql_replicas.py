@@ -9,6 +9,7 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -230,9 +231,30 @@ def test_the_page_s_query_names_the_gateway_that_does_the_housekeeping(
     (query,) = blocks("docs/scaling.md", "sql", section="## Housekeeping")
     database = make_url(first.settings["GATEWAY_DATABASE"]).database or ""
     named = {f"gateway housekeeping {name}" for name in ("r1", "r2")}
-    holders = named & set(postgresql.ask(query.replace("%", "%%"), database))
+    holders = named & set(postgresql.ask(query, database))
     assert len(holders) == 1
     assert second.log_has(HOLDER) == (holders == {"gateway housekeeping r2"})
+
+
+def test_the_housekeeping_of_a_copied_name_does_nothing(first: NativeStack) -> None:
+    """It would delete upload sessions whose files are in another store."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "gateway", "housekeep", "--every", "1"],
+        env=first.environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as copied:
+        assert copied.stderr is not None
+        end = threading.Timer(20, copied.terminate)
+        end.start()
+        lines = [copied.stderr.readline().rstrip() for _ in range(2)]
+        end.cancel()
+        copied.terminate()
+    assert lines[0] == "housekeeping: a round every 1 seconds"
+    assert lines[1] == (
+        "housekeeping: round failed, will retry: another gateway of the catalog is "
+        "named r1; each needs a name of its own: set GATEWAY_REPLICA"
+    )
 
 
 @contextmanager

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import socket
 import threading
-from contextlib import suppress
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
+
+from tests.live.tcp_proxy import STEP, TCPProxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,8 +79,8 @@ class Tus:
         return peer
 
 
-class BadLine:
-    """A TCP proxy to the stack that cuts connections or stops forwarding.
+class BadLine(TCPProxy):
+    """A proxy to the stack that cuts connections or stops forwarding.
 
     Each connection is cut after ``next_cut()`` bytes from the client; None keeps it
     open.  After *dead_after* bytes in total nothing is forwarded until ``revive``.
@@ -92,80 +93,32 @@ class BadLine:
         *,
         dead_after: int | None = None,
     ) -> None:
+        super().__init__(("127.0.0.1", stack.port))
         self.cuts = 0
         self.carried = 0
         self.is_dead = threading.Event()
         self._dead_after = dead_after
         self._revived = threading.Event()
-        self._target = ("127.0.0.1", stack.port)
         self._next_cut = next_cut
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        port: int = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        self._threads = [threading.Thread(target=self._serve)]
-        self._open: list[socket.socket] = []
-
-    def __enter__(self) -> Self:
-        self._threads[0].start()
-        return self
 
     def revive(self) -> None:
         self._revived.set()
 
     def __exit__(self, *_: object) -> None:
         self.revive()
-        _close(self._listener)
-        self._threads[0].join(10)
-        for peer in self._open:
-            _close(peer)
-        for thread in self._threads:
-            thread.join(10)
+        super().__exit__()
 
-    def _serve(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                server = socket.create_connection(self._target)
-                self._open += [client, server]
-                for pump, arguments in (
-                    (self._carry, (client, server, self._next_cut())),
-                    (_return, (server, client)),
-                ):
-                    thread = threading.Thread(target=pump, args=arguments)
-                    self._threads.append(thread)
-                    thread.start()
-
-    def _carry(
-        self, client: socket.socket, server: socket.socket, room: int | None
-    ) -> None:
-        with suppress(OSError):
-            while chunk := client.recv(_STEP if room is None else min(room, _STEP)):
-                server.sendall(chunk)
-                self.carried += len(chunk)
-                if self._dead_after is not None and self.carried >= self._dead_after:
-                    self.is_dead.set()
-                    self._revived.wait()
-                if room is not None:
-                    room -= len(chunk)
-                    if room == 0:
-                        self.cuts += 1
-                        break
-        _close(client)
-        _close(server)
-
-
-_STEP = 16_384
-
-
-def _return(server: socket.socket, client: socket.socket) -> None:
-    with suppress(OSError):
-        while chunk := server.recv(_STEP):
-            client.sendall(chunk)
-    _close(server)
-    _close(client)
-
-
-def _close(peer: socket.socket) -> None:
-    with suppress(OSError):
-        peer.shutdown(socket.SHUT_RDWR)
-    peer.close()
+    def send(self, client: socket.socket, server: socket.socket) -> None:
+        """Pass on what the client sends, until the cut."""
+        room = self._next_cut()
+        while chunk := client.recv(STEP if room is None else min(room, STEP)):
+            server.sendall(chunk)
+            self.carried += len(chunk)
+            if self._dead_after is not None and self.carried >= self._dead_after:
+                self.is_dead.set()
+                self._revived.wait()
+            if room is not None:
+                room -= len(chunk)
+                if room == 0:
+                    self.cuts += 1
+                    break

@@ -45,6 +45,7 @@ from tests.catalog.test_booking import Ledger
 from tests.catalog.test_leases import a_link
 from tests.catalog.test_upgrade import in_the_future
 from tests.maintenance.conftest import Kept
+from tests.maintenance.test_orphans import WithoutTrash
 from tests.unit.disk import Disk
 from tests.users import a_user
 
@@ -399,7 +400,9 @@ def test_a_backup_from_before_the_secret_is_restored(
     facts = json.loads(manifest.read_text())
     del facts["has_secret"]
     manifest.write_text(json.dumps({**facts, "schema": "0005"}))
-    assert not elsewhere.make().has_secret
+    elsewhere.make()
+    assert elsewhere.secret is not None
+    assert not elsewhere.secret.exists()
 
 
 def test_two_backups_into_one_folder_are_not_made_at_once(
@@ -435,12 +438,41 @@ def test_a_restore_that_broke_off_goes_on(
     make(kept, folder)
     there = folder.blobs / second.blob
     away = there.rename(folder.root / "away")
-    with pytest.raises(BackupError, match="is missing in the backup"):
+    with pytest.raises(BackupError, match=f"^1 uploads have .*{second.blob}, or"):
         elsewhere.make()
     away.rename(there)
     elsewhere.make()
     found = restored(elsewhere, kept.ann)
     assert found.files() == {f"blobs/{u.blob}" for u in (first, second)}
+
+
+@ON_SQLITE
+def test_uploads_without_content_are_left_out_only_if_asked(
+    kept: Kept, folder: Folder, elsewhere: Restore
+) -> None:
+    """They were deleted after a backup that has no copy of their content."""
+    first, second = kept.put(b"first"), kept.put(b"second")
+    make(kept, folder)
+    (folder.blobs / second.blob).unlink()
+    result = replace(elsewhere, is_partial=True).make()
+    assert (result.uploads, result.bytes, result.lost) == (1, 5, [second.id])
+    there = restored(elsewhere, kept.ann)
+    assert (there.get(first), there.get(second)) == (first, None)
+    assert there.files() == {f"blobs/{first.blob}"}
+
+
+@ON_SQLITE
+def test_a_bucket_with_other_objects_is_restored_into(
+    kept: Kept, folder: Folder, elsewhere: Restore
+) -> None:
+    """They were stored after the backup, and are left to housekeeping."""
+    upload = kept.put(b"content")
+    make(kept, folder)
+    other = restored(elsewhere, kept.ann).orphan()
+    replace(elsewhere, blobs=WithoutTrash(elsewhere.store)).make()
+    there = restored(elsewhere, kept.ann)
+    assert there.get(upload) == upload
+    assert there.files() == {f"blobs/{upload.blob}", f"blobs/{other}"}
 
 
 @ON_SQLITE

@@ -12,7 +12,6 @@ import pytest
 from gateway.catalog import expiry, uploads
 from gateway.catalog.database import Database
 from gateway.catalog.upgrade import upgrade
-from gateway.config.assets import asset
 from gateway.errors import BucketBusyError
 from gateway.maintenance.backup import Backup
 from gateway.maintenance.fsck import Check
@@ -20,13 +19,10 @@ from gateway.maintenance.manifest import Folder
 from gateway.maintenance.orphans import GRACE, Orphans, Sweep, retire
 from gateway.maintenance.restore import Restore
 from gateway.storage.disk_blobs import DiskBlobs
-from gateway.storage.media_types import MediaTypes
 from gateway.storage.names import DisplayName
 from gateway.storage.trash import Trash
-from gateway.uploads.admission import Admission
-from gateway.uploads.finalise import Finaliser, ReceivedFile
-from gateway.uploads.finalise_slots import FinaliseSlots
-from tests.catalog.test_writers import NO_LIMITS
+from gateway.uploads.finalise import ReceivedFile
+from tests.uploads import new_finaliser
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -194,14 +190,16 @@ def test_a_bucket_s_orphans_are_deleted(kept: Kept) -> None:
 
 
 def test_of_an_earlier_catalog_s_objects_none_is_deleted(kept: Kept) -> None:
-    kept.put()
-    kept.orphan()
-    before = kept.files() | {"store-id"}
+    upload, earlier = kept.put(), kept.orphan()
     blobs = claim(kept, before_the_blobs=False)
-    report = kept.keeper(blobs=blobs).round(now=later())
+    new = kept.orphan()
+    moment = time.time() + 2 * HOUR
+    os.utime(kept.store.path(new), (moment, moment))
+    report = kept.keeper(blobs=blobs).round(now=later(4 * HOUR))
     (fault,) = report.faults
-    assert "1 of the former are older than this catalog's claim of the bucket" in fault
-    assert kept.files() == before
+    assert "1 blobs without an upload are older than this catalog's claim" in fault
+    assert report.done["orphaned blobs deleted"] == 1
+    assert kept.files() == {f"blobs/{upload.blob}", f"blobs/{earlier}", "store-id"}
 
 
 @pytest.mark.parametrize(
@@ -247,14 +245,11 @@ def test_an_upload_whose_object_was_deleted_meanwhile_is_refused(kept: Kept) -> 
     received = ReceivedFile(
         source=source, name=DisplayName("a.bin"), reservation="request"
     )
-    finaliser = Finaliser(
+    finaliser = new_finaliser(
         kept.database,
         kept.store,
-        SweptMeanwhile(kept.store),
-        Admission(kept.store, NO_LIMITS),
-        MediaTypes.read(asset("nginx/snippets/media_types.conf")),
-        FinaliseSlots(1),
-        lambda: time.time() + GRACE,
+        blobs=SweptMeanwhile(kept.store),
+        clock=lambda: time.time() + GRACE,
     )
     with pytest.raises(BucketBusyError, match="was deleted while it was stored"):
         finaliser.finalise(kept.ann, received, now=1)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import select
 
 from gateway.catalog import uploads
+from gateway.catalog.advisory_locks import AdvisoryLocks, name_lock
 from gateway.catalog.database import Database
 from gateway.catalog.schema import reservations
 from gateway.errors import SuperviseError
@@ -18,7 +20,10 @@ from gateway.storage.blobs import BlobStore
 from tests.users import a_user
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.catalog.postgres import Server
 
 
 @pytest.fixture
@@ -54,6 +59,48 @@ def test_a_name_is_one_gateways_alone(tmp_path: Path) -> None:
             instance.hold_name(stores[2]).__enter__()
         taken = [store.ledger.name for store in stores[:2]]
     assert taken == ["r1", "r2"]
+
+
+@pytest.fixture
+def both(postgresql: Server) -> Iterator[tuple[AdvisoryLocks, AdvisoryLocks]]:
+    """Return the locks of two gateways on one database."""
+    with (
+        postgresql.new_database() as url,
+        closing(AdvisoryLocks(url, label="running")) as running,
+        closing(AdvisoryLocks(url, label="starting")) as starting,
+    ):
+        yield running, starting
+
+
+def test_a_name_is_one_gateway_s_of_a_catalog(
+    both: tuple[AdvisoryLocks, AdvisoryLocks], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each takes upload sessions and downloads of its name for its own."""
+    running, starting = both
+    assert running.try_lock(name_lock("r1"))
+    log: list[str] = []
+    instance.require_name(starting, "r2", log=log.append)
+    assert log == []
+    monkeypatch.setattr(instance, "_TAKEOVER", 0)
+    with pytest.raises(SuperviseError, match=r"is named r1; .* set GATEWAY_REPLICA"):
+        instance.require_name(starting, "r1", log=log.append)
+
+
+def test_the_name_of_a_gateway_whose_machine_is_gone_is_waited_for(
+    both: tuple[AdvisoryLocks, AdvisoryLocks],
+) -> None:
+    running, starting = both
+    assert running.try_lock(name_lock("r1"))
+    log: list[str] = []
+
+    def say(line: str) -> None:
+        log.append(line)
+        running.close()
+
+    instance.require_name(starting, "r1", log=say)
+    assert log == ["another gateway of the catalog is named r1; waiting for it"]
+    # The gateway's housekeeping takes it.
+    assert running.try_lock(name_lock("r1"))
 
 
 def test_a_gateway_that_gets_a_name_takes_what_it_had_under_its_id(

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import os
-import socket
-import threading
 import time
-from contextlib import suppress
 from datetime import timedelta
 from secrets import token_hex
-from typing import TYPE_CHECKING, Self
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 import pytest
 
 from gateway.errors import BucketBusyError
+from gateway.origin import Origin
 from gateway.storage import bucket
+from gateway.storage.bucket import Bucket
 from gateway.storage.bucket_blobs import BucketBlobs
 from gateway.storage.places import BucketURL
 from tests.live.seaweedfs import BUCKET
+from tests.live.tcp_proxy import STEP, TCPProxy
 from tests.storage.test_files import server
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
     from pathlib import Path
 
@@ -31,53 +31,23 @@ CONTENT = os.urandom(2**20)
 BLOB = "aa/" + "a" * 26 + ".bin"
 #: Bytes per second in each direction: the content takes two seconds.
 RATE = 2**19
-_STEP = 2**14
 
 
-class SlowLink:
-    """Passes the bytes of each connection on to a server, RATE in a second."""
+class SlowLink(TCPProxy):
+    """Passes RATE bytes in a second on, in each direction."""
 
-    def __init__(self, endpoint: str) -> None:
-        parts = urlsplit(endpoint)
-        self._target = (parts.hostname, parts.port)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._open: list[socket.socket] = [self._listener]
-        self._threads = [threading.Thread(target=self._serve)]
+    def send(self, client: socket.socket, server: socket.socket) -> None:
+        while chunk := client.recv(STEP):
+            server.sendall(chunk)
+            time.sleep(len(chunk) / RATE)
 
-    def __enter__(self) -> Self:
-        self._threads[0].start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for each in self._open:
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
-        for thread in self._threads:
-            thread.join(10)
-
-    def _serve(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                away = socket.create_connection(self._target)
-                self._open += [client, away]
-                for ends in ((client, away), (away, client)):
-                    thread = threading.Thread(target=self._carry, args=ends)
-                    self._threads.append(thread)
-                    thread.start()
-
-    def _carry(self, source: socket.socket, target: socket.socket) -> None:
-        with suppress(OSError):
-            while chunk := source.recv(_STEP):
-                target.sendall(chunk)
-                time.sleep(len(chunk) / RATE)
-            target.shutdown(socket.SHUT_WR)
+    def give_back(self, server: socket.socket, client: socket.socket) -> None:
+        self.send(server, client)
 
 
 def blobs(endpoint: str) -> BucketBlobs:
-    return BucketBlobs.of(BucketURL(BUCKET, f"{token_hex(4)}/"), server(endpoint))
+    url = BucketURL(BUCKET, f"{token_hex(4)}/")
+    return BucketBlobs(Bucket.open(url, server(endpoint)))
 
 
 def load(blobs: BucketBlobs, folder: Path) -> None:
@@ -102,7 +72,8 @@ def test_content_may_take_longer_than_a_request(
     seaweedfs: SeaweedFS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bucket, "_REQUEST", timedelta(seconds=0.5))
-    with SlowLink(seaweedfs.endpoint) as link:
+    target = Origin.of(seaweedfs.endpoint)
+    with SlowLink((target.host, target.port)) as link:
         there = blobs(link.url)
         load(there, tmp_path)
         save(there, tmp_path)
@@ -121,6 +92,7 @@ def test_a_silent_server_ends_every_request(
     load(patient, tmp_path)
     for limit in ("_REQUEST", "_SILENCE"):
         monkeypatch.setattr(bucket, limit, timedelta(seconds=0.5))
-    there = BucketBlobs.of(patient.url, patient.server)
+    opened = Bucket.open(patient.bucket.url, patient.bucket.server)
+    there = BucketBlobs(opened)
     with seaweedfs.frozen(), pytest.raises(BucketBusyError, match="does not answer"):
         ask(there, tmp_path)

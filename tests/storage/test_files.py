@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gateway.errors import BucketBusyError, NotServableError
-from gateway.storage.bucket import BucketTree
+from gateway.origin import Origin
+from gateway.storage.bucket import Bucket
 from gateway.storage.bucket_blobs import BucketBlobs
 from gateway.storage.bucket_server import BucketServer
+from gateway.storage.bucket_tree import BucketTree
 from gateway.storage.content import BucketObject, DiskFile
 from gateway.storage.files import CombinedFiles
 from gateway.storage.paths import FilePath
@@ -57,7 +59,7 @@ class Filled:
 
 
 def server(endpoint: str, secret: str = SECRET) -> BucketServer:
-    return BucketServer.of(endpoint, "us-east-1", KEY_ID, secret)
+    return BucketServer.of(Origin.of(endpoint), "us-east-1", KEY_ID, secret)
 
 
 def folder(root: Path) -> Filled:
@@ -75,7 +77,7 @@ def bucket(seaweedfs: SeaweedFS) -> Filled:
     def put(path: str, content: bytes) -> None:
         seaweedfs.put(url.prefix + path, content)
 
-    return Filled(BucketTree.of(url, server(seaweedfs.endpoint)), put)
+    return Filled(BucketTree(Bucket.open(url, server(seaweedfs.endpoint))), put)
 
 
 @pytest.fixture(params=["folder", "bucket"])
@@ -171,7 +173,7 @@ def urls(files: Files, path: str) -> BucketObject:
 def away() -> BucketTree:
     """Return a bucket on a server that does not run."""
     url = BucketURL("media", "films/")
-    return BucketTree.of(url, server(f"http://127.0.0.1:{free_port()}"))
+    return BucketTree(Bucket.open(url, server(f"http://127.0.0.1:{free_port()}")))
 
 
 # SeaweedFS stores a backslash as a slash.
@@ -229,11 +231,9 @@ def test_a_server_that_is_away_is_told_apart_from_a_missing_file(
 def test_a_bucket_that_may_not_be_listed_is_not_ready_and_says_why(
     seaweedfs: SeaweedFS, bucket: str, secret: str, cause: str
 ) -> None:
-    url, access = BucketURL(bucket, ""), server(seaweedfs.endpoint, secret)
-    for ask in (
-        BucketTree.of(url, access).is_readable,
-        BucketBlobs.of(url, access).is_writable,
-    ):
+    url = BucketURL(bucket, "")
+    opened = Bucket.open(url, server(seaweedfs.endpoint, secret))
+    for ask in (BucketTree(opened).is_readable, BucketBlobs(opened).is_writable):
         with pytest.raises(BucketBusyError) as caught:
             ask()
         assert str(caught.value) == f"bucket {url} answers {cause}"

@@ -14,12 +14,13 @@ from unittest.mock import patch
 
 from gateway.errors import GatewayError, SuperviseError
 from gateway.http.pools import Pool
+from gateway.origin import Origin
 from gateway.runtime.ledger_file import LedgerFile
 from gateway.runtime.live_conf import LiveConf, check_conf
 from gateway.runtime.supervisor import Supervisor
-from gateway.runtime.upstream_names import Server, UpstreamNames
+from gateway.runtime.upstream_names import UpstreamNames
 
-SERVER = Server("https", "bucket.test", 443)
+SERVER = Origin("https", "bucket.test", 443)
 
 
 def main(home: Path) -> int:

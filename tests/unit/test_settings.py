@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from gateway.config import settings
+from gateway.config import environment, settings
 from gateway.config.authorize import (
     WHOLE_HEADERS,
     AuthorizeURL,
@@ -28,7 +28,7 @@ from gateway.http.pools import Pool
 from gateway.links import Key, KeyRing
 from gateway.links.server_secret import ServerSecret
 from gateway.mail_address import Mailbox
-from gateway.storage.bucket_server import Endpoint
+from gateway.origin import Origin
 from gateway.storage.places import BucketURL, Place, Places
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ READ = {
             (Place("", Path("/usr")), Place("videos/", BucketURL("media", "films/")))
         ),
     ),
-    "bucket_endpoint": ("http://s3:8333", Endpoint("http", "s3", 8333)),
+    "bucket_endpoint": ("http://s3:8333", Origin("http", "s3", 8333)),
     "bucket_region": ("eu-central-1", "eu-central-1"),
     "bucket_key_id": ("AKIAEXAMPLE", "AKIAEXAMPLE"),
     "bucket_secret": (SECRET, SECRET),
@@ -144,7 +144,7 @@ READ = {
     "public_url": ("https://files.example.com/", "https://files.example.com"),
     "authorize": (
         "http://[::1]:5000/may-read",
-        AuthorizeURL("http", "::1", 5000, "/may-read"),
+        AuthorizeURL(Origin("http", "::1", 5000), "/may-read"),
     ),
     "authorize_by": (
         "cookie:sessionid,header:X-Api-Key",
@@ -1156,7 +1156,7 @@ def test_keys_are_set_be_they_fit_or_not(
     expected: bool,  # noqa: FBT001 -- the table's second column
 ) -> None:
     """``keys new`` must not add to a ring that is not in use."""
-    assert settings.has("keys", environ) is expected
+    assert environment.has("keys", environ) is expected
 
 
 @pytest.mark.parametrize(
@@ -1221,7 +1221,7 @@ def test_the_processs_environment_is_read_by_default(
 ) -> None:
     monkeypatch.setenv("GATEWAY_GRACE", "77")
     monkeypatch.setenv("GATEWAY_KEYS", "x")
-    assert settings.has("keys")
+    assert environment.has("keys")
     assert settings.read(only=("grace",)).settings.grace == 77
 
 
@@ -1254,7 +1254,7 @@ def test_a_child_reads_what_was_read_and_looks_at_nothing_again(
     """Its siblings may do so a moment later, when a file has been replaced."""
     monkeypatch.setenv("GATEWAY_GRACE", "soon")
     monkeypatch.setenv("GATEWAY_KEYS_FILE", "/nonexistent")
-    child = settings.child_environment(taken)
+    child = environment.child_environment(taken)
     reading = settings.read(child, required=("files", "keys"), embedded=True)
     assert (reading.settings.grace, str(reading.settings.keys)) == (7, KEYS)
     assert settings.read(reading.environment, check_disk=False) == reading
@@ -1266,7 +1266,7 @@ def test_a_child_has_no_setting_in_its_environment_but_those_of_its_own(
     monkeypatch.setenv("GATEWAY_KEYS", KEYS)
     monkeypatch.setenv("GATEWAY_TOKEN_FILE", "/x")
     monkeypatch.setenv("GATEWAY_SERVICE_HOST", "10.0.0.1")
-    child = settings.child_environment(taken, GATEWAY_WORKERS="3", EXTRA="1")
+    child = environment.child_environment(taken, GATEWAY_WORKERS="3", EXTRA="1")
     assert settings.read(child).settings.workers == 3
     assert child["EXTRA"] == "1"
     assert {name for name in child if name.startswith("GATEWAY_")} == {
@@ -1281,7 +1281,7 @@ def test_only_the_parent_warns(
 ) -> None:
     monkeypatch.setenv("GATEWAY_WORKRS", "3")
     assert settings.read().warnings
-    assert not settings.read(settings.child_environment(taken)).warnings
+    assert not settings.read(environment.child_environment(taken)).warnings
 
 
 def test_no_secret_stands_in_what_was_read() -> None:
@@ -1407,7 +1407,7 @@ def test_the_files_that_settings_come_from_are_known(tmp_path: Path) -> None:
         "GATEWAY_SECRET": str(ServerSecret.generate()),
     }
     current = settings.read(environ, embedded=True).settings
-    assert settings.sources(current, environ) == {
+    assert environment.sources(current, environ) == {
         "keys": tmp_path / "keys",
         "name": tmp_path / "name",
     }

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.runtime.upstream_names import Server, UpstreamNames, answers, resolve
+from gateway.origin import Origin
+from gateway.runtime.upstream_names import UpstreamNames, answers, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SERVER = Server("https", "s3.example.com", 443)
+SERVER = Origin("https", "s3.example.com", 443)
 
 
 @dataclass
@@ -28,7 +29,7 @@ class World:
     addresses: set[str] = field(default_factory=lambda: {"192.0.2.1", "192.0.2.2"})
     listening: set[str] = field(default_factory=set)
     now: float = 0
-    server: Server = SERVER
+    server: Origin = SERVER
 
     def names(self) -> UpstreamNames:
         return UpstreamNames(
@@ -72,7 +73,7 @@ def test_addresses_that_still_are_that_server_are_used_further() -> None:
 
 def test_without_tls_old_addresses_are_used_for_ten_minutes() -> None:
     world = World(
-        listening={"192.0.2.1"}, server=Server("http", "s3.example.com", 8333)
+        listening={"192.0.2.1"}, server=Origin("http", "s3.example.com", 8333)
     )
     names = world.names()
     names.check()
@@ -99,11 +100,11 @@ def test_no_answer_of_dns_changes_nothing() -> None:
 def test_names_are_resolved_and_addresses_asked() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        local = Server("http", "localhost", port)
+        local = Origin("http", "localhost", port)
         assert "127.0.0.1" in resolve(local)
         assert answers(local, "127.0.0.1")
     assert not answers(local, "127.0.0.1")
-    assert resolve(Server("https", "does-not-exist.invalid", 443)) == frozenset()
+    assert resolve(Origin("https", "does-not-exist.invalid", 443)) == frozenset()
 
 
 @pytest.fixture
@@ -134,5 +135,5 @@ def tls_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 
 def test_with_tls_only_the_named_server_answers(tls_port: int) -> None:
-    assert answers(Server("https", "localhost", tls_port), "127.0.0.1")
-    assert not answers(Server("https", "other.example", tls_port), "127.0.0.1")
+    assert answers(Origin("https", "localhost", tls_port), "127.0.0.1")
+    assert not answers(Origin("https", "other.example", tls_port), "127.0.0.1")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hmac
 import time
+import zlib
+from base64 import urlsafe_b64encode
 from typing import TYPE_CHECKING
 
 import pytest
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
-from itsdangerous import TimestampSigner
+from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 
 from gateway.catalog import login_sessions, tokens, users
 from gateway.catalog.tokens import Scope
@@ -48,6 +50,20 @@ def test_a_cookie_of_a_gateway_whose_clock_is_ahead_is_good(
         patch.setattr(TimestampSigner, "get_timestamp", lambda _: ahead)
         site.log_in()
     assert is_logged_in(site)
+
+
+def test_a_cookie_that_the_gateway_has_not_signed_is_not_unpacked(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few kilobytes may unpack to as many megabytes."""
+    monkeypatch.setattr(URLSafeTimedSerializer, "load_payload", _fail)
+    packed = urlsafe_b64encode(zlib.compress(b"[" + b"[]," * 99 + b"[]]")).decode()
+    site.client.set_cookie("gateway", f".{packed}.AAAA.{'x' * 27}")
+    assert site.client.get("/login").status_code == 200
+
+
+def _fail(*_: object) -> None:
+    raise AssertionError
 
 
 @pytest.mark.usefixtures("ann")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from flask import session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from itsdangerous import BadSignature
 
 from gateway.links.server_secret import Use
 from gateway.web.auth import csrf
@@ -38,8 +39,10 @@ class _Sessions(SecureCookieSessionInterface):
         # (!) Flask would compare the cookie's time with the clock, and refuse a cookie
         #     of another gateway whose clock is ahead.  The catalog knows when a login
         #     session ends.
-        is_genuine, content = serializer.loads_unsafe(text)
-        return self.session_class(content if is_genuine else None)
+        try:
+            return self.session_class(serializer.loads(text))
+        except BadSignature:
+            return self.session_class()
 
     def save_session(
         self, app: Flask, session: SessionMixin, response: Response
