@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gateway.cli.serve import _Latest
+from gateway.config import settings
+from gateway.errors import SuperviseError
 from tests.live.ports import free_port
 
 if TYPE_CHECKING:
@@ -176,3 +180,15 @@ def test_a_second_start_keeps_the_key_and_the_secret(fresh: Run) -> None:
         assert fresh("serve", "--bind", f"127.0.0.1:{free_port()}").status == 0
         made.append([Path("var", name).read_text() for name in ("keys", "secret")])
     assert made[0] == made[1]
+
+
+def test_settings_that_nginx_rejects_leave_the_earlier_ones() -> None:
+    """Otherwise the next reload, for a bucket that moves, would apply them."""
+    first, second = (settings.read({}).settings for _ in range(2))
+    latest = _Latest(first)
+    with suppress(SuperviseError), latest.replaced(second):
+        raise SuperviseError("nginx rejects its configuration")
+    assert latest.settings is first
+    with latest.replaced(second):
+        pass
+    assert latest.settings is second
