@@ -62,13 +62,25 @@ def test_the_gateway_has_no_network(containers: ContainerStack) -> None:
 @pytest.mark.parametrize(
     ("setting", "mode"),
     [
-        pytest.param({}, "none", id="without mail"),
+        pytest.param({}, "none", id="neither"),
         pytest.param({"GATEWAY_MAIL_URL": ""}, "none", id="an empty setting"),
         pytest.param({"GATEWAY_MAIL_URL": "smtp://a"}, "bridge", id="a relay"),
         pytest.param({"GATEWAY_MAIL_URL_FILE": "/a"}, "bridge", id="a relay by file"),
+        pytest.param({"FILES_BUCKET": "s3://a"}, "bridge", id="files"),
+        pytest.param({"GATEWAY_BLOBS": "s3://a"}, "bridge", id="uploads"),
+        pytest.param({"GATEWAY_BLOBS_FILE": "/a"}, "bridge", id="uploads by file"),
+        pytest.param(
+            {
+                "FILES_BUCKET": "s3://a",
+                "GATEWAY_BLOBS_FILE": "/a",
+                "GATEWAY_MAIL_URL_FILE": "/a",
+            },
+            "bridge",
+            id="all",
+        ),
     ],
 )
-def test_the_gateway_gets_a_network_with_a_relay(
+def test_the_gateway_gets_a_network_with_a_relay_or_a_bucket(
     setting: dict[str, str], mode: str
 ) -> None:
     require_containers()

@@ -61,6 +61,7 @@ def test_the_containers_take_all_settings_from_one_file() -> None:
     assert set(re.findall(r"\$\{(\w+):\+", compose)) == {
         "FILES_BUCKET",
         "GATEWAY_BLOBS",
+        "GATEWAY_BLOBS_FILE",
         "GATEWAY_MAIL_URL",
         "GATEWAY_MAIL_URL_FILE",
     }
