@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
+from typing import Final
 
 import pytest
 
-from gateway.cli import COMMANDS
+from gateway.app import _connections
+from gateway.cli import COMMANDS, housekeep
 from gateway.config import settings
 from gateway.config.variables import FILE_SUFFIX
 from gateway.errors import RefusedError
 from gateway.http import families
+from gateway.http.pools import Pool
 from gateway.links import Key
 from gateway.links.server_secret import ServerSecret
+from tests.live.shown import blocks
 from tests.unit.rendered import rendered
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -173,6 +178,47 @@ def test_what_both_databases_need_is_installed() -> None:
     pinned = (ROOT / "deploy" / "requirements" / "run.txt").read_text()
     assert re.search(r"^psycopg==", pinned, re.MULTILINE)
     assert re.search(r"^psycopg-binary==", pinned, re.MULTILINE)
+
+
+def connections(cores: int) -> int:
+    """Return the most connections to PostgreSQL of a gateway with the defaults."""
+    current = settings.read({}, required=(), check_disk=False).settings
+    verdicts, app = (_connections(current, pool) or 0 for pool in Pool)
+    workers = (2 * cores + 1) * verdicts + max(2, cores) * app
+    return workers + housekeep._CONNECTIONS + 1  # noqa: SLF001 -- and its lock
+
+
+def test_the_connections_to_postgresql_are_added_up() -> None:
+    operations = (DOCS / "operations.md").read_text()
+    capacity = (DOCS / "capacity.md").read_text()
+    assert f"{connections(2)} with the defaults on two cores" in operations
+    assert f"{connections(4)} in all. Ten have at most {connections(4) * 10:,}," in (
+        capacity
+    )
+
+
+#: The user stays the same.
+_RUNUSER: Final = 'runuser() { shift 3; "$@"; }\n'
+
+
+def test_a_shell_reads_the_settings_of_the_service_as_they_are(tmp_path: Path) -> None:
+    environment, function = blocks("docs/operations.md", "sh", section="## systemd")[1:]
+    assert environment.count("='") == environment.count("\n") == 3
+    gateway = tmp_path / "gateway"
+    gateway.write_text('#!/bin/sh\nenv\necho "$@"\n')
+    gateway.chmod(0o755)
+    (tmp_path / "gateway.env").write_text(environment)
+    script = function.replace("/etc/accel-gateway", str(tmp_path)).replace(
+        "/opt/accel-gateway/.venv/bin", str(tmp_path)
+    )
+    typed = _RUNUSER + script.replace("cd /var/lib/accel-gateway", "cd /")
+    done = subprocess.run(
+        ["bash", "-euc", typed], check=True, capture_output=True, text=True
+    )
+    printed = done.stdout.splitlines()
+    assert printed[-1] == "sign hello.txt --expires 1h"
+    assert "GATEWAY_DATA=/var/lib/accel-gateway" in printed
+    assert {line.replace("'", "") for line in environment.splitlines()} <= {*printed}
 
 
 def test_every_command_stands_in_the_readme() -> None:
