@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.lacking import lacking
+from tests.live.shown import blocks
 from tests.live.stack import ROOT, NativeStack, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _UNIT: Final = ROOT / "deploy" / "gateway.service"
 #: Debian's Python has libseccomp's module; the tests' virtual environment has not.
@@ -96,6 +98,24 @@ def test_its_exposure_is_small() -> None:
         *("systemd-analyze", "security", "--offline=true", "--no-pager"),
         *("--threshold=12", str(_UNIT)),
     )
+
+
+def test_the_page_s_drop_in_for_several_machines_is_valid(tmp_path: Path) -> None:
+    (drop_in,) = blocks("docs/scaling.md", "ini")
+    files = {"gateway.service": _UNIT.read_text(), "gateway.service.d/a.conf": drop_in}
+    for name, text in files.items():
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        # The program must exist.
+        file.write_text(re.sub(r"(?m)^(Exec\w+=)/\S+", rf"\1{_PYTHON}", text))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", "gateway.service"],
+        env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
 def test_the_filter_forbids_what_the_unit_does(filtered: tuple[str, ...]) -> None:
