@@ -395,18 +395,26 @@ def test_replicas_are_on_different_nodes() -> None:
         assert budget["spec"]["maxUnavailable"] == 1
 
 
-def test_the_page_s_own_overlay_changes_what_it_says(tmp_path: Path) -> None:
-    (shown,) = (
-        b for b in blocks("docs/kubernetes.md", "yaml") if "kind: Kustomization" in b
-    )
+def page_s_overlay() -> str:
+    shown = blocks("docs/kubernetes.md", "yaml")
+    (overlay,) = (block for block in shown if "kind: Kustomization" in block)
+    return overlay
+
+
+def built_beside(folder: Path, overlay: str) -> list[Manifest]:
+    """Return the objects of an overlay in *folder*, beside a checkout."""
     # Kustomize accepts relative paths only.
-    (tmp_path / "checkout").symlink_to(ROOT)
-    own = tmp_path / "own"
+    (folder / "checkout").symlink_to(ROOT)
+    own = folder / "own"
     own.mkdir()
     (own / "kustomization.yaml").write_text(
-        shown.replace("accel-gateway/deploy", "../checkout/deploy")
+        overlay.replace("accel-gateway/deploy", "../checkout/deploy")
     )
-    manifests = built(own)
+    return built(own)
+
+
+def test_the_page_s_own_overlay_changes_what_it_says(tmp_path: Path) -> None:
+    manifests = built_beside(tmp_path, page_s_overlay())
     for manifest in manifests:
         kubernetes_validate.validate(manifest, VERSIONS[-1], strict=True)
     images = re.findall(r"image: (\S+)/accel-gateway", yaml.safe_dump_all(manifests))
@@ -421,6 +429,24 @@ def test_the_page_s_own_overlay_changes_what_it_says(tmp_path: Path) -> None:
     assert count == 3
     assert 190 < int(data["GATEWAY_CLIENT_REQUESTS"]) * count <= 201
     assert data["GATEWAY_PUBLIC_URL"] == "https://files.example.org"
+
+
+def test_the_page_says_what_one_machine_leaves_out(tmp_path: Path) -> None:
+    overlay = page_s_overlay().replace("kubernetes/replicas", "kubernetes/one-machine")
+    overlay = re.sub(r"(?ms)^replicas:\n.*?(?=^\w)", "", overlay)
+    overlay = re.sub(r"(?s)(GATEWAY_TRUSTED_PROXIES=\S+\n).*", r"\1", overlay)
+    manifests = built_beside(tmp_path, overlay)
+    (data,) = (m["data"] for m in manifests if m["kind"] == "ConfigMap")
+    assert data["GATEWAY_PUBLIC_URL"] == "https://files.example.org"
+    left_out = ("GATEWAY_BLOBS", "GATEWAY_BUCKET_REGION", "GATEWAY_CLIENT_REQUESTS")
+    assert [name for name in left_out if name in data] == []
+
+
+def test_the_page_names_the_claims_of_a_gateway() -> None:
+    page = (ROOT / "docs" / "kubernetes.md").read_text()
+    spec = objects("replicas", "StatefulSet")["gateway"]["spec"]
+    claims = [each["metadata"]["name"] for each in spec["volumeClaimTemplates"]]
+    assert "delete pvc " + " ".join(f"{name}-gateway-0" for name in claims) in page
 
 
 def test_the_page_s_ingress_follows_its_schema() -> None:
