@@ -23,6 +23,7 @@ from tests.unit.rendered import rendered
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
+PAGES = [*DOCS.glob("*.md"), *ROOT.glob("*.md")]
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
@@ -255,11 +256,34 @@ def test_what_pages_need_from_npm_is_taken_before_they_are_installed(page: str) 
 def test_every_link_between_pages_leads_somewhere() -> None:
     targets = [
         (page, target)
-        for page in [*DOCS.glob("*.md"), *ROOT.glob("*.md")]
+        for page in PAGES
         for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text())
     ]
     assert len({page for page, _ in targets}) > 5
     assert [(p.name, t) for p, t in targets if not (p.parent / t).exists()] == []
+
+
+def test_every_link_to_a_section_leads_to_one() -> None:
+    pages = {page.resolve(): page.read_text() for page in PAGES}
+    sections = {page: anchors(text) for page, text in pages.items()}
+    targets = [
+        (page, (page.parent / target).resolve() if target else page, anchor)
+        for page, text in pages.items()
+        for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", text)
+    ]
+    assert len(targets) > 100
+    lost = [(p.name, a) for p, to, a in targets if a not in sections.get(to, ())]
+    assert lost == []
+
+
+def anchors(text: str) -> set[str]:
+    """Return the names of a page's sections, as GitHub makes them of the headings."""
+    prose = re.sub(r"(?ms)^ *```.*?^ *```$", "", text)
+    headings = re.findall(r"(?m)^#+ (.*)$", prose)
+    named = {
+        re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings
+    }
+    return named | set(re.findall(r'<a id="([^"]+)">', text))
 
 
 def test_the_index_names_every_page() -> None:
