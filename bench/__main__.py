@@ -1,6 +1,6 @@
 """Compare the gateway with its alternatives, in one run.
 
-    make bench            writes docs/benchmarks.md and its plots; about 23 minutes
+    make bench            writes docs/benchmarks.md and its plots; 20 to 30 minutes
     make bench QUICK=1    prints a shorter run; about six minutes
 
 All servers listen on loopback and are stopped at the end; files are in $TMPDIR.
