@@ -38,8 +38,11 @@ _PATIENCE: Final = 60
 class SeaweedFS:
     """A server with one bucket; ``endpoint`` is its URL.
 
+    ``options`` are further options of its command.
     It ignores SIGTERM for half a minute: it is ended by SIGKILL.
     """
+
+    options: tuple[str, ...] = ()
 
     def __init__(self, port: Callable[[], int] = free_port) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="gw-s3-"))
@@ -106,6 +109,7 @@ class SeaweedFS:
                     *(f"-s3.config={config}", "-s3.port.iceberg=0"),
                     *("-s3.port.lance=0", "-master.telemetry=false"),
                     *("-volume.max=20", "-master.volumeSizeLimitMB=1024"),
+                    *self.options,
                 ],
                 cwd=self.home,
                 stdout=file,

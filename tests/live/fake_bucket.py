@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import socket
+import ssl
 import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 CONTENT: Final = b"abcdefghijklmnopqrstuvwxyz"
 ETAG: Final = '"version"'
@@ -39,11 +42,17 @@ def answer(
 class FakeBucket:
     """Answers what ``script`` returns for the method of a request.
 
-    ``asked`` are the heads of the requests so far.
+    ``asked`` are the heads of the requests so far, and ``bodies`` their bodies.
+    With a *certificate* it uses TLS.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path | None = None) -> None:
         self.asked: list[str] = []
+        self.bodies: list[bytes] = []
+        self._tls: ssl.SSLContext | None = None
+        if certificate is not None:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.load_cert_chain(certificate)
         self.script: Callable[[str], bytes] = answer
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -69,8 +78,22 @@ class FakeBucket:
             except OSError:
                 return
             with peer, suppress(OSError):
-                head = b""
-                while b"\r\n\r\n" not in head and (chunk := peer.recv(65_536)):
-                    head += chunk
-                self.asked.append(head.decode())
-                peer.sendall(self.script(head.decode().partition(" ")[0]))
+                if self._tls is None:
+                    self._answer(peer)
+                else:
+                    with self._tls.wrap_socket(peer, server_side=True) as encrypted:
+                        self._answer(encrypted)
+
+    def _answer(self, peer: socket.socket) -> None:
+        data = b""
+        while b"\r\n\r\n" not in data:
+            if not (chunk := peer.recv(65_536)):
+                return  # the client does not trust the certificate, for example
+            data += chunk
+        head, _, body = data.partition(b"\r\n\r\n")
+        self.asked.append(f"{head.decode()}\r\n\r\n")
+        length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+        while length and len(body) < int(length[1]) and (chunk := peer.recv(65_536)):
+            body += chunk
+        self.bodies.append(body)
+        peer.sendall(self.script(head.decode().partition(" ")[0]))

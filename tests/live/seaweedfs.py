@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bench import seaweedfs
 from bench.seaweedfs import BUCKET, KEY_ID, SECRET
+from tests.live.certificates import Authority
 from tests.live.ports import free_port
 
 if TYPE_CHECKING:
@@ -17,10 +18,22 @@ __all__ = ["BUCKET", "KEY_ID", "SECRET", "SeaweedFS"]
 
 
 class SeaweedFS(seaweedfs.SeaweedFS):
-    """SeaweedFS on ports of the tests."""
+    """SeaweedFS on ports of the tests.
+
+    At ``https_endpoint`` it uses TLS, with a certificate of ``authority``.
+    """
 
     def __init__(self) -> None:
         super().__init__(free_port)
+        self.authority = Authority(self.home / "tls")
+        certificate = self.authority.issue("localhost")
+        port = free_port()
+        self.https_endpoint = f"https://localhost:{port}"
+        self.options = (
+            f"-s3.port.https={port}",
+            f"-s3.cert.file={certificate}",
+            f"-s3.key.file={certificate}",
+        )
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
