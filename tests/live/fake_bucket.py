@@ -79,12 +79,13 @@ class FakeBucket:
                 return
             with peer, suppress(OSError):
                 if self._tls is None:
-                    self._answer(peer)
+                    self.serve(peer)
                 else:
                     with self._tls.wrap_socket(peer, server_side=True) as encrypted:
-                        self._answer(encrypted)
+                        self.serve(encrypted)
 
-    def _answer(self, peer: socket.socket) -> None:
+    def serve(self, peer: socket.socket) -> None:
+        """Answer the request on a connection."""
         data = b""
         while b"\r\n\r\n" not in data:
             if not (chunk := peer.recv(65_536)):

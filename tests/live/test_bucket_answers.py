@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
+from gateway.delivery.accel import store_headers
 from gateway.runtime.logs import redact_line
+from gateway.storage.content import BucketPut
 from tests.live.fake_bucket import CONTENT, ETAG, FakeBucket, answer
 from tests.live.stack import wait_until
 from tests.live.test_nginx import NOT_FOUND, Nginx, cacheable
@@ -17,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import requests
-
 URL = "/media/x.txt?X-Amz-Expires=60&X-Amz-Signature=secretsignature"
+#: The bucket's answer to a PUT.
+STORED = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 #: A link to certain networks, whose verdict is never kept.
 ASKED = f"/s/k1.a2.{'m' * 22}/x.txt"
 
@@ -70,6 +74,24 @@ class Delivery:
 
     def get(self, path: str = ASKED, **options: object) -> requests.Response:
         return self.nginx.get(path, allow_redirects=False, **options)
+
+    def put(self, body: bytes) -> str:
+        """Upload; return the bucket's status, as nginx tells it Flask."""
+        headers = store_headers(BucketPut("aa/blob", URL, ""))
+        lines = ("HTTP/1.0 200 OK", *(f"{k}: {v}" for k, v in headers.items()), "", "")
+        answers = {
+            b" /_admit ": b"HTTP/1.0 204 No Content\r\n\r\n",
+            b" /api/": "\r\n".join(lines).encode(),
+            b" /_commit ": b"HTTP/1.0 201 Created\r\nContent-Length: 0\r\n\r\n",
+        }
+        self.gunicorn.script = lambda line: next(
+            (answer for part, answer in answers.items() if part in line), NOT_FOUND
+        )
+        url = f"{self.nginx.url}/api/v1/files/a.bin"
+        assert requests.put(url, data=body, timeout=20).status_code == 201
+        commit = self.gunicorn.asked[-1].decode()
+        [status] = re.findall(r"(?m)^X-Bucket-Status: (.*)\r$", commit)
+        return str(status)
 
     def ledger(self) -> list[dict[str, Any]]:
         """Return the lines of the ledger, after nginx has written one."""

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-import requests
 
-from gateway.delivery.accel import store_headers
 from gateway.errors import BucketBusyError
 from gateway.origin import Origin
 from gateway.storage.bucket import Bucket
 from gateway.storage.bucket_server import BucketServer
-from gateway.storage.content import BucketPut
 from gateway.storage.places import BucketURL
 from tests.live.certificates import Authority
 from tests.live.fake_bucket import CONTENT, FakeBucket
-from tests.live.test_bucket_answers import URL, Delivery
+from tests.live.test_bucket_answers import STORED, URL, Delivery
 from tests.live.test_bucket_uploads import Uploads, by_form, by_put, by_put_with_digest
-from tests.live.test_nginx import NOT_FOUND, Nginx
+from tests.live.test_nginx import Nginx
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +24,6 @@ if TYPE_CHECKING:
 
     from tests.live.seaweedfs import SeaweedFS
 
-STORED = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 BODY = b"x" * 100_000
 
 
@@ -76,32 +71,13 @@ def delivery(folder: Path, certificate: Path) -> Iterator[Delivery]:
         yield Delivery(nginx, bucket)
 
 
-def bucket_status(running: Delivery) -> str:
-    """Upload; return the status of the PUT that nginx tells Flask."""
-    headers = store_headers(BucketPut("aa/blob", URL, ""))
-    lines = ("HTTP/1.0 200 OK", *(f"{k}: {v}" for k, v in headers.items()), "", "")
-    answers = {
-        b" /_admit ": b"HTTP/1.0 204 No Content\r\n\r\n",
-        b" /api/": "\r\n".join(lines).encode(),
-        b" /_commit ": b"HTTP/1.0 201 Created\r\nContent-Length: 0\r\n\r\n",
-    }
-    running.gunicorn.script = lambda line: next(
-        (answer for part, answer in answers.items() if part in line), NOT_FOUND
-    )
-    url = f"{running.nginx.url}/api/v1/files/a.bin"
-    assert requests.put(url, data=BODY, timeout=20).status_code == 201
-    commit = running.gunicorn.asked[-1].decode()
-    [status] = re.findall(r"(?m)^X-Bucket-Status: (.*)\r$", commit)
-    return str(status)
-
-
 def test_nginx_asks_the_bucket_whose_certificate_is_right(
     tmp_path: Path, certificate: Path
 ) -> None:
     with delivery(tmp_path, certificate) as running:
         assert running.get().content == CONTENT
         running.bucket.script = lambda _: STORED
-        assert bucket_status(running) == "200"
+        assert running.put(BODY) == "200"
         asked = [head.split("\r\n")[:2] for head in running.bucket.asked]
         host = f"Host: localhost:{running.bucket.port}"
         assert asked == [
@@ -115,7 +91,7 @@ def test_nginx_sends_nothing_to_a_server_with_another_certificate(
 ) -> None:
     with delivery(tmp_path, wrong) as running:
         assert running.get().status_code == 503
-        assert bucket_status(running) == "502"
+        assert running.put(BODY) == "502"
         assert running.bucket.asked == []
 
 

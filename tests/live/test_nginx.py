@@ -24,7 +24,7 @@ from tests.live.ports import free_port
 from tests.live.stack import ROOT, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 METRICS = b"HTTP/1.0 200 OK\r\nContent-Length: 7\r\n\r\nmetrics"
 NOTHING_HERE = "Page not found"
@@ -81,9 +81,14 @@ class FakeGunicorn:
 
 
 class Nginx:
-    """nginx with the rendered set, and nothing behind it but the fake."""
+    """nginx with the rendered set, and nothing behind it but the fake.
 
-    def __init__(self, home: Path, server: str = "", **chosen: str) -> None:
+    ``addresses`` are further addresses of the bucket's server, which nginx tries first.
+    """
+
+    def __init__(
+        self, home: Path, server: str = "", addresses: Iterable[str] = (), **chosen: str
+    ) -> None:
         self.home = home
         self.files = home / "files"
         self.files.mkdir()
@@ -112,6 +117,11 @@ class Nginx:
         conf = rendering.write()
         with (home / "conf" / "server.conf").open("a") as file:
             file.write(server)
+        if addresses:
+            bucket = home / "conf" / "conf.d" / "bucket.conf"
+            own = " ".join(f"server {address} max_fails=0;" for address in addresses)
+            group = "upstream gateway_bucket {"
+            bucket.write_text(bucket.read_text().replace(group, f"{group} {own}"))
         user = getpass.getuser()
         directives = "daemon off;" + (" user root;" if user == "root" else "")
         self.gunicorn: FakeGunicorn | None = None
