@@ -12,6 +12,8 @@ import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gateway.runtime.rendering import ca_certificates
@@ -45,13 +47,23 @@ def answers(server: Origin, address: str) -> bool:
                 socket.create_connection((address, server.port), _CONNECT_SECONDS)
             )
             if server.scheme == "https":
-                context = ssl.create_default_context(cafile=ca_certificates())
+                file = ca_certificates()
+                context = _tls_context(file, Path(file).stat().st_mtime)
                 stack.enter_context(
                     context.wrap_socket(connection, server_hostname=server.host)
                 )
     except OSError:
         return False
     return True
+
+
+@lru_cache(maxsize=1)
+def _tls_context(file: str, _modified: float) -> ssl.SSLContext:
+    """Return a context that trusts the CA certificates in *file*.
+
+    Reading those of Debian takes more than 10 ms of processor time.
+    """
+    return ssl.create_default_context(cafile=file)
 
 
 @dataclass
@@ -62,6 +74,9 @@ class UpstreamNames:
     a server that has moved since; empty if there is none.
 
     A server has moved if DNS has none of its known addresses, and none of them answers.
+    It has also moved if a known address that DNS does not have any more is silent in
+    two checks in a row: nginx would try it for ever.  If the addresses that DNS has are
+    silent, too, a reload would not help.
     Amazon's names have other addresses at each question, and the old ones continue to
     work: a reload for each of them would cut long downloads.
     """
@@ -73,6 +88,7 @@ class UpstreamNames:
     moved: str = ""
     _known: dict[Origin, frozenset[str]] = field(default_factory=dict)
     _gone_since: dict[Origin, float] = field(default_factory=dict)
+    _silent: dict[Origin, frozenset[str]] = field(default_factory=dict)
     _is_loaded: threading.Event = field(default_factory=threading.Event)
 
     def watch(self) -> None:
@@ -89,6 +105,7 @@ class UpstreamNames:
         """Begin anew: nginx loads its configuration, and resolves all names, now."""
         self._known.clear()
         self._gone_since.clear()
+        self._silent.clear()
         self.moved = ""
         self._is_loaded.set()
 
@@ -103,10 +120,20 @@ class UpstreamNames:
         if not found:
             return False
         known = self._known.setdefault(server, found)
+        silent = self._silent_among(server, known - found)
+        was_silent = silent & self._silent.get(server, frozenset())
+        self._silent[server] = silent
         if found & known:
             self._gone_since.pop(server, None)
-            return False
-        since = self._gone_since.setdefault(server, self.clock())
-        if server.scheme == "http" and self.clock() - since >= _FORGOTTEN:
+        elif silent == known or self._is_forgotten(server):
             return True
-        return not any(self.answers(server, address) for address in known)
+        return bool(was_silent) and self._silent_among(server, found) != found
+
+    def _silent_among(
+        self, server: Origin, addresses: frozenset[str]
+    ) -> frozenset[str]:
+        return frozenset(a for a in addresses if not self.answers(server, a))
+
+    def _is_forgotten(self, server: Origin) -> bool:
+        since = self._gone_since.setdefault(server, self.clock())
+        return server.scheme == "http" and self.clock() - since >= _FORGOTTEN

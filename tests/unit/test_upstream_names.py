@@ -62,7 +62,7 @@ def test_a_server_with_other_addresses_only_has_moved() -> None:
 
 def test_addresses_that_still_are_that_server_are_used_further() -> None:
     """A name of Amazon has other addresses at each question."""
-    world = World(listening={"192.0.2.1"})
+    world = World(listening={"192.0.2.1", "192.0.2.2", "192.0.2.9"})
     names = world.names()
     names.check()
     world.addresses = {"192.0.2.9"}
@@ -71,9 +71,43 @@ def test_addresses_that_still_are_that_server_are_used_further() -> None:
         assert names.moved == ""
 
 
+@pytest.mark.parametrize("found", [{"192.0.2.1"}, {"192.0.2.9"}], ids=["one", "other"])
+def test_a_server_of_which_one_address_is_gone_has_moved(found: set[str]) -> None:
+    """One connection may fail by accident; this address is not used any more."""
+    world = World(listening={"192.0.2.1", "192.0.2.9"})
+    names = world.names()
+    names.check()
+    world.addresses = found
+    for listening, moved in (
+        ({"192.0.2.1", "192.0.2.9"}, ""),
+        ({"192.0.2.1", "192.0.2.2", "192.0.2.9"}, ""),
+        ({"192.0.2.1", "192.0.2.9"}, ""),
+        ({"192.0.2.1", "192.0.2.9"}, SERVER.host),
+    ):
+        world.listening = listening
+        names.check()
+        assert names.moved == moved
+    names.note_load()
+    for _ in range(3):
+        names.check()
+        assert names.moved == ""
+
+
+def test_a_server_that_is_down_has_not_moved() -> None:
+    """Although its name has another address now, beside an old one."""
+    world = World()
+    names = world.names()
+    names.check()
+    world.addresses = {"192.0.2.1", "192.0.2.9"}
+    for _ in range(3):
+        names.check()
+        assert names.moved == ""
+
+
 def test_without_tls_old_addresses_are_used_for_ten_minutes() -> None:
     world = World(
-        listening={"192.0.2.1"}, server=Origin("http", "s3.example.com", 8333)
+        listening={"192.0.2.1", "192.0.2.2"},
+        server=Origin("http", "s3.example.com", 8333),
     )
     names = world.names()
     names.check()
