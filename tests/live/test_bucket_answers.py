@@ -363,13 +363,26 @@ def test_a_replaced_object_is_sent_after_the_next_look_up(delivery: Delivery) ->
     assert delivery.get().content == replaced
 
 
-def test_a_failed_precondition_stalls_no_cache(delivery: Delivery) -> None:
-    refused = delivery.get(headers={"If-Match": '"another"'})
+@pytest.mark.parametrize("named", ['"another"', "0"])
+def test_a_failed_precondition_stalls_no_cache(delivery: Delivery, named: str) -> None:
+    refused = delivery.get(headers={"If-Match": named})
     met = delivery.get(headers={"If-Match": ETAG})
     assert (refused.status_code, met.status_code) == (412, 200)
     assert "The file has changed" in refused.text
     wait_until(lambda: '"status":412' in delivery.nginx.log(), what="it is logged")
     assert "[alert]" not in delivery.nginx.log()
+
+
+def test_a_conditional_request_is_not_buffered_on_disk(delivery: Delivery) -> None:
+    """It has no slices in the cache, and its client may be slow."""
+    content = bytes(4 << 20)
+    delivery.bucket.script = lambda method: answer(method, content=content)
+    told = verdict(f"{URL} {URL}").replace(
+        b"\r\n\r\n", b"\r\nX-Accel-Limit-Rate: 8388608\r\n\r\n"
+    )
+    delivery.gunicorn.script = lambda _line: told
+    assert delivery.get(headers={"If-Match": ETAG}).content == content
+    assert "buffered to a temporary file" not in delivery.nginx.log()
 
 
 def test_without_the_bucket_what_is_cached_is_sent(delivery: Delivery) -> None:
