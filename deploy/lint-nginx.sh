@@ -1,6 +1,6 @@
 #!/bin/sh
 # Render nginx's configuration and check it with nginx and gixy-next: with and without
-# cached verdicts, CORS origins, HSTS, a site that authorizes, a path prefix and a bucket,
+# cached verdicts, CORS origins, HSTS, a site that authorizes, a path prefix and buckets,
 # each with an additional TLS server; and the internal locations in an nginx without the gateway.
 set -eu
 cd "$(dirname "$0")/.."
@@ -12,7 +12,7 @@ PATH=$PATH:/usr/sbin:/sbin
 
 check() {
     conf=$work/conf-$1
-    GATEWAY_FILES="deploy/sample $7" GATEWAY_BUCKET_ENDPOINT=$8 GATEWAY_DATA=$work GATEWAY_VERDICT_CACHE=$work/verdicts \
+    GATEWAY_FILES="deploy/sample $7" GATEWAY_BLOBS=$9 GATEWAY_BUCKET_ENDPOINT=$8 GATEWAY_DATA=$work GATEWAY_VERDICT_CACHE=$work/verdicts \
         GATEWAY_TRUSTED_PROXIES=192.0.2.0/24 GATEWAY_PUBLIC_URL=https://files.example.com$6 \
         GATEWAY_VERDICT_TTL=$2 GATEWAY_CORS_ORIGINS=$3 GATEWAY_HSTS=$4 GATEWAY_AUTHORIZE=$5 \
         gateway nginx-conf --output "$conf" --listen 127.0.0.1:8080 --access-log "$work/access.log"
@@ -69,12 +69,12 @@ EOF
         "$work/alone.conf"
 }
 
-check kept 1 https://www.example.com,https://app.example.com 365d http://127.0.0.1:5000/may-read "" "" ""
-check longer 30 "" 0 "" "" "" ""
-check asked 0 "" 365d https://localhost "" "" ""
-check below 1 "" 0 http://127.0.0.1:5000/may-read /media/v1.2 "" ""
-check bucket 1 https://www.example.com 365d http://127.0.0.1:5000/may-read "" videos/=s3://media/videos https://localhost
-check local-bucket 0 "" 0 "" "" videos/=s3://media http://127.0.0.1:8333
+check kept 1 https://www.example.com,https://app.example.com 365d http://127.0.0.1:5000/may-read "" "" "" ""
+check longer 30 "" 0 "" "" "" "" ""
+check asked 0 "" 365d https://localhost "" "" "" ""
+check below 1 "" 0 http://127.0.0.1:5000/may-read /media/v1.2 "" "" ""
+check bucket 1 https://www.example.com 365d http://127.0.0.1:5000/may-read "" videos/=s3://media/videos https://localhost s3://media/uploads
+check local-bucket 0 "" 0 "" "" videos/=s3://media http://127.0.0.1:8333 ""
 check_alone kept "" ""
 check_alone bucket "load_module /usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so;" \
     "include $work/conf-bucket/conf.d/bucket.conf;"

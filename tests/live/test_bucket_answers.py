@@ -75,9 +75,9 @@ class Delivery:
     def get(self, path: str = ASKED, **options: object) -> requests.Response:
         return self.nginx.get(path, allow_redirects=False, **options)
 
-    def put(self, body: bytes) -> str:
+    def put(self, body: bytes, to: str = URL) -> str:
         """Upload; return the bucket's status, as nginx tells it Flask."""
-        headers = store_headers(BucketPut("aa/blob", URL, ""))
+        headers = store_headers(BucketPut("aa/blob", to, ""))
         lines = ("HTTP/1.0 200 OK", *(f"{k}: {v}" for k, v in headers.items()), "", "")
         answers = {
             b" /_admit ": b"HTTP/1.0 204 No Content\r\n\r\n",
@@ -90,8 +90,8 @@ class Delivery:
         url = f"{self.nginx.url}/api/v1/files/a.bin"
         assert requests.put(url, data=body, timeout=20).status_code == 201
         commit = self.gunicorn.asked[-1].decode()
-        [status] = re.findall(r"(?m)^X-Bucket-Status: (.*)\r$", commit)
-        return str(status)
+        assert commit.startswith("PUT /_commit ")
+        return "".join(re.findall(r"(?m)^X-Bucket-Status: (.*)\r$", commit))
 
     def ledger(self) -> list[dict[str, Any]]:
         """Return the lines of the ledger, after nginx has written one."""
@@ -108,6 +108,7 @@ def delivery(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deliver
         Nginx(
             tmp_path,
             GATEWAY_FILES="s3://media",
+            GATEWAY_BLOBS="s3://media/uploads",
             GATEWAY_BUCKET_ENDPOINT=f"http://127.0.0.1:{bucket.port}",
             GATEWAY_VERDICT_TTL=getattr(request, "param", "1"),
         ) as nginx,
@@ -236,6 +237,15 @@ def test_a_verdict_can_name_no_other_server(delivery: Delivery, path: str) -> No
             # Each has a name of its own: a verdict of the same URL could be kept.
             answers = [delivery.get(f"{path}{number}") for _ in range(2)]
             assert {a.status_code for a in answers} == {404}, form
+        assert (other.asked, delivery.bucket.asked) == ([], [])
+
+
+def test_an_upload_can_name_no_other_server(delivery: Delivery) -> None:
+    """Flask stores what nginx does not send."""
+    with FakeBucket().running() as other:
+        for form in ("{}", "@{}", ".{}", "http://{}", f"{URL} {{}}", ""):
+            to = form.format(f"127.0.0.1:{other.port}/x?a")
+            assert delivery.put(b"x", to) == "", form
         assert (other.asked, delivery.bucket.asked) == ([], [])
 
 

@@ -1,7 +1,7 @@
 """The headers that nginx adds to a request, about the client's request and its body.
 
-``nginx/snippets/facts.conf`` and ``spool.conf`` set them; a client can set none of
-them.  nginx passes the name of a spooled body, never a byte of it.
+``nginx/snippets/facts.conf``, ``spool.conf`` and ``store.conf`` set them; a client can
+set none of them.  nginx passes the name of a spooled body, never a byte of it.
 """
 
 from __future__ import annotations
