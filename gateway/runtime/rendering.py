@@ -23,6 +23,7 @@ from gateway.config.assets import asset
 from gateway.config.authorize import Kind
 from gateway.config.brand import Brand
 from gateway.config.settings import Settings
+from gateway.delivery.accel import Way
 from gateway.http import (
     content_security,
     cors,
@@ -34,6 +35,7 @@ from gateway.http import (
 from gateway.http.pools import Pool
 from gateway.metrics.verdicts import KEPT
 from gateway.runtime import ledger_file, logs
+from gateway.storage.content import BLOBS
 from gateway.storage.media_types import MediaTypes
 from gateway.storage.places import Place, Places
 from gateway.uploads.multipart import ENVELOPE
@@ -167,6 +169,11 @@ class NginxConf:
                     for path in family.places
                 }
             ),
+            "ways": [way.value for way in Way],
+            "folders": [
+                *(self.settings.files.folders if self.settings.files else ()),
+                BLOBS,
+            ],
             "bucket": self.settings.bucket_server,
             "headers_more": str(HEADERS_MORE),
             "media_types": MediaTypes.read(asset("nginx/snippets/media_types.conf")),

@@ -244,6 +244,23 @@ def deliver(nginx: Nginx, target: str) -> requests.Response:
     return nginx.get("/s/token/x.txt", allow_redirects=False)
 
 
+@pytest.mark.parametrize("way", accel.Way)
+def test_a_second_folder_has_internal_locations_of_its_own(
+    tmp_path: Path, way: accel.Way
+) -> None:
+    second = tmp_path / "second"
+    second.mkdir()
+    (second / "x.txt").write_text("in the second")
+    places = f"{tmp_path}/files two/={second}"
+    with Nginx(tmp_path, GATEWAY_FILES=places) as nginx:
+        nginx.fake_gunicorn()
+        location = accel.location(way, "files_2")
+        assert deliver(nginx, f"{location}x.txt").text == "in the second"
+        assert deliver(nginx, f"{location}gone.txt").status_code == 404
+        wait_until(lambda: '"status":404' in nginx.log(), what="it is logged")
+        assert '"reason":"undeliverable"' in nginx.log()
+
+
 def test_a_symlink_made_after_the_verdict_is_refused(
     nginx: Nginx, location: str
 ) -> None:
