@@ -9,8 +9,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from gateway.delivery.accel import Way, location
 from gateway.doctor.results import Code, found, not_checked, passed
 from gateway.doctor.site import REPLACED
+from gateway.storage.content import BLOBS
 
 if TYPE_CHECKING:
     from gateway.doctor.client import Answer
@@ -40,11 +42,15 @@ _CACHE_HEADERS: Final = (
 _REQUESTS: Final = 3
 #: Seconds that two clocks may differ: links end to the second.
 _CLOCKS: Final = 10
-#: nginx's internal locations (the names that a client could try).
+#: nginx's internal locations of files, of a first and a second folder and of uploads.
+_FILES: Final = tuple(
+    location(way, folder) for folder in ("files", "files_2", BLOBS) for way in Way
+)
+#: All internal names that a client could try: nginx's, and those of its own requests to
+#: Flask.
 INTERNAL: Final = (
-    *("/_admit", "/_authorize", "/_blobs/", "/_cut", "/_files/", "/_large_blobs/"),
-    *("/_large_files/", "/_metrics", "/_pages/error.html", "/_shown_blobs/"),
-    *("/_shown_files/", "/_small_blobs/", "/_small_files/", "/_unfit", "/_verdict"),
+    *(*_FILES, "/_admit", "/_authorize", "/_begin", "/_commit", "/_cut", "/_metrics"),
+    *("/_object", "/_pages/error.html", "/_unfit", "/_verdict"),
 )
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from gateway.doctor.answers import INTERNAL
 from gateway.doctor.results import Code
+from gateway.web.nginx.family import BEGIN, COMMIT
 from tests.doctor import test_inside
 from tests.live import test_doctor
 from tests.unit.test_layout import locations
@@ -44,7 +45,13 @@ def test_each_code_is_in_the_table_of_the_documentation() -> None:
 
 
 def test_each_internal_location_of_nginx_is_tried() -> None:
-    internal = {name for name, body in locations().items() if "internal;" in body}
+    rendered = locations(
+        GATEWAY_FILES="/srv/files two/=/srv/two videos/=s3://media",
+        GATEWAY_BLOBS="s3://media/uploads",
+    )
+    internal = {name for name, body in rendered.items() if "internal;" in body}
     # The first is any other name; named locations have no URL.
     names = {name for name in internal if name != "/_" and not name.startswith("@")}
-    assert names == {path.removesuffix("error.html") for path in INTERNAL}
+    tried = {path.removesuffix("error.html") for path in INTERNAL}
+    # nginx requests these of Flask in named locations.
+    assert tried == names | {BEGIN, COMMIT}

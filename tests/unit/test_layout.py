@@ -11,11 +11,11 @@ from tests.unit.rendered import rendered
 ALONE = "snippets/internal.conf"
 
 
-def locations(*, alone: bool = False) -> dict[str, str]:
+def locations(*, alone: bool = False, **chosen: str) -> dict[str, str]:
     """Return the body of every top-level location of the gateway, or of ALONE."""
     texts = [
         text
-        for name, text in rendered().items()
+        for name, text in rendered(**chosen).items()
         if name.startswith("snippets/") and (name == ALONE) is alone
     ]
     bare = re.sub(r"(?m)^\s*#.*\n", "", "\n".join(texts))
