@@ -35,7 +35,7 @@ class Way(Enum):
 #: nginx's internal location that stores a request's body
 #: (``nginx/snippets/store.conf``).
 STORE: Final = "@gateway_store"
-#: nginx's internal location for objects in buckets (``nginx/snippets/bucket.conf``).
+#: nginx's internal location for objects in buckets (``nginx/bucket.jinja``).
 OBJECT: Final = "@gateway_object"
 #: Header with the URLs by which nginx requests an object.
 OBJECT_URLS: Final = "X-Accel-Object"

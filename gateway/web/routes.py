@@ -40,6 +40,7 @@
 | GET POST         | ``/api/v1/shares``      | app      | ``api.shares``    |
 | GET PATCH DELETE | ``/api/v1/shares/<id>`` | app      | ``api.shares``    |
 | nginx            | ``/_admit``, ``/_cut``  | app      | ``admission``     |
+| nginx            | ``/_commit``            | app      | ``uploads``       |
 | nginx            | ``/_begin``             | app      | ``begin``         |
 | nginx            | ``/_metrics``           | app      | ``metrics``       |
 | GET HEAD         | ``/static/<name>``      |          | none: nginx       |
