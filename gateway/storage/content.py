@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 
 #: The name of nginx's internal locations for blobs.
@@ -47,6 +48,19 @@ class BucketPut:
     blob: str
     url: str
     checksum: str
+
+
+@dataclass(frozen=True)
+class PutAnswer:
+    """The bucket's answer to the PUT of a blob; ``status`` is the one of HTTP."""
+
+    blob: str
+    status: int
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the bucket has the blob."""
+        return self.status == HTTPStatus.OK
 
 
 Content = DiskFile | BucketObject

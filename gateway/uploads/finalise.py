@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from gateway.catalog import drops, upload_sessions, uploads
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from gateway.catalog.users import User
     from gateway.storage.blobs import Blobs, BlobStore
     from gateway.storage.bucket_blobs import BucketBlobs
-    from gateway.storage.content import BucketPut
+    from gateway.storage.content import BucketPut, PutAnswer
     from gateway.storage.media_types import MediaTypes
     from gateway.storage.names import DisplayName
     from gateway.uploads.admission import Admission
@@ -53,9 +54,8 @@ class ReceivedFile:
 
     ``source`` is its path, ``drop`` the drop link that it was uploaded to, ``sha256``
     the digest that the client sent.  ``session_id`` is its upload session, which keeps
-    its reservation if the file can't be stored.  ``blob`` is the name of the blob that
-    nginx has stored in the bucket, with the client's digest verified; None if the file
-    is still to be stored.
+    its reservation if the file can't be stored.  ``put_answer`` is the bucket's answer
+    to nginx, which has sent the file; None if the file is still to be stored.
     """
 
     source: Path
@@ -66,7 +66,7 @@ class ReceivedFile:
     idempotency_key: str | None = None
     is_new_name_required: bool = False
     session_id: str | None = None
-    blob: str | None = None
+    put_answer: PutAnswer | None = None
 
 
 @dataclass(frozen=True)
@@ -132,11 +132,32 @@ class Finaliser:
 
     def _blob(self, received: ReceivedFile, suffix: str) -> tuple[str, str]:
         """Return the upload's id and its blob, which is stored by then."""
-        if received.blob is not None:
-            return upload_of(received.blob), received.blob
+        if received.put_answer is not None:
+            self._require_stored(received, received.put_answer)
+            return upload_of(received.put_answer.blob), received.put_answer.blob
         _check_digest(received)
         upload_id = new_id()
         return upload_id, self.blobs.adopt(received.source, upload_id, suffix)
+
+    def _require_stored(self, received: ReceivedFile, answer: PutAnswer) -> None:
+        """Raise an error if the bucket has refused the file.
+
+        It is DigestMismatchError if the content does not match the client's digest,
+        else BucketBusyError.
+        """
+        if answer.is_stored:
+            return
+        # (!) S3 answers 400 to a wrong digest, but also to a slow sender, an expired
+        #     token and a wrong region, which are not the client's fault.
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+        if answer.status == HTTPStatus.BAD_REQUEST and self._is_verified_by_bucket:
+            _check_digest(received)
+        raise BucketBusyError(f"the bucket's answer to a PUT is {answer.status}")
+
+    @property
+    def _is_verified_by_bucket(self) -> bool:
+        """Whether digests are verified by the bucket, not by ``order``."""
+        return self.bucket is not None and self.bucket.can_verify
 
     def _store(self, user: User, received: ReceivedFile, now: int) -> Upload:
         media_type, suffix = self._type(received)

@@ -54,11 +54,10 @@ from gateway.web.nginx.empty_response import EmptyResponse
 from gateway.web.nginx.family import COMMIT
 from gateway.web.nginx.headers import (
     announced_length,
-    blob_in_bucket,
     original_path,
+    put_answer,
     request_id,
     spooled_body,
-    stored_blob,
 )
 
 if TYPE_CHECKING:
@@ -215,17 +214,17 @@ class RawUploads:
 
         If nginx could not send it, store it.
         """
+        answer = put_answer()
         try:
             with self._received(unquote_to_bytes(original_path())) as (
                 identity,
                 received,
             ):
-                blob = stored_blob(has_digest=received.sha256 is not None)
-                return self._finalise(identity, replace(received, blob=blob))
+                return self._finalise(identity, replace(received, put_answer=answer))
         except RefusedError:
             # The upload was not recorded: the token was revoked, for example.
-            if (unused := blob_in_bucket()) is not None:
-                self.finaliser.blobs.discard(unused)
+            if answer is not None and answer.is_stored:
+                self.finaliser.blobs.discard(answer.blob)
             raise
 
     @contextmanager

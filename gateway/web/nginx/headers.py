@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from flask import request
 
 from gateway.errors import (
     BadUploadError,
-    BucketBusyError,
     ContentEncodingError,
-    DigestMismatchError,
 )
+from gateway.storage.content import PutAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,26 +75,15 @@ def spooled_file(store: BlobStore) -> Path | None:
     return store.spooled_file(request.headers.get(SPOOL_HEADER, ""))
 
 
-def blob_in_bucket() -> str | None:
-    """Return the name of the blob if nginx has sent it and the bucket has it."""
-    is_there = request.headers.get(BUCKET_STATUS_HEADER) == str(HTTPStatus.OK.value)
-    return request.headers[BLOB_HEADER] if is_there else None
+def put_answer() -> PutAnswer | None:
+    """Return the bucket's answer to nginx's PUT of the body.
 
-
-def stored_blob(*, has_digest: bool) -> str | None:
-    """Return the name of the blob that nginx has stored in the bucket.
-
-    Return None if nginx has not sent it, since it is draining.  Raise
-    DigestMismatchError if the bucket has refused the content because of the client's
-    digest, BucketBusyError for every other answer of the bucket's server.
+    Return None if nginx has not sent the body, since it is draining.
     """
-    status = request.headers.get(BUCKET_STATUS_HEADER, "")
-    blob = blob_in_bucket()
-    if blob is not None or not status:
-        return blob
-    if has_digest and status == str(HTTPStatus.BAD_REQUEST.value):
-        raise DigestMismatchError
-    raise BucketBusyError(f"the bucket's answer to a PUT is {status}")
+    status = request.headers.get(BUCKET_STATUS_HEADER)
+    if not status:
+        return None
+    return PutAnswer(request.headers[BLOB_HEADER], int(status))
 
 
 @contextmanager
