@@ -52,10 +52,14 @@ class BucketPut:
 
 @dataclass(frozen=True)
 class PutAnswer:
-    """The bucket's answer to the PUT of a blob; ``status`` is the one of HTTP."""
+    """The bucket's answer to the PUT of a blob; ``status`` is the one of HTTP.
+
+    ``sha256`` is the digest of the content in the answer, None without one.
+    """
 
     blob: str
     status: int
+    sha256: bytes | None
 
     @property
     def is_stored(self) -> bool:

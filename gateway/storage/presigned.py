@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
@@ -38,6 +38,14 @@ def put(
     headers = {"host": server.endpoint.authority, _CHECKSUM: checksum}
     target = query(server, "PUT", f"/{bucket}/{key}", headers, seconds=seconds, now=now)
     return target, checksum
+
+
+def parse_checksum(text: str) -> bytes | None:
+    """Return the SHA-256 in ``x-amz-checksum-sha256``; None if it is something else."""
+    try:
+        return b64decode(text, validate=True)
+    except ValueError:
+        return None
 
 
 def query(

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 #: Seconds after which an object may have been taken for an orphan: half the age of an
 #: orphan (``maintenance/orphans.py``), since the bucket's clock may differ.
 _LONG: Final = 1800
+#: Statuses of a bucket's answer to a PUT, after which the client's digest may be wrong.
+_ABOUT_CONTENT: Final = frozenset({HTTPStatus.OK, HTTPStatus.BAD_REQUEST})
 #: The largest body of one PUT to a bucket, in bytes.
 #: https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html
 LARGEST_PUT: Final = 5 * 2**30
@@ -140,19 +142,25 @@ class Finaliser:
         return upload_id, self.blobs.adopt(received.source, upload_id, suffix)
 
     def _require_stored(self, received: ReceivedFile, answer: PutAnswer) -> None:
-        """Raise an error if the bucket has refused the file.
+        """Raise an error unless the bucket has stored the file with its digest.
 
         It is DigestMismatchError if the content does not match the client's digest,
         else BucketBusyError.
         """
-        if answer.is_stored:
-            return
         # (!) S3 answers 400 to a wrong digest, but also to a slow sender, an expired
         #     token and a wrong region, which are not the client's fault.
         # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-        if answer.status == HTTPStatus.BAD_REQUEST and self._is_verified_by_bucket:
+        # (!) A server that has verified a digest repeats it in its answer.  Others may
+        #     ignore it.
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
+        if (
+            self._is_verified_by_bucket
+            and answer.status in _ABOUT_CONTENT
+            and answer.sha256 != received.sha256
+        ):
             _check_digest(received)
-        raise BucketBusyError(f"the bucket's answer to a PUT is {answer.status}")
+        if not answer.is_stored:
+            raise BucketBusyError(f"the bucket's answer to a PUT is {answer.status}")
 
     @property
     def _is_verified_by_bucket(self) -> bool:

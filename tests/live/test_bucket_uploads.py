@@ -19,6 +19,7 @@ import pytest
 import requests
 
 from tests.live.stack import PRESIGNED, BucketStack, wait_until
+from tests.live.test_delivery import bytes_read
 from tests.live.tus import Tus
 
 if TYPE_CHECKING:
@@ -146,6 +147,23 @@ def test_the_bucket_verifies_the_clients_digest(stack: Uploads, token: str) -> N
     assert answer.status_code == 400
     assert answer.json()["type"] == "/problems/digest-mismatch"
     assert (stack.objects(), stack.listed()) == before
+
+
+@pytest.mark.parametrize("has_digest", [False, True], ids=["no digest", "digest"])
+def test_python_reads_none_of_the_bytes_of_a_put(
+    stack: Uploads,
+    token: str,
+    has_digest: bool,  # noqa: FBT001 -- the table's column
+) -> None:
+    content = bytes(64 << 20)
+    headers = {"Content_Digest": digest_of(content)} if has_digest else {}
+    before = bytes_read(stack, "gunicorn")
+    made = put(stack, token, "big.bin", content, **headers)
+    after = bytes_read(stack, "gunicorn")
+    assert made.json()["size"] == len(content)
+    # A worker that starts just now reads its modules, and no process reads half of it.
+    assert max(after[pid] - before.get(pid, 0) for pid in after) < len(content) // 2
+    stack.gateway("files", "delete", made.json()["id"])
 
 
 def test_a_repeated_upload_is_stored_once(stack: Uploads, token: str) -> None:

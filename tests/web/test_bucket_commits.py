@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
     from werkzeug.test import TestResponse
 
 CONTENT = b"content"
-DELETED = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
+#: The answer to the deletion of objects.
+DELETED = (
+    b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\nConnection: close\r\n\r\n<DeleteResult/>"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +58,7 @@ class BucketUploads(Uploads):
     ) -> TestResponse:
         """Send CONTENT with a digest, after the bucket has answered *status*."""
         if digest_of is not None:
-            headers["Content_Digest"] = digest(digest_of)
+            headers["Content_Digest"] = f"sha-256=:{checksum(digest_of)}:"
         return self.ask(
             "PUT",
             "/_commit",
@@ -72,8 +76,8 @@ class BucketUploads(Uploads):
             return [u.sha256 for u in uploads.newest(connection, None, limit=9)]
 
 
-def digest(content: bytes) -> str:
-    return f"sha-256=:{b64encode(hashlib.sha256(content).digest()).decode()}:"
+def checksum(content: bytes) -> str:
+    return b64encode(hashlib.sha256(content).digest()).decode()
 
 
 @pytest.fixture
@@ -104,9 +108,10 @@ def site(tmp_path: Path, bucket: FakeBucket) -> BucketUploads:
         "GATEWAY_BUCKET_SECRET": "secret",
     }
     current = settings.read(environment).settings
-    app = behind_nginx(create_app(current, clock=lambda: NOON))
+    # The clock of the spooled files: of an old one the object is looked up.
+    app = behind_nginx(create_app(current))
     assert current.store is not None
-    return BucketUploads(app, database, BlobStore(current.store), token)
+    return BucketUploads(app, database, BlobStore(current.store), token, time.time())
 
 
 @pytest.mark.parametrize(
@@ -132,3 +137,33 @@ def test_a_refusal_of_the_bucket_is_the_client_s_fault_if_its_digest_is_wrong(
     assert is_logged == (answer[0] == 503)
     assert site.recorded() == []
     assert site.usage().running == 0
+
+
+@pytest.mark.parametrize(
+    ("digest_of", "repeated", "answer"),
+    [
+        pytest.param(b"other", "", 400, id="no, and it is wrong"),
+        pytest.param(
+            b"other", checksum(CONTENT), 400, id="another one, and it is wrong"
+        ),
+        pytest.param(b"other", "?", 400, id="no digest, and it is wrong"),
+        pytest.param(CONTENT, "", 201, id="no, and it is right"),
+        # Of other content, to see that the file is not read.
+        pytest.param(b"other", checksum(b"other"), 201, id="yes"),
+    ],
+)
+def test_a_digest_that_no_answer_repeats_is_compared_before_it_is_recorded(
+    site: BucketUploads,
+    bucket: FakeBucket,
+    digest_of: bytes,
+    repeated: str,
+    answer: int,
+) -> None:
+    """A server that knows no checksums has ignored it."""
+    got = site.commit("200", digest_of=digest_of, X_Bucket_Checksum=repeated)
+    assert got.status_code == answer
+    is_recorded = answer == 201
+    assert site.recorded() == [hashlib.sha256(digest_of).digest()] * is_recorded
+    # The object of a refused upload is deleted.
+    asked = [head.partition(" HTTP")[0] for head in bucket.asked]
+    assert asked == ["POST /media?delete"] * (not is_recorded)

@@ -16,6 +16,7 @@ from gateway.errors import (
     BadUploadError,
     ContentEncodingError,
 )
+from gateway.storage import presigned
 from gateway.storage.content import PutAnswer
 
 if TYPE_CHECKING:
@@ -29,9 +30,11 @@ REQUEST_ID_HEADER: Final = "X-Request-ID"
 #: The client's traceparent (W3C Trace Context), if it is valid.
 TRACE_HEADER: Final = "traceparent"
 SPOOL_HEADER: Final = "X-Spool-File"
-#: The name of the blob that nginx has sent to the bucket, and the bucket's status.
+#: The name of the blob that nginx has sent to the bucket, with status and checksum of
+#: the bucket's answer.
 BLOB_HEADER: Final = "X-Gateway-Blob"
 BUCKET_STATUS_HEADER: Final = "X-Bucket-Status"
+BUCKET_CHECKSUM_HEADER: Final = "X-Bucket-Checksum"
 ORIGINAL_URI_HEADER: Final = "X-Original-URI"
 ORIGINAL_METHOD_HEADER: Final = "X-Original-Method"
 ORIGINAL_LENGTH_HEADER: Final = "X-Original-Length"
@@ -83,7 +86,12 @@ def put_answer() -> PutAnswer | None:
     status = request.headers.get(BUCKET_STATUS_HEADER)
     if not status:
         return None
-    return PutAnswer(request.headers[BLOB_HEADER], int(status))
+    checksum = request.headers.get(BUCKET_CHECKSUM_HEADER)
+    return PutAnswer(
+        request.headers[BLOB_HEADER],
+        int(status),
+        presigned.parse_checksum(checksum) if checksum else None,
+    )
 
 
 @contextmanager
