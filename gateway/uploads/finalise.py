@@ -75,7 +75,7 @@ class ReceivedFile:
 class Finaliser:
     """Stores received files as uploads, for ``retention`` seconds; 0 means for ever.
 
-    The caller holds one of the ``slots`` while it finalises a file.  ``bucket`` is
+    The caller of ``finalise`` holds one of the ``slots`` meanwhile.  ``bucket`` is
     ``blobs`` if they are in a bucket.  ``note`` is called with each new upload.
     ``clock`` returns the time of the files.
     """
@@ -114,8 +114,10 @@ class Finaliser:
         """Return what nginx is to store in the bucket before the file is finalised.
 
         Return None if ``finalise`` stores the file itself: on disk, or in parts.  Raise
-        TypeRefusedError if its type is refused, DigestMismatchError if the bucket can't
-        verify the client's digest and the content has another one.
+        TypeRefusedError if its type is refused.
+
+        If the bucket can't verify the client's digest, it is computed.  Then raise
+        DigestMismatchError for another one, or NoFinaliseSlotError without a slot.
         """
         size = received.source.stat().st_size
         if self.bucket is None or not 0 < size <= LARGEST_PUT:
@@ -123,7 +125,10 @@ class Finaliser:
         blob = blob_name(new_id(), self._type(received)[1])
         if self.bucket.can_verify:
             return self.bucket.sign_put(blob, received.sha256, now=now)
-        _check_digest(received)
+        if received.sha256 is not None:
+            # Without a digest nothing is read, and no slot is needed.
+            with self.slots.hold(size):
+                _check_digest(received)
         return self.bucket.sign_put(blob, None, now=now)
 
     def _type(self, received: ReceivedFile) -> tuple[str, str]:

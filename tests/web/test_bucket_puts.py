@@ -1,4 +1,4 @@
-"""A PUT into a bucket through Flask's test client: what nginx asks after it."""
+"""PUTs into a bucket through Flask's test client, which makes nginx's requests."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from gateway.web.outages import BUCKET_OUTAGES
 from tests.live.fake_bucket import FakeBucket
 from tests.web.conftest import NOON
 from tests.web.nginx import behind_nginx
+from tests.web.test_finalise_slots import asked
 from tests.web.test_tus import Uploads
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
 
     from werkzeug.test import TestResponse
 
+__all__ = ["asked"]
+
 CONTENT = b"content"
+KEY = {"GATEWAY_BUCKET_KEY_ID": "key", "GATEWAY_BUCKET_SECRET": "secret"}
 #: The answer to the deletion of objects.
 DELETED = (
     b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\nConnection: close\r\n\r\n<DeleteResult/>"
@@ -39,8 +43,10 @@ DELETED = (
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the next cause be logged at once."""
+    """Let the next cause be logged at once, and give the machine credentials."""
     monkeypatch.setattr(BUCKET_OUTAGES, "_next", 0.0)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "role")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
 
 
 @pytest.fixture
@@ -52,6 +58,11 @@ def bucket() -> Iterator[FakeBucket]:
 
 class BucketUploads(Uploads):
     """The requests that nginx makes for a PUT."""
+
+    def order(self, **headers: str) -> TestResponse:
+        """Send CONTENT, which nginx then sends to the bucket."""
+        spooled = str(self.spool(CONTENT))
+        return self.ask("PUT", "/api/v1/files/a.bin", X_Spool_File=spooled, **headers)
 
     def commit(
         self, status: str, *, digest_of: bytes | None, **headers: str
@@ -81,7 +92,10 @@ def checksum(content: bytes) -> str:
 
 
 @pytest.fixture
-def site(tmp_path: Path, bucket: FakeBucket) -> BucketUploads:
+def site(
+    request: pytest.FixtureRequest, tmp_path: Path, bucket: FakeBucket
+) -> BucketUploads:
+    """Give a gateway; its parameter are the settings of the bucket's key."""
     (tmp_path / "files").mkdir()
     environment = {
         "GATEWAY_FILES": str(tmp_path / "files"),
@@ -104,8 +118,7 @@ def site(tmp_path: Path, bucket: FakeBucket) -> BucketUploads:
     environment |= {
         "GATEWAY_BLOBS": "s3://media/uploads",
         "GATEWAY_BUCKET_ENDPOINT": f"http://127.0.0.1:{bucket.port}",
-        "GATEWAY_BUCKET_KEY_ID": "key",
-        "GATEWAY_BUCKET_SECRET": "secret",
+        **getattr(request, "param", KEY),
     }
     current = settings.read(environment).settings
     # The clock of the spooled files: of an old one the object is looked up.
@@ -167,3 +180,16 @@ def test_a_digest_that_no_answer_repeats_is_compared_before_it_is_recorded(
     # The object of a refused upload is deleted.
     asked = [head.partition(" HTTP")[0] for head in bucket.asked]
     assert asked == ["POST /media?delete"] * (not is_recorded)
+
+
+@pytest.mark.parametrize("site", [{}], indirect=True, ids=["a role's credentials"])
+def test_a_digest_that_the_bucket_can_not_verify_is_computed_in_a_slot(
+    site: BucketUploads, asked: list[int]
+) -> None:
+    """No slot is free.  Without a digest nothing is read, and none is needed."""
+    digest = f"sha-256=:{checksum(CONTENT)}:"
+    refused, sent = site.order(Content_Digest=digest), site.order()
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+    assert refused.headers["X-Gateway-Reason"] == "too-many-ends"
+    assert sent.headers["X-Accel-Redirect"] == "@gateway_store"
+    assert asked == [len(CONTENT)]
