@@ -50,6 +50,9 @@ _EFFORT: Final = re.compile(
 _STATUS: Final = re.compile(r"status code: ([0-9]{3}[A-Za-z ]*)")
 _CODE: Final = re.compile(r"<Code>([A-Za-z0-9.]{1,64})</Code>")
 
+#: Amazon's code for a missing bucket, whose status is that for a missing object.
+_NO_BUCKET: Final = "NoSuchBucket"
+
 
 class _Listing:
     """Whether objects can be listed: the answer of one thread, kept for a second.
@@ -118,19 +121,20 @@ class Bucket:
         return cls(url, server, store, transfers)
 
     @contextmanager
-    def answering(self, *, is_listing: bool = False) -> Iterator[None]:
+    def answering(self, *, may_be_missing: bool = False) -> Iterator[None]:
         """Raise BucketBusyError instead of obstore's errors.
 
-        A missing object is FileNotFoundError, unless objects are listed: then the
-        bucket is missing.
+        If an object *may_be_missing*, 404 is FileNotFoundError, unless the answer says
+        that the bucket is missing: the answer to a HEAD can't say it.
         """
         try:
             yield
         except (BaseError, FileNotFoundError) as error:
             is_missing = isinstance(error, NotFoundError | FileNotFoundError)
-            if is_missing and not is_listing:
+            text = str(error)
+            if is_missing and may_be_missing and _code(text) != _NO_BUCKET:
                 raise FileNotFoundError(self.url) from error
-            raise BucketBusyError(f"bucket {self.url} {_cause(str(error))}") from error
+            raise BucketBusyError(f"bucket {self.url} {_cause(text)}") from error
 
     def content(self, key: str, size: int = 0) -> BucketObject:
         """Return the URLs by which nginx finds an object; 0 is an unknown size.
@@ -149,7 +153,7 @@ class Bucket:
         self._listing.check(self._list_one)
 
     def _list_one(self) -> None:
-        with self.answering(is_listing=True):
+        with self.answering():
             next(iter(obstore.list(self.store, self.url.prefix, chunk_size=1)), None)
 
 
@@ -179,9 +183,15 @@ def _client(
 def _cause(text: str) -> str:
     """Return what is wrong with a bucket, from the text of obstore's error."""
     if status := _STATUS.search(text):
-        code = _CODE.search(text)
-        return f"answers {status[1]}{f' ({code[1]})' if code else ''}"
+        code = _code(text)
+        return f"answers {status[1]}{f' ({code})' if code else ''}"
     return f"does not answer: {_EFFORT.sub('', text.splitlines()[0])}"
+
+
+def _code(text: str) -> str:
+    """Return Amazon's code in the text of obstore's error, or the empty string."""
+    found = _CODE.search(text)
+    return found[1] if found else ""
 
 
 def target_of(url: str) -> str:

@@ -102,13 +102,13 @@ class BucketBlobs:
 
     def size(self, blob: str) -> int:
         """Return the size of a blob in bytes."""
-        with self.bucket.answering():
+        with self.bucket.answering(may_be_missing=True):
             return obstore.head(self.bucket.store, self._key(blob))["size"]
 
     def sha256(self, blob: str, *, is_stopped: Callable[[], bool]) -> bytes | None:
         """Return the digest of a blob's content; see ``blobs.Blobs``."""
         digest = hashlib.sha256()
-        with self.bucket.answering():
+        with self.bucket.answering(may_be_missing=True):
             stream = obstore.get(self.bucket.transfers, self._key(blob)).stream(
                 _READ_BYTES
             )
@@ -121,7 +121,7 @@ class BucketBlobs:
     def ages(self, *, now: int) -> Iterator[tuple[str, float]]:
         """Yield every blob and the seconds since it was stored."""
         start = len(self.bucket.url.prefix)
-        with self.bucket.answering(is_listing=True):
+        with self.bucket.answering():
             for page in obstore.list(self.bucket.store, self.bucket.url.prefix or None):
                 for item in page:
                     blob = item["path"][start:]
@@ -139,7 +139,10 @@ class BucketBlobs:
         del may_link
         unfinished = target.with_name(target.name + ".part")
         try:
-            with self.bucket.answering(), unfinished.open("wb") as file:
+            with (
+                self.bucket.answering(may_be_missing=True),
+                unfinished.open("wb") as file,
+            ):
                 found = obstore.get(self.bucket.transfers, self._key(blob))
                 file.writelines(map(bytes, found.stream(_READ_BYTES)))
                 os.fsync(file.fileno())
@@ -150,12 +153,13 @@ class BucketBlobs:
     def load(self, source: Path, blob: str, *, may_link: bool = False) -> None:
         """Store the file *source* as *blob*, in parts if it is large."""
         del may_link
+        part = max(_PART, math.ceil(source.stat().st_size / _PARTS))
         with self.bucket.answering():
             obstore.put(
                 self.bucket.transfers,
                 self._key(blob),
                 source,
-                chunk_size=max(_PART, math.ceil(source.stat().st_size / _PARTS)),
+                chunk_size=part,
                 max_concurrency=_PARTS_AT_A_TIME,
             )
 

@@ -45,7 +45,7 @@ class BucketId:
 
     def age(self, *, now: int) -> float:
         """Return the seconds since the id was confirmed; FileNotFoundError if never."""
-        with self.bucket.answering():
+        with self.bucket.answering(may_be_missing=True):
             found = obstore.head(self.bucket.store, self._key(FILE))
         return now - found["last_modified"].timestamp()
 
@@ -58,13 +58,16 @@ class BucketId:
 
     def confirm(self) -> None:
         """Make the proposal the bucket's id; another gateway may be first."""
-        with suppress(FileNotFoundError), self.bucket.answering():
+        with (
+            suppress(FileNotFoundError),
+            self.bucket.answering(may_be_missing=True),
+        ):
             obstore.copy(self.bucket.store, self._key(PROPOSAL), self._key(FILE))
             obstore.delete(self.bucket.store, self._key(PROPOSAL))
 
     def _text(self, name: str) -> str:
         try:
-            with self.bucket.answering():
+            with self.bucket.answering(may_be_missing=True):
                 found = obstore.get(self.bucket.store, self._key(name)).bytes()
         except FileNotFoundError:
             return ""

@@ -42,7 +42,7 @@ class BucketTree:
     def locate(self, path: FilePath) -> FoundFile:
         """Return the object at *path*; see ``files.Files``."""
         try:
-            with self.bucket.answering():
+            with self.bucket.answering(may_be_missing=True):
                 size = obstore.head(self.bucket.store, self._key(path))["size"]
         except FileNotFoundError:
             raise NotServableError("missing") from None
@@ -72,7 +72,7 @@ class BucketTree:
     def read(self, path: FilePath) -> Iterator[bytes]:
         """Return the bytes of an object in chunks; see ``files.Files``."""
         try:
-            with self.bucket.answering():
+            with self.bucket.answering(may_be_missing=True):
                 stream = obstore.get(self.bucket.transfers, self._key(path)).stream()
                 yield from map(bytes, stream)
         except FileNotFoundError:
@@ -91,7 +91,7 @@ class BucketTree:
 
     def _list(self, prefix: str, *, most: int) -> Iterator[tuple[str, int]]:
         """Yield keys and sizes of at most *most* objects whose keys have *prefix*."""
-        with self.bucket.answering(is_listing=True):
+        with self.bucket.answering():
             pages = obstore.list(self.bucket.store, prefix, chunk_size=min(most, _PAGE))
             for item in islice(chain.from_iterable(pages), most):
                 yield item["path"], item["size"]
