@@ -12,14 +12,19 @@ from typing import TYPE_CHECKING
 
 from flask import request
 
-from gateway.errors import BadFormError, CatalogBusyError, RefusedError
+from gateway.errors import (
+    BadFormError,
+    BucketBusyError,
+    CatalogBusyError,
+    RefusedError,
+)
 from gateway.http.explanations import BUSY, explain
 from gateway.uploads.finalise import ReceivedFile
 from gateway.uploads.multipart import ENVELOPE, FormReader
 from gateway.uploads.upload_request import UploadRequest
 from gateway.web import observation
 from gateway.web.nginx.headers import announced_length, request_id, spooled_file
-from gateway.web.outages import OUTAGES
+from gateway.web.outages import BUCKET_OUTAGES, OUTAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,6 +45,11 @@ class FormResult:
 
     stored: list[Upload]
     refused: list[tuple[str, Explanation]]
+
+    def refuse(self, part: Part, explanation: Explanation) -> None:
+        """Add a file that is not stored."""
+        observation.note_refused_file()
+        self.refused.append((part.name.text, explanation))
 
 
 @dataclass(frozen=True)
@@ -105,16 +115,24 @@ class FormUploads:
     ) -> FormResult:
         result = FormResult([], [])
         with self._parts(reader, check) as parts:
-            for part in parts:
+            for number, part in enumerate(parts):
                 try:
                     result.stored.append(self._store(identity, part))
                 except RefusedError as error:
-                    observation.note_refused_file()
-                    result.refused.append((part.name.text, explain(error)))
+                    result.refuse(part, explain(error))
                 except CatalogBusyError as error:
                     OUTAGES.log(error)
-                    observation.note_refused_file()
-                    result.refused.append((part.name.text, BUSY))
+                    result.refuse(part, BUSY)
+                except BucketBusyError as error:
+                    BUCKET_OUTAGES.log(error)
+                    # Each of the others could wait a minute for the bucket, and nginx
+                    # does not wait as long.
+                    for other in parts[number:]:
+                        result.refuse(other, BUSY)
+                    break
+        if result.refused:
+            # A file that was not recorded has not released it.
+            self.release()
         return result
 
     @contextmanager

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gateway.errors import BucketBusyError, CatalogBusyError
 from gateway.storage.blobs import BlobStore
+from gateway.storage.disk_blobs import DiskBlobs
 from gateway.uploads import finalise_slots
 from gateway.web.multipart_uploads import FormUploads
+from gateway.web.outages import BUCKET_OUTAGES, OUTAGES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -282,6 +285,66 @@ def test_a_form_whose_files_are_all_refused_keeps_no_room(make_site: MakeSite) -
     assert site.client.get("/_admit", headers=ABOUT).status_code == 204
     answer = send(site, first + part("f", b"x", "a.html") + END)
     assert (answer.status_code, make_reservations(site)) == (415, 0)
+
+
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the next cause be logged at once."""
+    for log in (OUTAGES, BUCKET_OUTAGES):
+        monkeypatch.setattr(log, "_next", 0.0)
+
+
+@pytest.mark.usefixtures("fresh")
+@pytest.mark.parametrize(
+    "outage",
+    [
+        # The next file would wait as long for a silent server.
+        pytest.param((BucketBusyError("bucket s3://media is away"), 2), id="bucket"),
+        pytest.param((CatalogBusyError("the catalog is away"), 3), id="catalog"),
+    ],
+)
+def test_what_an_outage_keeps_from_being_stored_is_named(
+    site: Site,
+    first: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    outage: tuple[Exception, int],
+) -> None:
+    error, tries = outage
+    tried: list[str] = []
+    adopt = DiskBlobs.adopt
+
+    def failing(blobs: DiskBlobs, source: Path, upload_id: str, suffix: str) -> str:
+        tried.append(upload_id)
+        if len(tried) > 1:
+            raise error
+        return adopt(blobs, source, upload_id, suffix)
+
+    monkeypatch.setattr(DiskBlobs, "adopt", failing)
+    assert site.client.get("/_admit", headers=ABOUT).status_code == 204
+    files = [part("f", b"x", f"{name}.txt") for name in "abc"]
+    answer = send(site, first + b"".join(files) + END)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    for name in "bc":
+        refusal = f"<strong>{name}.txt</strong>: Service temporarily unavailable"
+        assert refusal in answer.text
+    assert "<li>a.txt</li>" in answer.text
+    assert names(site) == ["a.txt"]
+    assert str(error) in caplog.text
+    assert len(tried) == tries
+
+
+@pytest.mark.parametrize("error", [BucketBusyError("away"), CatalogBusyError("away")])
+def test_a_form_of_which_nothing_is_stored_in_an_outage_keeps_no_room(
+    site: Site, first: bytes, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def failing(*_: object) -> str:
+        raise error
+
+    monkeypatch.setattr(DiskBlobs, "adopt", failing)
+    assert site.client.get("/_admit", headers=ABOUT).status_code == 204
+    answer = send(site, first + part("f", b"x", "a.txt") + END)
+    assert (answer.status_code, make_reservations(site)) == (503, 0)
 
 
 def test_a_full_disk_is_reported_and_leaves_nothing(

@@ -15,6 +15,7 @@ from gateway.catalog.drops import State
 from gateway.errors import DropOverError, ForgedFormError
 from gateway.uploads.drop_codes import PREFIX
 from gateway.web.pages import drop_policy, page, see_other
+from gateway.web.pages.upload_result import upload_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,14 +97,7 @@ class DropPage:
         stored = len(outcome.stored)
         back_url = url_for("drop_page.show", code=code, stored=stored)
         if outcome.refused:
-            return page(
-                "upload_result.html",
-                status=int(outcome.refused[0][1].status),
-                refusals=outcome.refused,
-                stored=[upload.name for upload in outcome.stored],
-                back_url=back_url,
-                back_label="Back",
-            )
+            return upload_result(outcome, back_url=back_url, back_label="Back")
         return see_other(back_url)
 
 

@@ -9,7 +9,8 @@ from flask import Blueprint, flash, url_for
 
 from gateway.catalog.tokens import Scope
 from gateway.web.auth import csrf
-from gateway.web.pages import page, see_other
+from gateway.web.pages import see_other
+from gateway.web.pages.upload_result import upload_result
 
 if TYPE_CHECKING:
     from flask import Response
@@ -51,11 +52,8 @@ class UploadForm:
             self._uploader, csrf.FIELD, csrf.check_text
         )
         if outcome.refused:
-            return page(
-                "upload_result.html",
-                status=int(outcome.refused[0][1].status),
-                refusals=outcome.refused,
-                stored=[upload.name for upload in outcome.stored],
+            return upload_result(
+                outcome,
                 back_url=url_for("file_pages.listing"),
                 back_label="Your files",
             )
