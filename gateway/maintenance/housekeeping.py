@@ -203,12 +203,21 @@ class Housekeeper:
                 yield int(is_deleted)
 
     def _uploads(self, now: int) -> Iterator[int]:
+        """Delete uploads until a bucket fails: each object that is left is an orphan.
+
+        (!) More orphans than a crash can leave end all sweeps.
+        """
+        batch = _BATCH if self.blobs.has_trash else 1
         while not self.is_stopped():
+            if not self.blobs.has_trash:
+                # It raises BucketBusyError before the rows are deleted.
+                self.blobs.is_writable()
             with self.database.write(may_use_reserve=True) as connection:
-                deleted = expiry.remove_due(connection, now=now, limit=_BATCH)
-            for upload in deleted:
-                self.blobs.discard(upload.blob)
+                deleted = expiry.remove_due(connection, now=now, limit=batch)
+            are_gone = [self.blobs.discard(upload.blob) for upload in deleted]
             yield len(deleted)
+            if not all(are_gone):
+                raise HousekeepingError("the bucket deletes no object")
             if not deleted:
                 return
 

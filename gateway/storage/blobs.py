@@ -76,8 +76,11 @@ class Blobs(Protocol):
         Raise NoSpaceError when the disk is full, with nothing left behind.
         """
 
-    def discard(self, blob: str) -> None:
-        """Delete a blob, if it exists."""
+    def discard(self, blob: str) -> bool:
+        """Delete a blob, if it exists; return whether it is gone.
+
+        If a bucket fails, the blob is left to housekeeping, as an orphan.
+        """
 
     def content(self, blob: str, size: int) -> Content:
         """Return where nginx finds a blob of *size* bytes."""

@@ -84,13 +84,15 @@ class BucketBlobs:
         self.load(source, blob)
         return blob
 
-    def discard(self, blob: str) -> None:
-        """Delete a blob; if that fails, it is an orphan, which housekeeping deletes."""
+    def discard(self, blob: str) -> bool:
+        """Delete a blob; see ``blobs.Blobs``."""
         try:
             with self.bucket.answering():
                 obstore.delete(self.bucket.store, self._key(blob))
         except BucketBusyError as error:
             _LOGGER.warning("%s: left to housekeeping: %s", blob, error)
+            return False
+        return True
 
     def content(self, blob: str, size: int) -> BucketObject:
         """Return where nginx finds a blob."""

@@ -36,9 +36,10 @@ class DiskBlobs:
         """Turn the spooled file *source* into a blob; see ``BlobStore.adopt``."""
         return self.store.adopt(source, upload_id, suffix)
 
-    def discard(self, blob: str) -> None:
-        """Delete a blob, if it exists."""
+    def discard(self, blob: str) -> bool:
+        """Delete a blob, if it exists; return True."""
         self.store.discard(blob)
+        return True
 
     def content(self, blob: str, size: int) -> DiskFile:
         """Return where nginx finds a blob of *size* bytes."""

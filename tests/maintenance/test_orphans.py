@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +22,7 @@ from gateway.storage.disk_blobs import DiskBlobs
 from gateway.storage.names import DisplayName
 from gateway.storage.trash import Trash
 from gateway.uploads.finalise import ReceivedFile
+from tests.catalog.conftest import ON_SQLITE
 from tests.uploads import new_finaliser
 
 if TYPE_CHECKING:
@@ -178,6 +179,50 @@ def claim(kept: Kept, *, before_the_blobs: bool) -> WithoutTrash:
     moment = time.time() + (-HOUR if before_the_blobs else HOUR)
     os.utime(file, (moment, moment))
     return WithoutTrash(kept.store)
+
+
+@dataclass(frozen=True)
+class Failing(WithoutTrash):
+    """A bucket that deletes two objects, then none; or that does not answer at all."""
+
+    answers: bool = True
+    asked: list[str] = field(default_factory=list)
+
+    def is_writable(self) -> bool:
+        if not self.answers:
+            raise BucketBusyError("the bucket does not answer")
+        return True
+
+    def discard(self, blob: str) -> bool:
+        self.asked.append(blob)
+        return len(self.asked) <= 2 and super().discard(blob)
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("answers", "deleted", "orphans"),
+    [
+        pytest.param(False, 0, 0, id="away"),
+        pytest.param(True, 3, 1, id="fails meanwhile"),
+    ],
+)
+def test_a_bucket_s_outage_leaves_at_most_one_orphan(
+    kept: Kept,
+    answers: bool,  # noqa: FBT001 -- the table's column
+    deleted: int,
+    orphans: int,
+) -> None:
+    """Of more than crashes leave none would be deleted afterwards."""
+    expired = [kept.put(delete_after=1) for _ in range(25)]
+    blobs = Failing(kept.store, answers=answers)
+    report = kept.keeper(blobs=blobs).round(now=later(), with_sweep=False)
+    assert report.done.get("expired uploads deleted", 0) == deleted
+    assert [f for f in report.faults if f.startswith("expired uploads deleted: ")]
+    left = {upload.blob for upload in expired if kept.get(upload)}
+    assert len(left) == len(expired) - deleted
+    assert len(blobs.asked) == deleted
+    there = {f"blobs/{blob}" for blob in left}
+    assert len(kept.files() - there) == orphans
 
 
 def test_a_bucket_s_orphans_are_deleted(kept: Kept) -> None:
