@@ -12,7 +12,14 @@ class CatalogBusyError(GatewayError):
 
 
 class BucketBusyError(GatewayError):
-    """A bucket does not answer as it should; the request may be retried."""
+    """A bucket does not answer as it should; the request may be retried.
+
+    ``status`` is the status that its server answers, None if it does not answer.
+    """
+
+    def __init__(self, fact: str, *, status: int | None = None) -> None:
+        self.status = status
+        super().__init__(fact)
 
 
 class NotAuthenticatedError(RefusedError):

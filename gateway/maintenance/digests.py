@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from gateway.catalog import expiry, uploads
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 #: Bytes to read per round; a larger file is the only one of its round.
 _BYTES: Final = 2**30
 _PAGE: Final = 1000
+#: Statuses by which a bucket may refuse one object, for example an archived one.
+_OF_OBJECT: Final = frozenset({HTTPStatus.FORBIDDEN})
 
 
 def record(
@@ -25,7 +28,8 @@ def record(
     """Record missing digests, oldest uploads first; yield 1 for each digest.
 
     Blobs that can't be read are skipped, so that they don't block the others; raise
-    HousekeepingError about them at the end.
+    HousekeepingError about them at the end.  If a bucket fails, the others wait for the
+    next round: a silent server would hold each of them for a minute.
     """
     read, failed = 0, []
     for upload in _without_digest(database):
@@ -37,6 +41,8 @@ def record(
             # The upload may have been deleted meanwhile.
             if _exists(database, upload):
                 failed.append(f"{upload.id}: {error}")
+            if isinstance(error, BucketBusyError) and error.status not in _OF_OBJECT:
+                break
             continue
         if digest is None:
             break

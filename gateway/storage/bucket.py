@@ -134,7 +134,11 @@ class Bucket:
             text = str(error)
             if is_missing and may_be_missing and _code(text) != _NO_BUCKET:
                 raise FileNotFoundError(self.url) from error
-            raise BucketBusyError(f"bucket {self.url} {_cause(text)}") from error
+            status = _STATUS.search(text)
+            raise BucketBusyError(
+                f"bucket {self.url} {_cause(text)}",
+                status=int(status[1][:3]) if status else None,
+            ) from error
 
     def content(self, key: str, size: int = 0) -> BucketObject:
         """Return the URLs by which nginx finds an object; 0 is an unknown size.

@@ -28,10 +28,11 @@ from gateway.catalog.schema import login_attempts, reservations, revocations
 from gateway.catalog.schema import login_sessions as sessions_table
 from gateway.catalog.schema import one_time_codes as codes_table
 from gateway.catalog.upload_sessions import UploadSession
-from gateway.errors import CatalogBusyError, HousekeepingError
+from gateway.errors import BucketBusyError, CatalogBusyError, HousekeepingError
 from gateway.maintenance.housekeeping import maintenance_lock
 from gateway.shares.policy import SharePolicy
 from gateway.storage.blobs import BlobStore, new_id
+from gateway.storage.disk_blobs import DiskBlobs
 from gateway.storage.leftovers import SPOOL_SECONDS
 from gateway.storage.locks import try_lock
 from gateway.storage.session_files import SessionFiles
@@ -410,6 +411,33 @@ def test_what_can_not_be_read_keeps_no_other_digest_waiting(
     assert len(report.faults) == 1
     assert report.faults[0].startswith("digests recorded: HousekeepingError: 4 ")
     assert min(upload.id for upload in missing) in report.faults[0]
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("status", "asked"),
+    [
+        pytest.param(None, 1, id="silent"),
+        pytest.param(503, 1, id="busy"),
+        pytest.param(403, 3, id="one object is refused"),
+    ],
+)
+def test_digests_wait_for_a_bucket_that_fails(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, status: int | None, asked: int
+) -> None:
+    """A silent server holds each request for a minute."""
+    for _ in range(3):
+        kept.put()
+    tried: list[str] = []
+
+    def failing(_: DiskBlobs, blob: str, **__: object) -> bytes:
+        tried.append(blob)
+        raise BucketBusyError("bucket s3://media fails", status=status)
+
+    monkeypatch.setattr(DiskBlobs, "sha256", failing)
+    (fault,) = kept.keeper().round(now=NOW).faults
+    assert "bucket s3://media fails" in fault
+    assert len(tried) == asked
 
 
 @ON_SQLITE

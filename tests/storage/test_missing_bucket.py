@@ -69,8 +69,9 @@ def identify(blobs: BucketBlobs, _: Path) -> object:
 def test_a_missing_bucket_is_an_outage(
     blobs: BucketBlobs, tmp_path: Path, use: Callable[[BucketBlobs, Path], object]
 ) -> None:
-    with pytest.raises(BucketBusyError, match=r"404 Not Found \(NoSuchBucket\)"):
+    with pytest.raises(BucketBusyError, match=r"404 Not Found \(NoSuchBucket\)") as e:
         use(blobs, tmp_path)
+    assert e.value.status == 404
 
 
 @pytest.mark.parametrize("read", [save, sha256])
