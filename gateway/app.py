@@ -107,7 +107,9 @@ def create_app(
     store = BlobStore(settings.store, replica)
     blobs = stored_blobs(store, settings.blobs, settings.bucket_server)
     slot = counting.joined()
-    admission = Admission(store, upload_limits(settings), replica)
+    admission = Admission(
+        store, upload_limits(settings), replica, settings.shares_store
+    )
     codes = DropCodes(settings.secret, settings.keys)
     identities = Identities(
         database,

@@ -73,13 +73,18 @@ class Usage:
     by_all: int
     reserved: int
     outstanding: int
-    """Bytes reserved by running uploads and not yet on disk."""
+    """Bytes reserved by running uploads and not yet on disk; see ``usage``."""
     running: int
     """The number of the user's running uploads."""
 
 
-def usage(connection: Connection, user: User, *, now: int) -> Usage:
-    """Return the current usage; in a write transaction it is valid until the commit."""
+def usage(
+    connection: Connection, user: User, *, now: int, gateway: str | None = None
+) -> Usage:
+    """Return the current usage; in a write transaction it is valid until the commit.
+
+    With *gateway*, ``outstanding`` counts only the uploads that it has admitted.
+    """
     stored = connection.execute(
         select(users.c.stored_bytes, totals.c.stored_bytes.label("by_all"))
         .join(totals, true())
@@ -87,11 +92,14 @@ def usage(connection: Connection, user: User, *, now: int) -> Usage:
     ).one()
     is_of_user = reservations.c.owner_id == user.id
     running_now, size = is_running(now), reserved_bytes(now)
+    is_of_gateway = true() if gateway is None else reservations.c.gateway == gateway
     reserved = connection.execute(
         select(
             func.coalesce(func.sum(size), 0).label("by_all"),
             sum_where(is_of_user, size).label("by_user"),
-            sum_where(running_now, OUTSTANDING).label("outstanding"),
+            sum_where(and_(running_now, is_of_gateway), OUTSTANDING).label(
+                "outstanding"
+            ),
             count_where(and_(is_of_user, running_now)).label("running"),
         )
         .select_from(RESERVED)

@@ -52,11 +52,16 @@ class UploadLimits:
 
 @dataclass(frozen=True)
 class Admission:
-    """Accepts or refuses uploads; ``gateway`` is this gateway's id."""
+    """Accepts or refuses uploads; ``gateway`` is this gateway's id.
+
+    If all gateways share the store, each leaves room on its disk for the uploads of
+    all; otherwise only for its own.
+    """
 
     store: BlobStore
     limits: UploadLimits
     gateway: str = ""
+    shares_store: bool = True
 
     def admit(
         self,
@@ -177,7 +182,7 @@ class Admission:
 
         The quotas already count these bytes.
         """
-        usage = uploads.usage(connection, user, now=now)
+        usage = self._usage(connection, user, now=now)
         self._check_running(connection, upload_request, usage.running, now=now)
         self._check_disk(size + self._unwritten(usage))
 
@@ -230,7 +235,7 @@ class Admission:
         for limit in (limits.size, drop.max_size if drop else None):
             if limit and size > limit:
                 raise TooLargeError(limit)
-        usage = uploads.usage(connection, user, now=now)
+        usage = self._usage(connection, user, now=now)
         if drop is not None:
             self._check_drop(connection, drop, size=size, now=now)
         if limits.user_quota and usage.by_user + size > limits.user_quota:
@@ -259,6 +264,10 @@ class Admission:
     def _check_disk(self, size: int) -> None:
         if self.store.free_bytes() - size < self.limits.free_space:
             raise NoSpaceError
+
+    def _usage(self, connection: Connection, user: User, *, now: int) -> uploads.Usage:
+        gateway = None if self.shares_store else self.gateway
+        return uploads.usage(connection, user, now=now, gateway=gateway)
 
     def _unwritten(self, usage: uploads.Usage) -> int:
         """Return the bytes that running uploads will still write.

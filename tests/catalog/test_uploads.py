@@ -353,6 +353,31 @@ def test_what_is_promised_to_others_is_no_room(
             admission.check_limits(connection, ann, size=31, drop=None, now=100)
 
 
+def test_what_is_promised_on_another_disk_counts_toward_the_quota_only(
+    database: Database, ann: User, disk: Disk
+) -> None:
+    """The gateways have stores of their own."""
+    limits = replace(ROOMY, quota=200)
+    own = Admission(disk, limits, "r1", shares_store=False)
+    with database.write() as connection:
+        for gateway, size in (("r1", 60), ("r2", 110)):
+            uploads.reserve(
+                connection,
+                ann,
+                reservation=gateway,
+                size=size,
+                expires=200,
+                gateway=gateway,
+            )
+        own.check_limits(connection, ann, size=30, drop=None, now=100)
+        with pytest.raises(OverQuotaError):
+            own.check_limits(connection, ann, size=31, drop=None, now=100)
+        with pytest.raises(NoSpaceError):
+            replace(own, limits=ROOMY).check_limits(
+                connection, ann, size=31, drop=None, now=100
+            )
+
+
 def test_what_has_come_of_others_is_not_counted_twice(
     database: Database, ann: User, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

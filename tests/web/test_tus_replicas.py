@@ -125,6 +125,28 @@ def test_with_stores_of_their_own_any_gateway_knows_a_finished_upload(
 
 
 @pytest.mark.parametrize(
+    ("is_shared", "status"),
+    [
+        pytest.param(True, 507, id="one disk"),
+        pytest.param(False, 204, id="own disks"),
+    ],
+)
+def test_another_gateway_s_upload_needs_room_on_its_own_disk(
+    make: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    is_shared: bool,  # noqa: FBT001 -- the table's column
+    status: int,
+) -> None:
+    monkeypatch.setattr(Settings, "shares_store", property(lambda _: is_shared))
+    monkeypatch.setattr(BlobStore, "free_bytes", lambda _: 100)
+    first, second = make("r1"), make("r2")
+    put = {"X_Original_Method": "PUT", "X_Original_Length": "80"}
+    path = "/api/v1/files/a.bin"
+    assert first.admit(path, **put, X_Request_ID="first") == 204
+    assert second.admit(path, **put, X_Request_ID="second") == status
+
+
+@pytest.mark.parametrize(
     "end",
     [
         pytest.param(".", id="an empty name"),
