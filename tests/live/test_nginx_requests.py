@@ -29,6 +29,7 @@ MADE_UP = (
     "X-Accel-Limit-Rate",
     "X-Accel-Mapping",
     "X-Accel-Redirect",
+    "X-Bucket-Checksum",
     "X-Bucket-Status",
     "X-Forwarded-For",
     "X-Forwarded-Host",

@@ -46,5 +46,5 @@ def test_both_signers_sign_the_host_that_nginx_sends(endpoint: str, host: str) -
         GATEWAY_BLOBS="s3://media/uploads",
         GATEWAY_BUCKET_ENDPOINT=endpoint,
     )
-    for name in ("snippets/files.conf", "conf.d/bucket.conf"):
+    for name in ("snippets/files.conf", "conf.d/store.conf"):
         assert {*re.findall(r"proxy_set_header Host (.*);", files[name])} == {host}
