@@ -42,11 +42,14 @@ def open_catalog() -> tuple[Database, Settings]:
 def open_catalog_and_store() -> tuple[Database, BlobStore, Settings]:
     """Return the catalog, the store with its blobs, and the settings.
 
-    Raise SettingsError if one is not usable, or the blobs are in another store.
+    Raise SettingsError if one is not usable, the blobs are in another store, or the
+    store is that of another catalog.
     """
     database, current = open_catalog()
     store = open_store(current)
     store_claim.check(database, open_blobs(current).id)
+    if not current.shares_store:
+        store_claim.check_own_store(database, store.root)
     return database, store, current
 
 

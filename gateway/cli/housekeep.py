@@ -272,11 +272,22 @@ class _Rounds:
 
     def _report(self, keeper: Housekeeper, *, with_sweep: bool) -> Report:
         if not self._hold():
+            self._check_store(keeper, is_local=True)
             return keeper.round(now=times.now(), is_local=True)
         with maintenance_lock(keeper.store, self._locks, patience=0):
-            # The settings may have changed since the start.
-            store_claim.check(keeper.database, keeper.blobs.id)
+            self._check_store(keeper, is_local=False)
             return keeper.round(now=times.now(), with_sweep=with_sweep)
+
+    def _check_store(self, keeper: Housekeeper, *, is_local: bool) -> None:
+        """Raise SettingsError if the store or the bucket is that of another catalog.
+
+        The settings may have changed since the start.  Local work needs no bucket.
+        """
+        has_own_store = not self._current.shares_store
+        if not (has_own_store and is_local):
+            store_claim.check(keeper.database, keeper.blobs.id)
+        if has_own_store:
+            store_claim.check_own_store(keeper.database, keeper.store.root)
 
 
 class _Booking(threading.Thread):

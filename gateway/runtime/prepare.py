@@ -19,7 +19,7 @@ from gateway.ownership import Owner
 from gateway.polling import attempts
 from gateway.runtime import verdict_cache
 from gateway.runtime.instance import take_name
-from gateway.runtime.store_claim import claim
+from gateway.runtime.store_claim import claim, claim_with_own_store
 from gateway.storage import copies
 from gateway.storage.blobs import BlobStore
 from gateway.uploads.stored_blobs import stored_blobs
@@ -79,7 +79,8 @@ def prepare(
     """Create the store's folders and upgrade the catalog to the newest schema.
 
     *check* is called before the store or bucket is claimed for the catalog.  Raise
-    SettingsError if the catalog's blobs are in another store or bucket.
+    SettingsError if the catalog's blobs are in another store or bucket, or if the store
+    beside a bucket belongs to another gateway.
     """
     if settings.store is None:
         raise SettingsError(["GATEWAY_STORE: is not set"])
@@ -96,7 +97,10 @@ def prepare(
     if database.reserve is not None:
         database.reserve.allocate()
     blobs = stored_blobs(store, settings.blobs, settings.bucket_server)
-    claim(database, blobs.id)
+    if settings.shares_store:
+        claim(database, blobs.id)
+    else:
+        claim_with_own_store(database, blobs.id, store, earlier=own_id(settings.data))
     _check_locks(settings, blobs.id)
     if settings.replica:
         take_name(database, store, earlier=own_id(settings.data))

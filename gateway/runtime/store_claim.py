@@ -1,8 +1,11 @@
-"""Whether the store or bucket has the catalog's blobs, checked at a gateway's start.
+"""Whether store and bucket belong to the catalog, checked at a gateway's start.
 
 All gateways of a catalog need the same blobs.  A gateway with a store of its own would
 answer 404 for the uploads of the others, delete their rows without their blobs, and
 take their blobs for missing.  So the store has an id, and the catalog records it.
+
+With the blobs in a bucket, the bucket has this id, and each gateway has a store of its
+own.  The store then names its gateway, with the catalog's id.
 """
 
 from __future__ import annotations
@@ -12,9 +15,15 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.catalog import blob_place
 from gateway.errors import SettingsError
+from gateway.storage import store_owner
+from gateway.storage.store_id import StoreId
+from gateway.storage.store_owner import StoreOwner
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gateway.catalog.database import Database
+    from gateway.storage.blobs import BlobStore
     from gateway.storage.store_id import BlobsId
 
 _OTHER_CATALOG: Final = (
@@ -27,6 +36,17 @@ _OTHER_STORE: Final = (
     "GATEWAY_BLOBS to that folder or bucket, which all gateways of a catalog share; if "
     "{place} is a copy of it, write {recorded} to {file}"
 )
+#: Of a store whose gateway has, or had, its blobs in it or in a bucket.
+_OTHER_OWN_STORE: Final = (
+    "GATEWAY_STORE: {root} belongs to another catalog than GATEWAY_DATABASE, or to "
+    "this one before it was moved: set GATEWAY_STORE to a folder of its own, or "
+    "correct GATEWAY_DATABASE; if its own catalog is gone for good, delete {file}"
+)
+_OTHER_GATEWAY: Final = (
+    "GATEWAY_STORE: {root} belongs to the gateway {name}; with GATEWAY_BLOBS each "
+    "gateway needs a store of its own: correct GATEWAY_STORE or GATEWAY_REPLICA; if "
+    "the gateway {name} is gone for good, delete {file}"
+)
 
 
 def claim(database: Database, store_id: BlobsId) -> None:
@@ -35,8 +55,7 @@ def claim(database: Database, store_id: BlobsId) -> None:
     A place and a catalog that know each other already are only read.  Raise
     SettingsError if one of them belongs to another.
     """
-    with database.read() as connection:
-        recorded = blob_place.recorded(connection)
+    recorded = _recorded(database)
     if not recorded and not store_id.confirmed():
         recorded = _propose(database, store_id)
     if not store_id.confirmed() and store_id.proposed() == recorded:
@@ -46,8 +65,7 @@ def claim(database: Database, store_id: BlobsId) -> None:
 
 def check(database: Database, store_id: BlobsId) -> None:
     """Raise SettingsError unless the catalog's blobs are in that place."""
-    with database.read() as connection:
-        recorded = blob_place.recorded(connection)
+    recorded = _recorded(database)
     found = store_id.confirmed()
     if found == recorded:
         return
@@ -62,6 +80,59 @@ def check(database: Database, store_id: BlobsId) -> None:
             )
         ]
     )
+
+
+def claim_with_own_store(
+    database: Database, blobs_id: BlobsId, store: BlobStore, *, earlier: str
+) -> None:
+    """Claim a bucket as ``claim`` does, and record that *store* is this gateway's.
+
+    *earlier* is the name that this gateway may have had.  Raise SettingsError if the
+    store belongs to another gateway.
+    """
+    # (!) First: a gateway that is refused must not claim the bucket.
+    check_own_store(database, store.root)
+    claim(database, blobs_id)
+    own = StoreOwner(_recorded(database), store.replica)
+    found = own.claim(store.root)
+    if found == StoreOwner(own.catalog, earlier) != own:
+        own.replace(store.root)
+    elif found != own:
+        raise SettingsError(
+            [
+                _OTHER_GATEWAY.format(
+                    root=store.root,
+                    name=found.gateway,
+                    file=store.root / store_owner.FILE,
+                )
+            ]
+        )
+
+
+def check_own_store(database: Database, root: Path) -> None:
+    """Raise SettingsError if the store beside a bucket is that of another catalog.
+
+    A store that belongs to no catalog is accepted.
+    """
+    recorded = _recorded(database)
+    owner = StoreOwner.of(root)
+    # A store that has, or had, blobs has the id of their catalog.
+    catalogs = {
+        root / store_owner.FILE: "" if owner is None else owner.catalog,
+        StoreId(root).file: StoreId(root).confirmed(),
+    }
+    faults = [
+        _OTHER_OWN_STORE.format(root=root, file=file)
+        for file, catalog in catalogs.items()
+        if catalog not in {"", recorded}
+    ]
+    if faults:
+        raise SettingsError(faults)
+
+
+def _recorded(database: Database) -> str:
+    with database.read() as connection:
+        return blob_place.recorded(connection)
 
 
 def _propose(database: Database, store_id: BlobsId) -> str:

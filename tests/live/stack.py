@@ -325,7 +325,7 @@ class Stack(ABC):
 
     def stored(self) -> list[str]:
         """Return the files in the store, without those that are no upload's."""
-        other = ("spool/", "ledger/", "store-id")
+        other = ("spool/", "ledger/", "store-id", "store-owner")
         return [path for path in self.store() if not path.startswith(other)]
 
     def spooled(self) -> list[str]:

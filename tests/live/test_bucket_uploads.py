@@ -250,11 +250,12 @@ def test_a_backup_leaves_the_objects_in_the_bucket_unless_asked(
 def test_objects_of_a_lost_catalog_outlive_an_empty_one(
     stack: Uploads, token: str
 ) -> None:
-    """Its operator has deleted ``store-id``, and has not restored the backup yet."""
+    """Its operator has deleted the ids, and has not restored the backup yet."""
     put(stack, token, "kept.bin")
     stack.end()
     data = stack.home / "data"
-    aside = {file: file.rename(f"{file}.aside") for file in data.glob("catalog*")}
+    belonging = (*data.glob("catalog*"), data / "store" / "store-owner")
+    aside = {file: file.rename(f"{file}.aside") for file in belonging}
     store_id = f"{stack.prefix}-uploads/store-id"
     recorded = obstore.get(stack.server.store, store_id).bytes()
     obstore.delete(stack.server.store, store_id)
