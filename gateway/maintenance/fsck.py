@@ -119,7 +119,7 @@ class Check:
 
     @cached_property
     def _trashed(self) -> dict[str, Trashed]:
-        return Trash(self.store).by_blob()
+        return Trash(self.store).by_blob() if self.blobs.has_trash else {}
 
     def _content(self, upload: Upload) -> Finding | None:
         if upload.sha256 is None:

@@ -172,6 +172,9 @@ class Sweep:
 
     def _trashed(self) -> Iterator[tuple[Trashed, bool]]:
         """Yield the trash's entries, each with whether an upload names it."""
+        # A store beside a bucket may have a trash from the time when it had the blobs.
+        if not self.blobs.has_trash:
+            return
         for batch in _batches(Trash(self.store).entries()):
             named = _ask(
                 self.database, expiry.named_blobs, [entry.blob for entry in batch]

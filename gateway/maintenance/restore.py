@@ -187,7 +187,7 @@ class Restore:
 
     @cached_property
     def _trashed(self) -> dict[str, Trashed]:
-        return Trash(self.store).by_blob()
+        return Trash(self.store).by_blob() if self.blobs.has_trash else {}
 
 
 def _check_same(target: Path, source: Path) -> None:

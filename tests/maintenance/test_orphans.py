@@ -12,7 +12,7 @@ import pytest
 from gateway.catalog import expiry, uploads
 from gateway.catalog.database import Database
 from gateway.catalog.upgrade import upgrade
-from gateway.errors import BucketBusyError
+from gateway.errors import BackupError, BucketBusyError
 from gateway.maintenance.backup import Backup
 from gateway.maintenance.fsck import Check
 from gateway.maintenance.manifest import Folder
@@ -269,6 +269,31 @@ def test_by_hand_they_are_deleted_if_most_blobs_have_an_upload(
     assert (found.kind, found.is_repaired) == ("blob-orphan", is_repaired)
 
 
+def test_beside_a_bucket_the_store_s_trash_is_left(kept: Kept) -> None:
+    """It is from the time before the bucket, and no object comes from it."""
+    upload, other = kept.put(), kept.orphan()
+    for blob in (upload.blob, other):
+        Trash(kept.store).move(blob, now=later())
+    blobs = claim(kept, before_the_blobs=True)
+    report = kept.keeper(blobs=blobs).round(now=later(2 * WEEK))
+    assert {PUT_BACK, DELETED}.isdisjoint(report.done)
+    assert {*kept.trashed()} == {upload.blob, other}
+
+
+def test_beside_a_bucket_an_upload_in_the_store_s_trash_is_missing(kept: Kept) -> None:
+    upload = kept.put()
+    Trash(kept.store).move(upload.blob, now=later())
+    check = Check(
+        database=kept.database,
+        store=kept.store,
+        blobs=claim(kept, before_the_blobs=True),
+        is_repairing=True,
+    )
+    (found,) = check.run(now=later())
+    assert (found.kind, found.is_repaired) == ("blob-missing", False)
+    assert kept.trashed() == [upload.blob]
+
+
 def test_a_blob_that_was_named_since_the_search_stays(kept: Kept) -> None:
     upload = kept.put()
     blobs = DiskBlobs(kept.store)
@@ -433,11 +458,8 @@ def test_a_backup_has_what_is_in_the_trash_and_named(
     assert (folder.blobs / upload.blob).read_bytes() == b"named"
 
 
-def test_a_restore_takes_what_the_backup_lacks_from_the_trash(
-    kept: Kept, tmp_path: Path
-) -> None:
-    upload = kept.put(b"named")
-    folder = Folder(tmp_path / "backup")
+def backup_without(kept: Kept, upload: Upload, folder: Folder) -> None:
+    """Back up, and leave the content of *upload* in the trash only."""
     Backup(
         database=kept.database,
         store=kept.store,
@@ -448,6 +470,13 @@ def test_a_restore_takes_what_the_backup_lacks_from_the_trash(
     ).make(now=later())
     (folder.blobs / upload.blob).unlink()
     in_the_trash(kept, upload)
+
+
+def test_a_restore_takes_what_the_backup_lacks_from_the_trash(
+    kept: Kept, tmp_path: Path
+) -> None:
+    upload, folder = kept.put(b"named"), Folder(tmp_path / "backup")
+    backup_without(kept, upload, folder)
     database = Database.open(f"sqlite:///{tmp_path}/new.sqlite3")
     upgrade(database)
     Restore(
@@ -460,3 +489,21 @@ def test_a_restore_takes_what_the_backup_lacks_from_the_trash(
     database.engine.dispose()
     assert content_of(kept, upload) == b"named"
     assert kept.trashed() == []
+
+
+def test_a_restore_into_a_bucket_takes_nothing_from_the_trash(
+    kept: Kept, tmp_path: Path
+) -> None:
+    """The upload's row would be restored, and its object would still be missing."""
+    upload, folder = kept.put(b"named"), Folder(tmp_path / "backup")
+    backup_without(kept, upload, folder)
+    restore = Restore(
+        prepare=lambda: kept.database,
+        store=kept.store,
+        blobs=WithoutTrash(kept.store),
+        folder=folder,
+        keys=None,
+    )
+    with pytest.raises(BackupError, match="1 uploads have no content"):
+        restore.make()
+    assert kept.trashed() == [upload.blob]
