@@ -92,10 +92,21 @@ def prepare(
     store.prepare()
     # A migration may take long: the connection has no time limit.
     database = Database.open(settings.database, silence=math.inf)
-    upgrade(database)
-    check(database)
-    if database.reserve is not None:
-        database.reserve.allocate()
+    try:
+        upgrade(database)
+        check(database)
+        if database.reserve is not None:
+            database.reserve.allocate()
+        _claim(settings, database, store)
+    except BaseException:
+        # A start that waits tries again each second, for hours.
+        database.engine.dispose()
+        raise
+    return database
+
+
+def _claim(settings: Settings, database: Database, store: BlobStore) -> None:
+    """Claim store, bucket and name for this gateway and its catalog."""
     blobs = stored_blobs(store, settings.blobs, settings.bucket_server)
     if settings.shares_store:
         claim(database, blobs.id)
@@ -105,7 +116,6 @@ def prepare(
     if settings.replica:
         take_name(database, store, earlier=own_id(settings.data))
     store.prepare_ledger()
-    return database
 
 
 def _check_locks(settings: Settings, blobs_id: BlobsId) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +21,6 @@ from tests.live.stack import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from gateway.catalog.password_hashes import PasswordHash
     from gateway.config.settings import Settings
@@ -189,12 +189,22 @@ def test_a_server_that_does_not_come_in_time_is_a_busy_catalog(
         prepare_with_retries(current, seconds=0.05, log=lambda _: None)
 
 
-def test_a_refused_catalog_claims_no_store(tmp_path: Path) -> None:
-    def refuse(database: Database) -> None:
-        database.engine.dispose()
-        raise BackupError("not empty")
+def refuse(_: Database) -> None:
+    raise BackupError("not empty")
 
+
+def test_a_refused_catalog_claims_no_store(tmp_path: Path) -> None:
     current = of(f"sqlite:///{tmp_path}/catalog.sqlite3", tmp_path)
     with pytest.raises(BackupError):
         prepare(current, check=refuse)
     assert not [*(tmp_path / "store").glob("store-id*")]
+
+
+def test_a_refused_start_closes_the_catalog(tmp_path: Path) -> None:
+    """A gateway that waits for its bucket is refused each second."""
+    catalog = tmp_path / "catalog.sqlite3"
+    with pytest.raises(BackupError) as kept:  # with all that its frames refer to
+        prepare(of(f"sqlite:///{catalog}", tmp_path), check=refuse)
+    opened = [file.resolve() for file in Path("/proc/self/fd").iterdir()]
+    assert kept.value is not None
+    assert catalog not in opened
