@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work/store/spool" "$work/store/ledger/0" "$work/run/nginx"
+mkdir -p "$work/store/spool" "$work/store/byte-cache" "$work/store/ledger/0" "$work/run/nginx"
 printf 0 >"$work/id"
 PATH=$PATH:/usr/sbin:/sbin
 

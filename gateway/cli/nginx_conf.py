@@ -63,6 +63,7 @@ def nginx_conf(
         run=current.run or current.data / "run",
         conf=output or Path("/etc/nginx/gateway"),
         spool=store.spool,
+        byte_cache=store.byte_cache,
         ledger=store.ledger,
         access_log=access_log,
     )

@@ -199,6 +199,7 @@ def _run(
             run=temporary,
             conf=folder,
             spool=store.spool,
+            byte_cache=store.byte_cache,
             ledger=store.ledger,
         ).write()
 

@@ -225,11 +225,6 @@ class Settings(BaseModel):
         )
 
     @property
-    def byte_cache(self) -> Path:
-        """The folder of nginx's cache of what is in buckets."""
-        return (self.store or self.data / "store") / "byte-cache"
-
-    @property
     def catalog_file(self) -> Path | None:
         """The catalog's SQLite file; None if the catalog is on a database server."""
         is_file = self.database.startswith(SQLITE)

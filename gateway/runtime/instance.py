@@ -122,8 +122,22 @@ def take_name(database: Database, store: BlobStore, *, earlier: str) -> None:
     with database.write() as connection:
         upload_sessions.rename_gateway(connection, earlier, store.replica)
         bookings.rename_gateway(connection, earlier, store.replica)
+    _take_cache(store, store.byte_cache.with_name(earlier))
     ledger.rename(store.ledger)
     store.sync_folder(store.ledger.parent)
+
+
+def _take_cache(store: BlobStore, earlier: Path) -> None:
+    """Move nginx's cache of buckets from the folder *earlier* to that of *store*."""
+    if not earlier.is_dir():
+        return
+    ownership.make_folder(store.byte_cache, Owner.in_folder(store.root))
+    for folder in earlier.iterdir():
+        target = store.byte_cache / folder.name
+        # (!) Not the folder itself: an nginx that still runs with it, in another
+        #     container, could not cache anything, and would cut its downloads.
+        if not target.exists():
+            folder.rename(target)
 
 
 def record_reload(data: Path, fault: str) -> None:

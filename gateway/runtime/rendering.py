@@ -87,8 +87,8 @@ class NginxConf:
 
     ``listen`` is the address, ``run`` the folder for nginx's pid and temporary files,
     ``conf`` the folder that the files are written to and included from, ``spool`` the
-    folder of request bodies, and ``ledger`` the folder of the ledger's log file, which
-    has the gateway's name.
+    folder of request bodies, ``byte_cache`` the folder of the cache of buckets, and
+    ``ledger`` the folder of the ledger's log file, which has the gateway's name.
     """
 
     settings: Settings
@@ -96,6 +96,7 @@ class NginxConf:
     run: Path
     conf: Path
     spool: Path
+    byte_cache: Path
     ledger: Path
     access_log: str = "/dev/stdout"
 
@@ -138,6 +139,7 @@ class NginxConf:
             "conf": self.conf,
             "access_log": self.access_log,
             "spool": self.spool,
+            "byte_cache": self.byte_cache,
             "ledger": str(self.ledger),
             "gateway_id": self.settings.replica or self.ledger.name[:_ID_LENGTH],
             "kept": KEPT,
@@ -229,6 +231,7 @@ def release() -> str:
         run=root,
         conf=root,
         spool=root,
+        byte_cache=root,
         ledger=root,
     ).files()
     # The default settings leave out some parts of the templates.

@@ -130,8 +130,9 @@ class BlobStore:
     """The store at ``root``.
 
     Its folders are ``blobs/ab/<id>.<suffix>``, ``upload-sessions/``, ``trash/``, which
-    ``trash.py`` describes, and ``spool/`` and ``ledger/``.  Several gateways may share
-    a store: each has a folder of its own in the last two, named ``replica``.
+    ``trash.py`` describes, and ``spool/``, ``ledger/`` and ``byte-cache/``.  Several
+    gateways may share a store: each has a folder of its own in the last three, named
+    ``replica``.
 
     ``fsync`` is a parameter so that tests can show which data is lost without it.
     """
@@ -170,6 +171,16 @@ class BlobStore:
         """The folder of the ledger files that this gateway's nginx writes."""
         return self.root / "ledger" / self.replica
 
+    @property
+    def byte_cache(self) -> Path:
+        """The folder of this gateway's nginx's cache of what is in buckets."""
+        return self.byte_caches / self.replica
+
+    @property
+    def byte_caches(self) -> Path:
+        """The folder of all gateways' caches; each nginx makes its own in it."""
+        return self.root / "byte-cache"
+
     def prepare(self) -> None:
         """Create the folders durably."""
         ownership.make_folder(self.root, None)
@@ -177,7 +188,10 @@ class BlobStore:
         earlier = self.root / "partials"
         if earlier.is_dir() and not self.sessions.exists():
             earlier.rename(self.sessions)
-        for folder in (self.blobs, self.spools, self.spool, self.sessions, self.trash):
+        for folder in (
+            *(self.blobs, self.spools, self.spool, self.sessions, self.trash),
+            self.byte_caches,
+        ):
             self._make(folder)
         self.sync_folder(self.root)
 

@@ -94,6 +94,7 @@ def place(tmp_path: Path, migrated: Path) -> Iterator[Place]:
         run=run_folder,
         conf=run_folder / "conf" / "1",
         spool=store.spool,
+        byte_cache=store.byte_cache,
         ledger=store.ledger,
     ).write()
     (run_folder / "conf" / "live").symlink_to("1")

@@ -97,6 +97,17 @@ def test_an_object_replaced_under_a_kept_look_up_is_sent_whole(
     )
 
 
+def test_each_nginx_caches_objects_in_a_folder_with_its_gateway_s_name(
+    stack: BucketStack,
+) -> None:
+    """Gateways that share a store would delete each other's cached objects."""
+    stack.put("cached.bin", b"cached")
+    assert stack.send(stack.sign("cached.bin")).content == b"cached"
+    own = (stack.home / "data" / "id").read_text()
+    caches = [path for path in stack.store() if path.startswith("byte-cache/")]
+    assert {path.split("/")[1] for path in caches} == {own}
+
+
 @pytest.mark.extra
 def test_what_is_cached_is_sent_without_the_bucket(
     stack: BucketStack, seaweedfs: SeaweedFS

@@ -43,7 +43,7 @@ class BucketSite(Site):
             | {"GATEWAY_VERDICT_CACHE": str(home / "verdicts")},
             check=True,
         )
-        for folder in ("data/store", "data/run/nginx"):
+        for folder in ("data/store/byte-cache", "data/run/nginx"):
             (home / folder).mkdir(parents=True, exist_ok=True)
 
     def put(self, name: str, content: bytes = TEXT) -> Path:

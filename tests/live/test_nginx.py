@@ -112,6 +112,7 @@ class Nginx:
             run=home / "nginx",
             conf=home / "conf",
             spool=home / "data/store/spool",
+            byte_cache=home / "data/store/byte-cache",
             ledger=home / "data",
         )
         conf = rendering.write()

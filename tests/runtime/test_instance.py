@@ -113,6 +113,8 @@ def test_a_gateway_that_gets_a_name_takes_what_it_had_under_its_id(
     for each in (before, other):
         each.prepare_ledger()
     (before.ledger / "current.log").write_text("a line\n")
+    (before.byte_cache / "0/a1").mkdir(parents=True)
+    (before.byte_cache / "0/a1/object").touch()
     with database.write() as connection:
         ann = a_user(connection, "ann")
         for gateway in ("id", "other"):
@@ -126,6 +128,9 @@ def test_a_gateway_that_gets_a_name_takes_what_it_had_under_its_id(
     assert sorted(names) == ["other", "r1"]
     assert (store.ledger / "current.log").read_text() == "a line\n"
     assert not before.ledger.exists()
+    assert (store.byte_cache / "0/a1/object").exists()
+    # nginx may still run with this folder.
+    assert list(before.byte_cache.iterdir()) == []
 
 
 def test_a_reload_does_not_end_a_gateway_that_is_just_starting(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ def ledger(tmp_path: Path) -> LedgerFile:
         run=tmp_path,
         conf=tmp_path,
         spool=tmp_path,
+        byte_cache=tmp_path,
         ledger=folder,
     ).files()
     script = tmp_path / "ledger.sh"

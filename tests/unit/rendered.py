@@ -23,5 +23,6 @@ def rendered(**chosen: str) -> dict[str, str]:
         run=Path("/data/run/nginx"),
         conf=Path("/data/run/conf/1"),
         spool=Path("/data/store/spool/1"),
+        byte_cache=Path("/data/store/byte-cache/1"),
         ledger=Path("/data/store/ledger/1"),
     ).files()

@@ -62,6 +62,24 @@ def test_the_configuration_is_written_to_a_folder(
     assert "static/style.css" in statics
 
 
+def test_the_cache_of_buckets_has_the_gateway_s_name(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gateways that share a store would delete each other's cached objects."""
+    for name, value in {
+        "FILES": "s3://media",
+        "STORE": "/srv/store",
+        "REPLICA": "r1",
+    }.items():
+        monkeypatch.setenv(f"GATEWAY_{name}", value)
+    files = run("nginx-conf", "--json").facts
+    conf = files["conf.d/bucket.conf"]
+    assert "proxy_cache_path /srv/store/byte-cache/r1 levels=" in conf
+    # nginx refuses to reload if the folder of a zone has changed.
+    assert "keys_zone=gateway_bytes_r1:" in conf
+    assert "proxy_cache gateway_bytes_r1;" in files["snippets/internal.conf"]
+
+
 def test_no_key_is_needed_to_render(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine that runs nginx need not hold a secret."""
     monkeypatch.setenv("GATEWAY_FILES", "files")
