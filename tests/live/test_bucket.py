@@ -170,7 +170,7 @@ def test_a_bucket_that_moves_is_found_at_its_new_address(
         assert stack.ask(url).status_code == 503
         hosts.write_text("127.0.0.1 localhost\n127.0.0.1 bucket.test\n")
         wait_until(
-            lambda: stack.ask(url).status_code == 200,
+            lambda: stack.send(url).status_code == 200,
             seconds=60,
             what="nginx has resolved the name again",
         )
