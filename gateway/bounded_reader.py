@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import time
-from typing import TYPE_CHECKING
+from http.client import HTTPResponse
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     import socket
@@ -47,3 +48,24 @@ class BoundedReader(io.RawIOBase):
 
     def _timeout_text(self) -> str:
         return f"no {self._what} within {self._seconds:g} seconds"
+
+
+def http_response(
+    sock: socket.socket, seconds: float, *, size: int, method: str = "GET"
+) -> HTTPResponse:
+    """Return the answer on *sock* to a request, which the caller reads and closes.
+
+    With its head it has at most *size* bytes, and arrives within *seconds* in total.
+    """
+    answer = BoundedReader(sock, seconds, size=size, what="answer")
+    return HTTPResponse(cast("socket.socket", _Answer(answer)), method=method)
+
+
+class _Answer:
+    """What HTTPResponse reads from instead of the socket."""
+
+    def __init__(self, reader: BoundedReader) -> None:
+        self._reader = reader
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self._reader)

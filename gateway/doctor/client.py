@@ -6,7 +6,6 @@ no redirect is followed, and at most some KiB of an answer are read.
 
 from __future__ import annotations
 
-import io
 import json
 import socket
 import ssl
@@ -22,9 +21,9 @@ from http.client import (
     RemoteDisconnected,
 )
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
-from gateway.bounded_reader import BoundedReader
+from gateway.bounded_reader import http_response
 from gateway.doctor.results import shown
 from gateway.errors import GatewayError
 
@@ -155,9 +154,7 @@ class Client:
             with suppress(BrokenPipeError, ConnectionResetError):
                 # It may refuse, and close, before it has read everything.
                 self._write(sock, method, f"{self.target.prefix}{path}", given, body)
-            response = HTTPResponse(
-                cast("socket.socket", _Answering(sock, left)), method=method
-            )
+            response = http_response(sock, left, size=_MAXIMUM_ANSWER, method=method)
             with closing(response):
                 response.begin()
                 seconds = time.monotonic() - began
@@ -198,19 +195,6 @@ class Client:
         connection.endheaders()
         if body:
             connection.send(body)
-
-
-@dataclass(frozen=True)
-class _Answering:
-    """What HTTPResponse reads from instead of the socket, within *seconds*."""
-
-    sock: socket.socket
-    seconds: float
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(
-            BoundedReader(self.sock, self.seconds, size=_MAXIMUM_ANSWER, what="answer")
-        )
 
 
 def _connected(host: str, port: int, seconds: float) -> socket.socket:

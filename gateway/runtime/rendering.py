@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-import ssl
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from gateway.certificates import ca_certificates
 from gateway.config.assets import asset
 from gateway.config.authorize import Kind
 from gateway.config.brand import Brand
@@ -77,8 +77,6 @@ HEADERS_MORE: Final = Path(
 _ID_LENGTH: Final = 8
 #: nginx's default limit, ``ssi_value_length``.
 _SSI_BYTES: Final = 256
-#: Of Debian's package ca-certificates.
-_CERTIFICATES: Final = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,17 +198,6 @@ def credentials(by: Sequence[Credential]) -> list[str]:
         else _FACTS.get(credential.name.lower(), f"$http_{variable(credential.name)}")
         for credential in by
     ]
-
-
-def ca_certificates() -> str:
-    """Return the file of the CA certificates: SSL_CERT_FILE, Debian's or OpenSSL's.
-
-    Debian's comes before OpenSSL's: nginx's container has it, too.
-    """
-    paths = ssl.get_default_verify_paths()
-    if paths.cafile in {None, paths.openssl_cafile} and _CERTIFICATES.exists():
-        return str(_CERTIFICATES)
-    return paths.cafile or str(_CERTIFICATES)
 
 
 def _optional(prefix: str) -> str:

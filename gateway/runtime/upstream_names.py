@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gateway.runtime.rendering import ca_certificates
+from gateway.certificates import ca_certificates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

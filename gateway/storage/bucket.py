@@ -9,10 +9,12 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 from gateway.errors import BucketBusyError, SettingsError
+from gateway.storage import listing
 from gateway.storage.content import BucketObject
 
 try:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from obstore.store import ClientConfig, S3Credential
 
     from gateway.storage.bucket_server import BucketServer
+    from gateway.storage.listing import ListedObject, Page
     from gateway.storage.places import BucketURL
 
 #: How long nginx may use a presigned URL: longer than the slowest download takes.  It
@@ -40,6 +43,8 @@ _REQUEST: Final = timedelta(seconds=8)
 #: How long the server may be silent while content is read, and how long sending a part
 #: of content may take: the client can't see whether the server takes it.
 _SILENCE: Final = timedelta(minutes=1)
+#: How long the presigned URL of a page of a listing is valid.
+_LISTING: Final = timedelta(minutes=1)
 #: How long an answer to ``check_listing`` is kept.
 _KEPT_SECONDS: Final = 1.0
 #: The part of obstore's messages that differs each time.
@@ -156,9 +161,35 @@ class Bucket:
         """Raise BucketBusyError if objects can't be listed."""
         self._listing.check(self._list_one)
 
-    def _list_one(self) -> None:
+    def list(self, prefix: str, *, most: int | None = None) -> Iterator[ListedObject]:
+        """Yield the objects whose keys begin with *prefix*, by key; all, or *most*.
+
+        Raise BucketBusyError, also if the server does not give all of them.
+        """
+        page, left = "", math.inf if most is None else most
+        while left > 0:
+            size = int(min(left, listing.MAXIMUM))
+            found = self._page(listing.query(prefix, most=size, page=page))
+            yield from found.objects[:size]
+            page, left = found.following, left - len(found.objects)
+            if not page:
+                break
+
+    def _page(self, query: str) -> Page:
         with self.answering():
-            next(iter(obstore.list(self.store, self.url.prefix, chunk_size=1)), None)
+            signer = _signer(self.server, self.url.bucket, query)
+            target = target_of(obstore.sign(signer, "GET", "x", _LISTING))
+        try:
+            return listing.fetch(
+                self.server.endpoint, target, seconds=_REQUEST.total_seconds()
+            )
+        except listing.ListingError as error:
+            raise BucketBusyError(
+                f"bucket {self.url} {error}", status=error.status
+            ) from error
+
+    def _list_one(self) -> None:
+        next(self.list(self.url.prefix, most=1), None)
 
 
 def _client(
@@ -181,6 +212,22 @@ def _client(
         },
         retry_config={"max_retries": 1, "retry_timeout": retry},
         credential_provider=(lambda: key) if server.key_id else None,
+    )
+
+
+@lru_cache(maxsize=16)
+def _signer(server: BucketServer, bucket: str, query: str) -> S3Store:
+    """Return a client whose signed URLs list a bucket, whatever their path is.
+
+    obstore signs any query if it is part of the bucket's name.  The path follows it,
+    as the value of ``x-path``: Amazon ignores parameters that begin with ``x-``.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html
+
+    Kept for the queries that are repeated, since each client asks the provider for
+    credentials.
+    """
+    return _client(
+        server, f"{bucket}?{query}&x-path=", {"timeout": _REQUEST}, retry=_REQUEST
     )
 
 

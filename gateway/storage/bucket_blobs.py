@@ -122,13 +122,11 @@ class BucketBlobs:
 
     def ages(self, *, now: int) -> Iterator[tuple[str, float]]:
         """Yield every blob and the seconds since it was stored."""
-        start = len(self.bucket.url.prefix)
-        with self.bucket.answering():
-            for page in obstore.list(self.bucket.store, self.bucket.url.prefix or None):
-                for item in page:
-                    blob = item["path"][start:]
-                    if is_blob(blob):
-                        yield blob, now - item["last_modified"].timestamp()
+        prefix = self.bucket.url.prefix
+        for found in self.bucket.list(prefix):
+            blob = found.key[len(prefix) :]
+            if is_blob(blob):
+                yield blob, now - found.modified
 
     def retire(self, blob: str, *, now: int) -> None:
         """Delete a blob."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 import obstore
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 _MAXIMUM_KEY: Final = 1024
 #: How many keys ``below`` examines per object of its limit.
 _KEYS_PER_FILE: Final = 10
-#: Objects that are listed by one request.
-_PAGE: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class BucketTree:
 
     def is_folder(self, path: FilePath) -> bool:
         """Return whether there are objects below *path*."""
-        return any(True for _ in self._list(f"{self._key(path)}/", most=1))
+        return any(True for _ in self.bucket.list(f"{self._key(path)}/", most=1))
 
     def below(self, folder: FilePath, *, most: int) -> list[FoundFile]:
         """Return at most *most* objects below *folder*, by key.
@@ -60,11 +57,11 @@ class BucketTree:
         start = len(self.bucket.url.prefix)
         prefix = f"{self._key(folder)}/" if folder.text else self.bucket.url.prefix
         found: list[FoundFile] = []
-        for key, size in self._list(prefix, most=_KEYS_PER_FILE * most):
+        for each in self.bucket.list(prefix, most=_KEYS_PER_FILE * most):
             if len(found) == most:
                 break
             try:
-                found.append(FoundFile(FilePath.parse(key[start:]), size))
+                found.append(FoundFile(FilePath.parse(each.key[start:]), each.size))
             except NotServableError:  # hidden, or the marker of a folder
                 continue
         return found
@@ -88,10 +85,3 @@ class BucketTree:
         if len(key.encode()) > _MAXIMUM_KEY:
             raise NotServableError("too-long")
         return key
-
-    def _list(self, prefix: str, *, most: int) -> Iterator[tuple[str, int]]:
-        """Yield keys and sizes of at most *most* objects whose keys have *prefix*."""
-        with self.bucket.answering():
-            pages = obstore.list(self.bucket.store, prefix, chunk_size=min(most, _PAGE))
-            for item in islice(chain.from_iterable(pages), most):
-                yield item["path"], item["size"]

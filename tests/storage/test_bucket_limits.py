@@ -68,6 +68,10 @@ def size(blobs: BucketBlobs, _: Path) -> object:
     return blobs.size(BLOB)
 
 
+def ages(blobs: BucketBlobs, _: Path) -> object:
+    return [*blobs.ages(now=0)]
+
+
 def test_content_may_take_longer_than_a_request(
     seaweedfs: SeaweedFS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,7 +85,7 @@ def test_content_may_take_longer_than_a_request(
     assert (tmp_path / "copy").read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("ask", [load, save, sha256, size])
+@pytest.mark.parametrize("ask", [load, save, sha256, size, ages])
 def test_a_silent_server_ends_every_request(
     seaweedfs: SeaweedFS,
     tmp_path: Path,
