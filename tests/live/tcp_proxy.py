@@ -56,7 +56,11 @@ class TCPProxy:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                server = socket.create_connection(self._target)
+                try:
+                    server = socket.create_connection(self._target)
+                except ConnectionRefusedError:  # the target may come back
+                    _close(client)
+                    continue
                 self._open += [client, server]
                 for pump, ends in (
                     (self.send, (client, server)),

@@ -15,7 +15,13 @@ from gateway.storage.places import BucketURL
 from tests.live.certificates import Authority
 from tests.live.fake_bucket import CONTENT, FakeBucket
 from tests.live.test_bucket_answers import STORED, URL, Delivery
-from tests.live.test_bucket_uploads import Uploads, by_form, by_put, by_put_with_digest
+from tests.live.test_bucket_uploads import (
+    Uploads,
+    by_form,
+    by_put,
+    by_put_with_digest,
+    get,
+)
 from tests.live.test_nginx import Nginx
 
 if TYPE_CHECKING:
@@ -117,5 +123,5 @@ def test_a_gateway_stores_and_delivers_over_https(
         assert stack.ask(stack.sign("a.txt")).content == b"there"
         token = stack.new_token("upload", "read")
         for way in (by_put, by_put_with_digest, by_form):
-            assert way(stack, token, BODY) == BODY
+            assert get(stack, token, way(stack, token, BODY)) == BODY
         assert sorted(stack.objects().values())[-3:] == [len(BODY)] * 3
