@@ -1,10 +1,13 @@
-"""A store and a catalog that belong together, and those that do not."""
+"""A store or bucket and a catalog that belong together, and those that do not."""
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
+import obstore
 import pytest
 
 from gateway.catalog import blob_place
@@ -15,14 +18,20 @@ from gateway.runtime import store_claim
 from gateway.runtime.store_claim import claim, claim_with_own_store
 from gateway.storage import copies
 from gateway.storage.blobs import BlobStore
+from gateway.storage.bucket import Bucket
+from gateway.storage.bucket_id import BucketId
+from gateway.storage.places import BucketURL
 from gateway.storage.store_id import StoreId
 from gateway.storage.store_owner import StoreOwner
+from tests.live.seaweedfs import BUCKET
+from tests.storage.test_files import server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from gateway.ownership import Owner
+    from gateway.storage.store_id import BlobsId
     from tests.catalog.postgres import Server
 
 
@@ -39,10 +48,24 @@ def catalog(tmp_path: Path, migrated: Path) -> Callable[[], Database]:
     return make
 
 
-def new_store(root: Path) -> BlobStore:
+def new_store(root: Path) -> BlobsId:
     store = BlobStore(root)
     store.prepare()
-    return store
+    return StoreId(store.root)
+
+
+@pytest.fixture(params=["store", "bucket"])
+def new_place(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], BlobsId]:
+    """Return a function that makes a place for blobs, which belongs to no catalog."""
+    if request.param == "store":
+        return lambda: new_store(tmp_path / token_hex(4))
+    endpoint = request.getfixturevalue("seaweedfs").endpoint
+
+    def new_bucket() -> BlobsId:
+        url = BucketURL(BUCKET, f"{token_hex(4)}/")
+        return BucketId(Bucket.open(url, server(endpoint)))
+
+    return new_bucket
 
 
 def recorded(database: Database) -> str:
@@ -50,82 +73,141 @@ def recorded(database: Database) -> str:
         return blob_place.recorded(connection)
 
 
-def test_a_catalog_records_its_first_store(
-    catalog: Callable[[], Database], tmp_path: Path
+def test_an_id_is_proposed_and_then_confirmed(new_place: Callable[[], BlobsId]) -> None:
+    place = new_place()
+    assert (place.confirmed(), place.proposed()) == ("", "")
+    place.propose("first")
+    place.propose("second")
+    assert (place.confirmed(), place.proposed()) == ("", "second")
+    place.confirm()
+    assert (place.confirmed(), place.proposed()) == ("second", "")
+
+
+def test_a_confirmed_id_stays(new_place: Callable[[], BlobsId]) -> None:
+    """Another gateway has confirmed the same proposal."""
+    place = new_place()
+    place.propose("first")
+    for _ in range(2):
+        place.confirm()
+    assert (place.confirmed(), place.proposed()) == ("first", "")
+
+
+def test_an_id_has_an_age_once_it_is_confirmed(
+    new_place: Callable[[], BlobsId],
 ) -> None:
-    database, store = catalog(), new_store(tmp_path / "store")
-    claim(database, StoreId(store.root))
-    assert recorded(database) == StoreId(store.root).confirmed() != ""
-    assert sorted(path.name for path in store.root.iterdir() if path.is_file()) == [
-        "store-id"
-    ]
+    place, now = new_place(), int(time.time()) + 10_000
+    place.propose("first")
+    with pytest.raises(FileNotFoundError):
+        place.age(now=now)
+    place.confirm()
+    assert 9_000 < place.age(now=now) < 11_000
+
+
+def test_a_catalog_records_its_first_place(
+    catalog: Callable[[], Database], new_place: Callable[[], BlobsId]
+) -> None:
+    database, place = catalog(), new_place()
+    claim(database, place)
+    assert recorded(database) == place.confirmed() != ""
+    assert place.proposed() == ""
 
 
 def test_a_store_that_was_moved_is_still_the_catalogs(
     catalog: Callable[[], Database], tmp_path: Path
 ) -> None:
-    database, store = catalog(), new_store(tmp_path / "store")
-    claim(database, StoreId(store.root))
-    claim(database, StoreId(store.root.rename(tmp_path / "moved")))
+    database, root = catalog(), tmp_path / "store"
+    claim(database, new_store(root))
+    claim(database, StoreId(root.rename(tmp_path / "moved")))
 
 
-def test_a_store_of_its_own_is_refused_and_stays_unclaimed(
-    catalog: Callable[[], Database], tmp_path: Path
+def test_a_place_of_its_own_is_refused_and_stays_unclaimed(
+    catalog: Callable[[], Database], new_place: Callable[[], BlobsId]
 ) -> None:
-    database, other = catalog(), new_store(tmp_path / "other")
-    claim(database, StoreId(new_store(tmp_path / "store").root))
+    database, other = catalog(), new_place()
+    claim(database, new_place())
     with pytest.raises(
         SettingsError, match="does not have the uploads of this catalog"
     ) as info:
-        claim(database, StoreId(other.root))
+        claim(database, other)
     assert recorded(database) in str(info.value)
-    assert StoreId(other.root).confirmed() == ""
+    assert other.variable in str(info.value)
+    assert (other.confirmed(), other.proposed()) == ("", "")
 
 
 @pytest.mark.parametrize("is_claimed", [False, True], ids=["a new one", "a used one"])
-def test_the_store_of_another_catalog_is_refused(
-    catalog: Callable[[], Database], tmp_path: Path, *, is_claimed: bool
+def test_the_place_of_another_catalog_is_refused(
+    catalog: Callable[[], Database],
+    new_place: Callable[[], BlobsId],
+    *,
+    is_claimed: bool,
 ) -> None:
-    store, others = new_store(tmp_path / "store"), [catalog(), catalog()]
-    claim(others[0], StoreId(store.root))
+    place, others = new_place(), [catalog(), catalog()]
+    claim(others[0], place)
     if is_claimed:
-        claim(others[1], StoreId(new_store(tmp_path / "other").root))
-    before = StoreId(store.root).confirmed()
+        claim(others[1], new_place())
+    before = place.confirmed()
     with pytest.raises(SettingsError, match="belongs to another catalog"):
-        claim(others[1], StoreId(store.root))
-    assert StoreId(store.root).confirmed() == before
+        claim(others[1], place)
+    assert place.confirmed() == before
 
 
-@pytest.mark.parametrize(
-    "step",
-    ["gateway.catalog.blob_place.record", "gateway.storage.store_id.StoreId.confirm"],
-)
+def before_the_record(_: BlobsId) -> tuple[object, str]:
+    return blob_place, "record"
+
+
+def before_the_confirmation(place: BlobsId) -> tuple[object, str]:
+    return type(place), "confirm"
+
+
+@pytest.mark.parametrize("step", [before_the_record, before_the_confirmation])
 def test_a_claim_that_was_interrupted_is_finished_by_the_next_start(
     catalog: Callable[[], Database],
-    tmp_path: Path,
+    new_place: Callable[[], BlobsId],
     monkeypatch: pytest.MonkeyPatch,
-    step: str,
+    step: Callable[[BlobsId], tuple[object, str]],
 ) -> None:
-    database, store = catalog(), new_store(tmp_path / "store")
+    database, place = catalog(), new_place()
+    interrupted(lambda: claim(database, place), *step(place), monkeypatch)
+    claim(database, place)
+    assert recorded(database) == place.confirmed() != ""
+
+
+@pytest.mark.parametrize("new_place", ["bucket"], indirect=True)
+def test_a_confirmation_may_end_between_its_two_requests(
+    catalog: Callable[[], Database],
+    new_place: Callable[[], BlobsId],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A bucket has no rename: the proposal is copied, then deleted."""
+    database, place = catalog(), new_place()
+    interrupted(lambda: claim(database, place), obstore, "delete", monkeypatch)
+    claim(database, place)
+    assert recorded(database) == place.confirmed() == place.proposed() != ""
+
+
+def interrupted(
+    run: Callable[[], None], owner: object, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Crash when *name* of *owner* is called."""
 
     def crash(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(step, crash)
+        patch.setattr(owner, name, crash)
         with pytest.raises(KeyboardInterrupt):
-            claim(database, StoreId(store.root))
-    claim(database, StoreId(store.root))
-    assert recorded(database) == StoreId(store.root).confirmed() != ""
+            run()
 
 
-def test_of_gateways_with_stores_of_their_own_one_starts(
-    postgresql: Server, tmp_path: Path
+def test_of_gateways_with_places_of_their_own_those_of_one_start(
+    postgresql: Server, new_place: Callable[[], BlobsId]
 ) -> None:
+    places = [new_place(), new_place()]
+
     def start(number: int) -> str:
         database = Database.open(url)
         try:
-            claim(database, StoreId(new_store(tmp_path / str(number // 2)).root))
+            claim(database, places[number % 2])
         except SettingsError as error:
             return str(error)
         finally:
@@ -140,16 +222,16 @@ def test_of_gateways_with_stores_of_their_own_one_starts(
         database.engine.dispose()
     assert len(refused) == 2
     assert all("does not have the uploads of this catalog" in text for text in refused)
-    assert len([*tmp_path.rglob("store-id")]) == 1
+    assert sorted(each.confirmed() for each in places) == ["", place]
     assert place != ""
 
 
 def test_a_check_changes_nothing(
-    catalog: Callable[[], Database], tmp_path: Path
+    catalog: Callable[[], Database], new_place: Callable[[], BlobsId]
 ) -> None:
-    database, store = catalog(), new_store(tmp_path / "store")
-    store_claim.check(database, StoreId(store.root))
-    assert recorded(database) == StoreId(store.root).confirmed() == ""
+    database, place = catalog(), new_place()
+    store_claim.check(database, place)
+    assert recorded(database) == place.confirmed() == place.proposed() == ""
 
 
 #: What stands for a bucket: another folder with an id.
@@ -162,7 +244,7 @@ def bucket(catalog: Callable[[], Database], tmp_path: Path) -> Callable[[], Buck
     count = iter(range(9))
 
     def make() -> Buckets:
-        return catalog(), StoreId(new_store(tmp_path / f"bucket-{next(count)}").root)
+        return catalog(), new_store(tmp_path / f"bucket-{next(count)}")
 
     return make
 
