@@ -235,7 +235,7 @@ def test_a_check_changes_nothing(
 
 
 #: What stands for a bucket: another folder with an id.
-Buckets = tuple[Database, StoreId]
+Buckets = tuple[Database, "BlobsId"]
 
 
 @pytest.fixture
@@ -292,11 +292,11 @@ def test_a_gateway_that_gets_a_name_keeps_its_store(
     assert StoreOwner.of(store.root) == StoreOwner(recorded(database), "r1")
 
 
-def of_a_disk(database: Database, _: StoreId, store: BlobStore) -> None:
+def of_a_disk(database: Database, _: BlobsId, store: BlobStore) -> None:
     claim(database, StoreId(store.root))
 
 
-def of_a_bucket(database: Database, blobs: StoreId, store: BlobStore) -> None:
+def of_a_bucket(database: Database, blobs: BlobsId, store: BlobStore) -> None:
     claim_with_own_store(database, blobs, store, earlier="id")
 
 
@@ -305,7 +305,7 @@ def of_a_bucket(database: Database, blobs: StoreId, store: BlobStore) -> None:
 def test_beside_a_bucket_the_store_of_another_catalog_is_refused(
     bucket: Callable[[], Buckets],
     tmp_path: Path,
-    first: Callable[[Database, StoreId, BlobStore], None],
+    first: Callable[[Database, BlobsId, BlobStore], None],
     *,
     is_claimed: bool,
 ) -> None:
