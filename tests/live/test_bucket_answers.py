@@ -348,6 +348,13 @@ def test_a_bucket_without_ranges_delivers_the_whole_object(delivery: Delivery) -
     assert {(a.status_code, a.content) for a in answers} == {(200, CONTENT)}
 
 
+def test_several_ranges_give_the_whole_object(delivery: Delivery) -> None:
+    for _ in range(2):  # the second time from the cache
+        got = delivery.get(headers={"Range": "bytes=0-1,4-5"})
+        assert (got.status_code, got.content) == (200, CONTENT)
+        assert got.headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
 def test_an_object_that_is_replaced_again_and_again_is_a_503_page(
     delivery: Delivery,
 ) -> None:
