@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -11,9 +12,18 @@ import pytest
 import requests
 
 from tests.live.disks import require_root
+from tests.live.fake_bucket import CONTENT, FakeBucket
 from tests.live.ports import free_port
 from tests.live.site import MEMBER, a_site
-from tests.live.stack import PRESIGNED, BucketStack, wait_until
+from tests.live.stack import PRESIGNED, BucketStack, NativeStack, wait_until
+from tests.live.test_bucket_uploads import (
+    Uploads,
+    by_form,
+    by_put,
+    by_put_with_digest,
+    digest_of,
+    put,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -225,6 +235,17 @@ def test_an_object_that_the_site_permits_is_delivered(stack: BucketStack) -> Non
         *(302, 200, 206, 404)
     ]
     assert (whole.content, part.content) == (b"0123456789", b"89")
+    etag = whole.headers["ETag"]
+    for method, sent, status, body in (
+        ("HEAD", {}, 200, b""),
+        ("GET", {"Range": "bytes=1-2", "If-Range": etag}, 206, b"12"),
+        ("GET", {"Range": "bytes=1-2", "If-Range": '"other"'}, 200, b"0123456789"),
+        ("GET", {"If-None-Match": etag}, 304, b""),
+        ("GET", {"Range": "bytes=99-"}, 416, None),
+    ):
+        answer = stack.send(url, method, headers={**MEMBER, **sent})
+        assert answer.status_code == status, sent
+        assert body is None or answer.content == body, sent
     assert whole.headers["Content-Disposition"] == 'inline; filename="a b.txt"'
     assert whole.headers["Cache-Control"] == "private, max-age=0"
     assert missing.headers["Cache-Control"] == "no-store"
@@ -235,5 +256,88 @@ def test_the_commands_look_an_object_up(stack: BucketStack) -> None:
     url = stack.gateway("sign", "mäggi 100%.txt", "--expires", "1h").strip()
     stack.tokens.add(url.split("/")[4])
     assert stack.ask(url).content == b"there"
-    found = stack.shell.run("gateway", "inspect", url)
-    assert "missing" not in found
+    inspected = stack.gateway("inspect", url).splitlines()
+    assert inspected[0] == "valid now"
+    assert not [line for line in inspected if line.startswith("but ")]
+
+
+def test_the_place_with_the_longest_prefix_has_a_file(seaweedfs: SeaweedFS) -> None:
+    stack = BucketStack(seaweedfs)
+    second = stack.home / "second"
+    bucket = stack.settings["GATEWAY_FILES"]
+    stack.settings["GATEWAY_FILES"] = (
+        f"{stack.files} films/={bucket} films/own/={second}"
+    )
+    for path, content in (
+        (stack.files / "a.txt", "first folder"),
+        (stack.files / "films" / "b.txt", "behind the bucket"),
+        (stack.files / "films" / "disk.txt", "behind the bucket"),
+        (second / "c.txt", "second folder"),
+    ):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content)
+    for key, content in (
+        ("b.txt", "bucket"),
+        ("own/c.txt", "behind the second folder"),
+        ("own/object.txt", "behind the second folder"),
+    ):
+        stack.put(key, content.encode())
+    with stack.running():
+        below_films = stack.sign("films", folder=True)
+        for url, content in (
+            (stack.sign("a.txt"), "first folder"),
+            (stack.sign("films/b.txt"), "bucket"),
+            (stack.sign("films/own/c.txt"), "second folder"),
+            (f"{below_films}b.txt", "bucket"),
+            (f"{below_films}own/c.txt", "second folder"),
+        ):
+            answer = stack.ask(url)
+            assert (answer.status_code, answer.text) == (200, content)
+        for missing in ("films/disk.txt", "films/own/object.txt", "none.txt"):
+            assert stack.ask(stack.sign(missing)).status_code == 404, missing
+
+
+def test_the_key_may_be_that_of_the_environment(seaweedfs: SeaweedFS) -> None:
+    """The first of the provider's default chain."""
+    stack = Uploads(seaweedfs)
+    for name, standard in (
+        ("GATEWAY_BUCKET_KEY_ID", "AWS_ACCESS_KEY_ID"),
+        ("GATEWAY_BUCKET_SECRET", "AWS_SECRET_ACCESS_KEY"),
+    ):
+        stack.settings[standard] = stack.settings.pop(name)
+    with stack.running():
+        stack.put("a.txt", b"there")
+        assert stack.ask(stack.sign("a.txt")).content == b"there"
+        token = stack.new_token("upload", "read")
+        content = os.urandom(100_000)
+        for way in (by_put, by_put_with_digest, by_form):
+            assert way(stack, token, content) == content
+        # The bucket can't verify it: obstore signs no headers.
+        other = digest_of(b"other")
+        refused = put(stack, token, "a.bin", content, Content_Digest=other)
+        assert refused.json()["type"] == "/problems/digest-mismatch"
+        assert [*stack.objects().values()].count(len(content)) == 3
+
+
+def test_a_session_token_is_for_the_bucket_and_in_no_log() -> None:
+    with FakeBucket().running() as bucket:
+        stack = NativeStack(
+            GATEWAY_FILES="s3://media",
+            GATEWAY_BUCKET_ENDPOINT=f"http://127.0.0.1:{bucket.port}",
+            AWS_ACCESS_KEY_ID="key",
+            AWS_SECRET_ACCESS_KEY="secretaccesskey",
+            AWS_SESSION_TOKEN="sessiontoken",
+        )
+        stack.start()
+        try:
+            assert stack.send(stack.sign("a.txt")).content == CONTENT
+            asked = [head for head in bucket.asked if " /media/a.txt?" in head]
+            assert len(asked) == 2
+            assert all("X-Amz-Security-Token=sessiontoken" in head for head in asked)
+            bucket.close()
+            assert stack.send(stack.sign("b.txt")).status_code == 503
+            log = stack.whole_log()
+            assert "X-Amz-Security-Token=[redacted]" in log
+            assert not {"sessiontoken", "secretaccesskey"} & {*re.findall(r"\w+", log)}
+        finally:
+            stack.stop()

@@ -48,3 +48,16 @@ def test_both_signers_sign_the_host_that_nginx_sends(endpoint: str, host: str) -
     )
     for name in ("snippets/files.conf", "conf.d/store.conf"):
         assert {*re.findall(r"proxy_set_header Host (.*);", files[name])} == {host}
+
+
+def test_a_key_of_the_settings_has_no_session_token(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """That of the environment belongs to another key."""
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "of another key")
+    endpoint = Origin.of("https://s3.example.com")
+    server = BucketServer(endpoint, "eu-central-1", "key", "secret")
+    bucket = Bucket.open(BucketURL("media", ""), server)
+    fields = parse_qs(bucket.content("a.txt").get.partition("?")[2])
+    assert fields["X-Amz-Credential"][0].startswith("key/")
+    assert "X-Amz-Security-Token" not in fields
