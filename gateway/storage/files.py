@@ -34,8 +34,9 @@ class ServedFile:
 class Files(Protocol):
     """Existing files, in a folder, in a bucket, or in several of both.
 
-    ``serve`` does not wait for a bucket, except when temporary credentials are
-    renewed.  All methods raise BucketBusyError if a bucket's server does not answer.
+    ``serve`` does not wait for a bucket, except when temporary credentials have less
+    than five minutes left and are renewed.  All methods raise BucketBusyError if a
+    bucket's server does not answer.
     """
 
     def serve(self, path: FilePath) -> ServedFile:
