@@ -29,6 +29,8 @@ class BucketSite(Site):
         super().__init__(name, home)
         self.server = server
         self.settings = server.settings(f"views-{name}")
+        # The site's nginx has no part in uploads.
+        self.settings["GATEWAY_BLOBS"] = "s3://media/uploads"
         self.modules = f"load_module {HEADERS_MORE};"
         self.includes = f"include {home}/conf/conf.d/bucket.conf;"
         subprocess.run(
