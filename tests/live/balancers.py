@@ -37,6 +37,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer after the body."""
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.asked.append(self.command)
+        assert self.server.may_answer.wait(20)
         self.send_response(self.server.status)
         if self.server.status == 503:
             self.send_header("Retry-After", "5")
@@ -61,6 +62,9 @@ class Gateway(ThreadingHTTPServer):
     def __init__(self, address: str, port: int) -> None:
         super().__init__((address, port), _Handler)
         self.status = 200
+        #: Cleared, requests wait for their answers.
+        self.may_answer = threading.Event()
+        self.may_answer.set()
         #: The methods of the requests that it has got.
         self.asked: list[str] = []
 
@@ -120,6 +124,11 @@ class Balancer:
     def conf(self, running: ExitStack) -> str:
         """Return nginx's configuration; *running* ends what it needs besides."""
         raise NotImplementedError
+
+    @property
+    def count(self) -> int:
+        """The number of requests that the gateways have got."""
+        return sum(len(gateway.asked) for gateway in self.gateways)
 
     def start(self) -> None:
         for gateway, stack in zip(self.gateways, self._each, strict=True):

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gateway.config.settings import Settings
 from tests.live.balancers import (
     DOMAIN,
     Balancer,
     ComposeBalancer,
     KubernetesBalancer,
 )
-from tests.live.stack import wait_until
+from tests.live.shown import blocks
+from tests.live.stack import ROOT, wait_until
 from tests.unit.manifests import containers, objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import ExitStack
     from pathlib import Path
 
 FIRST, SECOND = Balancer.addresses
@@ -70,7 +74,7 @@ def test_a_body_is_sent_to_one_gateway_only(balancer: Balancer, method: str) -> 
     balancer.gateways[0].status = 503
     sent = [balancer.send("/tus", method, data=body) for _ in range(20)]
     assert {answer.status_code for answer in sent} == {200, 503}
-    assert sum(len(gateway.asked) for gateway in balancer.gateways) == 20
+    assert balancer.count == 20
 
 
 def test_a_503_of_all_gateways_reaches_the_client(balancer: Balancer) -> None:
@@ -142,6 +146,101 @@ def test_uploads_of_a_gateway_that_is_gone_are_not_sent_to_another(
 ) -> None:
     answer = balancer.send("/tus/abcdefghijklmnopqrstuvwxyz.gateway-7", "PATCH")
     assert answer.status_code == 502
+
+
+class LimitingBalancer(ComposeBalancer):
+    """With the page's limits, which are made lower: two connections, 1 + 5 requests."""
+
+    def conf(self, running: ExitStack) -> str:
+        (shown,) = blocks("docs/scaling.md", "nginx", section="## Request limits")
+        defaults = Settings.model_fields
+        connections = defaults["client_connections"].default
+        rate = defaults["client_requests"].default
+        for text, lower in (
+            (f"limit_conn connections {connections};", "limit_conn connections 2;"),
+            (f"rate={rate}r/s;", "rate=1r/m;"),
+            (f"burst={rate} nodelay;", "burst=5 nodelay;"),
+        ):
+            assert text in shown
+            shown = shown.replace(text, lower)
+        # Tests are several clients.
+        real = "set_real_ip_from 127.0.0.1; real_ip_header X-Forwarded-For;"
+        conf = super().conf(running)
+        return conf.replace("    server {", f"{real}\n{shown}\n    server {{", 1)
+
+
+@pytest.fixture
+def limiting(tmp_path: Path) -> Iterator[Balancer]:
+    with closing(LimitingBalancer(tmp_path)) as found:
+        found.start()
+        yield found
+
+
+def limited(balancer: Balancer, client: str, method: str = "GET") -> bool:
+    """Send a request; return whether the balancer refuses it, as a gateway does."""
+    before = balancer.count
+    answer = balancer.send("/s/t/a", method, headers={"X-Forwarded-For": client})
+    if answer.status_code == 200:
+        assert not {"Retry-After", "Cache-Control"} & {*answer.headers}
+        return False
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == "5"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert balancer.count == before
+    return True
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    ("clients", "other"),
+    [
+        pytest.param(["192.0.2.1"], "192.0.2.2", id="IPv4"),
+        pytest.param(
+            [f"2001:db8:0:1::{n}" for n in range(1, 5)], "2001:db8:0:2::1", id="/64"
+        ),
+        pytest.param(["::ffff:192.0.2.1"], "::ffff:192.0.2.2", id="mapped IPv4"),
+        pytest.param(["64:ff9b::c000:201"], "64:ff9b::c000:202", id="translated IPv4"),
+    ],
+)
+def test_the_page_s_limits_count_a_client_at_all_gateways(
+    limiting: Balancer, clients: list[str], other: str, method: str
+) -> None:
+    asked = [limited(limiting, client, method) for client in clients * 8][:8]
+    assert asked == [False] * 6 + [True] * 2
+    assert not limited(limiting, other, method)
+
+
+def test_the_page_s_limits_count_the_requests_at_a_time(limiting: Balancer) -> None:
+    for gateway in limiting.gateways:
+        gateway.may_answer.clear()
+    with ThreadPoolExecutor(2) as pool:
+        running = [pool.submit(limited, limiting, "192.0.2.1") for _ in range(2)]
+        wait_until(lambda: limiting.count == 2, what="both are running")
+        assert limited(limiting, "192.0.2.1")
+        for gateway in limiting.gateways:
+            gateway.may_answer.set()
+        assert [future.result() for future in running] == [False, False]
+    assert not limited(limiting, "192.0.2.1")
+
+
+def test_a_429_of_a_gateway_is_passed_on_as_it_is(limiting: Balancer) -> None:
+    for gateway in limiting.gateways:
+        gateway.status = 429
+    answer = limiting.send("/d/code", "POST")
+    assert answer.status_code == 429
+    assert not {"Retry-After", "Cache-Control"} & {*answer.headers}
+
+
+def test_the_gateways_of_the_example_have_half_of_the_limits_each() -> None:
+    compose = (ROOT / "deploy/replicas.yml").read_text()
+    names = ("client_requests", "client_connections")
+    found = {
+        name: int(re.findall(rf"\$\{{GATEWAY_{name.upper()}:-(\d+)\}}", compose)[0])
+        for name in names
+    }
+    assert {name: 2 * limit for name, limit in found.items()} == {
+        name: Settings.model_fields[name].default for name in names
+    }
 
 
 @pytest.mark.parametrize(
