@@ -116,7 +116,11 @@ def spend(connection: Connection, counters: Iterable[Counter], *, now: int) -> N
         count = 0
         if row is not None and now < row.since + MEMORY:
             count = row.attempts
-            wait = max(wait, row.since + counter.pace.wait(count) - now)
+            pause = counter.pace.wait(count)
+            # (!) The last attempt may have been at a gateway whose clock is ahead: a
+            #     free attempt does not wait for it.
+            if pause:
+                wait = max(wait, row.since + pause - now)
         counts[counter.key] = count + 1
     if wait > 0:
         raise TooManyAttemptsError(wait)

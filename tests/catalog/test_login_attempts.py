@@ -59,6 +59,15 @@ def test_what_comes_too_early_waits_from_the_last_try_on(database: Database) -> 
     assert spend(database, ANN, now=NOW + 2) == 4
 
 
+def test_a_free_try_does_not_wait_for_a_clock_that_is_ahead(
+    database: Database,
+) -> None:
+    """Two gateways count together; their clocks may differ by less than a minute."""
+    clocks = (NOW + 30, NOW, NOW + 30)
+    assert [spend(database, ANN, now=now) for now in clocks] == [0, 0, 0]
+    assert spend(database, ANN) == 32
+
+
 def test_subjects_are_counted_apart(database: Database) -> None:
     seen = [spend(database, ANN) for _ in range(4)]
     assert (seen[-1], spend(database, BOB)) == (2, 0)
