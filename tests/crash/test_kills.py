@@ -191,7 +191,7 @@ def test_kills_lose_and_leave_nothing(blobs_in: NativeStack) -> None:
     known = ids(found) | unfinished(stack)
     left = {path for path in stored(stack) if path.stem not in known}
     # Blobs of no upload go to the trash first, if they are in the store.
-    others = {"trash", "ledger", "store-id", "byte-cache"}
+    others = {"trash", "ledger", "store-id", "store-owner", "byte-cache"}
     assert {path.parts[0] for path in left} <= others
     stack.gateway("fsck", "--digest")
 
