@@ -145,7 +145,12 @@ def store_of(_: object) -> NativeStack:
     return NativeStack(GATEWAY_FREE_SPACE="0", GATEWAY_CLIENT_CONNECTIONS="100")
 
 
-@pytest.fixture(params=[bucket_of, store_of], ids=["bucket", "store"])
+@pytest.fixture(
+    params=[
+        pytest.param(bucket_of, id="bucket", marks=pytest.mark.extra),
+        pytest.param(store_of, id="store"),
+    ]
+)
 def blobs_in(request: pytest.FixtureRequest) -> Iterator[NativeStack]:
     """Run a gateway whose blobs are in a bucket, or in its store."""
     running: NativeStack = request.param(request)

@@ -102,6 +102,7 @@ def stack(seaweedfs: SeaweedFS, tmp_path: Path) -> Iterator[Restored]:
         yield stack
 
 
+@pytest.mark.extra
 def test_a_backup_is_restored_into_the_bucket_that_has_its_objects(
     stack: Restored, postgresql: Server
 ) -> None:

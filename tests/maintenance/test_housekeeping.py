@@ -51,7 +51,11 @@ if TYPE_CHECKING:
 NOW = int(time.time())
 HOUR = 3600
 EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN"}
-PLANNING = {"sqlite": "SELECT 1", "postgresql": "SET enable_seqscan = off"}
+PLANNING = {
+    "sqlite": "SELECT 1",
+    "postgresql": "SELECT set_config('enable_seqscan', 'off', false), "
+    "set_config('enable_bitmapscan', 'off', false)",
+}
 
 
 def now() -> int:
@@ -459,7 +463,7 @@ def test_an_upload_that_is_deleted_meanwhile_is_no_fault(
 def test_digests_are_looked_for_in_an_index(kept: Kept) -> None:
     statement = "SELECT id FROM uploads WHERE sha256 IS NULL ORDER BY created, id"
     with kept.database.read() as connection:
-        # With next to no rows PostgreSQL would read them all.
+        # With next to no rows PostgreSQL would read them all, and sort them.
         connection.execute(text(PLANNING[connection.dialect.name]))
         explain = EXPLAIN[connection.dialect.name]
         plan = str(connection.execute(text(f"{explain} {statement}")).all())
