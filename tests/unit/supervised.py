@@ -36,6 +36,8 @@ def main(home: Path) -> int:
         return folder / "nginx.conf"
 
     def addresses(_: object) -> frozenset[str]:
+        with (home / "asked").open("a") as asked:
+            asked.write(".")
         with suppress(FileNotFoundError):
             return frozenset((home / "addresses").read_text().split())
         return frozenset()

@@ -367,13 +367,24 @@ def test_a_reload_renders_checks_and_tells_all(supervised: Supervised) -> None:
     assert supervised.live() == "2"
 
 
+def start_with_address(supervised: Supervised) -> Path:
+    """Start, and wait until the server's address is known; return the file with it."""
+    addresses, asked = (supervised.home / name for name in ("addresses", "asked"))
+    addresses.write_text("192.0.2.1")
+    supervised.start()
+    before = asked.stat().st_size if asked.exists() else 0
+    wait_until(
+        lambda: asked.exists() and asked.stat().st_size >= before + 2,
+        what="the name is resolved",
+    )
+    return addresses
+
+
 def test_nginx_alone_is_reloaded_for_a_server_that_has_moved(
     supervised: Supervised,
 ) -> None:
     """It resolves names when it loads its configuration, and only then."""
-    addresses = supervised.home / "addresses"
-    addresses.write_text("192.0.2.1")
-    supervised.start()
+    addresses = start_with_address(supervised)
     addresses.write_text("192.0.2.2")
     wait_until(lambda: "nginx SIGHUP" in supervised.events(), what="nginx is told")
     assert supervised.stop() == 0
@@ -383,9 +394,7 @@ def test_nginx_alone_is_reloaded_for_a_server_that_has_moved(
 
 
 def test_a_reload_of_nginx_that_fails_is_tried_again(supervised: Supervised) -> None:
-    addresses = supervised.home / "addresses"
-    addresses.write_text("192.0.2.1")
-    supervised.start()
+    addresses = start_with_address(supervised)
     (supervised.home / "render-fault").touch()
     addresses.write_text("192.0.2.2")
     wait_until(lambda: "not reloaded" in supervised.err(), what="it says so")
