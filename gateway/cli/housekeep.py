@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import sys
-import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from gateway.errors import GatewayError, HousekeepingError, SettingsError
 from gateway.mail.outbox import Outbox
 from gateway.maintenance import last_round
 from gateway.maintenance.housekeeping import Housekeeper, maintenance_lock
+from gateway.maintenance.ledger_booking import LedgerBooking
 from gateway.maintenance.mail_sender import MailSender
 from gateway.maintenance.orphans import GRACE
 from gateway.metrics.counters import HousekeepingCounters
@@ -51,8 +51,6 @@ if TYPE_CHECKING:
 _SWEEP_SECONDS: Final = 3600
 #: Seconds between two attempts to take the catalog's work over from another gateway.
 _TAKEOVER_SECONDS: Final = 5.0
-#: Seconds between two bookings of the ledger.
-_BOOKING_SECONDS: Final = 1.0
 _PATIENCE: Final = 60.0
 _ACCEPTED: Final = "mails accepted by the relay"
 #: The rounds, the ledger, the mails and deferred writes have a thread each.
@@ -146,7 +144,7 @@ class _Rounds:
             mail_sender.stop()
 
     def _rounds(
-        self, keeper: Housekeeper, booking: _Booking, mail_sender: MailSender
+        self, keeper: Housekeeper, booking: LedgerBooking, mail_sender: MailSender
     ) -> None:
         swept = float("-inf")
         while not _is_stop_pending():
@@ -187,7 +185,7 @@ class _Rounds:
     def _hold(self) -> bool:
         """Return whether this gateway does the catalog's work, for all gateways.
 
-        Raise HousekeepingError if another gateway has this one's name.
+        Raise HousekeepingError if two gateways have the same name.
         """
         was_holder, self._is_holder = self._is_holder, False
         if self._locks is None:
@@ -212,8 +210,8 @@ class _Rounds:
         return is_lost or _is_stop_pending()
 
     def _reload(
-        self, before: Housekeeper, booking: _Booking, mail_sender: MailSender
-    ) -> tuple[Housekeeper, _Booking]:
+        self, before: Housekeeper, booking: LedgerBooking, mail_sender: MailSender
+    ) -> tuple[Housekeeper, LedgerBooking]:
         try:
             current = settings.read(embedded=True).settings
         except SettingsError as error:
@@ -226,12 +224,12 @@ class _Rounds:
         mail_sender.outbox = self._outbox(current, keeper.database)
         return keeper, booking
 
-    def _start(self, current: Settings) -> tuple[Housekeeper, _Booking]:
+    def _start(self, current: Settings) -> tuple[Housekeeper, LedgerBooking]:
         self._current = current
         self._open_locks(current)
         keeper = _keeper(current, self.grace, self._must_stop)
         booker = _booker(current, keeper.database, self._note)
-        booking = _Booking(booker, self.counters)
+        booking = LedgerBooking(booker, self.counters, times.now, _say)
         booking.start()
         return keeper, booking
 
@@ -288,32 +286,6 @@ class _Rounds:
             store_claim.check(keeper.database, keeper.blobs.id)
         if has_own_store:
             store_claim.check_own_store(keeper.database, keeper.store.root)
-
-
-class _Booking(threading.Thread):
-    """Books the ledger each second, in its own thread: a round may take long."""
-
-    def __init__(self, booker: Booker, counters: HousekeepingCounters) -> None:
-        super().__init__(daemon=True)
-        self._booker, self._counters = booker, counters
-        self._stopped = threading.Event()
-
-    def run(self) -> None:
-        fault = ""
-        while not self._stopped.wait(_BOOKING_SECONDS):
-            previous, fault = fault, ""
-            try:
-                now = times.now()
-                self._booker.round(now=now)
-                self._counters.booked(now=now)
-            except Exception as error:  # noqa: BLE001 -- the next second retries
-                fault = f"{type(error).__name__}: {error}"
-                if fault != previous:
-                    _say(f"can't book the ledger, will retry: {fault}")
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self.join()
 
 
 def _keeper(

@@ -265,7 +265,7 @@ class _Latest:
 
 
 def _require_name(current: Settings) -> None:
-    """Raise SuperviseError if another gateway of the catalog has this one's name."""
+    """Raise SuperviseError if two gateways of the catalog have the same name."""
     locks = open_locks(current)
     if locks is not None:
         with closing(locks):

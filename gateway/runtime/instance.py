@@ -106,7 +106,7 @@ def require_name(
 
 
 def another_has(replica: str) -> str:
-    """Return the fault of a gateway whose name is another one's, too."""
+    """Return the message that two gateways of a catalog are named *replica*."""
     return (
         f"another gateway of the catalog is named {replica}; each needs a name of its "
         "own: set GATEWAY_REPLICA"

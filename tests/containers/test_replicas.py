@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.docker, pytest.mark.extra]
 
 
+#: Seconds for which the load meets what was killed.
+OUTAGE = 5
 CONTENT = os.urandom(300_000)
 #: Statuses of a request that was answered as it should.
 GOOD = frozenset({200, 201})
@@ -294,7 +296,7 @@ def test_a_gateway_that_is_killed_takes_only_its_connections_along(
     load = Load(replicas, bearer)
     with load.running():
         replicas.compose("kill", "nginx-1", "gateway-1")
-        time.sleep(5)
+        time.sleep(OUTAGE)
         replicas.update(1)
     assert {answer.status for answer in load.failures} <= {502, 503, 504}
     assert len(load.cut) + len(load.failures) <= len(load.clients)
@@ -308,7 +310,7 @@ def test_while_only_gunicorn_of_a_gateway_is_gone_no_download_fails(
     load = Load(replicas, bearer)
     with load.running():
         replicas.compose("kill", "gateway-1")
-        time.sleep(5)
+        time.sleep(OUTAGE)
         replicas.update(1)
     assert load.cut == []
     assert {*load.failures} == {Answer("PUT", 503, "5")}

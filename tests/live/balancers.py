@@ -6,6 +6,7 @@ import socket
 import struct
 import subprocess
 import threading
+from abc import ABC, abstractmethod
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -104,7 +105,7 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-class Balancer:
+class Balancer(ABC):
     """A balancer in front of two gateways, each on a loopback address of its own.
 
     ``names`` are the gateways' names in the URLs of upload sessions.
@@ -121,9 +122,9 @@ class Balancer:
         self._running = ExitStack()
         self._each = [ExitStack() for _ in self.gateways]
 
+    @abstractmethod
     def conf(self, running: ExitStack) -> str:
         """Return nginx's configuration; *running* ends what it needs besides."""
-        raise NotImplementedError
 
     @property
     def count(self) -> int:

@@ -99,3 +99,19 @@ def refusal(stack: NativeStack) -> str:
     stack.remove()
     assert refused.returncode == 1
     return refused.stderr.splitlines()[-1]
+
+
+def assert_uploads_are_shared(
+    first: NativeStack, second: NativeStack, token: str
+) -> None:
+    """Assert that an upload at one is fetched and deleted at the other."""
+    bearer = {"Authorization": f"Bearer {token}"}
+    for here, there in ((first, second), (second, first)):
+        made = put(here, token, here.name.encode())
+        found = there.send(there.url + made["url"], headers=bearer)
+        deleted = there.send(
+            f"{there.url}/api/v1/files/{made['id']}", "DELETE", headers=bearer
+        )
+        gone = here.send(here.url + made["url"], headers=bearer)
+        assert (found.status_code, found.content) == (200, here.name.encode())
+        assert (deleted.status_code, gone.status_code) == (204, 404)

@@ -26,6 +26,7 @@ from tests.live.replicas import (
     HOLDER,
     THREADS,
     Ahead,
+    assert_uploads_are_shared,
     elsewhere,
     put,
     refusal,
@@ -98,16 +99,7 @@ def token(first: NativeStack, second: NativeStack) -> str:
 def test_an_upload_at_one_is_fetched_and_deleted_at_the_other(
     first: NativeStack, second: NativeStack, token: str
 ) -> None:
-    bearer = {"Authorization": f"Bearer {token}"}
-    for here, there in ((first, second), (second, first)):
-        made = put(here, token, here.name.encode())
-        found = there.send(there.url + made["url"], headers=bearer)
-        deleted = there.send(
-            f"{there.url}/api/v1/files/{made['id']}", "DELETE", headers=bearer
-        )
-        gone = here.send(here.url + made["url"], headers=bearer)
-        assert (found.status_code, found.content) == (200, here.name.encode())
-        assert (deleted.status_code, gone.status_code) == (204, 404)
+    assert_uploads_are_shared(first, second, token)
 
 
 def test_a_revocation_at_one_holds_at_the_other_within_the_ttl(

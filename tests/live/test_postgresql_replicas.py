@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.live.replicas import THREADS, put, refusal, same_catalog
+from tests.live.replicas import (
+    THREADS,
+    assert_uploads_are_shared,
+    refusal,
+    same_catalog,
+)
 from tests.live.stack import NativeStack
 from tests.live.tus import Tus
 
@@ -61,16 +66,7 @@ def token(first: NativeStack, second: NativeStack) -> str:
 def test_an_upload_at_one_is_fetched_and_deleted_at_the_other(
     first: NativeStack, second: NativeStack, token: str
 ) -> None:
-    bearer = {"Authorization": f"Bearer {token}"}
-    for here, there in ((first, second), (second, first)):
-        made = put(here, token, here.name.encode())
-        found = there.send(there.url + made["url"], headers=bearer)
-        deleted = there.send(
-            f"{there.url}/api/v1/files/{made['id']}", "DELETE", headers=bearer
-        )
-        gone = here.send(here.url + made["url"], headers=bearer)
-        assert (found.status_code, found.content) == (200, here.name.encode())
-        assert (deleted.status_code, gone.status_code) == (204, 404)
+    assert_uploads_are_shared(first, second, token)
 
 
 def test_an_upload_begun_at_one_is_finished_at_the_other(
