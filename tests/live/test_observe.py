@@ -160,9 +160,10 @@ def test_one_command_watches_a_gateway(prometheus: Prometheus) -> None:
     wait_until(
         lambda: prometheus.targets() == [("up", "")], seconds=30, what="it is watched"
     )
-    [workers] = prometheus.get('query?query=accel_gateway_workers{pool="app"}')[
-        "result"
-    ]
+    query = 'query?query=accel_gateway_workers{pool="app"}'
+    # A target is up before its samples can be queried.
+    wait_until(lambda: prometheus.get(query)["result"], what="it has samples")
+    [workers] = prometheus.get(query)["result"]
     assert workers["value"][1] == "2"
     groups = prometheus.get("rules")["groups"]
     states = {rule["state"] for group in groups for rule in group["rules"]}
